@@ -1,0 +1,214 @@
+//! The one table of fields: everything that names, types, orders or documents a field reads it.
+//!
+//! Names and order are those of AWS's page "Amazon S3 server access log format"; the Arrow schema, projections,
+//! `s3log schema` and the README's table derive from [`Field::info`].
+
+use std::fmt;
+
+/// How a field stands in a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// A run of bytes without a space.
+    Token,
+    /// `[06/Feb/2019:00:00:38 +0000]`.
+    Bracketed,
+    /// Between double quotes that nothing escapes, or a bare `-`.
+    Quoted,
+}
+
+/// What the text of a field means once it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Text, as written.
+    Text,
+    /// An instant with a precision of one second.
+    Time,
+    /// An HTTP status of one to three digits.
+    Status,
+    /// A 64-bit integer; decimals and exponents are rounded to it.
+    Integer,
+    /// `Yes`, or `-` for no.
+    YesNo,
+}
+
+/// What is known of a field: one row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldInfo {
+    /// The field itself.
+    pub field: Field,
+    /// Column name: AWS's title in snake case.
+    pub name: &'static str,
+    /// AWS's title.
+    pub title: &'static str,
+    /// How it stands in a line.
+    pub shape: Shape,
+    /// What its text means.
+    pub kind: Kind,
+    /// The first year in which AWS wrote it.
+    pub since: u16,
+    /// Unit of a number, or the empty text.
+    pub unit: &'static str,
+    /// One sentence for people.
+    pub doc: &'static str,
+    /// A value as it stands in a line.
+    pub example: &'static str,
+}
+
+macro_rules! fields {
+    ($($variant:ident $name:literal $title:literal $shape:ident $kind:ident $since:literal $unit:literal
+        $example:literal $doc:literal;)*) => {
+        /// A field of an S3 server access log record, in the order of the line.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Field {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        /// Every field with what is known of it, in the order of the line.
+        pub const FIELDS: [FieldInfo; Field::COUNT] = [
+            $(FieldInfo {
+                field: Field::$variant,
+                name: $name,
+                title: $title,
+                shape: Shape::$shape,
+                kind: Kind::$kind,
+                since: $since,
+                unit: $unit,
+                doc: $doc,
+                example: $example,
+            },)*
+        ];
+
+        impl Field {
+            /// Every field, in the order of the line.
+            pub const ALL: [Field; Field::COUNT] = [$(Field::$variant,)*];
+            /// How many fields AWS documents.
+            pub const COUNT: usize = [$($name,)*].len();
+        }
+    };
+}
+
+fields! {
+    BucketOwner "bucket_owner" "Bucket Owner" Token Text 2006 "" "79a59df900b949e5"
+        "Canonical user id of the owner of the bucket that was asked.";
+    Bucket "bucket" "Bucket" Token Text 2006 "" "amzn-s3-demo-bucket"
+        "Name of the bucket that was asked.";
+    Time "time" "Time" Bracketed Time 2006 "" "[06/Feb/2019:00:00:38 +0000]"
+        "When the request was received; the offset of the line is honoured.";
+    RemoteIp "remote_ip" "Remote IP" Token Text 2006 "" "192.0.2.3"
+        "Apparent address of the requester, IPv4 or IPv6; `-` for what a service did by itself.";
+    Requester "requester" "Requester" Token Text 2006 "" "arn:aws:iam::123456789012:user/alice"
+        "Canonical id, ARN or service that asked; `-` when nobody signed. May hold spaces.";
+    RequestId "request_id" "Request ID" Token Text 2006 "" "3E57427F33A59F07"
+        "Id of the request. Not unique: the rows of one batch delete or copy share it.";
+    Operation "operation" "Operation" Token Text 2006 "" "REST.GET.OBJECT"
+        "What was asked, such as `REST.GET.OBJECT`, `BATCH.DELETE.OBJECT` or `S3.EXPIRE.OBJECT`.";
+    Key "key" "Key" Token Text 2006 "" "photos/2019/08/puppy%2520one.jpg"
+        "Object key as written, mostly URL-encoded twice; `object_key` has it decoded.";
+    RequestUri "request_uri" "Request-URI" Quoted Text 2006 "" "\"GET /amzn-s3-demo-bucket/photos/a.jpg HTTP/1.1\""
+        "Request line as the client sent it; nothing in it is escaped.";
+    HttpStatus "http_status" "HTTP status" Token Status 2006 "" "200"
+        "HTTP status of the response; `-` on lifecycle rows.";
+    ErrorCode "error_code" "Error Code" Token Text 2006 "" "NoSuchBucket"
+        "S3 error code of the response.";
+    BytesSent "bytes_sent" "Bytes Sent" Token Integer 2006 "bytes" "2662992"
+        "Bytes of the response's body; `-` when there were none.";
+    ObjectSize "object_size" "Object Size" Token Integer 2006 "bytes" "3462992"
+        "Size of the whole object.";
+    TotalTime "total_time" "Total Time" Token Integer 2006 "milliseconds" "70"
+        "From the first byte of the request to the last byte of the response, as the server saw it.";
+    TurnAroundTime "turn_around_time" "Turn-Around Time" Token Integer 2006 "milliseconds" "10"
+        "From the last byte of the request to the first byte of the response.";
+    Referer "referer" "Referer" Quoted Text 2006 "" "\"http://www.example.com/webservices\""
+        "Value of the Referer header; nothing in it is escaped.";
+    UserAgent "user_agent" "User-Agent" Quoted Text 2006 "" "\"curl/7.15.1\""
+        "Value of the User-Agent header; nothing in it is escaped.";
+    VersionId "version_id" "Version Id" Token Text 2012 "" "3HL4kqtJvjVBH40Nrjfkd"
+        "Version id of the request; the text `null` is the version of objects of an unversioned bucket.";
+    HostId "host_id" "Host Id" Token Text 2019 "" "s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/"
+        "Extended request id (`x-amz-id-2`).";
+    SignatureVersion "signature_version" "Signature Version" Token Text 2019 "" "SigV4"
+        "`SigV2` or `SigV4`; `-` when nobody signed.";
+    CipherSuite "cipher_suite" "Cipher Suite" Token Text 2019 "" "ECDHE-RSA-AES128-GCM-SHA256"
+        "TLS cipher that was negotiated; `-` for HTTP.";
+    AuthenticationType "authentication_type" "Authentication Type" Token Text 2019 "" "AuthHeader"
+        "`AuthHeader`, or `QueryString` for presigned URLs; `-` when nobody signed.";
+    HostHeader "host_header" "Host Header" Token Text 2019 "" "amzn-s3-demo-bucket.s3.us-west-1.amazonaws.com"
+        "Endpoint that was asked.";
+    TlsVersion "tls_version" "TLS version" Token Text 2019 "" "TLSv1.2"
+        "TLS version that was negotiated; `-` for HTTP.";
+    AccessPointArn "access_point_arn" "Access Point ARN" Token Text 2021 ""
+        "arn:aws:s3:us-east-1:123456789012:accesspoint/example-AP"
+        "Access point of the request.";
+    AclRequired "acl_required" "aclRequired" Token YesNo 2022 "" "Yes"
+        "Whether only an access control list allowed the request: `Yes`, or NULL.";
+    SourceRegion "source_region" "Source Region" Token Text 2026 "" "us-east-1"
+        "AWS Region that the request came from; `-` when it came from elsewhere.";
+}
+
+impl Field {
+    /// What is known of this field.
+    #[inline]
+    #[must_use]
+    pub const fn info(self) -> &'static FieldInfo {
+        &FIELDS[self as usize]
+    }
+
+    /// Column name, such as `remote_ip`.
+    #[inline]
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.info().name
+    }
+
+    /// AWS's title, such as `Remote IP`.
+    #[inline]
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.info().title
+    }
+
+    /// Position in the line, from 0.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The field with this column name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        FIELDS.iter().find(|info| info.name == name).map(|info| info.field)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.title())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_enum() {
+        for (index, info) in FIELDS.iter().enumerate() {
+            assert_eq!(info.field.index(), index);
+            assert_eq!(Field::ALL[index], info.field);
+            assert_eq!(Field::from_name(info.name), Some(info.field));
+        }
+        assert_eq!(Field::COUNT, 27);
+        assert_eq!(Field::from_name("log_object"), None);
+    }
+
+    #[test]
+    fn names_are_the_titles_in_snake_case() {
+        for info in &FIELDS {
+            let snake = info.title.to_lowercase().replace([' ', '-'], "_");
+            let snake = if info.field == Field::AclRequired { "acl_required".to_owned() } else { snake };
+            assert_eq!(info.name, snake);
+        }
+    }
+}
