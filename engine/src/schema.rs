@@ -164,6 +164,18 @@ impl LogsColumn {
         Self::all().nth(index)
     }
 
+    /// Its name in SQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Field(field) => field.name(),
+            Self::ExtraFields => "extra_fields",
+            Self::Ambiguous => "ambiguous",
+            Self::ObjectKey => "object_key",
+            Self::LogObject => "log_object",
+        }
+    }
+
     /// What must be known of a record to fill the column.
     #[must_use]
     pub fn needs(self) -> FieldSet {
@@ -204,16 +216,16 @@ impl LogsColumn {
             Self::ExtraFields => {
                 let items = DataType::List(Arc::new(ArrowField::new_list_field(text, true)));
                 let doc = "Fields behind the last documented one, or in the place of one without being it, as written.";
-                column("extra_fields", items, true, doc)
+                column(items, true, doc)
             }
             Self::Ambiguous => {
                 let doc = "Whether quotes or a second record inside a field allow another split of the line.";
-                column("ambiguous", DataType::Boolean, false, doc)
+                column(DataType::Boolean, false, doc)
             }
             Self::ObjectKey => {
-                column("object_key", text, true, "The key as the object has it, decoded by the class of the operation.")
+                column(text, true, "The key as the object has it, decoded by the class of the operation.")
             }
-            Self::LogObject => column("log_object", text, false, LOG_OBJECT),
+            Self::LogObject => column(text, false, LOG_OBJECT),
         }
     }
 }

@@ -55,6 +55,18 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
+impl std::ops::Sub for Counts {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            rows: self.rows - before.rows,
+            rejects: self.rejects - before.rejects,
+            blank_lines: self.blank_lines - before.blank_lines,
+        }
+    }
+}
+
 /// The records of one block; used again for the next.
 #[derive(Debug)]
 pub(super) struct Located {

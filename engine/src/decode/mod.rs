@@ -19,5 +19,7 @@ pub use located::Counts;
 pub use pool::BufferPool;
 pub use records::LogsDecoder;
 #[cfg(feature = "datafusion")]
-pub(crate) use records::{batch, borrows_block};
+pub(crate) use records::{Rows, batch};
 pub use rejects::RejectsDecoder;
+#[cfg(feature = "datafusion")]
+pub(crate) use {block::kept_of_long_line, rejects::TooLong};

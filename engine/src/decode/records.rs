@@ -18,6 +18,14 @@ use s3log_parser::{Field, FieldSet, Kind};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// Which of the located records a column is built of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rows<'a> {
+    All,
+    /// Those with these numbers; with `compact` their texts are copied, so that the block can be let go.
+    Selected { rows: &'a [u32], compact: bool },
+}
+
 /// Up to this many columns of text each field is validated by itself; beyond, the whole block is.
 const VALIDATED_ALONE: usize = 4;
 
@@ -124,7 +132,7 @@ impl LogsDecoder {
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
         let rows = self.locate(block);
         let every: Vec<usize> = (0..self.columns.len()).collect();
-        let arrays = self.arrays(block, &every, None)?;
+        let arrays = self.arrays(block, &every, Rows::All)?;
         Ok(batch(Arc::clone(&self.schema), arrays, rows)?)
     }
 
@@ -135,17 +143,13 @@ impl LogsDecoder {
         self.located.rows
     }
 
-    /// Some columns of the records that were located, by position among the decoder's columns; of all rows, or of those
-    /// selected.
-    pub(crate) fn arrays(
-        &self,
-        block: &Block,
-        columns: &[usize],
-        selected: Option<&[u32]>,
-    ) -> Result<Vec<ArrayRef>, Error> {
-        let one = |position: &usize| match selected {
-            None => self.array(block, self.columns[*position], 0..self.located.rows),
-            Some(rows) => self.array(block, self.columns[*position], rows.iter().map(|row| *row as usize)),
+    /// Some columns of the records that were located, by position among the decoder's columns.
+    pub(crate) fn arrays(&self, block: &Block, columns: &[usize], rows: Rows<'_>) -> Result<Vec<ArrayRef>, Error> {
+        let one = |position: &usize| match rows {
+            Rows::All => self.array(block, self.columns[*position], 0..self.located.rows, false),
+            Rows::Selected { rows, compact } => {
+                self.array(block, self.columns[*position], rows.iter().map(|row| *row as usize), compact)
+            }
         };
         columns.iter().map(one).collect()
     }
@@ -154,15 +158,20 @@ impl LogsDecoder {
         &self,
         block: &Block,
         column: LogsColumn,
-        rows: impl ExactSizeIterator<Item = usize> + Clone,
+        rows: impl ExactSizeIterator<Item = usize>,
+        compact: bool,
     ) -> Result<ArrayRef, Error> {
         let bytes = block.bytes();
         let located = &self.located;
+        let text_builder = |rows: usize| {
+            let builder = TextBuilder::new(self.layout, rows, self.block_is_utf8);
+            if compact { builder.compact() } else { builder }
+        };
         Ok(match column {
             LogsColumn::Field(field) => match field.info().kind {
                 Kind::Text => {
                     let spans = located.spans(field);
-                    let mut builder = TextBuilder::new(self.layout, rows.len(), self.block_is_utf8);
+                    let mut builder = text_builder(rows.len());
                     for row in rows {
                         builder.push(borrowed(spans[row], bytes));
                     }
@@ -185,14 +194,14 @@ impl LogsDecoder {
                     Arc::new(BooleanArray::from_iter(values))
                 }
             },
-            LogsColumn::ExtraFields => self.extra_fields(block, rows)?,
+            LogsColumn::ExtraFields => self.extra_fields(block, rows, text_builder(0))?,
             LogsColumn::Ambiguous => {
                 let values: BooleanBuffer = rows.map(|row| located.ambiguous[row]).collect();
                 Arc::new(BooleanArray::new(values, None))
             }
             LogsColumn::ObjectKey => {
                 let (keys, operations) = (located.spans(Field::Key), located.spans(Field::Operation));
-                let mut builder = TextBuilder::new(self.layout, rows.len(), self.block_is_utf8);
+                let mut builder = text_builder(rows.len());
                 for row in rows {
                     let Some(text) = keys[row].text(bytes) else {
                         builder.push(Text::Null);
@@ -209,12 +218,16 @@ impl LogsDecoder {
         })
     }
 
-    fn extra_fields(&self, block: &Block, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Error> {
+    fn extra_fields(
+        &self,
+        block: &Block,
+        rows: impl ExactSizeIterator<Item = usize>,
+        mut builder: TextBuilder,
+    ) -> Result<ArrayRef, Error> {
         let Located { extras, extra_ends, .. } = &self.located;
         let mut nulls = NullBufferBuilder::new(rows.len());
         let mut offsets = Vec::with_capacity(rows.len() + 1);
         offsets.push(0);
-        let mut builder = TextBuilder::new(self.layout, 0, self.block_is_utf8);
         let mut items = 0_i32;
         for row in rows {
             let start = if row == 0 { 0 } else { extra_ends[row - 1] as usize };
@@ -254,14 +267,4 @@ fn integers(spans: &[Span], bytes: &[u8], rows: impl ExactSizeIterator<Item = us
 pub(crate) fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ArrowError> {
     debug_assert!(arrays.iter().zip(schema.fields()).all(|(array, field)| array.data_type() == field.data_type()));
     RecordBatch::try_new_with_options(schema, arrays, &RecordBatchOptions::new().with_row_count(Some(rows)))
-}
-
-/// Whether a column of this type points into its block.
-#[must_use]
-pub(crate) fn borrows_block(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8View => true,
-        DataType::List(item) => item.data_type() == &DataType::Utf8View,
-        _ => false,
-    }
 }

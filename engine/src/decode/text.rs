@@ -32,6 +32,8 @@ pub(super) enum Text<'a> {
 /// Builds one column of text.
 pub(super) struct TextBuilder {
     layout: TextLayout,
+    /// Whether texts of the block are views into it, or copied beside it.
+    borrows: bool,
     /// Whether every byte of the block is known to be valid UTF-8.
     block_is_utf8: bool,
     nulls: NullBufferBuilder,
@@ -51,7 +53,14 @@ impl TextBuilder {
                 (Vec::new(), offsets)
             }
         };
-        Self { layout, block_is_utf8, nulls: NullBufferBuilder::new(rows), views, written: Vec::new(), offsets }
+        let nulls = NullBufferBuilder::new(rows);
+        Self { layout, borrows: true, block_is_utf8, nulls, views, written: Vec::new(), offsets }
+    }
+
+    /// Copies the texts instead of pointing into the block, which every view would keep alive: for few rows of many.
+    pub(super) fn compact(mut self) -> Self {
+        self.borrows = false;
+        self
     }
 
     #[inline]
@@ -62,7 +71,7 @@ impl TextBuilder {
                 self.nulls.append_non_null();
                 if !self.block_is_utf8 && !is_utf8(bytes) {
                     self.write(String::from_utf8_lossy(bytes).as_bytes());
-                } else if self.layout == TextLayout::Views {
+                } else if self.layout == TextLayout::Views && self.borrows {
                     self.views.push(make_view(bytes, BLOCK, at));
                 } else {
                     self.write(bytes);
@@ -110,7 +119,7 @@ impl TextBuilder {
         let nulls = self.nulls.finish();
         match self.layout {
             TextLayout::Views => {
-                let mut buffers = vec![block.clone()];
+                let mut buffers = vec![if self.borrows { block.clone() } else { Buffer::default() }];
                 if !self.written.is_empty() {
                     buffers.push(Buffer::from_vec(self.written));
                 }
@@ -222,6 +231,16 @@ mod tests {
         let array = array.as_string_view();
         assert_eq!(array.value(0).as_ptr(), block.as_ptr());
         assert_eq!(array.data_buffers().len(), 1);
+    }
+
+    #[test]
+    fn compact_columns_let_go_of_the_block() {
+        let block = Buffer::from(b"something of more than twelve bytes".as_slice());
+        let mut builder = TextBuilder::new(TextLayout::Views, 1, true).compact();
+        builder.push(Text::Borrowed(&block[..20], 0));
+        let array = builder.finish(&block).unwrap();
+        assert_eq!(array.as_string_view().value(0), "something of more th");
+        assert!(array.as_string_view().data_buffers().iter().map(Buffer::len).sum::<usize>() < block.len());
     }
 
     #[test]
