@@ -1,1 +1,4 @@
 //! x
+
+#[cfg(feature = "datafusion")]
+pub mod functions;
