@@ -1,12 +1,12 @@
 //! Every line accounted for: what `s3log check` reports.
 
-use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks};
 use crate::decode::TooLong;
+use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{Origin, Progress, Reader, Source, Unreadable};
 use crate::session::Session;
 use crate::table::{Listed, Listing};
-use s3log_parser::{FieldSet, Lines, Parser, Record};
+use s3log_parser::{Lines, Parser, Record};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,7 +102,8 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
         .collect();
     let mut total = Tally::default();
     for worker in workers {
-        let tally = worker.await.map_err(|error| Error::new(ErrorKind::Internal, "a task stopped").with_source(error))?;
+        let tally =
+            worker.await.map_err(|error| Error::new(ErrorKind::Internal, "a task stopped").with_source(error))?;
         total.add(tally, options);
     }
     Ok(total.report(progress))

@@ -98,7 +98,6 @@ impl Error {
     #[cfg(feature = "datafusion")]
     #[must_use]
     pub fn find(error: &datafusion::error::DataFusionError) -> Option<&Self> {
-        use std::error::Error as _;
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(error) = next {
             if let Some(found) = error.downcast_ref::<Self>() {

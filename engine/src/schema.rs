@@ -190,8 +190,8 @@ impl LogsColumn {
 
     fn doc(self, text: TextLayout) -> ColumnDoc {
         let text = text.data_type();
-        let column =
-            |name, data_type, nullable, doc| ColumnDoc { name, data_type, nullable, unit: "", doc, example: "" };
+        let name = self.name();
+        let column = |data_type, nullable, doc| ColumnDoc { name, data_type, nullable, unit: "", doc, example: "" };
         match self {
             Self::Field(field) => {
                 let info = field.info();

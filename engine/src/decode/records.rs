@@ -11,7 +11,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Field as ArrowField, SchemaRef};
+use arrow::datatypes::{Field as ArrowField, SchemaRef};
 use arrow::error::ArrowError;
 use s3log_parser::value::{key, number};
 use s3log_parser::{Field, FieldSet, Kind};
@@ -23,7 +23,10 @@ use std::sync::Arc;
 pub(crate) enum Rows<'a> {
     All,
     /// Those with these numbers; with `compact` their texts are copied, so that the block can be let go.
-    Selected { rows: &'a [u32], compact: bool },
+    Selected {
+        rows: &'a [u32],
+        compact: bool,
+    },
 }
 
 /// Up to this many columns of text each field is validated by itself; beyond, the whole block is.

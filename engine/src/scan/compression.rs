@@ -99,7 +99,7 @@ impl Decompressor {
     }
 
     /// Whether more output may come without more input.
-    pub(crate) fn is_pending(&self) -> bool {
+    pub(crate) fn holds_output(&self) -> bool {
         self.pending
     }
 
@@ -124,7 +124,10 @@ impl Decompressor {
         let fits = self.compression == Compression::Zstd || input[..len] == magic[..len];
         if !fits {
             let name = self.compression.name();
-            return Err(Error::new(ErrorKind::Unreadable, format!("bytes that are no {name} follow the {name} stream")));
+            return Err(Error::new(
+                ErrorKind::Unreadable,
+                format!("bytes that are no {name} follow the {name} stream"),
+            ));
         }
         match &mut self.codec {
             Codec::Gzip(codec) => **codec = Decompress::new_gzip(GZIP_WINDOW_BITS),
@@ -161,7 +164,7 @@ mod tests {
         let mut output = vec![0; room];
         let mut unpacked = Vec::new();
         for mut piece in packed.chunks(step) {
-            while !piece.is_empty() || decompressor.is_pending() {
+            while !piece.is_empty() || decompressor.holds_output() {
                 let (taken, written) = decompressor.decompress(piece, &mut output)?;
                 piece = &piece[taken..];
                 unpacked.extend_from_slice(&output[..written]);

@@ -92,7 +92,11 @@ impl GetExt for S3LogFormatFactory {
 }
 
 impl FileFormatFactory for S3LogFormatFactory {
-    fn create(&self, _state: &dyn Session, _options: &HashMap<String, String>) -> DataFusionResult<Arc<dyn FileFormat>> {
+    fn create(
+        &self,
+        _state: &dyn Session,
+        _options: &HashMap<String, String>,
+    ) -> DataFusionResult<Arc<dyn FileFormat>> {
         Ok(self.default())
     }
 

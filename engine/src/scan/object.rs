@@ -49,9 +49,8 @@ impl LogObject {
 
     /// What is known of a file of a scan.
     pub(crate) fn of(file: &PartitionedFile) -> Self {
-        file.extension::<Self>().cloned().unwrap_or_else(|| Self {
-            name: Arc::from(file.object_meta.location.as_ref()),
-            origin: Origin::Store,
-        })
+        file.extension::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self { name: Arc::from(file.object_meta.location.as_ref()), origin: Origin::Store })
     }
 }

@@ -101,7 +101,7 @@ impl Reader {
                 Ok(len > 0)
             }
             Stage::Compressed { decompressor, input, pending } => {
-                if pending.is_empty() && !decompressor.is_pending() {
+                if pending.start == pending.end && !decompressor.holds_output() {
                     let len = self.source.read(input).await?;
                     self.read += len as u64;
                     if len == 0 {
@@ -220,7 +220,8 @@ impl Source {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         match self {
             Self::File { file, left, seen, expected } => {
-                let room = left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+                let room =
+                    left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
                 if room == 0 {
                     return Ok(0);
                 }

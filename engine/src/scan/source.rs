@@ -9,14 +9,12 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
-use datafusion::datasource::physical_plan::{
-    FileGroupPartitioner, FileOpener, FileScanConfig, FileSource,
-};
+use datafusion::datasource::physical_plan::{FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::utils::conjunction;
-use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
@@ -228,7 +226,8 @@ impl FileSource for S3LogSource {
         // Columns that come from paths are not known here.
         let file_schema = self.table_schema.file_schema();
         let of_table = |filter: &Arc<dyn PhysicalExpr>| super::filter::positions(filter, file_schema).is_ok();
-        let pushed: Vec<_> = filters.iter().map(|filter| if of_table(filter) { PushedDown::Yes } else { PushedDown::No }).collect();
+        let pushed: Vec<_> =
+            filters.iter().map(|filter| if of_table(filter) { PushedDown::Yes } else { PushedDown::No }).collect();
         let propagation = FilterPushdownPropagation::with_parent_pushdown_result(pushed);
         let taken: Vec<_> = filters.into_iter().filter(of_table).collect();
         if taken.is_empty() {
@@ -238,10 +237,7 @@ impl FileSource for S3LogSource {
         Ok(propagation.with_updated_node(Arc::new(source) as Arc<dyn FileSource>))
     }
 
-    fn try_pushdown_projection(
-        &self,
-        projection: &ProjectionExprs,
-    ) -> DataFusionResult<Option<Arc<dyn FileSource>>> {
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> DataFusionResult<Option<Arc<dyn FileSource>>> {
         let merged = self.projection.source.try_merge(projection)?;
         let projection = SplitProjection::new(self.table_schema.file_schema(), &merged);
         Ok(Some(Arc::new(Self { projection, ..self.clone() })))

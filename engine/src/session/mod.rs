@@ -234,7 +234,8 @@ fn context(options: &SessionOptions, scan: &ScanOptions) -> DataFusionResult<Ses
 ///
 /// What DataFusion reports of registrations.
 pub fn register(context: &SessionContext, tables: Arc<LogTableFactory>) -> DataFusionResult<()> {
-    crate::functions::register(context);
+    // A session and its clones share their state.
+    crate::functions::register(&mut context.clone())?;
     context.register_udtf(TABLE_FUNCTION, Arc::clone(&tables) as _);
     let state = context.state_ref();
     let mut state = state.write();

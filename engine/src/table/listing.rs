@@ -81,10 +81,14 @@ impl Listing {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::new(ErrorKind::NotFound, "there is no such file or directory")
                     .in_object(source)
-                    .with_hint("a source is a file, a directory, a glob in quotes, `-` for standard input or `@FILE`"));
+                    .with_hint(
+                        "a source is a file, a directory, a glob in quotes, `-` for standard input or `@FILE`",
+                    ));
             }
             Err(error) => {
-                return Err(Error::new(ErrorKind::Unreadable, "it cannot be read").in_object(source).with_source(error));
+                return Err(Error::new(ErrorKind::Unreadable, "it cannot be read")
+                    .in_object(source)
+                    .with_source(error));
             }
         }
         if (self.objects.len(), self.unreadable.len()) == before {
@@ -225,7 +229,10 @@ mod tests {
         assert_eq!(names(&tree, &["logs"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c"]);
         assert_eq!(names(&tree, &["logs/*"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c"]);
         assert_eq!(names(&tree, &["logs/[b]"]).unwrap(), ["logs/b"]);
-        assert_eq!(names(&tree, &["logs/a", "logs", "other", "logs/a"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c", "other"]);
+        assert_eq!(
+            names(&tree, &["logs/a", "logs", "other", "logs/a"]).unwrap(),
+            ["logs/a", "logs/b", "logs/deep/c", "other"]
+        );
     }
 
     #[test]

@@ -5,6 +5,6 @@ mod listing;
 mod provider;
 
 pub use external::{LogTableFactory, STORED_AS, TABLE_FUNCTION};
-pub use listing::Listing;
 pub(crate) use listing::Listed;
+pub use listing::Listing;
 pub use provider::{LogTable, TimeRange};

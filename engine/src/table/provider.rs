@@ -108,8 +108,8 @@ impl TableProvider for LogTable {
         if let Some(progress) = &self.options.progress {
             progress.planned(self.listing.object_count() as u64, self.listing.byte_count());
         }
-        let mut source = S3LogSource::new(self.table, TableSchema::from_file_schema(self.schema()))
-            .with_options(self.options.clone());
+        let mut source =
+            S3LogSource::new(self.table, TableSchema::from(self.schema())).with_options(self.options.clone());
         if let Some(predicate) = self.time_predicate()? {
             source = source.with_predicate(predicate);
         }
@@ -143,9 +143,9 @@ fn file_groups(objects: &[Listed], partitions: usize, splits: bool) -> Vec<FileG
     for listed in objects {
         let file = partitioned_file(listed);
         if splits && partitions > 1 && listed.size > MIN_RANGE && !is_compressed(listed) {
-            files.extend(ranges(listed.size, range).map(|range| {
-                file.clone().with_range(range.start as i64, range.end as i64)
-            }));
+            files.extend(
+                ranges(listed.size, range).map(|range| file.clone().with_range(range.start as i64, range.end as i64)),
+            );
         } else {
             files.push(file);
         }
