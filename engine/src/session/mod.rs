@@ -193,6 +193,8 @@ const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 fn context(options: &SessionOptions, scan: &ScanOptions) -> DataFusionResult<SessionContext> {
     let mut config = SessionConfig::new().with_target_partitions(options.threads()).with_information_schema(true);
     config.options_mut().sql_parser.collect_spans = true;
+    // Sums of nothing are NULL and must not lead every list of the largest ones.
+    "nulls_last".clone_into(&mut config.options_mut().sql_parser.default_null_ordering);
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = options.memory_limit {
         // Fair: a sort and an aggregation in one plan must both be able to spill.
