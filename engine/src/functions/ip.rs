@@ -1,7 +1,7 @@
 //! Functions of IP addresses. [`networks`] holds the sets of networks and `ip_in_cidr`.
 //!
-//! An address is text exactly as `std::net` reads it: no leading zeros, no port, no zone, no spaces. An IPv4 address that
-//! is written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address everywhere.
+//! An address is text exactly as `std::net` reads it: no leading zeros, no port, no zone, no spaces. An IPv4 address
+//! that is written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address everywhere.
 
 mod networks;
 
@@ -18,8 +18,8 @@ const IP_PREFIX: FunctionDoc = FunctionDoc {
     group: GROUP,
     name: "ip_prefix",
     signature: "ip_prefix(ip, bits) -> text",
-    description: "The network of this many bits that the address is in, in CIDR form. NULL if the text is no address, or \
-                  if `bits` is more than the address has: 64 of an IPv4 address.",
+    description: "The network of this many bits that the address is in, in CIDR form. NULL if the text is no address, \
+                  or if `bits` is more than the address has: 64 of an IPv4 address.",
     arguments: &[IP, ("bits", "Length of the network, 0 to 32 for IPv4, to 128 for IPv6.")],
     example_sql: "SELECT ip_prefix('192.0.2.77', 24)",
     example_result: "192.0.2.0/24",
@@ -29,9 +29,9 @@ const IP_ANONYMIZE: FunctionDoc = FunctionDoc {
     group: GROUP,
     name: "ip_anonymize",
     signature: "ip_anonymize(ip) -> text",
-    description: "The address with its last 8 bits (IPv4) or last 80 bits (IPv6) set to zero, so a /24 or a /48 is left: \
-                  the rule of Google Analytics' IP masking (`anonymizeIp`). NULL if the text is no address. What is left \
-                  still names a network; it does not make a log anonymous.",
+    description: "The address with its last 8 bits (IPv4) or last 80 bits (IPv6) set to zero, so a /24 or a /48 is \
+                  left: the rule of Google Analytics' IP masking (`anonymizeIp`). NULL if the text is no address. What \
+                  is left still names a network; it does not make a log anonymous.",
     arguments: &[IP],
     example_sql: "SELECT ip_anonymize('2001:db8:1:2:3:4:5:6')",
     example_result: "2001:db8:1::",

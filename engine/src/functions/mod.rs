@@ -5,8 +5,8 @@
 //! number below 1) is an error when it is a constant, and NULL when it comes from a column.
 //!
 //! Start at [`register`]; [`docs`] is the same list as data, each with an example that the tests run. A function of
-//! text to text is a row function and a [`text_function::TextFunction`] around it; all else is its own type. This
-//! module may use DataFusion and Arrow, not tables or sessions.
+//! text to text is a row function in `text_function`'s frame; all else is its own type. This module may use DataFusion
+//! and Arrow, not tables or sessions.
 
 mod ip;
 mod operation;
@@ -80,6 +80,15 @@ pub fn docs() -> Vec<&'static FunctionDoc> {
 }
 
 /// Makes every function known to a session.
+///
+/// ```
+/// use datafusion::prelude::SessionContext;
+///
+/// let mut session = SessionContext::new();
+/// s3log_engine::functions::register(&mut session)?;
+/// assert!(session.state().scalar_functions().contains_key("ip_in_cidr"));
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -7,8 +7,8 @@ const OPERATION_PART: FunctionDoc = FunctionDoc {
     group: "Operation",
     name: "operation_part",
     signature: "operation_part(operation, n) -> text",
-    description: "The `n`th part of an operation between its dots, counted from 1: of `REST.GET.OBJECT` the first is the \
-                  interface, the second the method, the third the resource. NULL if there are fewer parts.",
+    description: "The `n`th part of an operation between its dots, counted from 1: of `REST.GET.OBJECT` the first is \
+                  the interface, the second the method, the third the resource. NULL if there are fewer parts.",
     arguments: &[
         ("operation", "The column `operation`: `REST.GET.OBJECT`, `S3.EXPIRE.OBJECT`, `S3.COMPUTE.OBJECT.CHECKSUM`."),
         ("n", "Which part; 1 is the first. A constant below 1 is an error, one from a column gives NULL."),

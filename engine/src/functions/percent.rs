@@ -8,9 +8,9 @@ const URL_DECODE: FunctionDoc = FunctionDoc {
     group: "Request-URI",
     name: "url_decode",
     signature: "url_decode(text) -> text",
-    description: "Decodes `%XX` sequences, once. A `+` stays a `+`, a `%` without two hexadecimal digits behind it stays \
-                  as it is, and bytes that are not UTF-8 become U+FFFD. Log keys of most operations are encoded twice: \
-                  the column `object_key` holds them decoded.",
+    description: "Decodes `%XX` sequences, once. A `+` stays a `+`, a `%` without two hexadecimal digits behind it \
+                  stays as it is, and bytes that are not UTF-8 become U+FFFD. Log keys of most operations are encoded \
+                  twice: the column `object_key` holds them decoded.",
     arguments: &[("text", "Text with percent-encoded bytes.")],
     example_sql: "SELECT url_decode('a%20b+c%2Fd 100%')",
     example_result: "a b+c/d 100%",

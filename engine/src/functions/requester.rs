@@ -10,8 +10,8 @@ const REQUESTER_ACCOUNT: FunctionDoc = FunctionDoc {
     group: GROUP,
     name: "requester_account",
     signature: "requester_account(requester) -> text",
-    description: "The 12-digit account id in an ARN of IAM or STS, in any partition. NULL for canonical user ids, services \
-                  and the ARNs of CloudFront origin access identities, which name no account.",
+    description: "The 12-digit account id in an ARN of IAM or STS, in any partition. NULL for canonical user ids, \
+                  services and the ARNs of CloudFront origin access identities, which name no account.",
     arguments: &[REQUESTER],
     example_sql: "SELECT requester_account('arn:aws:sts::123456789012:assumed-role/etl/nightly')",
     example_result: "123456789012",

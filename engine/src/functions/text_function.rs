@@ -1,7 +1,7 @@
 //! Functions whose first argument and whose result are text.
 //!
-//! A [`Row`] is a plain function of one row. It returns a slice of its text, or of a [`Scratch`] that serves all rows of
-//! a batch, so a row allocates nothing. The result has the type of the first argument: a session that keeps text as
+//! A [`Row`] is a plain function of one row. It returns a slice of its text, or of a [`Scratch`] that serves all rows
+//! of a batch, so a row allocates nothing. The result has the type of the first argument: a session that keeps text as
 //! `Utf8` gets `Utf8`, one with views gets views.
 //!
 //! Results are copied even where a view into the argument's buffers would do. A copy costs as much as the check of a

@@ -15,8 +15,8 @@ const URI_METHOD: FunctionDoc = FunctionDoc {
     group: GROUP,
     name: "uri_method",
     signature: "uri_method(request_uri) -> text",
-    description: "The HTTP method, as written: the letters before the first space. NULL if the text does not begin with \
-                  letters and a space.",
+    description: "The HTTP method, as written: the letters before the first space. NULL if the text does not begin \
+                  with letters and a space.",
     arguments: &[REQUEST_URI],
     example_sql: "SELECT uri_method('GET /photos/cat.jpg?versionId=3 HTTP/1.1')",
     example_result: "GET",
@@ -27,8 +27,8 @@ const URI_PATH: FunctionDoc = FunctionDoc {
     name: "uri_path",
     signature: "uri_path(request_uri) -> text",
     description: "The path, as written: not decoded, without the query. Of `GET http://host/path HTTP/1.1` it is what \
-                  stands behind the host. A text without a method and without `HTTP/` at its end is all path and query. \
-                  Empty if there is none, never NULL.",
+                  stands behind the host. A text without a method and without `HTTP/` at its end is all path and \
+                  query. Empty if there is none, never NULL.",
     arguments: &[REQUEST_URI],
     example_sql: "SELECT uri_path('GET /photos/my%20cat.jpg?versionId=3 HTTP/1.1')",
     example_result: "/photos/my%20cat.jpg",
@@ -63,9 +63,9 @@ const PRESIGNED_ACCESS_KEY: FunctionDoc = FunctionDoc {
     group: GROUP,
     name: "presigned_access_key",
     signature: "presigned_access_key(request_uri) -> text",
-    description: "The access key id that a presigned URL names: the first part of `X-Amz-Credential` (signature version \
-                  4), else `AWSAccessKeyId` (version 2). NULL if neither is there. The client wrote it: only a request \
-                  that was not refused proves that the key signed it.",
+    description: "The access key id that a presigned URL names: the first part of `X-Amz-Credential` (signature \
+                  version 4), else `AWSAccessKeyId` (version 2). NULL if neither is there. The client wrote it: only a \
+                  request that was not refused proves that the key signed it.",
     arguments: &[REQUEST_URI],
     example_sql: "SELECT presigned_access_key('GET /photos/cat.jpg?X-Amz-Credential=\
                   AKIAIOSFODNN7EXAMPLE%2F20260131%2Fus-east-1%2Fs3%2Faws4_request HTTP/1.1')",
@@ -158,6 +158,7 @@ fn presigned_access_key<'a>(uri: &'a str, scratch: &'a mut Scratch) -> Option<&'
 #[cfg(test)]
 mod tests {
     use super::*;
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     use proptest::prelude::*;
 
     #[test]
@@ -252,7 +253,7 @@ mod tests {
 
         #[test]
         fn a_parameter_is_found_whatever_it_holds(name in "\\PC{1,8}", value in any::<String>()) {
-            let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+            let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
             let line = format!("GET /b/k?x-first=1&{}={} HTTP/1.1", encode(&name), encode(&value));
             prop_assume!(name != "x-first");
             let mut scratch = Scratch::default();

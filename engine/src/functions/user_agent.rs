@@ -1,8 +1,8 @@
 //! The function `user_agent_family`.
 //!
-//! The families are data: `user_agents.txt`, in order of precedence. A user agent is cut into words, each word is looked
-//! up, and the strongest family wins. Two rules cannot be said in the table: words of URLs do not count, and a user agent
-//! that names no family is called after its first product.
+//! The families are data: `user_agents.txt`, in order of precedence. A user agent is cut into words, each word is
+//! looked up, and the strongest family wins. Two rules cannot be said in the table: words of URLs do not count, and a
+//! user agent that names no family is called after its first product.
 
 use super::text_function::{Row, TextFunction};
 use super::{Documented, FunctionDoc};
@@ -13,10 +13,10 @@ const USER_AGENT_FAMILY: FunctionDoc = FunctionDoc {
     group: "User agent",
     name: "user_agent_family",
     signature: "user_agent_family(user_agent) -> text",
-    description: "A short name of the client: `aws-cli`, `Boto3`, `aws-sdk-java`, `Hadoop`, `rclone`, `curl`, `Chrome`, \
-                  `Googlebot`. Tools stand before the SDKs they are built on, crawlers before the browsers they imitate. \
-                  What is not known is named by its first product, without the version. The text is the client's claim, \
-                  not proof.",
+    description: "A short name of the client: `aws-cli`, `Boto3`, `aws-sdk-java`, `Hadoop`, `rclone`, `curl`, \
+                  `Chrome`, `Googlebot`. Tools stand before the SDKs they are built on, crawlers before the browsers \
+                  they imitate. What is not known is named by its first product, without the version. The text is the \
+                  client's claim, not proof.",
     arguments: &[("user_agent", "The column `user_agent`.")],
     example_sql: "SELECT user_agent_family('aws-cli/2.15.0 Python/3.11.6 Linux/6.1 botocore/2.4.5')",
     example_result: "aws-cli",
@@ -116,8 +116,8 @@ fn is_word_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') || !byte.is_ascii()
 }
 
-/// The name before the first `/`: `Mountain Duck` of `Mountain Duck/4.1`. Where that is no plain name the first word, and
-/// where there is no word the text itself.
+/// The name before the first `/`: `Mountain Duck` of `Mountain Duck/4.1`. Where that is no plain name the first word,
+/// and where there is no word the text itself.
 fn first_product(text: &str) -> &str {
     let name = text.split('/').next().unwrap_or(text);
     if name.len() < text.len()

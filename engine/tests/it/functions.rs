@@ -12,10 +12,10 @@ use s3log_engine::functions;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-fn session() -> SessionContext {
+fn session() -> Result<SessionContext> {
     let mut session = SessionContext::new();
-    functions::register(&mut session).unwrap();
-    session
+    functions::register(&mut session)?;
+    Ok(session)
 }
 
 /// All values of the statement's first column, as text.
@@ -37,20 +37,21 @@ async fn error(session: &SessionContext, sql: &str) -> String {
 }
 
 /// A table `t` of this one column.
-fn session_with(name: &str, values: ArrayRef) -> SessionContext {
-    let session = session();
-    session.register_batch("t", RecordBatch::try_from_iter([(name, values)]).unwrap()).unwrap();
-    session
+fn session_with(name: &str, values: ArrayRef) -> Result<SessionContext> {
+    let session = session()?;
+    session.register_batch("t", RecordBatch::try_from_iter([(name, values)])?)?;
+    Ok(session)
 }
 
 #[tokio::test]
-async fn every_example_returns_what_its_documentation_says() {
-    let session = session();
+async fn every_example_returns_what_its_documentation_says() -> Result<()> {
+    let session = session()?;
     for doc in functions::docs() {
-        let values = column(&session, doc.example_sql).await.unwrap();
+        let values = column(&session, doc.example_sql).await?;
         assert_eq!(values, [doc.example_result], "{}", doc.example_sql);
         assert!(doc.example_sql.contains(&format!("{}(", doc.name)), "{}", doc.example_sql);
     }
+    Ok(())
 }
 
 #[test]
@@ -65,10 +66,10 @@ fn every_function_is_documented_and_pure() {
         assert_eq!(function.signature().volatility, Volatility::Immutable, "{}", doc.name);
         assert!(function.is_strict(), "{}", doc.name);
 
-        let documentation = function.documentation().unwrap();
+        let Some(documentation) = function.documentation() else { panic!("{} has no documentation", doc.name) };
         assert_eq!(documentation.description, doc.description);
         assert_eq!(documentation.syntax_example, doc.signature);
-        assert!(documentation.sql_example.as_ref().unwrap().contains(doc.example_result));
+        assert!(documentation.sql_example.as_ref().is_some_and(|example| example.contains(doc.example_result)));
         let arguments: Vec<_> = doc.arguments.iter().map(|(name, _)| *name).collect();
         let start = format!("{}({}) -> ", doc.name, arguments.join(", "));
         assert!(doc.signature.starts_with(&start), "{} should start with {start}", doc.signature);
@@ -102,8 +103,8 @@ fn reference() {
 }
 
 #[tokio::test]
-async fn null_in_is_null_out() {
-    let session = session();
+async fn null_in_is_null_out() -> Result<()> {
+    let session = session()?;
     for doc in functions::docs() {
         let valid = |name: &str| match name {
             "n" | "bits" => "1",
@@ -115,13 +116,14 @@ async fn null_in_is_null_out() {
             let arguments: Vec<_> =
                 arguments.map(|(at, (name, _))| if at == null { "NULL" } else { valid(name) }).collect();
             let sql = format!("SELECT {}({})", doc.name, arguments.join(", "));
-            assert_eq!(column(&session, &sql).await.unwrap(), ["NULL"], "{sql}");
+            assert_eq!(column(&session, &sql).await?, ["NULL"], "{sql}");
         }
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn results_have_the_type_of_the_text() {
+async fn results_have_the_type_of_the_text() -> Result<()> {
     const URIS: [Option<&str>; 4] =
         [Some("GET /bucket/a-key-longer-than-a-view?x=1%2B HTTP/1.1"), None, Some(""), Some("PUT /k?x HTTP/1.1")];
     let views: ArrayRef = Arc::new(StringViewArray::from_iter(URIS));
@@ -134,7 +136,7 @@ async fn results_have_the_type_of_the_text() {
         (large, DataType::LargeUtf8),
         (dictionary, DataType::Utf8),
     ] {
-        let session = session_with("uri", uris);
+        let session = session_with("uri", uris)?;
         for (call, expected) in [
             ("uri_path(uri)", ["/bucket/a-key-longer-than-a-view", "NULL", "", "/k"]),
             ("uri_method(uri)", ["GET", "NULL", "NULL", "PUT"]),
@@ -142,31 +144,33 @@ async fn results_have_the_type_of_the_text() {
             ("operation_part(uri, 2)", ["1", "NULL", "NULL", "1"]),
             ("user_agent_family(uri)", ["GET", "NULL", "", "PUT"]),
         ] {
-            let batches = session.sql(&format!("SELECT {call} AS r FROM t")).await.unwrap().collect().await.unwrap();
+            let batches = session.sql(&format!("SELECT {call} AS r FROM t")).await?.collect().await?;
             assert_eq!(batches[0].column(0).data_type(), &expected_type, "{call}");
-            assert_eq!(column(&session, &format!("SELECT {call} FROM t")).await.unwrap(), expected, "{call}");
+            assert_eq!(column(&session, &format!("SELECT {call} FROM t")).await?, expected, "{call}");
         }
-        let contained = column(&session, "SELECT ip_in_cidr(uri, '0.0.0.0/0') FROM t").await.unwrap();
+        let contained = column(&session, "SELECT ip_in_cidr(uri, '0.0.0.0/0') FROM t").await?;
         assert_eq!(contained, ["NULL", "NULL", "NULL", "NULL"]);
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn a_slice_of_a_column_is_read_from_its_start() {
+async fn a_slice_of_a_column_is_read_from_its_start() -> Result<()> {
     let agents: ArrayRef = Arc::new(StringViewArray::from_iter([
         Some("curl/8.5.0"),
         Some("rclone/v1.65.0"),
         None,
         Some("rclone/v1.65.0"),
     ]));
-    let session = session_with("ua", agents.slice(1, 3));
-    let families = column(&session, "SELECT user_agent_family(ua) FROM t").await.unwrap();
+    let session = session_with("ua", agents.slice(1, 3))?;
+    let families = column(&session, "SELECT user_agent_family(ua) FROM t").await?;
     assert_eq!(families, ["rclone", "NULL", "rclone"]);
+    Ok(())
 }
 
 #[tokio::test]
-async fn second_arguments_may_be_columns() {
-    let session = session();
+async fn second_arguments_may_be_columns() -> Result<()> {
+    let session = session()?;
     for (sql, expected) in [
         (
             "SELECT uri_param('GET /?a=1&b=2 HTTP/1.1', name) FROM (VALUES ('b'), ('c'), (NULL), ('a')) v(name)",
@@ -182,7 +186,8 @@ async fn second_arguments_may_be_columns() {
         ),
         (
             "SELECT ip_in_cidr('192.0.2.77', net) FROM \
-             (VALUES ('192.0.2.0/24'), ('192.0.2.0/24'), ('192.0.3.0/24'), ('oops'), ('oops'), (NULL), ('::/0')) v(net)",
+             (VALUES ('192.0.2.0/24'), ('192.0.2.0/24'), ('192.0.3.0/24'), ('oops'), ('oops'), (NULL), ('::/0')) \
+             v(net)",
             &["true", "true", "false", "NULL", "NULL", "NULL", "false"],
         ),
         (
@@ -201,13 +206,14 @@ async fn second_arguments_may_be_columns() {
         ),
         ("SELECT ip_prefix('2001:db8::77', CAST(32 AS SMALLINT UNSIGNED))", &["2001:db8::/32"]),
     ] {
-        assert_eq!(column(&session, sql).await.unwrap(), expected, "{sql}");
+        assert_eq!(column(&session, sql).await?, expected, "{sql}");
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn wrong_constants_are_errors_even_when_there_are_no_rows() {
-    let session = session_with("x", Arc::new(StringViewArray::from_iter(Vec::<Option<&str>>::new())));
+async fn wrong_constants_are_errors_even_when_there_are_no_rows() -> Result<()> {
+    let session = session_with("x", Arc::new(StringViewArray::from_iter(Vec::<Option<&str>>::new())))?;
     let mut messages = Vec::new();
     for call in [
         "operation_part(x, 0)",
@@ -224,14 +230,16 @@ async fn wrong_constants_are_errors_even_when_there_are_no_rows() {
         messages.push(format!("{call}\n  {}", error(&session, &format!("SELECT {call} FROM t")).await));
     }
     insta::assert_snapshot!(messages.join("\n"));
+    Ok(())
 }
 
 #[tokio::test]
-async fn constants_are_folded_into_plans() {
-    let session = session_with("ip", Arc::new(StringViewArray::from_iter([Some("192.0.2.1")])));
+async fn constants_are_folded_into_plans() -> Result<()> {
+    let session = session_with("ip", Arc::new(StringViewArray::from_iter([Some("192.0.2.1")])))?;
     let sql = "EXPLAIN SELECT ip FROM t WHERE ip_prefix(ip, 24) = ip_prefix('192.0.2.77', 24)";
-    let batches = session.sql(sql).await.unwrap().collect().await.unwrap();
+    let batches = session.sql(sql).await?.collect().await?;
     let plans = batches[0].column(1).as_string::<i32>();
     assert!(plans.value(0).contains("192.0.2.0/24"), "{}", plans.value(0));
     assert!(!plans.value(0).contains("192.0.2.77"), "{}", plans.value(0));
+    Ok(())
 }

@@ -106,6 +106,7 @@ fn families() {
         ),
         ("Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko", "Internet Explorer"),
         ("Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)", "Internet Explorer"),
+        ("Opera/9.80 (X11; Linux x86_64) Presto/2.12.388 Version/12.16", "Opera"),
         (
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/120.0 Safari/537.36",
             "HeadlessChrome",
@@ -125,6 +126,7 @@ fn families() {
         ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", "facebookexternalhit"),
         ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", "Slackbot"),
         ("WhatsApp/2.23.20.0", "WhatsApp"),
+        ("Pingdom.com_bot_version_1.4_(http://www.pingdom.com/)", "Pingdom"),
         ("Mozilla/5.0 (compatible; ExampleBot/0.1; +https://crawler.example) Chrome/110.0", "ExampleBot"),
         ("examplespider", "examplespider"),
         (
