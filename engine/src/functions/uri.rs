@@ -6,7 +6,8 @@
 use super::percent::{Plus, decode};
 use super::text_function::{Row, Scratch, TextFunction};
 use super::{Documented, FunctionDoc};
-use memchr::{memchr, memrchr};
+use memchr::memchr;
+use s3log_parser::value::request_uri::RequestUri;
 
 const GROUP: &str = "Request-URI";
 const REQUEST_URI: (&str, &str) = ("request_uri", "The column `request_uri`: `GET /bucket/key?query HTTP/1.1`.");
@@ -93,39 +94,16 @@ struct Parts<'a> {
     query: Option<&'a str>,
 }
 
-/// The parts of a request line, of any text.
-///
-/// What stands before the first space is the method if it is letters alone; what stands behind the last space is the
-/// protocol if it begins with `HTTP/`; the target is all between, spaces included.
+/// The parts of a request line, of any text, as the parser crate tells them.
 fn split(text: &str) -> Parts<'_> {
-    let (method, rest) = match memchr(b' ', text.as_bytes()) {
-        Some(at) if is_word(&text[..at]) => (Some(&text[..at]), &text[at + 1..]),
-        _ => (None, text),
-    };
-    let target = match memrchr(b' ', rest.as_bytes()) {
-        Some(at) if rest[at + 1..].starts_with("HTTP/") => &rest[..at],
-        _ => rest,
-    };
-    let (target, query) = match memchr(b'?', target.as_bytes()) {
-        Some(at) => (&target[..at], Some(&target[at + 1..])),
-        None => (target, None),
-    };
-    Parts { method, path: without_host(target), query }
+    let uri = RequestUri::new(text.as_bytes());
+    let (method, path, query) = (uri.method(), uri.path(), uri.query());
+    Parts { method: method.map(|part| as_text(part)), path: as_text(path), query: query.map(|part| as_text(part)) }
 }
 
-/// The path of `scheme://host/path`; any other target is all path.
-fn without_host(target: &str) -> &str {
-    if target.starts_with('/') {
-        return target;
-    }
-    match target.split_once("://") {
-        Some((scheme, rest)) if is_word(scheme) => memchr(b'/', rest.as_bytes()).map_or("", |at| &rest[at..]),
-        _ => target,
-    }
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+/// A part of a text is text: request lines are cut at ASCII bytes only.
+fn as_text(part: &[u8]) -> &str {
+    std::str::from_utf8(part).unwrap_or_default()
 }
 
 /// The first value of a query parameter of this name, not decoded.
