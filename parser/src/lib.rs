@@ -1,1 +1,52 @@
-//! x
+//! Zero-copy parser for S3 server access logs.
+//!
+//! A *log object* holds *lines*; a line parses to a [`Record`] with up to 27 documented [`Field`]s. AWS, Ceph, Backblaze
+//! B2, OVHcloud, Scality and others write the format, every year with more fields, and none of them escapes what clients
+//! put between the quotes. This crate reads them all: nothing that a client sends can make its record disappear, shift
+//! the fields behind it, or pass for another record without the record saying that it [could be
+//! split otherwise](Record::is_ambiguous).
+//!
+//! Bytes in, borrowed slices out; no I/O, no allocation for a record, no `unsafe`. Start at [`Parser`]:
+//!
+//! ```
+//! use s3log_parser::{Field, Lines, Parser};
+//!
+//! let log = br#"a1b2 photos [15/Jan/2026:10:22:41 +0000] 192.0.2.3 - 3E57427F3EXAMPLE REST.GET.OBJECT cat.jpg "GET /cat.jpg HTTP/1.1" 200 - 2326 2326 34 33 "-" "curl/8.4.0" - hostid
+//! this is no record
+//! "#;
+//! let mut parser = Parser::new();
+//! for line in Lines::new(log).filter(|line| !line.is_blank()) {
+//!     match parser.parse(line.bytes) {
+//!         Ok(record) => println!("{} {:?}", record.text(Field::RemoteIp).unwrap(), record.http_status()),
+//!         Err(error) => println!("line {}: {error}", line.number),
+//!     }
+//! }
+//! ```
+//!
+//! The format is described on AWS's page "Amazon S3 server access log format"; what other systems write, and what
+//! clients do to it, was read from their sources and from public log lines.
+
+#![forbid(unsafe_code)]
+
+mod ambiguity;
+mod careful;
+mod dialect;
+mod error;
+mod field;
+mod field_set;
+mod line;
+#[cfg(feature = "parallel")]
+pub mod parallel;
+mod parser;
+mod record;
+mod render;
+mod tail;
+mod token;
+pub mod value;
+
+pub use error::{Error, ErrorKind};
+pub use field::{FIELDS, Field, FieldInfo, Kind, Shape};
+pub use field_set::FieldSet;
+pub use line::{BYTE_ORDER_MARK, Line, Lines, is_blank};
+pub use parser::Parser;
+pub use record::Record;

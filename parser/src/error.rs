@@ -1,0 +1,96 @@
+//! Why a line is no record.
+
+use crate::field::Field;
+use std::fmt;
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The line ends before the field.
+    Missing,
+    /// The third token is no time of the form `[dd/Mon/yyyy:hh:mm:ss ±hhmm]`.
+    Time,
+    /// Neither `-` nor an HTTP status of up to three digits.
+    Status,
+    /// Neither `-` nor a number that fits into 64 bits.
+    Number,
+    /// No quote closes the field before the line ends, or none that what follows allows.
+    Unclosed,
+    /// Neither quoted nor a bare `-`.
+    Unquoted,
+    /// A record of Ceph's journal mode, which has other fields.
+    CephJournal,
+    /// A line of VersityGW's log file, which quotes nothing.
+    VersityGw,
+    /// The line that VersityGW's log file begins with.
+    VersityGwStart,
+    /// A header of the CloudFront format.
+    CloudFrontHeader,
+    /// The line is longer than offsets reach.
+    TooLong,
+}
+
+/// A line that is no record: what is wrong, in which field, at which byte of the line.
+///
+/// ```
+/// use s3log_parser::{ErrorKind, Field, Parser};
+///
+/// let error = Parser::new().parse(b"owner bucket [31/Feb/2026:00:00:00 +0000] 192.0.2.3").unwrap_err();
+/// assert_eq!((error.kind(), error.field(), error.offset()), (ErrorKind::Time, Field::Time, 13));
+/// assert_eq!(error.to_string(), "Time is not of the form `[dd/Mon/yyyy:hh:mm:ss +hhmm]` (byte 13)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Error {
+    kind: ErrorKind,
+    field: Field,
+    offset: u32,
+}
+
+const _: () = assert!(size_of::<Error>() <= 8);
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, field: Field, offset: usize) -> Self {
+        Self { kind, field, offset: u32::try_from(offset).unwrap_or(u32::MAX) }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The field that was expected where the line stopped to fit.
+    #[must_use]
+    pub fn field(&self) -> Field {
+        self.field
+    }
+
+    /// Byte of the line, from 0, at which the field was expected.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset as usize
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.field.title();
+        match self.kind {
+            ErrorKind::Missing => write!(f, "the line ends before {field}")?,
+            ErrorKind::Time => write!(f, "{field} is not of the form `[dd/Mon/yyyy:hh:mm:ss +hhmm]`")?,
+            ErrorKind::Status => write!(f, "{field} is neither `-` nor a status of up to three digits")?,
+            ErrorKind::Number => write!(f, "{field} is neither `-` nor a number that fits into 64 bits")?,
+            ErrorKind::Unclosed => write!(f, "{field} is not closed: the line was cut, or what follows does not fit")?,
+            ErrorKind::Unquoted => write!(f, "{field} is neither quoted nor a bare `-`")?,
+            ErrorKind::CephJournal => return f.write_str("a journal record of Ceph, which has other fields"),
+            ErrorKind::VersityGw => return f.write_str("a line of VersityGW's log file, which quotes no field"),
+            ErrorKind::VersityGwStart => return f.write_str("the first line of VersityGW's log file, no record"),
+            ErrorKind::CloudFrontHeader => return f.write_str("a header of the CloudFront format, no S3 record"),
+            ErrorKind::TooLong => return f.write_str("the line is longer than 4 GiB"),
+        }
+        write!(f, " (byte {})", self.offset)
+    }
+}
+
+impl std::error::Error for Error {}

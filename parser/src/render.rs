@@ -1,0 +1,43 @@
+//! Records back into lines.
+
+use crate::field::{Field, Shape};
+use crate::record::{HEAD, Record};
+
+impl Record<'_> {
+    /// Writes the record as a line without its end, fields separated by one space.
+    ///
+    /// A line that has single spaces between its fields and none around them comes back byte by byte: every field as it
+    /// was written, quoted if it was, the tail as long as it was. It does not depend on which fields were asked for.
+    ///
+    /// ```
+    /// let line = b"a1b2 photos [15/Jan/2026:10:22:41 +0000] - AmazonS3 3E57 S3.EXPIRE.OBJECT k \"-\" - - - 12 - - \"-\" \"-\" - hostid - - - - - - -";
+    /// let record = s3log_parser::Parser::new().parse(line)?;
+    /// let mut rendered = Vec::new();
+    /// record.render(&mut rendered);
+    /// assert_eq!(rendered, line);
+    /// # Ok::<(), s3log_parser::Error>(())
+    /// ```
+    pub fn render(&self, out: &mut Vec<u8>) {
+        if self.located == 0 {
+            return;
+        }
+        for field in Field::ALL.into_iter().take(HEAD) {
+            if field.index() > 0 {
+                out.push(b' ');
+            }
+            let (text, quoted) = self.head(field);
+            let (open, close): (&[u8], &[u8]) = match field.info().shape {
+                Shape::Bracketed => (b"[", b"]"),
+                Shape::Quoted if quoted => (b"\"", b"\""),
+                _ => (b"", b""),
+            };
+            out.extend_from_slice(open);
+            out.extend_from_slice(text);
+            out.extend_from_slice(close);
+        }
+        for token in self.tail() {
+            out.push(b' ');
+            out.extend_from_slice(token);
+        }
+    }
+}

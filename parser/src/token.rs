@@ -1,0 +1,177 @@
+//! Tokens, quotes and the gaps between them: the level at which a line is cut.
+//!
+//! Every function here is a nom parser over bytes: it takes the rest of a line and returns what is left with what it
+//! read. Short tokens (status, numbers, versions) outnumber long ones in a line, so the search for a space looks at
+//! eight bytes at a time in a register; for long ones (`request_uri`, `key`) `memchr` is called once a token.
+
+use memchr::{memchr, memrchr};
+use nom::IResult;
+
+/// Nothing is said of why a token did not fit: the caller knows what it expected there, and only lines that are
+/// rejected are looked at again for the reason.
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
+
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const SPACES: u64 = LOW_BITS * b' ' as u64;
+
+/// The failure of every parser of this crate: backtrack, nothing said.
+pub(crate) const MISFIT: nom::Err<()> = nom::Err::Error(());
+
+/// Length of the run of bytes before the first space, or of everything.
+#[inline]
+pub(crate) fn token_len(input: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(word) = input.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let differs = u64::from_le_bytes(*word) ^ SPACES;
+        // The lowest high bit that is left marks the first zero byte; higher ones may be wrong, and are not looked at.
+        let zeros = differs.wrapping_sub(LOW_BITS) & !differs & HIGH_BITS;
+        if zeros != 0 {
+            return at + (zeros.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while at < input.len() && input[at] != b' ' {
+        at += 1;
+    }
+    at
+}
+
+/// `REST.GET.OBJECT photos/…` gives `REST.GET.OBJECT`; what is left begins with the space, or is empty.
+/// An empty token is a misfit.
+#[inline]
+pub(crate) fn token(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let len = token_len(input);
+    if len == 0 {
+        return Err(MISFIT);
+    }
+    Ok((&input[len..], &input[..len]))
+}
+
+/// As [`token`], for tokens that are mostly long.
+#[inline]
+pub(crate) fn long_token(input: &[u8]) -> Parsed<'_, &[u8]> {
+    match memchr(b' ', input).unwrap_or(input.len()) {
+        0 => Err(MISFIT),
+        len => Ok((&input[len..], &input[..len])),
+    }
+}
+
+/// Exactly one space, and behind it something that is no space: the gap of an ordinary line.
+#[inline]
+pub(crate) fn one_space(input: &[u8]) -> Parsed<'_, ()> {
+    match input {
+        [b' ', next, ..] if *next != b' ' => Ok((&input[1..], ())),
+        _ => Err(MISFIT),
+    }
+}
+
+/// At least one space.
+#[inline]
+pub(crate) fn spaces(input: &[u8]) -> Parsed<'_, ()> {
+    match skip_spaces(input) {
+        rest if rest.len() < input.len() => Ok((rest, ())),
+        _ => Err(MISFIT),
+    }
+}
+
+/// What is left behind the spaces at the front, if there are any.
+#[inline]
+pub(crate) fn skip_spaces(input: &[u8]) -> &[u8] {
+    let mut rest = input;
+    while let [b' ', tail @ ..] = rest {
+        rest = tail;
+    }
+    rest
+}
+
+/// Without the spaces at the end.
+#[inline]
+pub(crate) fn trim_end_spaces(input: &[u8]) -> &[u8] {
+    let mut rest = input;
+    while let [head @ .., b' '] = rest {
+        rest = head;
+    }
+    rest
+}
+
+/// Whether a token ends here: the line does, or a space stands here.
+#[inline]
+pub(crate) fn at_token_end(input: &[u8]) -> bool {
+    matches!(input, [] | [b' ', ..])
+}
+
+/// Position of the first `"` that has a space before it: where a quoted field opens behind raw text.
+pub(crate) fn opening_quote(input: &[u8]) -> Option<usize> {
+    memchr::memmem::find(input, b" \"").map(|at| at + 1)
+}
+
+/// Position of the last `"` that a space or the line's end follows: where a user agent closes.
+pub(crate) fn last_closing_quote(input: &[u8]) -> Option<usize> {
+    let mut end = input.len();
+    while let Some(at) = memrchr(b'"', &input[..end]) {
+        if at_token_end(&input[at + 1..]) {
+            return Some(at);
+        }
+        end = at;
+    }
+    None
+}
+
+/// Positions of the first `" "` (quote, spaces, quote): of its first and of its second quote.
+pub(crate) fn quote_gap_quote(input: &[u8]) -> Option<(usize, usize)> {
+    let mut from = 0;
+    while let Some(found) = memchr::memmem::find(&input[from..], b"\" ") {
+        let first = from + found;
+        let behind = skip_spaces(&input[first + 1..]);
+        let second = input.len() - behind.len();
+        if behind.first() == Some(&b'"') {
+            return Some((first, second));
+        }
+        // Nothing before the byte behind the gap can begin another: there are only spaces there.
+        from = second;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_before_the_first_space() {
+        for len in 0..40 {
+            let mut text = vec![b'x'; len];
+            assert_eq!(token_len(&text), len);
+            text.extend_from_slice(b" y z");
+            assert_eq!(token_len(&text), len, "{len}");
+            // Bytes one above a space are what a sloppy search in a register takes for one.
+            text[..len].fill(b'!');
+            assert_eq!(token_len(&text), len, "{len}");
+        }
+        assert_eq!(token(b""), Err(MISFIT));
+        assert_eq!(token(b" x"), Err(MISFIT));
+        assert_eq!(long_token(b"ab c"), Ok((&b" c"[..], &b"ab"[..])));
+    }
+
+    #[test]
+    fn gaps() {
+        assert_eq!(one_space(b" x"), Ok((&b"x"[..], ())));
+        assert_eq!(one_space(b"  x"), Err(MISFIT));
+        assert_eq!(one_space(b" "), Err(MISFIT));
+        assert_eq!(spaces(b"   x"), Ok((&b"x"[..], ())));
+        assert_eq!(spaces(b"x"), Err(MISFIT));
+        assert_eq!(trim_end_spaces(b"a b  "), b"a b");
+    }
+
+    #[test]
+    fn quotes() {
+        assert_eq!(opening_quote(b"a\"b \"c"), Some(4));
+        assert_eq!(last_closing_quote(b"a\" b\" c\"d"), Some(4));
+        assert_eq!(last_closing_quote(b"ab\""), Some(2));
+        assert_eq!(last_closing_quote(b"a\"b"), None);
+        assert_eq!(quote_gap_quote(b"a\" b \"  \"c"), Some((5, 8)));
+        assert_eq!(quote_gap_quote(b"\" x\" "), None);
+        assert_eq!(quote_gap_quote(b"\" \" \""), Some((0, 2)));
+    }
+}

@@ -1,0 +1,7 @@
+//! Values, decoded on demand from the text of a field.
+
+pub mod key;
+pub mod number;
+pub mod operation;
+pub mod request_uri;
+pub mod time;
