@@ -9,8 +9,9 @@ mod encodings;
 mod quotes;
 mod rules;
 
+use crate::parsed::parsed;
 use crate::reference::{self, INTEGERS, RefRecord};
-use s3log_parser::Field;
+use s3log_parser::{Field, Parser};
 
 /// What the names in braces stand for.
 const PIECES: [(&str, &str); 6] = [
@@ -22,7 +23,7 @@ const PIECES: [(&str, &str); 6] = [
     ("{T}", "- aGVsbG8gd29ybGQ= SigV4 TLS_AES_128_GCM_SHA256 AuthHeader demo.s3.eu-west-1.amazonaws.com TLSv1.3"),
 ];
 
-/// One test a line: `name: template => "field=value" …;`, or `"reject"`, or `"row"` alone.
+/// One test a line: `name: template => "field=value" …;`, or `"reject"`, `"reject=Kind"`, or `"row"` alone.
 macro_rules! cases {
     ($($name:ident: $line:expr => $($expected:literal)+;)*) => {
         $(#[test]
@@ -55,6 +56,16 @@ fn expanded(template: &str) -> Vec<u8> {
 /// Checks the reference and the parser against what a person wrote down.
 fn check(template: &str, expected: &[&str]) {
     let line = expanded(template);
+    // A reject may say why; the reason's name is the parser's own.
+    let (expected, kind) = match expected {
+        [reject] if reject.starts_with("reject=") => (&["reject"][..], reject.split_once('=').map(|(_, kind)| kind)),
+        _ => (expected, None),
+    };
+    if let Some(kind) = kind {
+        let found = Parser::new().parse(&line).err().map(|error| format!("{:?}", error.kind()));
+        assert_eq!(found.as_deref(), Some(kind), "{}", line.escape_ascii());
+    }
+    check_one("parser", &line, parsed(&line), expected);
     check_one("reference", &line, reference::read(&line).ok().map(|reading| reading.record), expected);
 }
 
