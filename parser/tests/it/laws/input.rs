@@ -54,7 +54,7 @@ fn records<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<Result<RefRecord, V
 }
 
 proptest! {
-    #![proptest_config(config(4096))]
+    #![proptest_config(config(2048))]
 
     #[test]
     fn lines_are_the_references(object in log_object()) {
