@@ -1,1 +1,4 @@
-//! x
+//! The generator and the fixtures, looked at with the parser.
+
+mod fixtures;
+mod generator;
