@@ -1,0 +1,193 @@
+//! `fixtures/` is what its README says, and what the story writes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use s3log_benches::{calendar, story};
+use s3log_parser::{Field, Lines, Parser};
+
+const GZIP: &[u8] = b"\x1f\x8b";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// `story.rs` and people both write there, but not what is documentation.
+const NO_LOGS: [&str; 2] = ["README.md", ".gitattributes"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+}
+
+/// Every log object under a folder: path from `fixtures/`, and its bytes, unpacked.
+fn objects(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(objects(&path));
+        } else if !NO_LOGS.iter().any(|name| path.ends_with(name)) {
+            let parts = path.strip_prefix(root()).unwrap().iter().map(|part| part.to_str().unwrap());
+            found.insert(parts.collect::<Vec<_>>().join("/"), unpacked(&fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    if bytes.starts_with(GZIP) {
+        flate2::read::GzDecoder::new(bytes).read_to_end(&mut out).unwrap();
+    } else if bytes.starts_with(ZSTD) {
+        out = zstd::decode_all(bytes).unwrap();
+    } else {
+        out.extend_from_slice(bytes);
+    }
+    out
+}
+
+/// What the parser makes of a log object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Account {
+    objects: usize,
+    records: usize,
+    ambiguous: usize,
+    rejects: usize,
+}
+
+fn account(bytes: &[u8]) -> Account {
+    let mut account = Account { objects: 1, ..Account::default() };
+    let mut parser = Parser::new();
+    for line in Lines::new(bytes).filter(|line| !line.is_blank()) {
+        match parser.parse(line.bytes) {
+            Ok(record) => {
+                account.records += 1;
+                account.ambiguous += usize::from(record.is_ambiguous());
+            }
+            Err(_) => account.rejects += 1,
+        }
+    }
+    account
+}
+
+#[test]
+fn the_story_is_told_again_in_the_same_bytes() {
+    let kept = objects(&root());
+    for story::File { path, bytes } in story::files().unwrap() {
+        let kept = kept.get(&path).unwrap_or_else(|| panic!("{path} is missing: run `genlog fixtures`"));
+        assert!(*kept == unpacked(&bytes), "{path} differs: run `genlog fixtures`");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_an_earlier_story() {
+    let told: Vec<String> = story::files().unwrap().into_iter().map(|file| file.path).collect();
+    for path in objects(&root()).into_keys() {
+        let by_hand = ["dialects/", "hostile/", "rejects/"].iter().any(|folder| path.starts_with(folder));
+        assert!(by_hand || told.contains(&path), "{path} is neither of the story nor written by hand");
+    }
+}
+
+/// Rows of the README's table: path, objects, records, ambiguous ones, rejects, purpose.
+#[test]
+fn the_readme_counts_what_is_there() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut left = objects(&root());
+    for row in readme.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let path = cells[1].trim_matches('`');
+        let number = |cell: usize| cells[cell].parse().unwrap();
+        let stated = Account { objects: number(2), records: number(3), ambiguous: number(4), rejects: number(5) };
+        let mut counted = Account::default();
+        left.retain(|object, bytes| {
+            let inside = object == path || (path.ends_with('/') && object.starts_with(path));
+            if inside {
+                let one = account(bytes);
+                counted.objects += one.objects;
+                counted.records += one.records;
+                counted.ambiguous += one.ambiguous;
+                counted.rejects += one.rejects;
+            }
+            !inside
+        });
+        assert_eq!(counted, stated, "{path}");
+    }
+    assert!(left.is_empty(), "not in the README: {:?}", left.keys());
+}
+
+#[test]
+fn all_together_are_small() {
+    fn size(folder: &Path) -> u64 {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| if path.is_dir() { size(&path) } else { fs::metadata(&path).unwrap().len() }).sum()
+    }
+    assert!(size(&root()) < 1_000_000, "{}", size(&root()));
+}
+
+#[test]
+fn addresses_are_those_set_aside_for_documentation() {
+    for (path, bytes) in objects(&root()) {
+        let mut parser = Parser::new();
+        for line in Lines::new(&bytes) {
+            let Ok(record) = parser.parse(line.bytes) else { continue };
+            let Some(address) = record.text(Field::RemoteIp) else { continue };
+            let address: IpAddr = address.to_string().parse().unwrap_or_else(|_| panic!("{path}: {address}"));
+            let documented = match address.to_canonical() {
+                IpAddr::V4(address) => {
+                    matches!(address.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _])
+                }
+                IpAddr::V6(address) => address.segments().starts_with(&[0x2001, 0xdb8]),
+            };
+            assert!(documented, "{path}: {address}");
+        }
+    }
+}
+
+/// What the README promises its readers.
+#[test]
+fn the_story_has_its_turns() {
+    let mut published = 0;
+    let mut slow = 0;
+    let mut gone = 0;
+    let mut partner = 0;
+    let mut total = 0;
+    for bytes in objects(&root().join("bucket/logs")).values() {
+        let mut parser = Parser::new();
+        for line in Lines::new(bytes) {
+            let record = parser.parse(line.bytes).unwrap();
+            let is = |field, value: &str| record.text(field).is_some_and(|text| text == value);
+            let sent = record.integer(Field::BytesSent).unwrap_or(0);
+            total += sent;
+            if is(Field::Requester, "arn:aws:iam::111122223333:user/partner-sync") {
+                partner += sent;
+            }
+            let anonymous = record.text(Field::Requester).is_none();
+            published += usize::from(is(Field::Bucket, "backups") && anonymous && record.http_status() == Some(200));
+            slow += usize::from(is(Field::ErrorCode, "SlowDown"));
+            gone += usize::from(is(Field::Key, "assets/app-7f3a.js") && record.http_status() == Some(404));
+        }
+    }
+    assert_eq!((published > 0, slow > 0, gone > 0), (true, true, true));
+    assert!(partner > total * 9 / 10, "{partner} of {total}");
+}
+
+/// Pruning by name relies on it: no line is younger than the delivery that an object's name tells, and an object of a day
+/// holds lines of that day only.
+#[test]
+fn names_of_objects_tell_about_the_times_in_them() {
+    for (path, bytes) in objects(&root().join("bucket")) {
+        let (folder, name) = path.rsplit_once('/').unwrap();
+        for line in Lines::new(&bytes) {
+            let mut time = Vec::new();
+            let seconds = Parser::new().parse(line.bytes).unwrap().time().unwrap();
+            calendar::push_object_time(seconds, &mut time);
+            let time = String::from_utf8(time).unwrap();
+            if folder.starts_with("bucket/partitioned") {
+                assert_eq!(time[..10], name[..10], "{path}");
+                assert!(folder.ends_with(&time[..10].replace('-', "/")), "{path}");
+                assert!(name[10..].starts_with("-00-00-00-"), "{path}");
+            } else {
+                assert!(time.as_str() < name, "{path}: {time}");
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The generator and the fixtures, looked at with the parser.
+
+mod fixtures;
+mod generator;
