@@ -15,23 +15,11 @@ pub struct Progress {
     rows: AtomicU64,
     rejects: AtomicU64,
     blank_lines: AtomicU64,
-    unreadable: Mutex<Vec<Unreadable>>,
-}
-
-/// A log object that could not be read, or not to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Its name.
-    pub object: String,
-    /// Why.
-    pub reason: String,
-    /// What to do about it.
-    pub hint: Option<String>,
+    unreadable: Mutex<Vec<(String, String)>>,
 }
 
 /// The totals at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ProgressSnapshot {
     /// Log objects of the scans that were planned.
     pub objects_total: u64,
@@ -64,9 +52,9 @@ impl Progress {
         }
     }
 
-    /// The log objects that could not be read, each once.
+    /// The log objects that could not be read, or not to their end, each once: name and reason.
     #[must_use]
-    pub fn unreadable(&self) -> Vec<Unreadable> {
+    pub fn unreadable(&self) -> Vec<(String, String)> {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -91,9 +79,8 @@ impl Progress {
 
     pub(crate) fn failed(&self, object: &str, error: &Error) {
         let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        if unreadable.iter().all(|known| known.object != object) {
-            let hint = error.hint().map(str::to_owned);
-            unreadable.push(Unreadable { object: object.to_owned(), reason: error.to_string(), hint });
+        if unreadable.iter().all(|(known, _)| known != object) {
+            unreadable.push((object.to_owned(), error.to_string()));
         }
     }
 }
