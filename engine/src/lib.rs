@@ -1,1 +1,18 @@
-//! x
+//! Bucket access logs as Arrow batches and DataFusion tables.
+#![cfg_attr(not(feature = "datafusion"), doc = "\n(Built without the feature `datafusion`: the decoder alone.)")]
+
+#[cfg(feature = "datafusion")]
+pub mod check;
+pub mod decode;
+mod error;
+#[cfg(feature = "datafusion")]
+pub mod functions;
+#[cfg(feature = "datafusion")]
+pub mod scan;
+pub mod schema;
+#[cfg(feature = "datafusion")]
+pub mod session;
+#[cfg(feature = "datafusion")]
+pub mod table;
+
+pub use error::{Error, ErrorKind};

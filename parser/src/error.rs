@@ -73,23 +73,40 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What is wrong, without the place: the same for all lines that fail alike, so that they can be counted together.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        Reason(*self)
+    }
+}
+
+/// What is wrong with a line, see [`Error::reason`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reason(Error);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.0.field.title();
+        match self.0.kind {
+            ErrorKind::Missing => write!(f, "the line ends before {field}"),
+            ErrorKind::Time => write!(f, "{field} is not of the form `[dd/Mon/yyyy:hh:mm:ss +hhmm]`"),
+            ErrorKind::Status => write!(f, "{field} is neither `-` nor a status of up to three digits"),
+            ErrorKind::Number => write!(f, "{field} is neither `-` nor a number that fits into 64 bits"),
+            ErrorKind::Unclosed => write!(f, "{field} is not closed: the line was cut, or what follows does not fit"),
+            ErrorKind::Unquoted => write!(f, "{field} is neither quoted nor a bare `-`"),
+            ErrorKind::CephJournal => f.write_str("a journal record of Ceph, which has other fields"),
+            ErrorKind::VersityGw => f.write_str("a line of VersityGW's log file, which quotes no field"),
+            ErrorKind::VersityGwStart => f.write_str("the first line of VersityGW's log file, no record"),
+            ErrorKind::CloudFrontHeader => f.write_str("a header of the CloudFront format, no S3 record"),
+            ErrorKind::TooLong => f.write_str("the line is longer than 4 GiB"),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = self.field.title();
-        match self.kind {
-            ErrorKind::Missing => write!(f, "the line ends before {field}")?,
-            ErrorKind::Time => write!(f, "{field} is not of the form `[dd/Mon/yyyy:hh:mm:ss +hhmm]`")?,
-            ErrorKind::Status => write!(f, "{field} is neither `-` nor a status of up to three digits")?,
-            ErrorKind::Number => write!(f, "{field} is neither `-` nor a number that fits into 64 bits")?,
-            ErrorKind::Unclosed => write!(f, "{field} is not closed: the line was cut, or what follows does not fit")?,
-            ErrorKind::Unquoted => write!(f, "{field} is neither quoted nor a bare `-`")?,
-            ErrorKind::CephJournal => return f.write_str("a journal record of Ceph, which has other fields"),
-            ErrorKind::VersityGw => return f.write_str("a line of VersityGW's log file, which quotes no field"),
-            ErrorKind::VersityGwStart => return f.write_str("the first line of VersityGW's log file, no record"),
-            ErrorKind::CloudFrontHeader => return f.write_str("a header of the CloudFront format, no S3 record"),
-            ErrorKind::TooLong => return f.write_str("the line is longer than 4 GiB"),
-        }
-        write!(f, " (byte {})", self.offset)
+        write!(f, "{} (byte {})", self.reason(), self.offset)
     }
 }
 

@@ -44,7 +44,7 @@ mod tail;
 mod token;
 pub mod value;
 
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Reason};
 pub use field::{FIELDS, Field, FieldInfo, Kind, Shape};
 pub use field_set::FieldSet;
 pub use line::{BYTE_ORDER_MARK, Line, Lines, is_blank};

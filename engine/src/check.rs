@@ -1,0 +1,271 @@
+//! Every line accounted for: what `s3log check` reports.
+
+use crate::decode::TooLong;
+use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks};
+use crate::error::{Error, ErrorKind};
+use crate::scan::{Origin, Progress, Reader, Source, Unreadable};
+use crate::session::Session;
+use crate::table::{Listed, Listing};
+use s3log_parser::{Lines, Parser, Record};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How much of what was found is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckOptions {
+    /// Rejected lines that are kept for each reason.
+    pub examples_per_reason: usize,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        Self { examples_per_reason: 1 }
+    }
+}
+
+/// What was found in the log objects of a session.
+///
+/// `lines = rows + rejects` always holds: lines are counted by their ends, rows and rejects by what they parse to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Log objects read to their end.
+    pub objects: u64,
+    /// Their bytes, as stored.
+    pub bytes: u64,
+    /// Lines that are not blank.
+    pub lines: u64,
+    /// Lines of nothing but spaces, tabs and carriage returns.
+    pub blank_lines: u64,
+    /// Lines that are records.
+    pub rows: u64,
+    /// Lines that are no records.
+    pub rejects: u64,
+    /// Records that could have been split otherwise.
+    pub ambiguous: u64,
+    /// Why lines were rejected, the most frequent reason first.
+    pub reasons: Vec<ReasonCount>,
+    /// How many fields records have, and how many records have so many.
+    pub field_counts: Vec<(usize, u64)>,
+    /// Log objects that could not be read, or not to their end.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A reason of rejects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReasonCount {
+    /// What was wrong.
+    pub reason: String,
+    /// In how many lines.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<RejectExample>,
+}
+
+/// A line that was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RejectExample {
+    /// Where it stands.
+    pub log_object: String,
+    /// Its number, from 1.
+    pub line_number: u64,
+    /// Where its first byte stands, after decompression.
+    pub byte_offset: u64,
+    /// The line, without its end; of a line beyond the limit its beginning.
+    pub line: Vec<u8>,
+}
+
+/// Reads every log object of a session, on all its threads.
+///
+/// # Errors
+///
+/// Only when a task stops unexpectedly: what cannot be read is part of the report.
+pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckReport, Error> {
+    let listing = Arc::clone(session.listing());
+    let progress = session.progress();
+    progress.planned(listing.object_count() as u64, listing.byte_count());
+    let next = Arc::new(AtomicUsize::new(0));
+    let workers: Vec<_> = (0..session.threads().min(listing.object_count()))
+        .map(|_| {
+            let worker = Worker {
+                listing: Arc::clone(&listing),
+                next: Arc::clone(&next),
+                progress: Arc::clone(progress),
+                max_line: session.max_line(),
+                options,
+                tally: Tally::default(),
+                pool: BufferPool::new(BLOCK_SIZE),
+            };
+            tokio::spawn(worker.run())
+        })
+        .collect();
+    let mut total = Tally::default();
+    for worker in workers {
+        let tally =
+            worker.await.map_err(|error| Error::new(ErrorKind::Internal, "a task stopped").with_source(error))?;
+        total.add(tally, options);
+    }
+    Ok(total.report(progress))
+}
+
+/// Takes one object after the other until none is left.
+struct Worker {
+    listing: Arc<Listing>,
+    next: Arc<AtomicUsize>,
+    progress: Arc<Progress>,
+    max_line: usize,
+    options: CheckOptions,
+    tally: Tally,
+    pool: BufferPool,
+}
+
+#[derive(Default)]
+struct Tally {
+    objects: u64,
+    bytes: u64,
+    line_ends: u64,
+    blank_lines: u64,
+    rows: u64,
+    ambiguous: u64,
+    reasons: BTreeMap<String, (u64, Vec<RejectExample>)>,
+    field_counts: BTreeMap<usize, u64>,
+}
+
+impl Worker {
+    async fn run(mut self) -> Tally {
+        let listing = Arc::clone(&self.listing);
+        while let Some(listed) = listing.objects.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            match self.read(listed).await {
+                Ok(()) => {
+                    self.tally.objects += 1;
+                    self.progress.object_done();
+                }
+                Err(error) => self.progress.failed(listed.object.name(), &error),
+            }
+        }
+        self.tally
+    }
+
+    async fn read(&mut self, listed: &Listed) -> Result<(), Error> {
+        let source = match listed.object.origin() {
+            Origin::File(path) => Source::file(path, None, listed.size)?,
+            Origin::Stdin => Some(Source::Stdin(tokio::io::stdin())),
+            Origin::Store => None,
+        };
+        let Some(source) = source else { return Ok(()) };
+        let blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.max_line);
+        let mut reader = Reader::new(source, blocks);
+        let mut parser = Parser::new();
+        let mut failed = None;
+        loop {
+            let block = reader.next_block().await;
+            let read = reader.take_read();
+            self.tally.bytes += read;
+            self.progress.read(read);
+            match block {
+                Ok(Some(block)) => {
+                    let before = (self.tally.rows, self.tally.rejects(), self.tally.blank_lines);
+                    self.tally.count(&block, &mut parser, listed, self.max_line, self.options);
+                    self.progress.counted(crate::decode::Counts {
+                        rows: self.tally.rows - before.0,
+                        rejects: self.tally.rejects() - before.1,
+                        blank_lines: self.tally.blank_lines - before.2,
+                    });
+                    tokio::task::coop::consume_budget().await;
+                }
+                Ok(None) => return failed.map_or(Ok(()), Err),
+                // The lines before the damage are still in the reader.
+                Err(error) => failed = Some(error),
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn rejects(&self) -> u64 {
+        self.reasons.values().map(|(count, _)| count).sum()
+    }
+
+    fn count(&mut self, block: &Block, parser: &mut Parser, listed: &Listed, max_line: usize, options: CheckOptions) {
+        let bytes = block.bytes();
+        let mut reject = |reason: String, line: &[u8], number: usize, offset: usize| {
+            let (count, examples) = self.reasons.entry(reason).or_default();
+            *count += 1;
+            if examples.len() < options.examples_per_reason {
+                examples.push(RejectExample {
+                    log_object: listed.object.name().to_string(),
+                    line_number: block.line_number() + number as u64 - 1,
+                    byte_offset: block.offset() + offset as u64,
+                    line: line[..line.len().min(crate::decode::kept_of_long_line(max_line))].to_vec(),
+                });
+            }
+        };
+        if block.too_long().is_some() {
+            self.line_ends += 1;
+            reject(TooLong { max_line }.to_string(), bytes, 1, 0);
+            return;
+        }
+        // Lines are counted without the help of what parses them.
+        self.line_ends += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.line_ends += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
+        let mut record = Record::default();
+        for line in Lines::of_part(bytes) {
+            if line.bytes.len() > max_line {
+                reject(TooLong { max_line }.to_string(), line.bytes, line.number, line.offset);
+                continue;
+            }
+            match parser.parse_into(line.bytes, &mut record) {
+                Ok(()) => {
+                    self.rows += 1;
+                    self.ambiguous += u64::from(record.is_ambiguous());
+                    *self.field_counts.entry(record.field_count()).or_default() += 1;
+                }
+                Err(_) if line.is_blank() => self.blank_lines += 1,
+                Err(error) => reject(error.reason().to_string(), line.bytes, line.number, line.offset),
+            }
+        }
+    }
+
+    fn add(&mut self, other: Self, options: CheckOptions) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+        self.line_ends += other.line_ends;
+        self.blank_lines += other.blank_lines;
+        self.rows += other.rows;
+        self.ambiguous += other.ambiguous;
+        for (reason, (count, examples)) in other.reasons {
+            let (total, kept) = self.reasons.entry(reason).or_default();
+            *total += count;
+            kept.extend(examples);
+            // Which worker met a reason first is chance; which line it was must not be.
+            kept.sort();
+            kept.truncate(options.examples_per_reason);
+        }
+        for (fields, count) in other.field_counts {
+            *self.field_counts.entry(fields).or_default() += count;
+        }
+    }
+
+    fn report(self, progress: &Progress) -> CheckReport {
+        let rejects = self.rejects();
+        let mut reasons: Vec<_> = self
+            .reasons
+            .into_iter()
+            .map(|(reason, (count, examples))| ReasonCount { reason, count, examples })
+            .collect();
+        reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        CheckReport {
+            objects: self.objects,
+            bytes: self.bytes,
+            lines: self.line_ends - self.blank_lines,
+            blank_lines: self.blank_lines,
+            rows: self.rows,
+            rejects,
+            ambiguous: self.ambiguous,
+            reasons,
+            field_counts: self.field_counts.into_iter().collect(),
+            unreadable: progress.unreadable(),
+        }
+    }
+}

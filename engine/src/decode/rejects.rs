@@ -1,0 +1,173 @@
+//! Lines that are no record, into record batches of the table `rejects`.
+
+use super::block::{Block, MAX_LINE, kept_of_long_line};
+use super::located::Counts;
+use super::records::batch;
+use super::text::{self, Text, TextBuilder};
+use crate::error::Error;
+use crate::schema::{RejectsColumn, Table, TextLayout};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
+use s3log_parser::{FieldSet, Line, Lines, Parser, Record};
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+/// Decodes blocks of lines into record batches of the table `rejects`, for some of its columns.
+///
+/// ```
+/// use s3log_engine::decode::{Block, RejectsDecoder};
+/// use s3log_engine::schema::TextLayout;
+///
+/// let mut decoder = RejectsDecoder::new(&[1, 3], TextLayout::Views);
+/// let batch = decoder.decode(&Block::new(bytes::Bytes::from_static(b"\nno record\n")))?;
+/// assert_eq!(batch.num_rows(), 1);
+/// assert_eq!(decoder.counts().blank_lines, 1);
+/// # Ok::<(), s3log_engine::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RejectsDecoder {
+    columns: Vec<RejectsColumn>,
+    schema: SchemaRef,
+    layout: TextLayout,
+    max_line: usize,
+    log_object: Arc<str>,
+    parser: Parser,
+    counts: Counts,
+}
+
+/// A line that is no record.
+struct Reject<'a> {
+    line: Line<'a>,
+    reason: std::ops::Range<usize>,
+}
+
+impl RejectsDecoder {
+    /// A decoder for these columns of `rejects`, in the order of the table, by their positions.
+    #[must_use]
+    pub fn new(columns: &[usize], layout: TextLayout) -> Self {
+        let all = Table::Rejects.schema(layout);
+        let wanted = |position: &usize| columns.contains(position);
+        let positions: Vec<_> = (0..RejectsColumn::ALL.len()).filter(wanted).collect();
+        let fields: Vec<_> = positions.iter().map(|position| Arc::clone(&all.fields()[*position])).collect();
+        Self {
+            columns: positions.iter().map(|position| RejectsColumn::ALL[*position]).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            layout,
+            max_line: MAX_LINE,
+            log_object: Arc::from(""),
+            parser: Parser::with_fields(FieldSet::EMPTY),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The name that `log_object` gives for the rows from now on.
+    pub fn set_log_object(&mut self, name: impl Into<Arc<str>>) {
+        self.log_object = name.into();
+    }
+
+    /// Lines beyond this many bytes are rejects.
+    #[must_use]
+    pub fn with_max_line(mut self, max_line: usize) -> Self {
+        self.max_line = max_line;
+        self
+    }
+
+    /// The schema of its batches.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The rejects of a block.
+    ///
+    /// # Errors
+    ///
+    /// Only what Arrow reports of arrays that do not fit together.
+    pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
+        let mut reasons = String::new();
+        let rejects = self.rejects(block, &mut reasons);
+        let arrays = self.columns.iter().map(|column| self.array(*column, block, &rejects, &reasons));
+        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        Ok(batch(Arc::clone(&self.schema), arrays, rejects.len())?)
+    }
+
+    fn rejects<'a>(&mut self, block: &'a Block, reasons: &mut String) -> Vec<Reject<'a>> {
+        let mut reason = |text: &dyn fmt::Display| {
+            let start = reasons.len();
+            // Writing into a String cannot fail.
+            let _ = write!(reasons, "{text}");
+            start..reasons.len()
+        };
+        let max_line = self.max_line;
+        if block.too_long().is_some() {
+            self.counts.rejects += 1;
+            let line = Line { bytes: block.bytes(), offset: 0, number: 1 };
+            return vec![Reject { line, reason: reason(&TooLong { max_line }) }];
+        }
+        let mut rejects = Vec::new();
+        let mut record = Record::default();
+        let bytes = block.bytes();
+        for line in Lines::of_part(bytes) {
+            if line.bytes.len() > max_line {
+                let kept = Line { bytes: &line.bytes[..kept_of_long_line(max_line)], ..line };
+                rejects.push(Reject { line: kept, reason: reason(&TooLong { max_line }) });
+                continue;
+            }
+            match self.parser.parse_into(line.bytes, &mut record) {
+                Ok(()) => self.counts.rows += 1,
+                Err(_) if line.is_blank() => self.counts.blank_lines += 1,
+                Err(error) => rejects.push(Reject { line, reason: reason(&error.reason()) }),
+            }
+        }
+        self.counts.rejects += rejects.len() as u64;
+        rejects
+    }
+
+    fn array(
+        &self,
+        column: RejectsColumn,
+        block: &Block,
+        rejects: &[Reject<'_>],
+        reasons: &str,
+    ) -> Result<ArrayRef, Error> {
+        let integers = |value: &dyn Fn(&Reject<'_>) -> u64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(rejects.iter().map(|reject| value(reject) as i64)))
+        };
+        Ok(match column {
+            RejectsColumn::LogObject => text::constant(self.layout, &self.log_object, rejects.len()),
+            RejectsColumn::LineNumber => integers(&|reject| block.line_number() + reject.line.number as u64 - 1),
+            RejectsColumn::ByteOffset => integers(&|reject| block.offset() + reject.line.offset as u64),
+            RejectsColumn::Reason => {
+                let mut builder = TextBuilder::new(self.layout, rejects.len(), false);
+                for reject in rejects {
+                    builder.push(Text::Made(&reasons.as_bytes()[reject.reason.clone()]));
+                }
+                builder.finish(block.buffer())?
+            }
+            RejectsColumn::Line => {
+                let mut builder = TextBuilder::new(self.layout, rejects.len(), false);
+                for reject in rejects {
+                    builder.push(Text::Borrowed(reject.line.bytes, reject.line.offset as u32));
+                }
+                builder.finish(block.buffer())?
+            }
+        })
+    }
+}
+
+/// Why a line beyond the limit is no record.
+pub(crate) struct TooLong {
+    pub(crate) max_line: usize,
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the line is longer than the limit of {} bytes; its beginning is kept", self.max_line)
+    }
+}

@@ -1,0 +1,257 @@
+//! Columns of text: views into the block, or copies.
+//!
+//! Why views are built without a check: a block is validated as UTF-8 once (or each wanted field by itself when few are
+//! wanted), and a field begins and ends at an ASCII byte, so a slice of valid text is valid text. Arrow's checked
+//! constructor would validate every view again. Text that is not valid is written with U+FFFD beside the block.
+
+use crate::schema::TextLayout;
+use arrow::array::NullBufferBuilder;
+use arrow::array::{ArrayRef, ByteView, StringArray, StringViewArray, builder::make_view};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::error::ArrowError;
+use std::sync::Arc;
+
+/// Texts of up to this length live in their view.
+const INLINE: usize = 12;
+
+/// Buffers of an array of views: the block, and what had to be written anew.
+const BLOCK: u32 = 0;
+const WRITTEN: u32 = 1;
+
+/// A text of a column, on its way into an array.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Text<'a> {
+    /// No value.
+    Null,
+    /// A part of the block, which begins there.
+    Borrowed(&'a [u8], u32),
+    /// A text that stands nowhere in the block.
+    Made(&'a [u8]),
+}
+
+/// Builds one column of text.
+pub(super) struct TextBuilder {
+    layout: TextLayout,
+    /// Whether texts of the block are views into it, or copied beside it.
+    borrows: bool,
+    /// Whether every byte of the block is known to be valid UTF-8.
+    block_is_utf8: bool,
+    nulls: NullBufferBuilder,
+    views: Vec<u128>,
+    /// Plain: all texts. Views: the texts that stand nowhere in the block.
+    written: Vec<u8>,
+    offsets: Vec<i32>,
+}
+
+impl TextBuilder {
+    pub(super) fn new(layout: TextLayout, rows: usize, block_is_utf8: bool) -> Self {
+        let (views, offsets) = match layout {
+            TextLayout::Views => (Vec::with_capacity(rows), Vec::new()),
+            TextLayout::Plain => {
+                let mut offsets = Vec::with_capacity(rows + 1);
+                offsets.push(0);
+                (Vec::new(), offsets)
+            }
+        };
+        let nulls = NullBufferBuilder::new(rows);
+        Self { layout, borrows: true, block_is_utf8, nulls, views, written: Vec::new(), offsets }
+    }
+
+    /// Copies the texts instead of pointing into the block, which every view would keep alive: for few rows of many.
+    pub(super) fn compact(mut self) -> Self {
+        self.borrows = false;
+        self
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, text: Text<'_>) {
+        match text {
+            Text::Null => self.push_null(),
+            Text::Borrowed(bytes, at) => {
+                self.nulls.append_non_null();
+                if !self.block_is_utf8 && !is_utf8(bytes) {
+                    self.write(String::from_utf8_lossy(bytes).as_bytes());
+                } else if self.layout == TextLayout::Views && self.borrows {
+                    self.views.push(make_view(bytes, BLOCK, at));
+                } else {
+                    self.write(bytes);
+                }
+            }
+            Text::Made(bytes) => {
+                self.nulls.append_non_null();
+                if is_utf8(bytes) {
+                    self.write(bytes);
+                } else {
+                    self.write(String::from_utf8_lossy(bytes).as_bytes());
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn push_null(&mut self) {
+        self.nulls.append_null();
+        match self.layout {
+            TextLayout::Views => self.views.push(0),
+            TextLayout::Plain => self.offsets.push(self.written.len() as i32),
+        }
+    }
+
+    /// Writes valid UTF-8 beside the block.
+    fn write(&mut self, text: &[u8]) {
+        match self.layout {
+            TextLayout::Views => {
+                let at = self.written.len() as u32;
+                if text.len() > INLINE {
+                    self.written.extend_from_slice(text);
+                }
+                self.views.push(make_view(text, WRITTEN, at));
+            }
+            TextLayout::Plain => {
+                self.written.extend_from_slice(text);
+                self.offsets.push(self.written.len() as i32);
+            }
+        }
+    }
+
+    /// The column; `block` is what borrowed texts are parts of.
+    pub(super) fn finish(mut self, block: &Buffer) -> Result<ArrayRef, ArrowError> {
+        let nulls = self.nulls.finish();
+        match self.layout {
+            TextLayout::Views => {
+                let mut buffers = vec![if self.borrows { block.clone() } else { Buffer::default() }];
+                if !self.written.is_empty() {
+                    buffers.push(Buffer::from_vec(self.written));
+                }
+                Ok(Arc::new(views(self.views, buffers, nulls)))
+            }
+            TextLayout::Plain => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+                Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(self.written), nulls)?))
+            }
+        }
+    }
+}
+
+/// A column that says the same in every row.
+pub(super) fn constant(layout: TextLayout, text: &str, rows: usize) -> ArrayRef {
+    match layout {
+        TextLayout::Views => {
+            let buffer = Buffer::from(text.as_bytes());
+            Arc::new(views(vec![make_view(text.as_bytes(), BLOCK, 0); rows], vec![buffer], None))
+        }
+        TextLayout::Plain => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))),
+    }
+}
+
+fn views(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<arrow::buffer::NullBuffer>) -> StringViewArray {
+    debug_assert!(
+        views.iter().all(|view| {
+            let view = ByteView::from(*view);
+            view.length as usize <= INLINE
+                || std::str::from_utf8(
+                    &buffers[view.buffer_index as usize][view.offset as usize..][..view.length as usize],
+                )
+                .is_ok()
+        }),
+        "every view must lie in its buffer and be valid UTF-8"
+    );
+    // SAFETY: every view was made by `make_view` from a slice of the buffer that it names, at the offset that it names
+    // (inline ones name none), and that slice was checked to be valid UTF-8, by itself or as a part of the block whose
+    // neighbours are ASCII bytes. Nulls have as many entries as there are views, as both are pushed together.
+    #[expect(unsafe_code, reason = "validating each view again halves the speed of decoding: see benches, decode/text")]
+    unsafe {
+        StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers, nulls)
+    }
+}
+
+/// Whether a field by itself is valid UTF-8. Nearly all are ASCII.
+#[inline]
+pub(super) fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Array, AsArray};
+
+    fn column(
+        layout: TextLayout,
+        block: &'static [u8],
+        texts: &[Text<'_>],
+        block_is_utf8: bool,
+    ) -> Vec<Option<String>> {
+        let mut builder = TextBuilder::new(layout, texts.len(), block_is_utf8);
+        for text in texts {
+            builder.push(*text);
+        }
+        let array = builder.finish(&Buffer::from(bytes::Bytes::from_static(block))).unwrap();
+        assert_eq!(array.data_type(), &layout.data_type());
+        match layout {
+            TextLayout::Views => array.as_string_view().iter().map(|text| text.map(str::to_owned)).collect(),
+            TextLayout::Plain => array.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect(),
+        }
+    }
+
+    #[test]
+    fn both_layouts_say_the_same() {
+        const BLOCK: &[u8] = b"short and something of more than twelve bytes, \xFFnot UTF-8 in this place";
+        let texts = [
+            Text::Borrowed(&BLOCK[..5], 0),
+            Text::Null,
+            Text::Borrowed(&BLOCK[10..45], 10),
+            Text::Borrowed(&BLOCK[47..], 47),
+            Text::Made(b"made of more than twelve bytes"),
+            Text::Made(b"\xC3("),
+            Text::Borrowed(b"", 3),
+        ];
+        let views = column(TextLayout::Views, BLOCK, &texts, false);
+        assert_eq!(views, column(TextLayout::Plain, BLOCK, &texts, false));
+        assert_eq!(
+            views.iter().map(Option::as_deref).collect::<Vec<_>>(),
+            [
+                Some("short"),
+                None,
+                Some("something of more than twelve bytes"),
+                Some("\u{FFFD}not UTF-8 in this place"),
+                Some("made of more than twelve bytes"),
+                Some("\u{FFFD}("),
+                Some(""),
+            ]
+        );
+    }
+
+    #[test]
+    fn views_borrow_the_block() {
+        let block = Buffer::from(b"something of more than twelve bytes".as_slice());
+        let mut builder = TextBuilder::new(TextLayout::Views, 1, true);
+        builder.push(Text::Borrowed(&block, 0));
+        let array = builder.finish(&block).unwrap();
+        let array = array.as_string_view();
+        assert_eq!(array.value(0).as_ptr(), block.as_ptr());
+        assert_eq!(array.data_buffers().len(), 1);
+    }
+
+    #[test]
+    fn compact_columns_let_go_of_the_block() {
+        let block = Buffer::from(b"something of more than twelve bytes".as_slice());
+        let mut builder = TextBuilder::new(TextLayout::Views, 1, true).compact();
+        builder.push(Text::Borrowed(&block[..20], 0));
+        let array = builder.finish(&block).unwrap();
+        assert_eq!(array.as_string_view().value(0), "something of more th");
+        assert!(array.as_string_view().data_buffers().iter().map(Buffer::len).sum::<usize>() < block.len());
+    }
+
+    #[test]
+    fn constants() {
+        for layout in [TextLayout::Views, TextLayout::Plain] {
+            let array = constant(layout, "a name of more than twelve bytes", 3);
+            assert_eq!((array.len(), array.null_count()), (3, 0));
+            assert_eq!(
+                arrow::util::display::array_value_to_string(&array, 2).unwrap(),
+                "a name of more than twelve bytes"
+            );
+        }
+    }
+}

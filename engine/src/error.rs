@@ -1,0 +1,151 @@
+//! What can go wrong in the engine, with the object it went wrong in.
+
+use std::fmt;
+
+/// The kind of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No log object is where the source says.
+    NotFound,
+    /// A log object could not be read, or not to its end.
+    Unreadable,
+    /// What was asked for is not possible here.
+    Unsupported,
+    /// A source, an option or a name that says nothing.
+    Invalid,
+    /// A defect, or a report of a library that nobody expected.
+    Internal,
+}
+
+/// An error of the engine: what went wrong, in which object, and what to do.
+///
+/// Inside DataFusion it travels as `DataFusionError::External`; [`Error::find`] gets it back.
+#[derive(Debug, thiserror::Error)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    object: Option<String>,
+    hint: Option<String>,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.object {
+            Some(object) => write!(f, "{object}: {}", self.message)?,
+            None => f.write_str(&self.message)?,
+        }
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error {
+    /// An error of this kind.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), object: None, hint: None, source: None }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// The same, about this log object or source.
+    #[must_use]
+    pub fn in_object(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
+        self
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, with what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The log object or source that it is about.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        self.object.as_deref()
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The engine's error inside an error of DataFusion, if there is one.
+    #[cfg(feature = "datafusion")]
+    #[must_use]
+    pub fn find(error: &datafusion::error::DataFusionError) -> Option<&Self> {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            if let Some(datafusion::error::DataFusionError::External(inner)) = error.downcast_ref()
+                && let Some(found) = inner.downcast_ref::<Self>()
+            {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Self::new(ErrorKind::Internal, "arrays do not fit together").with_source(error)
+    }
+}
+
+#[cfg(feature = "datafusion")]
+impl From<Error> for datafusion::error::DataFusionError {
+    fn from(error: Error) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_and_where() {
+        let cause = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "permission denied");
+        let error = Error::new(ErrorKind::Unreadable, "cannot be read").in_object("logs/a").with_source(cause);
+        assert_eq!(error.to_string(), "logs/a: cannot be read: permission denied");
+        assert_eq!(error.hint(), None);
+    }
+
+    #[cfg(feature = "datafusion")]
+    #[test]
+    fn it_is_found_inside_datafusions_errors() {
+        use datafusion::error::DataFusionError;
+        let inner = DataFusionError::from(Error::invalid("no such thing"));
+        let shared = DataFusionError::Shared(std::sync::Arc::new(inner.context("while planning")));
+        assert_eq!(Error::find(&shared).map(Error::kind), Some(ErrorKind::Invalid));
+        assert!(Error::find(&DataFusionError::Plan("x".to_owned())).is_none());
+    }
+}

@@ -1,0 +1,140 @@
+//! Filters inside the scan: cheap columns are decoded and tested first, dear ones only for the rows that are left.
+//!
+//! A predicate is split at its ANDs. Each part is a stage that decodes its own columns, for the rows that earlier stages
+//! kept. Filters that change while the query runs (those of a TopK) are asked anew for each block.
+
+use crate::decode::{Block, LogsDecoder, Rows, batch};
+use crate::error::Error;
+use crate::schema::LogsColumn;
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::Result as DataFusionResult;
+use datafusion::common::cast::as_boolean_array;
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns, split_conjunction};
+use datafusion::physical_plan::PhysicalExpr;
+use s3log_parser::Kind;
+use std::sync::Arc;
+
+/// A predicate over the columns of a decoder.
+pub(super) struct Filter {
+    stages: Vec<Stage>,
+}
+
+struct Stage {
+    predicate: Arc<dyn PhysicalExpr>,
+    /// Positions among the columns of the decoder, in order.
+    columns: Vec<usize>,
+    schema: SchemaRef,
+    cost: u32,
+}
+
+/// Rows of a block that are left.
+pub(super) enum Selected {
+    All,
+    Rows(Vec<u32>),
+}
+
+impl Selected {
+    /// How many of `rows` are left.
+    pub(super) fn count(&self, rows: usize) -> usize {
+        match self {
+            Self::All => rows,
+            Self::Rows(rows) => rows.len(),
+        }
+    }
+
+    /// For columns that are only looked at.
+    fn borrowed(&self) -> Rows<'_> {
+        match self {
+            Self::All => Rows::All,
+            Self::Rows(rows) => Rows::Selected { rows, compact: false },
+        }
+    }
+
+    /// For columns that leave the scan: few rows of a block of `rows` must not keep all of it alive.
+    pub(super) fn for_output(&self, rows: usize) -> Rows<'_> {
+        match self {
+            Self::All => Rows::All,
+            Self::Rows(left) => Rows::Selected { rows: left, compact: left.len() * 2 < rows },
+        }
+    }
+}
+
+impl Filter {
+    /// The stages of a predicate whose columns are named as in `decoded`, the schema of the decoder.
+    pub(super) fn new(predicate: &Arc<dyn PhysicalExpr>, decoded: &SchemaRef) -> DataFusionResult<Self> {
+        let stages = split_conjunction(predicate).into_iter().map(|part| Stage::new(part, decoded));
+        let mut stages = stages.collect::<DataFusionResult<Vec<_>>>()?;
+        stages.sort_by_key(|stage| stage.cost);
+        Ok(Self { stages })
+    }
+
+    /// The rows of the located block that every part of the predicate is true for.
+    pub(super) fn select(&self, decoder: &LogsDecoder, block: &Block, rows: usize) -> DataFusionResult<Selected> {
+        let mut selected = Selected::All;
+        for stage in &self.stages {
+            let left = selected.count(rows);
+            if left == 0 {
+                break;
+            }
+            let arrays = decoder.arrays(block, &stage.columns, selected.borrowed())?;
+            let batch = batch(Arc::clone(&stage.schema), arrays, left).map_err(Error::from)?;
+            let kept = stage.test(&batch)?;
+            if kept.true_count() < left {
+                selected = Selected::Rows(refine(&selected, &kept));
+            }
+        }
+        Ok(selected)
+    }
+}
+
+impl Stage {
+    fn new(part: &Arc<dyn PhysicalExpr>, decoded: &SchemaRef) -> DataFusionResult<Self> {
+        let columns: Vec<usize> = positions(part, decoded)?;
+        let schema = Arc::new(decoded.project(&columns)?);
+        let cost = schema.fields().iter().map(|field| cost(field.name())).sum();
+        let predicate = reassign_expr_columns(Arc::clone(part), &schema)?;
+        Ok(Self { predicate, columns, schema, cost })
+    }
+
+    fn test(&self, batch: &RecordBatch) -> DataFusionResult<BooleanArray> {
+        true_rows(&self.predicate, batch)
+    }
+}
+
+/// Where the predicate is true; not where it is NULL.
+pub(super) fn true_rows(predicate: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> DataFusionResult<BooleanArray> {
+    let tested = predicate.evaluate(batch)?.into_array(batch.num_rows())?;
+    let tested = as_boolean_array(&tested)?;
+    Ok(if tested.null_count() == 0 { tested.clone() } else { arrow::compute::prep_null_mask_filter(tested) })
+}
+
+/// Positions in the schema of the columns that an expression reads, in order.
+pub(super) fn positions(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFusionResult<Vec<usize>> {
+    let columns = collect_columns(expr).into_iter().map(|column| schema.index_of(column.name()));
+    let mut positions = columns.collect::<Result<Vec<_>, _>>()?;
+    positions.sort_unstable();
+    positions.dedup();
+    Ok(positions)
+}
+
+/// What it takes to decode and compare a column, roughly: numbers, then short texts, then what must be made first.
+fn cost(column: &str) -> u32 {
+    let Some(field) = s3log_parser::Field::from_name(column) else {
+        return if column == LogsColumn::ObjectKey.name() { 8 } else { 1 };
+    };
+    match field.info().kind {
+        Kind::Time | Kind::YesNo => 1,
+        Kind::Status => 2,
+        Kind::Integer => 3,
+        Kind::Text => 4,
+    }
+}
+
+fn refine(selected: &Selected, kept: &BooleanArray) -> Vec<u32> {
+    let kept = kept.values().set_indices();
+    match selected {
+        Selected::All => kept.map(|row| row as u32).collect(),
+        Selected::Rows(rows) => kept.map(|at| rows[at]).collect(),
+    }
+}

@@ -1,0 +1,28 @@
+//! Log objects inside DataFusion's scan: opening, decompressing, decoding, filtering.
+//!
+//! ```text
+//! DataSourceExec -> S3LogSource (projection, predicate) -> LogOpener, one object or range at a time
+//!     -> Reader (file, object store, stdin; gzip, zstd) -> blocks of whole lines
+//!     -> decoder -> filter, cheap columns first -> RecordBatch
+//! ```
+//!
+//! The main entry points are [`S3LogSource`] for whoever builds a `FileScanConfig`, and [`S3LogFormat`] for DataFusion's
+//! listing tables.
+
+mod compression;
+mod filter;
+mod format;
+mod object;
+mod opener;
+mod progress;
+mod reader;
+mod source;
+
+pub(crate) use compression::{Compression, MAGIC_LEN};
+pub use format::{S3LogFormat, S3LogFormatFactory};
+pub use object::LogObject;
+pub(crate) use object::Origin;
+pub(crate) use opener::needs_whole_objects;
+pub use progress::{Progress, ProgressSnapshot, Unreadable};
+pub(crate) use reader::{Reader, Source};
+pub use source::{OnUnreadable, S3LogSource, ScanOptions};

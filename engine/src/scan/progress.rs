@@ -1,0 +1,99 @@
+//! What scans have read so far, for progress bars, warnings and exit codes.
+
+use crate::decode::Counts;
+use crate::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// Running totals over all scans of a session.
+#[derive(Debug, Default)]
+pub struct Progress {
+    objects_total: AtomicU64,
+    bytes_total: AtomicU64,
+    objects: AtomicU64,
+    bytes: AtomicU64,
+    rows: AtomicU64,
+    rejects: AtomicU64,
+    blank_lines: AtomicU64,
+    unreadable: Mutex<Vec<Unreadable>>,
+}
+
+/// A log object that could not be read, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name.
+    pub object: String,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The totals at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProgressSnapshot {
+    /// Log objects of the scans that were planned.
+    pub objects_total: u64,
+    /// Their bytes, as stored.
+    pub bytes_total: u64,
+    /// Log objects read to their end. An object that is read in several ranges counts by the last of them.
+    pub objects: u64,
+    /// Bytes read, as stored.
+    pub bytes: u64,
+    /// Records found.
+    pub rows: u64,
+    /// Lines found that are no records.
+    pub rejects: u64,
+    /// Lines of nothing but spaces, tabs and carriage returns.
+    pub blank_lines: u64,
+}
+
+impl Progress {
+    /// The totals now.
+    #[must_use]
+    pub fn snapshot(&self) -> ProgressSnapshot {
+        ProgressSnapshot {
+            objects_total: self.objects_total.load(Relaxed),
+            bytes_total: self.bytes_total.load(Relaxed),
+            objects: self.objects.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            rows: self.rows.load(Relaxed),
+            rejects: self.rejects.load(Relaxed),
+            blank_lines: self.blank_lines.load(Relaxed),
+        }
+    }
+
+    /// The log objects that could not be read, each once.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn planned(&self, objects: u64, bytes: u64) {
+        self.objects_total.fetch_add(objects, Relaxed);
+        self.bytes_total.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn read(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn counted(&self, counts: Counts) {
+        self.rows.fetch_add(counts.rows, Relaxed);
+        self.rejects.fetch_add(counts.rejects, Relaxed);
+        self.blank_lines.fetch_add(counts.blank_lines, Relaxed);
+    }
+
+    pub(crate) fn object_done(&self) {
+        self.objects.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn failed(&self, object: &str, error: &Error) {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.iter().all(|known| known.object != object) {
+            let hint = error.hint().map(str::to_owned);
+            unreadable.push(Unreadable { object: object.to_owned(), reason: error.to_string(), hint });
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! One log object, or a range of one, as blocks of whole lines.
+//!
+//! A range `start..end` of an uncompressed object holds the lines that begin in it: from the first line that begins at
+//! `start` or behind it, up to the first that begins at `end` or behind it. The byte before a mark tells whether a line
+//! begins right there, so ranges that touch share no line and leave none out, wherever they are cut.
+//!
+//! A file is read by the task that decodes it, a block at a time: what was read is still in the core's cache when it is
+//! parsed, and the kernel reads ahead.
+
+use super::compression::{Compression, Decompressor, MAGIC_LEN};
+use crate::decode::{Block, LineBlocks};
+use crate::error::{Error, ErrorKind};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use object_store::path::Path as StorePath;
+use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _};
+use std::fs::File;
+use std::io::{ErrorKind as IoErrorKind, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt as _;
+
+/// How much is read at a time of what is compressed.
+const COMPRESSED_CHUNK: usize = 128 << 10;
+
+/// How much is read at a time where a line's beginning is sought.
+const SEEK_CHUNK: u64 = 16 << 10;
+
+/// Blocks of one object.
+pub(crate) struct Reader {
+    source: Source,
+    stage: Stage,
+    blocks: LineBlocks,
+    read: u64,
+    ended: bool,
+}
+
+enum Stage {
+    /// Nothing was read yet.
+    Start,
+    Plain,
+    Compressed {
+        decompressor: Decompressor,
+        input: Vec<u8>,
+        pending: Range<usize>,
+    },
+}
+
+/// Where bytes come from, in order.
+pub(crate) enum Source {
+    /// A file from its current position; `left` bytes of it, or all. `expected` is the size that was listed.
+    File { file: File, left: Option<u64>, seen: u64, expected: u64 },
+    /// What an object store sends.
+    Stream { stream: BoxStream<'static, object_store::Result<Bytes>>, chunk: Bytes, start: u64 },
+    /// Standard input, whose lines are handed on as they come.
+    Stdin(tokio::io::Stdin),
+}
+
+impl Reader {
+    pub(crate) fn new(source: Source, blocks: LineBlocks) -> Self {
+        Self { source, stage: Stage::Start, blocks, read: 0, ended: false }
+    }
+
+    /// Bytes read since this was asked last, as stored.
+    pub(crate) fn take_read(&mut self) -> u64 {
+        std::mem::take(&mut self.read)
+    }
+
+    /// The next block; `None` at the end. After an error the blocks of what was read before can still be asked for.
+    pub(crate) async fn next_block(&mut self) -> Result<Option<Block>, Error> {
+        loop {
+            if let Some(block) = self.blocks.next_block() {
+                return Ok(Some(block));
+            }
+            if self.ended {
+                return Ok(self.blocks.finish());
+            }
+            let filled = self.fill().await;
+            self.ended = !matches!(filled, Ok(true));
+            filled?;
+            if matches!(self.source, Source::Stdin(_))
+                && let Some(block) = self.blocks.flush()
+            {
+                return Ok(Some(block));
+            }
+        }
+    }
+
+    /// Puts more bytes into the blocks; false at the end.
+    async fn fill(&mut self) -> Result<bool, Error> {
+        if matches!(self.stage, Stage::Start) {
+            return self.start().await;
+        }
+        match &mut self.stage {
+            Stage::Start | Stage::Plain => {
+                let len = self.source.read(self.blocks.space()).await?;
+                self.blocks.advance(len);
+                self.read += len as u64;
+                Ok(len > 0)
+            }
+            Stage::Compressed { decompressor, input, pending } => {
+                if pending.start == pending.end && !decompressor.holds_output() {
+                    let len = self.source.read(input).await?;
+                    self.read += len as u64;
+                    if len == 0 {
+                        return decompressor.finish().map(|()| false);
+                    }
+                    *pending = 0..len;
+                }
+                let (taken, written) = decompressor.decompress(&input[pending.clone()], self.blocks.space())?;
+                pending.start += taken;
+                self.blocks.advance(written);
+                Ok(true)
+            }
+        }
+    }
+
+    /// The first bytes say whether the object is compressed.
+    async fn start(&mut self) -> Result<bool, Error> {
+        let space = self.blocks.space();
+        let mut len = 0;
+        loop {
+            let more = self.source.read(&mut space[len..]).await?;
+            len += more;
+            if more == 0 || len >= MAGIC_LEN {
+                break;
+            }
+        }
+        self.read += len as u64;
+        match Compression::of(&space[..len]) {
+            None => {
+                self.blocks.advance(len);
+                self.stage = Stage::Plain;
+            }
+            Some(compression) => {
+                let mut input = space[..len].to_vec();
+                input.resize(len.max(COMPRESSED_CHUNK), 0);
+                let decompressor = Decompressor::new(compression)?;
+                self.stage = Stage::Compressed { decompressor, input, pending: 0..len };
+            }
+        }
+        Ok(len > 0)
+    }
+}
+
+impl Source {
+    /// A file, or a range of it; `None` when the range holds no line, or when the file is compressed and the range is
+    /// not its first: that one reads all of it.
+    pub(crate) fn file(path: &Path, range: Option<Range<u64>>, expected: u64) -> Result<Option<Self>, Error> {
+        let mut file = File::open(path).map_err(cannot_read)?;
+        if file.metadata().map_err(cannot_read)?.is_dir() {
+            return Err(Error::new(ErrorKind::Unreadable, "it is a directory"));
+        }
+        let whole = Self::File { file: file.try_clone().map_err(cannot_read)?, left: None, seen: 0, expected };
+        let Some(range) = range.filter(|range| *range != (0..expected)) else { return Ok(Some(whole)) };
+        let mut magic = [0; MAGIC_LEN];
+        let len = read_up_to(&mut file, &mut magic).map_err(cannot_read)?;
+        if Compression::of(&magic[..len]).is_some() {
+            file.rewind().map_err(cannot_read)?;
+            return Ok((range.start == 0).then_some(whole));
+        }
+        let start = line_start_in_file(&mut file, range.start).map_err(cannot_read)?;
+        let to_the_end = range.end >= expected;
+        let end = if to_the_end { u64::MAX } else { line_start_in_file(&mut file, range.end).map_err(cannot_read)? };
+        if start >= end {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(start)).map_err(cannot_read)?;
+        let left = (!to_the_end).then_some(end - start);
+        Ok(Some(Self::File { file, left, seen: start, expected }))
+    }
+
+    /// An object of a store, or a range of it; `None` as for [`Source::file`].
+    pub(crate) async fn store(
+        store: &Arc<dyn ObjectStore>,
+        location: &StorePath,
+        range: Option<Range<u64>>,
+        size: u64,
+    ) -> Result<Option<Self>, Error> {
+        let mut options = GetOptions::default();
+        if let Some(range) = range.filter(|range| *range != (0..size)) {
+            let magic = store.get_range(location, 0..size.min(MAGIC_LEN as u64)).await.map_err(cannot_fetch)?;
+            if Compression::of(&magic).is_some() {
+                if range.start > 0 {
+                    return Ok(None);
+                }
+            } else {
+                let start = line_start_in_store(store, location, range.start, size).await?;
+                let end = line_start_in_store(store, location, range.end, size).await?;
+                if start >= end {
+                    return Ok(None);
+                }
+                options.range = Some(GetRange::Bounded(start..end));
+            }
+        }
+        let result = store.get_opts(location, options).await.map_err(cannot_fetch)?;
+        let wanted = result.range.clone();
+        Ok(Some(match result.payload {
+            GetResultPayload::File(mut file, _) => {
+                file.seek(SeekFrom::Start(wanted.start)).map_err(cannot_read)?;
+                let left = Some(wanted.end - wanted.start);
+                Self::File { file, left, seen: wanted.start, expected: wanted.end }
+            }
+            GetResultPayload::Stream(stream) => Self::Stream { stream, chunk: Bytes::new(), start: wanted.start },
+        }))
+    }
+
+    /// Where the source begins in its object.
+    pub(crate) fn start(&self) -> u64 {
+        match self {
+            Self::File { seen, .. } => *seen,
+            Self::Stream { start, .. } => *start,
+            Self::Stdin(_) => 0,
+        }
+    }
+
+    /// Reads some bytes; 0 at the end. The buffer is not empty.
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        match self {
+            Self::File { file, left, seen, expected } => {
+                let room =
+                    left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+                if room == 0 {
+                    return Ok(0);
+                }
+                let len = read_some(file, &mut buffer[..room]).map_err(cannot_read)?;
+                *seen += len as u64;
+                if let Some(left) = left {
+                    *left -= len as u64;
+                }
+                if len == 0 && *seen < *expected {
+                    return Err(Error::new(
+                        ErrorKind::Unreadable,
+                        format!("it ended after {seen} of {expected} bytes: it shrank while it was read"),
+                    )
+                    .with_hint("run again when nothing writes to it"));
+                }
+                Ok(len)
+            }
+            Self::Stream { stream, chunk, .. } => {
+                while chunk.is_empty() {
+                    match stream.next().await {
+                        Some(next) => *chunk = next.map_err(cannot_fetch)?,
+                        None => return Ok(0),
+                    }
+                }
+                let len = chunk.len().min(buffer.len());
+                buffer[..len].copy_from_slice(&chunk.split_to(len));
+                Ok(len)
+            }
+            Self::Stdin(stdin) => stdin.read(buffer).await.map_err(cannot_read),
+        }
+    }
+}
+
+fn read_some(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == IoErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut len = 0;
+    while len < buffer.len() {
+        match read_some(file, &mut buffer[len..])? {
+            0 => break,
+            more => len += more,
+        }
+    }
+    Ok(len)
+}
+
+/// Where the first line begins that begins at `mark` or behind it; the end of the file when none does.
+fn line_start_in_file(file: &mut File, mark: u64) -> std::io::Result<u64> {
+    let Some(mut at) = mark.checked_sub(1) else { return Ok(0) };
+    let mut chunk = vec![0; SEEK_CHUNK as usize];
+    loop {
+        file.seek(SeekFrom::Start(at))?;
+        let len = read_up_to(file, &mut chunk)?;
+        if let Some(end) = memchr::memchr(b'\n', &chunk[..len]) {
+            return Ok(at + end as u64 + 1);
+        }
+        at += len as u64;
+        if len < chunk.len() {
+            return Ok(at);
+        }
+    }
+}
+
+async fn line_start_in_store(
+    store: &Arc<dyn ObjectStore>,
+    location: &StorePath,
+    mark: u64,
+    size: u64,
+) -> Result<u64, Error> {
+    let Some(mut at) = mark.checked_sub(1) else { return Ok(0) };
+    while at < size {
+        let chunk = store.get_range(location, at..size.min(at + SEEK_CHUNK)).await.map_err(cannot_fetch)?;
+        if let Some(end) = memchr::memchr(b'\n', &chunk) {
+            return Ok(at + end as u64 + 1);
+        }
+        at += chunk.len() as u64;
+        if chunk.is_empty() {
+            break;
+        }
+    }
+    Ok(size)
+}
+
+fn cannot_read(error: std::io::Error) -> Error {
+    let hint = match error.kind() {
+        IoErrorKind::PermissionDenied => Some("check the permissions of the file"),
+        IoErrorKind::NotFound => Some("it was there when the source was listed: run again"),
+        _ => None,
+    };
+    let cannot = Error::new(ErrorKind::Unreadable, "it cannot be read").with_source(error);
+    match hint {
+        Some(hint) => cannot.with_hint(hint),
+        None => cannot,
+    }
+}
+
+fn cannot_fetch(error: object_store::Error) -> Error {
+    Error::new(ErrorKind::Unreadable, "it cannot be fetched").with_source(error)
+}

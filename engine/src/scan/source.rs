@@ -1,0 +1,258 @@
+//! The scan as DataFusion sees it: a `FileSource` that takes projections and filters.
+
+use super::opener::{LogOpener, Metrics, needs_whole_objects};
+use super::progress::Progress;
+use crate::decode::{BLOCK_SIZE, BufferPool, MAX_LINE};
+use crate::error::Error;
+use crate::schema::{Table, TextLayout};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::config::ConfigOptions;
+use datafusion::datasource::physical_plan::{FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_expr::LexOrdering;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::utils::conjunction;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
+use object_store::ObjectStore;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What happens with a log object that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnreadable {
+    /// The query fails.
+    #[default]
+    Fail,
+    /// The query goes on without it, and [`Progress::unreadable`] names it.
+    Report,
+}
+
+/// What scans need to know beside the plan.
+#[derive(Clone, Debug)]
+pub struct ScanOptions {
+    pub(crate) max_line: usize,
+    pub(crate) on_unreadable: OnUnreadable,
+    pub(crate) progress: Option<Arc<Progress>>,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        Self { max_line: MAX_LINE, on_unreadable: OnUnreadable::Fail, progress: None }
+    }
+}
+
+impl ScanOptions {
+    /// Lines beyond this many bytes are rejects of which only the beginning is kept.
+    #[must_use]
+    pub fn with_max_line(mut self, max_line: usize) -> Self {
+        self.max_line = max_line.max(1);
+        self
+    }
+
+    /// Adds what is read to these totals, and reports there what cannot be read instead of failing.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<Progress>, on_unreadable: OnUnreadable) -> Self {
+        self.progress = Some(progress);
+        self.on_unreadable = on_unreadable;
+        self
+    }
+}
+
+/// Reads log objects inside a `DataSourceExec`.
+///
+/// Projections reach the decoder, filters are applied in the scan and are exact, so no filter is left above it.
+#[derive(Clone)]
+pub struct S3LogSource {
+    table: Table,
+    table_schema: TableSchema,
+    /// The layout of text that the schema has; `None` when it is not the table's.
+    layout: Option<TextLayout>,
+    projection: SplitProjection,
+    predicate: Option<Arc<dyn PhysicalExpr>>,
+    options: ScanOptions,
+    metrics: ExecutionPlanMetricsSet,
+    pool: BufferPool,
+    stdin_taken: Arc<AtomicBool>,
+}
+
+impl S3LogSource {
+    /// A source of the rows of a table. The file schema must be that of the table, in one of the layouts of text; with
+    /// another one the scan fails when it is executed. Columns beside the file schema come from the paths of the files,
+    /// as DataFusion's listing tables fill them.
+    #[must_use]
+    pub fn new(table: Table, table_schema: TableSchema) -> Self {
+        Self {
+            table,
+            layout: layout_of(table, table_schema.file_schema()),
+            projection: SplitProjection::unprojected(&table_schema),
+            table_schema,
+            predicate: None,
+            options: ScanOptions::default(),
+            metrics: ExecutionPlanMetricsSet::new(),
+            pool: BufferPool::new(BLOCK_SIZE),
+            stdin_taken: Arc::default(),
+        }
+    }
+
+    /// The same with these options.
+    #[must_use]
+    pub fn with_options(mut self, options: ScanOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The same with one more filter, over the columns of the table.
+    #[must_use]
+    pub fn with_predicate(mut self, predicate: Arc<dyn PhysicalExpr>) -> Self {
+        self.predicate = Some(conjunction(self.predicate.into_iter().chain([predicate])));
+        self
+    }
+
+    /// The table that is read.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        self.table
+    }
+
+    /// Whether a big object may be read in ranges.
+    pub(crate) fn splits_objects(&self) -> bool {
+        !needs_whole_objects(self.table, &self.projection.file_indices)
+    }
+}
+
+fn layout_of(table: Table, schema: &SchemaRef) -> Option<TextLayout> {
+    let fits = |layout: &TextLayout| {
+        let expected = table.schema(*layout);
+        let mut pairs = expected.fields().iter().zip(schema.fields());
+        expected.fields().len() == schema.fields().len()
+            && pairs.all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type())
+    };
+    [TextLayout::Views, TextLayout::Plain].into_iter().find(fits)
+}
+
+impl FileSource for S3LogSource {
+    fn create_file_opener(
+        &self,
+        object_store: Arc<dyn ObjectStore>,
+        _config: &FileScanConfig,
+        partition: usize,
+    ) -> DataFusionResult<Arc<dyn FileOpener>> {
+        let layout = self.layout.ok_or_else(|| {
+            Error::invalid(format!("the columns are not those of table `{}`", self.table.name()))
+                .with_hint("leave the columns out: they are always the same")
+        })?;
+        let opener = LogOpener {
+            store: object_store,
+            table: self.table,
+            layout,
+            output: self.projection.file_indices.clone(),
+            predicate: self.predicate.clone(),
+            options: self.options.clone(),
+            pool: self.pool.clone(),
+            stdin_taken: Arc::clone(&self.stdin_taken),
+            metrics: Metrics::new(&self.metrics, partition),
+        };
+        ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), self.table_schema.file_schema())
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        &self.table_schema
+    }
+
+    /// Blocks decide how many rows a batch has; DataFusion splits what is too large.
+    fn with_batch_size(&self, _batch_size: usize) -> Arc<dyn FileSource> {
+        Arc::new(self.clone())
+    }
+
+    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
+        self.predicate.clone()
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        Some(&self.projection.source)
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
+    fn file_type(&self) -> &str {
+        "s3log"
+    }
+
+    fn fmt_extra(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ", table={}", self.table.name())?;
+        match &self.predicate {
+            Some(predicate) => write!(f, ", predicate={predicate}"),
+            None => Ok(()),
+        }
+    }
+
+    fn repartitioned(
+        &self,
+        target_partitions: usize,
+        repartition_file_min_size: usize,
+        output_ordering: Option<LexOrdering>,
+        config: &FileScanConfig,
+    ) -> DataFusionResult<Option<FileScanConfig>> {
+        // The opener reads a compressed object as a whole whatever its ranges say; here only what is known now counts.
+        let unsplittable = config.file_compression_type.is_compressed() || !self.splits_objects();
+        if unsplittable || config.file_groups.len() >= target_partitions {
+            return Ok(None);
+        }
+        let groups = FileGroupPartitioner::new()
+            .with_target_partitions(target_partitions)
+            .with_repartition_file_min_size(repartition_file_min_size)
+            .with_preserve_order_within_groups(output_ordering.is_some())
+            .repartition_file_groups(&config.file_groups);
+        Ok(groups.map(|groups| {
+            let mut config = config.clone();
+            config.file_groups = groups;
+            config
+        }))
+    }
+
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        _config: &ConfigOptions,
+    ) -> DataFusionResult<FilterPushdownPropagation<Arc<dyn FileSource>>> {
+        // Columns that come from paths are not known here.
+        let file_schema = self.table_schema.file_schema();
+        let of_table = |filter: &Arc<dyn PhysicalExpr>| super::filter::positions(filter, file_schema).is_ok();
+        let pushed: Vec<_> =
+            filters.iter().map(|filter| if of_table(filter) { PushedDown::Yes } else { PushedDown::No }).collect();
+        let propagation = FilterPushdownPropagation::with_parent_pushdown_result(pushed);
+        let taken: Vec<_> = filters.into_iter().filter(of_table).collect();
+        if taken.is_empty() {
+            return Ok(propagation);
+        }
+        let source = self.clone().with_predicate(conjunction(taken));
+        Ok(propagation.with_updated_node(Arc::new(source) as Arc<dyn FileSource>))
+    }
+
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> DataFusionResult<Option<Arc<dyn FileSource>>> {
+        let merged = self.projection.source.try_merge(projection)?;
+        let projection = SplitProjection::new(self.table_schema.file_schema(), &merged);
+        Ok(Some(Arc::new(Self { projection, ..self.clone() })))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        for expr in self.predicate.iter().chain(self.projection.source.iter().map(|projected| &projected.expr)) {
+            match f(expr)? {
+                TreeNodeRecursion::Stop => return Ok(TreeNodeRecursion::Stop),
+                TreeNodeRecursion::Continue | TreeNodeRecursion::Jump => {}
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+}

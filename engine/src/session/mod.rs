@@ -1,0 +1,246 @@
+//! A DataFusion session with everything of this crate in it.
+
+use crate::error::Error;
+use crate::scan::{OnUnreadable, Progress, S3LogFormatFactory, ScanOptions};
+use crate::schema::{Table, TextLayout};
+use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange};
+use datafusion::common::Result as DataFusionResult;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// How a session is set up.
+#[derive(Clone, Debug, Default)]
+pub struct SessionOptions {
+    memory_limit: Option<usize>,
+    threads: Option<usize>,
+    times: TimeRange,
+    max_line: Option<usize>,
+    layout: TextLayout,
+}
+
+impl SessionOptions {
+    /// No limit of memory, all cores, all times.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Operators that hold more than this many bytes together spill to disk.
+    #[must_use]
+    pub fn with_memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Partitions that work side by side.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
+    /// Only records from this instant on: microseconds from 1970 in UTC.
+    #[must_use]
+    pub fn with_since(mut self, micros: i64) -> Self {
+        self.times.since = Some(micros);
+        self
+    }
+
+    /// Only records before this instant: microseconds from 1970 in UTC.
+    #[must_use]
+    pub fn with_until(mut self, micros: i64) -> Self {
+        self.times.until = Some(micros);
+        self
+    }
+
+    /// Longer lines are rejects of which only the beginning is kept.
+    #[must_use]
+    pub fn with_max_line_bytes(mut self, bytes: usize) -> Self {
+        self.max_line = Some(bytes);
+        self
+    }
+
+    /// How text is laid out in the tables.
+    #[must_use]
+    pub fn with_text_layout(mut self, layout: TextLayout) -> Self {
+        self.layout = layout;
+        self
+    }
+}
+
+/// A DataFusion session over log objects: tables `logs` and `rejects`, the functions of this crate,
+/// `CREATE EXTERNAL TABLE … STORED AS S3LOG` and the table function `s3log('…')`.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use s3log_engine::session::{Session, SessionOptions};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let logs = directory.path().display().to_string();
+/// # std::fs::write(directory.path().join("log"), "a1b2 photos [15/Jan/2026:10:22:41 +0000] 192.0.2.3 - 3E57 REST.GET.OBJECT k \"GET /k HTTP/1.1\" 200 - 2326 2326 34 33 \"-\" \"-\"\n")?;
+/// let session = Session::open(&[logs], SessionOptions::new()).await?;
+/// let sums = session.context().sql("SELECT remote_ip, sum(bytes_sent) FROM logs GROUP BY 1").await?.collect().await?;
+/// assert_eq!(sums[0].num_rows(), 1);
+/// assert_eq!(session.progress().snapshot().rejects, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Session {
+    context: SessionContext,
+    listing: Arc<Listing>,
+    progress: Arc<Progress>,
+    options: SessionOptions,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("objects", &self.listing.object_count()).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Lists the sources and sets the session up. Reads no log object yet. Without sources there are no tables `logs` and
+    /// `rejects`, but everything else.
+    ///
+    /// Log objects that cannot be read do not stop a query of this session: [`Progress::unreadable`] names them.
+    ///
+    /// # Errors
+    ///
+    /// Names a source that does not exist or holds no log object.
+    pub async fn open(sources: &[String], options: SessionOptions) -> Result<Self, Error> {
+        let sources = sources.to_vec();
+        // Directories of many files take a while: not on the threads that run queries.
+        let listed = tokio::task::spawn_blocking(move || Listing::of(&sources)).await;
+        let listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
+        let progress = Arc::new(Progress::default());
+        listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
+        let scan = options.scan_options(&progress);
+        let context = context(&options, &scan).map_err(set_up)?;
+        let listing = Arc::new(listing);
+        if listing.object_count() > 0 {
+            for table in Table::ALL {
+                let provider = LogTable::new(table, Arc::clone(&listing), options.layout)
+                    .with_times(options.times)
+                    .with_options(scan.clone());
+                context.register_table(table.name(), Arc::new(provider)).map_err(set_up)?;
+            }
+        }
+        Ok(Self { context, listing, progress, options })
+    }
+
+    /// The DataFusion session.
+    #[must_use]
+    pub fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// What its queries have read so far.
+    #[must_use]
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    /// How many log objects the sources hold.
+    #[must_use]
+    pub fn object_count(&self) -> usize {
+        self.listing.object_count()
+    }
+
+    /// Their bytes, as stored.
+    #[must_use]
+    pub fn byte_count(&self) -> u64 {
+        self.listing.byte_count()
+    }
+
+    pub(crate) fn listing(&self) -> &Arc<Listing> {
+        &self.listing
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.options.threads()
+    }
+
+    pub(crate) fn max_line(&self) -> usize {
+        self.options.max_line.unwrap_or(crate::decode::MAX_LINE)
+    }
+}
+
+impl SessionOptions {
+    fn scan_options(&self, progress: &Arc<Progress>) -> ScanOptions {
+        let options = ScanOptions::default().with_progress(Arc::clone(progress), OnUnreadable::Report);
+        match self.max_line {
+            Some(max_line) => options.with_max_line(max_line),
+            None => options,
+        }
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+}
+
+fn set_up(error: datafusion::error::DataFusionError) -> Error {
+    Error::new(crate::ErrorKind::Internal, "the session cannot be set up").with_source(error)
+}
+
+/// Consumers of memory that an error names when it runs out.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
+
+fn context(options: &SessionOptions, scan: &ScanOptions) -> DataFusionResult<SessionContext> {
+    let mut config = SessionConfig::new().with_target_partitions(options.threads()).with_information_schema(true);
+    config.options_mut().sql_parser.collect_spans = true;
+    // Sums of nothing are NULL and must not lead every list of the largest ones.
+    "nulls_last".clone_into(&mut config.options_mut().sql_parser.default_null_ordering);
+    let mut runtime = RuntimeEnvBuilder::new();
+    if let Some(limit) = options.memory_limit {
+        // Fair: a sort and an aggregation in one plan must both be able to spill.
+        let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
+        runtime = runtime.with_memory_pool(Arc::new(pool));
+    }
+    let factory = Arc::new(LogTableFactory::new(options.layout, scan.clone()));
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime.build_arc()?)
+        .with_default_features()
+        .with_table_factory(STORED_AS.to_owned(), Arc::clone(&factory) as _)
+        .build();
+    let context = SessionContext::new_with_state(state).enable_url_table();
+    register(&context, factory)?;
+    Ok(context)
+}
+
+/// Puts the functions of this crate, the format and the ways to name tables of logs into someone's own session.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use datafusion::prelude::SessionContext;
+/// use s3log_engine::{session, table::LogTableFactory};
+/// use std::sync::Arc;
+///
+/// let context = SessionContext::new();
+/// session::register(&context, Arc::new(LogTableFactory::default()))?;
+/// # let directory = tempfile::tempdir()?;
+/// # std::fs::write(directory.path().join("log"), "no record\n")?;
+/// # let location = directory.path().display();
+/// context.sql(&format!("CREATE EXTERNAL TABLE access STORED AS S3LOG LOCATION '{location}'")).await?;
+/// assert_eq!(context.sql("SELECT uri_method(request_uri) FROM access").await?.count().await?, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+///
+/// What DataFusion reports of registrations.
+pub fn register(context: &SessionContext, tables: Arc<LogTableFactory>) -> DataFusionResult<()> {
+    // A session and its clones share their state.
+    crate::functions::register(&mut context.clone())?;
+    context.register_udtf(TABLE_FUNCTION, Arc::clone(&tables) as _);
+    let state = context.state_ref();
+    let mut state = state.write();
+    state.table_factories_mut().insert(STORED_AS.to_owned(), tables);
+    state.register_file_format(Arc::new(S3LogFormatFactory), true)
+}

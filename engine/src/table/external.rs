@@ -1,0 +1,100 @@
+//! Tables that SQL itself names: `CREATE EXTERNAL TABLE … STORED AS S3LOG`, and the table function `s3log(…)`.
+
+use super::listing::Listing;
+use super::provider::LogTable;
+use crate::error::Error;
+use crate::scan::ScanOptions;
+use crate::schema::{Table, TextLayout};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider, TableProviderFactory};
+use datafusion::common::{Result as DataFusionResult, ScalarValue};
+use datafusion::logical_expr::{CreateExternalTable, Expr};
+use std::sync::Arc;
+
+/// The name of the format in `STORED AS`.
+pub const STORED_AS: &str = "S3LOG";
+
+/// The name of the table function.
+pub const TABLE_FUNCTION: &str = "s3log";
+
+/// Makes tables over log objects by name of a source: for `CREATE EXTERNAL TABLE t STORED AS S3LOG LOCATION 'logs/'`,
+/// with `OPTIONS ('table' 'rejects')` for the lines that are no record, and for `SELECT … FROM s3log('logs/')` or
+/// `s3log('logs/', 'rejects')`.
+#[derive(Clone, Debug, Default)]
+pub struct LogTableFactory {
+    layout: TextLayout,
+    options: ScanOptions,
+}
+
+impl LogTableFactory {
+    /// A factory of tables with text in this layout, scanned with these options.
+    #[must_use]
+    pub fn new(layout: TextLayout, options: ScanOptions) -> Self {
+        Self { layout, options }
+    }
+
+    fn table(&self, table: Table, sources: &[String]) -> Result<Arc<dyn TableProvider>, Error> {
+        let listing = Listing::of(sources)?;
+        if let Some(progress) = &self.options.progress {
+            listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
+        }
+        Ok(Arc::new(LogTable::new(table, Arc::new(listing), self.layout).with_options(self.options.clone())))
+    }
+}
+
+#[async_trait]
+impl TableProviderFactory for LogTableFactory {
+    async fn create(
+        &self,
+        _state: &dyn Session,
+        command: &CreateExternalTable,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+        if !command.schema.fields().is_empty() {
+            return Err(Error::invalid(format!("a table stored as {STORED_AS} takes no columns"))
+                .with_hint("leave the columns out: they are always the same, see `s3log schema`")
+                .into());
+        }
+        let mut table = Table::Logs;
+        for (key, value) in &command.options {
+            match key.trim_start_matches("format.") {
+                "table" => table = table_named(value)?,
+                other => {
+                    return Err(Error::invalid(format!("a table stored as {STORED_AS} has no option `{other}`"))
+                        .with_hint("the only option is `table`, with `logs` or `rejects`")
+                        .into());
+                }
+            }
+        }
+        Ok(self.table(table, &command.locations)?)
+    }
+}
+
+impl TableFunctionImpl for LogTableFactory {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let texts: Option<Vec<&str>> = args.exprs().iter().map(text_literal).collect();
+        match texts.as_deref() {
+            Some([source]) => Ok(self.table(Table::Logs, &[(*source).to_owned()])?),
+            Some([source, table]) => Ok(self.table(table_named(table)?, &[(*source).to_owned()])?),
+            _ => Err(Error::invalid(format!("`{TABLE_FUNCTION}` takes a source, and a table if it is not `logs`"))
+                .with_hint(format!("for example {TABLE_FUNCTION}('logs/') or {TABLE_FUNCTION}('logs/', 'rejects')"))
+                .into()),
+        }
+    }
+}
+
+fn text_literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => {
+            text.as_deref()
+        }
+        _ => None,
+    }
+}
+
+fn table_named(name: &str) -> Result<Table, Error> {
+    Table::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = Table::ALL.into_iter().map(Table::name).collect();
+        Error::invalid(format!("there is no table `{name}` of log objects"))
+            .with_hint(format!("the tables are {}", names.join(", ")))
+    })
+}

@@ -1,0 +1,257 @@
+//! Sources into log objects: what a user names, and what is there.
+//!
+//! A source is a file, a directory (read with everything below it), a glob, `-` for standard input, or `@FILE`, a list of
+//! sources, one a line. Files and directories whose name begins with a dot are left out of directories and globs, as are
+//! they by `ls`.
+
+use crate::error::{Error, ErrorKind};
+use crate::scan::LogObject;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use walkdir::{DirEntry, WalkDir};
+
+/// Log objects that sources name, in the order of their names within each source.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    pub(crate) objects: Vec<Listed>,
+    /// What is there but could not be listed.
+    pub(crate) unreadable: Vec<(String, std::sync::Arc<Error>)>,
+}
+
+/// One log object of a listing.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) object: LogObject,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) size: u64,
+    pub(crate) modified: std::time::SystemTime,
+}
+
+impl Listing {
+    /// Lists what the sources name. Looks at names and sizes only; opens no log object.
+    ///
+    /// # Errors
+    ///
+    /// Names a source that does not exist, holds nothing, or is of a kind that cannot be read.
+    pub fn of(sources: &[impl AsRef<str>]) -> Result<Self, Error> {
+        let mut listing = Self::default();
+        for source in sources {
+            listing.add(source.as_ref(), ListFiles::Allowed)?;
+        }
+        if sources.len() > 1 {
+            listing.drop_repeated();
+        }
+        Ok(listing)
+    }
+
+    /// How many log objects there are.
+    #[must_use]
+    pub fn object_count(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Their bytes, as stored.
+    #[must_use]
+    pub fn byte_count(&self) -> u64 {
+        self.objects.iter().map(|listed| listed.size).sum()
+    }
+
+    fn add(&mut self, source: &str, lists: ListFiles) -> Result<(), Error> {
+        if source == "-" {
+            let modified = std::time::SystemTime::UNIX_EPOCH;
+            self.objects.push(Listed { object: LogObject::stdin(), path: None, size: 0, modified });
+            return Ok(());
+        }
+        if let Some(list) = source.strip_prefix('@') {
+            return self.add_list(list, lists);
+        }
+        let path = match source.split_once("://") {
+            Some(("file", path)) => path,
+            Some((scheme, _)) if scheme.chars().all(|letter| letter.is_ascii_alphanumeric()) => {
+                return Err(Error::new(ErrorKind::Unsupported, format!("sources of `{scheme}://` cannot be read"))
+                    .in_object(source)
+                    .with_hint("copy the log objects to a directory and name that"));
+            }
+            _ => source,
+        };
+        let before = (self.objects.len(), self.unreadable.len());
+        match std::fs::metadata(path) {
+            Ok(metadata) => self.add_path(path.to_owned(), Path::new(path), &metadata),
+            Err(_) if path.contains(['*', '?', '[']) => self.add_glob(path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::new(ErrorKind::NotFound, "there is no such file or directory")
+                    .in_object(source)
+                    .with_hint(
+                        "a source is a file, a directory, a glob in quotes, `-` for standard input or `@FILE`",
+                    ));
+            }
+            Err(error) => {
+                return Err(Error::new(ErrorKind::Unreadable, "it cannot be read")
+                    .in_object(source)
+                    .with_source(error));
+            }
+        }
+        if (self.objects.len(), self.unreadable.len()) == before {
+            return Err(nothing_in(source));
+        }
+        Ok(())
+    }
+
+    fn add_list(&mut self, list: &str, lists: ListFiles) -> Result<(), Error> {
+        if matches!(lists, ListFiles::Refused) {
+            return Err(Error::invalid("a list of sources cannot name another list").in_object(format!("@{list}")));
+        }
+        let text = if list == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(list) };
+        let text = text.map_err(|error| {
+            Error::new(ErrorKind::NotFound, "the list of sources cannot be read")
+                .in_object(format!("@{list}"))
+                .with_source(error)
+        })?;
+        let sources: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if sources.is_empty() {
+            return Err(nothing_in(&format!("@{list}")));
+        }
+        sources.into_iter().try_for_each(|source| self.add(source, ListFiles::Refused))
+    }
+
+    fn add_path(&mut self, name: String, path: &Path, metadata: &std::fs::Metadata) {
+        if metadata.is_dir() {
+            self.add_directory(path);
+            return;
+        }
+        self.objects.push(Listed {
+            object: LogObject::file(name, path.to_owned()),
+            path: Some(path.to_owned()),
+            size: if metadata.is_file() { metadata.len() } else { 0 },
+            modified: metadata.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH),
+        });
+    }
+
+    fn add_directory(&mut self, directory: &Path) {
+        let visible = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry.path());
+        let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(visible) {
+            let entry = entry.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
+            match entry {
+                Ok((entry, metadata)) if metadata.is_file() => {
+                    self.add_path(entry.path().display().to_string(), entry.path(), &metadata);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let name = error.path().unwrap_or(directory).display().to_string();
+                    let why = Error::new(ErrorKind::Unreadable, "it cannot be listed").with_source(error);
+                    self.unreadable.push((name, why.into()));
+                }
+            }
+        }
+    }
+
+    fn add_glob(&mut self, pattern: &str) -> Result<(), Error> {
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        let paths = glob::glob_with(pattern, options)
+            .map_err(|error| Error::invalid("the glob cannot be read").in_object(pattern).with_source(error))?;
+        for path in paths {
+            let named = path.map_err(|error| (error.path().display().to_string(), std::io::Error::from(error)));
+            let found = named.and_then(|path| match std::fs::metadata(&path) {
+                Ok(metadata) => Ok((path, metadata)),
+                Err(error) => Err((path.display().to_string(), error)),
+            });
+            match found {
+                Ok((path, metadata)) => self.add_path(path.display().to_string(), &path, &metadata),
+                Err((name, error)) => {
+                    let why = Error::new(ErrorKind::Unreadable, "it cannot be listed").with_source(error);
+                    self.unreadable.push((name, why.into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sources may overlap; an object is read once all the same.
+    fn drop_repeated(&mut self) {
+        let mut seen = HashSet::new();
+        self.objects.retain(|listed| {
+            let path = listed.path.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+            seen.insert(path)
+        });
+    }
+}
+
+/// Whether `@FILE` may stand here.
+#[derive(Clone, Copy)]
+enum ListFiles {
+    Allowed,
+    Refused,
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn nothing_in(source: &str) -> Error {
+    Error::new(ErrorKind::NotFound, "there is no log object")
+        .in_object(source)
+        .with_hint("names that begin with a dot are left out of directories; a glob must match something")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let tree = tempfile::tempdir().unwrap();
+        for name in ["logs/b", "logs/a", "logs/deep/c", "logs/.hidden", "logs/.git/x", "other"] {
+            let path = tree.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, name).unwrap();
+        }
+        std::fs::create_dir(tree.path().join("empty")).unwrap();
+        tree
+    }
+
+    fn names(tree: &tempfile::TempDir, sources: &[&str]) -> Result<Vec<String>, String> {
+        let root = tree.path().display().to_string();
+        let sources: Vec<_> = sources
+            .iter()
+            .map(|source| match source.strip_prefix('@') {
+                Some(list) => format!("@{root}/{list}"),
+                None => format!("{root}/{source}"),
+            })
+            .collect();
+        let listing = Listing::of(&sources).map_err(|error| error.to_string().replace(&root, ""))?;
+        Ok(listing.objects.iter().map(|listed| listed.object.name().replace(&format!("{root}/"), "")).collect())
+    }
+
+    #[test]
+    fn files_directories_and_globs() {
+        let tree = tree();
+        assert_eq!(names(&tree, &["other"]).unwrap(), ["other"]);
+        assert_eq!(names(&tree, &["logs"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c"]);
+        assert_eq!(names(&tree, &["logs/*"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c"]);
+        assert_eq!(names(&tree, &["logs/[b]"]).unwrap(), ["logs/b"]);
+        assert_eq!(
+            names(&tree, &["logs/a", "logs", "other", "logs/a"]).unwrap(),
+            ["logs/a", "logs/b", "logs/deep/c", "other"]
+        );
+    }
+
+    #[test]
+    fn lists_of_sources() {
+        let tree = tree();
+        let root = tree.path().display();
+        std::fs::write(tree.path().join("list"), format!("{root}/logs/a\n\n  {root}/other\r\n")).unwrap();
+        assert_eq!(names(&tree, &["@list"]).unwrap(), ["logs/a", "other"]);
+        std::fs::write(tree.path().join("list"), format!("@{root}/list\n")).unwrap();
+        assert_eq!(names(&tree, &["@list"]).unwrap_err(), "@/list: a list of sources cannot name another list");
+    }
+
+    #[test]
+    fn what_is_not_there() {
+        let tree = tree();
+        assert_eq!(names(&tree, &["nothing"]).unwrap_err(), "/nothing: there is no such file or directory");
+        assert_eq!(names(&tree, &["empty"]).unwrap_err(), "/empty: there is no log object");
+        assert_eq!(names(&tree, &["logs/*.gz"]).unwrap_err(), "/logs/*.gz: there is no log object");
+        let error = Listing::of(&["s3://bucket/prefix"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+}

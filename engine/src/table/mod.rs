@@ -1,0 +1,10 @@
+//! Log objects as tables: what is listed, and how SQL names it.
+
+mod external;
+mod listing;
+mod provider;
+
+pub use external::{LogTableFactory, STORED_AS, TABLE_FUNCTION};
+pub(crate) use listing::Listed;
+pub use listing::Listing;
+pub use provider::{LogTable, TimeRange};

@@ -1,0 +1,203 @@
+//! The tables over log objects, for SQL.
+
+use super::listing::{Listed, Listing};
+use crate::scan::{Compression, MAGIC_LEN, S3LogSource, ScanOptions, needs_whole_objects};
+use crate::schema::{Table, TextLayout, UTC};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result as DataFusionResult, ScalarValue, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::{binary, col, lit};
+use datafusion::physical_expr::utils::conjunction;
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use object_store::ObjectMeta;
+use object_store::path::Path as StorePath;
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A big object is read in ranges of at least this many bytes.
+const MIN_RANGE: u64 = 8 << 20;
+/// And of at most this many: partitions that are done early take the ranges of others.
+const MAX_RANGE: u64 = 64 << 20;
+/// Ranges a partition, if the objects are large enough.
+const RANGES_PER_PARTITION: u64 = 8;
+
+/// A table over log objects that were listed.
+#[derive(Debug)]
+pub struct LogTable {
+    table: Table,
+    schema: SchemaRef,
+    listing: Arc<Listing>,
+    times: TimeRange,
+    options: ScanOptions,
+}
+
+/// Times of records: from `since`, before `until`; microseconds from 1970 in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// The first instant that counts.
+    pub since: Option<i64>,
+    /// The first instant that no longer counts.
+    pub until: Option<i64>,
+}
+
+impl LogTable {
+    /// The table over these objects.
+    #[must_use]
+    pub fn new(table: Table, listing: Arc<Listing>, layout: TextLayout) -> Self {
+        let (times, options) = (TimeRange::default(), ScanOptions::default());
+        Self { table, schema: table.schema(layout), listing, times, options }
+    }
+
+    /// Leaves out records of other times. Rejects have no time, and all of them stay.
+    #[must_use]
+    pub fn with_times(mut self, times: TimeRange) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Scans with these options.
+    #[must_use]
+    pub fn with_options(mut self, options: ScanOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    fn time_predicate(&self) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
+        if self.table != Table::Logs {
+            return Ok(None);
+        }
+        let bounds = [(self.times.since, Operator::GtEq), (self.times.until, Operator::Lt)];
+        let parts = bounds.into_iter().filter_map(|(bound, operator)| bound.map(|micros| (micros, operator)));
+        let compare = |(micros, operator)| {
+            let bound = ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
+            binary(col("time", &self.schema)?, operator, lit(bound), &self.schema)
+        };
+        let parts = parts.map(compare).collect::<DataFusionResult<Vec<_>>>()?;
+        Ok((!parts.is_empty()).then(|| conjunction(parts)))
+    }
+}
+
+#[async_trait]
+impl TableProvider for LogTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        if let Some(progress) = &self.options.progress {
+            progress.planned(self.listing.object_count() as u64, self.listing.byte_count());
+        }
+        let mut source =
+            S3LogSource::new(self.table, TableSchema::from(self.schema())).with_options(self.options.clone());
+        if let Some(predicate) = self.time_predicate()? {
+            source = source.with_predicate(predicate);
+        }
+        // What line a reject is can only be told by whoever reads its object from the start.
+        let every: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let splits = !needs_whole_objects(self.table, projection.unwrap_or(&every));
+        let groups = file_groups(&self.listing.objects, state.config().target_partitions(), splits);
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.total_byte_size = Precision::Inexact(self.listing.byte_count() as usize);
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// Every filter moves into the scan once the plan is physical, and is exact there; until then it must stay.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+/// The objects, big ones in ranges, shared out over partitions.
+fn file_groups(objects: &[Listed], partitions: usize, splits: bool) -> Vec<FileGroup> {
+    let total: u64 = objects.iter().map(|listed| listed.size).sum();
+    let partitions = partitions.max(1);
+    let range = (total / (partitions as u64 * RANGES_PER_PARTITION)).clamp(MIN_RANGE, MAX_RANGE);
+    let mut files = Vec::with_capacity(objects.len());
+    for listed in objects {
+        let file = partitioned_file(listed);
+        if splits && partitions > 1 && listed.size > MIN_RANGE && !is_compressed(listed) {
+            files.extend(
+                ranges(listed.size, range).map(|range| file.clone().with_range(range.start as i64, range.end as i64)),
+            );
+        } else {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Vec::new();
+    }
+    FileGroup::new(files).split_files(partitions)
+}
+
+/// `0..size` in equal parts of about `len`.
+fn ranges(size: u64, len: u64) -> impl Iterator<Item = Range<u64>> {
+    let parts = size.div_ceil(len).max(1);
+    // 128 bits: sizes times parts may be beyond 64.
+    let mark = move |part: u64| (u128::from(size) * u128::from(part) / u128::from(parts)) as u64;
+    (0..parts).map(move |part| mark(part)..mark(part + 1))
+}
+
+fn partitioned_file(listed: &Listed) -> PartitionedFile {
+    let location = listed.path.as_ref().map(|path| {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        StorePath::from_absolute_path(absolute).unwrap_or_else(|_| StorePath::from(path.to_string_lossy().as_ref()))
+    });
+    PartitionedFile::new_from_meta(ObjectMeta {
+        location: location.unwrap_or_else(|| StorePath::from(listed.object.name().as_ref())),
+        last_modified: listed.modified.into(),
+        size: listed.size,
+        e_tag: None,
+        version: None,
+    })
+    .with_extension(listed.object.clone())
+}
+
+/// A look at the first bytes of a big file, so that one task is planned for it and not several of which all but one have
+/// nothing to do. Whoever reads it looks again.
+fn is_compressed(listed: &Listed) -> bool {
+    let Some(path) = &listed.path else { return false };
+    let mut magic = [0; MAGIC_LEN];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && Compression::of(&magic).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_the_object() {
+        for (size, len) in [(100, 30), (1, 30), (u64::MAX, MAX_RANGE * (1 << 30)), (90, 30)] {
+            let ranges: Vec<_> = ranges(size, len).collect();
+            assert_eq!(ranges.first().map(|range| range.start), Some(0));
+            assert_eq!(ranges.last().map(|range| range.end), Some(size));
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].start < pair[0].end));
+        }
+    }
+}

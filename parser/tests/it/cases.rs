@@ -1,0 +1,113 @@
+//! Lines with hand-written expectations, which the parser and the reference must both meet.
+//!
+//! A line is a template: `{P}` and the other names of [`PIECES`] stand for pieces of an ordinary line, `{xFF}` for a
+//! byte. An expectation is a list of `field=value`; see [`value_of`] for what can be asked.
+
+mod breakage;
+mod dialects;
+mod encodings;
+mod quotes;
+mod rules;
+
+use crate::parsed::parsed;
+use crate::reference::{self, INTEGERS, RefRecord};
+use s3log_parser::{Field, Parser};
+
+/// What the names in braces stand for.
+const PIECES: [(&str, &str); 6] = [
+    ("{P}", "79a59df900b949e5 amzn-s3-demo-bucket [06/Feb/2019:00:00:38 +0000]"),
+    ("{H}", "{P} 192.0.2.3 - 3E57427F33A59F07 REST.GET.OBJECT"),
+    ("{U}", r#""GET /photos/a.jpg HTTP/1.1""#),
+    ("{N}", "200 - 10 20 30 40"),
+    ("{A}", r#""-" "curl/8.5.0""#),
+    ("{T}", "- aGVsbG8gd29ybGQ= SigV4 TLS_AES_128_GCM_SHA256 AuthHeader demo.s3.eu-west-1.amazonaws.com TLSv1.3"),
+];
+
+/// One test a line: `name: template => "field=value" …;`, or `"reject"`, `"reject=Kind"`, or `"row"` alone.
+macro_rules! cases {
+    ($($name:ident: $line:expr => $($expected:literal)+;)*) => {
+        $(#[test]
+        fn $name() {
+            $crate::cases::check($line, &[$($expected),+]);
+        })*
+    };
+}
+use cases;
+
+/// The bytes of a template.
+fn expanded(template: &str) -> Vec<u8> {
+    let mut text = template.to_owned();
+    // Twice, since a piece may name another.
+    for (name, piece) in PIECES.into_iter().rev().chain(PIECES) {
+        text = text.replace(name, piece);
+    }
+    let mut bytes = Vec::new();
+    let mut rest = text.as_str();
+    while let Some(start) = rest.find("{x") {
+        bytes.extend_from_slice(&rest.as_bytes()[..start]);
+        let byte = u8::from_str_radix(&rest[start + 2..start + 4], 16);
+        bytes.push(byte.unwrap_or_else(|error| panic!("{template}: {error}")));
+        rest = &rest[start + 5..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+/// Checks the reference and the parser against what a person wrote down.
+fn check(template: &str, expected: &[&str]) {
+    let line = expanded(template);
+    // A reject may say why; the reason's name is the parser's own.
+    let (expected, kind) = match expected {
+        [reject] if reject.starts_with("reject=") => (&["reject"][..], reject.split_once('=').map(|(_, kind)| kind)),
+        _ => (expected, None),
+    };
+    if let Some(kind) = kind {
+        let found = Parser::new().parse(&line).err().map(|error| format!("{:?}", error.kind()));
+        assert_eq!(found.as_deref(), Some(kind), "{}", line.escape_ascii());
+    }
+    check_one("parser", &line, parsed(&line), expected);
+    check_one("reference", &line, reference::read(&line).ok().map(|reading| reading.record), expected);
+}
+
+fn check_one(who: &str, line: &[u8], record: Option<RefRecord>, expected: &[&str]) {
+    let line = line.escape_ascii();
+    if expected == ["reject"] {
+        assert!(record.is_none(), "{who} took {line} for a record: {record:?}");
+        return;
+    }
+    let Some(record) = record else { panic!("{who} rejects {line}") };
+    for expectation in expected {
+        if *expectation == "row" {
+            continue;
+        }
+        let Some((name, value)) = expectation.split_once('=') else { panic!("no value in {expectation}") };
+        let found = value_of(&record, name).escape_ascii().to_string();
+        assert_eq!(found, expanded(value).escape_ascii().to_string(), "{who}: {name} of {line}");
+    }
+}
+
+/// A value as the tables write it: `NULL`, `true`, numbers in decimal, `time` in seconds since 1970, extra fields with
+/// a `|` between them; `raw.` before a field's name asks for it as written.
+fn value_of(record: &RefRecord, name: &str) -> Vec<u8> {
+    let number = |number: Option<i64>| number.map(|number| number.to_string().into_bytes());
+    let null = || b"NULL".to_vec();
+    match name {
+        "time" => number(record.time).unwrap_or_else(null),
+        "http_status" => number(record.http_status.map(i64::from)).unwrap_or_else(null),
+        "acl_required" => record.acl_required.map_or_else(null, |yes| yes.to_string().into_bytes()),
+        "extra_fields" => bstr::join("|", &record.extra_fields),
+        "ambiguous" => record.ambiguous.to_string().into_bytes(),
+        "object_key" => record.object_key.clone().map_or_else(null, Vec::from),
+        _ => {
+            if let Some(slot) = INTEGERS.iter().position(|field| field.name() == name) {
+                return number(record.integers[slot]).unwrap_or_else(null);
+            }
+            let (values, name) = match name.strip_prefix("raw.") {
+                Some(name) => (&record.raw, name),
+                None => (&record.text, name),
+            };
+            let Some(field) = Field::from_name(name) else { panic!("no field {name}") };
+            values[field.index()].clone().map_or_else(null, Vec::from)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Lines of whole log objects, and their chunks.
+
+use super::config;
+use crate::lines_of::any_line;
+use crate::parsed::owned;
+use crate::reference::{self, RefLine, RefRecord};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+use s3log_parser::{Line, Lines, Parser};
+
+/// A log object: lines of any kind, blank ones, every sort of line end, perhaps a byte order mark, perhaps cut short.
+fn log_object() -> impl Strategy<Value = Vec<u8>> {
+    let blank = select(vec![
+        &b""[..],
+        b" ",
+        b"\t",
+        b"\r",
+        b" \t\r ",
+        b"\x0b",
+        b"\x0c",
+        b"\xe2\x80\xa8",
+        b"\xef\xbb\xbf",
+        b"x\r",
+    ]);
+    let line = prop_oneof![2 => any_line(), 3 => blank.prop_map(<[u8]>::to_vec)];
+    let end = select(vec![&b"\n"[..], b"\n", b"\r\n", b"\n\n", b"\r\r\n", b"\n\r\n"]);
+    let mark = select(vec![&b""[..], b"", b"\xef\xbb\xbf", b"\xef\xbb", b"\xef\xbb\xbf\xef\xbb\xbf"]);
+    (mark, vec((line, end), 0..8), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(mark, lines, cut, whole)| {
+        let mut object = mark.to_vec();
+        for (line, end) in lines {
+            object.extend(line);
+            object.extend(end);
+        }
+        if !whole {
+            object.truncate(cut.index(object.len() + 1));
+        }
+        object
+    })
+}
+
+fn owned_line(line: Line<'_>) -> RefLine {
+    RefLine { bytes: line.bytes.into(), offset: line.offset, number: line.number, blank: line.is_blank() }
+}
+
+fn records<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<Result<RefRecord, Vec<u8>>> {
+    let mut parser = Parser::new();
+    lines
+        .filter(|line| !line.is_blank())
+        .map(|line| parser.parse(line.bytes).map(|record| owned(&record)).map_err(|_| line.bytes.to_vec()))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(config(2048))]
+
+    #[test]
+    fn lines_are_the_references(object in log_object()) {
+        let found: Vec<RefLine> = Lines::new(&object).map(owned_line).collect();
+        prop_assert_eq!(found, reference::lines(&object));
+    }
+
+    #[test]
+    fn cutting_at_a_line_feed_changes_no_record(object in log_object()) {
+        let whole = records(Lines::new(&object));
+        for (at, byte) in object.iter().enumerate() {
+            if *byte == b'\n' {
+                let (front, back) = object.split_at(at + 1);
+                let mut halves = records(Lines::new(front));
+                halves.extend(records(Lines::of_part(back)));
+                prop_assert_eq!(&halves, &whole, "cut at {}", at);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "parallel")]
+proptest! {
+    #![proptest_config(config(2048))]
+
+    #[test]
+    fn chunks_of_any_size_hold_the_same_lines(object in log_object(), size in 0..300_usize) {
+        let mut found: Vec<RefLine> = Vec::new();
+        for chunk in s3log_parser::parallel::chunks(&object, size) {
+            for line in Lines::of_part(&object[chunk.clone()]) {
+                let mut line = owned_line(line);
+                line.offset += chunk.start;
+                line.number = found.len() + 1;
+                found.push(line);
+            }
+        }
+        prop_assert_eq!(found, reference::lines(&object));
+    }
+}
+
+/// Large enough for several chunks of the parallel way.
+#[cfg(feature = "parallel")]
+#[test]
+fn all_cores_give_the_records_of_one() {
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let mut object = b"\xef\xbb\xbf".to_vec();
+    for number in 0..400 {
+        let line = any_line().new_tree(&mut runner).unwrap().current();
+        object.extend(line.iter().filter(|byte| **byte != b'\n'));
+        object.extend(if number % 7 == 0 { &b"\r\n \n"[..] } else { b"\n" });
+    }
+    let once = object.split_off(3);
+    while object.len() < 3 << 20 {
+        object.extend(&once);
+    }
+
+    let sequential = records(Lines::new(&object));
+    let offsets: Vec<usize> = Lines::new(&object).filter(|line| !line.is_blank()).map(|line| line.offset).collect();
+    let chunks = s3log_parser::parallel::fold(
+        &object,
+        || (Parser::new(), Vec::new(), Vec::new()),
+        |(parser, records, offsets), line| {
+            let record = parser.parse(line.bytes).map(|record| owned(&record)).map_err(|_| line.bytes.to_vec());
+            records.push(record);
+            offsets.push(line.offset);
+        },
+    );
+    assert!(chunks.len() > 2, "one chunk proves nothing");
+    let mut parallel = Vec::new();
+    let mut parallel_offsets = Vec::new();
+    for (_, records, offsets) in chunks {
+        parallel.extend(records);
+        parallel_offsets.extend(offsets);
+    }
+    assert!(parallel == sequential, "records differ");
+    assert_eq!(parallel_offsets, offsets);
+}

@@ -1,0 +1,24 @@
+//! What the parser says of a line, in the words of the reference.
+
+use crate::reference::{INTEGERS, RefRecord};
+use s3log_parser::{Field, Parser, Record};
+
+/// Everything that the record answers, as far as its parser was asked for it.
+pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
+    RefRecord {
+        raw: Field::ALL.map(|field| record.raw(field).map(Into::into)),
+        text: Field::ALL.map(|field| record.text(field).map(Into::into)),
+        time: record.time(),
+        http_status: record.http_status(),
+        integers: INTEGERS.map(|field| record.integer(field)),
+        acl_required: record.acl_required(),
+        extra_fields: record.extra_fields().map(Into::into).collect(),
+        ambiguous: record.is_ambiguous(),
+        object_key: record.object_key().map(|key| key.into_owned()),
+    }
+}
+
+/// The record of a line, if it is one, with every field.
+pub(crate) fn parsed(line: &[u8]) -> Option<RefRecord> {
+    Parser::new().parse(line).ok().map(|record| owned(&record))
+}
