@@ -1,2 +1,12 @@
-//! x
-fn main() {}
+//! The program `s3log`: everything it does is in the library.
+
+use std::process::ExitCode;
+
+/// Queries allocate and free blocks of a mebibyte at a high rate on all threads; the system's allocator returns them
+/// to the kernel and takes them again, page fault by page fault.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    s3log::run(std::env::args_os())
+}

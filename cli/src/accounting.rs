@@ -1,0 +1,116 @@
+//! What a run read, and whether that is enough for the answer to count as complete.
+
+use indicatif::HumanCount;
+use s3log_engine::session::{ProgressSnapshot, Session};
+
+use crate::args::RejectLimit;
+use crate::exit::Exit;
+use crate::message::Messages;
+
+/// Follows what the scans of a session read, statement by statement.
+#[derive(Debug, Default)]
+pub(crate) struct Accounting {
+    before: ProgressSnapshot,
+    /// Of the statement that met the most rejects: two statements over the same objects meet them twice.
+    worst: Read,
+    objects: u64,
+    rows: u64,
+}
+
+/// What was read of log objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// Lines that became records.
+    pub rows: u64,
+    /// Lines that did not.
+    pub rejects: u64,
+}
+
+impl Accounting {
+    /// Adds what was read since the last call.
+    pub(crate) fn add(&mut self, now: ProgressSnapshot) {
+        let read = Read {
+            rows: now.rows.saturating_sub(self.before.rows),
+            rejects: now.rejects.saturating_sub(self.before.rejects),
+        };
+        if read.rejects > self.worst.rejects {
+            self.worst = read;
+        }
+        self.objects = now.objects;
+        self.rows = now.rows;
+        self.before = now;
+    }
+
+    /// Says what is missing in the answer, and tells the exit code that follows.
+    pub(crate) fn judge(&self, session: &Session, limit: RejectLimit, messages: &Messages) -> Exit {
+        let unreadable = session.progress().unreadable();
+        let mut exit = Exit::Done;
+        if !unreadable.is_empty() {
+            exit = Exit::Incomplete;
+            say_unreadable(&unreadable, messages);
+        }
+        if self.objects > 0 && self.rows == 0 {
+            exit = Exit::Incomplete;
+            say_no_record(self.objects, messages);
+        } else if self.worst.rejects > 0 {
+            exit = if say_rejects(self.worst, limit, messages) { Exit::Incomplete } else { exit };
+        }
+        exit
+    }
+}
+
+/// How many objects are named one by one.
+const NAMED: usize = 5;
+
+/// Names the objects that could not be read.
+pub(crate) fn say_unreadable(unreadable: &[(String, String)], messages: &Messages) {
+    for (object, why) in unreadable.iter().take(NAMED) {
+        messages.incomplete(&format!("can't read `{object}`: {why}"), None);
+    }
+    let missing = match unreadable.len() {
+        1 => "1 object is missing in the answer".to_owned(),
+        count => format!("{} objects are missing in the answer", HumanCount(count as u64)),
+    };
+    let hint = "`s3log check` lists all of them; make them readable and run again";
+    messages.incomplete(&missing, Some(hint));
+}
+
+/// Says that objects were read and none held a record.
+pub(crate) fn say_no_record(objects: u64, messages: &Messages) {
+    let objects = match objects {
+        1 => "1 object was read and it holds".to_owned(),
+        count => format!("{} objects were read and they hold", HumanCount(count)),
+    };
+    let hint = "are these access logs? `s3log check` says why each line was rejected";
+    messages.incomplete(&format!("{objects} not one record"), Some(hint));
+}
+
+/// Says how many lines were rejected, and whether that is more than `limit` allows.
+pub(crate) fn say_rejects(read: Read, limit: RejectLimit, messages: &Messages) -> bool {
+    let lines = match read.rejects {
+        1 => "1 line is no record".to_owned(),
+        count => format!("{} lines are no records", HumanCount(count)),
+    };
+    if limit.is_exceeded(read.rows, read.rejects) {
+        let hint = "`s3log check` says why; `SELECT * FROM rejects` has the lines";
+        messages.incomplete(&format!("{lines}, and at most {limit} may be rejected"), Some(hint));
+        return true;
+    }
+    let hint = "`SELECT * FROM rejects` has them; `s3log check` counts them by reason";
+    messages.warning(&format!("{lines} and not in the answer"), Some(hint));
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_statements_over_the_same_objects_do_not_double_the_rejects() {
+        let mut accounting = Accounting::default();
+        let once = ProgressSnapshot { objects: 2, rows: 100, rejects: 3, ..Default::default() };
+        accounting.add(once);
+        accounting.add(ProgressSnapshot { objects: 4, rows: 200, rejects: 6, ..once });
+        assert_eq!(accounting.worst, Read { rows: 100, rejects: 3 });
+    }
+}

@@ -1,0 +1,51 @@
+//! How the work is done, and when it counts as done.
+
+use std::num::NonZeroUsize;
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::{RejectLimit, Size};
+use crate::progress::ProgressMode;
+
+/// How the work is done, and when it counts as done.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BehaviourArgs {
+    /// Memory for queries, such as 512MiB or 4GiB; what does not fit is spilled to disk [default: half of the machine's]
+    #[arg(long, env = "S3LOG_MEMORY", hide_env_values = true, value_name = "SIZE", help_heading = "Behaviour")]
+    pub memory: Option<Size>,
+
+    /// Threads that work at the same time [default: one a core]
+    #[arg(long, env = "S3LOG_THREADS", hide_env_values = true, value_name = "N", help_heading = "Behaviour")]
+    pub threads: Option<NonZeroUsize>,
+
+    /// How to show progress on standard error
+    #[arg(
+        long,
+        env = "S3LOG_PROGRESS",
+        hide_env_values = true,
+        value_name = "MODE",
+        default_value = "auto",
+        help_heading = "Behaviour"
+    )]
+    pub progress: ProgressMode,
+
+    /// More rejected lines than this, as a number or as a percentage of all lines, end with exit code 3 [default: no limit]
+    #[arg(long, env = "S3LOG_MAX_REJECTS", hide_env_values = true, value_name = "N|P%", help_heading = "Behaviour")]
+    pub max_rejects: Option<RejectLimit>,
+
+    /// Allow no rejected line, unless --max-rejects allows some
+    #[arg(long, env = "S3LOG_STRICT", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Behaviour")]
+    pub strict: bool,
+}
+
+impl BehaviourArgs {
+    /// How many lines may be rejected.
+    pub(crate) fn reject_limit(&self) -> RejectLimit {
+        match (self.max_rejects, self.strict) {
+            (Some(limit), _) => limit,
+            (None, true) => RejectLimit::Count(0),
+            (None, false) => RejectLimit::Unlimited,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The command line: syntax and validation only. What a flag means is decided in `commands`.
+
+mod behaviour;
+mod output;
+mod source;
+mod value;
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::behaviour::BehaviourArgs;
+pub(crate) use self::output::OutputArgs;
+pub(crate) use self::source::SourceArgs;
+pub(crate) use self::value::{Moment, RejectLimit, Size};
+
+use crate::terminal::Colour;
+
+/// SQL over S3 server access logs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "s3log",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  s3log query \"SELECT remote_ip, count(*) FROM logs GROUP BY 1 ORDER BY 2 DESC LIMIT 10\" logs/
+  s3log shell logs/
+  s3log check logs/
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete, 130 interrupted"
+)]
+pub(crate) struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub general: GeneralArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GeneralArgs {
+    /// When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(
+        long,
+        global = true,
+        env = "S3LOG_COLOR",
+        hide_env_values = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "General"
+    )]
+    pub color: Colour,
+
+    /// Say less: no progress, no warnings that do not change the exit code
+    #[arg(short, long, global = true, env = "S3LOG_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "General")]
+    pub quiet: bool,
+
+    /// Say more: what was read, and how long it took
+    #[arg(short, long, global = true, env = "S3LOG_VERBOSE", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "General")]
+    pub verbose: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run SQL over access logs
+    Query(QueryArgs),
+    /// Run SQL interactively
+    Shell(ShellArgs),
+    /// Read everything, account for every line, say what was rejected and why
+    Check(CheckArgs),
+    /// Print tables: columns, types, units, meaning, an example
+    Schema(SchemaArgs),
+    /// Print the SQL functions that s3log adds
+    Functions(FunctionsArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page as roff
+    Man(ManArgs),
+}
+
+/// Arguments of `query`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "s3log query [OPTIONS] <SQL> [SOURCE]...\n       s3log query [OPTIONS] --file <FILE> [SOURCE]...",
+    after_help = "\
+Examples:
+  s3log query \"SELECT 1\"
+  s3log query \"SELECT http_status, count(*) FROM logs GROUP BY 1 ORDER BY 1\" logs/
+  s3log query \"SELECT * FROM logs WHERE remote_ip = '192.0.2.3'\" --since 7d -o requests.parquet logs/
+  s3log query -f report.sql -F markdown logs/2026-01-* logs/2026-02-*
+  zcat access.gz | s3log query \"SELECT count(*) FROM logs\" -
+
+Tables: logs, rejects. `s3log schema` lists their columns."
+)]
+pub(crate) struct QueryArgs {
+    /// SQL to run; statements end with `;`, `-` reads it from standard input
+    pub sql: Option<String>,
+
+    /// Files, directories, globs, `-` for standard input, or @FILE for a list of them
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
+
+    /// Read the SQL from this file; every argument is a source then
+    #[arg(short, long, env = "S3LOG_FILE", hide_env_values = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Which records are read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How the work is done.
+    #[command(flatten)]
+    pub behaviour: BehaviourArgs,
+}
+
+/// Arguments of `shell`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Statements end with `;` and may span lines. `.help` lists the commands of the shell.
+The history is kept in $XDG_STATE_HOME/s3log/history (~/.local/state/s3log/history).
+
+Examples:
+  s3log shell logs/
+  s3log shell --since 24h 'logs/2026-*'
+  echo 'SELECT count(*) FROM logs;' | s3log shell logs/")]
+pub(crate) struct ShellArgs {
+    /// Files, directories, globs, or @FILE for a list of them
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
+
+    /// Which records are read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How the work is done.
+    #[command(flatten)]
+    pub behaviour: BehaviourArgs,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5 (blank 0)`: no line is lost without a word.
+
+Examples:
+  s3log check logs/
+  s3log check --strict logs/ || echo 'something is no record'
+  s3log check --format json logs/ | jq .reasons")]
+pub(crate) struct CheckArgs {
+    /// Files, directories, globs, `-` for standard input, or @FILE for a list of them
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<String>,
+
+    /// Which records are read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Write to this file instead of standard output
+    #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+
+    /// Format of the account
+    #[arg(
+        short = 'F',
+        long,
+        env = "S3LOG_CHECK_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    pub format: CheckFormat,
+
+    /// How the work is done.
+    #[command(flatten)]
+    pub behaviour: BehaviourArgs,
+}
+
+/// A format of the account that `check` gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people
+    #[value(aliases = ["auto", "table"])]
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  s3log schema
+  s3log schema logs
+  s3log schema logs -F markdown")]
+pub(crate) struct SchemaArgs {
+    /// Only this table
+    pub table: Option<String>,
+
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `functions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  s3log functions
+  s3log functions -F json
+
+DataFusion's own functions are all there too: `s3log query \"SHOW FUNCTIONS\"`.")]
+pub(crate) struct FunctionsArgs {
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  s3log completions bash > ~/.local/share/bash-completion/completions/s3log
+  s3log completions zsh > \"${fpath[1]}/_s3log\"
+  s3log completions fish > ~/.config/fish/completions/s3log.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  s3log man | man -l -
+  s3log man query > /usr/local/share/man/man1/s3log-query.1")]
+pub(crate) struct ManArgs {
+    /// The page of this command instead of the page of s3log
+    #[arg(value_name = "COMMAND")]
+    pub of: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        for command in Cli::command().get_subcommands() {
+            for flag in command.get_arguments().filter(|argument| !argument.is_positional()) {
+                let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                assert!(variable.starts_with("S3LOG_"), "--{} of {}", flag.get_id(), command.get_name());
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The account that `check` gives, for people and for programs.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use indicatif::{HumanBytes, HumanCount};
+use s3log_engine::check::{CheckReport, RejectExample};
+
+use crate::failure::Failure;
+use crate::output::escape::visible;
+use crate::output::{Output, Shape, cut, push_json_text};
+
+/// Longer examples are cut where there is no terminal that has a width.
+const WIDEST_EXAMPLE: usize = 120;
+
+/// Whether every line that is not blank is a record or a reject.
+pub(crate) fn is_balanced(report: &CheckReport) -> bool {
+    report.rows.checked_add(report.rejects) == Some(report.lines)
+}
+
+/// Prints the account for people. The last line is the balance.
+///
+/// # Errors
+///
+/// Those of the output.
+pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Failure> {
+    let mut text = format!("{}, {}\n", count(report.objects, "object"), HumanBytes(report.bytes));
+    text.push_str(&count(report.rows, "record"));
+    if report.ambiguous > 0 {
+        text.push_str(&format!(", {} of them ambiguous", HumanCount(report.ambiguous)));
+    }
+    text.push('\n');
+    say(output, &text)?;
+    if !report.field_counts.is_empty() {
+        let fields: ArrayRef =
+            Arc::new(report.field_counts.iter().map(|(fields, _)| Some(*fields as u64)).collect::<UInt64Array>());
+        let records: ArrayRef =
+            Arc::new(report.field_counts.iter().map(|(_, count)| Some(*count)).collect::<UInt64Array>());
+        table(output, "\nFields in a record:\n", vec![("fields", fields), ("records", records)])?;
+    }
+    if !report.reasons.is_empty() {
+        let wide = if output.is_terminal() { usize::MAX } else { WIDEST_EXAMPLE };
+        let numbers = |number: &dyn Fn(&RejectExample) -> u64| -> ArrayRef {
+            Arc::new(report.reasons.iter().map(|reason| reason.examples.first().map(number)).collect::<UInt64Array>())
+        };
+        let texts = |text: &dyn Fn(&RejectExample) -> String| -> ArrayRef {
+            Arc::new(report.reasons.iter().map(|reason| reason.examples.first().map(text)).collect::<StringArray>())
+        };
+        let reasons: ArrayRef =
+            Arc::new(report.reasons.iter().map(|reason| Some(reason.reason.as_str())).collect::<StringArray>());
+        let counts: ArrayRef =
+            Arc::new(report.reasons.iter().map(|reason| Some(reason.count)).collect::<UInt64Array>());
+        let columns = vec![
+            ("reason", reasons),
+            ("lines", counts),
+            ("first in", texts(&|example| visible(&example.log_object).into_owned())),
+            ("line", numbers(&|example| example.line_number)),
+            ("byte", numbers(&|example| example.byte_offset)),
+            ("text", texts(&|example| cut(&visible(&String::from_utf8_lossy(&example.line)), wide))),
+        ];
+        table(output, "\nRejects:\n", columns)?;
+    }
+    if !report.unreadable.is_empty() {
+        let objects: ArrayRef =
+            Arc::new(report.unreadable.iter().map(|(object, _)| Some(visible(object))).collect::<StringArray>());
+        let reasons: ArrayRef =
+            Arc::new(report.unreadable.iter().map(|(_, why)| Some(visible(why))).collect::<StringArray>());
+        table(output, "\nUnreadable objects:\n", vec![("object", objects), ("why", reasons)])?;
+    }
+    say(output, &format!("\n{}\n", balance(report)))
+}
+
+/// The balance, such as `lines = rows + rejects: 12,345 = 12,340 + 5 (blank 0)`.
+fn balance(report: &CheckReport) -> String {
+    let sign = if is_balanced(report) { "=" } else { "≠" };
+    format!(
+        "lines = rows + rejects: {} {sign} {} + {} (blank {})",
+        HumanCount(report.lines),
+        HumanCount(report.rows),
+        HumanCount(report.rejects),
+        HumanCount(report.blank_lines)
+    )
+}
+
+/// Prints the account for programs: one JSON object in one line.
+///
+/// # Errors
+///
+/// Those of the output.
+pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<(), Failure> {
+    let terminal = output.is_terminal();
+    let quoted = |text: &str| {
+        let mut out = String::new();
+        push_json_text(text, terminal, &mut out);
+        out
+    };
+    let example = |example: &RejectExample| {
+        format!(
+            r#"{{"log_object":{},"line_number":{},"byte_offset":{},"line":{}}}"#,
+            quoted(&example.log_object),
+            example.line_number,
+            example.byte_offset,
+            quoted(&String::from_utf8_lossy(&example.line))
+        )
+    };
+    let reasons = report.reasons.iter().map(|reason| {
+        let examples = reason.examples.iter().map(example).collect::<Vec<_>>().join(",");
+        format!(r#"{{"reason":{},"count":{},"examples":[{examples}]}}"#, quoted(&reason.reason), reason.count)
+    });
+    let fields =
+        report.field_counts.iter().map(|(fields, records)| format!(r#"{{"fields":{fields},"records":{records}}}"#));
+    let unreadable = report
+        .unreadable
+        .iter()
+        .map(|(object, why)| format!(r#"{{"log_object":{},"why":{}}}"#, quoted(object), quoted(why)));
+    let text = format!(
+        concat!(
+            r#"{{"balanced":{},"objects":{},"bytes":{},"lines":{},"blank_lines":{},"rows":{},"rejects":{},"ambiguous":{},"#,
+            r#""reasons":[{}],"field_counts":[{}],"unreadable":[{}]}}"#,
+            "\n"
+        ),
+        is_balanced(report),
+        report.objects,
+        report.bytes,
+        report.lines,
+        report.blank_lines,
+        report.rows,
+        report.rejects,
+        report.ambiguous,
+        reasons.collect::<Vec<_>>().join(","),
+        fields.collect::<Vec<_>>().join(","),
+        unreadable.collect::<Vec<_>>().join(",")
+    );
+    say(output, &text)
+}
+
+fn table(output: &mut Output, heading: &str, columns: Vec<(&str, ArrayRef)>) -> Result<(), Failure> {
+    say(output, heading)?;
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)));
+    output.print(Shape::Rows, &batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?)
+}
+
+fn say(output: &mut Output, text: &str) -> Result<(), Failure> {
+    output.sink().write_all(text.as_bytes()).map_err(Failure::from_output)
+}
+
+fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", HumanCount(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_balance_has_its_form_and_shows_when_it_is_wrong() {
+        let report = |lines| CheckReport {
+            objects: 1,
+            bytes: 1,
+            lines,
+            blank_lines: 7,
+            rows: 12_340,
+            rejects: 5,
+            ambiguous: 0,
+            reasons: Vec::new(),
+            field_counts: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        assert_eq!(balance(&report(12_345)), "lines = rows + rejects: 12,345 = 12,340 + 5 (blank 7)");
+        assert!(is_balanced(&report(12_345)));
+        assert_eq!(balance(&report(12_346)), "lines = rows + rejects: 12,346 ≠ 12,340 + 5 (blank 7)");
+        assert!(!is_balanced(&report(12_346)));
+    }
+}

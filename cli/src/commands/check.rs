@@ -1,0 +1,65 @@
+//! `s3log check`: reads everything and accounts for every line.
+
+use s3log_engine::check::{CheckOptions, check};
+
+use super::{Surroundings, account};
+use crate::accounting::{Read, say_no_record, say_rejects, say_unreadable};
+use crate::args::{CheckArgs, CheckFormat, RejectLimit};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Format, Output, OutputSettings};
+use crate::progress::Watch;
+
+/// Prints the account and tells whether every line is in it.
+///
+/// # Errors
+///
+/// Why there is no account, or that it does not add up.
+pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let messages = surroundings.messages;
+    let settings = OutputSettings {
+        format: Format::Table,
+        header: true,
+        null: None,
+        terminal: surroundings.stdout,
+        paint: surroundings.paint,
+        // An account has headings of its own.
+        quiet: true,
+    };
+    let mut output = Output::open(arguments.output.as_deref(), settings)?;
+    let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, &messages).await?;
+    let mode = surroundings.progress(arguments.behaviour.progress);
+    let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    let examples_per_reason = match arguments.format {
+        CheckFormat::Text => 1,
+        CheckFormat::Json => 3,
+    };
+    let report = check(&session, CheckOptions { examples_per_reason }).await;
+    watch.stop();
+    let report = report?;
+    match arguments.format {
+        CheckFormat::Text => account::print(&report, &mut output)?,
+        CheckFormat::Json => account::print_json(&report, &mut output)?,
+    }
+    output.commit()?;
+
+    if !account::is_balanced(&report) {
+        return Err(Failure::failed("the account does not add up: lines were lost or counted twice")
+            .with_hint("this is a bug, please report it with the log object that shows it"));
+    }
+    let mut exit = Exit::Done;
+    if !report.unreadable.is_empty() {
+        exit = Exit::Incomplete;
+        say_unreadable(&report.unreadable, &messages);
+    }
+    let read = Read { rows: report.rows, rejects: report.rejects };
+    let limit = arguments.behaviour.reject_limit();
+    if report.objects > 0 && report.rows == 0 {
+        exit = Exit::Incomplete;
+        say_no_record(report.objects, &messages);
+    } else if limit != RejectLimit::Unlimited && limit.is_exceeded(read.rows, read.rejects) {
+        exit = Exit::Incomplete;
+        say_rejects(read, limit, &messages);
+    }
+    Ok(exit)
+}

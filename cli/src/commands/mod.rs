@@ -1,0 +1,190 @@
+//! What the commands do. Each takes its arguments and returns how it ended.
+
+mod account;
+mod check;
+mod completions;
+mod functions;
+mod man;
+mod query;
+mod schema;
+mod shell;
+
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use chrono::Utc;
+use indicatif::{HumanBytes, HumanCount};
+use s3log_engine::session::{Session, SessionOptions};
+
+use crate::args::{BehaviourArgs, Command, GeneralArgs, OutputArgs, SourceArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::message::Messages;
+use crate::output::OutputSettings;
+use crate::progress::ProgressMode;
+use crate::{interrupt, memory, statement, terminal};
+
+/// A run over more than this says so first.
+const MANY_OBJECTS: usize = 10_000;
+const MANY_BYTES: u64 = 10 << 30;
+/// How long a run that was interrupted may take to remove its temporary files.
+const CLEANUP: Duration = Duration::from_secs(2);
+
+/// What the process is attached to, and how it was asked to speak.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings {
+    /// Speaks on standard error.
+    pub messages: Messages,
+    /// Columns of the terminal on standard output; `None` when it is none.
+    stdout: Option<usize>,
+    /// Whether standard error is a terminal.
+    stderr: bool,
+    /// Colours on standard output.
+    paint: crate::output::Paint,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Surroundings {
+    /// Looks at the standard streams and the environment.
+    pub(crate) fn of(general: &GeneralArgs) -> Self {
+        let stdout = terminal::stdout_width();
+        let stderr = terminal::stderr_is_terminal();
+        Self {
+            messages: Messages::new(terminal::paint(general.color, stderr), general.quiet),
+            stdout,
+            stderr,
+            paint: terminal::paint(general.color, stdout.is_some()),
+            quiet: general.quiet,
+            verbose: general.verbose,
+        }
+    }
+
+    /// How results look.
+    fn output(&self, arguments: &OutputArgs) -> OutputSettings {
+        OutputSettings {
+            format: arguments.format,
+            header: !arguments.no_header,
+            null: arguments.null.clone(),
+            terminal: self.stdout,
+            paint: self.paint,
+            quiet: self.quiet,
+        }
+    }
+
+    /// How progress is shown.
+    fn progress(&self, mode: ProgressMode) -> ProgressMode {
+        if self.quiet && mode == ProgressMode::Auto { ProgressMode::None } else { mode }
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+///
+/// Why it did not finish.
+pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<Exit, Failure> {
+    match command {
+        Command::Query(arguments) => {
+            let threads = arguments.behaviour.threads;
+            block_on(threads, query::run(arguments, surroundings))
+        }
+        Command::Shell(arguments) => {
+            let threads = arguments.behaviour.threads;
+            let runtime = runtime(threads)?;
+            let ended = runtime.block_on(shell::run(arguments, surroundings));
+            runtime.shutdown_timeout(CLEANUP);
+            ended
+        }
+        Command::Check(arguments) => {
+            let threads = arguments.behaviour.threads;
+            block_on(threads, check::run(arguments, surroundings))
+        }
+        Command::Schema(arguments) => schema::run(&arguments, surroundings),
+        Command::Functions(arguments) => functions::run(&arguments, surroundings),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
+    }
+}
+
+fn runtime(threads: Option<NonZeroUsize>) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads.get());
+    }
+    builder.enable_all().build().map_err(|error| Failure::failed(format!("can't start threads: {error}")))
+}
+
+/// Runs `work` to its end, or until the process is told to stop.
+///
+/// The work is a task of its own: it may be blocked in writing to a pipe that nobody reads, and Ctrl-C has to work then
+/// too.
+fn block_on(
+    threads: Option<NonZeroUsize>,
+    work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
+) -> Result<Exit, Failure> {
+    let runtime = runtime(threads)?;
+    let ended = runtime.block_on(async {
+        let mut task = tokio::spawn(work);
+        let ended = interrupt::until_interrupted(&mut task).await;
+        match ended.map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))? {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) => Err(Failure::failed(format!("internal error: {error}"))
+                .with_hint("this is a bug, please report it with the command that shows it")),
+            None => {
+                task.abort();
+                // The task is dropped at its next wait, and its temporary files with it; a second Ctrl-C does not wait.
+                let dropped = tokio::time::timeout(CLEANUP, task);
+                drop(interrupt::until_interrupted(dropped).await);
+                Err(Failure::Interrupted)
+            }
+        }
+    });
+    // A thread may still wait for standard input, for ever.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ended
+}
+
+/// Opens a session over `sources`, and says so when there is much to read.
+async fn open(
+    sources: &[String],
+    source: &SourceArgs,
+    behaviour: &BehaviourArgs,
+    messages: &Messages,
+) -> Result<Session, Failure> {
+    let session = Session::open(sources, session_options(source, behaviour)?).await?;
+    statement::prepare(session.context());
+    let (objects, bytes) = (session.object_count(), session.byte_count());
+    if objects > MANY_OBJECTS || bytes > MANY_BYTES {
+        let objects = HumanCount(objects as u64);
+        messages.note(&format!(
+            "there are {objects} objects, {} to read; `WHERE time …` or --since reads less",
+            HumanBytes(bytes)
+        ));
+    }
+    Ok(session)
+}
+
+fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<SessionOptions, Failure> {
+    let now = Utc::now();
+    let since = source.since.map(|since| since.micros(now));
+    let until = source.until.map(|until| until.micros(now));
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(Failure::usage("--since is not before --until, so there is nothing to read"));
+    }
+    let limit = behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
+    let mut options = SessionOptions::new().with_memory_limit(limit);
+    if let Some(threads) = behaviour.threads {
+        options = options.with_threads(threads.get());
+    }
+    if let Some(since) = since {
+        options = options.with_since(since);
+    }
+    if let Some(until) = until {
+        options = options.with_until(until);
+    }
+    Ok(options)
+}

@@ -1,0 +1,120 @@
+//! `s3log query`: runs SQL and prints what it returns.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Instant;
+
+use indicatif::{HumanBytes, HumanCount};
+
+use super::Surroundings;
+use crate::accounting::Accounting;
+use crate::args::QueryArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::progress::Watch;
+use crate::statement::Runner;
+
+/// Runs the SQL and tells whether the answer is complete.
+///
+/// # Errors
+///
+/// Why there is no answer.
+pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let QueryArgs { sql, sources, file, source, output, behaviour } = arguments;
+    let first = sql.clone();
+    let (sql, sources) = sql_and_sources(sql, sources, file.as_deref())?;
+    let mut output = Output::open(output.output.as_deref(), surroundings.output(&output))?;
+    let messages = surroundings.messages;
+    let session = super::open(&sources, &source, &behaviour, &messages).await?;
+    let mut accounting = Accounting::default();
+    let mode = surroundings.progress(behaviour.progress);
+    let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    let mut runner = Runner {
+        session: &session,
+        has_sources: !sources.is_empty(),
+        output: &mut output,
+        accounting: &mut accounting,
+        watch: &mut watch,
+    };
+    let rows = runner.run(&sql).await;
+    watch.stop();
+    let rows = rows.map_err(|failure| match first {
+        Some(first) if Path::new(&first).exists() => {
+            failure.with_hint(format!("`{first}` is a file: the SQL stands first, the sources behind it"))
+        }
+        _ => failure,
+    })?;
+    output.commit()?;
+    if surroundings.verbose {
+        let read = session.progress().snapshot();
+        messages.note(&format!(
+            "{} rows from {} objects, {}, {} records, {} rejects in {:.3} s",
+            HumanCount(rows),
+            HumanCount(read.objects),
+            HumanBytes(read.bytes),
+            HumanCount(read.rows),
+            HumanCount(read.rejects),
+            start.elapsed().as_secs_f64()
+        ));
+    }
+    Ok(accounting.judge(&session, behaviour.reject_limit(), &messages))
+}
+
+/// The SQL and the sources: with a file of SQL, every positional argument is a source.
+fn sql_and_sources(
+    sql: Option<String>,
+    mut sources: Vec<String>,
+    file: Option<&Path>,
+) -> Result<(String, Vec<String>), Failure> {
+    let (sql, from_stdin) = match (file, sql) {
+        (Some(file), first) => {
+            sources.splice(0..0, first);
+            if file == Path::new("-") { (stdin(&sources)?, true) } else { (read(file)?, false) }
+        }
+        (None, Some(sql)) if sql == "-" => (stdin(&sources)?, true),
+        (None, Some(sql)) => (sql, false),
+        (None, None) => {
+            return Err(Failure::usage("there is no SQL to run").with_hint(
+                "give it as an argument, with `-f FILE`, or as `-` from standard input; `s3log shell` asks for it",
+            ));
+        }
+    };
+    if sql.trim().is_empty() {
+        let whence = if from_stdin { "standard input" } else { "the SQL" };
+        return Err(Failure::usage(format!("{whence} is empty")));
+    }
+    Ok((sql, sources))
+}
+
+fn stdin(sources: &[String]) -> Result<String, Failure> {
+    if sources.iter().any(|source| source == "-") {
+        return Err(Failure::usage("standard input can't be both the SQL and a source"));
+    }
+    let mut sql = String::new();
+    let read = std::io::stdin().lock().read_to_string(&mut sql);
+    read.map_err(|error| Failure::failed(format!("can't read SQL from standard input: {error}")))?;
+    Ok(sql)
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::failed(format!("can't read SQL from `{}`: {error}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_a_file_every_argument_is_a_source() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.sql");
+        std::fs::write(&file, "SELECT 1").unwrap();
+        let (sql, sources) = sql_and_sources(Some("a".into()), vec!["b".into()], Some(&file)).unwrap();
+        assert_eq!((sql.as_str(), sources), ("SELECT 1", vec!["a".to_owned(), "b".to_owned()]));
+        let (sql, sources) = sql_and_sources(Some("SELECT 2".into()), vec!["b".into()], None).unwrap();
+        assert_eq!((sql.as_str(), sources), ("SELECT 2", vec!["b".to_owned()]));
+    }
+}

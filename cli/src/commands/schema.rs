@@ -1,0 +1,101 @@
+//! `s3log schema`: the tables, column by column.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
+use s3log_engine::schema::{ColumnDoc, TableDoc, tables};
+
+use super::Surroundings;
+use crate::args::SchemaArgs;
+use crate::diagnose::closest;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Output, Shape};
+
+/// Prints every table, or one.
+///
+/// # Errors
+///
+/// When there is no such table, or the output can't be written.
+pub(crate) fn run(arguments: &SchemaArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let mut tables = tables();
+    if let Some(name) = &arguments.table {
+        let names: Vec<&'static str> = tables.iter().map(|table| table.name).collect();
+        tables.retain(|table| table.name.eq_ignore_ascii_case(name));
+        if tables.is_empty() {
+            let failure = Failure::usage(format!("no table `{name}`"));
+            return Err(match closest(name, names.iter().copied()) {
+                Some(meant) => failure.with_hint(format!("did you mean `{meant}`?")),
+                None => failure.with_hint(format!("tables: {}", names.join(", "))),
+            });
+        }
+    }
+    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    output.print(Shape::Prose, &describe(&tables)?)?;
+    output.commit()?;
+    Ok(Exit::Done)
+}
+
+/// One row a column: `table, column, type, unit, meaning, example`.
+///
+/// # Errors
+///
+/// None that can be met: the columns are all as long as each other.
+fn describe(tables: &[TableDoc]) -> Result<RecordBatch, Failure> {
+    let columns = || tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
+    let texts = |text: &dyn Fn(&ColumnDoc) -> Option<String>| -> ArrayRef {
+        Arc::new(columns().map(|(_, column)| text(column)).collect::<StringArray>())
+    };
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let names: ArrayRef = Arc::new(columns().map(|(table, _)| Some(table.name)).collect::<StringArray>());
+    let batch = RecordBatch::try_from_iter([
+        ("table", names),
+        ("column", texts(&|column| Some(column.name.to_owned()))),
+        ("type", texts(&|column| Some(column_type(column)))),
+        ("unit", texts(&|column| some(column.unit))),
+        ("meaning", texts(&|column| Some(column.doc.to_owned()))),
+        ("example", texts(&|column| some(column.example))),
+    ]);
+    batch.map_err(|error| Failure::failed(format!("internal error: {error}")))
+}
+
+fn column_type(column: &ColumnDoc) -> String {
+    let name = type_name(&column.data_type);
+    if column.nullable { name } else { format!("{name} not null") }
+}
+
+/// The name of a type in SQL, such as `bigint` or `text[]`.
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int8 => "tinyint".to_owned(),
+        DataType::Int16 => "smallint".to_owned(),
+        DataType::Int32 => "integer".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Float32 => "real".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "bytes".to_owned(),
+        DataType::Timestamp(..) => "timestamp".to_owned(),
+        DataType::Date32 | DataType::Date64 => "date".to_owned(),
+        DataType::List(item) | DataType::LargeList(item) => format!("{}[]", type_name(item.data_type())),
+        DataType::Dictionary(_, values) => type_name(values),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{Field, TimeUnit};
+
+    use super::*;
+
+    #[test]
+    fn types_have_names_of_sql() {
+        let text = Field::new_list_field(DataType::Utf8View, true);
+        assert_eq!(type_name(&DataType::List(Arc::new(text))), "text[]");
+        assert_eq!(type_name(&DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))), "timestamp");
+        assert_eq!(type_name(&DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8))), "text");
+    }
+}

@@ -1,0 +1,177 @@
+//! The line editor, on a thread of its own: it blocks while it waits for keys, and queries do not.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{CompletionType, Config, Context, Helper};
+
+use super::words::SharedWords;
+use crate::failure::Failure;
+
+const PROMPT: &str = "s3log> ";
+const HISTORY_ENTRIES: usize = 2_000;
+
+/// What somebody typed.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Whole statements, or one command of the shell.
+    Text(String),
+    /// Ctrl-C: what was typed is forgotten.
+    Abandoned,
+    /// Ctrl-D, or the end of the file.
+    End,
+}
+
+/// Reads input, one piece at a time.
+pub(crate) struct Editor {
+    requests: mpsc::Sender<()>,
+    answers: tokio::sync::mpsc::Receiver<Result<Input, Failure>>,
+}
+
+impl Editor {
+    /// Starts the thread. `interactive` is whether there is a history to keep.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal can't be used, or no thread started.
+    pub(crate) fn start(interactive: bool, words: SharedWords) -> Result<Self, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("can't start the shell: {error}"));
+        let config = Config::builder()
+            .auto_add_history(interactive)
+            .completion_type(CompletionType::List)
+            .history_ignore_space(true)
+            .max_history_size(HISTORY_ENTRIES)
+            .map_err(|error| failed(&error))?
+            .build();
+        let mut line: rustyline::Editor<Help, DefaultHistory> =
+            rustyline::Editor::with_config(config).map_err(|error| failed(&error))?;
+        line.set_helper(Some(Help { words }));
+        let history = if interactive { history_file() } else { None };
+        if let Some(history) = &history {
+            // There is none yet the first time, and a shell without history is still a shell.
+            drop(line.load_history(history));
+        }
+        let (requests, asked) = mpsc::channel();
+        let (answer, answers) = tokio::sync::mpsc::channel(1);
+        let thread = std::thread::Builder::new().name("editor".to_owned());
+        thread
+            .spawn(move || {
+                while asked.recv().is_ok() {
+                    let input = match line.readline(PROMPT) {
+                        Ok(text) => {
+                            if let Some(history) = &history {
+                                drop(line.append_history(history));
+                            }
+                            Ok(Input::Text(text))
+                        }
+                        Err(ReadlineError::Interrupted) => Ok(Input::Abandoned),
+                        Err(ReadlineError::Eof) => Ok(Input::End),
+                        Err(error) => Err(Failure::failed(format!("can't read: {error}"))),
+                    };
+                    if answer.blocking_send(input).is_err() {
+                        return;
+                    }
+                }
+            })
+            .map_err(|error| failed(&error))?;
+        Ok(Self { requests, answers })
+    }
+
+    /// Waits for the next input.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal can't be read any more.
+    pub(crate) async fn read(&mut self) -> Result<Input, Failure> {
+        if self.requests.send(()).is_err() {
+            return Ok(Input::End);
+        }
+        self.answers.recv().await.unwrap_or(Ok(Input::End))
+    }
+}
+
+/// Where the history is kept: `$XDG_STATE_HOME/s3log/history`. Its directory is made when it is missing.
+fn history_file() -> Option<PathBuf> {
+    let absolute = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .or_else(|| Some(std::env::home_dir()?.join(".local").join("state")))?;
+    let directory = state.join("s3log");
+    std::fs::create_dir_all(&directory).ok()?;
+    Some(directory.join("history"))
+}
+
+struct Help {
+    words: SharedWords,
+}
+
+impl Helper for Help {}
+
+impl Hinter for Help {
+    type Hint = String;
+}
+
+impl Highlighter for Help {}
+
+impl Completer for Help {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(self.words.complete(&line[..pos]))
+    }
+}
+
+impl Validator for Help {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let complete = is_complete(context.input());
+        Ok(if complete { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    }
+}
+
+/// Whether `text` can be run: nothing, a command of the shell, or SQL whose last token is a `;` outside of quotes and
+/// comments.
+fn is_complete(text: &str) -> bool {
+    let text = text.trim();
+    if text.is_empty() || text.starts_with('.') {
+        return true;
+    }
+    match Tokenizer::new(&GenericDialect {}, text).tokenize() {
+        Ok(tokens) => {
+            let is_comment = |token: &&Token| {
+                matches!(
+                    token,
+                    Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
+                )
+            };
+            let is_space = |token: &&Token| matches!(token, Token::Whitespace(_));
+            let only_comments =
+                tokens.iter().all(|token| is_space(&token)) && tokens.iter().any(|token| is_comment(&token));
+            only_comments || tokens.iter().rfind(|token| !is_space(token)) == Some(&Token::SemiColon)
+        }
+        // An open quote or comment goes on in the next line.
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_ends_with_a_semicolon_outside_of_quotes_and_comments() {
+        for text in ["", "SELECT 1;", "SELECT 1; -- done", ".tables", "SELECT ';' ;\n", "-- nothing", "/* nothing */"] {
+            assert!(is_complete(text), "{text}");
+        }
+        for text in ["SELECT 1", "SELECT ';", "SELECT 1 -- ;", "SELECT /* ;", "SELECT 1; SELECT 2"] {
+            assert!(!is_complete(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `s3log shell`: asks for SQL and answers, until it is told to stop.
+
+mod dot;
+mod editor;
+mod words;
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Instant;
+
+use indicatif::{HumanBytes, HumanCount};
+use s3log_engine::session::Session;
+
+use self::dot::{Dot, HELP};
+use self::editor::{Editor, Input};
+use self::words::Words;
+use super::Surroundings;
+use crate::accounting::Accounting;
+use crate::args::{BehaviourArgs, ShellArgs};
+use crate::diagnose::tables;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::until_interrupted;
+use crate::output::{Output, OutputSettings};
+use crate::progress::Watch;
+use crate::statement::Runner;
+
+/// Asks and answers. With a terminal, an error is said and the next statement asked for; without one, the first error
+/// ends the shell, so that a script does not run on.
+///
+/// # Errors
+///
+/// Why there is no shell, or the first error of a script.
+pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let ShellArgs { sources, source, output, behaviour } = arguments;
+    if sources.iter().any(|source| source == "-") {
+        return Err(Failure::usage("the shell reads statements from standard input, so `-` can't be a source")
+            .with_hint("`s3log query SQL -` reads log lines from standard input"));
+    }
+    let settings = surroundings.output(&output);
+    let output = Output::open(output.output.as_deref(), settings.clone())?;
+    let opening = super::open(&sources, &source, &behaviour, &surroundings.messages);
+    let Some(session) = until_interrupted(opening).await.map_err(no_signals)? else {
+        return Err(Failure::Interrupted);
+    };
+    let session = session?;
+    let interactive = std::io::stdin().is_terminal();
+    if interactive {
+        let (objects, bytes) = (HumanCount(session.object_count() as u64), HumanBytes(session.byte_count()));
+        let version = env!("CARGO_PKG_VERSION");
+        surroundings
+            .messages
+            .plain(&format!("s3log {version}: {objects} objects, {bytes}. `.help` for help, Ctrl-D to leave."));
+    }
+    let mut shell = Shell {
+        session,
+        has_sources: !sources.is_empty(),
+        output: Some(output),
+        settings,
+        accounting: Accounting::default(),
+        behaviour,
+        surroundings,
+        timer: false,
+    };
+    let words = Words::of(shell.session.context()).shared();
+    let mut editor = Editor::start(interactive, words.clone())?;
+    loop {
+        let Some(input) = until_interrupted(editor.read()).await.map_err(no_signals)? else {
+            return Err(Failure::Interrupted);
+        };
+        let text = match input? {
+            Input::Text(text) => text,
+            Input::Abandoned => continue,
+            Input::End => break,
+        };
+        match shell.answer(text.trim()).await {
+            Ok(Next::Ask) => words.replace(Words::of(shell.session.context())),
+            Ok(Next::Leave) => break,
+            Err(failure @ Failure::Report(_)) if interactive => surroundings.messages.failure(&failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    shell.leave()
+}
+
+fn no_signals(error: std::io::Error) -> Failure {
+    Failure::failed(format!("can't listen for signals: {error}"))
+}
+
+enum Next {
+    Ask,
+    Leave,
+}
+
+struct Shell {
+    session: Session,
+    has_sources: bool,
+    /// Always there, but while a new one is opened.
+    output: Option<Output>,
+    settings: OutputSettings,
+    accounting: Accounting,
+    behaviour: BehaviourArgs,
+    surroundings: Surroundings,
+    timer: bool,
+}
+
+impl Shell {
+    async fn answer(&mut self, text: &str) -> Result<Next, Failure> {
+        if text.trim_matches(';').trim().is_empty() {
+            return Ok(Next::Ask);
+        }
+        if !text.starts_with('.') {
+            self.run(text).await?;
+            return Ok(Next::Ask);
+        }
+        let messages = self.surroundings.messages;
+        match Dot::parse(text)? {
+            Dot::Help => messages.plain(HELP),
+            Dot::Quit => return Ok(Next::Leave),
+            Dot::Tables => {
+                let names: Vec<String> = tables(self.session.context()).into_iter().collect();
+                messages.plain(&if names.is_empty() { "no tables".to_owned() } else { names.join("\n") });
+            }
+            Dot::Schema(Some(table)) => self.run(&format!("DESCRIBE {table}")).await?,
+            Dot::Schema(None) => {
+                for table in tables(self.session.context()) {
+                    messages.plain(&table);
+                    self.run(&format!("DESCRIBE \"{}\"", table.replace('"', "\"\""))).await?;
+                }
+            }
+            Dot::Functions => self.run("SHOW FUNCTIONS").await?,
+            Dot::Mode(format) => {
+                self.settings.format = format;
+                if let Some(output) = &mut self.output {
+                    output.set_format(format);
+                }
+            }
+            Dot::Output(path) => {
+                // The new one first: when it can't be made, results go on to where they went.
+                let next = Output::open(path.as_deref(), self.settings.clone())?;
+                if let Some(last) = self.output.replace(next) {
+                    last.commit()?;
+                }
+            }
+            Dot::Read(path) => {
+                let sql = read(&path)?;
+                self.run(&sql).await?;
+            }
+            Dot::Timer(on) => self.timer = on,
+        }
+        Ok(Next::Ask)
+    }
+
+    /// Runs statements. Ctrl-C ends them and nothing else.
+    async fn run(&mut self, sql: &str) -> Result<(), Failure> {
+        let start = Instant::now();
+        let Some(output) = &mut self.output else { return Ok(()) };
+        let mode = self.surroundings.progress(self.behaviour.progress);
+        let mut watch = Watch::start(mode, self.surroundings.stderr, self.session.progress());
+        let mut runner = Runner {
+            session: &self.session,
+            has_sources: self.has_sources,
+            output,
+            accounting: &mut self.accounting,
+            watch: &mut watch,
+        };
+        let ended = until_interrupted(runner.run(sql)).await.map_err(no_signals)?;
+        watch.stop();
+        let messages = self.surroundings.messages;
+        match ended {
+            Some(rows) => {
+                let rows = rows?;
+                if self.timer {
+                    let rows = HumanCount(rows);
+                    messages.plain(&format!("{rows} rows in {:.3} s", start.elapsed().as_secs_f64()));
+                }
+            }
+            None => messages.plain("cancelled"),
+        }
+        Ok(())
+    }
+
+    /// Gives files their names and says what is missing in the answers.
+    fn leave(mut self) -> Result<Exit, Failure> {
+        if let Some(output) = self.output.take() {
+            output.commit()?;
+        }
+        let limit = self.behaviour.reject_limit();
+        Ok(self.accounting.judge(&self.session, limit, &self.surroundings.messages))
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("can't read `{}`: {error}", path.display())))
+}

@@ -1,0 +1,297 @@
+//! Errors of DataFusion in words for people: what, where in the SQL, and what was probably meant.
+//!
+//! DataFusion's errors are nested: a diagnostic with a place around a plan error around a cause. The walk here takes the
+//! place from the outermost diagnostic and the words from the innermost error that says something.
+
+use std::collections::BTreeSet;
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::{Diagnostic, SchemaError, Span};
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use crate::failure::Failure;
+use crate::place::{Place, render};
+
+/// The tables that exist once there is a source.
+const TABLES_OF_SOURCES: [&str; 2] = ["logs", "rejects"];
+
+/// What a diagnosis may look at.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    /// The whole SQL, with all of its statements.
+    pub sql: &'a str,
+    /// For the names that exist.
+    pub context: &'a SessionContext,
+    /// Whether any source was named.
+    pub has_sources: bool,
+}
+
+/// `error` for people.
+pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
+    if let Some(error) = s3log_engine::Error::find(error) {
+        return Failure::from(error);
+    }
+    let (root, diagnostic) = root_of(error);
+    let place = diagnostic.and_then(|diagnostic| diagnostic.span).map(Place::from_span);
+    let at = |place: Option<Place>| place.and_then(|place| render(scene.sql, place));
+    match root {
+        DataFusionError::SQL(error, _) => syntax(error, scene.sql),
+        DataFusionError::SchemaError(error, _) => {
+            let (failure, name) = schema(error);
+            let place = place.or_else(|| name.and_then(|name| Place::of_word(scene.sql, name)));
+            let quoted = place.is_some_and(|place| place.text(scene.sql).is_some_and(|text| text.starts_with('"')));
+            let failure = failure.with_place(at(place));
+            match name {
+                Some(name) if quoted => {
+                    failure.with_hint(format!("double quotes are for names; text stands in single ones: '{name}'"))
+                }
+                _ => failure,
+            }
+        }
+        DataFusionError::Plan(message) => {
+            let diagnosis = diagnostic.map_or("", |diagnostic| diagnostic.message.as_str());
+            let named = |before, after| between(diagnosis, before, after).or_else(|| between(message, before, after));
+            if let Some(name) = named("table '", "' not found") {
+                let place = place.or_else(|| Place::of_word(scene.sql, name));
+                return table(name, scene).with_place(at(place));
+            }
+            if let Some(name) = named("Invalid function '", "'") {
+                let place = place.or_else(|| Place::of_word(scene.sql, name));
+                return function(name, scene.context).with_place(at(place));
+            }
+            let failure = Failure::failed(without_full_stop(message)).with_place(at(place));
+            match diagnostic.and_then(|diagnostic| diagnostic.helps.first()) {
+                Some(help) => failure.with_hint(&help.message),
+                None => failure,
+            }
+        }
+        other => plain(other).with_place(at(place)),
+    }
+}
+
+/// The innermost error that says something, and the outermost diagnostic around it.
+fn root_of(error: &DataFusionError) -> (&DataFusionError, Option<&Diagnostic>) {
+    let mut at = error;
+    let mut diagnostic = None;
+    loop {
+        at = match at {
+            DataFusionError::Diagnostic(found, inner) => {
+                diagnostic = diagnostic.or(Some(found.as_ref()));
+                inner
+            }
+            DataFusionError::Context(_, inner) => inner,
+            DataFusionError::Shared(inner) => inner,
+            DataFusionError::Collection(errors) => match errors.first() {
+                Some(first) => first,
+                None => return (at, diagnostic),
+            },
+            DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+                ArrowError::ExternalError(inner) => match inner.downcast_ref() {
+                    Some(inner) => inner,
+                    None => return (at, diagnostic),
+                },
+                _ => return (at, diagnostic),
+            },
+            DataFusionError::External(inner) => match inner.downcast_ref() {
+                Some(inner) => inner,
+                None => return (at, diagnostic),
+            },
+            _ => return (at, diagnostic),
+        };
+    }
+}
+
+/// Errors without a place of their own.
+fn plain(error: &DataFusionError) -> Failure {
+    match error {
+        DataFusionError::ResourcesExhausted(message) => {
+            let first = message.lines().next().unwrap_or_default();
+            Failure::failed(format!("the query needs more memory than it may take: {}", without_full_stop(first)))
+                .with_hint("raise the limit with `--memory`, or ask for fewer groups, columns or sorted rows")
+        }
+        DataFusionError::NotImplemented(message) => {
+            Failure::failed(format!("not supported: {}", without_full_stop(message)))
+        }
+        DataFusionError::Internal(message) => {
+            Failure::failed(format!("internal error: {}", without_full_stop(message)))
+                .with_hint("this is a bug, please report it with the SQL that shows it")
+        }
+        DataFusionError::Configuration(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::Substrait(message)
+        | DataFusionError::Ffi(message) => Failure::failed(without_full_stop(message)),
+        DataFusionError::ArrowError(error, _) => {
+            let failure = Failure::failed(without_full_stop(&arrow_message(error)));
+            match error.as_ref() {
+                ArrowError::CastError(_) | ArrowError::ParseError(_) => {
+                    failure.with_hint("`TRY_CAST` gives NULL where a value can't be converted")
+                }
+                ArrowError::DivideByZero => failure.with_hint("`NULLIF(divisor, 0)` gives NULL instead"),
+                _ => failure,
+            }
+        }
+        DataFusionError::ExecutionJoin(error) => Failure::failed(format!("a part of the query ended early: {error}")),
+        other => Failure::failed(without_full_stop(&other.message())),
+    }
+}
+
+fn arrow_message(error: &ArrowError) -> String {
+    match error {
+        ArrowError::DivideByZero => "division by zero".to_owned(),
+        ArrowError::CastError(message)
+        | ArrowError::ParseError(message)
+        | ArrowError::ComputeError(message)
+        | ArrowError::ArithmeticOverflow(message)
+        | ArrowError::InvalidArgumentError(message) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// SQL that is no SQL.
+fn syntax(error: &ParserError, sql: &str) -> Failure {
+    let text = match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
+        ParserError::RecursionLimitExceeded => return Failure::failed("the SQL is nested too deeply"),
+    };
+    let (message, place) = Place::split_from(text);
+    // What is missing at the end has no place of its own.
+    let place = place.or_else(|| message.ends_with("found: EOF").then(|| Place::end_of(sql)));
+    let message = message.replace("Expected: ", "expected ").replace(", found: ", ", found ");
+    let message = message.replace("found EOF", "found the end of the SQL");
+    let failure = Failure::failed(format!("SQL syntax: {}", without_full_stop(&message)));
+    failure.with_place(place.and_then(|place| render(sql, place)))
+}
+
+/// Columns that are not there, or there twice; with the name that was asked for.
+fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let name = field.name();
+            let names: BTreeSet<&str> = valid_fields.iter().map(|field| field.name()).collect();
+            let hint = match closest(name, names.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if names.is_empty() => "there are no columns here".to_owned(),
+                None if names.len() <= 12 => format!("columns: {}", list(&names)),
+                None => "`s3log schema` lists the columns".to_owned(),
+            };
+            (Failure::failed(format!("no column `{name}`")).with_hint(hint), Some(name))
+        }
+        SchemaError::AmbiguousReference { field } => {
+            let name = field.name();
+            let failure = Failure::failed(format!("column `{name}` is in more than one table"));
+            (failure.with_hint(format!("say which: `table.{name}`")), Some(name))
+        }
+        other => (Failure::failed(without_full_stop(&other.to_string())), None),
+    }
+}
+
+/// A table that is not there.
+fn table(name: &str, scene: Scene<'_>) -> Failure {
+    let name = name.rsplit('.').next().unwrap_or(name);
+    if !scene.has_sources && TABLES_OF_SOURCES.contains(&name) {
+        return Failure::failed(format!("table `{name}` needs a source"))
+            .with_hint("name log files behind the SQL: `s3log query \"SELECT …\" logs/`");
+    }
+    let names = tables(scene.context);
+    let hint = match closest(name, names.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if names.is_empty() => "there are no tables: name log files behind the SQL".to_owned(),
+        None => format!("tables: {}", list(&names)),
+    };
+    Failure::failed(format!("no table `{name}`")).with_hint(hint)
+}
+
+/// A function that is not there.
+fn function(name: &str, context: &SessionContext) -> Failure {
+    let names = functions(context);
+    let hint = match closest(name, names.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "`s3log functions` lists ours, `SHOW FUNCTIONS` all of them".to_owned(),
+    };
+    Failure::failed(format!("no function `{name}`")).with_hint(hint)
+}
+
+/// Names of the tables and views that can be asked.
+pub(crate) fn tables(context: &SessionContext) -> BTreeSet<String> {
+    let schemas = context.catalog_names().into_iter().filter_map(|name| context.catalog(&name)).flat_map(|catalog| {
+        let names = catalog.schema_names().into_iter().filter(|name| name != "information_schema");
+        names.filter_map(|name| catalog.schema(&name)).collect::<Vec<_>>()
+    });
+    schemas.flat_map(|schema| schema.table_names()).collect()
+}
+
+/// Names of the functions that can be called.
+pub(crate) fn functions(context: &SessionContext) -> BTreeSet<String> {
+    let state = context.state();
+    let scalar = state.scalar_functions().keys();
+    let aggregate = state.aggregate_functions().keys();
+    let window = state.window_functions().keys();
+    let table = state.table_functions().keys();
+    scalar.chain(aggregate).chain(window).chain(table).cloned().collect()
+}
+
+/// The name that was probably meant: one that has `name` as a word of its own, such as `http_status` for `status`, or
+/// one that is a few typing errors away.
+pub(crate) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&name, &candidate.to_lowercase());
+    let typo = candidates.clone().map(|candidate| (distance(candidate), candidate)).min();
+    if let Some((distance, candidate)) = typo
+        && distance <= (name.chars().count() / 3).max(1)
+        && distance < candidate.chars().count()
+    {
+        return Some(candidate);
+    }
+    let mut words = candidates.filter(|candidate| {
+        candidate.split('_').any(|word| word == name) || (name.contains('_') && candidate.starts_with(&name))
+    });
+    words.next()
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    Some(rest.split_once(after)?.0)
+}
+
+fn list(names: &BTreeSet<impl AsRef<str>>) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+fn without_full_stop(message: &str) -> String {
+    message.trim().trim_end_matches('.').to_owned()
+}
+
+impl Place {
+    fn from_span(span: Span) -> Self {
+        let same_line = span.start.line == span.end.line;
+        let length = if same_line { span.end.column.saturating_sub(span.start.column) } else { 1 };
+        Self::new(span.start.line, span.start.column, length.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_were_probably_meant() {
+        let names = ["remote_ip", "http_status", "user_agent", "bytes_sent", "time", "total_time", "key"];
+        let cases = [
+            ("remote_ipp", Some("remote_ip")),
+            ("Remote_IP", Some("remote_ip")),
+            ("remoteip", Some("remote_ip")),
+            ("user_agnet", Some("user_agent")),
+            ("status", Some("http_status")),
+            ("bytes", Some("bytes_sent")),
+            ("ip", Some("remote_ip")),
+            ("tiem", Some("time")),
+            ("x", None),
+            ("latitude", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(closest(name, names.into_iter()), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Ctrl-C, and the request to end that a service manager sends.
+
+use std::future::Future;
+use std::io;
+
+/// Runs `work` until it is done or the process is told to stop; `None` when it was told to. Work that is not done is
+/// dropped, which cancels it and removes its temporary files.
+///
+/// # Errors
+///
+/// When the system refuses to deliver signals.
+pub(crate) async fn until_interrupted<T>(work: impl Future<Output = T>) -> io::Result<Option<T>> {
+    tokio::select! {
+        biased;
+        signal = interrupted() => signal.map(|()| None),
+        done = work => Ok(Some(done)),
+    }
+}
+
+#[cfg(unix)]
+async fn interrupted() -> io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

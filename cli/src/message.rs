@@ -1,0 +1,97 @@
+//! Everything that is said on standard error: `error:`, `warning:`, `note:` and `hint:` lines.
+//!
+//! Messages may hold names of objects and pieces of lines, so control characters in them are always shown, never sent.
+
+use std::io::{self, Write as _};
+
+use crate::failure::{Failure, Report};
+use crate::output::Paint;
+use crate::output::escape::visible_lines;
+
+/// Speaks on standard error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Messages {
+    paint: Paint,
+    quiet: bool,
+}
+
+impl Messages {
+    /// A speaker; a quiet one leaves out what does not change the exit code.
+    pub(crate) fn new(paint: Paint, quiet: bool) -> Self {
+        Self { paint, quiet }
+    }
+
+    /// Says why a command ended early, if there is anything to say.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if let Failure::Report(report) = failure {
+            say(&render(&self.paint.error("error"), report, self.paint));
+        }
+    }
+
+    /// Says that the answer is not the whole answer. Never left out: the exit code depends on it.
+    pub(crate) fn incomplete(&self, message: &str, hint: Option<&str>) {
+        self.print(&self.paint.warning("warning"), message, hint);
+    }
+
+    /// Says what somebody may want to know of a good answer.
+    pub(crate) fn warning(&self, message: &str, hint: Option<&str>) {
+        if !self.quiet {
+            self.print(&self.paint.warning("warning"), message, hint);
+        }
+    }
+
+    /// Says what is going on.
+    pub(crate) fn note(&self, message: &str) {
+        if !self.quiet {
+            self.print(&self.paint.hint("note"), message, None);
+        }
+    }
+
+    /// Prints lines as they are, without a heading.
+    pub(crate) fn plain(&self, text: &str) {
+        say(&format!("{}\n", visible_lines(text)));
+    }
+
+    fn print(&self, heading: &str, message: &str, hint: Option<&str>) {
+        let mut text = format!("{heading}: {}\n", visible_lines(message));
+        if let Some(hint) = hint {
+            text.push_str(&format!("{}: {}\n", self.paint.hint("hint"), visible_lines(hint)));
+        }
+        say(&text);
+    }
+}
+
+fn render(heading: &str, report: &Report, paint: Paint) -> String {
+    let mut text = format!("{heading}: {}\n", visible_lines(&report.message));
+    if let Some(place) = &report.place {
+        text.push_str(&visible_lines(place));
+        text.push('\n');
+    }
+    if let Some(hint) = &report.hint {
+        text.push_str(&format!("{}: {}\n", paint.hint("hint"), visible_lines(hint)));
+    }
+    text
+}
+
+/// Writes to standard error in one piece. When nobody listens, nothing can be done about it.
+fn say(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_report_has_its_place_and_its_hint_under_it() {
+        let report = Report {
+            exit: Exit::Failed,
+            message: "no column `a\u{1b}[2J`".to_owned(),
+            place: Some("1 | SELECT a\n  |        ^".to_owned()),
+            hint: Some("did you mean `b`?".to_owned()),
+        };
+        let expected = "error: no column `a\\x1b[2J`\n1 | SELECT a\n  |        ^\nhint: did you mean `b`?\n";
+        assert_eq!(render("error", &report, Paint::default()), expected);
+    }
+}

@@ -1,0 +1,91 @@
+//! Makes hostile text harmless to a terminal.
+//!
+//! Log text is written by strangers: an escape sequence in a user agent can move the cursor, change the title or hide a
+//! row, and a bidi override can make one address look like another. On a terminal every such character is shown instead
+//! of obeyed. Files and pipes get the text as it is.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// `text` with every character that a terminal would obey, or not show at all, written visibly: `\n`, `\x1b`,
+/// `\u{202e}`. Borrowed when there is none.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let Some(first) = text.find(is_unprintable) else { return Cow::Borrowed(text) };
+    let mut out = String::with_capacity(text.len() + 16);
+    out.push_str(&text[..first]);
+    for c in text[first..].chars() {
+        push_visible(c, &mut out);
+    }
+    Cow::Owned(out)
+}
+
+/// Like [`visible`], but keeps line ends: for text that is laid out in lines by us.
+pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| c != '\n' && is_unprintable(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if c == '\n' {
+            out.push(c);
+        } else {
+            push_visible(c, &mut out);
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn push_visible(c: char, out: &mut String) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        _ if !is_unprintable(c) => out.push(c),
+        // Writing to a String can't fail.
+        _ if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
+        _ => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+    }
+}
+
+/// Whether a terminal would act on this character, or show nothing for it: C0, DEL, C1, bidi controls, zero-width and
+/// other format characters, line and paragraph separators, tags.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    matches!(c,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_text_is_not_copied() {
+        assert!(matches!(visible("curl/8.1 (é, 日本, 😀) \\x1b"), Cow::Borrowed(_)));
+        assert!(matches!(visible_lines("a\nb"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        let cases = [
+            ("a\u{1b}[31mred", "a\\x1b[31mred"),
+            ("a\tb\r\nc", "a\\tb\\r\\nc"),
+            ("\0\u{7f}", "\\x00\\x7f"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
+            ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"),
+            ("zero\u{200b}width", "zero\\u{200b}width"),
+            ("\u{feff}bom", "\\u{feff}bom"),
+            ("tag\u{e0041}", "tag\\u{e0041}"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(visible(text), expected);
+        }
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(visible_lines("a\u{1b}\nb"), "a\\x1b\nb");
+    }
+}

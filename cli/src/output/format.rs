@@ -1,0 +1,254 @@
+//! Which format a result gets, and the writer for it.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use arrow::datatypes::SchemaRef;
+
+use super::csv::CsvWriter;
+use super::ipc::{Flavour, IpcWriter};
+use super::json::{JsonWriter, Layout};
+use super::line::LineWriter;
+use super::markdown::MarkdownWriter;
+use super::nothing::NullWriter;
+use super::parquet::ParquetWriter;
+use super::plan::PlanWriter;
+use super::table::{Overflow, TableStyle, TableWriter, TooWide};
+use super::tsv::TsvWriter;
+use super::{Destination, Paint, ResultWriter};
+use crate::failure::Failure;
+
+/// A format of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// By the extension of --output; otherwise a table on a terminal and CSV in a pipe
+    Auto,
+    /// A table in a box, cut to the width of the terminal
+    Table,
+    /// Comma-separated values
+    Csv,
+    /// Tab-separated values, escaped by backslashes
+    Tsv,
+    /// One JSON array of objects
+    Json,
+    /// One JSON object a line
+    #[value(alias = "jsonl")]
+    Ndjson,
+    /// A table in GitHub's Markdown
+    #[value(alias = "md")]
+    Markdown,
+    /// One `column = value` a line
+    Line,
+    /// Parquet, zstd
+    Parquet,
+    /// Arrow IPC: the file format in a file, the stream format in a pipe
+    Arrow,
+    /// Read everything, print nothing
+    Null,
+}
+
+impl Format {
+    /// The format that the name of a file asks for; `None` when its extension is of no format. A name without an
+    /// extension is CSV, like a pipe.
+    pub(crate) fn of_path(path: &Path) -> Option<Self> {
+        let Some(extension) = path.extension() else { return Some(Self::Csv) };
+        Some(match extension.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Self::Csv,
+            "tsv" | "tab" => Self::Tsv,
+            "json" => Self::Json,
+            "ndjson" | "jsonl" => Self::Ndjson,
+            "md" | "markdown" => Self::Markdown,
+            "txt" => Self::Table,
+            "parquet" => Self::Parquet,
+            "arrow" | "arrows" | "ipc" | "feather" => Self::Arrow,
+            _ => return None,
+        })
+    }
+
+    fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+}
+
+/// What a statement returns, as far as it matters for its looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Rows of data.
+    Rows,
+    /// Rows of prose, such as documentation: a table wraps them instead of cutting.
+    Prose,
+    /// The plans of `EXPLAIN`.
+    Plan,
+}
+
+/// How results look, whatever their destination.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputSettings {
+    /// The format that was asked for.
+    pub format: Format,
+    /// Whether to print the names of the columns.
+    pub header: bool,
+    /// What stands for NULL; `None` for the usual one of each format.
+    pub null: Option<String>,
+    /// Columns of the terminal that is written to; `None` when it is none.
+    pub terminal: Option<usize>,
+    /// Colours.
+    pub paint: Paint,
+    /// Whether to leave out what is not data, such as the number of rows.
+    pub quiet: bool,
+}
+
+/// Where results go, and in which format, for one run.
+pub(crate) struct Output {
+    destination: Destination,
+    settings: OutputSettings,
+    /// The format by the name of the file, when there is one.
+    by_name: Option<Format>,
+    stream: bool,
+    results: usize,
+}
+
+impl Output {
+    /// Results to standard output, or to the file at `path` (`-` is standard output).
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be made, its name tells no format while none was asked for, or bytes would go to a terminal.
+    pub(crate) fn open(path: Option<&Path>, mut settings: OutputSettings) -> Result<Self, Failure> {
+        let path = path.filter(|path| *path != Path::new("-"));
+        let destination = match path {
+            None => Destination::stdout(),
+            Some(path) => Destination::file(path)
+                .map_err(|error| Failure::failed(format!("can't write `{}`: {error}", path.display())))?,
+        };
+        if !destination.is_terminal() {
+            settings.terminal = None;
+        }
+        let by_name = match path {
+            Some(path) if settings.format == Format::Auto && destination.is_regular_file() => {
+                Some(Format::of_path(path).ok_or_else(|| {
+                    Failure::usage(format!("the name `{}` tells no format", path.display()))
+                        .with_hint("add one, such as `-F csv`, or use an extension: csv, tsv, json, ndjson, md, txt, parquet, arrow")
+                })?)
+            }
+            _ => None,
+        };
+        let stream = path.is_some_and(|path| path.extension().is_some_and(|extension| extension == "arrows"));
+        let output = Self { destination, settings, by_name, stream, results: 0 };
+        if output.format().is_binary() && output.destination.is_terminal() {
+            return Err(Failure::usage("a terminal can't show Parquet or Arrow")
+                .with_hint("name a file: `-o result.parquet`, or send it to a pipe"));
+        }
+        Ok(output)
+    }
+
+    /// The format that results get.
+    pub(crate) fn format(&self) -> Format {
+        match (self.settings.format, self.by_name) {
+            (Format::Auto, Some(format)) => format,
+            (Format::Auto, None) if self.settings.terminal.is_some() => Format::Table,
+            (Format::Auto, None) => Format::Csv,
+            (format, _) => format,
+        }
+    }
+
+    /// Changes the format of the results to come.
+    pub(crate) fn set_format(&mut self, format: Format) {
+        self.settings.format = format;
+    }
+
+    /// How results look.
+    pub(crate) fn settings(&self) -> &OutputSettings {
+        &self.settings
+    }
+
+    /// Whether a person sees the results as they are written.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.settings.terminal.is_some()
+    }
+
+    /// The sink itself, for text that is no result.
+    pub(crate) fn sink(&mut self) -> &mut Destination {
+        &mut self.destination
+    }
+
+    /// A writer for the next result.
+    ///
+    /// # Errors
+    ///
+    /// When the format holds one result only and this is the second.
+    pub(crate) fn writer(&mut self, shape: Shape) -> Result<Box<dyn ResultWriter + '_>, Failure> {
+        let format = self.format();
+        self.results += 1;
+        if self.results > 1 && format.is_binary() {
+            return Err(Failure::failed("a Parquet or Arrow file holds one result, and this SQL returns more")
+                .with_hint("run the statements one by one, or choose another format"));
+        }
+        if self.results > 1 && matches!(format, Format::Markdown | Format::Line) {
+            // Two tables without a line between them would be read as one.
+            self.destination.write_all(b"\n").map_err(Failure::from_output)?;
+        }
+        let auto = self.settings.format == Format::Auto;
+        let flavour = if self.destination.is_regular_file() && !self.stream { Flavour::File } else { Flavour::Stream };
+        let Self { destination: sink, settings, .. } = self;
+        let terminal = settings.terminal.is_some();
+        let (header, null, paint) = (settings.header, settings.null.as_deref(), settings.paint);
+        if shape == Shape::Plan && (auto || format == Format::Table) {
+            return Ok(Box::new(PlanWriter::new(sink, terminal, paint)));
+        }
+        Ok(match format {
+            Format::Auto | Format::Table => Box::new(TableWriter::new(
+                sink,
+                TableStyle {
+                    header,
+                    null: null.unwrap_or("NULL").to_owned(),
+                    width: settings.terminal,
+                    overflow: if shape == Shape::Prose { Overflow::Wrap } else { Overflow::Cut },
+                    too_wide: if auto || shape == Shape::Prose { TooWide::Lines } else { TooWide::Hide },
+                    footer: terminal && !settings.quiet && shape == Shape::Rows,
+                    paint,
+                },
+            )),
+            Format::Csv => Box::new(CsvWriter::new(sink, header, null, terminal)),
+            Format::Tsv => Box::new(TsvWriter::new(sink, header, null, terminal)),
+            Format::Json => Box::new(JsonWriter::new(sink, Layout::Array, terminal)),
+            Format::Ndjson => Box::new(JsonWriter::new(sink, Layout::Lines, terminal)),
+            Format::Markdown => Box::new(MarkdownWriter::new(sink, null, terminal)),
+            Format::Line => Box::new(LineWriter::new(sink, null, terminal, paint)),
+            Format::Parquet => Box::new(ParquetWriter::new(sink)),
+            Format::Arrow => Box::new(IpcWriter::new(sink, flavour)),
+            Format::Null => Box::new(NullWriter),
+        })
+    }
+
+    /// Writes one whole result that is in memory, such as documentation.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`writer`](Self::writer) and of the sink.
+    pub(crate) fn print(&mut self, shape: Shape, batch: &arrow::array::RecordBatch) -> Result<(), Failure> {
+        let mut writer = self.writer(shape)?;
+        let schema: SchemaRef = batch.schema();
+        let written: io::Result<()> =
+            writer.begin(&schema).and_then(|()| writer.write(batch)).and_then(|()| writer.finish());
+        written.map_err(Failure::from_output)
+    }
+
+    /// Writes what is buffered, so that a reader of a pipe sees it now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk or the pipe.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.destination.flush()
+    }
+
+    /// Writes what is buffered and gives the file its name.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk or the pipe.
+    pub(crate) fn commit(self) -> Result<(), Failure> {
+        self.destination.commit().map_err(Failure::from_output)
+    }
+}

@@ -1,0 +1,80 @@
+//! A table in GitHub's Markdown, for tickets and reports.
+//!
+//! Values are log text, and a ticket is rendered: what Markdown or HTML would act on is escaped, so that no user agent
+//! becomes a link or an image in somebody's browser.
+
+use std::io::{self, Write};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::escape::visible;
+use super::value::is_numeric;
+use super::{ResultWriter, columns_of};
+
+/// Writes one result as a Markdown table.
+pub(crate) struct MarkdownWriter<W> {
+    sink: W,
+    null: String,
+    terminal: bool,
+}
+
+impl<W: Write> MarkdownWriter<W> {
+    /// A writer to `sink`; `terminal` shows control characters instead of writing them.
+    pub(crate) fn new(sink: W, null: Option<&str>, terminal: bool) -> Self {
+        Self { sink, null: null.unwrap_or("NULL").to_owned(), terminal }
+    }
+
+    fn push_cell(&self, text: &str, out: &mut String) {
+        let text = if self.terminal { visible(text) } else { text.into() };
+        out.push(' ');
+        for c in text.chars() {
+            match c {
+                '\\' | '|' | '`' | '*' | '[' | ']' | '<' | '>' | '&' => {
+                    out.push('\\');
+                    out.push(c);
+                }
+                '\n' => out.push_str("<br>"),
+                '\r' => {}
+                _ => out.push(c),
+            }
+        }
+        out.push_str(" |");
+    }
+}
+
+impl<W: Write + Send> ResultWriter for MarkdownWriter<W> {
+    fn begin(&mut self, schema: &SchemaRef) -> io::Result<()> {
+        let mut names = String::from("|");
+        let mut rule = String::from("|");
+        for field in schema.fields() {
+            self.push_cell(field.name(), &mut names);
+            rule.push_str(if is_numeric(field.data_type()) { " ---: |" } else { " --- |" });
+        }
+        writeln!(self.sink, "{names}\n{rule}")
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        let columns = columns_of(batch)?;
+        let mut lines = String::new();
+        let mut cell = String::new();
+        for row in 0..batch.num_rows() {
+            lines.push('|');
+            for column in &columns {
+                cell.clear();
+                if column.is_null(row) {
+                    cell.push_str(&self.null);
+                } else {
+                    column.push_text(row, &mut cell);
+                }
+                self.push_cell(&cell, &mut lines);
+            }
+            lines.push('\n');
+        }
+        self.sink.write_all(lines.as_bytes())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

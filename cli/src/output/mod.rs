@@ -1,0 +1,76 @@
+//! Results as text or files: one format a file, all behind [`ResultWriter`], which is pushed batches.
+//!
+//! Start at [`Output`]: where results go, in which format, for the whole run of a command.
+
+pub(crate) mod escape;
+
+mod csv;
+mod destination;
+mod format;
+mod ipc;
+mod json;
+mod line;
+mod markdown;
+mod nothing;
+mod paint;
+mod parquet;
+mod plan;
+mod portable;
+mod table;
+mod time;
+mod tsv;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use ::arrow::array::RecordBatch;
+use ::arrow::datatypes::SchemaRef;
+use ::arrow::error::ArrowError;
+
+pub(crate) use self::destination::Destination;
+pub(crate) use self::format::{Format, Output, OutputSettings, Shape};
+pub(crate) use self::paint::Paint;
+pub(crate) use self::table::cut;
+pub(crate) use self::value::push_json_text;
+
+use self::value::Column;
+
+/// Writes one result: [`begin`](Self::begin) once, [`write`](Self::write) for each batch, [`finish`](Self::finish) once.
+pub(crate) trait ResultWriter: Send {
+    /// Takes the columns of the result.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink.
+    fn begin(&mut self, schema: &SchemaRef) -> io::Result<()>;
+
+    /// Takes rows.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink, or a batch that Arrow can't convert.
+    fn write(&mut self, batch: &RecordBatch) -> io::Result<()>;
+
+    /// Writes what stands behind the last row.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// The columns of a batch, ready for printing.
+fn columns_of(batch: &RecordBatch) -> io::Result<Vec<Column>> {
+    batch.columns().iter().map(Column::new).collect::<Result<_, _>>().map_err(arrow_error)
+}
+
+/// The error of the sink itself, when that is the cause: a closed pipe has to be known as one.
+fn arrow_error(error: ArrowError) -> io::Error {
+    match error {
+        ArrowError::IoError(_, error) => error,
+        other => io::Error::other(other),
+    }
+}

@@ -1,0 +1,56 @@
+//! Brings batches to types that every reader of Parquet and Arrow knows.
+//!
+//! Inside, text is in views, which point into whole blocks of a log object. Written as they are, the blocks would be
+//! written too, and readers of a few years ago do not know the type. Dictionaries are unpacked, since an Arrow file
+//! can't replace one half-way.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use super::arrow_error;
+
+/// The schema with plain types only.
+pub(crate) fn portable_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(portable_field).collect::<Vec<_>>();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The batch with the columns of [`portable_schema`].
+///
+/// # Errors
+///
+/// When Arrow can't convert a column, such as text of more than 2 GiB in one batch.
+pub(crate) fn portable_batch(batch: &RecordBatch, schema: &SchemaRef) -> io::Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, _>>();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let batch = columns.and_then(|columns| RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options));
+    batch.map_err(arrow_error)
+}
+
+fn portable_field(field: &FieldRef) -> FieldRef {
+    let data_type = portable_type(field.data_type());
+    if &data_type == field.data_type() {
+        return Arc::clone(field);
+    }
+    let portable = Field::new(field.name(), data_type, field.is_nullable());
+    Arc::new(portable.with_metadata(field.metadata().clone()))
+}
+
+fn portable_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Dictionary(_, values) => portable_type(values),
+        DataType::List(item) | DataType::ListView(item) => DataType::List(portable_field(item)),
+        DataType::LargeList(item) | DataType::LargeListView(item) => DataType::LargeList(portable_field(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(portable_field(item), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(portable_field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(portable_field(entries), *sorted),
+        other => other.clone(),
+    }
+}

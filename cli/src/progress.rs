@@ -1,0 +1,183 @@
+//! Shows on standard error how far a run has come: a bar on a terminal, JSON lines for programs.
+
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use s3log_engine::session::{Progress, ProgressSnapshot};
+use tokio::task::JoinHandle;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// A bar when standard error is a terminal
+    #[default]
+    Auto,
+    /// A bar
+    Bar,
+    /// One JSON object a second
+    Json,
+    /// Nothing
+    None,
+}
+
+/// A run that is over by then never shows a bar.
+const PATIENCE: Duration = Duration::from_millis(400);
+const BAR_EVERY: Duration = Duration::from_millis(120);
+const JSON_EVERY: Duration = Duration::from_secs(1);
+
+/// Shows the progress of a session until it is stopped or dropped.
+pub(crate) struct Watch {
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+    task: Option<JoinHandle<()>>,
+    /// For the last JSON line.
+    json: Option<(Arc<Progress>, Instant)>,
+}
+
+impl Watch {
+    /// Starts to show `progress`; `stderr` is whether that is a terminal.
+    pub(crate) fn start(mode: ProgressMode, stderr: bool, progress: &Arc<Progress>) -> Self {
+        let start = Instant::now();
+        let bar = Arc::new(Mutex::new(None));
+        let bar_wanted = mode == ProgressMode::Bar || (mode == ProgressMode::Auto && stderr);
+        let task = if bar_wanted {
+            Some(tokio::spawn(draw(Arc::clone(progress), Arc::clone(&bar), start)))
+        } else if mode == ProgressMode::Json {
+            Some(tokio::spawn(report(Arc::clone(progress), start)))
+        } else {
+            None
+        };
+        let json = (mode == ProgressMode::Json).then(|| (Arc::clone(progress), start));
+        Self { bar, task, json }
+    }
+
+    /// Ends it and takes the bar away, so that other text can follow.
+    pub(crate) fn stop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+            if let Some((progress, start)) = &self.json {
+                say(&json(progress.snapshot(), start.elapsed()));
+            }
+        }
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, start: Instant) {
+    tokio::time::sleep(PATIENCE).await;
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    // The templates are constant; the default style stands in should one ever be wrong.
+    let style = |template| ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style("{spinner} {wide_msg}"));
+    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+    let mut every = tokio::time::interval(BAR_EVERY);
+    let mut with_length = false;
+    loop {
+        every.tick().await;
+        let now = progress.snapshot();
+        // Held while drawing, so that nothing is drawn once it was taken away.
+        let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bar) = slot.as_ref() else { return };
+        if now.bytes_total > 0 {
+            if !with_length {
+                bar.set_style(style("{bar:20.cyan/blue} {wide_msg}"));
+                with_length = true;
+            }
+            bar.set_length(now.bytes_total.max(now.bytes));
+            bar.set_position(now.bytes);
+        }
+        bar.set_message(sentence(now, start.elapsed()));
+        bar.tick();
+    }
+}
+
+async fn report(progress: Arc<Progress>, start: Instant) {
+    let mut every = tokio::time::interval(JSON_EVERY);
+    every.tick().await;
+    loop {
+        every.tick().await;
+        say(&json(progress.snapshot(), start.elapsed()));
+    }
+}
+
+/// What the bar says: objects, bytes, records, rejects, rate, time left.
+fn sentence(now: ProgressSnapshot, elapsed: Duration) -> String {
+    let of =
+        |part: String, whole: u64, whole_text: String| if whole > 0 { format!("{part}/{whole_text}") } else { part };
+    let objects = of(HumanCount(now.objects).to_string(), now.objects_total, HumanCount(now.objects_total).to_string());
+    let bytes = of(HumanBytes(now.bytes).to_string(), now.bytes_total, HumanBytes(now.bytes_total).to_string());
+    let mut text = format!("{objects} objects, {bytes}, {} records", HumanCount(now.rows));
+    if now.rejects > 0 {
+        text.push_str(&format!(", {} rejects", HumanCount(now.rejects)));
+    }
+    let seconds = elapsed.as_secs_f64();
+    if seconds > 0.0 && now.bytes > 0 {
+        let rate = now.bytes as f64 / seconds;
+        text.push_str(&format!(", {}/s", HumanBytes(rate as u64)));
+        let left = now.bytes_total.saturating_sub(now.bytes);
+        if left > 0 {
+            text.push_str(&format!(", {} left", HumanDuration(Duration::from_secs_f64(left as f64 / rate))));
+        }
+    }
+    text
+}
+
+fn json(now: ProgressSnapshot, elapsed: Duration) -> String {
+    format!(
+        r#"{{"objects":{},"objects_total":{},"bytes":{},"bytes_total":{},"records":{},"rejects":{},"seconds":{:.3}}}"#,
+        now.objects,
+        now.objects_total,
+        now.bytes,
+        now.bytes_total,
+        now.rows,
+        now.rejects,
+        elapsed.as_secs_f64()
+    )
+}
+
+/// Writes one line. When nobody listens, nothing can be done about it.
+fn say(line: &str) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: ProgressSnapshot = ProgressSnapshot {
+        objects_total: 1_200,
+        bytes_total: 300 << 20,
+        objects: 400,
+        bytes: 100 << 20,
+        rows: 123_456,
+        rejects: 3,
+    };
+
+    #[test]
+    fn the_bar_says_everything() {
+        insta::assert_snapshot!(sentence(NOW, Duration::from_secs(2)),
+            @"400/1,200 objects, 100.00 MiB/300.00 MiB, 123,456 records, 3 rejects, 50.00 MiB/s, 4 seconds left");
+    }
+
+    #[test]
+    fn without_totals_it_promises_nothing() {
+        let now = ProgressSnapshot { objects_total: 0, bytes_total: 0, rejects: 0, ..NOW };
+        insta::assert_snapshot!(sentence(now, Duration::from_secs(2)),
+            @"400 objects, 100.00 MiB, 123,456 records, 50.00 MiB/s");
+    }
+
+    #[test]
+    fn json_lines() {
+        insta::assert_snapshot!(json(NOW, Duration::from_millis(1500)),
+            @r#"{"objects":400,"objects_total":1200,"bytes":104857600,"bytes_total":314572800,"records":123456,"rejects":3,"seconds":1.500}"#);
+    }
+}

@@ -1,0 +1,142 @@
+//! Runs SQL: statement by statement, each result pushed to the output as it comes.
+
+use std::collections::VecDeque;
+use std::io;
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::dialect::dialect_from_str;
+use futures::StreamExt as _;
+use s3log_engine::session::Session;
+
+use crate::accounting::Accounting;
+use crate::diagnose::{Scene, diagnose};
+use crate::failure::Failure;
+use crate::output::{Output, Shape};
+use crate::progress::Watch;
+
+/// Runs statements of one session.
+pub(crate) struct Runner<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// Whether any source was named.
+    pub has_sources: bool,
+    /// Where results go.
+    pub output: &'a mut Output,
+    /// Follows what is read.
+    pub accounting: &'a mut Accounting,
+    /// Shows what is read; stopped before a terminal gets results.
+    pub watch: &'a mut Watch,
+}
+
+/// Sets what the command line needs of every session: places in errors, and `SHOW` and `DESCRIBE`.
+pub(crate) fn prepare(context: &SessionContext) {
+    let state = context.state_ref();
+    let mut state = state.write();
+    let options = state.config_mut().options_mut();
+    options.sql_parser.collect_spans = true;
+    options.catalog.information_schema = true;
+}
+
+/// The statements of `sql`, in order. Places in their errors count from the start of `sql`.
+///
+/// # Errors
+///
+/// When it is no SQL; nothing of it should run then.
+pub(crate) fn parse(context: &SessionContext, sql: &str) -> Result<VecDeque<Statement>> {
+    let state = context.state();
+    let options = &state.config_options().sql_parser;
+    let dialect = dialect_from_str(options.dialect)
+        .ok_or_else(|| DataFusionError::Configuration(format!("unknown SQL dialect `{}`", options.dialect)))?;
+    let builder = DFParserBuilder::new(sql).with_dialect(dialect.as_ref());
+    builder.with_recursion_limit(options.recursion_limit.get()).build()?.parse_statements()
+}
+
+impl Runner<'_> {
+    /// Runs every statement of `sql` and returns the number of rows of all results.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; results before it stay written.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<u64, Failure> {
+        let context = self.session.context();
+        let scene = Scene { sql, context, has_sources: self.has_sources };
+        let statements = parse(context, sql).map_err(|error| diagnose(&error, scene))?;
+        if statements.is_empty() {
+            return Err(Failure::usage("the SQL holds no statement"));
+        }
+        let mut rows = 0;
+        for statement in statements {
+            let result = self.statement(statement).await;
+            self.accounting.add(self.session.progress().snapshot());
+            rows += match result {
+                Ok(rows) => rows,
+                Err(Stop::Sql(error)) => return Err(diagnose(&error, scene)),
+                Err(Stop::Output(error)) => return Err(Failure::from_output(error)),
+                Err(Stop::Failure(failure)) => return Err(failure),
+            };
+        }
+        Ok(rows)
+    }
+
+    async fn statement(&mut self, statement: Statement) -> Result<u64, Stop> {
+        let shape = if matches!(statement, Statement::Explain(_)) { Shape::Plan } else { Shape::Rows };
+        let context = self.session.context();
+        let plan = context.state().statement_to_plan(statement).await?;
+        let frame = context.execute_logical_plan(plan).await?;
+        let mut stream = frame.execute_stream().await?;
+        let schema = stream.schema();
+        if schema.fields().is_empty() {
+            // SET, CREATE and their like return nothing, but a plan of theirs may have to run.
+            while let Some(batch) = stream.next().await {
+                batch?;
+            }
+            return Ok(0);
+        }
+        let terminal = self.output.is_terminal();
+        let mut rows = 0;
+        {
+            let mut writer = self.output.writer(shape)?;
+            writer.begin(&schema)?;
+            while let Some(batch) = stream.next().await {
+                let batch = batch?;
+                rows += batch.num_rows() as u64;
+                if terminal && batch.num_rows() > 0 {
+                    self.watch.stop();
+                }
+                writer.write(&batch)?;
+            }
+            if terminal {
+                self.watch.stop();
+            }
+            writer.finish()?;
+        }
+        self.output.flush()?;
+        Ok(rows)
+    }
+}
+
+enum Stop {
+    Sql(DataFusionError),
+    Output(io::Error),
+    Failure(Failure),
+}
+
+impl From<DataFusionError> for Stop {
+    fn from(error: DataFusionError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
