@@ -3,7 +3,7 @@
 use crate::decode::TooLong;
 use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks};
 use crate::error::{Error, ErrorKind};
-use crate::scan::{Origin, Progress, Reader, Source};
+use crate::scan::{Origin, Progress, Reader, Source, Unreadable};
 use crate::session::Session;
 use crate::table::{Listed, Listing};
 use s3log_parser::{Lines, Parser, Record};
@@ -47,8 +47,8 @@ pub struct CheckReport {
     pub reasons: Vec<ReasonCount>,
     /// How many fields records have, and how many records have so many.
     pub field_counts: Vec<(usize, u64)>,
-    /// Log objects that could not be read, or not to their end: name and reason.
-    pub unreadable: Vec<(String, String)>,
+    /// Log objects that could not be read, or not to their end.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// A reason of rejects.

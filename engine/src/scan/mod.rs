@@ -23,6 +23,6 @@ pub use format::{S3LogFormat, S3LogFormatFactory};
 pub use object::LogObject;
 pub(crate) use object::Origin;
 pub(crate) use opener::needs_whole_objects;
-pub use progress::{Progress, ProgressSnapshot};
+pub use progress::{Progress, ProgressSnapshot, Unreadable};
 pub(crate) use reader::{Reader, Source};
 pub use source::{OnUnreadable, S3LogSource, ScanOptions};

@@ -15,7 +15,18 @@ pub struct Progress {
     rows: AtomicU64,
     rejects: AtomicU64,
     blank_lines: AtomicU64,
-    unreadable: Mutex<Vec<(String, String)>>,
+    unreadable: Mutex<Vec<Unreadable>>,
+}
+
+/// A log object that could not be read, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name.
+    pub object: String,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// The totals at one moment.
@@ -52,9 +63,9 @@ impl Progress {
         }
     }
 
-    /// The log objects that could not be read, or not to their end, each once: name and reason.
+    /// The log objects that could not be read, or not to their end, each once.
     #[must_use]
-    pub fn unreadable(&self) -> Vec<(String, String)> {
+    pub fn unreadable(&self) -> Vec<Unreadable> {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -79,8 +90,9 @@ impl Progress {
 
     pub(crate) fn failed(&self, object: &str, error: &Error) {
         let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        if unreadable.iter().all(|(known, _)| known != object) {
-            unreadable.push((object.to_owned(), error.to_string()));
+        if unreadable.iter().all(|known| known.object != object) {
+            let hint = error.hint().map(str::to_owned);
+            unreadable.push(Unreadable { object: object.to_owned(), reason: error.to_string(), hint });
         }
     }
 }

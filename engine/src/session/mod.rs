@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::scan::{OnUnreadable, S3LogFormatFactory, ScanOptions};
-pub use crate::scan::{Progress, ProgressSnapshot};
+pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
 use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange};
 use datafusion::common::Result as DataFusionResult;
