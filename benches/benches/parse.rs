@@ -1,1 +1,145 @@
-fn main() {}
+//! How fast lines in memory become records, on one core and on all, and how fast memory itself can be looked at.
+//!
+//! `cargo bench -p s3log-benches --no-default-features --bench parse`
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use s3log_benches::generate::{Generator, Options};
+use s3log_parser::{Field, FieldSet, Lines, Parser, Record, parallel};
+
+/// Larger than the caches, so that lines come from memory as they do in a scan.
+const BUFFER_BYTES: usize = 128 << 20;
+/// A quarter of it for the careful path, which is slower.
+const HOSTILE_BYTES: usize = BUFFER_BYTES / 4;
+/// In an ordinary log about one line in a thousand has a quote where none should be.
+const USUAL_HOSTILE_PERCENT: f64 = 0.1;
+const SEED: u64 = 1;
+const SAMPLES: usize = 20;
+const SECONDS: Duration = Duration::from_secs(4);
+
+/// What a query for the traffic of addresses by hour reads.
+const FOUR_FIELDS: FieldSet =
+    FieldSet::of(Field::Time).with(Field::RemoteIp).with(Field::HttpStatus).with(Field::BytesSent);
+/// The cheapest column there is: it stands right behind the time.
+const EARLY_FIELD: FieldSet = FieldSet::of(Field::RemoteIp);
+/// The dearest single column: it closes at the last quote.
+const LATE_FIELD: FieldSet = FieldSet::of(Field::UserAgent);
+
+fn buffer(bytes: usize, hostile_percent: f64) -> Vec<u8> {
+    Generator::new(&Options { seed: SEED, hostile_percent, ..Options::default() }).buffer(bytes)
+}
+
+/// Records, rejects and a sum over spans that were found, so that nothing of the work can be left out.
+fn parse_all(buffer: &[u8], fields: FieldSet) -> (usize, usize, usize) {
+    let mut parser = Parser::with_fields(fields);
+    let mut record = Record::default();
+    let mut found = (0, 0, 0);
+    for line in Lines::new(buffer) {
+        match parser.parse_into(line.bytes, &mut record) {
+            Ok(()) => {
+                found.0 += 1;
+                found.2 += black_box(&record).line().len();
+            }
+            Err(error) => {
+                found.1 += 1;
+                found.2 += error.offset();
+            }
+        }
+    }
+    found
+}
+
+fn one_core(criterion: &mut Criterion) {
+    let buffer = buffer(BUFFER_BYTES, USUAL_HOSTILE_PERCENT);
+    let mut group = criterion.benchmark_group("one core");
+    group.throughput(Throughput::Bytes(buffer.len() as u64)).sample_size(SAMPLES).measurement_time(SECONDS);
+    for (name, fields) in [
+        ("27 fields, extra fields, ambiguous", FieldSet::ALL),
+        ("27 fields", FieldSet::DOCUMENTED),
+        ("4 fields", FOUR_FIELDS),
+        ("1 field, late", LATE_FIELD),
+        ("1 field, early", EARLY_FIELD),
+        ("record or reject", FieldSet::EMPTY),
+    ] {
+        group.bench_function(name, |bencher| bencher.iter(|| parse_all(&buffer, fields)));
+    }
+    group.finish();
+}
+
+fn hostile(criterion: &mut Criterion) {
+    let buffer = buffer(HOSTILE_BYTES, 100.0);
+    let mut group = criterion.benchmark_group("hostile lines only");
+    group.throughput(Throughput::Bytes(buffer.len() as u64)).sample_size(SAMPLES).measurement_time(SECONDS);
+    group.bench_function("27 fields, extra fields, ambiguous", |bencher| {
+        bencher.iter(|| parse_all(&buffer, FieldSet::ALL));
+    });
+    group.bench_function("record or reject", |bencher| bencher.iter(|| parse_all(&buffer, FieldSet::EMPTY)));
+    group.finish();
+}
+
+fn all_cores(criterion: &mut Criterion) {
+    let buffer = buffer(BUFFER_BYTES, USUAL_HOSTILE_PERCENT);
+    let mut group = criterion.benchmark_group("all cores");
+    group.throughput(Throughput::Bytes(buffer.len() as u64)).sample_size(SAMPLES).measurement_time(SECONDS);
+    for (name, fields) in
+        [("27 fields", FieldSet::DOCUMENTED), ("4 fields", FOUR_FIELDS), ("record or reject", FieldSet::EMPTY)]
+    {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                parallel::fold(
+                    &buffer,
+                    || (Parser::with_fields(fields), Record::default(), 0_usize),
+                    |(parser, record, records), line| {
+                        *records += usize::from(parser.parse_into(line.bytes, record).is_ok());
+                        black_box(&*record);
+                    },
+                )
+                .into_iter()
+                .map(|(_, _, records)| records)
+                .sum::<usize>()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// What no parser can beat on this machine.
+fn yardsticks(criterion: &mut Criterion) {
+    let buffer = buffer(BUFFER_BYTES, 0.0);
+    let mut group = criterion.benchmark_group("yardsticks, one core");
+    group.throughput(Throughput::Bytes(buffer.len() as u64)).sample_size(SAMPLES).measurement_time(SECONDS);
+    group.bench_function("count newlines (memchr)", |bencher| {
+        bencher.iter(|| memchr::memchr_iter(b'\n', &buffer).count());
+    });
+    group.bench_function("split lines (Lines)", |bencher| {
+        bencher.iter(|| Lines::new(&buffer).map(|line| black_box(line).bytes.len()).sum::<usize>());
+    });
+    group.bench_function("validate UTF-8 (simdutf8)", |bencher| {
+        bencher.iter(|| simdutf8::basic::from_utf8(&buffer).is_ok());
+    });
+    group.finish();
+}
+
+/// How fast the generator itself is: it must not be what one waits for.
+fn generator(criterion: &mut Criterion) {
+    let bytes = HOSTILE_BYTES;
+    let mut generator = Generator::new(&Options::default());
+    let mut out = Vec::with_capacity(bytes + 4096);
+    let mut group = criterion.benchmark_group("generator, one core");
+    group.throughput(Throughput::Bytes(bytes as u64)).sample_size(SAMPLES).measurement_time(SECONDS);
+    group.bench_function("27 fields", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            while out.len() < bytes {
+                generator.line(&mut out);
+            }
+            out.len()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, one_core, hostile, all_cores, yardsticks, generator);
+criterion_main!(benches);

@@ -1,7 +1,8 @@
 //! What a run read, and whether that is enough for the answer to count as complete.
 
 use indicatif::HumanCount;
-use s3log_engine::session::{ProgressSnapshot, Session};
+use s3log_engine::scan::{ProgressSnapshot, Unreadable};
+use s3log_engine::session::Session;
 
 use crate::args::RejectLimit;
 use crate::exit::Exit;
@@ -63,9 +64,9 @@ impl Accounting {
 const NAMED: usize = 5;
 
 /// Names the objects that could not be read.
-pub(crate) fn say_unreadable(unreadable: &[(String, String)], messages: &Messages) {
-    for (object, why) in unreadable.iter().take(NAMED) {
-        messages.incomplete(&format!("can't read `{object}`: {why}"), None);
+pub(crate) fn say_unreadable(unreadable: &[Unreadable], messages: &Messages) {
+    for object in unreadable.iter().take(NAMED) {
+        messages.incomplete(&format!("`{}`: {}", object.object, why(object)), object.hint.as_deref());
     }
     let missing = match unreadable.len() {
         1 => "1 object is missing in the answer".to_owned(),
@@ -73,6 +74,12 @@ pub(crate) fn say_unreadable(unreadable: &[(String, String)], messages: &Message
     };
     let hint = "`s3log check` lists all of them; make them readable and run again";
     messages.incomplete(&missing, Some(hint));
+}
+
+/// Why an object could not be read, without its name.
+pub(crate) fn why(unreadable: &Unreadable) -> &str {
+    let reason = unreadable.reason.strip_prefix(&unreadable.object);
+    reason.and_then(|reason| reason.strip_prefix(": ")).unwrap_or(&unreadable.reason)
 }
 
 /// Says that objects were read and none held a record.
@@ -108,9 +115,11 @@ mod tests {
     #[test]
     fn two_statements_over_the_same_objects_do_not_double_the_rejects() {
         let mut accounting = Accounting::default();
-        let once = ProgressSnapshot { objects: 2, rows: 100, rejects: 3, ..Default::default() };
-        accounting.add(once);
-        accounting.add(ProgressSnapshot { objects: 4, rows: 200, rejects: 6, ..once });
+        let mut now = ProgressSnapshot::default();
+        (now.objects, now.rows, now.rejects) = (2, 100, 3);
+        accounting.add(now);
+        (now.objects, now.rows, now.rejects) = (4, 200, 6);
+        accounting.add(now);
         assert_eq!(accounting.worst, Read { rows: 100, rejects: 3 });
     }
 }

@@ -30,15 +30,6 @@ pub(crate) struct Runner<'a> {
     pub watch: &'a mut Watch,
 }
 
-/// Sets what the command line needs of every session: places in errors, and `SHOW` and `DESCRIBE`.
-pub(crate) fn prepare(context: &SessionContext) {
-    let state = context.state_ref();
-    let mut state = state.write();
-    let options = state.config_mut().options_mut();
-    options.sql_parser.collect_spans = true;
-    options.catalog.information_schema = true;
-}
-
 /// The statements of `sql`, in order. Places in their errors count from the start of `sql`.
 ///
 /// # Errors

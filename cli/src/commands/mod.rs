@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::message::Messages;
 use crate::output::OutputSettings;
 use crate::progress::ProgressMode;
-use crate::{interrupt, memory, statement, terminal};
+use crate::{interrupt, memory, terminal};
 
 /// A run over more than this says so first.
 const MANY_OBJECTS: usize = 10_000;
@@ -154,7 +154,6 @@ async fn open(
     messages: &Messages,
 ) -> Result<Session, Failure> {
     let session = Session::open(sources, session_options(source, behaviour)?).await?;
-    statement::prepare(session.context());
     let (objects, bytes) = (session.object_count(), session.byte_count());
     if objects > MANY_OBJECTS || bytes > MANY_BYTES {
         let objects = HumanCount(objects as u64);

@@ -157,11 +157,6 @@ impl Output {
         self.settings.format = format;
     }
 
-    /// How results look.
-    pub(crate) fn settings(&self) -> &OutputSettings {
-        &self.settings
-    }
-
     /// Whether a person sees the results as they are written.
     pub(crate) fn is_terminal(&self) -> bool {
         self.settings.terminal.is_some()

@@ -24,6 +24,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::{self, Write as _};
 use std::io;
 
 use ::arrow::array::RecordBatch;
@@ -73,4 +74,10 @@ fn arrow_error(error: ArrowError) -> io::Error {
         ArrowError::IoError(_, error) => error,
         other => io::Error::other(other),
     }
+}
+
+/// Appends formatted text.
+fn push_fmt(out: &mut String, text: fmt::Arguments<'_>) {
+    // Writing to a String can't fail.
+    let _ = out.write_fmt(text);
 }
