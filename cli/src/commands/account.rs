@@ -9,6 +9,7 @@ use s3log_engine::check::{CheckReport, RejectExample};
 
 use crate::accounting::why;
 use crate::failure::Failure;
+use crate::message::count;
 use crate::output::escape::visible;
 use crate::output::{Output, Shape, cut, push_json_text};
 
@@ -145,11 +146,6 @@ fn table(output: &mut Output, heading: &str, columns: Vec<(&str, ArrayRef)>) -> 
 
 fn say(output: &mut Output, text: &str) -> Result<(), Failure> {
     output.sink().write_all(text.as_bytes()).map_err(Failure::from_output)
-}
-
-fn count(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", HumanCount(number))
 }
 
 #[cfg(test)]

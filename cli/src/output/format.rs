@@ -162,6 +162,16 @@ impl Output {
         self.settings.terminal.is_some()
     }
 
+    /// The width to lay text out for, when a person sees it and asked for no format.
+    pub(crate) fn prose_width(&self) -> Option<usize> {
+        self.settings.terminal.filter(|_| self.settings.format == Format::Auto)
+    }
+
+    /// Colours of what is written.
+    pub(crate) fn paint(&self) -> Paint {
+        self.settings.paint
+    }
+
     /// The sink itself, for text that is no result.
     pub(crate) fn sink(&mut self) -> &mut Destination {
         &mut self.destination
@@ -196,7 +206,7 @@ impl Output {
                 sink,
                 TableStyle {
                     header,
-                    null: null.unwrap_or("NULL").to_owned(),
+                    null: null.unwrap_or(if shape == Shape::Prose { "" } else { "NULL" }).to_owned(),
                     width: settings.terminal,
                     overflow: if shape == Shape::Prose { Overflow::Wrap } else { Overflow::Cut },
                     too_wide: if auto || shape == Shape::Prose { TooWide::Lines } else { TooWide::Hide },

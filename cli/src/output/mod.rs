@@ -34,7 +34,7 @@ use ::arrow::error::ArrowError;
 pub(crate) use self::destination::Destination;
 pub(crate) use self::format::{Format, Output, OutputSettings, Shape};
 pub(crate) use self::paint::Paint;
-pub(crate) use self::table::cut;
+pub(crate) use self::table::{cut, wrap};
 pub(crate) use self::value::push_json_text;
 
 use self::value::Column;

@@ -63,6 +63,15 @@ pub(crate) fn is_numeric(data_type: &DataType) -> bool {
     }
 }
 
+/// Whether a cell of this type means something else when it is cut: numbers, times.
+pub(crate) fn is_rigid(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_rigid(values),
+        DataType::Boolean => true,
+        other => other.is_numeric() || other.is_temporal(),
+    }
+}
+
 impl Column {
     /// Brings `array` to the shape that its cells are printed from.
     ///
