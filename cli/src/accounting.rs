@@ -1,11 +1,12 @@
 //! What a run read, and whether that is enough for the answer to count as complete.
 
 use indicatif::HumanCount;
-use s3log_engine::session::{ProgressSnapshot, Session};
+use s3log_engine::scan::{ProgressSnapshot, Unreadable};
+use s3log_engine::session::Session;
 
 use crate::args::RejectLimit;
 use crate::exit::Exit;
-use crate::message::Messages;
+use crate::message::{Messages, count};
 
 /// Follows what the scans of a session read, statement by statement.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct Accounting {
     worst: Read,
     objects: u64,
     rows: u64,
+    /// Whether a statement was about the rejects themselves.
+    shown: bool,
 }
 
 /// What was read of log objects.
@@ -27,8 +30,9 @@ pub(crate) struct Read {
 }
 
 impl Accounting {
-    /// Adds what was read since the last call.
-    pub(crate) fn add(&mut self, now: ProgressSnapshot) {
+    /// Adds what was read since the last call, by a statement that asked for the table of rejects or did not.
+    pub(crate) fn add(&mut self, now: ProgressSnapshot, about_rejects: bool) {
+        self.shown |= about_rejects;
         let read = Read {
             rows: now.rows.saturating_sub(self.before.rows),
             rejects: now.rejects.saturating_sub(self.before.rejects),
@@ -48,14 +52,16 @@ impl Accounting {
         if !unreadable.is_empty() {
             exit = Exit::Incomplete;
             say_unreadable(&unreadable, messages);
-        }
-        if self.objects > 0 && self.rows == 0 {
+        } else if self.objects > 0 && self.rows == 0 {
             exit = Exit::Incomplete;
             say_no_record(self.objects, messages);
-        } else if self.worst.rejects > 0 {
-            exit = if say_rejects(self.worst, limit, messages) { Exit::Incomplete } else { exit };
+            return exit;
         }
-        exit
+        let exceeded = limit.is_exceeded(self.worst.rows, self.worst.rejects);
+        if exceeded || (self.worst.rejects > 0 && !self.shown) {
+            say_rejects(self.worst, limit, messages);
+        }
+        if exceeded { Exit::Incomplete } else { exit }
     }
 }
 
@@ -63,16 +69,19 @@ impl Accounting {
 const NAMED: usize = 5;
 
 /// Names the objects that could not be read.
-pub(crate) fn say_unreadable(unreadable: &[(String, String)], messages: &Messages) {
-    for (object, why) in unreadable.iter().take(NAMED) {
-        messages.incomplete(&format!("can't read `{object}`: {why}"), None);
+pub(crate) fn say_unreadable(unreadable: &[Unreadable], messages: &Messages) {
+    for object in unreadable.iter().take(NAMED) {
+        messages.incomplete(&format!("`{}`: {}", object.object, why(object)), object.hint.as_deref());
     }
-    let missing = match unreadable.len() {
-        1 => "1 object is missing in the answer".to_owned(),
-        count => format!("{} objects are missing in the answer", HumanCount(count as u64)),
-    };
-    let hint = "`s3log check` lists all of them; make them readable and run again";
-    messages.incomplete(&missing, Some(hint));
+    let missing = format!("{} could not be read, or not to the end", count(unreadable.len() as u64, "object"));
+    let hint = (unreadable.len() > NAMED).then_some("`s3log check` lists all of them");
+    messages.incomplete(&format!("{missing}: the answer is incomplete"), hint);
+}
+
+/// Why an object could not be read, without its name.
+pub(crate) fn why(unreadable: &Unreadable) -> &str {
+    let reason = unreadable.reason.strip_prefix(&unreadable.object);
+    reason.and_then(|reason| reason.strip_prefix(": ")).unwrap_or(&unreadable.reason)
 }
 
 /// Says that objects were read and none held a record.
@@ -85,8 +94,8 @@ pub(crate) fn say_no_record(objects: u64, messages: &Messages) {
     messages.incomplete(&format!("{objects} not one record"), Some(hint));
 }
 
-/// Says how many lines were rejected, and whether that is more than `limit` allows.
-pub(crate) fn say_rejects(read: Read, limit: RejectLimit, messages: &Messages) -> bool {
+/// Says how many lines were rejected, and when that is more than `limit` allows, that it is.
+pub(crate) fn say_rejects(read: Read, limit: RejectLimit, messages: &Messages) {
     let lines = match read.rejects {
         1 => "1 line is no record".to_owned(),
         count => format!("{} lines are no records", HumanCount(count)),
@@ -94,11 +103,10 @@ pub(crate) fn say_rejects(read: Read, limit: RejectLimit, messages: &Messages) -
     if limit.is_exceeded(read.rows, read.rejects) {
         let hint = "`s3log check` says why; `SELECT * FROM rejects` has the lines";
         messages.incomplete(&format!("{lines}, and at most {limit} may be rejected"), Some(hint));
-        return true;
+    } else {
+        let hint = "`SELECT * FROM rejects` has them; `s3log check` counts them by reason";
+        messages.warning(&format!("{lines} and not in the answer"), Some(hint));
     }
-    let hint = "`SELECT * FROM rejects` has them; `s3log check` counts them by reason";
-    messages.warning(&format!("{lines} and not in the answer"), Some(hint));
-    false
 }
 
 #[cfg(test)]
@@ -108,9 +116,11 @@ mod tests {
     #[test]
     fn two_statements_over_the_same_objects_do_not_double_the_rejects() {
         let mut accounting = Accounting::default();
-        let once = ProgressSnapshot { objects: 2, rows: 100, rejects: 3, ..Default::default() };
-        accounting.add(once);
-        accounting.add(ProgressSnapshot { objects: 4, rows: 200, rejects: 6, ..once });
+        let mut now = ProgressSnapshot::default();
+        (now.objects, now.rows, now.rejects) = (2, 100, 3);
+        accounting.add(now, false);
+        (now.objects, now.rows, now.rejects) = (4, 200, 6);
+        accounting.add(now, false);
         assert_eq!(accounting.worst, Read { rows: 100, rejects: 3 });
     }
 }

@@ -54,18 +54,22 @@ pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
             let diagnosis = diagnostic.map_or("", |diagnostic| diagnostic.message.as_str());
             let named = |before, after| between(diagnosis, before, after).or_else(|| between(message, before, after));
             if let Some(name) = named("table '", "' not found") {
-                let place = place.or_else(|| Place::of_word(scene.sql, name));
-                return table(name, scene).with_place(at(place));
+                let place = place.or_else(|| Place::of_word(scene.sql, short_name(name)));
+                return table(short_name(name), scene).with_place(at(place));
             }
             if let Some(name) = named("Invalid function '", "'") {
                 let place = place.or_else(|| Place::of_word(scene.sql, name));
                 return function(name, scene.context).with_place(at(place));
             }
-            let failure = Failure::failed(without_full_stop(message)).with_place(at(place));
-            match diagnostic.and_then(|diagnostic| diagnostic.helps.first()) {
-                Some(help) => failure.with_hint(&help.message),
-                None => failure,
+            if let Some(call) = between(message, "No function matches the given name and argument types '", "'") {
+                return arguments(call, message, scene.sql);
             }
+            // A diagnostic that knows a remedy also has the better words.
+            match diagnostic.and_then(|diagnostic| Some((&diagnostic.message, diagnostic.helps.first()?))) {
+                Some((message, help)) => Failure::failed(without_full_stop(message)).with_hint(&help.message),
+                None => Failure::failed(without_full_stop(&plain_types(message))),
+            }
+            .with_place(at(place))
         }
         other => plain(other).with_place(at(place)),
     }
@@ -125,6 +129,9 @@ fn plain(error: &DataFusionError) -> Failure {
         DataFusionError::ArrowError(error, _) => {
             let failure = Failure::failed(without_full_stop(&arrow_message(error)));
             match error.as_ref() {
+                ArrowError::CastError(text) | ArrowError::ParseError(text) if text.contains("timestamp") => {
+                    failure.with_hint("a time is text such as '2026-01-31T10:00:00Z' or '2026-01-31'")
+                }
                 ArrowError::CastError(_) | ArrowError::ParseError(_) => {
                     failure.with_hint("`TRY_CAST` gives NULL where a value can't be converted")
                 }
@@ -187,9 +194,14 @@ fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
     }
 }
 
+/// The name of a table without the catalog and the schema that it has when nobody names any.
+fn short_name(name: &str) -> &str {
+    let name = name.strip_prefix("datafusion.").unwrap_or(name);
+    name.strip_prefix("public.").unwrap_or(name)
+}
+
 /// A table that is not there.
 fn table(name: &str, scene: Scene<'_>) -> Failure {
-    let name = name.rsplit('.').next().unwrap_or(name);
     if !scene.has_sources && TABLES_OF_SOURCES.contains(&name) {
         return Failure::failed(format!("table `{name}` needs a source"))
             .with_hint("name log files behind the SQL: `s3log query \"SELECT …\" logs/`");
@@ -211,6 +223,26 @@ fn function(name: &str, context: &SessionContext) -> Failure {
         None => "`s3log functions` lists ours, `SHOW FUNCTIONS` all of them".to_owned(),
     };
     Failure::failed(format!("no function `{name}`")).with_hint(hint)
+}
+
+/// A call with arguments of types that the function does not take; the message lists those that it does.
+fn arguments(call: &str, message: &str, sql: &str) -> Failure {
+    let name = call.split('(').next().unwrap_or(call);
+    let place = Place::of_word(sql, name).and_then(|place| render(sql, place));
+    let (_, candidates) = message.split_once("Candidate functions:").unwrap_or_default();
+    let candidates: Vec<String> = candidates.lines().map(|line| plain_types(line.trim())).collect();
+    let candidates: Vec<String> =
+        candidates.iter().filter(|line| !line.is_empty()).map(|line| format!("`{line}`")).collect();
+    let failure = Failure::failed(format!("there is no `{}`", plain_types(call))).with_place(place);
+    if candidates.is_empty() {
+        return failure.with_hint("`CAST(value AS type)` converts");
+    }
+    failure.with_hint(format!("there is {}; `CAST(value AS type)` converts", candidates.join(", ")))
+}
+
+/// Arrow's names of text types say more than anybody wants to know.
+fn plain_types(message: &str) -> String {
+    message.replace("LargeUtf8", "text").replace("Utf8View", "text").replace("Utf8", "text")
 }
 
 /// Names of the tables and views that can be asked.
@@ -237,7 +269,10 @@ pub(crate) fn functions(context: &SessionContext) -> BTreeSet<String> {
 pub(crate) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let name = name.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&name, &candidate.to_lowercase());
-    let typo = candidates.clone().map(|candidate| (distance(candidate), candidate)).min();
+    let common = |candidate: &str| name.chars().zip(candidate.chars()).take_while(|(a, b)| a == b).count();
+    // Of names that are as many errors away, the one that begins alike: `cout` is `count`, not `cot`.
+    let order = |candidate: &'a str| (distance(candidate), std::cmp::Reverse(common(candidate)), candidate);
+    let typo = candidates.clone().map(order).min().map(|(distance, _, candidate)| (distance, candidate));
     if let Some((distance, candidate)) = typo
         && distance <= (name.chars().count() / 3).max(1)
         && distance < candidate.chars().count()
@@ -290,6 +325,7 @@ mod tests {
             ("x", None),
             ("latitude", None),
         ];
+        assert_eq!(closest("cout", ["cot", "count"].into_iter()), Some("count"));
         for (name, expected) in cases {
             assert_eq!(closest(name, names.into_iter()), expected, "{name}");
         }

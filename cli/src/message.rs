@@ -4,6 +4,8 @@
 
 use std::io::{self, Write as _};
 
+use indicatif::HumanCount;
+
 use crate::failure::{Failure, Report};
 use crate::output::Paint;
 use crate::output::escape::visible_lines;
@@ -71,6 +73,12 @@ fn render(heading: &str, report: &Report, paint: Paint) -> String {
         text.push_str(&format!("{}: {}\n", paint.hint("hint"), visible_lines(hint)));
     }
     text
+}
+
+/// A number of things, such as `1 object` or `1,234 objects`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", HumanCount(number))
 }
 
 /// Writes to standard error in one piece. When nobody listens, nothing can be done about it.

@@ -30,15 +30,6 @@ pub(crate) struct Runner<'a> {
     pub watch: &'a mut Watch,
 }
 
-/// Sets what the command line needs of every session: places in errors, and `SHOW` and `DESCRIBE`.
-pub(crate) fn prepare(context: &SessionContext) {
-    let state = context.state_ref();
-    let mut state = state.write();
-    let options = state.config_mut().options_mut();
-    options.sql_parser.collect_spans = true;
-    options.catalog.information_schema = true;
-}
-
 /// The statements of `sql`, in order. Places in their errors count from the start of `sql`.
 ///
 /// # Errors
@@ -68,8 +59,9 @@ impl Runner<'_> {
         }
         let mut rows = 0;
         for statement in statements {
+            let about_rejects = names_rejects(context, &statement);
             let result = self.statement(statement).await;
-            self.accounting.add(self.session.progress().snapshot());
+            self.accounting.add(self.session.progress().snapshot(), about_rejects);
             rows += match result {
                 Ok(rows) => rows,
                 Err(Stop::Sql(error)) => return Err(diagnose(&error, scene)),
@@ -98,14 +90,16 @@ impl Runner<'_> {
         let mut rows = 0;
         {
             let mut writer = self.output.writer(shape)?;
+            // Nothing is printed of a query that fails before its first row, not even the names of its columns.
+            let mut next = stream.next().await.transpose()?;
             writer.begin(&schema)?;
-            while let Some(batch) = stream.next().await {
-                let batch = batch?;
+            while let Some(batch) = next {
                 rows += batch.num_rows() as u64;
                 if terminal && batch.num_rows() > 0 {
                     self.watch.stop();
                 }
                 writer.write(&batch)?;
+                next = stream.next().await.transpose()?;
             }
             if terminal {
                 self.watch.stop();
@@ -115,6 +109,12 @@ impl Runner<'_> {
         self.output.flush()?;
         Ok(rows)
     }
+}
+
+/// Whether a statement asks for the rejected lines themselves: nobody has to tell its author about them.
+fn names_rejects(context: &SessionContext, statement: &Statement) -> bool {
+    let tables = context.state().resolve_table_references(statement).unwrap_or_default();
+    tables.iter().any(|table| table.table() == "rejects")
 }
 
 enum Stop {

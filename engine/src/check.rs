@@ -28,7 +28,6 @@ impl Default for CheckOptions {
 ///
 /// `lines = rows + rejects` always holds: lines are counted by their ends, rows and rejects by what they parse to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CheckReport {
     /// Log objects read to their end.
     pub objects: u64,

@@ -4,7 +4,7 @@ use s3log_engine::check::{CheckOptions, check};
 
 use super::{Surroundings, account};
 use crate::accounting::{Read, say_no_record, say_rejects, say_unreadable};
-use crate::args::{CheckArgs, CheckFormat, RejectLimit};
+use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output, OutputSettings};
@@ -54,10 +54,10 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
     }
     let read = Read { rows: report.rows, rejects: report.rejects };
     let limit = arguments.behaviour.reject_limit();
-    if report.objects > 0 && report.rows == 0 {
+    if report.unreadable.is_empty() && report.objects > 0 && report.rows == 0 {
         exit = Exit::Incomplete;
         say_no_record(report.objects, &messages);
-    } else if limit != RejectLimit::Unlimited && limit.is_exceeded(read.rows, read.rejects) {
+    } else if limit.is_exceeded(read.rows, read.rejects) {
         exit = Exit::Incomplete;
         say_rejects(read, limit, &messages);
     }

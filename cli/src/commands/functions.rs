@@ -1,5 +1,6 @@
 //! `s3log functions`: the SQL functions that s3log adds.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -9,28 +10,72 @@ use super::Surroundings;
 use crate::args::FunctionsArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Shape};
+use crate::output::{Output, Paint, Shape, wrap};
 
-/// Prints one row a function: `name, signature, meaning, example, result`.
+/// Prints one row a function: `group, name, signature, meaning, example, result`; on a terminal, where that is wider than
+/// anything, a page to read.
 ///
 /// # Errors
 ///
 /// When the output can't be written.
 pub(crate) fn run(arguments: &FunctionsArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let functions = docs();
+    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    match output.prose_width() {
+        Some(width) => {
+            let page = page(&functions, width, output.paint());
+            output.sink().write_all(page.as_bytes()).map_err(Failure::from_output)?;
+        }
+        None => output.print(Shape::Prose, &rows(&functions)?)?,
+    }
+    output.commit()?;
+    Ok(Exit::Done)
+}
+
+fn rows(functions: &[&FunctionDoc]) -> Result<RecordBatch, Failure> {
     let texts = |text: fn(&FunctionDoc) -> &'static str| -> ArrayRef {
         Arc::new(functions.iter().map(|function| Some(text(function))).collect::<StringArray>())
     };
     let batch = RecordBatch::try_from_iter([
+        ("group", texts(|function| function.group)),
         ("name", texts(|function| function.name)),
         ("signature", texts(|function| function.signature)),
         ("meaning", texts(|function| function.description)),
         ("example", texts(|function| function.example_sql)),
         ("result", texts(|function| function.example_result)),
     ]);
-    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
-    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
-    output.print(Shape::Prose, &batch)?;
-    output.commit()?;
-    Ok(Exit::Done)
+    batch.map_err(|error| Failure::failed(format!("internal error: {error}")))
+}
+
+fn page(functions: &[&FunctionDoc], width: usize, paint: Paint) -> String {
+    const INDENT: &str = "    ";
+    let mut page = String::new();
+    let mut group = "";
+    for function in functions {
+        if function.group != group {
+            group = function.group;
+            page.push_str(&format!("{}\n\n", paint.hint(group)));
+        }
+        page.push_str(&format!("  {}\n", paint.strong(function.signature)));
+        for line in wrap(function.description, width.saturating_sub(INDENT.len()).max(20)) {
+            page.push_str(&format!("{INDENT}{line}\n"));
+        }
+        let example = format!("{} = {}", function.example_sql, function.example_result);
+        page.push_str(&format!("{INDENT}{}\n\n", paint.faint(&example)));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_every_function_with_its_example() {
+        let functions = docs();
+        let page = page(&functions, 100, Paint::default());
+        for function in &functions {
+            assert!(page.contains(function.signature) && page.contains(function.example_sql), "{}", function.name);
+        }
+    }
 }

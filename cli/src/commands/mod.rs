@@ -14,16 +14,16 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use chrono::Utc;
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use s3log_engine::session::{Session, SessionOptions};
 
 use crate::args::{BehaviourArgs, Command, GeneralArgs, OutputArgs, SourceArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::Messages;
+use crate::message::{Messages, count};
 use crate::output::OutputSettings;
 use crate::progress::ProgressMode;
-use crate::{interrupt, memory, statement, terminal};
+use crate::{interrupt, memory, terminal};
 
 /// A run over more than this says so first.
 const MANY_OBJECTS: usize = 10_000;
@@ -154,14 +154,11 @@ async fn open(
     messages: &Messages,
 ) -> Result<Session, Failure> {
     let session = Session::open(sources, session_options(source, behaviour)?).await?;
-    statement::prepare(session.context());
     let (objects, bytes) = (session.object_count(), session.byte_count());
     if objects > MANY_OBJECTS || bytes > MANY_BYTES {
-        let objects = HumanCount(objects as u64);
-        messages.note(&format!(
-            "there are {objects} objects, {} to read; `WHERE time …` or --since reads less",
-            HumanBytes(bytes)
-        ));
+        let objects = count(objects as u64, "object");
+        messages
+            .note(&format!("there are {objects}, {} to read; `WHERE time …` or --since reads less", HumanBytes(bytes)));
     }
     Ok(session)
 }

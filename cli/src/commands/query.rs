@@ -4,13 +4,14 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Instant;
 
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 
 use super::Surroundings;
 use crate::accounting::Accounting;
 use crate::args::QueryArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::message::count;
 use crate::output::Output;
 use crate::progress::Watch;
 use crate::statement::Runner;
@@ -23,11 +24,18 @@ use crate::statement::Runner;
 pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let QueryArgs { sql, sources, file, source, output, behaviour } = arguments;
-    let first = sql.clone();
+    // With a file of SQL the first argument is a source.
+    let first = if file.is_none() { sql.clone() } else { None };
     let (sql, sources) = sql_and_sources(sql, sources, file.as_deref())?;
     let mut output = Output::open(output.output.as_deref(), surroundings.output(&output))?;
     let messages = surroundings.messages;
-    let session = super::open(&sources, &source, &behaviour, &messages).await?;
+    let swapped = |failure: Failure| match &first {
+        Some(first) if Path::new(first).exists() => {
+            failure.with_hint(format!("`{first}` is a file: the SQL stands first, the sources behind it"))
+        }
+        _ => failure,
+    };
+    let session = super::open(&sources, &source, &behaviour, &messages).await.map_err(swapped)?;
     let mut accounting = Accounting::default();
     let mode = surroundings.progress(behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
@@ -40,22 +48,17 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
     };
     let rows = runner.run(&sql).await;
     watch.stop();
-    let rows = rows.map_err(|failure| match first {
-        Some(first) if Path::new(&first).exists() => {
-            failure.with_hint(format!("`{first}` is a file: the SQL stands first, the sources behind it"))
-        }
-        _ => failure,
-    })?;
+    let rows = rows.map_err(swapped)?;
     output.commit()?;
     if surroundings.verbose {
         let read = session.progress().snapshot();
         messages.note(&format!(
-            "{} rows from {} objects, {}, {} records, {} rejects in {:.3} s",
-            HumanCount(rows),
-            HumanCount(read.objects),
+            "{} from {}, {}, {}, {} in {:.3} s",
+            count(rows, "row"),
+            count(read.objects, "object"),
             HumanBytes(read.bytes),
-            HumanCount(read.rows),
-            HumanCount(read.rejects),
+            count(read.rows, "record"),
+            count(read.rejects, "reject"),
             start.elapsed().as_secs_f64()
         ));
     }

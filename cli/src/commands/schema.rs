@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use s3log_engine::schema::{ColumnDoc, TableDoc, tables};
 
 use super::Surroundings;
@@ -32,37 +32,50 @@ pub(crate) fn run(arguments: &SchemaArgs, surroundings: Surroundings) -> Result<
         }
     }
     let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
-    output.print(Shape::Prose, &describe(&tables)?)?;
+    output.print(Shape::Prose, &describe(&tables, arguments.table.is_none())?)?;
     output.commit()?;
     Ok(Exit::Done)
 }
 
-/// One row a column: `table, column, type, unit, meaning, example`.
+/// One row a column: `table` when there may be several, `column, type, unit, meaning, example`.
 ///
 /// # Errors
 ///
 /// None that can be met: the columns are all as long as each other.
-fn describe(tables: &[TableDoc]) -> Result<RecordBatch, Failure> {
+fn describe(tables: &[TableDoc], named: bool) -> Result<RecordBatch, Failure> {
     let columns = || tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
     let texts = |text: &dyn Fn(&ColumnDoc) -> Option<String>| -> ArrayRef {
         Arc::new(columns().map(|(_, column)| text(column)).collect::<StringArray>())
     };
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let names: ArrayRef = Arc::new(columns().map(|(table, _)| Some(table.name)).collect::<StringArray>());
-    let batch = RecordBatch::try_from_iter([
-        ("table", names),
+    let table = named.then_some(("table", names));
+    let batch = RecordBatch::try_from_iter(table.into_iter().chain([
         ("column", texts(&|column| Some(column.name.to_owned()))),
-        ("type", texts(&|column| Some(column_type(column)))),
+        ("type", texts(&|column| Some(column_type(&column.data_type, column.nullable)))),
         ("unit", texts(&|column| some(column.unit))),
         ("meaning", texts(&|column| Some(column.doc.to_owned()))),
         ("example", texts(&|column| some(column.example))),
-    ]);
+    ]));
     batch.map_err(|error| Failure::failed(format!("internal error: {error}")))
 }
 
-fn column_type(column: &ColumnDoc) -> String {
-    let name = type_name(&column.data_type);
-    if column.nullable { name } else { format!("{name} not null") }
+/// One row a column of any table: `column, type`.
+///
+/// # Errors
+///
+/// None that can be met: the columns are as long as each other.
+pub(super) fn columns(schema: &Schema) -> Result<RecordBatch, Failure> {
+    let names: ArrayRef = Arc::new(schema.fields().iter().map(|field| Some(field.name())).collect::<StringArray>());
+    let types = schema.fields().iter().map(|field| Some(column_type(field.data_type(), field.is_nullable())));
+    let types: ArrayRef = Arc::new(types.collect::<StringArray>());
+    RecordBatch::try_from_iter([("column", names), ("type", types)])
+        .map_err(|error| Failure::failed(format!("internal error: {error}")))
+}
+
+fn column_type(data_type: &DataType, nullable: bool) -> String {
+    let name = type_name(data_type);
+    if nullable { name } else { format!("{name} not null") }
 }
 
 /// The name of a type in SQL, such as `bigint` or `text[]`.

@@ -5,7 +5,8 @@
 //! of obeyed. Files and pipes get the text as it is.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+
+use super::push_fmt;
 
 /// `text` with every character that a terminal would obey, or not show at all, written visibly: `\n`, `\x1b`,
 /// `\u{202e}`. Borrowed when there is none.
@@ -41,9 +42,8 @@ fn push_visible(c: char, out: &mut String) {
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
         _ if !is_unprintable(c) => out.push(c),
-        // Writing to a String can't fail.
-        _ if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
-        _ => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+        _ if c.is_ascii() => push_fmt(out, format_args!("\\x{:02x}", u32::from(c))),
+        _ => push_fmt(out, format_args!("\\u{{{:x}}}", u32::from(c))),
     }
 }
 

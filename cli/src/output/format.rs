@@ -157,14 +157,19 @@ impl Output {
         self.settings.format = format;
     }
 
-    /// How results look.
-    pub(crate) fn settings(&self) -> &OutputSettings {
-        &self.settings
-    }
-
     /// Whether a person sees the results as they are written.
     pub(crate) fn is_terminal(&self) -> bool {
         self.settings.terminal.is_some()
+    }
+
+    /// The width to lay text out for, when a person sees it and asked for no format.
+    pub(crate) fn prose_width(&self) -> Option<usize> {
+        self.settings.terminal.filter(|_| self.settings.format == Format::Auto)
+    }
+
+    /// Colours of what is written.
+    pub(crate) fn paint(&self) -> Paint {
+        self.settings.paint
     }
 
     /// The sink itself, for text that is no result.
@@ -201,7 +206,7 @@ impl Output {
                 sink,
                 TableStyle {
                     header,
-                    null: null.unwrap_or("NULL").to_owned(),
+                    null: null.unwrap_or(if shape == Shape::Prose { "" } else { "NULL" }).to_owned(),
                     width: settings.terminal,
                     overflow: if shape == Shape::Prose { Overflow::Wrap } else { Overflow::Cut },
                     too_wide: if auto || shape == Shape::Prose { TooWide::Lines } else { TooWide::Hide },

@@ -24,6 +24,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::{self, Write as _};
 use std::io;
 
 use ::arrow::array::RecordBatch;
@@ -33,7 +34,7 @@ use ::arrow::error::ArrowError;
 pub(crate) use self::destination::Destination;
 pub(crate) use self::format::{Format, Output, OutputSettings, Shape};
 pub(crate) use self::paint::Paint;
-pub(crate) use self::table::cut;
+pub(crate) use self::table::{cut, wrap};
 pub(crate) use self::value::push_json_text;
 
 use self::value::Column;
@@ -73,4 +74,10 @@ fn arrow_error(error: ArrowError) -> io::Error {
         ArrowError::IoError(_, error) => error,
         other => io::Error::other(other),
     }
+}
+
+/// Appends formatted text.
+fn push_fmt(out: &mut String, text: fmt::Arguments<'_>) {
+    // Writing to a String can't fail.
+    let _ = out.write_fmt(text);
 }

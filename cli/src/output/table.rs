@@ -2,7 +2,7 @@
 //!
 //! It streams: the widths of the columns come from the first [`SAMPLE_ROWS`] rows, later rows are printed as they come.
 //! On a terminal it fits the width: the widest columns give way first, down to [`NARROWEST`], and cells are cut with `…`
-//! or wrapped. A result with too many columns for that becomes lines of `column = value`, or, when a table was asked
+//! or wrapped; numbers and times are never cut. A result with too many columns for that becomes lines of `column = value`, or, when a table was asked
 //! for by name, shows as many columns as fit and says so.
 
 use std::io::{self, Write};
@@ -13,12 +13,12 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::escape::visible;
 use super::line::LineWriter;
-use super::value::is_numeric;
+use super::value::{is_numeric, is_rigid};
 use super::{Paint, ResultWriter, columns_of};
 
 /// How many rows decide the widths of the columns.
 const SAMPLE_ROWS: usize = 1_000;
-/// To fewer characters than this no column is cut.
+/// To fewer characters than this no column of text is cut.
 const NARROWEST: usize = 8;
 
 /// What to do with a cell that is wider than its column.
@@ -63,6 +63,7 @@ pub(crate) struct TableWriter<W: Write> {
     style: TableStyle,
     names: Vec<String>,
     numeric: Vec<bool>,
+    rigid: Vec<bool>,
     rows: u64,
     state: State<W>,
 }
@@ -88,7 +89,14 @@ struct Grid<W> {
 impl<W: Write> TableWriter<W> {
     /// A writer to `sink`.
     pub(crate) fn new(sink: W, style: TableStyle) -> Self {
-        Self { style, names: Vec::new(), numeric: Vec::new(), rows: 0, state: State::Sampling(sink, Vec::new()) }
+        Self {
+            style,
+            names: Vec::new(),
+            numeric: Vec::new(),
+            rigid: Vec::new(),
+            rows: 0,
+            state: State::Sampling(sink, Vec::new()),
+        }
     }
 
     /// A cell is one line: what would break it is always escaped, the rest only for a terminal.
@@ -105,10 +113,10 @@ impl<W: Write> TableWriter<W> {
     /// Chooses widths, or another layout, and prints what was sampled.
     fn decide(&mut self) -> io::Result<()> {
         let State::Sampling(sink, rows) = std::mem::replace(&mut self.state, State::Done) else { return Ok(()) };
-        let natural = self.natural_widths(&rows);
+        let spans = self.spans(&rows);
         let (widths, hidden) = match self.style.width {
-            None => (natural, false),
-            Some(width) => match fit(&natural, width) {
+            None => (spans.iter().map(|span| span.widest).collect(), false),
+            Some(width) => match fit(&spans, width) {
                 Some(widths) => (widths, false),
                 None if self.style.too_wide == TooWide::Lines => {
                     let mut lines = LineWriter::new(sink, Some(&self.style.null), true, self.style.paint);
@@ -119,7 +127,7 @@ impl<W: Write> TableWriter<W> {
                     self.state = State::Lines(lines);
                     return Ok(());
                 }
-                None => (fit_some(&natural, width), true),
+                None => (fit_some(&spans, width), true),
             },
         };
         let mut grid = Grid { sink, widths, hidden };
@@ -131,15 +139,19 @@ impl<W: Write> TableWriter<W> {
         Ok(())
     }
 
-    fn natural_widths(&self, rows: &[Row]) -> Vec<usize> {
-        let mut widths: Vec<usize> =
-            self.names.iter().map(|name| if self.style.header { name.width() } else { 1 }).collect();
+    fn spans(&self, rows: &[Row]) -> Vec<Span> {
+        let mut cells = vec![1; self.names.len()];
         for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
+            for (width, cell) in cells.iter_mut().zip(row) {
                 *width = (*width).max(cell.as_deref().unwrap_or(&self.style.null).width());
             }
         }
-        widths
+        let columns = cells.into_iter().zip(&self.names).zip(&self.rigid);
+        let span = |((cells, name), rigid): ((usize, &String), &bool)| {
+            let widest = if self.style.header { cells.max(name.width()) } else { cells };
+            Span { narrowest: if *rigid { cells } else { widest.min(NARROWEST) }, widest }
+        };
+        columns.map(span).collect()
     }
 
     fn push_row(&mut self, row: Row) -> io::Result<()> {
@@ -167,6 +179,7 @@ impl<W: Write> TableWriter<W> {
 impl<W: Write + Send> ResultWriter for TableWriter<W> {
     fn begin(&mut self, schema: &SchemaRef) -> io::Result<()> {
         self.names = schema.fields().iter().map(|field| self.cell(field.name())).collect();
+        self.rigid = schema.fields().iter().map(|field| is_rigid(field.data_type())).collect();
         self.numeric = schema.fields().iter().map(|field| is_numeric(field.data_type())).collect();
         Ok(())
     }
@@ -285,29 +298,36 @@ struct Cell<'a> {
     faint: bool,
 }
 
+/// How wide a column may be.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    /// With less, its cells would say something else.
+    narrowest: usize,
+    /// With this, nothing is cut.
+    widest: usize,
+}
+
 /// Widths that fit in `width` together with borders and padding: the widest columns give way, all to one level. `None`
-/// when a column would have to become narrower than [`NARROWEST`].
-fn fit(natural: &[usize], width: usize) -> Option<Vec<usize>> {
-    let room = width.checked_sub(3 * natural.len() + 1)?;
-    if natural.iter().sum::<usize>() <= room {
-        return Some(natural.to_vec());
-    }
-    let at_level = |level: usize| natural.iter().map(|width| (*width).min(level)).sum::<usize>();
-    let level = (NARROWEST..=room).take_while(|level| at_level(*level) <= room).last()?;
-    let mut spare = room - at_level(level);
-    let widths = natural.iter().map(|natural| {
-        let extra = usize::from(*natural > level && spare > 0);
+/// when a column would have to be narrower than it may be.
+fn fit(spans: &[Span], width: usize) -> Option<Vec<usize>> {
+    let room = width.checked_sub(3 * spans.len() + 1)?;
+    let at_level = |level: usize| spans.iter().map(move |span| level.clamp(span.narrowest, span.widest));
+    let fits = |level: &usize| at_level(*level).sum::<usize>() <= room;
+    let level = (1..=room.max(1)).take_while(fits).last()?;
+    let mut spare = room - at_level(level).sum::<usize>();
+    let widths = at_level(level).zip(spans).map(|(width, span)| {
+        let extra = usize::from(width == level && width < span.widest && spare > 0);
         spare -= extra;
-        (*natural).min(level) + extra
+        width + extra
     });
     Some(widths.collect())
 }
 
 /// Widths of the columns from the left that fit beside a last column of `…`; at least of one column.
-fn fit_some(natural: &[usize], width: usize) -> Vec<usize> {
+fn fit_some(spans: &[Span], width: usize) -> Vec<usize> {
     let width = width.saturating_sub(4);
-    let fitting = (1..natural.len()).rev().find_map(|columns| fit(&natural[..columns], width));
-    fitting.unwrap_or_else(|| natural.iter().take(1).map(|natural| (*natural).min(NARROWEST)).collect())
+    let fitting = (1..spans.len()).rev().find_map(|columns| fit(&spans[..columns], width));
+    fitting.unwrap_or_else(|| spans.iter().take(1).map(|span| span.narrowest).collect())
 }
 
 /// `text`, cut to `width` columns of a terminal, with `…` in the last one when something is missing.
@@ -330,7 +350,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 }
 
 /// `text` in lines of at most `width` columns, broken at spaces where there are any.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(2);
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -362,27 +382,39 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn text(widest: usize) -> Span {
+        Span { narrowest: widest.min(NARROWEST), widest }
+    }
+
     #[test]
     fn the_widest_columns_give_way_first() {
-        assert_eq!(fit(&[3, 40, 20], 80), Some(vec![3, 40, 20]));
-        assert_eq!(fit(&[3, 40, 20], 60), Some(vec![3, 27, 20]));
-        assert_eq!(fit(&[3, 40, 40], 60), Some(vec![3, 24, 23]));
-        assert_eq!(fit(&[30, 30, 30], 30), None);
-        assert_eq!(fit(&[1; 40], 80), None);
+        assert_eq!(fit(&[3, 40, 20].map(text), 80), Some(vec![3, 40, 20]));
+        assert_eq!(fit(&[3, 40, 20].map(text), 60), Some(vec![3, 27, 20]));
+        assert_eq!(fit(&[3, 40, 40].map(text), 60), Some(vec![3, 24, 23]));
+        assert_eq!(fit(&[30, 30, 30].map(text), 30), None);
+        assert_eq!(fit(&[1; 40].map(text), 80), None);
+    }
+
+    #[test]
+    fn numbers_and_times_are_not_cut_but_their_names_are() {
+        let time = Span { narrowest: 20, widest: 20 };
+        let number = Span { narrowest: 3, widest: 16 };
+        assert_eq!(fit(&[time, text(50), number], 50), Some(vec![20, 10, 10]));
+        assert_eq!(fit(&[time, time, text(50)], 40), None);
     }
 
     #[test]
     fn every_fitted_row_is_exactly_as_wide_as_the_terminal() {
         for width in 40..120 {
-            let widths = fit(&[10, 300, 45, 2], width).unwrap();
+            let widths = fit(&[10, 300, 45, 2].map(text), width).unwrap();
             assert_eq!(widths.iter().sum::<usize>() + 3 * 4 + 1, width);
         }
     }
 
     #[test]
     fn at_least_one_column_is_shown() {
-        assert_eq!(fit_some(&[30, 30, 30], 60), [24, 23]);
-        assert_eq!(fit_some(&[30, 30, 30], 5), [8]);
+        assert_eq!(fit_some(&[30, 30, 30].map(text), 60), [25, 25]);
+        assert_eq!(fit_some(&[30, 30, 30].map(text), 5), [8]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Instants and dates as text: RFC 3339 in UTC, a fraction only when there is one.
 
-use std::fmt::Write as _;
-
 use arrow::datatypes::TimeUnit;
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Timelike as _};
+
+use super::push_fmt;
 
 /// Days from the first day of the common era to 1 January 1970.
 const EPOCH_DAY: i32 = 719_163;
@@ -14,16 +14,15 @@ pub(crate) fn push_timestamp(value: i64, unit: TimeUnit, out: &mut String) {
     match instant(value, unit) {
         Some(time) => {
             push_day(time.date(), out);
-            // Writing to a String can't fail.
-            drop(write!(out, "T{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second()));
+            push_fmt(out, format_args!("T{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second()));
             match time.nanosecond() {
                 0 => {}
-                nanos if nanos % 1000 == 0 => drop(write!(out, ".{:06}", nanos / 1000)),
-                nanos => drop(write!(out, ".{nanos:09}")),
+                nanos if nanos % 1000 == 0 => push_fmt(out, format_args!(".{:06}", nanos / 1000)),
+                nanos => push_fmt(out, format_args!(".{nanos:09}")),
             }
             out.push('Z');
         }
-        None => drop(write!(out, "{value}")),
+        None => push_fmt(out, format_args!("{value}")),
     }
 }
 
@@ -31,14 +30,12 @@ pub(crate) fn push_timestamp(value: i64, unit: TimeUnit, out: &mut String) {
 pub(crate) fn push_date(days: i32, out: &mut String) {
     match days.checked_add(EPOCH_DAY).and_then(NaiveDate::from_num_days_from_ce_opt) {
         Some(day) => push_day(day, out),
-        // Writing to a String can't fail.
-        None => drop(write!(out, "{days}")),
+        None => push_fmt(out, format_args!("{days}")),
     }
 }
 
 fn push_day(day: NaiveDate, out: &mut String) {
-    // Writing to a String can't fail.
-    drop(write!(out, "{:04}-{:02}-{:02}", day.year(), day.month(), day.day()));
+    push_fmt(out, format_args!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day()));
 }
 
 fn instant(value: i64, unit: TimeUnit) -> Option<NaiveDateTime> {

@@ -3,8 +3,6 @@
 //! Every type is brought to one of a few shapes once a batch, so that a cell costs one match and no downcast. Types that
 //! have no shape of their own here (intervals, durations, unions) print as Arrow prints them.
 
-use std::fmt::Write as _;
-
 use arrow::array::{
     Array, ArrayRef, AsArray as _, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeBinaryArray,
     StringArray, StringViewArray, UInt64Array,
@@ -16,6 +14,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::escape::is_unprintable;
+use super::push_fmt;
 use super::time::{push_date, push_timestamp};
 
 /// A column whose cells can be printed.
@@ -61,6 +60,15 @@ pub(crate) fn is_numeric(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => is_numeric(values),
         other => other.is_numeric(),
+    }
+}
+
+/// Whether a cell of this type means something else when it is cut: numbers, times.
+pub(crate) fn is_rigid(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_rigid(values),
+        DataType::Boolean => true,
+        other => other.is_numeric() || other.is_temporal(),
     }
 }
 
@@ -152,12 +160,11 @@ impl Column {
         }
         match &self.values {
             Values::Null => {}
-            // Writing to a String can't fail.
             Values::Boolean(array) => out.push_str(if array.value(row) { "true" } else { "false" }),
-            Values::Int(array) => drop(write!(out, "{}", array.value(row))),
-            Values::UInt(array) => drop(write!(out, "{}", array.value(row))),
-            Values::Float32(array) => drop(write!(out, "{:?}", array.value(row))),
-            Values::Float64(array) => drop(write!(out, "{:?}", array.value(row))),
+            Values::Int(array) => push_fmt(out, format_args!("{}", array.value(row))),
+            Values::UInt(array) => push_fmt(out, format_args!("{}", array.value(row))),
+            Values::Float32(array) => push_fmt(out, format_args!("{:?}", array.value(row))),
+            Values::Float64(array) => push_fmt(out, format_args!("{:?}", array.value(row))),
             Values::Text(array) => out.push_str(array.value(row)),
             Values::Timestamp(array, unit) => push_timestamp(array.value(row), *unit, out),
             Values::Date(array) => push_date(array.value(row), out),
@@ -242,8 +249,7 @@ pub(crate) fn push_json_text(text: &str, terminal: bool, out: &mut String) {
             '\t' => out.push_str("\\t"),
             _ if c < ' ' || (terminal && is_unprintable(c)) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    // Writing to a String can't fail.
-                    drop(write!(out, "\\u{unit:04x}"));
+                    push_fmt(out, format_args!("\\u{unit:04x}"));
                 }
             }
             _ => out.push(c),
@@ -254,8 +260,7 @@ pub(crate) fn push_json_text(text: &str, terminal: bool, out: &mut String) {
 
 fn push_hex(bytes: &[u8], out: &mut String) {
     for byte in bytes {
-        // Writing to a String can't fail.
-        drop(write!(out, "{byte:02x}"));
+        push_fmt(out, format_args!("{byte:02x}"));
     }
 }
 

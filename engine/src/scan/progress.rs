@@ -31,7 +31,6 @@ pub struct Unreadable {
 
 /// The totals at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ProgressSnapshot {
     /// Log objects of the scans that were planned.
     pub objects_total: u64,
@@ -64,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// The log objects that could not be read, each once.
+    /// The log objects that could not be read, or not to their end, each once.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -328,3 +328,105 @@ fn cannot_read(error: std::io::Error) -> Error {
 fn cannot_fetch(error: object_store::Error) -> Error {
     Error::new(ErrorKind::Unreadable, "it cannot be fetched").with_source(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::BufferPool;
+    use object_store::memory::InMemory;
+    use proptest::prelude::*;
+    use std::io::Write as _;
+
+    async fn read_all(source: Option<Source>) -> Vec<u8> {
+        let Some(source) = source else { return Vec::new() };
+        let mut reader = Reader::new(source, LineBlocks::new(BufferPool::new(16)));
+        let mut bytes = Vec::new();
+        while let Some(block) = reader.next_block().await.unwrap() {
+            bytes.extend_from_slice(block.bytes());
+        }
+        bytes
+    }
+
+    fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    /// What each range holds, from a file and from an object store.
+    fn ranges_of(bytes: &[u8], marks: &[u64]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let file = file_of(bytes);
+        let size = bytes.len() as u64;
+        runtime.block_on(async {
+            let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+            let location = StorePath::from("log");
+            store.put(&location, bytes.to_vec().into()).await.unwrap();
+            let mut parts = Vec::new();
+            for pair in marks.windows(2) {
+                let range = Some(pair[0]..pair[1]);
+                let from_file = read_all(Source::file(file.path(), range.clone(), size).unwrap()).await;
+                let from_store = read_all(Source::store(&store, &location, range, size).await.unwrap()).await;
+                parts.push((from_file, from_store));
+            }
+            parts
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_hold_every_line_once_wherever_they_are_cut(
+            bytes in prop::collection::vec(prop_oneof![1 => Just(b'\n'), 4 => b'a'..b'f'], 1..80),
+            cuts in prop::collection::vec(0_u64..80, 0..10),
+        ) {
+            let size = bytes.len() as u64;
+            let mut marks: Vec<u64> = cuts.into_iter().map(|cut| cut.min(size)).chain([0, size]).collect();
+            marks.sort_unstable();
+            marks.dedup();
+            let parts = ranges_of(&bytes, &marks);
+            for (pair, (from_file, from_store)) in marks.windows(2).zip(&parts) {
+                prop_assert_eq!(from_file, from_store);
+                // A range holds the lines that begin in it.
+                let begins_line = |at: usize| at == 0 || bytes[at - 1] == b'\n';
+                let begun = (pair[0] as usize..pair[1] as usize).filter(|at| begins_line(*at)).count();
+                prop_assert_eq!(from_file.split_inclusive(|byte| *byte == b'\n').count(), begun);
+            }
+            let joined: Vec<u8> = parts.into_iter().flat_map(|(from_file, _)| from_file).collect();
+            prop_assert_eq!(joined, bytes);
+        }
+    }
+
+    #[test]
+    fn a_compressed_object_is_read_whole_by_its_first_range() {
+        let text = b"one\ntwo\nthree\n".repeat(20);
+        let packed = zstd::encode_all(&text[..], 1).unwrap();
+        let size = packed.len() as u64;
+        let parts = ranges_of(&packed, &[0, 7, size / 2, size]);
+        assert_eq!(parts[0], (text.clone(), text));
+        assert!(parts[1..].iter().all(|part| *part == (Vec::new(), Vec::new())));
+    }
+
+    #[test]
+    fn a_file_that_shrank_is_an_error_and_not_an_end() {
+        let file = file_of(b"one\ntwo\n");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let source = Source::file(file.path(), None, 100).unwrap().unwrap();
+            let mut reader = Reader::new(source, LineBlocks::new(BufferPool::new(16)));
+            let error = reader.next_block().await.unwrap_err();
+            assert_eq!(error.to_string(), "it ended after 8 of 100 bytes: it shrank while it was read");
+            let block = reader.next_block().await.unwrap().unwrap();
+            assert_eq!(block.bytes(), b"one\ntwo\n", "what was read before stays");
+            assert!(reader.next_block().await.unwrap().is_none());
+        });
+    }
+
+    #[test]
+    fn what_is_no_file_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let is_directory = Source::file(directory.path(), None, 0).map(|_| ()).unwrap_err();
+        assert_eq!(is_directory.to_string(), "it is a directory");
+        let gone = Source::file(&directory.path().join("gone"), None, 0).map(|_| ()).unwrap_err();
+        assert_eq!(gone.hint(), Some("it was there when the source was listed: run again"));
+    }
+}

@@ -14,7 +14,8 @@ use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_expr::utils::conjunction;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::{collect_columns, conjunction};
 use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
@@ -122,7 +123,11 @@ impl S3LogSource {
 
     /// Whether a big object may be read in ranges.
     pub(crate) fn splits_objects(&self) -> bool {
-        !needs_whole_objects(self.table, &self.projection.file_indices)
+        let mut columns = self.projection.file_indices.clone();
+        if let Some(predicate) = &self.predicate {
+            columns.extend(collect_columns(predicate).iter().map(Column::index));
+        }
+        !needs_whole_objects(self.table, &columns)
     }
 }
 

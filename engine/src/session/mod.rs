@@ -1,7 +1,8 @@
 //! A DataFusion session with everything of this crate in it.
 
 use crate::error::Error;
-use crate::scan::{OnUnreadable, Progress, S3LogFormatFactory, ScanOptions};
+use crate::scan::{OnUnreadable, S3LogFormatFactory, ScanOptions};
+pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
 use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange};
 use datafusion::common::Result as DataFusionResult;

@@ -24,8 +24,8 @@ pub(crate) struct Minute {
 
 impl Default for Minute {
     fn default() -> Self {
-        // No time begins with NUL: nothing matches until something was decoded.
-        Self { text: [0; LEN], start: 0 }
+        // A time like any other: what equals it is decoded right.
+        Self { text: *b"[01/Jan/1970:00:00:00 +0000]", start: 0 }
     }
 }
 

@@ -33,8 +33,8 @@ fn corpus() -> Option<PathBuf> {
 
 /// A file that some source's own tests expect things of.
 fn expectations(directory: &Path, file: &str) -> Vec<Value> {
-    let json: Value = serde_json::from_slice(&fs::read(directory.join(file)).unwrap()).unwrap();
-    json.as_array().unwrap().clone()
+    let bytes = fs::read(directory.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 fn record_of(line: &str) -> RefRecord {

@@ -1,5 +1,6 @@
 //! The line editor, on a thread of its own: it blocks while it waits for keys, and queries do not.
 
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 use std::sync::mpsc;
 
@@ -37,51 +38,49 @@ pub(crate) struct Editor {
 }
 
 impl Editor {
-    /// Starts the thread. `interactive` is whether there is a history to keep.
+    /// Starts the thread. On a terminal lines can be edited and are remembered; otherwise they are just read.
     ///
     /// # Errors
     ///
     /// When the terminal can't be used, or no thread started.
     pub(crate) fn start(interactive: bool, words: SharedWords) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("can't start the shell: {error}"));
+        if !interactive {
+            return Self::on_thread(read_script);
+        }
         let config = Config::builder()
-            .auto_add_history(interactive)
+            .auto_add_history(true)
             .completion_type(CompletionType::List)
             .history_ignore_space(true)
             .max_history_size(HISTORY_ENTRIES)
-            .map_err(|error| failed(&error))?
+            .map_err(|error| cannot_start(&error))?
             .build();
         let mut line: rustyline::Editor<Help, DefaultHistory> =
-            rustyline::Editor::with_config(config).map_err(|error| failed(&error))?;
+            rustyline::Editor::with_config(config).map_err(|error| cannot_start(&error))?;
         line.set_helper(Some(Help { words }));
-        let history = if interactive { history_file() } else { None };
+        let history = history_file();
         if let Some(history) = &history {
             // There is none yet the first time, and a shell without history is still a shell.
             drop(line.load_history(history));
         }
+        Self::on_thread(move || match line.readline(PROMPT) {
+            Ok(text) => {
+                if let Some(history) = &history {
+                    drop(line.append_history(history));
+                }
+                Ok(Input::Text(text))
+            }
+            Err(ReadlineError::Interrupted) => Ok(Input::Abandoned),
+            Err(ReadlineError::Eof) => Ok(Input::End),
+            Err(error) => Err(Failure::failed(format!("can't read: {error}"))),
+        })
+    }
+
+    fn on_thread(mut read: impl FnMut() -> Result<Input, Failure> + Send + 'static) -> Result<Self, Failure> {
         let (requests, asked) = mpsc::channel();
         let (answer, answers) = tokio::sync::mpsc::channel(1);
         let thread = std::thread::Builder::new().name("editor".to_owned());
-        thread
-            .spawn(move || {
-                while asked.recv().is_ok() {
-                    let input = match line.readline(PROMPT) {
-                        Ok(text) => {
-                            if let Some(history) = &history {
-                                drop(line.append_history(history));
-                            }
-                            Ok(Input::Text(text))
-                        }
-                        Err(ReadlineError::Interrupted) => Ok(Input::Abandoned),
-                        Err(ReadlineError::Eof) => Ok(Input::End),
-                        Err(error) => Err(Failure::failed(format!("can't read: {error}"))),
-                    };
-                    if answer.blocking_send(input).is_err() {
-                        return;
-                    }
-                }
-            })
-            .map_err(|error| failed(&error))?;
+        let work = move || while asked.recv().is_ok() && answer.blocking_send(read()).is_ok() {};
+        thread.spawn(work).map_err(|error| cannot_start(&error))?;
         Ok(Self { requests, answers })
     }
 
@@ -96,6 +95,25 @@ impl Editor {
         }
         self.answers.recv().await.unwrap_or(Ok(Input::End))
     }
+}
+
+fn cannot_start(error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed(format!("can't start the shell: {error}"))
+}
+
+/// The next statements or command of a script on standard input; the last one needs no `;`.
+fn read_script() -> Result<Input, Failure> {
+    next_of_script(&mut std::io::stdin().lock()).map_err(|error| Failure::failed(format!("can't read: {error}")))
+}
+
+fn next_of_script(script: &mut impl BufRead) -> io::Result<Input> {
+    let mut text = String::new();
+    while script.read_line(&mut text)? > 0 {
+        if is_complete(&text) {
+            return Ok(Input::Text(text));
+        }
+    }
+    Ok(if text.trim().is_empty() { Input::End } else { Input::Text(text) })
 }
 
 /// Where the history is kept: `$XDG_STATE_HOME/s3log/history`. Its directory is made when it is missing.
@@ -164,6 +182,16 @@ fn is_complete(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_is_read_statement_by_statement_and_its_end_is_not_lost() {
+        let mut script: &[u8] = b"SELECT\n1;\n\n.tables\nSELECT ';\n'; SELECT 2";
+        let mut texts = Vec::new();
+        while let Input::Text(text) = next_of_script(&mut script).unwrap() {
+            texts.push(text);
+        }
+        assert_eq!(texts, ["SELECT\n1;\n", "\n", ".tables\n", "SELECT ';\n'; SELECT 2"]);
+    }
 
     #[test]
     fn a_statement_ends_with_a_semicolon_outside_of_quotes_and_comments() {

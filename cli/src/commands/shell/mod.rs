@@ -4,24 +4,27 @@ mod dot;
 mod editor;
 mod words;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-use indicatif::{HumanBytes, HumanCount};
+use datafusion::common::TableReference;
+use indicatif::HumanBytes;
 use s3log_engine::session::Session;
 
 use self::dot::{Dot, HELP};
 use self::editor::{Editor, Input};
 use self::words::Words;
-use super::Surroundings;
+use super::{Surroundings, schema};
 use crate::accounting::Accounting;
 use crate::args::{BehaviourArgs, ShellArgs};
-use crate::diagnose::tables;
+use crate::diagnose::{closest, tables};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::until_interrupted;
-use crate::output::{Output, OutputSettings};
+use crate::message::count;
+use crate::output::escape::visible_lines;
+use crate::output::{Output, OutputSettings, Shape};
 use crate::progress::Watch;
 use crate::statement::Runner;
 
@@ -46,11 +49,11 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
     let session = session?;
     let interactive = std::io::stdin().is_terminal();
     if interactive {
-        let (objects, bytes) = (HumanCount(session.object_count() as u64), HumanBytes(session.byte_count()));
+        let (objects, bytes) = (count(session.object_count() as u64, "object"), HumanBytes(session.byte_count()));
         let version = env!("CARGO_PKG_VERSION");
         surroundings
             .messages
-            .plain(&format!("s3log {version}: {objects} objects, {bytes}. `.help` for help, Ctrl-D to leave."));
+            .plain(&format!("s3log {version}: {objects}, {bytes}. `.help` for help, Ctrl-D to leave."));
     }
     let mut shell = Shell {
         session,
@@ -113,19 +116,18 @@ impl Shell {
             self.run(text).await?;
             return Ok(Next::Ask);
         }
-        let messages = self.surroundings.messages;
         match Dot::parse(text)? {
-            Dot::Help => messages.plain(HELP),
+            Dot::Help => self.say(HELP)?,
             Dot::Quit => return Ok(Next::Leave),
             Dot::Tables => {
                 let names: Vec<String> = tables(self.session.context()).into_iter().collect();
-                messages.plain(&if names.is_empty() { "no tables".to_owned() } else { names.join("\n") });
+                self.say(&names.join("\n"))?;
             }
-            Dot::Schema(Some(table)) => self.run(&format!("DESCRIBE {table}")).await?,
+            Dot::Schema(Some(table)) => self.describe(&table).await?,
             Dot::Schema(None) => {
                 for table in tables(self.session.context()) {
-                    messages.plain(&table);
-                    self.run(&format!("DESCRIBE \"{}\"", table.replace('"', "\"\""))).await?;
+                    self.say(&table)?;
+                    self.describe(&table).await?;
                 }
             }
             Dot::Functions => self.run("SHOW FUNCTIONS").await?,
@@ -171,13 +173,36 @@ impl Shell {
             Some(rows) => {
                 let rows = rows?;
                 if self.timer {
-                    let rows = HumanCount(rows);
-                    messages.plain(&format!("{rows} rows in {:.3} s", start.elapsed().as_secs_f64()));
+                    messages.plain(&format!("{} in {:.3} s", count(rows, "row"), start.elapsed().as_secs_f64()));
                 }
             }
             None => messages.plain("cancelled"),
         }
         Ok(())
+    }
+
+    /// Prints lines of ours where results go.
+    fn say(&mut self, text: &str) -> Result<(), Failure> {
+        let Some(output) = &mut self.output else { return Ok(()) };
+        let text = visible_lines(text);
+        let line_end = if text.is_empty() { "" } else { "\n" };
+        write!(output.sink(), "{text}{line_end}").and_then(|()| output.flush()).map_err(Failure::from_output)
+    }
+
+    async fn describe(&mut self, table: &str) -> Result<(), Failure> {
+        let context = self.session.context();
+        // By the exact name: `.schema` is no SQL, where an upper-case name would need quotes.
+        let Ok(provider) = context.table_provider(TableReference::bare(table)).await else {
+            let names = tables(context);
+            let failure = Failure::failed(format!("no table `{table}`"));
+            return Err(match closest(table, names.iter().map(String::as_str)) {
+                Some(meant) => failure.with_hint(format!("did you mean `{meant}`?")),
+                None => failure.with_hint("`.tables` lists them"),
+            });
+        };
+        let Some(output) = &mut self.output else { return Ok(()) };
+        output.print(Shape::Prose, &schema::columns(&provider.schema())?)?;
+        output.flush().map_err(Failure::from_output)
     }
 
     /// Gives files their names and says what is missing in the answers.

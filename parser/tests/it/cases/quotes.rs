@@ -41,6 +41,7 @@ cases! {
     quoted_referer_and_bare_user_agent_at_the_end: r#"{H} k {U} {N} "a" - b"   -"# => "referer=a\" - b" "user_agent=NULL" "raw.version_id=NULL";
     the_bare_user_agent_is_the_last: r#"{H} k {U} {N} "a" - " - v"# => "referer=a\" - " "version_id=v";
     a_pair_whose_user_agent_does_not_close: r#"{H} k {U} {N} "a" - "b - v"# => "referer=a" "user_agent=NULL" "version_id=\"b" "host_id=NULL" "signature_version=v";
+    quotes_behind_the_bare_user_agent: r#"{H} k {U} {N} "a" - b" v""# => "referer=a" "user_agent=NULL" "version_id=b\"" "host_id=v\"";
     a_bare_user_agent_is_a_lone_dash: r#"{H} k {U} {N} "a" -b v"# => "reject";
     bare_referer_and_quoted_user_agent: r#"{H} k {U} {N} - "ua" v"# => "referer=NULL" "raw.referer=-" "user_agent=ua" "version_id=v";
     unquoted_referer: r#"{H} k {U} {N} http://example.com/a b "ua "x" y" v"# => "referer=http://example.com/a b" "user_agent=ua \"x\" y" "version_id=v";
@@ -58,6 +59,7 @@ cases! {
     a_quote_without_a_rival_split: r#"{H} k "GET /"a" HTTP/1.1" {N} "r"r" "u"u" v"# => "ambiguous=false";
     a_tail_inside_the_referer: r#"{H} k {U} {N} "x" 200 - 1 2 3 4 "y" "ua" v"# => "ambiguous=true" "referer=x\" 200 - 1 2 3 4 \"y";
     a_tail_inside_the_user_agent: r#"{H} k {U} {N} "r" "x" 200 - 1 2 3 4 "y" v"# => "ambiguous=true" "user_agent=x\" 200 - 1 2 3 4 \"y";
+    a_tail_that_fills_the_referer: r#"{H} k {U} {N} " 200 - 1 2 3 4 " "ua" v"# => "ambiguous=true" "referer= 200 - 1 2 3 4 " "user_agent=ua";
     a_tail_without_an_opening_quote: r#"{H} k {U} {N} "r" "x" 200 - 1 2 3 4 y" v"# => "ambiguous=false";
     a_tail_with_a_number_that_overflows: r#"{H} k {U} {N} "r" "x" 200 - 1 2 3 99999999999999999999 "y" v"# => "ambiguous=false";
     a_tail_behind_a_bare_uri: r#"{H} k - {N} "x" 200 - 1 2 3 4 "y" "ua" v"# => "ambiguous=true";
@@ -74,6 +76,7 @@ cases! {
     a_second_date_that_is_none: r#"{H} k {U} {N} "-" "x [31/Feb/2019:00:00:00 +0000] y REST.PUT.OBJECT z" v"# => "ambiguous=false";
     a_second_date_before_an_operation_in_quotes: r#"{H} k {U} {N} "-" "x [07/Feb/2019:00:00:00 +0000] "REST.PUT.OBJECT" v"# => "ambiguous=false";
     a_second_date_glued_to_an_operation: r#"{H} k {U} {N} "-" "x[07/Feb/2019:00:00:00 +0000]REST.PUT.OBJECT z" v"# => "ambiguous=false";
+    a_second_date_behind_other_brackets: r#"{H} k {U} {N} "-" "[x[[07/Feb/2019:00:00:00 +0000] REST.PUT.OBJECT z" v"# => "ambiguous=true";
     a_second_date_in_the_requester: r"{P} 192.0.2.3 a [07/Feb/2019:00:00:00 +0000] R REST.GET.OBJECT k {U} {N} {A}" => "ambiguous=true";
     two_records_glued: r"{H} k {U} {N} {A} {T} {H} k {U} {N} {A} {T}" => "ambiguous=true" "version_id=NULL" "tls_version=TLSv1.3";
 }

@@ -83,6 +83,7 @@ cases! {
     text_glued_to_the_time: r"{P}x 192.0.2.3 - R REST.GET.OBJECT k {U} {N} {A}" => "reject";
     time_is_the_third_token: r"{P} {P} 192.0.2.3 - R REST.GET.OBJECT k {U} {N} {A}" => "ambiguous=true" "remote_ip=79a59df900b949e5";
     time_is_not_the_second_token: r"o [06/Feb/2019:00:00:38 +0000] 192.0.2.3 - R REST.GET.OBJECT k {U} {N} {A}" => "reject";
+    zero_bytes_around_a_second: "o b \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0020\0\0\0\0\0\0\0 192.0.2.3 - R REST.GET.OBJECT k {U} {N} {A}" => "reject";
     no_time: r"o b - 192.0.2.3 - R REST.GET.OBJECT k {U} {N} {A}" => "reject";
 }
 

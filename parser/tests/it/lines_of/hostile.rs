@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// Text that looks like the format's own.
-pub(super) const FRAGMENTS: [&[u8]; 36] = [
+pub(super) const FRAGMENTS: [&[u8]; 37] = [
     b"\"",
     b"\" \"",
     b"\"  \"",
@@ -34,6 +34,7 @@ pub(super) const FRAGMENTS: [&[u8]; 36] = [
     b" 200 - 1 2 3",
     b"[07/Feb/2019:01:02:03 +0000]",
     b"[31/Feb/2019:01:02:03 +0000] ",
+    b"[",
     b" REST.PUT.OBJECT ",
     b" 192.0.2.66 - FAKE REST.GET.OBJECT k \"GET /k HTTP/1.1\"",
     b"\0",

@@ -141,8 +141,14 @@ pub(crate) fn time_text() -> impl Strategy<Value = Vec<u8>> {
     let second = prop_oneof![6 => 0..=60_u8, 1 => 58..=62_u8];
     let offset = prop_oneof![2 => Just("+0000".to_owned()), 3 => "[+-][0-2][0-9][0-6][0-9]", 1 => "[ +-][0-9]{3,5}"];
     let damage = proptest::option::weighted(0.15, (0..28_usize, any::<u8>()));
+    // What a parser might hold before it has seen a time.
+    let blank = (select(b"\0 0\xff".to_vec()), 0..=60_u8).prop_map(|(fill, second)| {
+        let mut text = vec![fill; 28];
+        text[19..21].copy_from_slice(format!("{second:02}").as_bytes());
+        text
+    });
     let time = (day, month, year, hour, minute, second, offset, damage);
-    time.prop_map(|(day, month, year, hour, minute, second, offset, damage)| {
+    let time = time.prop_map(|(day, month, year, hour, minute, second, offset, damage)| {
         let text = format!("[{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} {offset}]");
         let mut text = text.into_bytes();
         if let Some((at, byte)) = damage
@@ -152,5 +158,6 @@ pub(crate) fn time_text() -> impl Strategy<Value = Vec<u8>> {
             text[at] = byte;
         }
         text
-    })
+    });
+    prop_oneof![19 => time, 1 => blank]
 }

@@ -1,0 +1,135 @@
+//! Sources, tables that SQL names, and what cannot be read.
+
+use crate::logs::{counts, log, rows, session, table};
+use datafusion::prelude::SessionContext;
+use s3log_engine::check::{CheckOptions, check};
+use s3log_engine::session::{Session, SessionOptions};
+use s3log_engine::table::{Listing, LogTable, LogTableFactory};
+use s3log_engine::{Error, ErrorKind, schema};
+use std::io::Write as _;
+use std::sync::Arc;
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    packer.finish().unwrap()
+}
+
+#[tokio::test]
+async fn sql_names_tables_by_their_source() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("log"), log(0..100)).unwrap();
+    let source = directory.path().display();
+    let session = Session::open(&[], SessionOptions::new()).await.unwrap();
+    let context = session.context();
+    rows(context, &format!("CREATE EXTERNAL TABLE a STORED AS S3LOG LOCATION '{source}'")).await;
+    let rejects = "OPTIONS ('table' 'rejects')";
+    rows(context, &format!("CREATE EXTERNAL TABLE b STORED AS S3LOG LOCATION '{source}' {rejects}")).await;
+    let (expected, rejected) = counts(0..100);
+    for (table_name, count) in [
+        ("a".to_owned(), expected),
+        ("b".to_owned(), rejected),
+        (format!("s3log('{source}')"), expected),
+        (format!("s3log('{source}', 'rejects')"), rejected),
+    ] {
+        let counted = table(context, &format!("SELECT count(*) FROM {table_name}")).await;
+        assert!(counted.contains(&format!("| {count} ")), "{table_name}: {counted}");
+    }
+}
+
+#[tokio::test]
+async fn what_sql_cannot_name() {
+    let context = SessionContext::new();
+    s3log_engine::session::register(&context, Arc::new(LogTableFactory::default())).unwrap();
+    let mut errors = String::new();
+    for sql in [
+        "CREATE EXTERNAL TABLE x STORED AS S3LOG LOCATION 'no/such/place'",
+        "CREATE EXTERNAL TABLE x (a int) STORED AS S3LOG LOCATION '.'",
+        "CREATE EXTERNAL TABLE x STORED AS S3LOG LOCATION '.' OPTIONS ('table' 'lines')",
+        "CREATE EXTERNAL TABLE x STORED AS S3LOG LOCATION '.' OPTIONS ('delimiter' ' ')",
+        "SELECT * FROM s3log('no/such/place')",
+        "SELECT * FROM s3log()",
+        "SELECT * FROM s3log('.', 'lines')",
+        "SELECT * FROM s3log(1)",
+    ] {
+        let result = async { context.sql(sql).await?.collect().await }.await;
+        let error = result.unwrap_err();
+        let found = Error::find(&error).unwrap_or_else(|| panic!("{sql}: {error}"));
+        errors.push_str(&format!("{sql}\n  error: {found}\n  hint: {}\n", found.hint().unwrap_or("-")));
+    }
+    insta::assert_snapshot!(errors);
+}
+
+#[tokio::test]
+async fn a_query_of_a_session_goes_on_without_what_cannot_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("good"), log(0..100)).unwrap();
+    let packed = gzip(&log(100..2000));
+    std::fs::write(directory.path().join("cut"), &packed[..packed.len() / 2]).unwrap();
+    std::fs::write(directory.path().join("gone"), log(0..100)).unwrap();
+    let session = session(directory.path(), SessionOptions::new()).await;
+    std::fs::remove_file(directory.path().join("gone")).unwrap();
+    let counted = rows(session.context(), "SELECT count(*) FROM logs WHERE log_object LIKE '%good'").await;
+    assert_eq!(counted.len(), 1);
+    assert_eq!(session.progress().unreadable(), []);
+
+    rows(session.context(), "SELECT count(*) FROM logs").await;
+    let mut unreadable = session.progress().unreadable();
+    unreadable.sort_by(|a, b| a.object.cmp(&b.object));
+    let root = directory.path().display().to_string();
+    let said: Vec<_> = unreadable.iter().map(|it| format!("{}: {}", it.object.replace(&root, ""), it.reason)).collect();
+    assert_eq!(
+        said,
+        ["/cut: the gzip stream ends too early", "/gone: it cannot be read: No such file or directory (os error 2)"]
+    );
+    let rows = session.progress().snapshot().rows;
+    assert!(rows > 2 * counts(0..100).0 as u64, "records before the cut count: {rows}");
+}
+
+#[tokio::test]
+async fn a_table_of_ones_own_fails_at_what_cannot_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let packed = gzip(&log(0..100));
+    std::fs::write(directory.path().join("cut"), &packed[..packed.len() - 4]).unwrap();
+    let listing = Listing::of(&[directory.path().display().to_string()]).unwrap();
+    let logs = LogTable::new(schema::Table::Logs, Arc::new(listing), schema::TextLayout::Views);
+    let context = SessionContext::new();
+    context.register_table("logs", Arc::new(logs)).unwrap();
+    let error = context.sql("SELECT count(*) FROM logs").await.unwrap().collect().await.unwrap_err();
+    let error = Error::find(&error).unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unreadable);
+    assert!(error.to_string().ends_with("cut: the gzip stream ends too early"), "{error}");
+}
+
+#[tokio::test]
+async fn every_line_is_accounted_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = log(0..3000);
+    std::fs::write(directory.path().join("plain"), &text).unwrap();
+    std::fs::write(directory.path().join("packed"), gzip(&text)).unwrap();
+    std::fs::write(directory.path().join("long"), format!("{}\n{}\n", "x".repeat(5000), crate::logs::line(1))).unwrap();
+    std::fs::write(directory.path().join("empty"), "").unwrap();
+    let session = session(directory.path(), SessionOptions::new().with_max_line_bytes(2000)).await;
+    let report = check(&session, CheckOptions { examples_per_reason: 2 }).await.unwrap();
+    let (rows, rejects) = counts(0..3000);
+    assert_eq!((report.rows, report.rejects), (2 * rows as u64 + 1, 2 * rejects as u64 + 1));
+    assert_eq!(report.lines, report.rows + report.rejects);
+    assert_eq!(report.blank_lines, 2 * (3000 - rows - rejects) as u64);
+    assert_eq!((report.objects, report.unreadable.len()), (4, 0));
+    assert_eq!(report.field_counts.iter().map(|(_, count)| count).sum::<u64>(), report.rows);
+    let reasons: Vec<_> = report.reasons.iter().map(|it| (it.reason.as_str(), it.count, it.examples.len())).collect();
+    assert_eq!(
+        reasons,
+        [
+            ("Time is not of the form `[dd/Mon/yyyy:hh:mm:ss +hhmm]`", 2 * rejects as u64, 2),
+            ("the line is longer than the limit of 2000 bytes; its beginning is kept", 1, 1),
+        ]
+    );
+    let example = &report.reasons[0].examples[0];
+    assert_eq!((example.line_number, example.log_object.ends_with("packed")), (6, true));
+
+    // The tables say the same.
+    let counted = table(session.context(), "SELECT (SELECT count(*) FROM logs) AS rows, (SELECT count(*) FROM rejects) AS rejects").await;
+    assert!(counted.contains(&format!("| {} ", report.rows)), "{counted}");
+    assert!(counted.contains(&format!("| {} ", report.rejects)), "{counted}");
+}

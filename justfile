@@ -1,0 +1,51 @@
+# `just` lists what there is. Everything here is a cargo command that works without just.
+
+_default:
+    @just --list --unsorted
+
+# Run every test
+test *args:
+    cargo test --workspace {{ args }}
+
+# Run the parser's tests alone: seconds
+parser *args:
+    cargo test -p s3log-parser {{ args }}
+
+# Run everything that a change must pass
+ci:
+    .ci/run
+
+# Run clippy, and the check of who uses whom
+lint:
+    .ci/layers
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Build the documentation and open it
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --open
+
+# Write into README.md what the program prints now
+readme:
+    .ci/readme --write
+
+# Measure the parser: two minutes to build
+bench *args:
+    cargo bench -p s3log-benches --no-default-features --bench parse {{ args }}
+
+# Fuzz the parser (line, lines, time, number, key); needs nightly and cargo-fuzz
+[working-directory("parser")]
+fuzz target="line" *args:
+    mkdir -p fuzz/corpus/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} -- -dict=fuzz/s3log.dict -max_len=600 {{ args }}
+
+# Write the generated part of fixtures/ again
+fixtures:
+    cargo run -p s3log-benches --no-default-features --bin genlog -- fixtures fixtures
+
+# Build the optimised binary: half an hour
+release:
+    cargo build --release --bin s3log

@@ -1,0 +1,117 @@
+//! What the fuzz targets check.
+//!
+//! Most of it is agreement with the slow reference of the integration tests, which shares no code with the parser; the
+//! fuzzer's part is to find the lines.
+
+#[path = "../../tests/it/reference/mod.rs"]
+mod reference;
+
+#[path = "../../tests/it/parsed.rs"]
+mod parsed;
+
+use bstr::ByteSlice;
+use parsed::{owned, parsed};
+use s3log_parser::value::{key, number, operation, time};
+use s3log_parser::{Field, FieldSet, Lines, Parser, parallel};
+
+/// A line, behind four bytes that choose fields.
+pub fn line(data: &[u8]) {
+    let Some((choice, line)) = data.split_first_chunk::<4>() else { return };
+    let everything = parsed(line);
+    let reading = reference::read(line).ok();
+    assert_eq!(everything.as_ref(), reading.as_ref().map(|reading| &reading.record), "{}", line.as_bstr());
+
+    // Fewer fields: the same decision, the same values, parts of the line in their order.
+    let wanted = field_set(u32::from_le_bytes(*choice));
+    let mut parser = Parser::with_fields(wanted);
+    let narrow = parser.parse(line);
+    assert_eq!(narrow.is_ok(), everything.is_some(), "{wanted:?} of {}", line.as_bstr());
+    let (Ok(narrow), Some(everything), Some(reading)) = (narrow, everything, reading) else { return };
+    let values = owned(&narrow);
+    let mut end = 0;
+    for field in Field::ALL {
+        let value = everything.raw[field.index()].clone().filter(|_| wanted.contains(field));
+        assert_eq!(values.raw[field.index()], value, "{field} of {}", line.as_bstr());
+        if let Some(range) = narrow.range(field) {
+            assert!(end <= range.start && range.end <= line.len(), "{field} of {}", line.as_bstr());
+            end = range.end;
+        }
+    }
+    if wanted.contains_all(FieldSet::EXTRA_FIELDS) {
+        assert_eq!(values.extra_fields, everything.extra_fields, "{}", line.as_bstr());
+    }
+    assert_eq!(values.ambiguous, everything.ambiguous && wanted.contains_all(FieldSet::AMBIGUOUS));
+
+    // Rendered, it is its pieces with one space between them, and the same record again.
+    let mut rendered = Vec::new();
+    narrow.render(&mut rendered);
+    assert_eq!(rendered.as_bstr(), bstr::join(" ", reading.pieces).as_bstr());
+    assert_eq!(parsed(&rendered), Some(everything), "{}", line.as_bstr());
+}
+
+fn field_set(choice: u32) -> FieldSet {
+    let chosen = |bit: usize| choice & (1 << bit) != 0;
+    let mut set: FieldSet = Field::ALL.into_iter().filter(|field| chosen(field.index())).collect();
+    for (bit, fact) in [(Field::COUNT, FieldSet::EXTRA_FIELDS), (Field::COUNT + 1, FieldSet::AMBIGUOUS)] {
+        if chosen(bit) {
+            set = set | fact;
+        }
+    }
+    set
+}
+
+/// A log object, behind one byte of chunk size.
+pub fn lines(data: &[u8]) {
+    let Some((size, object)) = data.split_first() else { return };
+    let expected = reference::lines(object);
+    let found: Vec<_> =
+        Lines::new(object).map(|line| (line.bytes.to_vec(), line.offset, line.number, line.is_blank())).collect();
+    let mut chunked = Vec::new();
+    for chunk in parallel::chunks(object, usize::from(*size)) {
+        for line in Lines::of_part(&object[chunk.clone()]) {
+            let number = chunked.len() + 1;
+            chunked.push((line.bytes.to_vec(), line.offset + chunk.start, number, line.is_blank()));
+        }
+    }
+    assert_eq!(chunked, found);
+    let expected: Vec<_> =
+        expected.into_iter().map(|line| (Vec::from(line.bytes), line.offset, line.number, line.blank)).collect();
+    assert_eq!(found, expected);
+}
+
+/// Times of 28 bytes, one after the other.
+pub fn time(data: &[u8]) {
+    let mut parser = Parser::new();
+    for text in data.chunks(28) {
+        let expected = if text.len() == 28 { reference::time_at(text, 0) } else { None };
+        assert_eq!(time::parse(text), expected, "{}", text.as_bstr());
+        let line = [b"o b ", text, b" - - R REST.GET.OBJECT k - 200 - 1 2 3 4 - -"].concat();
+        let record = parser.parse(&line);
+        if text.len() == 28 {
+            assert_eq!(record.ok().and_then(|record| record.time()), expected, "{}", text.as_bstr());
+        }
+    }
+}
+
+/// A number.
+pub fn number(data: &[u8]) {
+    assert_eq!(number::parse(data), reference::integer(data), "{}", data.as_bstr());
+    assert_eq!(operation::is_dotted(data), reference::is_dotted_operation(data), "{}", data.as_bstr());
+}
+
+/// A key, behind one byte that chooses an operation.
+pub fn key(data: &[u8]) {
+    let Some((choice, text)) = data.split_first() else { return };
+    let once = |text| reference::percent_decoded(text, false);
+    let form = reference::percent_decoded(text, true);
+    assert_eq!(*key::percent_decode(text), once(text), "{}", text.as_bstr());
+    assert_eq!(*key::form_decode(text), form, "{}", text.as_bstr());
+    let (operation, expected): (&[u8], Vec<u8>) = match choice % 5 {
+        0 => (b"REST.GET.OBJECT", once(&once(text))),
+        1 => (b"WEBSITE.GET.OBJECT", once(&once(text))),
+        2 => (b"BATCH.DELETE.OBJECT", form),
+        3 => (b"S3.EXPIRE.OBJECT", once(text)),
+        _ => (b"BATCH.PUT.OBJECT", text.to_vec()),
+    };
+    assert_eq!(**key::object_key(text, operation), *expected, "{}", text.as_bstr());
+}
