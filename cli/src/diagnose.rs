@@ -66,7 +66,9 @@ pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
             }
             // A diagnostic that knows a remedy also has the better words.
             match diagnostic.and_then(|diagnostic| Some((&diagnostic.message, diagnostic.helps.first()?))) {
-                Some((message, help)) => Failure::failed(without_full_stop(message)).with_hint(&help.message),
+                Some((message, help)) => {
+                    Failure::failed(without_full_stop(message)).with_hint(lower_first(&help.message))
+                }
                 None => Failure::failed(without_full_stop(&plain_types(message))),
             }
             .with_place(at(place))
@@ -112,6 +114,7 @@ fn plain(error: &DataFusionError) -> Failure {
     match error {
         DataFusionError::ResourcesExhausted(message) => {
             let first = message.lines().next().unwrap_or_default();
+            let first = first.split(" with top memory consumers").next().unwrap_or_default();
             Failure::failed(format!("the query needs more memory than it may take: {}", without_full_stop(first)))
                 .with_hint("raise the limit with `--memory`, or ask for fewer groups, columns or sorted rows")
         }
@@ -179,7 +182,7 @@ fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
             let names: BTreeSet<&str> = valid_fields.iter().map(|field| field.name()).collect();
             let hint = match closest(name, names.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None if names.is_empty() => "there are no columns here".to_owned(),
+                None if names.is_empty() => "there is no `FROM` with columns to choose from".to_owned(),
                 None if names.len() <= 12 => format!("columns: {}", list(&names)),
                 None => "`s3log schema` lists the columns".to_owned(),
             };
@@ -292,6 +295,12 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 
 fn list(names: &BTreeSet<impl AsRef<str>>) -> String {
     names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+/// Hints begin with a small letter.
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 fn without_full_stop(message: &str) -> String {

@@ -111,6 +111,9 @@ async fn report(progress: Arc<Progress>, start: Instant) {
 
 /// What the bar says: objects, bytes, records, rejects, rate, time left.
 fn sentence(now: ProgressSnapshot, elapsed: Duration) -> String {
+    if now.objects_total == 0 && now.bytes == 0 {
+        return "working".to_owned();
+    }
     let of =
         |part: String, whole: u64, whole_text: String| if whole > 0 { format!("{part}/{whole_text}") } else { part };
     let objects = of(HumanCount(now.objects).to_string(), now.objects_total, HumanCount(now.objects_total).to_string());
@@ -155,12 +158,8 @@ mod tests {
 
     fn now() -> ProgressSnapshot {
         let mut now = ProgressSnapshot::default();
-        now.objects_total = 1_200;
-        now.bytes_total = 300 << 20;
-        now.objects = 400;
-        now.bytes = 100 << 20;
-        now.rows = 123_456;
-        now.rejects = 3;
+        (now.objects_total, now.bytes_total) = (1_200, 300 << 20);
+        (now.objects, now.bytes, now.rows, now.rejects) = (400, 100 << 20, 123_456, 3);
         now
     }
 
@@ -176,6 +175,11 @@ mod tests {
         (now.objects_total, now.bytes_total, now.rejects) = (0, 0, 0);
         insta::assert_snapshot!(sentence(now, Duration::from_secs(2)),
             @"400 objects, 100.00 MiB, 123,456 records, 50.00 MiB/s");
+    }
+
+    #[test]
+    fn a_query_that_reads_no_log_counts_none() {
+        assert_eq!(sentence(ProgressSnapshot::default(), Duration::from_secs(2)), "working");
     }
 
     #[test]

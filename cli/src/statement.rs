@@ -45,17 +45,17 @@ pub(crate) fn parse(context: &SessionContext, sql: &str) -> Result<VecDeque<Stat
 }
 
 impl Runner<'_> {
-    /// Runs every statement of `sql` and returns the number of rows of all results.
+    /// Runs every statement of `sql` and returns the number of rows of all results; `None` when there is no statement.
     ///
     /// # Errors
     ///
     /// The first failure; results before it stay written.
-    pub(crate) async fn run(&mut self, sql: &str) -> Result<u64, Failure> {
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<Option<u64>, Failure> {
         let context = self.session.context();
         let scene = Scene { sql, context, has_sources: self.has_sources };
         let statements = parse(context, sql).map_err(|error| diagnose(&error, scene))?;
         if statements.is_empty() {
-            return Err(Failure::usage("the SQL holds no statement"));
+            return Ok(None);
         }
         let mut rows = 0;
         for statement in statements {
@@ -69,7 +69,7 @@ impl Runner<'_> {
                 Err(Stop::Failure(failure)) => return Err(failure),
             };
         }
-        Ok(rows)
+        Ok(Some(rows))
     }
 
     async fn statement(&mut self, statement: Statement) -> Result<u64, Stop> {
@@ -88,24 +88,24 @@ impl Runner<'_> {
         }
         let terminal = self.output.is_terminal();
         let mut rows = 0;
-        {
-            let mut writer = self.output.writer(shape)?;
-            // Nothing is printed of a query that fails before its first row, not even the names of its columns.
-            let mut next = stream.next().await.transpose()?;
-            writer.begin(&schema)?;
-            while let Some(batch) = next {
-                rows += batch.num_rows() as u64;
-                if terminal && batch.num_rows() > 0 {
-                    self.watch.stop();
-                }
-                writer.write(&batch)?;
-                next = stream.next().await.transpose()?;
-            }
-            if terminal {
+        // Nothing is printed of a query that fails before its first row, not even the names of its columns.
+        let mut next = stream.next().await.transpose()?;
+        let mut writer = self.output.writer(shape)?;
+        writer.begin(&schema)?;
+        while let Some(batch) = next {
+            rows += batch.num_rows() as u64;
+            if terminal && batch.num_rows() > 0 {
                 self.watch.stop();
             }
-            writer.finish()?;
+            writer.write(&batch)?;
+            next = stream.next().await.transpose()?;
         }
+        if terminal {
+            self.watch.stop();
+        }
+        writer.finish()?;
+        drop(writer);
+        self.output.finished();
         self.output.flush()?;
         Ok(rows)
     }

@@ -36,7 +36,7 @@ pub(crate) fn head<'a>(minute: &mut Minute, line: &'a [u8], record: &mut Record<
     let rest = ip_to_operation(line, rest, record)?;
     let rest = key_and_request_uri(line, rest, record)?;
     let request_uri_end = position(line, rest) as usize;
-    let (rest, parts) = status_to_numbers(rest).map_err(|_| furthest_misfit(line, rest))?;
+    let (rest, parts) = status_to_numbers(rest).map_err(|_| misfit_behind_uri(line, rest))?;
     parts.locate(line, record);
     let (tail, referer_to_user_agent) = referer_and_user_agent(line, skip_spaces(rest), record)?;
     Ok(Quotes { request_uri_end, referer_to_user_agent, tail_start: position(line, tail) as usize })
@@ -194,22 +194,22 @@ pub(crate) fn status_to_numbers(input: &[u8]) -> Parsed<'_, StatusToNumbers<'_>>
     Ok((rest, StatusToNumbers { parts }))
 }
 
-/// Why the request-URI that opens here does not close: told by the quote behind which most of what must follow fits.
+/// Why the request-URI that opens here does not close: told by what follows the quote that most likely was meant to
+/// close it, the first behind `HTTP/1.1` or the like, else the first that a space or the line's end follows.
 #[cold]
 fn why_not_closed(line: &[u8], start: &[u8]) -> Error {
     let text = &start[1..];
-    memchr_iter(b'"', text)
-        .map(|at| &text[at + 1..])
-        .filter(|behind| at_token_end(behind))
-        .map(|behind| furthest_misfit(line, behind))
-        // Of those that reach equally far the first counts, as it would have been the closing one.
-        .reduce(|best, other| if other.field() > best.field() { other } else { best })
-        .unwrap_or_else(|| Error::new(ErrorKind::Unclosed, Field::RequestUri, position(line, start) as usize))
+    let quotes = || memchr_iter(b'"', text).filter(|at| at_token_end(&text[at + 1..]));
+    let behind_version = |at: &usize| at.checked_sub(9).is_some_and(|version| text[version..].starts_with(b" HTTP/"));
+    match quotes().find(behind_version).or_else(|| quotes().next()) {
+        Some(at) => misfit_behind_uri(line, &text[at + 1..]),
+        None => Error::new(ErrorKind::Unclosed, Field::RequestUri, position(line, start) as usize),
+    }
 }
 
 /// What does not fit behind a request-URI.
 #[cold]
-fn furthest_misfit(line: &[u8], behind_uri: &[u8]) -> Error {
+fn misfit_behind_uri(line: &[u8], behind_uri: &[u8]) -> Error {
     let mut rest = behind_uri;
     let fields = [Field::HttpStatus, Field::ErrorCode].into_iter().chain(NUMBERS);
     for field in fields {

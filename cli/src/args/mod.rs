@@ -93,9 +93,9 @@ pub(crate) enum Command {
 Examples:
   s3log query \"SELECT 1\"
   s3log query \"SELECT http_status, count(*) FROM logs GROUP BY 1 ORDER BY 1\" logs/
-  s3log query \"SELECT * FROM logs WHERE remote_ip = '192.0.2.3'\" --since 7d -o requests.parquet logs/
+  s3log query \"SELECT * FROM logs WHERE remote_ip = '192.0.2.3'\" --since 7d -o ip.parquet logs/
   s3log query -f report.sql -F markdown logs/2026-01-* logs/2026-02-*
-  zcat access.gz | s3log query \"SELECT count(*) FROM logs\" -
+  cat access.gz | s3log query \"SELECT count(*) FROM logs\" -
 
 Tables: logs, rejects. `s3log schema` lists their columns."
 )]

@@ -1,5 +1,8 @@
 //! `s3log check`: reads everything and accounts for every line.
 
+use std::time::Instant;
+
+use indicatif::HumanBytes;
 use s3log_engine::check::{CheckOptions, check};
 
 use super::{Surroundings, account};
@@ -16,6 +19,7 @@ use crate::progress::Watch;
 ///
 /// Why there is no account, or that it does not add up.
 pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let start = Instant::now();
     let messages = surroundings.messages;
     let settings = OutputSettings {
         format: Format::Table,
@@ -42,6 +46,9 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
         CheckFormat::Json => account::print_json(&report, &mut output)?,
     }
     output.commit()?;
+    if surroundings.verbose {
+        messages.note(&format!("{} in {:.3} s", HumanBytes(report.bytes), start.elapsed().as_secs_f64()));
+    }
 
     if !account::is_balanced(&report) {
         return Err(Failure::failed("the account does not add up: lines were lost or counted twice")

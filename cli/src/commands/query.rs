@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
     };
     let rows = runner.run(&sql).await;
     watch.stop();
-    let rows = rows.map_err(swapped)?;
+    let rows = rows.map_err(swapped)?.ok_or_else(|| Failure::usage("the SQL holds no statement"))?;
     output.commit()?;
     if surroundings.verbose {
         let read = session.progress().snapshot();

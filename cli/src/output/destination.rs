@@ -62,7 +62,11 @@ impl Destination {
             use std::os::unix::fs::PermissionsExt as _;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(directory)?;
+        let file = builder.tempfile_in(directory).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(error.kind(), "its directory does not exist"),
+            // Without the name of the temporary file, which nobody knows.
+            kind => io::Error::new(kind, kind.to_string()),
+        })?;
         if let Some(existing) = existing {
             fs::set_permissions(file.path(), existing.permissions())?;
         }

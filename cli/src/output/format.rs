@@ -106,6 +106,8 @@ pub(crate) struct Output {
     by_name: Option<Format>,
     stream: bool,
     results: usize,
+    /// Results that were begun and not finished.
+    unfinished: usize,
 }
 
 impl Output {
@@ -134,10 +136,9 @@ impl Output {
             _ => None,
         };
         let stream = path.is_some_and(|path| path.extension().is_some_and(|extension| extension == "arrows"));
-        let output = Self { destination, settings, by_name, stream, results: 0 };
+        let output = Self { destination, settings, by_name, stream, results: 0, unfinished: 0 };
         if output.format().is_binary() && output.destination.is_terminal() {
-            return Err(Failure::usage("a terminal can't show Parquet or Arrow")
-                .with_hint("name a file: `-o result.parquet`, or send it to a pipe"));
+            return Err(no_bytes_on_a_terminal());
         }
         Ok(output)
     }
@@ -184,46 +185,24 @@ impl Output {
     /// When the format holds one result only and this is the second.
     pub(crate) fn writer(&mut self, shape: Shape) -> Result<Box<dyn ResultWriter + '_>, Failure> {
         let format = self.format();
+        if format.is_binary() && self.destination.is_terminal() {
+            return Err(no_bytes_on_a_terminal());
+        }
         self.results += 1;
         if self.results > 1 && format.is_binary() {
             return Err(Failure::failed("a Parquet or Arrow file holds one result, and this SQL returns more")
                 .with_hint("run the statements one by one, or choose another format"));
         }
-        if self.results > 1 && matches!(format, Format::Markdown | Format::Line) {
+        let apart =
+            matches!(format, Format::Markdown | Format::Line) || (format == Format::Table && self.is_terminal());
+        if self.results > 1 && apart {
             // Two tables without a line between them would be read as one.
             self.destination.write_all(b"\n").map_err(Failure::from_output)?;
         }
-        let auto = self.settings.format == Format::Auto;
+        self.unfinished += 1;
         let flavour = if self.destination.is_regular_file() && !self.stream { Flavour::File } else { Flavour::Stream };
-        let Self { destination: sink, settings, .. } = self;
-        let terminal = settings.terminal.is_some();
-        let (header, null, paint) = (settings.header, settings.null.as_deref(), settings.paint);
-        if shape == Shape::Plan && (auto || format == Format::Table) {
-            return Ok(Box::new(PlanWriter::new(sink, terminal, paint)));
-        }
-        Ok(match format {
-            Format::Auto | Format::Table => Box::new(TableWriter::new(
-                sink,
-                TableStyle {
-                    header,
-                    null: null.unwrap_or(if shape == Shape::Prose { "" } else { "NULL" }).to_owned(),
-                    width: settings.terminal,
-                    overflow: if shape == Shape::Prose { Overflow::Wrap } else { Overflow::Cut },
-                    too_wide: if auto || shape == Shape::Prose { TooWide::Lines } else { TooWide::Hide },
-                    footer: terminal && !settings.quiet && shape == Shape::Rows,
-                    paint,
-                },
-            )),
-            Format::Csv => Box::new(CsvWriter::new(sink, header, null, terminal)),
-            Format::Tsv => Box::new(TsvWriter::new(sink, header, null, terminal)),
-            Format::Json => Box::new(JsonWriter::new(sink, Layout::Array, terminal)),
-            Format::Ndjson => Box::new(JsonWriter::new(sink, Layout::Lines, terminal)),
-            Format::Markdown => Box::new(MarkdownWriter::new(sink, null, terminal)),
-            Format::Line => Box::new(LineWriter::new(sink, null, terminal, paint)),
-            Format::Parquet => Box::new(ParquetWriter::new(sink)),
-            Format::Arrow => Box::new(IpcWriter::new(sink, flavour)),
-            Format::Null => Box::new(NullWriter),
-        })
+        let Self { destination, settings, .. } = self;
+        Ok(writer_of(destination, format, shape, settings, flavour))
     }
 
     /// Writes one whole result that is in memory, such as documentation.
@@ -236,7 +215,22 @@ impl Output {
         let schema: SchemaRef = batch.schema();
         let written: io::Result<()> =
             writer.begin(&schema).and_then(|()| writer.write(batch)).and_then(|()| writer.finish());
-        written.map_err(Failure::from_output)
+        drop(writer);
+        written.map_err(Failure::from_output)?;
+        self.finished();
+        Ok(())
+    }
+
+    /// Takes note that the last writer got its whole result.
+    pub(crate) fn finished(&mut self) {
+        self.unfinished = self.unfinished.saturating_sub(1);
+    }
+
+    /// Takes note that something else stands between the results on a terminal, such as a prompt.
+    pub(crate) fn interrupted_by_prompt(&mut self) {
+        if self.is_terminal() {
+            self.results = 0;
+        }
     }
 
     /// Writes what is buffered, so that a reader of a pipe sees it now.
@@ -252,8 +246,55 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Those of the disk or the pipe.
+    /// Those of the disk or the pipe; or when a result in a file is not whole, since it was cancelled or failed.
     pub(crate) fn commit(self) -> Result<(), Failure> {
+        if self.unfinished > 0 && self.destination.is_regular_file() {
+            return Err(Failure::failed("a result was cut off, so its file was not kept"));
+        }
         self.destination.commit().map_err(Failure::from_output)
+    }
+}
+
+fn no_bytes_on_a_terminal() -> Failure {
+    Failure::usage("a terminal can't show Parquet or Arrow")
+        .with_hint("name a file: `-o result.parquet`, or send it to a pipe")
+}
+
+/// The writer of a format for one result.
+pub(super) fn writer_of<'a, W: io::Write + Send + 'a>(
+    sink: W,
+    format: Format,
+    shape: Shape,
+    settings: &OutputSettings,
+    flavour: Flavour,
+) -> Box<dyn ResultWriter + 'a> {
+    let auto = settings.format == Format::Auto;
+    let terminal = settings.terminal.is_some();
+    let (header, null, paint) = (settings.header, settings.null.as_deref(), settings.paint);
+    if shape == Shape::Plan && (auto || format == Format::Table) {
+        return Box::new(PlanWriter::new(sink, terminal, paint));
+    }
+    match format {
+        Format::Auto | Format::Table => {
+            let style = TableStyle {
+                header,
+                null: null.unwrap_or(if shape == Shape::Prose { "" } else { "NULL" }).to_owned(),
+                width: settings.terminal,
+                overflow: if shape == Shape::Prose { Overflow::Wrap } else { Overflow::Cut },
+                too_wide: if auto || shape == Shape::Prose { TooWide::Lines } else { TooWide::Hide },
+                footer: terminal && !settings.quiet && shape == Shape::Rows,
+                paint,
+            };
+            Box::new(TableWriter::new(sink, style))
+        }
+        Format::Csv => Box::new(CsvWriter::new(sink, header, null, terminal)),
+        Format::Tsv => Box::new(TsvWriter::new(sink, header, null, terminal)),
+        Format::Json => Box::new(JsonWriter::new(sink, Layout::Array, terminal)),
+        Format::Ndjson => Box::new(JsonWriter::new(sink, Layout::Lines, terminal)),
+        Format::Markdown => Box::new(MarkdownWriter::new(sink, null, terminal)),
+        Format::Line => Box::new(LineWriter::new(sink, null, terminal, paint)),
+        Format::Parquet => Box::new(ParquetWriter::new(sink)),
+        Format::Arrow => Box::new(IpcWriter::new(sink, flavour)),
+        Format::Null => Box::new(NullWriter),
     }
 }

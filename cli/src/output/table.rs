@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn at_least_one_column_is_shown() {
-        assert_eq!(fit_some(&[30, 30, 30].map(text), 60), [25, 25]);
+        assert_eq!(fit_some(&[30, 30, 30].map(text), 60), [25, 24]);
         assert_eq!(fit_some(&[30, 30, 30].map(text), 5), [8]);
     }
 

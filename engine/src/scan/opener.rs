@@ -188,7 +188,7 @@ impl Batches {
 
 /// From a block to a batch of the wanted columns and rows.
 enum Decoding {
-    Logs { decoder: LogsDecoder, filter: Option<Filter>, output: Vec<usize>, schema: SchemaRef },
+    Logs { decoder: Box<LogsDecoder>, filter: Option<Filter>, output: Vec<usize>, schema: SchemaRef },
     Rejects { decoder: RejectsDecoder, filter: Option<Arc<dyn PhysicalExpr>>, output: Vec<usize> },
 }
 
@@ -217,7 +217,7 @@ impl Decoding {
                 let mut decoder = LogsDecoder::new(&columns, opener.layout).with_max_line(max_line);
                 decoder.set_log_object(name);
                 let filter = predicate.map(|predicate| Filter::new(predicate, &decoded)).transpose()?;
-                Self::Logs { decoder, filter, output, schema }
+                Self::Logs { decoder: Box::new(decoder), filter, output, schema }
             }
             Table::Rejects => {
                 let mut decoder = RejectsDecoder::new(&columns, opener.layout).with_max_line(max_line);

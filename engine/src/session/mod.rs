@@ -118,6 +118,9 @@ impl Session {
         let listed = tokio::task::spawn_blocking(move || Listing::of(&sources)).await;
         let listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
         let progress = Arc::new(Progress::default());
+        if let (0, Some((name, why))) = (listing.object_count(), listing.unreadable.first()) {
+            return Err(Error::new(why.kind(), why.to_string()).in_object(name));
+        }
         listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
         let scan = options.scan_options(&progress);
         let context = context(&options, &scan).map_err(set_up)?;

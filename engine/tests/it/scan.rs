@@ -184,7 +184,7 @@ fn any_split_into_ranges_gives_the_same_rows() {
 #[tokio::test]
 async fn big_files_are_split_and_compressed_ones_are_not() {
     let directory = tempfile::tempdir().unwrap();
-    let text = log(0..80_000);
+    let text = log(0..90_000);
     assert!(text.len() > 16 << 20, "{}", text.len());
     std::fs::write(directory.path().join("plain"), &text).unwrap();
     let options = || SessionOptions::new().with_threads(4);
@@ -213,7 +213,11 @@ async fn compression_is_told_by_content() {
     std::fs::write(directory.path().join("gzip"), packer.finish().unwrap()).unwrap();
     std::fs::write(directory.path().join("zstd.log"), zstd::encode_all(three.as_bytes(), 3).unwrap()).unwrap();
     let session = session(directory.path(), SessionOptions::new()).await;
-    let counted = table(session.context(), "SELECT (SELECT count(*) FROM logs) AS rows, (SELECT count(*) FROM rejects) AS rejects").await;
+    let counted = table(
+        session.context(),
+        "SELECT (SELECT count(*) FROM logs) AS rows, (SELECT count(*) FROM rejects) AS rejects",
+    )
+    .await;
     let (rows, rejects) = counts(0..300);
     assert!(counted.contains(&format!("| {rows} ")) && counted.contains(&format!("| {rejects} ")), "{counted}");
 }

@@ -129,7 +129,11 @@ async fn every_line_is_accounted_for() {
     assert_eq!((example.line_number, example.log_object.ends_with("packed")), (6, true));
 
     // The tables say the same.
-    let counted = table(session.context(), "SELECT (SELECT count(*) FROM logs) AS rows, (SELECT count(*) FROM rejects) AS rejects").await;
+    let counted = table(
+        session.context(),
+        "SELECT (SELECT count(*) FROM logs) AS rows, (SELECT count(*) FROM rejects) AS rejects",
+    )
+    .await;
     assert!(counted.contains(&format!("| {} ", report.rows)), "{counted}");
     assert!(counted.contains(&format!("| {} ", report.rejects)), "{counted}");
 }

@@ -157,6 +157,7 @@ impl Shell {
     async fn run(&mut self, sql: &str) -> Result<(), Failure> {
         let start = Instant::now();
         let Some(output) = &mut self.output else { return Ok(()) };
+        output.interrupted_by_prompt();
         let mode = self.surroundings.progress(self.behaviour.progress);
         let mut watch = Watch::start(mode, self.surroundings.stderr, self.session.progress());
         let mut runner = Runner {
@@ -171,8 +172,9 @@ impl Shell {
         let messages = self.surroundings.messages;
         match ended {
             Some(rows) => {
-                let rows = rows?;
-                if self.timer {
+                if let Some(rows) = rows?
+                    && self.timer
+                {
                     messages.plain(&format!("{} in {:.3} s", count(rows, "row"), start.elapsed().as_secs_f64()));
                 }
             }

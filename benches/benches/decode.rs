@@ -1,0 +1,101 @@
+//! How fast lines in memory become record batches, by how many columns are wanted and how text is laid out.
+//!
+//! `cargo bench -p s3log-benches --bench decode`
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringViewArray};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use s3log_benches::generate::{Generator, Options};
+use s3log_engine::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, LogsDecoder};
+use s3log_engine::schema::{LogsColumn, Table, TextLayout};
+
+/// As many blocks as do not fit into the caches, so that each comes from memory as in a scan.
+const BUFFER_BYTES: usize = 64 << 20;
+const SEED: u64 = 1;
+const SAMPLES: usize = 20;
+const SECONDS: Duration = Duration::from_secs(4);
+
+/// Columns from few to all.
+const WIDTHS: [(&str, &[&str]); 6] = [
+    ("none", &[]),
+    ("time", &["time"]),
+    ("top addresses", &["remote_ip", "bytes_sent"]),
+    ("four", &["time", "remote_ip", "key", "http_status"]),
+    ("eight", &["bucket", "time", "remote_ip", "operation", "key", "http_status", "bytes_sent", "user_agent"]),
+    ("object key", &["object_key"]),
+];
+
+fn blocks() -> Vec<Block> {
+    let buffer = Generator::new(&Options { seed: SEED, ..Options::default() }).buffer(BUFFER_BYTES);
+    let mut blocks = LineBlocks::new(BufferPool::new(BLOCK_SIZE)).without_line_numbers();
+    let mut cut = Vec::new();
+    let mut rest = &buffer[..];
+    while !rest.is_empty() {
+        rest = &rest[blocks.push(rest)..];
+        cut.extend(std::iter::from_fn(|| blocks.next_block()));
+    }
+    cut.extend(std::iter::from_fn(|| blocks.finish()));
+    cut
+}
+
+fn positions(names: &[&str]) -> Vec<usize> {
+    let schema = Table::Logs.schema(TextLayout::Views);
+    names.iter().filter_map(|name| schema.index_of(name).ok()).collect()
+}
+
+fn decode_all(blocks: &[Block], columns: &[usize], layout: TextLayout) -> usize {
+    let mut decoder = LogsDecoder::new(columns, layout);
+    decoder.set_log_object("logs/2026-01-15-10-22-41-0123456789ABCDEF");
+    blocks.iter().filter_map(|block| decoder.decode(block).ok()).map(|batch| black_box(batch).num_rows()).sum()
+}
+
+fn bytes(blocks: &[Block]) -> u64 {
+    blocks.iter().map(|block| block.bytes().len() as u64).sum()
+}
+
+fn widths(criterion: &mut Criterion) {
+    let blocks = blocks();
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(Throughput::Bytes(bytes(&blocks))).sample_size(SAMPLES).measurement_time(SECONDS);
+    for (name, columns) in WIDTHS {
+        let columns = positions(columns);
+        group.bench_function(name, |bencher| bencher.iter(|| decode_all(&blocks, &columns, TextLayout::Views)));
+    }
+    let every: Vec<usize> = (0..LogsColumn::COUNT).collect();
+    for layout in [TextLayout::Views, TextLayout::Plain] {
+        group.bench_with_input(BenchmarkId::new("all", format!("{layout:?}")), &layout, |bencher, layout| {
+            bencher.iter(|| decode_all(&blocks, &every, *layout));
+        });
+    }
+    group.finish();
+}
+
+/// What the decoder's unchecked constructor of views spares: validating each of them again.
+fn text(criterion: &mut Criterion) {
+    let blocks = blocks();
+    let columns = positions(&["key", "request_uri", "user_agent", "host_id"]);
+    let mut decoder = LogsDecoder::new(&columns, TextLayout::Views);
+    let batches: Vec<RecordBatch> = blocks.iter().filter_map(|block| decoder.decode(block).ok()).collect();
+    let mut group = criterion.benchmark_group("text");
+    group.throughput(Throughput::Bytes(bytes(&blocks))).sample_size(SAMPLES).measurement_time(SECONDS);
+    group.bench_function("decode four columns, views unchecked", |bencher| {
+        bencher.iter(|| decode_all(&blocks, &columns, TextLayout::Views));
+    });
+    group.bench_function("only check the views of four columns", |bencher| {
+        bencher.iter(|| batches.iter().filter(|batch| black_box(check(batch))).count());
+    });
+    group.finish();
+}
+
+fn check(batch: &RecordBatch) -> bool {
+    batch.columns().iter().all(|column| {
+        let views = column.as_string_view();
+        let buffers = views.data_buffers().to_vec();
+        StringViewArray::try_new(views.views().clone(), buffers, views.nulls().cloned()).is_ok()
+    })
+}
+
+criterion_group!(benches, widths, text);
+criterion_main!(benches);

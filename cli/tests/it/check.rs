@@ -1,0 +1,61 @@
+//! `s3log check`: every line is accounted for.
+
+use insta::assert_snapshot;
+
+use crate::{exit_code, run, s3log};
+
+#[test]
+fn an_account_of_good_logs() {
+    assert_snapshot!(run(&["check", "fixtures/bucket"]));
+}
+
+#[test]
+fn an_account_of_rejects_shows_each_reason_with_an_example() {
+    assert_snapshot!(run(&["check", "fixtures/rejects", "fixtures/hostile", "fixtures/shapes/blank-lines.log"]));
+}
+
+#[test]
+fn an_account_for_programs() {
+    assert_snapshot!(run(&[
+        "check",
+        "--format",
+        "json",
+        "fixtures/rejects/bad-numbers.log",
+        "fixtures/hostile/forged.log"
+    ]));
+}
+
+#[test]
+fn the_last_line_is_the_balance_whatever_is_read() {
+    for source in ["bucket", "compressed", "shapes", "hostile", "rejects", "dialects"] {
+        let output = s3log().args(["check", &format!("fixtures/{source}")]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let last = text.lines().last().unwrap();
+        let numbers: Vec<u64> = last
+            .split(|c: char| !c.is_ascii_digit() && c != ',')
+            .filter_map(|number| number.replace(',', "").parse().ok())
+            .collect();
+        let [lines, rows, rejects, blank] = numbers[..] else { panic!("{last}") };
+        assert_eq!(lines, rows + rejects, "{source}");
+        let group = |n: u64| indicatif::HumanCount(n).to_string();
+        let expected = format!(
+            "lines = rows + rejects: {} = {} + {} (blank {})",
+            group(lines),
+            group(rows),
+            group(rejects),
+            group(blank)
+        );
+        assert_eq!(last, expected);
+    }
+}
+
+#[test]
+fn exit_codes() {
+    assert_eq!(exit_code(&["check", "fixtures/bucket"]), Some(0));
+    assert_eq!(exit_code(&["check", "fixtures/hostile"]), Some(0));
+    assert_eq!(exit_code(&["check", "--strict", "fixtures/hostile"]), Some(3));
+    assert_eq!(exit_code(&["check", "--max-rejects", "1", "fixtures/hostile"]), Some(0));
+    assert_eq!(exit_code(&["check", "fixtures/rejects"]), Some(3));
+    assert_eq!(exit_code(&["check", "fixtures/nothing"]), Some(1));
+    assert_eq!(exit_code(&["check"]), Some(2));
+}

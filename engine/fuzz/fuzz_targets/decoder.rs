@@ -1,0 +1,71 @@
+//! A log object through the decoder: five bytes that choose columns, layout and the size of pieces, then the object.
+//!
+//! Every line is counted; pieces of any size, fewer columns and the other layout of text give the same rows; every array
+//! passes Arrow's own full validation, which the decoder spares itself.
+#![no_main]
+
+use arrow::array::{Array as _, RecordBatch, make_array};
+use arrow::compute::{cast, concat_batches};
+use s3log_engine::decode::{Block, BufferPool, Counts, LineBlocks, LogsDecoder, RejectsDecoder};
+use s3log_engine::schema::{LogsColumn, TextLayout};
+
+const MAX_LINE: usize = 600;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let Some((choice, object)) = data.split_first_chunk::<5>() else { return };
+    let mask = u32::from_le_bytes([choice[0], choice[1], choice[2], choice[3]]);
+    let columns: Vec<usize> = (0..LogsColumn::COUNT).filter(|column| mask & (1 << column) != 0).collect();
+    let every: Vec<usize> = (0..LogsColumn::COUNT).collect();
+
+    let whole = blocks(object, usize::MAX, 1 << 16);
+    let pieces = blocks(object, usize::from(choice[4] % 97) + 1, usize::from(choice[4]) + 1);
+    let (rows, counts) = logs(&whole, &every, TextLayout::Views);
+    assert_eq!((&rows, counts), (&logs(&pieces, &every, TextLayout::Views).0, counts));
+
+    let (some, counts_of_some) = logs(&whole, &columns, TextLayout::Plain);
+    assert_eq!(counts, counts_of_some);
+    for (field, plain) in some.schema().fields().iter().zip(some.columns()) {
+        let views = rows.column_by_name(field.name()).expect("it is a column of logs");
+        assert_eq!(&cast(views, field.data_type()).expect("text casts to text"), plain);
+    }
+
+    let mut decoder = RejectsDecoder::new(&[0, 1, 2, 3, 4], TextLayout::Views).with_max_line(MAX_LINE);
+    for block in &whole {
+        validate(&decoder.decode(block).expect("arrays fit together"));
+    }
+    assert_eq!(decoder.counts(), counts);
+});
+
+fn blocks(object: &[u8], piece: usize, buffer: usize) -> Vec<Block> {
+    let mut blocks = LineBlocks::new(BufferPool::new(buffer)).with_max_line(MAX_LINE);
+    let mut cut = Vec::new();
+    for mut piece in object.chunks(piece.min(object.len().max(1))) {
+        while !piece.is_empty() {
+            piece = &piece[blocks.push(piece)..];
+            cut.extend(std::iter::from_fn(|| blocks.next_block()));
+        }
+    }
+    cut.extend(std::iter::from_fn(|| blocks.finish()));
+    cut
+}
+
+fn logs(blocks: &[Block], columns: &[usize], layout: TextLayout) -> (RecordBatch, Counts) {
+    let mut decoder = LogsDecoder::new(columns, layout).with_max_line(MAX_LINE);
+    decoder.set_log_object("an object with a long name");
+    let batches: Vec<_> = blocks.iter().map(|block| decoder.decode(block).expect("arrays fit together")).collect();
+    batches.iter().for_each(validate);
+    let schema = decoder.schema();
+    let batch = if columns.is_empty() {
+        RecordBatch::new_empty(schema)
+    } else {
+        concat_batches(&schema, &batches).expect("batches of one schema")
+    };
+    (batch, decoder.counts())
+}
+
+fn validate(batch: &RecordBatch) {
+    for column in batch.columns() {
+        column.to_data().validate_full().expect("arrays are valid");
+        assert_eq!(make_array(column.to_data()).len(), batch.num_rows());
+    }
+}
