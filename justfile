@@ -36,11 +36,10 @@ readme:
 bench *args:
     cargo bench -p s3log-benches --no-default-features --bench parse {{ args }}
 
-# Fuzz the parser (line, lines, time, number, key); needs nightly and cargo-fuzz
-[working-directory("parser")]
+# Fuzz the parser (line, lines, time, number, key) or the decoder (decoder); needs nightly and cargo-fuzz
 fuzz target="line" *args:
-    mkdir -p fuzz/corpus/{{ target }}
-    cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} -- -dict=fuzz/s3log.dict -max_len=600 {{ args }}
+    cd {{ if target == "decoder" { "engine" } else { "parser" } }} && mkdir -p fuzz/corpus/{{ target }} && \
+        cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} -- -dict=../parser/fuzz/s3log.dict {{ args }}
 
 # Write the generated part of fixtures/ again
 fixtures:
