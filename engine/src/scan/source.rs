@@ -1,5 +1,6 @@
 //! The scan as DataFusion sees it: a `FileSource` that takes projections and filters.
 
+use super::object::LogObject;
 use super::opener::{LogOpener, Metrics, needs_whole_objects};
 use super::progress::Progress;
 use crate::decode::{BLOCK_SIZE, BufferPool, MAX_LINE};
@@ -9,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
-use datafusion::datasource::physical_plan::{FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::LexOrdering;
@@ -206,9 +207,11 @@ impl FileSource for S3LogSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> DataFusionResult<Option<FileScanConfig>> {
-        // The opener reads a compressed object as a whole whatever its ranges say; here only what is known now counts.
+        // What the tables of this crate planned is cut already, by what they know of each object. Of other files it is
+        // not known here which are compressed: the opener reads those as a whole whatever their ranges say.
+        let is_planned = |group: &FileGroup| group.iter().any(|file| file.extension::<LogObject>().is_some());
         let unsplittable = config.file_compression_type.is_compressed() || !self.splits_objects();
-        if unsplittable || config.file_groups.len() >= target_partitions {
+        if unsplittable || config.file_groups.iter().any(is_planned) {
             return Ok(None);
         }
         let groups = FileGroupPartitioner::new()
