@@ -41,6 +41,12 @@ fuzz target="line" *args:
     cd {{ if target == "decoder" { "engine" } else { "parser" } }} && mkdir -p fuzz/corpus/{{ target }} && \
         cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} -- -dict=../parser/fuzz/s3log.dict {{ args }}
 
+# Fuzz the decoder into Arrow; needs nightly and cargo-fuzz
+[working-directory("engine")]
+fuzz-decoder *args:
+    mkdir -p fuzz/corpus/decoder
+    cargo +nightly fuzz run decoder fuzz/corpus/decoder -- -dict=../parser/fuzz/s3log.dict -max_len=4000 {{ args }}
+
 # Write the generated part of fixtures/ again
 fixtures:
     cargo run -p s3log-benches --no-default-features --bin genlog -- fixtures fixtures

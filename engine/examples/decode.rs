@@ -1,6 +1,7 @@
 //! Bytes into Arrow, without DataFusion and without I/O of the library's own.
 //!
 //! `cargo run -p s3log-engine --no-default-features --release --example decode -- FILE`
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;

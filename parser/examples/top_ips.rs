@@ -1,6 +1,7 @@
 //! The parser alone over a file: who was sent how many bytes.
 //!
 //! `cargo run -p s3log-parser --release --example top_ips -- FILE`
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
 use s3log_parser::{Field, FieldSet, Lines, Parser, Record};
 use std::collections::HashMap;

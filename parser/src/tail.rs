@@ -56,20 +56,23 @@ fn fits(index: usize, token: &[u8]) -> bool {
 
 /// `[a-z]{2}(-[a-z]+){1,3}-[0-9]{1,2}`: `us-east-1`, `us-gov-west-1`.
 fn is_region(token: &[u8]) -> bool {
-    let mut parts = token.split(|byte| *byte == b'-');
-    let area = parts.next().unwrap_or_default();
-    let number = parts.next_back().unwrap_or_default();
-    let mut names = 0;
-    let named = parts.all(|part| {
-        names += 1;
-        !part.is_empty() && part.iter().all(u8::is_ascii_lowercase)
-    });
-    named
-        && (1..=3).contains(&names)
-        && area.len() == 2
-        && area.iter().all(u8::is_ascii_lowercase)
-        && (1..=2).contains(&number.len())
-        && number.iter().all(u8::is_ascii_digit)
+    let area_and_names = match token {
+        [rest @ .., b'-', tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit() => rest,
+        [rest @ .., b'-', ones] if ones.is_ascii_digit() => rest,
+        _ => return false,
+    };
+    let [first, second, b'-', names @ ..] = area_and_names else { return false };
+    let mut dashes = 0;
+    let mut before = b'-';
+    for &byte in names {
+        if byte == b'-' && before != b'-' {
+            dashes += 1;
+        } else if !byte.is_ascii_lowercase() {
+            return false;
+        }
+        before = byte;
+    }
+    first.is_ascii_lowercase() && second.is_ascii_lowercase() && before != b'-' && dashes < 3
 }
 
 /// Whether the token at the front is what stands in the place of the signature version in nearly every line.

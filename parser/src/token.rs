@@ -18,11 +18,17 @@ const SPACES: u64 = LOW_BITS * b' ' as u64;
 /// The failure of every parser of this crate: backtrack, nothing said.
 pub(crate) const MISFIT: nom::Err<()> = nom::Err::Error(());
 
+/// Tokens of up to this length are searched eight bytes at a time; a call of `memchr` pays for longer ones.
+const SHORT: usize = 16;
+
 /// Length of the run of bytes before the first space, or of everything.
 #[inline]
 pub(crate) fn token_len(input: &[u8]) -> usize {
     let mut at = 0;
     while let Some(word) = input.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        if at == SHORT {
+            return memchr(b' ', &input[SHORT..]).map_or(input.len(), |len| SHORT + len);
+        }
         let differs = u64::from_le_bytes(*word) ^ SPACES;
         // The lowest high bit that is left marks the first zero byte; higher ones may be wrong, and are not looked at.
         let zeros = differs.wrapping_sub(LOW_BITS) & !differs & HIGH_BITS;

@@ -10,11 +10,11 @@ use std::path::Path;
 pub(crate) fn line(number: usize) -> String {
     let (minute, second) = (number / 60 % 60, number % 60);
     let (hour, day) = (number / 3600 % 24, 14 + number / 86_400 % 10);
-    let ip = if number % 11 == 0 { "-".to_owned() } else { format!("192.0.2.{}", number % 13) };
+    let ip = if number.is_multiple_of(11) { "-".to_owned() } else { format!("192.0.2.{}", number % 13) };
     let status = [200, 206, 403, 404, 200][number % 5];
     let operation = ["REST.GET.OBJECT", "REST.HEAD.OBJECT", "REST.PUT.OBJECT", "WEBSITE.GET.OBJECT"][number % 4];
     let key = ["a%2520b.parquet", "plain.parquet", "caf%25C3%25A9.jpg", "x+y%252Bz"][number % 4];
-    let sent = if number % 7 == 0 { "-".to_owned() } else { (number * 37 % 5000).to_string() };
+    let sent = if number.is_multiple_of(7) { "-".to_owned() } else { (number * 37 % 5000).to_string() };
     let agent = ["curl/8.4.0", "aws-cli/2.11.4 \"quoted\" thing", "-", "Mozilla/5.0 (X11; Linux x86_64)"][number % 4];
     let tail =
         ["", " v1", " - hostid SigV4 - AuthHeader host TLSv1.3 - Yes us-east-1", " - h - - - - - - - - more and more"]

@@ -1,4 +1,5 @@
 //! Tests of the engine from outside, in one binary: linking DataFusion is the slow part.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod functions;
 mod laws;
