@@ -36,10 +36,11 @@ readme:
 bench *args:
     cargo bench -p s3log-benches --no-default-features --bench parse {{ args }}
 
-# Fuzz the parser (line, lines, time, number, key) or the decoder (decoder); needs nightly and cargo-fuzz
+# Fuzz the parser (line, lines, time, number, key); needs nightly and cargo-fuzz
+[working-directory("parser")]
 fuzz target="line" *args:
-    cd {{ if target == "decoder" { "engine" } else { "parser" } }} && mkdir -p fuzz/corpus/{{ target }} && \
-        cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} -- -dict=../parser/fuzz/s3log.dict {{ args }}
+    mkdir -p fuzz/corpus/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} -- -dict=fuzz/s3log.dict -max_len=600 {{ args }}
 
 # Fuzz the decoder into Arrow; needs nightly and cargo-fuzz
 [working-directory("engine")]
