@@ -18,15 +18,13 @@ use s3log_parser::{Field, FieldSet, Kind};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Which of the located records a column is built of.
+/// Which of the located records a column is built of, and how.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rows<'a> {
-    All,
-    /// Those with these numbers; with `compact` their texts are copied, so that the block can be let go.
-    Selected {
-        rows: &'a [u32],
-        compact: bool,
-    },
+pub(crate) struct Rows<'a> {
+    /// The numbers of the records, or all.
+    pub(crate) selected: Option<&'a [u32]>,
+    /// Whether texts are copied, so that the block can be let go.
+    pub(crate) compact: bool,
 }
 
 /// Up to this many columns of text each field is validated by itself; beyond, the whole block is.
@@ -135,7 +133,7 @@ impl LogsDecoder {
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
         let rows = self.locate(block);
         let every: Vec<usize> = (0..self.columns.len()).collect();
-        let arrays = self.arrays(block, &every, Rows::All)?;
+        let arrays = self.arrays(block, &every, Rows { selected: None, compact: false })?;
         Ok(batch(Arc::clone(&self.schema), arrays, rows)?)
     }
 
@@ -148,10 +146,11 @@ impl LogsDecoder {
 
     /// Some columns of the records that were located, by position among the decoder's columns.
     pub(crate) fn arrays(&self, block: &Block, columns: &[usize], rows: Rows<'_>) -> Result<Vec<ArrayRef>, Error> {
-        let one = |position: &usize| match rows {
-            Rows::All => self.array(block, self.columns[*position], 0..self.located.rows, false),
-            Rows::Selected { rows, compact } => {
-                self.array(block, self.columns[*position], rows.iter().map(|row| *row as usize), compact)
+        let one = |position: &usize| match rows.selected {
+            None => self.array(block, self.columns[*position], 0..self.located.rows, rows.compact),
+            Some(selected) => {
+                let numbers = selected.iter().map(|row| *row as usize);
+                self.array(block, self.columns[*position], numbers, rows.compact)
             }
         };
         columns.iter().map(one).collect()

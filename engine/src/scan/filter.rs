@@ -45,17 +45,20 @@ impl Selected {
 
     /// For columns that are only looked at.
     fn borrowed(&self) -> Rows<'_> {
-        match self {
-            Self::All => Rows::All,
-            Self::Rows(rows) => Rows::Selected { rows, compact: false },
-        }
+        Rows { selected: self.numbers(), compact: false }
     }
 
-    /// For columns that leave the scan: few rows of a block of `rows` must not keep all of it alive.
-    pub(super) fn for_output(&self, rows: usize) -> Rows<'_> {
+    /// For columns that leave the scan, with their texts copied if that is asked for, or if few rows of a block of `rows`
+    /// would keep all of it alive.
+    pub(super) fn for_output(&self, rows: usize, compact: bool) -> Rows<'_> {
+        let few = self.count(rows) * 2 < rows;
+        Rows { selected: self.numbers(), compact: compact || few }
+    }
+
+    fn numbers(&self) -> Option<&[u32]> {
         match self {
-            Self::All => Rows::All,
-            Self::Rows(left) => Rows::Selected { rows: left, compact: left.len() * 2 < rows },
+            Self::All => None,
+            Self::Rows(rows) => Some(rows),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! The main entry points are [`S3LogSource`] for whoever builds a `FileScanConfig`, and [`S3LogFormat`] for DataFusion's
 //! listing tables.
 
+mod compact;
 mod compression;
 mod filter;
 mod format;
@@ -18,6 +19,7 @@ mod progress;
 mod reader;
 mod source;
 
+pub use compact::CopyTextUnderBuffers;
 pub(crate) use compression::{Compression, MAGIC_LEN};
 pub use format::{S3LogFormat, S3LogFormatFactory};
 pub use object::LogObject;

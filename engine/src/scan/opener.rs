@@ -29,6 +29,8 @@ pub(super) struct LogOpener {
     /// The columns that leave the scan, by position in the table, in order.
     pub(super) output: Vec<usize>,
     pub(super) predicate: Option<Arc<dyn PhysicalExpr>>,
+    /// Whether batches must not point into blocks.
+    pub(super) compact: bool,
     pub(super) options: ScanOptions,
     pub(super) pool: BufferPool,
     pub(super) stdin_taken: Arc<AtomicBool>,
@@ -188,7 +190,7 @@ impl Batches {
 
 /// From a block to a batch of the wanted columns and rows.
 enum Decoding {
-    Logs { decoder: Box<LogsDecoder>, filter: Option<Filter>, output: Vec<usize>, schema: SchemaRef },
+    Logs { decoder: Box<LogsDecoder>, filter: Option<Filter>, output: Vec<usize>, schema: SchemaRef, compact: bool },
     Rejects { decoder: RejectsDecoder, filter: Option<Arc<dyn PhysicalExpr>>, output: Vec<usize> },
 }
 
@@ -217,7 +219,7 @@ impl Decoding {
                 let mut decoder = LogsDecoder::new(&columns, opener.layout).with_max_line(max_line);
                 decoder.set_log_object(name);
                 let filter = predicate.map(|predicate| Filter::new(predicate, &decoded)).transpose()?;
-                Self::Logs { decoder: Box::new(decoder), filter, output, schema }
+                Self::Logs { decoder: Box::new(decoder), filter, output, schema, compact: opener.compact }
             }
             Table::Rejects => {
                 let mut decoder = RejectsDecoder::new(&columns, opener.layout).with_max_line(max_line);
@@ -238,7 +240,7 @@ impl Decoding {
 
     fn decode(&mut self, block: &Block) -> DataFusionResult<(RecordBatch, Counts)> {
         match self {
-            Self::Logs { decoder, filter, output, schema } => {
+            Self::Logs { decoder, filter, output, schema, compact } => {
                 let before = decoder.counts();
                 let rows = decoder.locate(block);
                 let counts = decoder.counts() - before;
@@ -246,7 +248,7 @@ impl Decoding {
                     Some(filter) => filter.select(decoder, block, rows)?,
                     None => super::filter::Selected::All,
                 };
-                let arrays = decoder.arrays(block, output, selected.for_output(rows))?;
+                let arrays = decoder.arrays(block, output, selected.for_output(rows, *compact))?;
                 let batch = batch(Arc::clone(schema), arrays, selected.count(rows)).map_err(Error::from)?;
                 Ok((batch, counts))
             }

@@ -77,6 +77,7 @@ pub struct S3LogSource {
     layout: Option<TextLayout>,
     projection: SplitProjection,
     predicate: Option<Arc<dyn PhysicalExpr>>,
+    compact: bool,
     options: ScanOptions,
     metrics: ExecutionPlanMetricsSet,
     pool: BufferPool,
@@ -95,6 +96,7 @@ impl S3LogSource {
             projection: SplitProjection::unprojected(&table_schema),
             table_schema,
             predicate: None,
+            compact: false,
             options: ScanOptions::default(),
             metrics: ExecutionPlanMetricsSet::new(),
             pool: BufferPool::new(BLOCK_SIZE),
@@ -113,6 +115,14 @@ impl S3LogSource {
     #[must_use]
     pub fn with_predicate(mut self, predicate: Arc<dyn PhysicalExpr>) -> Self {
         self.predicate = Some(conjunction(self.predicate.into_iter().chain([predicate])));
+        self
+    }
+
+    /// The same with texts copied out of the blocks that were read, for operators that hold on to many batches: a view
+    /// keeps its whole block alive, however little of it is wanted.
+    #[must_use]
+    pub fn compacting(mut self) -> Self {
+        self.compact = true;
         self
     }
 
@@ -159,6 +169,7 @@ impl FileSource for S3LogSource {
             layout,
             output: self.projection.file_indices.clone(),
             predicate: self.predicate.clone(),
+            compact: self.compact,
             options: self.options.clone(),
             pool: self.pool.clone(),
             stdin_taken: Arc::clone(&self.stdin_taken),
@@ -194,6 +205,9 @@ impl FileSource for S3LogSource {
 
     fn fmt_extra(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ", table={}", self.table.name())?;
+        if self.compact {
+            f.write_str(", text=copied")?;
+        }
         match &self.predicate {
             Some(predicate) => write!(f, ", predicate={predicate}"),
             None => Ok(()),

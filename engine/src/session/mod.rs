@@ -1,7 +1,7 @@
 //! A DataFusion session with everything of this crate in it.
 
 use crate::error::Error;
-use crate::scan::{OnUnreadable, S3LogFormatFactory, ScanOptions};
+use crate::scan::{CopyTextUnderBuffers, OnUnreadable, S3LogFormatFactory, ScanOptions};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
 use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange};
@@ -210,6 +210,7 @@ fn context(options: &SessionOptions, scan: &ScanOptions) -> DataFusionResult<Ses
         .with_config(config)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(CopyTextUnderBuffers))
         .with_table_factory(STORED_AS.to_owned(), Arc::clone(&factory) as _)
         .build();
     let context = SessionContext::new_with_state(state).enable_url_table();
