@@ -23,6 +23,7 @@ use std::sync::Arc;
 pub(crate) enum Rows<'a> {
     All,
     /// Those with these numbers; with `compact` their texts are copied, so that the block can be let go.
+    #[cfg_attr(not(feature = "datafusion"), expect(dead_code, reason = "only the filters of scans select rows"))]
     Selected {
         rows: &'a [u32],
         compact: bool,
