@@ -11,7 +11,7 @@
 //! - A third one patiently guesses names of dumps. On the 15th at 16:20 the administrator makes one of them readable for
 //!   everybody, and in the evening it is downloaded without a signature.
 //!
-//! [`files`] returns the files, [`write`] puts them into a folder. What `fixtures/` holds besides was written by hand.
+//! [`files`] returns the files, [`write()`] puts them into a folder. What `fixtures/` holds besides was written by hand.
 
 mod archive;
 mod company;

@@ -127,15 +127,18 @@ struct Tally {
     blank_lines: u64,
     rows: u64,
     ambiguous: u64,
-    reasons: BTreeMap<String, (u64, Vec<RejectExample>)>,
+    /// In how many lines, and the first of them, each with the position of its object in the listing.
+    reasons: BTreeMap<String, (u64, Vec<(usize, RejectExample)>)>,
     field_counts: BTreeMap<usize, u64>,
 }
 
 impl Worker {
     async fn run(mut self) -> Tally {
         let listing = Arc::clone(&self.listing);
-        while let Some(listed) = listing.objects.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            match self.read(listed).await {
+        loop {
+            let position = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(listed) = listing.objects.get(position) else { break };
+            match self.read(position, listed).await {
                 Ok(()) => {
                     self.tally.objects += 1;
                     self.progress.object_done();
@@ -146,7 +149,7 @@ impl Worker {
         self.tally
     }
 
-    async fn read(&mut self, listed: &Listed) -> Result<(), Error> {
+    async fn read(&mut self, position: usize, listed: &Listed) -> Result<(), Error> {
         let source = match listed.object.origin() {
             Origin::File(path) => Source::file(path, None, listed.size)?,
             Origin::Stdin => Some(Source::Stdin(tokio::io::stdin())),
@@ -165,7 +168,7 @@ impl Worker {
             match block {
                 Ok(Some(block)) => {
                     let before = (self.tally.rows, self.tally.rejects(), self.tally.blank_lines);
-                    self.tally.count(&block, &mut parser, listed, self.max_line, self.options);
+                    self.tally.count(&block, &mut parser, (position, listed), self.max_line, self.options);
                     self.progress.counted(crate::decode::Counts {
                         rows: self.tally.rows - before.0,
                         rejects: self.tally.rejects() - before.1,
@@ -186,18 +189,27 @@ impl Tally {
         self.reasons.values().map(|(count, _)| count).sum()
     }
 
-    fn count(&mut self, block: &Block, parser: &mut Parser, listed: &Listed, max_line: usize, options: CheckOptions) {
+    /// Counts the lines of a block of the object at this position in the listing.
+    fn count(
+        &mut self,
+        block: &Block,
+        parser: &mut Parser,
+        (position, listed): (usize, &Listed),
+        max_line: usize,
+        options: CheckOptions,
+    ) {
         let bytes = block.bytes();
         let mut reject = |reason: String, line: &[u8], number: usize, offset: usize| {
             let (count, examples) = self.reasons.entry(reason).or_default();
             *count += 1;
             if examples.len() < options.examples_per_reason {
-                examples.push(RejectExample {
+                let example = RejectExample {
                     log_object: listed.object.name().to_string(),
                     line_number: block.line_number() + number as u64 - 1,
                     byte_offset: block.offset() + offset as u64,
                     line: line[..line.len().min(crate::decode::kept_of_long_line(max_line))].to_vec(),
-                });
+                };
+                examples.push((position, example));
             }
         };
         if block.too_long().is_some() {
@@ -237,7 +249,8 @@ impl Tally {
             let (total, kept) = self.reasons.entry(reason).or_default();
             *total += count;
             kept.extend(examples);
-            // Which worker met a reason first is chance; which line it was must not be.
+            // Which worker met a reason first is chance. Each took its objects in their order, so the first lines of all
+            // are among what they kept.
             kept.sort();
             kept.truncate(options.examples_per_reason);
         }
@@ -251,7 +264,10 @@ impl Tally {
         let mut reasons: Vec<_> = self
             .reasons
             .into_iter()
-            .map(|(reason, (count, examples))| ReasonCount { reason, count, examples })
+            .map(|(reason, (count, examples))| {
+                let examples = examples.into_iter().map(|(_, example)| example).collect();
+                ReasonCount { reason, count, examples }
+            })
             .collect();
         reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
         CheckReport {
