@@ -11,7 +11,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::datasource::physical_plan::FileScanConfigBuilder;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::{ExecutionPlan, with_new_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use std::sync::Arc;
 
 /// The rule, to be added behind those of DataFusion.
@@ -64,5 +64,5 @@ fn rewrite(plan: Arc<dyn ExecutionPlan>, held_back: bool) -> Result<Arc<dyn Exec
     let held_back = if COPYING.contains(&plan.name()) { false } else { held_back || !STREAMING.contains(&plan.name()) };
     let children = plan.children().into_iter().map(|child| rewrite(Arc::clone(child), held_back));
     let children = children.collect::<Result<Vec<_>>>()?;
-    with_new_children_if_necessary(plan, children)
+    replace_children_if_necessary(plan, children)
 }
