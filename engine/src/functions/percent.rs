@@ -3,6 +3,7 @@
 use super::text_function::{Row, Scratch, TextFunction};
 use super::{Documented, FunctionDoc};
 use memchr::{memchr, memchr2};
+use s3log_parser::value::key::decode_into;
 
 const URL_DECODE: FunctionDoc = FunctionDoc {
     group: "Request-URI",
@@ -45,21 +46,7 @@ pub(super) fn decode<'a>(text: &'a str, plus: Plus, scratch: &'a mut Scratch) ->
     let Scratch { bytes, text: repaired } = scratch;
     bytes.clear();
     bytes.extend_from_slice(&encoded[..first]);
-    let mut rest = &encoded[first..];
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
-        bytes.push(match (byte, behind) {
-            (b'+', _) if plus == Plus::Space => b' ',
-            (b'%', [high, low, behind @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = behind;
-                    high << 4 | low
-                }
-                _ => b'%',
-            },
-            _ => *byte,
-        });
-    }
+    decode_into(&encoded[first..], plus == Plus::Space, bytes);
     if let Ok(text) = str::from_utf8(bytes) {
         return text;
     }
@@ -71,16 +58,6 @@ pub(super) fn decode<'a>(text: &'a str, plus: Plus, scratch: &'a mut Scratch) ->
         }
     }
     repaired
-}
-
-/// The value of a hexadecimal digit.
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

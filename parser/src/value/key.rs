@@ -59,7 +59,14 @@ pub fn form_decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-fn decode_into(text: &[u8], plus_is_space: bool, decoded: &mut Vec<u8>) {
+/// Percent-decoding, once, appended to a buffer that can be used again; `+` is a space if the caller says so.
+///
+/// ```
+/// let mut decoded = Vec::new();
+/// s3log_parser::value::key::decode_into(b"a+b%21", true, &mut decoded);
+/// assert_eq!(decoded, b"a b!");
+/// ```
+pub fn decode_into(text: &[u8], plus_is_space: bool, decoded: &mut Vec<u8>) {
     let mut rest = text;
     while let [byte, tail @ ..] = rest {
         let (value, behind) = match (byte, tail) {
