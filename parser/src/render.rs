@@ -8,6 +8,8 @@ impl Record<'_> {
     ///
     /// A line that has single spaces between its fields and none around them comes back byte by byte: every field as it
     /// was written, quoted if it was, the tail as long as it was. It does not depend on which fields were asked for.
+    /// Of another line the fields come back as they were; that it is [ambiguous](Record::is_ambiguous) may show only
+    /// then, when two spaces kept a second time in its tail from being one.
     ///
     /// ```
     /// let line = b"a1b2 photos [15/Jan/2026:10:22:41 +0000] - AmazonS3 3E57 S3.EXPIRE.OBJECT k \"-\" - - - 12 - - \"-\" \"-\" - hostid - - - - - - -";

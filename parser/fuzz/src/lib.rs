@@ -46,7 +46,12 @@ pub fn line(data: &[u8]) {
     let mut rendered = Vec::new();
     narrow.render(&mut rendered);
     assert_eq!(rendered.as_bstr(), bstr::join(" ", reading.pieces).as_bstr());
-    assert_eq!(parsed(&rendered), Some(everything), "{}", line.as_bstr());
+    let mut again = parsed(&rendered);
+    if let Some(again) = again.as_mut().filter(|_| rendered != line) {
+        // Spaces that were one too many may have kept a second time in the tail from being one.
+        again.ambiguous = everything.ambiguous;
+    }
+    assert_eq!(again, Some(everything), "{}", line.as_bstr());
 }
 
 fn field_set(choice: u32) -> FieldSet {
