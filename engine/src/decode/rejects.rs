@@ -30,6 +30,7 @@ pub struct RejectsDecoder {
     schema: SchemaRef,
     layout: TextLayout,
     max_line: usize,
+    compact: bool,
     log_object: Arc<str>,
     parser: Parser,
     counts: Counts,
@@ -54,6 +55,7 @@ impl RejectsDecoder {
             schema: Arc::new(Schema::new(fields)),
             layout,
             max_line: MAX_LINE,
+            compact: false,
             log_object: Arc::from(""),
             parser: Parser::with_fields(FieldSet::EMPTY),
             counts: Counts::default(),
@@ -69,6 +71,13 @@ impl RejectsDecoder {
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
         self.max_line = max_line;
+        self
+    }
+
+    /// Copies lines out of their blocks if `compact` says so, for callers that hold on to many batches.
+    #[must_use]
+    pub fn with_compact(mut self, compact: bool) -> Self {
+        self.compact = compact;
         self
     }
 
@@ -151,7 +160,8 @@ impl RejectsDecoder {
                 builder.finish(block.buffer())?
             }
             RejectsColumn::Line => {
-                let mut builder = TextBuilder::new(self.layout, rejects.len(), false);
+                let builder = TextBuilder::new(self.layout, rejects.len(), false);
+                let mut builder = if self.compact { builder.compact() } else { builder };
                 for reject in rejects {
                     builder.push(Text::Borrowed(reject.line.bytes, reject.line.offset as u32));
                 }

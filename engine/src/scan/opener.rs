@@ -222,7 +222,8 @@ impl Decoding {
                 Self::Logs { decoder: Box::new(decoder), filter, output, schema, compact: opener.compact }
             }
             Table::Rejects => {
-                let mut decoder = RejectsDecoder::new(&columns, opener.layout).with_max_line(max_line);
+                let decoder = RejectsDecoder::new(&columns, opener.layout);
+                let mut decoder = decoder.with_max_line(max_line).with_compact(opener.compact);
                 decoder.set_log_object(name);
                 let filter =
                     predicate.map(|predicate| reassign_expr_columns(Arc::clone(predicate), &decoded)).transpose()?;
