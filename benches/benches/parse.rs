@@ -34,11 +34,15 @@ fn buffer(bytes: usize, hostile_percent: f64) -> Vec<u8> {
 
 /// Records, rejects and a sum over spans that were found, so that nothing of the work can be left out.
 fn parse_all(buffer: &[u8], fields: FieldSet) -> (usize, usize, usize) {
-    let mut parser = Parser::with_fields(fields);
+    parse_with(&mut Parser::with_fields(fields), buffer)
+}
+
+fn parse_with(parser: &mut Parser, buffer: &[u8]) -> (usize, usize, usize) {
     let mut record = Record::default();
     let mut found = (0, 0, 0);
-    for line in Lines::new(buffer) {
-        match parser.parse_into(line.bytes, &mut record) {
+    let mut lines = Lines::new(buffer);
+    while let Some((_, parsed)) = parser.parse_next(&mut lines, &mut record) {
+        match parsed {
             Ok(()) => {
                 found.0 += 1;
                 found.2 += black_box(&record).line().len();
@@ -66,6 +70,26 @@ fn one_core(criterion: &mut Criterion) {
     ] {
         group.bench_function(name, |bencher| bencher.iter(|| parse_all(&buffer, fields)));
     }
+    group.finish();
+}
+
+/// The same work with every set of instructions that this processor has, and line by line.
+fn lanes(criterion: &mut Criterion) {
+    let buffer = buffer(BUFFER_BYTES, USUAL_HOSTILE_PERCENT);
+    let mut group = criterion.benchmark_group("lanes");
+    group.throughput(Throughput::Bytes(buffer.len() as u64)).sample_size(SAMPLES).measurement_time(SECONDS);
+    for (fields, name) in [(FieldSet::DOCUMENTED, "27 fields"), (FOUR_FIELDS, "4 fields")] {
+        for (kind, mut parser) in Parser::of_every_kind(fields) {
+            group.bench_function(format!("{name}, {kind}"), |bencher| {
+                bencher.iter(|| parse_with(&mut parser, &buffer));
+            });
+        }
+    }
+    group.bench_function("27 fields, a line at a time", |bencher| {
+        let mut parser = Parser::with_fields(FieldSet::DOCUMENTED);
+        let mut record = Record::default();
+        bencher.iter(|| Lines::new(&buffer).filter(|line| parser.parse_into(line.bytes, &mut record).is_ok()).count());
+    });
     group.finish();
 }
 
@@ -142,5 +166,5 @@ fn generator(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, one_core, hostile, all_cores, yardsticks, generator);
+criterion_group!(benches, one_core, lanes, hostile, all_cores, yardsticks, generator);
 criterion_main!(benches);

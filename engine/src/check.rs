@@ -221,12 +221,13 @@ impl Tally {
         self.line_ends += memchr::memchr_iter(b'\n', bytes).count() as u64;
         self.line_ends += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
         let mut record = Record::default();
-        for line in Lines::of_part(bytes) {
+        let mut lines = Lines::of_part(bytes);
+        while let Some((line, parsed)) = parser.parse_next(&mut lines, &mut record) {
             if line.bytes.len() > max_line {
                 reject(TooLong { max_line }.to_string(), line.bytes, line.number, line.offset);
                 continue;
             }
-            match parser.parse_into(line.bytes, &mut record) {
+            match parsed {
                 Ok(()) => {
                     self.rows += 1;
                     self.ambiguous += u64::from(record.is_ambiguous());

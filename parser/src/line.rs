@@ -64,6 +64,21 @@ impl<'a> Lines<'a> {
     pub fn of_part(input: &'a [u8]) -> Self {
         Self { input, at: 0, number: 0 }
     }
+
+    /// What is left of the input.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.input[self.at..]
+    }
+
+    /// The next line, whose length without and with its end is known.
+    #[inline]
+    pub(crate) fn take(&mut self, len: usize, taken: usize) -> Line<'a> {
+        let line = Line { bytes: &self.input[self.at..self.at + len], offset: self.at, number: self.number + 1 };
+        self.at += taken;
+        self.number += 1;
+        line
+    }
 }
 
 impl<'a> Iterator for Lines<'a> {
@@ -71,18 +86,15 @@ impl<'a> Iterator for Lines<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Line<'a>> {
-        let rest = &self.input[self.at..];
+        let rest = self.rest();
         if rest.is_empty() {
             return None;
         }
-        let (bytes, taken) = match memchr(b'\n', rest) {
-            Some(end) => (rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]), end + 1),
-            None => (rest, rest.len()),
+        let (len, taken) = match memchr(b'\n', rest) {
+            Some(end) => (rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]).len(), end + 1),
+            None => (rest.len(), rest.len()),
         };
-        let offset = self.at;
-        self.at += taken;
-        self.number += 1;
-        Some(Line { bytes, offset, number: self.number })
+        Some(self.take(len, taken))
     }
 }
 

@@ -5,7 +5,8 @@
 
 use crate::field::Field;
 use crate::field_set::FieldSet;
-use crate::parser::{position, span};
+use crate::outline::{HEAD_TOKENS, Outline, token_of};
+use crate::parser::{self, position, span};
 use crate::record::{FIRST_TESTED, HEAD, Record};
 use crate::token::{skip_spaces, token_len};
 
@@ -39,6 +40,30 @@ pub(crate) fn locate<'a>(tail: &'a [u8], record: &mut Record<'a>) {
     }
     record.located = index as u8;
     record.rest_start = position(line, rest);
+}
+
+/// The same for an ordinary line, whose tokens its outline knows.
+#[inline(always)]
+pub(crate) fn locate_ordinary(outline: &Outline, record: &mut Record<'_>) {
+    record.misfits = 0;
+    record.march_2019 = None;
+    let line = record.line;
+    let (ends, tokens) = (outline.ends(), outline.tokens());
+    let signature = ends[token_of(Field::SignatureVersion) - 1] as usize + 1;
+    if tokens > token_of(Field::SignatureVersion) && !begins_with_signature_version(&line[signature..]) {
+        return locate(&line[record.tail_start as usize..], record);
+    }
+    parser::locate::<HEAD, { Field::COUNT }>(&mut record.spans, ends);
+    let located = (tokens - HEAD_TOKENS + HEAD).min(Field::COUNT);
+    for index in FIRST_TESTED..located {
+        let token = &line[record.spans[index].range()];
+        if !fits(index, token) {
+            record.misfits |= 1 << (index - FIRST_TESTED);
+        }
+    }
+    record.located = located as u8;
+    let behind = token_of(Field::SourceRegion) + 1;
+    record.rest_start = if tokens > behind { ends[behind - 1] + 1 } else { line.len() as u32 };
 }
 
 const HOST_ID: usize = Field::HostId as usize;

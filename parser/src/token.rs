@@ -63,15 +63,6 @@ pub(crate) fn long_token(input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// Exactly one space, and behind it something that is no space: the gap of an ordinary line.
-#[inline]
-pub(crate) fn one_space(input: &[u8]) -> Parsed<'_, ()> {
-    match input {
-        [b' ', next, ..] if *next != b' ' => Ok((&input[1..], ())),
-        _ => Err(MISFIT),
-    }
-}
-
 /// At least one space.
 #[inline]
 pub(crate) fn spaces(input: &[u8]) -> Parsed<'_, ()> {
@@ -162,9 +153,6 @@ mod tests {
 
     #[test]
     fn gaps() {
-        assert_eq!(one_space(b" x"), Ok((&b"x"[..], ())));
-        assert_eq!(one_space(b"  x"), Err(MISFIT));
-        assert_eq!(one_space(b" "), Err(MISFIT));
         assert_eq!(spaces(b"   x"), Ok((&b"x"[..], ())));
         assert_eq!(spaces(b"x"), Err(MISFIT));
         assert_eq!(trim_end_spaces(b"a b  "), b"a b");

@@ -111,9 +111,10 @@ impl Located {
         let wants_extra = self.wanted.contains_all(FieldSet::EXTRA_FIELDS);
         let bytes = block.bytes();
         let mut record = Record::default();
-        for line in Lines::of_part(bytes) {
+        let mut lines = Lines::of_part(bytes);
+        while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
             // A record is never blank, so only what fails is asked.
-            if line.bytes.len() > max_line || self.parser.parse_into(line.bytes, &mut record).is_err() {
+            if parsed.is_err() || line.bytes.len() > max_line {
                 if line.is_blank() {
                     counts.blank_lines += 1;
                 } else {

@@ -122,13 +122,14 @@ impl RejectsDecoder {
         let mut rejects = Vec::new();
         let mut record = Record::default();
         let bytes = block.bytes();
-        for line in Lines::of_part(bytes) {
+        let mut lines = Lines::of_part(bytes);
+        while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
             if line.bytes.len() > max_line {
                 let kept = Line { bytes: &line.bytes[..kept_of_long_line(max_line)], ..line };
                 rejects.push(Reject { line: kept, reason: reason(&TooLong { max_line }) });
                 continue;
             }
-            match self.parser.parse_into(line.bytes, &mut record) {
+            match parsed {
                 Ok(()) => self.counts.rows += 1,
                 Err(_) if line.is_blank() => self.counts.blank_lines += 1,
                 Err(error) => rejects.push(Reject { line, reason: reason(&error.reason()) }),

@@ -12,7 +12,7 @@ mod parsed;
 use bstr::ByteSlice;
 use parsed::{owned, parsed};
 use s3log_parser::value::{key, number, operation, time};
-use s3log_parser::{Field, FieldSet, Lines, Parser, parallel};
+use s3log_parser::{Field, FieldSet, Lines, Parser, Record, parallel};
 
 /// A line, behind four bytes that choose fields.
 pub fn line(data: &[u8]) {
@@ -23,9 +23,13 @@ pub fn line(data: &[u8]) {
 
     // Fewer fields: the same decision, the same values, parts of the line in their order.
     let wanted = field_set(u32::from_le_bytes(*choice));
+    for (kind, mut parser) in Parser::of_every_kind(wanted) {
+        let narrow = parser.parse(line).map(|record| owned(&record));
+        assert_eq!(narrow.is_ok(), everything.is_some(), "{kind}: {wanted:?} of {}", line.as_bstr());
+        assert_eq!(narrow.ok(), Parser::with_fields(wanted).parse(line).ok().map(|record| owned(&record)), "{kind}");
+    }
     let mut parser = Parser::with_fields(wanted);
     let narrow = parser.parse(line);
-    assert_eq!(narrow.is_ok(), everything.is_some(), "{wanted:?} of {}", line.as_bstr());
     let (Ok(narrow), Some(everything), Some(reading)) = (narrow, everything, reading) else { return };
     let values = owned(&narrow);
     let mut end = 0;
@@ -79,6 +83,14 @@ pub fn lines(data: &[u8]) {
         }
     }
     assert_eq!(chunked, found);
+    for (kind, mut parser) in Parser::of_every_kind(FieldSet::ALL) {
+        let (mut lines, mut record) = (Lines::new(object), Record::default());
+        for line in Lines::new(object) {
+            let next = parser.parse_next(&mut lines, &mut record);
+            assert_eq!(next.map(|(line, _)| line), Some(line), "{kind}");
+        }
+        assert!(parser.parse_next(&mut lines, &mut record).is_none(), "{kind}");
+    }
     let expected: Vec<_> =
         expected.into_iter().map(|line| (Vec::from(line.bytes), line.offset, line.number, line.blank)).collect();
     assert_eq!(found, expected);

@@ -1,6 +1,7 @@
 //! Lines of whole log objects, and their chunks.
 
 use super::config;
+use super::projection::field_set;
 use crate::lines_of::any_line;
 use crate::parsed::owned;
 use crate::reference::{self, RefLine, RefRecord};
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use s3log_parser::{Line, Lines, Parser};
+use s3log_parser::{Line, Lines, Parser, Record};
 
 /// A log object: lines of any kind, blank ones, every sort of line end, perhaps a byte order mark, perhaps cut short.
 fn log_object() -> impl Strategy<Value = Vec<u8>> {
@@ -72,6 +73,27 @@ proptest! {
                 halves.extend(records(Lines::of_part(back)));
                 prop_assert_eq!(&halves, &whole, "cut at {}", at);
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(2048))]
+
+    /// The pass that finds the tokens of a line finds its end, too: the same lines, the same records, the same errors.
+    #[test]
+    fn parsing_from_line_to_line_finds_the_same(object in log_object(), wanted in field_set()) {
+        for (kind, mut parser) in Parser::of_every_kind(wanted) {
+            let mut reader = parser.clone();
+            let mut record = Record::default();
+            let mut lines = Lines::new(&object);
+            for expected in Lines::new(&object) {
+                let (line, parsed) = reader.parse_next(&mut lines, &mut record).expect("as many lines");
+                prop_assert_eq!(line, expected, "{}", kind);
+                let found = parsed.map(|()| owned(&record));
+                prop_assert_eq!(found, parser.parse(line.bytes).map(|record| owned(&record)), "{}", kind);
+            }
+            prop_assert!(reader.parse_next(&mut lines, &mut record).is_none());
         }
     }
 }

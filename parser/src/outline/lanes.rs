@@ -1,0 +1,299 @@
+//! Sixty-four bytes at a time: which are spaces, quotes, line feeds, and where the set bits of such a mask stand.
+//!
+//! The only unsafe code of this crate is here: instructions that not every processor has. [`Lanes::best`] asks the
+//! processor once; every kind gives the same masks, and the tests run each over the same lines.
+
+use super::{Extent, Outline};
+
+/// Bytes of a chunk: one bit each in a mask.
+pub(super) const CHUNK: usize = 64;
+
+/// Where three bytes stand in a chunk; bit 0 is the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Masks {
+    pub(super) space: u64,
+    pub(super) quote: u64,
+    pub(super) line_feed: u64,
+}
+
+/// What a kind of processor has to do for an outline. All of it is inlined into one function for the kind.
+pub(super) trait Lane {
+    fn masks(chunk: &[u8; CHUNK]) -> Masks;
+
+    /// Bit `n` is the parity of the bits 0 to `n`: ones from an odd bit up to before the next one.
+    fn parity(mask: u64) -> u64;
+
+    /// Writes the positions of the set bits, plus `base`, to the front of `out`; what is behind them is of no meaning.
+    fn positions(mask: u64, base: u32, out: &mut [u32; CHUNK]);
+}
+
+/// The instructions that are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lanes {
+    /// Those of every processor.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Lanes {
+    /// The fastest that this processor has.
+    pub(crate) fn best() -> Self {
+        Self::all().pop().unwrap_or(Self::Portable)
+    }
+
+    /// Those that this processor has, the slowest first.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let has_avx2 = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("popcnt")
+                && is_x86_feature_detected!("pclmulqdq");
+            if has_avx2 {
+                all.push(Self::Avx2);
+            }
+            if has_avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vbmi2")
+            {
+                all.push(Self::Avx512);
+            }
+        }
+        all
+    }
+
+    #[inline]
+    #[cfg_attr(
+        target_arch = "x86_64",
+        expect(unsafe_code, reason = "much faster than what every processor has: see benches, parse/lanes")
+    )]
+    pub(super) fn draw(self, outline: &mut Outline, extent: Extent, input: &[u8]) {
+        match self {
+            Self::Portable => portable(outline, extent, input),
+            // SAFETY: `all` gives this only where the processor has what the function is compiled for.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { x86::avx2(outline, extent, input) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { x86::avx512(outline, extent, input) },
+        }
+    }
+}
+
+fn portable(outline: &mut Outline, extent: Extent, input: &[u8]) {
+    match extent {
+        Extent::Head => outline.draw_with::<Portable>(Extent::Head, input),
+        Extent::Line => outline.draw_with::<Portable>(Extent::Line, input),
+    }
+}
+
+struct Portable;
+
+impl Lane for Portable {
+    #[inline(always)]
+    fn masks(chunk: &[u8; CHUNK]) -> Masks {
+        Masks { space: equal(chunk, b' '), quote: equal(chunk, b'"'), line_feed: equal(chunk, b'\n') }
+    }
+
+    #[inline(always)]
+    fn parity(mask: u64) -> u64 {
+        if mask == 0 {
+            return 0;
+        }
+        (0..6).fold(mask, |parity, step| parity ^ (parity << (1 << step)))
+    }
+
+    #[inline(always)]
+    fn positions(mask: u64, base: u32, out: &mut [u32; CHUNK]) {
+        let mut mask = mask;
+        for position in out {
+            if mask == 0 {
+                break;
+            }
+            *position = base + mask.trailing_zeros();
+            mask &= mask - 1;
+        }
+    }
+}
+
+/// A bit for each byte of the chunk that is `byte`. The comparison is written so that compilers find vector instructions
+/// for it; a product then moves the marks of eight bytes beside each other, the first byte's to the lowest place.
+#[inline(always)]
+fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
+    let mut marks = [0; CHUNK];
+    for (mark, found) in marks.iter_mut().zip(chunk) {
+        *mark = u8::from(*found == byte);
+    }
+    let eights = marks.as_chunks::<8>().0.iter().enumerate();
+    let moved = |marks: &[u8; 8]| u64::from_le_bytes(*marks).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    eights.fold(0, |mask, (at, marks)| mask | moved(marks) << (at * 8))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "instructions that not every processor has: see benches, parse/lanes")]
+mod x86 {
+    use super::{CHUNK, Extent, Lane, Masks, Outline};
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
+    pub(super) fn avx2(outline: &mut Outline, extent: Extent, input: &[u8]) {
+        match extent {
+            Extent::Head => outline.draw_with::<Avx2>(Extent::Head, input),
+            Extent::Line => outline.draw_with::<Avx2>(Extent::Line, input),
+        }
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq,avx512f,avx512bw,avx512vbmi2")]
+    pub(super) fn avx512(outline: &mut Outline, extent: Extent, input: &[u8]) {
+        match extent {
+            Extent::Head => outline.draw_with::<Avx512>(Extent::Head, input),
+            Extent::Line => outline.draw_with::<Avx512>(Extent::Line, input),
+        }
+    }
+
+    struct Avx2;
+
+    impl Lane for Avx2 {
+        #[inline(always)]
+        fn masks(chunk: &[u8; CHUNK]) -> Masks {
+            // SAFETY: only `avx2` above uses this, whose callers made sure of the instructions; both loads lie within
+            // the chunk and need no alignment.
+            unsafe {
+                let low = _mm256_loadu_si256(chunk.as_ptr().cast());
+                let high = _mm256_loadu_si256(chunk.as_ptr().add(32).cast());
+                let equal = |byte: u8| {
+                    let byte = _mm256_set1_epi8(byte as i8);
+                    let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte)) as u32;
+                    let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte)) as u32;
+                    u64::from(high) << 32 | u64::from(low)
+                };
+                Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
+            }
+        }
+
+        #[inline(always)]
+        fn parity(mask: u64) -> u64 {
+            // Most chunks have no quote. With fewer instructions a chunk (AVX-512) the branch costs more than it spares.
+            if mask == 0 {
+                return 0;
+            }
+            // SAFETY: as in `masks`; it reads no memory.
+            unsafe { product_with_ones(mask) }
+        }
+
+        #[inline(always)]
+        fn positions(mask: u64, base: u32, out: &mut [u32; CHUNK]) {
+            let count = mask.count_ones();
+            let mut mask = mask;
+            // Eight without a look at the mask: a branch for each would be guessed wrong too often.
+            for position in &mut out[..8] {
+                *position = base.wrapping_add(mask.trailing_zeros());
+                mask &= mask.wrapping_sub(1);
+            }
+            if count > 8 {
+                for position in &mut out[8..count as usize] {
+                    *position = base.wrapping_add(mask.trailing_zeros());
+                    mask &= mask.wrapping_sub(1);
+                }
+            }
+        }
+    }
+
+    struct Avx512;
+
+    impl Lane for Avx512 {
+        #[inline(always)]
+        fn masks(chunk: &[u8; CHUNK]) -> Masks {
+            // SAFETY: only `avx512` above uses this, whose callers made sure of the instructions; the load is the whole
+            // chunk and needs no alignment.
+            unsafe {
+                let bytes = _mm512_loadu_si512(chunk.as_ptr().cast());
+                let equal = |byte: u8| _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte as i8));
+                Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
+            }
+        }
+
+        #[inline(always)]
+        fn parity(mask: u64) -> u64 {
+            // SAFETY: as in `masks`; it reads no memory.
+            unsafe { product_with_ones(mask) }
+        }
+
+        #[inline(always)]
+        fn positions(mask: u64, base: u32, out: &mut [u32; CHUNK]) {
+            const NUMBERS: [u8; CHUNK] = {
+                let mut numbers = [0; CHUNK];
+                let mut at = 0;
+                while at < CHUNK {
+                    numbers[at] = at as u8;
+                    at += 1;
+                }
+                numbers
+            };
+            // SAFETY: as in `masks`; each store writes sixteen of the 64 positions of `out`, from 0, 16, 32 and 48.
+            unsafe {
+                let numbers = _mm512_loadu_si512(NUMBERS.as_ptr().cast());
+                let packed = _mm512_maskz_compress_epi8(mask, numbers);
+                let base = _mm512_set1_epi32(base as i32);
+                let store = |at: usize, quarter: __m128i, out: &mut [u32; CHUNK]| {
+                    let positions = _mm512_add_epi32(_mm512_cvtepu8_epi32(quarter), base);
+                    _mm512_storeu_si512(out.as_mut_ptr().add(at).cast(), positions);
+                };
+                store(0, _mm512_castsi512_si128(packed), out);
+                if mask.count_ones() > 16 {
+                    store(16, _mm512_extracti32x4_epi32::<1>(packed), out);
+                    store(32, _mm512_extracti32x4_epi32::<2>(packed), out);
+                    store(48, _mm512_extracti32x4_epi32::<3>(packed), out);
+                }
+            }
+        }
+    }
+
+    /// A product without carries: every bit of it is the parity of the bits of the mask up to there.
+    #[target_feature(enable = "pclmulqdq")]
+    #[inline]
+    fn product_with_ones(mask: u64) -> u64 {
+        let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, mask as i64), _mm_set1_epi8(-1));
+        _mm_cvtsi128_si64(product) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn slow_masks(chunk: &[u8; CHUNK]) -> Masks {
+        let of = |wanted: u8| {
+            chunk.iter().enumerate().filter(|(_, byte)| **byte == wanted).fold(0, |mask, (at, _)| mask | 1_u64 << at)
+        };
+        Masks { space: of(b' '), quote: of(b'"'), line_feed: of(b'\n') }
+    }
+
+    proptest! {
+        #[test]
+        fn masks_of_every_byte(bytes in prop::array::uniform32(prop_oneof![any::<u8>(), Just(b' '), Just(b'"'), Just(b'\n')])) {
+            let mut chunk = [0; CHUNK];
+            chunk[..32].copy_from_slice(&bytes);
+            chunk[32..].copy_from_slice(&bytes);
+            chunk[40] = b' ';
+            prop_assert_eq!(Portable::masks(&chunk), slow_masks(&chunk));
+        }
+
+        #[test]
+        fn parity_and_positions(mask in any::<u64>(), base in 0..1_000_000_u32) {
+            let odd = (0..64).filter(|at| (mask << (63 - at)).count_ones() % 2 == 1).fold(0, |odd, at| odd | 1_u64 << at);
+            prop_assert_eq!(Portable::parity(mask), odd);
+            let mut out = [0; CHUNK];
+            Portable::positions(mask, base, &mut out);
+            let expected: Vec<u32> = (0..64).filter(|at| mask >> at & 1 == 1).map(|at| base + at).collect();
+            prop_assert_eq!(&out[..expected.len()], &expected[..]);
+        }
+    }
+}
