@@ -8,6 +8,7 @@
 //! text to text is a row function in `text_function`'s frame; all else is its own type. This module may use DataFusion
 //! and Arrow, not tables or sessions.
 
+mod date_trunc;
 mod ip;
 mod operation;
 mod percent;
@@ -79,7 +80,7 @@ pub fn docs() -> Vec<&'static FunctionDoc> {
     catalogue().map(|function| function.doc).collect()
 }
 
-/// Makes every function known to a session.
+/// Makes every function known to a session, and its `date_trunc` faster over times in UTC.
 ///
 /// ```
 /// use datafusion::prelude::SessionContext;
@@ -96,6 +97,10 @@ pub fn docs() -> Vec<&'static FunctionDoc> {
 pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in all() {
         registry.register_udf(function)?;
+    }
+    // Sessions without DataFusion's own functions have none to make faster.
+    if let Ok(date_trunc) = registry.udf("date_trunc") {
+        registry.register_udf(Arc::new(date_trunc::over_utc(&date_trunc)))?;
     }
     Ok(())
 }
