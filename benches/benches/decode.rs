@@ -30,6 +30,7 @@ const WIDTHS: [(&str, &[&str]); 6] = [
 fn blocks() -> Vec<Block> {
     let buffer = Generator::new(&Options { seed: SEED, ..Options::default() }).buffer(BUFFER_BYTES);
     let mut blocks = LineBlocks::new(BufferPool::new(BLOCK_SIZE)).without_line_numbers();
+    blocks.begin_object("logs/2026-01-15-10-22-41-0123456789ABCDEF", 0);
     let mut cut = Vec::new();
     let mut rest = &buffer[..];
     while !rest.is_empty() {
@@ -47,7 +48,6 @@ fn positions(names: &[&str]) -> Vec<usize> {
 
 fn decode_all(blocks: &[Block], columns: &[usize], layout: TextLayout) -> usize {
     let mut decoder = LogsDecoder::new(columns, layout);
-    decoder.set_log_object("logs/2026-01-15-10-22-41-0123456789ABCDEF");
     blocks.iter().filter_map(|block| decoder.decode(block).ok()).map(|batch| black_box(batch).num_rows()).sum()
 }
 

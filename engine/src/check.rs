@@ -3,7 +3,7 @@
 use crate::decode::TooLong;
 use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks};
 use crate::error::{Error, ErrorKind};
-use crate::scan::{Origin, Progress, Reader, Source, Unreadable};
+use crate::scan::{Event, Progress, Reader, Unopened, Unreadable};
 use crate::session::Session;
 use crate::table::{Listed, Listing};
 use s3log_parser::{Lines, Parser, Record};
@@ -138,37 +138,25 @@ impl Worker {
         loop {
             let position = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(listed) = listing.objects.get(position) else { break };
-            match self.read(position, listed).await {
-                Ok(()) => {
-                    self.tally.objects += 1;
-                    self.progress.object_done();
-                }
-                Err(error) => self.progress.failed(listed.object.name(), &error),
-            }
+            self.read(position, listed).await;
         }
         self.tally
     }
 
-    async fn read(&mut self, position: usize, listed: &Listed) -> Result<(), Error> {
-        let source = match listed.object.origin() {
-            Origin::File(path) => Source::file(path, None, listed.size)?,
-            Origin::Stdin => Some(Source::Stdin(tokio::io::stdin())),
-            Origin::Store => None,
-        };
-        let Some(source) = source else { return Ok(()) };
+    async fn read(&mut self, position: usize, listed: &Listed) {
         let blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.max_line);
-        let mut reader = Reader::new(source, blocks);
+        let object = Unopened { object: listed.object.clone(), size: listed.size, range: None };
+        let mut reader = Reader::new([object], blocks);
         let mut parser = Parser::new();
-        let mut failed = None;
         loop {
-            let block = reader.next_block().await;
+            let event = reader.next().await;
             let read = reader.take_read();
             self.tally.bytes += read;
             self.progress.read(read);
-            match block {
-                Ok(Some(block)) => {
+            match event {
+                Some(Event::Block(block)) => {
                     let before = (self.tally.rows, self.tally.rejects(), self.tally.blank_lines);
-                    self.tally.count(&block, &mut parser, (position, listed), self.max_line, self.options);
+                    self.tally.count(&block, &mut parser, position, self.max_line, self.options);
                     self.progress.counted(crate::decode::Counts {
                         rows: self.tally.rows - before.0,
                         rejects: self.tally.rejects() - before.1,
@@ -176,9 +164,12 @@ impl Worker {
                     });
                     tokio::task::coop::consume_budget().await;
                 }
-                Ok(None) => return failed.map_or(Ok(()), Err),
-                // The lines before the damage are still in the reader.
-                Err(error) => failed = Some(error),
+                Some(Event::Done(_)) => {
+                    self.tally.objects += 1;
+                    self.progress.object_done();
+                }
+                Some(Event::Failed(object, error)) => self.progress.failed(object.object.name(), &error),
+                None => break,
             }
         }
     }
@@ -190,23 +181,18 @@ impl Tally {
     }
 
     /// Counts the lines of a block of the object at this position in the listing.
-    fn count(
-        &mut self,
-        block: &Block,
-        parser: &mut Parser,
-        (position, listed): (usize, &Listed),
-        max_line: usize,
-        options: CheckOptions,
-    ) {
+    fn count(&mut self, block: &Block, parser: &mut Parser, position: usize, max_line: usize, options: CheckOptions) {
         let bytes = block.bytes();
+        // Its reader reads one object.
+        let Some(part) = block.parts().first() else { return };
         let mut reject = |reason: String, line: &[u8], number: usize, offset: usize| {
             let (count, examples) = self.reasons.entry(reason).or_default();
             *count += 1;
             if examples.len() < options.examples_per_reason {
                 let example = RejectExample {
-                    log_object: listed.object.name().to_string(),
-                    line_number: block.line_number() + number as u64 - 1,
-                    byte_offset: block.offset() + offset as u64,
+                    log_object: part.log_object().to_string(),
+                    line_number: part.line_number() + number as u64 - 1,
+                    byte_offset: part.offset() + offset as u64,
                     line: line[..line.len().min(crate::decode::kept_of_long_line(max_line))].to_vec(),
                 };
                 examples.push((position, example));

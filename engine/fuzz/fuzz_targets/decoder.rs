@@ -38,6 +38,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
 
 fn blocks(object: &[u8], piece: usize, buffer: usize) -> Vec<Block> {
     let mut blocks = LineBlocks::new(BufferPool::new(buffer)).with_max_line(MAX_LINE);
+    blocks.begin_object("an object with a long name", 0);
     let mut cut = Vec::new();
     for mut piece in object.chunks(piece.min(object.len().max(1))) {
         while !piece.is_empty() {
@@ -51,7 +52,6 @@ fn blocks(object: &[u8], piece: usize, buffer: usize) -> Vec<Block> {
 
 fn logs(blocks: &[Block], columns: &[usize], layout: TextLayout) -> (RecordBatch, Counts) {
     let mut decoder = LogsDecoder::new(columns, layout).with_max_line(MAX_LINE);
-    decoder.set_log_object("an object with a long name");
     let batches: Vec<_> = blocks.iter().map(|block| decoder.decode(block).expect("arrays fit together")).collect();
     batches.iter().for_each(validate);
     let schema = decoder.schema();

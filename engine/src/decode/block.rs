@@ -1,4 +1,4 @@
-//! Blocks: bytes of a log object cut behind its lines.
+//! Blocks: bytes of log objects cut behind their lines.
 //!
 //! [`LineBlocks`] takes bytes as they come, in pieces of any size, and gives blocks of whole lines. It knows where each
 //! block begins (byte and line), skips a byte order mark, and keeps its memory bounded: of a line beyond the limit only
@@ -8,6 +8,7 @@ use super::pool::BufferPool;
 use arrow::buffer::Buffer;
 use memchr::{memchr, memchr_iter, memrchr};
 use s3log_parser::BYTE_ORDER_MARK;
+use std::sync::Arc;
 
 /// Bytes of a block, unless a longer line makes it grow: small enough for a core's own cache.
 pub const BLOCK_SIZE: usize = 1 << 20;
@@ -15,21 +16,63 @@ pub const BLOCK_SIZE: usize = 1 << 20;
 /// Longest line that is parsed. A request line and its headers have a few kilobytes at most.
 pub const MAX_LINE: usize = 16 << 20;
 
+/// With less than a quarter of this, the next object begins in the next block. It is no less than what tells how an object is
+/// compressed.
+const MIN_ROOM: usize = 16 << 10;
+
 /// How much is kept of a line beyond the limit.
 pub(crate) fn kept_of_long_line(max_line: usize) -> usize {
     max_line.min(4096)
 }
 
-/// Whole lines of a log object.
+/// Whole lines of a log object, or of several small ones.
 #[derive(Clone, Debug)]
 pub struct Block {
     bytes: Buffer,
-    /// Where the first byte stands in the object, after decompression.
-    offset: u64,
-    /// Number of the first line, from 1.
-    line_number: u64,
+    /// At least one; the first begins with the block.
+    parts: Vec<Part>,
     /// Bytes of the line that the block is the beginning of, when it was too long.
     too_long: Option<u64>,
+}
+
+/// The lines of one log object in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    log_object: Arc<str>,
+    start: usize,
+    offset: u64,
+    line_number: u64,
+}
+
+impl Part {
+    fn new(log_object: Arc<str>, start: usize, offset: u64) -> Self {
+        Self { log_object, start, offset, line_number: 1 }
+    }
+
+    /// The name of the object.
+    #[must_use]
+    pub fn log_object(&self) -> &Arc<str> {
+        &self.log_object
+    }
+
+    /// Where the first byte stands in the block.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where the first byte stands in the object, after decompression.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Number of the first line in the object, from 1. It counts from the first line that was read when reading began
+    /// in the middle of the object.
+    #[must_use]
+    pub fn line_number(&self) -> u64 {
+        self.line_number
+    }
 }
 
 impl Block {
@@ -38,14 +81,15 @@ impl Block {
     /// ```
     /// use s3log_engine::decode::Block;
     ///
-    /// let block = Block::new(bytes::Bytes::from_static(b"\xEF\xBB\xBFfirst line\n"));
-    /// assert_eq!((block.bytes(), block.offset()), (&b"first line\n"[..], 3));
+    /// let block = Block::new("logs/a", bytes::Bytes::from_static(b"\xEF\xBB\xBFfirst line\n"));
+    /// assert_eq!((block.bytes(), block.parts()[0].offset()), (&b"first line\n"[..], 3));
     /// ```
     #[must_use]
-    pub fn new(bytes: impl Into<Buffer>) -> Self {
+    pub fn new(log_object: impl Into<Arc<str>>, bytes: impl Into<Buffer>) -> Self {
         let bytes = bytes.into();
         let skipped = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Self { bytes: bytes.slice(skipped), offset: skipped as u64, line_number: 1, too_long: None }
+        let part = Part::new(log_object.into(), 0, skipped as u64);
+        Self { bytes: bytes.slice(skipped), parts: vec![part], too_long: None }
     }
 
     /// The lines, with their ends; the last one may have none.
@@ -60,17 +104,10 @@ impl Block {
         &self.bytes
     }
 
-    /// Where the first byte stands in the object, after decompression.
+    /// Which objects the lines are of: at least one, in the order of the lines. The first begins with the block.
     #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Number of the first line in the object, from 1. It counts from the first line that was read when reading began
-    /// in the middle of the object.
-    #[must_use]
-    pub fn line_number(&self) -> u64 {
-        self.line_number
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// Bytes of the whole line when the block is only the beginning of a line beyond the limit.
@@ -101,6 +138,9 @@ impl Block {
 /// }
 /// assert_eq!(seen, b"one\ntwo\nthree");
 /// ```
+///
+/// Several objects may follow each other: [`LineBlocks::begin_object`] says where one ends and the next begins. Small ones
+/// then share a block.
 #[derive(Debug)]
 pub struct LineBlocks {
     pool: BufferPool,
@@ -110,9 +150,8 @@ pub struct LineBlocks {
     filled: usize,
     /// Up to here the buffer is known to hold no line end, since it begins with the line that is still open.
     searched: usize,
-    /// Where `buffer[0]` stands in the object.
-    offset: u64,
-    line_number: u64,
+    /// Whose lines the buffer holds: at least one part, the last of the object that is being read.
+    parts: Vec<Part>,
     counts_lines: bool,
     at_object_start: bool,
     skipping: Option<Skipped>,
@@ -122,31 +161,25 @@ pub struct LineBlocks {
 #[derive(Debug)]
 struct Skipped {
     kept: Vec<u8>,
-    offset: u64,
+    part: Part,
     len: u64,
     ended: bool,
 }
 
 impl LineBlocks {
-    /// Blocks of the size of the pool's buffers, for the bytes of an object from its start.
+    /// Blocks of the size of the pool's buffers, for the bytes of an object from its start. The object has no name until
+    /// [`LineBlocks::begin_object`] gives it one.
     #[must_use]
     pub fn new(pool: BufferPool) -> Self {
-        Self::starting_at(pool, 0)
-    }
-
-    /// The same for bytes that begin with a line in the middle of an object.
-    #[must_use]
-    pub fn starting_at(pool: BufferPool, offset: u64) -> Self {
         Self {
             buffer: pool.take(),
             pool,
             max_line: MAX_LINE,
             filled: 0,
             searched: 0,
-            offset,
-            line_number: 1,
+            parts: vec![Part::new(Arc::from(""), 0, 0)],
             counts_lines: true,
-            at_object_start: offset == 0,
+            at_object_start: true,
             skipping: None,
         }
     }
@@ -158,11 +191,47 @@ impl LineBlocks {
         self
     }
 
-    /// Spares the counting of lines, for callers that do not ask for [`Block::line_number`].
+    /// Spares the counting of lines, for callers that do not ask for [`Part::line_number`].
     #[must_use]
     pub fn without_line_numbers(mut self) -> Self {
         self.counts_lines = false;
         self
+    }
+
+    /// What comes from here on is of this object, from its byte `offset`, where a line begins. The last line of the object
+    /// before, if there is one, ends here. Gives a block when that line was beyond the limit, or when there is hardly any room
+    /// left for the lines of this object.
+    pub fn begin_object(&mut self, log_object: impl Into<Arc<str>>, offset: u64) -> Option<Block> {
+        let too_long = match &mut self.skipping {
+            Some(skipped) => {
+                skipped.ended = true;
+                self.skip_line()
+            }
+            None => None,
+        };
+        let begun = self.parts.last().map_or(0, |part| part.start);
+        // A carriage return that no line feed follows is data: with another one behind it, it stays.
+        let end: &[u8] = match &self.buffer[begun..self.filled] {
+            [] | [.., b'\n'] => b"",
+            [.., b'\r'] => b"\r\n",
+            _ => b"\n",
+        };
+        if self.buffer.len() < self.filled + end.len() {
+            self.buffer.resize(self.filled + end.len(), 0);
+        }
+        self.buffer[self.filled..][..end.len()].copy_from_slice(end);
+        self.filled += end.len();
+        let block = match too_long {
+            None if self.filled > 0 && self.space().len() < self.pool.buffer_size().min(MIN_ROOM) / 4 => {
+                Some(self.emit(self.filled))
+            }
+            too_long => too_long,
+        };
+        // An object without lines leaves no part.
+        self.parts.retain(|part| part.start < self.filled);
+        self.parts.push(Part::new(log_object.into(), self.filled, offset));
+        self.at_object_start = offset == 0;
+        block
     }
 
     /// Room for the next bytes; never empty as long as [`LineBlocks::next_block`] was called until it gave nothing.
@@ -173,7 +242,7 @@ impl LineBlocks {
     /// Says that `len` bytes were put into the [space](LineBlocks::space).
     pub fn advance(&mut self, len: usize) {
         self.filled = (self.filled + len).min(self.buffer.len());
-        if self.at_object_start && self.filled >= BYTE_ORDER_MARK.len() {
+        if self.at_object_start {
             self.skip_byte_order_mark();
         }
     }
@@ -241,21 +310,35 @@ impl LineBlocks {
         next[..open].copy_from_slice(&self.buffer[len..self.filled]);
         let buffer = std::mem::replace(&mut self.buffer, next);
         let bytes = Buffer::from(self.pool.share(buffer, len));
-        let block = Block { offset: self.offset, line_number: self.line_number, bytes, too_long: None };
-        if self.counts_lines {
-            self.line_number += memchr_iter(b'\n', &block.bytes).count() as u64;
-        }
-        self.at_object_start = false;
-        self.offset += len as u64;
+        let rest = self.part_behind(&bytes);
+        let mut parts = std::mem::replace(&mut self.parts, vec![rest]);
+        parts.retain(|part| part.start < len);
+        // As long as nothing of the object is gone, its mark may still come.
+        self.at_object_start &= self.parts.iter().all(|part| part.offset == 0);
         self.filled = open;
         self.searched = open;
-        block
+        Block { bytes, parts, too_long: None }
     }
 
+    /// The part that the lines behind these are of.
+    fn part_behind(&self, bytes: &[u8]) -> Part {
+        let Some(last) = self.parts.last() else { return Part::new(Arc::from(""), 0, 0) };
+        let done = &bytes[last.start.min(bytes.len())..];
+        let lines = if self.counts_lines { memchr_iter(b'\n', done).count() as u64 } else { 0 };
+        Part {
+            log_object: Arc::clone(&last.log_object),
+            start: 0,
+            offset: last.offset + done.len() as u64,
+            line_number: last.line_number + lines,
+        }
+    }
+
+    /// The buffer holds one line that is too long: the beginning is kept, the rest is counted.
     fn begin_skipping(&mut self) {
+        let Some(part) = self.parts.last_mut() else { return };
         let kept = self.buffer[..kept_of_long_line(self.max_line)].to_vec();
-        self.skipping = Some(Skipped { kept, offset: self.offset, len: self.filled as u64, ended: false });
-        self.offset += self.filled as u64;
+        self.skipping = Some(Skipped { kept, part: part.clone(), len: self.filled as u64, ended: false });
+        part.offset += self.filled as u64;
         self.filled = 0;
         self.searched = 0;
         self.buffer = self.pool.take();
@@ -263,7 +346,7 @@ impl LineBlocks {
 
     /// Drops what belongs to the line beyond the limit; gives its beginning once its end has come.
     fn skip_line(&mut self) -> Option<Block> {
-        let skipped = self.skipping.as_mut()?;
+        let (skipped, part) = (self.skipping.as_mut()?, self.parts.last_mut()?);
         let data = &self.buffer[..self.filled];
         let (dropped, ended) = match memchr(b'\n', data) {
             Some(at) if !skipped.ended => (at + 1, true),
@@ -274,23 +357,26 @@ impl LineBlocks {
         self.buffer.copy_within(dropped..self.filled, 0);
         self.filled -= dropped;
         self.searched = 0;
-        self.offset += dropped as u64;
+        part.offset += dropped as u64;
         if !ended {
             return None;
         }
-        let Skipped { kept, offset, len, .. } = self.skipping.take()?;
-        let line_number = self.line_number;
-        self.line_number += 1;
-        Some(Block { bytes: Buffer::from_vec(kept), offset, line_number, too_long: Some(len) })
+        part.line_number += 1;
+        let Skipped { kept, part, len, .. } = self.skipping.take()?;
+        Some(Block { bytes: Buffer::from_vec(kept), parts: vec![part], too_long: Some(len) })
     }
 
     fn skip_byte_order_mark(&mut self) {
+        let Some(part) = self.parts.last_mut() else { return };
+        let mark = BYTE_ORDER_MARK.len();
+        if self.filled < part.start + mark {
+            return;
+        }
         self.at_object_start = false;
-        if self.buffer[..self.filled].starts_with(BYTE_ORDER_MARK) {
-            let mark = BYTE_ORDER_MARK.len();
-            self.buffer.copy_within(mark..self.filled, 0);
+        if self.buffer[part.start..self.filled].starts_with(BYTE_ORDER_MARK) {
+            self.buffer.copy_within(part.start + mark..self.filled, part.start);
             self.filled -= mark;
-            self.offset += mark as u64;
+            part.offset += mark as u64;
         }
     }
 }
@@ -300,92 +386,109 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Blocks of the input, pushed in pieces of these sizes, as (offset, line number, bytes, length if too long).
-    fn blocks_of(
-        input: &[u8],
-        sizes: &[usize],
-        buffer: usize,
-        max_line: usize,
-    ) -> Vec<(u64, u64, Vec<u8>, Option<u64>)> {
+    /// A line: object, offset, number, bytes or their beginning, length.
+    type Seen = (String, u64, u64, Vec<u8>, u64);
+
+    /// Lines of the objects, pushed in pieces of these sizes.
+    fn lines_of(objects: &[(&str, &[u8])], sizes: &[usize], buffer: usize, max_line: usize) -> Vec<Seen> {
         let mut blocks = LineBlocks::new(BufferPool::new(buffer)).with_max_line(max_line);
         let mut seen = Vec::new();
-        let mut keep =
-            |block: Block| seen.push((block.offset(), block.line_number(), block.bytes().to_vec(), block.too_long()));
-        let mut rest = input;
         let mut sizes = sizes.iter().cycle();
-        while !rest.is_empty() {
-            let piece = &rest[..sizes.next().map_or(1, |size| (*size).clamp(1, rest.len()))];
-            let taken = blocks.push(piece);
-            rest = &rest[taken..];
-            while let Some(block) = blocks.next_block() {
-                keep(block);
+        for (name, input) in objects {
+            see(&mut seen, blocks.begin_object(*name, 0), buffer, max_line);
+            let mut rest = *input;
+            while !rest.is_empty() {
+                let piece = &rest[..sizes.next().map_or(1, |size| (*size).clamp(1, rest.len()))];
+                let taken = blocks.push(piece);
+                rest = &rest[taken..];
+                while let Some(block) = blocks.next_block() {
+                    see(&mut seen, Some(block), buffer, max_line);
+                }
             }
         }
         while let Some(block) = blocks.finish() {
-            keep(block);
+            see(&mut seen, Some(block), buffer, max_line);
         }
         seen
     }
 
-    /// Lines with their offsets and numbers; those beyond the limit as their beginning and length.
-    fn lines_of(blocks: &[(u64, u64, Vec<u8>, Option<u64>)], max_line: usize) -> Vec<(u64, u64, Vec<u8>, u64)> {
-        let mut lines = Vec::new();
-        for (offset, number, bytes, too_long) in blocks {
-            if let Some(len) = too_long {
-                lines.push((*offset, *number, bytes.clone(), *len));
+    fn see(seen: &mut Vec<Seen>, block: Option<Block>, buffer: usize, max_line: usize) {
+        let Some(block) = block else { return };
+        assert!(block.bytes().len() <= buffer.max(max_line + 2) + max_line + 2);
+        assert!(block.parts()[0].start() == 0 && block.parts().is_sorted_by_key(Part::start));
+        for (at, part) in block.parts().iter().enumerate() {
+            let end = block.parts().get(at + 1).map_or(block.bytes().len(), Part::start);
+            let bytes = &block.bytes()[part.start()..end];
+            if let Some(len) = block.too_long() {
+                seen.push((part.log_object().to_string(), part.offset(), part.line_number(), bytes.to_vec(), len));
                 continue;
             }
-            let (mut offset, mut number) = (*offset, *number);
-            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-                let text = line.strip_suffix(b"\n").unwrap_or(line);
-                let stripped = if text.len() < line.len() { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
-                let kept = if stripped.len() > max_line { &stripped[..kept_of_long_line(max_line)] } else { stripped };
-                lines.push((offset, number, kept.to_vec(), text.len() as u64));
-                offset += line.len() as u64;
-                number += 1;
-            }
+            see_lines(seen, part, bytes, max_line);
         }
-        lines
+    }
+
+    fn see_lines(seen: &mut Vec<Seen>, part: &Part, bytes: &[u8], max_line: usize) {
+        let (mut offset, mut number) = (part.offset(), part.line_number());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            let stripped = if text.len() < line.len() { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
+            let kept = if stripped.len() > max_line { &stripped[..kept_of_long_line(max_line)] } else { stripped };
+            seen.push((part.log_object().to_string(), offset, number, kept.to_vec(), stripped.len() as u64));
+            offset += line.len() as u64;
+            number += 1;
+        }
     }
 
     #[test]
     fn a_line_beyond_the_limit_leaves_its_beginning() {
         let input = [&b"a\n"[..], &[b'x'; 50], b"\r\nb\n", &[b'y'; 30]].concat();
-        let blocks = blocks_of(&input, &[7], 8, 10);
-        let lines = lines_of(&blocks, 10);
+        let line = |offset, number, bytes: &[u8], len| ("o".to_owned(), offset, number, bytes.to_vec(), len);
         assert_eq!(
-            lines,
-            [
-                (0, 1, b"a".to_vec(), 1),
-                (2, 2, vec![b'x'; 10], 51),
-                (54, 3, b"b".to_vec(), 1),
-                (56, 4, vec![b'y'; 10], 30)
-            ]
+            lines_of(&[("o", &input)], &[7], 8, 10),
+            [line(0, 1, b"a", 1), line(2, 2, &[b'x'; 10], 51), line(54, 3, b"b", 1), line(56, 4, &[b'y'; 10], 30)]
         );
     }
 
     #[test]
     fn a_byte_order_mark_is_skipped_however_it_comes() {
+        let line = |object: &str, offset, number, bytes: &[u8]| {
+            (object.to_owned(), offset, number, bytes.to_vec(), bytes.len() as u64)
+        };
         for sizes in [[1], [2], [3], [100]] {
-            let blocks = blocks_of(b"\xEF\xBB\xBFone\n\xEF\xBB\xBFtwo\n", &sizes, 64, 100);
-            assert_eq!(blocks, [(3, 1, b"one\n\xEF\xBB\xBFtwo\n".to_vec(), None)]);
+            let marked = b"\xEF\xBB\xBFone\n\xEF\xBB\xBFtwo";
+            let lines = lines_of(&[("a", marked), ("b", b"\xEF\xBB\xBF"), ("c", b""), ("d", marked)], &sizes, 64, 100);
+            let [one, two]: [(u64, u64, &[u8]); 2] = [(3, 1, b"one"), (7, 2, b"\xEF\xBB\xBFtwo")];
+            let expected = ["a", "a", "d", "d"].into_iter().zip([one, two].into_iter().cycle());
+            let expected: Vec<_> =
+                expected.map(|(object, (at, number, text))| line(object, at, number, text)).collect();
+            assert_eq!(lines, expected);
         }
-        assert_eq!(blocks_of(b"\xEF\xBB\xBF", &[1], 64, 100), []);
-        assert_eq!(blocks_of(b"\xEF\xBB", &[1], 64, 100).len(), 1);
+        assert_eq!(lines_of(&[("a", b"\xEF\xBB")], &[1], 64, 100), [line("a", 0, 1, b"\xEF\xBB")]);
     }
 
     proptest! {
         #[test]
-        fn any_pieces_and_any_buffer_give_the_same_lines(
-            input in prop::collection::vec(prop_oneof![2 => Just(b'\n'), 1 => Just(b'\r'), 9 => Just(b'x')], 0..300),
+        fn any_pieces_any_buffer_and_any_neighbours_give_the_same_lines(
+            inputs in prop::collection::vec(
+                prop::collection::vec(prop_oneof![2 => Just(b'\n'), 1 => Just(b'\r'), 9 => Just(b'x')], 0..100), 0..6
+            ),
             sizes in prop::collection::vec(1_usize..40, 1..6),
             buffer in 1_usize..64,
             max_line in 1_usize..20,
         ) {
-            let expected = lines_of(&[(0, 1, input.clone(), None)], max_line);
-            let blocks = blocks_of(&input, &sizes, buffer, max_line);
-            prop_assert!(blocks.iter().all(|(_, _, bytes, _)| bytes.len() <= buffer.max(max_line + 2) + max_line + 2));
-            prop_assert_eq!(lines_of(&blocks, max_line), expected);
+            let names: Vec<String> = (0..inputs.len()).map(|number| format!("object {number}")).collect();
+            let objects: Vec<(&str, &[u8])> =
+                names.iter().zip(&inputs).map(|(name, input)| (name.as_str(), input.as_slice())).collect();
+            let mut expected = Vec::new();
+            for (name, input) in &objects {
+                see_lines(&mut expected, &Part::new(Arc::from(*name), 0, 0), input, max_line);
+            }
+            let mut lines = lines_of(&objects, &sizes, buffer, max_line);
+            // How long a line beyond the limit is, is known to those alone that grew beyond their block.
+            for (.., len) in lines.iter_mut().chain(&mut expected).filter(|(.., len)| *len > max_line as u64) {
+                *len = u64::MAX;
+            }
+            prop_assert_eq!(lines, expected);
         }
     }
 }

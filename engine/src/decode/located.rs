@@ -3,7 +3,7 @@
 //! Positions are kept by field, not by record, so that each column is then built in one tight loop, and only for the
 //! rows that a filter left.
 
-use super::block::Block;
+use super::block::{Block, Part};
 use s3log_parser::{Field, FieldSet, Lines, Parser, Record};
 
 /// Where a text stands in the block.
@@ -81,6 +81,8 @@ pub(super) struct Located {
     /// Extra fields of all records in a row, and where those of each record end.
     pub(super) extras: Vec<Span>,
     pub(super) extra_ends: Vec<u32>,
+    /// How many rows there are up to the end of each part of the block.
+    pub(super) part_ends: Vec<u32>,
 }
 
 impl Located {
@@ -95,6 +97,7 @@ impl Located {
             ambiguous: Vec::new(),
             extras: Vec::new(),
             extra_ends: Vec::new(),
+            part_ends: Vec::new(),
         }
     }
 
@@ -110,9 +113,13 @@ impl Located {
         let wants_ambiguous = self.wanted.contains_all(FieldSet::AMBIGUOUS);
         let wants_extra = self.wanted.contains_all(FieldSet::EXTRA_FIELDS);
         let bytes = block.bytes();
+        let mut parts = block.parts().iter().skip(1).map(Part::start).peekable();
         let mut record = Record::default();
         let mut lines = Lines::of_part(bytes);
         while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
+            while parts.next_if(|start| *start <= line.offset).is_some() {
+                self.part_ends.push(counts.rows as u32);
+            }
             // A record is never blank, so only what fails is asked.
             if parsed.is_err() || line.bytes.len() > max_line {
                 if line.is_blank() {
@@ -145,6 +152,7 @@ impl Located {
                 self.extra_ends.push(self.extras.len() as u32);
             }
         }
+        self.part_ends.resize(block.parts().len(), counts.rows as u32);
         self.rows = counts.rows as usize;
         counts
     }
@@ -162,5 +170,6 @@ impl Located {
         self.ambiguous.clear();
         self.extras.clear();
         self.extra_ends.clear();
+        self.part_ends.clear();
     }
 }

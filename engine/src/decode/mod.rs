@@ -14,7 +14,7 @@ mod records;
 mod rejects;
 mod text;
 
-pub use block::{BLOCK_SIZE, Block, LineBlocks, MAX_LINE};
+pub use block::{BLOCK_SIZE, Block, LineBlocks, MAX_LINE, Part};
 pub use located::Counts;
 pub use pool::BufferPool;
 pub use records::LogsDecoder;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Which of the located records a column is built of, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a> {
-    /// The numbers of the records, or all.
+    /// The numbers of the records, in order; or all.
     pub(crate) selected: Option<&'a [u32]>,
     /// Whether texts are copied, so that the block can be let go.
     pub(crate) compact: bool,
@@ -40,7 +40,7 @@ const VALIDATED_ALONE: usize = 4;
 ///
 /// let log = "a1b2 photos [15/Jan/2026:10:22:41 +0000] 192.0.2.3 - 3E57 REST.GET.OBJECT k \"GET /k HTTP/1.1\" 200 - 2326 2326 34 33 \"-\" \"curl/8.4.0\" -\n";
 /// let mut decoder = LogsDecoder::for_columns(&["remote_ip", "bytes_sent"])?;
-/// let batch = decoder.decode(&Block::new(bytes::Bytes::from_static(log.as_bytes())))?;
+/// let batch = decoder.decode(&Block::new("log", bytes::Bytes::from_static(log.as_bytes())))?;
 /// assert_eq!((batch.num_rows(), batch.num_columns()), (1, 2));
 /// assert_eq!(decoder.counts().rejects, 0);
 /// # Ok::<(), s3log_engine::Error>(())
@@ -51,7 +51,6 @@ pub struct LogsDecoder {
     schema: SchemaRef,
     layout: TextLayout,
     max_line: usize,
-    log_object: Arc<str>,
     text_columns: usize,
     located: Located,
     block_is_utf8: bool,
@@ -81,7 +80,6 @@ impl LogsDecoder {
             schema: Arc::new(arrow::datatypes::Schema::new(fields)),
             layout,
             max_line: MAX_LINE,
-            log_object: Arc::from(""),
             located: Located::new(wanted),
             block_is_utf8: false,
             counts: Counts::default(),
@@ -99,11 +97,6 @@ impl LogsDecoder {
             schema.index_of(name).map_err(|_| Error::invalid(format!("table `logs` has no column `{name}`")))
         });
         Ok(Self::new(&positions.collect::<Result<Vec<_>, _>>()?, TextLayout::Views))
-    }
-
-    /// The name that `log_object` gives for the rows from now on.
-    pub fn set_log_object(&mut self, name: impl Into<Arc<str>>) {
-        self.log_object = name.into();
     }
 
     /// Lines beyond this many bytes are rejects.
@@ -216,7 +209,16 @@ impl LogsDecoder {
                 }
                 builder.finish(block.buffer())?
             }
-            LogsColumn::LogObject => text::constant(self.layout, &self.log_object, rows.len()),
+            LogsColumn::LogObject => {
+                let mut part = 0;
+                let part_of = rows.map(|row| {
+                    while located.part_ends[part] as usize <= row {
+                        part += 1;
+                    }
+                    part
+                });
+                text::names_of_parts(self.layout, block, part_of)
+            }
         })
     }
 

@@ -1,6 +1,6 @@
 //! Lines that are no record, into record batches of the table `rejects`.
 
-use super::block::{Block, MAX_LINE, kept_of_long_line};
+use super::block::{Block, MAX_LINE, Part, kept_of_long_line};
 use super::located::Counts;
 use super::records::batch;
 use super::text::{self, Text, TextBuilder};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// use s3log_engine::schema::TextLayout;
 ///
 /// let mut decoder = RejectsDecoder::new(&[1, 3], TextLayout::Views);
-/// let batch = decoder.decode(&Block::new(bytes::Bytes::from_static(b"\nno record\n")))?;
+/// let batch = decoder.decode(&Block::new("log", bytes::Bytes::from_static(b"\nno record\n")))?;
 /// assert_eq!(batch.num_rows(), 1);
 /// assert_eq!(decoder.counts().blank_lines, 1);
 /// # Ok::<(), s3log_engine::Error>(())
@@ -31,7 +31,6 @@ pub struct RejectsDecoder {
     layout: TextLayout,
     max_line: usize,
     compact: bool,
-    log_object: Arc<str>,
     parser: Parser,
     counts: Counts,
 }
@@ -39,6 +38,10 @@ pub struct RejectsDecoder {
 /// A line that is no record.
 struct Reject<'a> {
     line: Line<'a>,
+    /// Number of the part of the block that it belongs to.
+    part: usize,
+    /// Number of the line in its object.
+    number: u64,
     reason: std::ops::Range<usize>,
 }
 
@@ -56,15 +59,9 @@ impl RejectsDecoder {
             layout,
             max_line: MAX_LINE,
             compact: false,
-            log_object: Arc::from(""),
             parser: Parser::with_fields(FieldSet::EMPTY),
             counts: Counts::default(),
         }
-    }
-
-    /// The name that `log_object` gives for the rows from now on.
-    pub fn set_log_object(&mut self, name: impl Into<Arc<str>>) {
-        self.log_object = name.into();
     }
 
     /// Lines beyond this many bytes are rejects.
@@ -117,22 +114,32 @@ impl RejectsDecoder {
         if block.too_long().is_some() {
             self.counts.rejects += 1;
             let line = Line { bytes: block.bytes(), offset: 0, number: 1 };
-            return vec![Reject { line, reason: reason(&TooLong { max_line }) }];
+            let number = block.parts().first().map_or(1, Part::line_number);
+            return vec![Reject { line, part: 0, number, reason: reason(&TooLong { max_line }) }];
         }
         let mut rejects = Vec::new();
         let mut record = Record::default();
         let bytes = block.bytes();
         let mut lines = Lines::of_part(bytes);
+        let parts = block.parts();
+        let (mut part, mut before) = (0, 0);
         while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
+            while parts.get(part + 1).is_some_and(|next| next.start() <= line.offset) {
+                (part, before) = (part + 1, line.number - 1);
+            }
+            let mut reject = |line: Line<'a>, why: &dyn fmt::Display| {
+                let number = parts[part].line_number() + (line.number - before) as u64 - 1;
+                rejects.push(Reject { line, part, number, reason: reason(why) });
+            };
             if line.bytes.len() > max_line {
                 let kept = Line { bytes: &line.bytes[..kept_of_long_line(max_line)], ..line };
-                rejects.push(Reject { line: kept, reason: reason(&TooLong { max_line }) });
+                reject(kept, &TooLong { max_line });
                 continue;
             }
             match parsed {
                 Ok(()) => self.counts.rows += 1,
                 Err(_) if line.is_blank() => self.counts.blank_lines += 1,
-                Err(error) => rejects.push(Reject { line, reason: reason(&error.reason()) }),
+                Err(error) => reject(line, &error.reason()),
             }
         }
         self.counts.rejects += rejects.len() as u64;
@@ -150,9 +157,14 @@ impl RejectsDecoder {
             Arc::new(Int64Array::from_iter_values(rejects.iter().map(|reject| value(reject) as i64)))
         };
         Ok(match column {
-            RejectsColumn::LogObject => text::constant(self.layout, &self.log_object, rejects.len()),
-            RejectsColumn::LineNumber => integers(&|reject| block.line_number() + reject.line.number as u64 - 1),
-            RejectsColumn::ByteOffset => integers(&|reject| block.offset() + reject.line.offset as u64),
+            RejectsColumn::LogObject => {
+                text::names_of_parts(self.layout, block, rejects.iter().map(|reject| reject.part))
+            }
+            RejectsColumn::LineNumber => integers(&|reject| reject.number),
+            RejectsColumn::ByteOffset => integers(&|reject| {
+                let part = &block.parts()[reject.part];
+                part.offset() + (reject.line.offset - part.start()) as u64
+            }),
             RejectsColumn::Reason => {
                 let mut builder = TextBuilder::new(self.layout, rejects.len(), false);
                 for reject in rejects {

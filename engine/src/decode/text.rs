@@ -4,6 +4,7 @@
 //! wanted), and a field begins and ends at an ASCII byte, so a slice of valid text is valid text. Arrow's checked
 //! constructor would validate every view again. Text that is not valid is written with U+FFFD beside the block.
 
+use super::block::{Block, Part};
 use crate::schema::TextLayout;
 use arrow::array::NullBufferBuilder;
 use arrow::array::{ArrayRef, ByteView, StringArray, StringViewArray, builder::make_view};
@@ -133,14 +134,28 @@ impl TextBuilder {
     }
 }
 
-/// A column that says the same in every row.
-pub(super) fn constant(layout: TextLayout, text: &str, rows: usize) -> ArrayRef {
+/// A column of the names of log objects: for each row that of the part of the block with this number.
+pub(super) fn names_of_parts(
+    layout: TextLayout,
+    block: &Block,
+    parts: impl ExactSizeIterator<Item = usize>,
+) -> ArrayRef {
+    let names = block.parts().iter().map(Part::log_object);
     match layout {
         TextLayout::Views => {
-            let buffer = Buffer::from(text.as_bytes());
-            Arc::new(views(vec![make_view(text.as_bytes(), BLOCK, 0); rows], vec![buffer], None))
+            let mut written = Vec::new();
+            let of_parts = names.map(|name| {
+                let at = written.len() as u32;
+                written.extend_from_slice(name.as_bytes());
+                make_view(name.as_bytes(), BLOCK, at)
+            });
+            let of_parts: Vec<u128> = of_parts.collect();
+            Arc::new(views(parts.map(|part| of_parts[part]).collect(), vec![Buffer::from_vec(written)], None))
         }
-        TextLayout::Plain => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))),
+        TextLayout::Plain => {
+            let names: Vec<_> = names.collect();
+            Arc::new(StringArray::from_iter_values(parts.map(|part| names[part])))
+        }
     }
 }
 
@@ -174,6 +189,7 @@ pub(super) fn is_utf8(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{BufferPool, LineBlocks};
     use arrow::array::{Array, AsArray};
 
     fn column(
@@ -244,14 +260,18 @@ mod tests {
     }
 
     #[test]
-    fn constants() {
+    fn names() {
+        let mut blocks = LineBlocks::new(BufferPool::new(64));
+        for name in ["short", "a name of more than twelve bytes", "another"] {
+            blocks.begin_object(name, 0);
+            blocks.push(b"line\n");
+        }
+        let block = blocks.finish().unwrap();
         for layout in [TextLayout::Views, TextLayout::Plain] {
-            let array = constant(layout, "a name of more than twelve bytes", 3);
-            assert_eq!((array.len(), array.null_count()), (3, 0));
-            assert_eq!(
-                arrow::util::display::array_value_to_string(&array, 2).unwrap(),
-                "a name of more than twelve bytes"
-            );
+            let array = names_of_parts(layout, &block, [0, 1, 1, 2].into_iter());
+            let texts = (0..4).map(|row| arrow::util::display::array_value_to_string(&array, row).unwrap());
+            let long = "a name of more than twelve bytes";
+            assert_eq!(texts.collect::<Vec<_>>(), ["short", long, long, "another"]);
         }
     }
 }

@@ -83,7 +83,7 @@ fn zone_of(times: &DataType) -> Option<Arc<str>> {
 }
 
 fn is_utc(zone: &str) -> bool {
-    matches!(zone, UTC | "+00:00" | "Z" | "Etc/UTC")
+    matches!(zone, UTC | "+00:00" | "Etc/UTC")
 }
 
 /// The same instants, said to be of this time zone. Nothing is copied.

@@ -1,7 +1,7 @@
 //! Log objects inside DataFusion's scan: opening, decompressing, decoding, filtering.
 //!
 //! ```text
-//! DataSourceExec -> S3LogSource (projection, predicate) -> LogOpener, one object or range at a time
+//! DataSourceExec -> S3LogSource (projection, predicate) -> LogOpener, one object, range, or bundle of objects at a time
 //!     -> Reader (file, object store, stdin; gzip, zstd) -> blocks of whole lines
 //!     -> decoder -> filter, cheap columns first -> RecordBatch
 //! ```
@@ -22,9 +22,9 @@ mod source;
 pub use compact::CopyTextUnderBuffers;
 pub(crate) use compression::{Compression, MAGIC_LEN};
 pub use format::{S3LogFormat, S3LogFormatFactory};
+pub(crate) use object::Bundle;
 pub use object::LogObject;
-pub(crate) use object::Origin;
 pub(crate) use opener::needs_whole_objects;
 pub use progress::{Progress, ProgressSnapshot, Unreadable};
-pub(crate) use reader::{Reader, Source};
+pub(crate) use reader::{Event, Reader, Unopened};
 pub use source::{OnUnreadable, S3LogSource, ScanOptions};

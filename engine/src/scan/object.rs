@@ -1,27 +1,31 @@
 //! Log objects: what a scan knows of each before it is opened.
 
+use super::reader::Unopened;
 use datafusion::datasource::listing::PartitionedFile;
+use object_store::ObjectStore;
+use object_store::path::Path as StorePath;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Attached to a `PartitionedFile` as its extension: the name that people know the object by, and where its bytes are.
 ///
 /// A file without it is read from the object store of the scan, and named by its path there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LogObject {
     name: Arc<str>,
     origin: Origin,
 }
 
 /// Where the bytes of a log object are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Origin {
     /// A file, opened without the detour over an object store.
     File(Arc<Path>),
-    /// Standard input. It can be read once.
-    Stdin,
-    /// The object store of the scan.
-    Store,
+    /// Standard input, which can be read once, and whether it was.
+    Stdin(Arc<AtomicBool>),
+    /// An object store, and where it has the object.
+    Store(Arc<dyn ObjectStore>, StorePath),
 }
 
 impl LogObject {
@@ -34,7 +38,12 @@ impl LogObject {
     /// Standard input.
     #[must_use]
     pub fn stdin() -> Self {
-        Self { name: "<stdin>".into(), origin: Origin::Stdin }
+        Self { name: "<stdin>".into(), origin: Origin::Stdin(Arc::default()) }
+    }
+
+    /// An object of a store, named by its path there.
+    pub(crate) fn in_store(store: Arc<dyn ObjectStore>, location: StorePath) -> Self {
+        Self { name: Arc::from(location.as_ref()), origin: Origin::Store(store, location) }
     }
 
     /// What `log_object` says of its rows.
@@ -46,11 +55,27 @@ impl LogObject {
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }
+}
 
-    /// What is known of a file of a scan.
-    pub(crate) fn of(file: &PartitionedFile) -> Self {
-        file.extension::<Self>()
-            .cloned()
-            .unwrap_or_else(|| Self { name: Arc::from(file.object_meta.location.as_ref()), origin: Origin::Store })
+/// Attached to a `PartitionedFile` that stands for several small objects: opening and decoding each by itself would cost
+/// more than reading it. Such a file has no range, and the sum of their sizes.
+#[derive(Clone, Debug)]
+pub(crate) struct Bundle {
+    pub(crate) objects: Arc<[Unopened]>,
+}
+
+/// The objects that a file of a scan stands for, in the store of the scan if it does not say otherwise.
+pub(super) fn objects_of(file: &PartitionedFile, store: &Arc<dyn ObjectStore>) -> Vec<Unopened> {
+    if let Some(bundle) = file.extension::<Bundle>() {
+        return bundle.objects.to_vec();
     }
+    let object = file.extension::<LogObject>().cloned();
+    let object = object.unwrap_or_else(|| LogObject::in_store(Arc::clone(store), file.object_meta.location.clone()));
+    let range = file.range.as_ref().map(|range| range.start.max(0) as u64..range.end.max(0) as u64);
+    vec![Unopened { object, size: file.object_meta.size, range }]
+}
+
+/// Whether the tables of this crate planned the file.
+pub(super) fn is_planned(file: &PartitionedFile) -> bool {
+    file.extension::<LogObject>().is_some() || file.extension::<Bundle>().is_some()
 }

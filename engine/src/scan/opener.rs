@@ -1,9 +1,9 @@
-//! Opens one log object and streams its batches.
+//! Opens log objects and streams their batches.
 
 use super::filter::{Filter, positions, true_rows};
-use super::object::{LogObject, Origin};
+use super::object::objects_of;
 use super::progress::Progress;
-use super::reader::{Reader, Source};
+use super::reader::{Event, Reader, Unopened};
 use super::source::{OnUnreadable, ScanOptions};
 use crate::decode::{Block, BufferPool, Counts, LineBlocks, LogsDecoder, RejectsDecoder, batch};
 use crate::error::Error;
@@ -19,7 +19,6 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What every object of a scan shares.
 pub(super) struct LogOpener {
@@ -33,7 +32,6 @@ pub(super) struct LogOpener {
     pub(super) compact: bool,
     pub(super) options: ScanOptions,
     pub(super) pool: BufferPool,
-    pub(super) stdin_taken: Arc<AtomicBool>,
     pub(super) metrics: Metrics,
 }
 
@@ -60,131 +58,88 @@ impl Metrics {
 
 impl FileOpener for LogOpener {
     fn open(&self, file: PartitionedFile) -> DataFusionResult<FileOpenFuture> {
-        let object = LogObject::of(&file);
-        let size = file.object_meta.size;
-        let range = file.range.as_ref().map(|range| range.start.max(0) as u64..range.end.max(0) as u64);
-        let last_of_object = range.as_ref().is_none_or(|range| range.end >= size);
-        let predicate = match &self.predicate {
-            None => None,
-            Some(predicate) => match about_object(predicate, object.name())? {
-                ObjectVerdict::Never => {
-                    self.metrics.skipped.add(1);
-                    return Ok(futures::future::ready(Ok(futures::stream::empty().boxed())).boxed());
-                }
-                ObjectVerdict::Test(rest) => rest,
-            },
-        };
-        let decoding = Decoding::new(self, &object, predicate.as_ref())?;
-        let pool = self.pool.clone();
+        let mut objects = objects_of(&file, &self.store);
+        let mut predicate = self.predicate.clone();
+        if let Some(all) = &self.predicate {
+            let (about_object, about_rows) = split(all);
+            if let Some(about_object) = about_object {
+                let before = objects.len();
+                objects = wanted_by_name(&about_object, objects)?;
+                self.metrics.skipped.add(before - objects.len());
+            }
+            predicate = about_rows;
+        }
+        let decoding = Decoding::new(self, predicate.as_ref())?;
+        let mut blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.options.max_line);
+        // Only rejects say where they stand.
+        if self.table != Table::Rejects {
+            blocks = blocks.without_line_numbers();
+        }
         let report = Report {
-            object: Arc::clone(object.name()),
-            last_of_object,
             on_unreadable: self.options.on_unreadable,
             progress: self.options.progress.clone(),
             metrics: self.metrics.clone(),
         };
-        let store = Arc::clone(&self.store);
-        let location = file.object_meta.location.clone();
-        let stdin_taken = Arc::clone(&self.stdin_taken);
-        let max_line = self.options.max_line;
-        // Only rejects say where they stand.
-        let counts_lines = self.table == Table::Rejects;
-        Ok(async move {
-            let source = match object.origin() {
-                Origin::File(path) => Source::file(path, range, size),
-                Origin::Store => Source::store(&store, &location, range, size).await,
-                Origin::Stdin if stdin_taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
-                Origin::Stdin => Ok(Some(Source::Stdin(tokio::io::stdin()))),
-            };
-            let source = match source {
-                Ok(Some(source)) => source,
-                Ok(None) => {
-                    report.done();
-                    return Ok(futures::stream::empty().boxed());
-                }
-                Err(error) => {
-                    report.unreadable(error)?;
-                    return Ok(futures::stream::empty().boxed());
-                }
-            };
-            let mut blocks = LineBlocks::starting_at(pool, source.start()).with_max_line(max_line);
-            if !counts_lines {
-                blocks = blocks.without_line_numbers();
-            }
-            let reader = Reader::new(source, blocks);
-            let stream = Batches { reader, decoding, report, ended: false };
-            Ok(futures::stream::try_unfold(stream, |mut stream| async move {
-                Ok(stream.next().await?.map(|batch| (batch, stream)))
-            })
-            .into_stream()
-            .boxed())
-        }
-        .boxed())
+        let batches = Batches { reader: Reader::new(objects, blocks), decoding, report };
+        let stream = futures::stream::try_unfold(batches, |mut batches| async move {
+            Ok(batches.next().await?.map(|batch| (batch, batches)))
+        });
+        Ok(futures::future::ready(Ok(stream.into_stream().boxed())).boxed())
     }
 }
 
-/// What a predicate says of an object by its name alone.
-enum ObjectVerdict {
-    /// None of its rows can be wanted.
-    Never,
-    /// Rows must be tested for what is left of it.
-    Test(Option<Arc<dyn PhysicalExpr>>),
-}
-
-/// Tests the parts of a predicate that only ask for `log_object` before the object is opened.
-fn about_object(predicate: &Arc<dyn PhysicalExpr>, name: &str) -> DataFusionResult<ObjectVerdict> {
-    let column = LogsColumn::LogObject.name();
-    let mut rest = Vec::new();
-    for part in split_conjunction(predicate) {
+/// The part of a predicate that only asks for `log_object`, which can be decided before an object is opened, and the rest.
+fn split(predicate: &Arc<dyn PhysicalExpr>) -> (Option<Arc<dyn PhysicalExpr>>, Option<Arc<dyn PhysicalExpr>>) {
+    let is_about_object = |part: &&Arc<dyn PhysicalExpr>| {
         let columns = collect_columns(part);
-        if columns.is_empty() || columns.iter().any(|asked| asked.name() != column) {
-            rest.push(Arc::clone(part));
-            continue;
-        }
-        let array: ArrayRef = Arc::new(StringViewArray::from_iter_values([name]));
-        let one = RecordBatch::try_from_iter([(column, array)])?;
-        let part = reassign_expr_columns(Arc::clone(part), one.schema_ref())?;
-        if true_rows(&part, &one)?.true_count() == 0 {
-            return Ok(ObjectVerdict::Never);
-        }
-    }
-    Ok(ObjectVerdict::Test((!rest.is_empty()).then(|| conjunction(rest))))
+        !columns.is_empty() && columns.iter().all(|asked| asked.name() == LogsColumn::LogObject.name())
+    };
+    let (about_object, about_rows): (Vec<_>, Vec<_>) =
+        split_conjunction(predicate).into_iter().partition(is_about_object);
+    let and = |parts: Vec<&Arc<dyn PhysicalExpr>>| {
+        (!parts.is_empty()).then(|| conjunction(parts.into_iter().map(Arc::clone)))
+    };
+    (and(about_object), and(about_rows))
 }
 
-/// Blocks of one object on their way into batches.
+/// The objects whose names the predicate is true for.
+fn wanted_by_name(predicate: &Arc<dyn PhysicalExpr>, objects: Vec<Unopened>) -> DataFusionResult<Vec<Unopened>> {
+    let names = StringViewArray::from_iter_values(objects.iter().map(|unopened| unopened.object.name()));
+    let names = RecordBatch::try_from_iter([(LogsColumn::LogObject.name(), Arc::new(names) as ArrayRef)])?;
+    let predicate = reassign_expr_columns(Arc::clone(predicate), names.schema_ref())?;
+    let wanted = true_rows(&predicate, &names)?;
+    let objects = objects.into_iter().zip(wanted.values());
+    Ok(objects.filter_map(|(object, wanted)| wanted.then_some(object)).collect())
+}
+
+/// Blocks of objects on their way into batches.
 struct Batches {
     reader: Reader,
     decoding: Decoding,
     report: Report,
-    ended: bool,
 }
 
 impl Batches {
-    /// The next batch that holds rows; `None` at the end of the object.
+    /// The next batch that holds rows; `None` at the end of the last object.
     async fn next(&mut self) -> DataFusionResult<Option<RecordBatch>> {
-        while !self.ended {
+        loop {
             // A filter may drop everything for long: other tasks must get their turn, and the query must stay stoppable.
             tokio::task::coop::consume_budget().await;
-            let block = self.reader.next_block().await;
-            let read = self.reader.take_read();
-            self.report.read(read);
-            match block {
-                Ok(Some(block)) => {
+            let event = self.reader.next().await;
+            self.report.read(self.reader.take_read());
+            match event {
+                Some(Event::Block(block)) => {
                     let (batch, counts) = self.decoding.decode(&block)?;
                     self.report.counted(counts, batch.num_rows(), self.decoding.filters());
                     if batch.num_rows() > 0 {
                         return Ok(Some(batch));
                     }
                 }
-                Ok(None) => {
-                    self.ended = true;
-                    self.report.done();
-                }
-                // What was read before the damage is still in the reader.
-                Err(error) => self.report.unreadable(error)?,
+                Some(Event::Done(object)) => self.report.done(&object),
+                Some(Event::Failed(object, error)) => self.report.unreadable(&object, error)?,
+                None => return Ok(None),
             }
         }
-        Ok(None)
     }
 }
 
@@ -195,11 +150,7 @@ enum Decoding {
 }
 
 impl Decoding {
-    fn new(
-        opener: &LogOpener,
-        object: &LogObject,
-        predicate: Option<&Arc<dyn PhysicalExpr>>,
-    ) -> DataFusionResult<Self> {
+    fn new(opener: &LogOpener, predicate: Option<&Arc<dyn PhysicalExpr>>) -> DataFusionResult<Self> {
         let all = opener.table.schema(opener.layout);
         // What only the object's name decided need not be decoded any more.
         let mut columns = opener.output.clone();
@@ -212,19 +163,16 @@ impl Decoding {
         let output: Vec<usize> = columns.iter().enumerate().filter_map(is_output).collect();
         let decoded: SchemaRef = Arc::new(all.project(&columns)?);
         let schema: SchemaRef = Arc::new(decoded.project(&output)?);
-        let name = Arc::clone(object.name());
         let max_line = opener.options.max_line;
         Ok(match opener.table {
             Table::Logs => {
-                let mut decoder = LogsDecoder::new(&columns, opener.layout).with_max_line(max_line);
-                decoder.set_log_object(name);
+                let decoder = LogsDecoder::new(&columns, opener.layout).with_max_line(max_line);
                 let filter = predicate.map(|predicate| Filter::new(predicate, &decoded)).transpose()?;
                 Self::Logs { decoder: Box::new(decoder), filter, output, schema, compact: opener.compact }
             }
             Table::Rejects => {
                 let decoder = RejectsDecoder::new(&columns, opener.layout);
-                let mut decoder = decoder.with_max_line(max_line).with_compact(opener.compact);
-                decoder.set_log_object(name);
+                let decoder = decoder.with_max_line(max_line).with_compact(opener.compact);
                 let filter =
                     predicate.map(|predicate| reassign_expr_columns(Arc::clone(predicate), &decoded)).transpose()?;
                 Self::Rejects { decoder, filter, output }
@@ -266,10 +214,8 @@ impl Decoding {
     }
 }
 
-/// Tells the session and the metrics what happens to an object.
+/// Tells the session and the metrics what happens to objects.
 struct Report {
-    object: Arc<str>,
-    last_of_object: bool,
     on_unreadable: OnUnreadable,
     progress: Option<Arc<Progress>>,
     metrics: Metrics,
@@ -293,29 +239,26 @@ impl Report {
         }
     }
 
-    fn done(&self) {
+    fn done(&self, object: &Unopened) {
+        // Of an object that is read in ranges the last one counts.
+        let is_last = object.range.as_ref().is_none_or(|range| range.end >= object.size);
         if let Some(progress) = &self.progress
-            && self.last_of_object
+            && is_last
         {
             progress.object_done();
         }
     }
 
     /// Goes on without the object, or fails, as the scan was told.
-    fn unreadable(&self, error: Error) -> DataFusionResult<()> {
+    fn unreadable(&self, object: &Unopened, error: Error) -> DataFusionResult<()> {
         match (&self.progress, self.on_unreadable) {
             (Some(progress), OnUnreadable::Report) => {
-                progress.failed(&self.object, &error);
+                progress.failed(object.object.name(), &error);
                 Ok(())
             }
-            _ => Err(error.in_object(&*self.object).into()),
+            _ => Err(error.in_object(&**object.object.name()).into()),
         }
     }
-}
-
-fn stdin_again() -> Error {
-    Error::new(crate::ErrorKind::Unsupported, "standard input can be read only once, and this query reads it again")
-        .with_hint("save it to a file first")
 }
 
 /// Whether any column says where in its object a row stands, which a range of it cannot know.

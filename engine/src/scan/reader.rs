@@ -1,4 +1,4 @@
-//! One log object, or a range of one, as blocks of whole lines.
+//! Log objects, or ranges of them, as blocks of whole lines.
 //!
 //! A range `start..end` of an uncompressed object holds the lines that begin in it: from the first line that begins at
 //! `start` or behind it, up to the first that begins at `end` or behind it. The byte before a mark tells whether a line
@@ -8,6 +8,7 @@
 //! parsed, and the kernel reads ahead.
 
 use super::compression::{Compression, Decompressor, MAGIC_LEN};
+use super::object::{LogObject, Origin};
 use crate::decode::{Block, LineBlocks};
 use crate::error::{Error, ErrorKind};
 use bytes::Bytes;
@@ -15,11 +16,13 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use object_store::path::Path as StorePath;
 use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::io::AsyncReadExt as _;
 
 /// How much is read at a time of what is compressed.
@@ -28,13 +31,37 @@ const COMPRESSED_CHUNK: usize = 128 << 10;
 /// How much is read at a time where a line's beginning is sought.
 const SEEK_CHUNK: u64 = 16 << 10;
 
-/// Blocks of one object.
+/// Blocks of log objects, read one after the other.
 pub(crate) struct Reader {
-    source: Source,
-    stage: Stage,
+    waiting: VecDeque<Unopened>,
+    current: Option<Current>,
     blocks: LineBlocks,
     read: u64,
-    ended: bool,
+}
+
+/// A log object, or a range of one, that is to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unopened {
+    pub(crate) object: LogObject,
+    /// As it was listed.
+    pub(crate) size: u64,
+    pub(crate) range: Option<Range<u64>>,
+}
+
+/// What the reader comes to next.
+pub(crate) enum Event {
+    /// Whole lines, of one object or of several.
+    Block(Block),
+    /// An object, or a range of one, was read to its end.
+    Done(Unopened),
+    /// It could not be read, or not to its end. What was read before comes in a block all the same.
+    Failed(Unopened, Error),
+}
+
+struct Current {
+    unopened: Unopened,
+    source: Source,
+    stage: Stage,
 }
 
 enum Stage {
@@ -49,7 +76,7 @@ enum Stage {
 }
 
 /// Where bytes come from, in order.
-pub(crate) enum Source {
+enum Source {
     /// A file from its current position; `left` bytes of it, or all. `expected` is the size that was listed.
     File { file: File, left: Option<u64>, seen: u64, expected: u64 },
     /// What an object store sends.
@@ -59,8 +86,9 @@ pub(crate) enum Source {
 }
 
 impl Reader {
-    pub(crate) fn new(source: Source, blocks: LineBlocks) -> Self {
-        Self { source, stage: Stage::Start, blocks, read: 0, ended: false }
+    /// A reader of these objects.
+    pub(crate) fn new(objects: impl IntoIterator<Item = Unopened>, blocks: LineBlocks) -> Self {
+        Self { waiting: objects.into_iter().collect(), current: None, blocks, read: 0 }
     }
 
     /// Bytes read since this was asked last, as stored.
@@ -68,58 +96,77 @@ impl Reader {
         std::mem::take(&mut self.read)
     }
 
-    /// The next block; `None` at the end. After an error the blocks of what was read before can still be asked for.
-    pub(crate) async fn next_block(&mut self) -> Result<Option<Block>, Error> {
+    /// What comes next; `None` at the end of the last object.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(block) = self.blocks.next_block() {
-                return Ok(Some(block));
+                return Some(Event::Block(block));
             }
-            if self.ended {
-                return Ok(self.blocks.finish());
-            }
-            let filled = self.fill().await;
-            self.ended = !matches!(filled, Ok(true));
-            filled?;
-            if matches!(self.source, Source::Stdin(_))
-                && let Some(block) = self.blocks.flush()
-            {
-                return Ok(Some(block));
+            let Some(current) = &mut self.current else {
+                let Some(unopened) = self.waiting.pop_front() else {
+                    return self.blocks.finish().map(Event::Block);
+                };
+                match Source::open(&unopened).await {
+                    Ok(Some(source)) => {
+                        let name = Arc::clone(unopened.object.name());
+                        let too_long = self.blocks.begin_object(name, source.start());
+                        self.current = Some(Current { unopened, source, stage: Stage::Start });
+                        if let Some(block) = too_long {
+                            return Some(Event::Block(block));
+                        }
+                        continue;
+                    }
+                    Ok(None) => return Some(Event::Done(unopened)),
+                    Err(error) => return Some(Event::Failed(unopened, error)),
+                }
+            };
+            let filled = current.fill(&mut self.blocks, &mut self.read).await;
+            let is_stdin = matches!(current.source, Source::Stdin(_));
+            match filled {
+                Ok(true) if is_stdin => {
+                    if let Some(block) = self.blocks.flush() {
+                        return Some(Event::Block(block));
+                    }
+                }
+                Ok(true) => {}
+                Ok(false) => return self.current.take().map(|current| Event::Done(current.unopened)),
+                Err(error) => return self.current.take().map(|current| Event::Failed(current.unopened, error)),
             }
         }
     }
+}
 
+impl Current {
     /// Puts more bytes into the blocks; false at the end.
-    async fn fill(&mut self) -> Result<bool, Error> {
-        if matches!(self.stage, Stage::Start) {
-            return self.start().await;
-        }
+    async fn fill(&mut self, blocks: &mut LineBlocks, read: &mut u64) -> Result<bool, Error> {
         match &mut self.stage {
-            Stage::Start | Stage::Plain => {
-                let len = self.source.read(self.blocks.space()).await?;
-                self.blocks.advance(len);
-                self.read += len as u64;
+            Stage::Start => self.start(blocks, read).await,
+            Stage::Plain => {
+                let len = self.source.read(blocks.space()).await?;
+                blocks.advance(len);
+                *read += len as u64;
                 Ok(len > 0)
             }
             Stage::Compressed { decompressor, input, pending } => {
                 if pending.start == pending.end && !decompressor.holds_output() {
                     let len = self.source.read(input).await?;
-                    self.read += len as u64;
+                    *read += len as u64;
                     if len == 0 {
                         return decompressor.finish().map(|()| false);
                     }
                     *pending = 0..len;
                 }
-                let (taken, written) = decompressor.decompress(&input[pending.clone()], self.blocks.space())?;
+                let (taken, written) = decompressor.decompress(&input[pending.clone()], blocks.space())?;
                 pending.start += taken;
-                self.blocks.advance(written);
+                blocks.advance(written);
                 Ok(true)
             }
         }
     }
 
     /// The first bytes say whether the object is compressed.
-    async fn start(&mut self) -> Result<bool, Error> {
-        let space = self.blocks.space();
+    async fn start(&mut self, blocks: &mut LineBlocks, read: &mut u64) -> Result<bool, Error> {
+        let space = blocks.space();
         let mut len = 0;
         loop {
             let more = self.source.read(&mut space[len..]).await?;
@@ -128,10 +175,10 @@ impl Reader {
                 break;
             }
         }
-        self.read += len as u64;
+        *read += len as u64;
         match Compression::of(&space[..len]) {
             None => {
-                self.blocks.advance(len);
+                blocks.advance(len);
                 self.stage = Stage::Plain;
             }
             Some(compression) => {
@@ -146,20 +193,31 @@ impl Reader {
 }
 
 impl Source {
-    /// A file, or a range of it; `None` when the range holds no line, or when the file is compressed and the range is
-    /// not its first: that one reads all of it.
-    pub(crate) fn file(path: &Path, range: Option<Range<u64>>, expected: u64) -> Result<Option<Self>, Error> {
+    /// Opens an object, or a range of it; `None` when the range holds no line, or when the object is compressed and the range
+    /// is not its first: that one reads all of it.
+    async fn open(unopened: &Unopened) -> Result<Option<Self>, Error> {
+        let Unopened { object, size, range } = unopened;
+        match object.origin() {
+            Origin::File(path) => Self::file(path, range.clone(), *size),
+            Origin::Store(store, location) => Self::store(store, location, range.clone(), *size).await,
+            Origin::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
+            Origin::Stdin(_) => Ok(Some(Self::Stdin(tokio::io::stdin()))),
+        }
+    }
+
+    fn file(path: &Path, range: Option<Range<u64>>, expected: u64) -> Result<Option<Self>, Error> {
         let mut file = File::open(path).map_err(cannot_read)?;
         if file.metadata().map_err(cannot_read)?.is_dir() {
             return Err(Error::new(ErrorKind::Unreadable, "it is a directory"));
         }
-        let whole = Self::File { file: file.try_clone().map_err(cannot_read)?, left: None, seen: 0, expected };
-        let Some(range) = range.filter(|range| *range != (0..expected)) else { return Ok(Some(whole)) };
+        let Some(range) = range.filter(|range| *range != (0..expected)) else {
+            return Ok(Some(Self::File { file, left: None, seen: 0, expected }));
+        };
         let mut magic = [0; MAGIC_LEN];
         let len = read_up_to(&mut file, &mut magic).map_err(cannot_read)?;
         if Compression::of(&magic[..len]).is_some() {
             file.rewind().map_err(cannot_read)?;
-            return Ok((range.start == 0).then_some(whole));
+            return Ok((range.start == 0).then_some(Self::File { file, left: None, seen: 0, expected }));
         }
         let start = line_start_in_file(&mut file, range.start).map_err(cannot_read)?;
         let to_the_end = range.end >= expected;
@@ -172,8 +230,7 @@ impl Source {
         Ok(Some(Self::File { file, left, seen: start, expected }))
     }
 
-    /// An object of a store, or a range of it; `None` as for [`Source::file`].
-    pub(crate) async fn store(
+    async fn store(
         store: &Arc<dyn ObjectStore>,
         location: &StorePath,
         range: Option<Range<u64>>,
@@ -208,7 +265,7 @@ impl Source {
     }
 
     /// Where the source begins in its object.
-    pub(crate) fn start(&self) -> u64 {
+    fn start(&self) -> u64 {
         match self {
             Self::File { seen, .. } => *seen,
             Self::Stream { start, .. } => *start,
@@ -312,6 +369,11 @@ async fn line_start_in_store(
     Ok(size)
 }
 
+fn stdin_again() -> Error {
+    Error::new(ErrorKind::Unsupported, "standard input can be read only once, and it was read already")
+        .with_hint("save it to a file first")
+}
+
 fn cannot_read(error: std::io::Error) -> Error {
     let hint = match error.kind() {
         IoErrorKind::PermissionDenied => Some("check the permissions of the file"),
@@ -337,12 +399,23 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write as _;
 
-    async fn read_all(source: Option<Source>) -> Vec<u8> {
-        let Some(source) = source else { return Vec::new() };
-        let mut reader = Reader::new(source, LineBlocks::new(BufferPool::new(16)));
+    fn unopened(object: LogObject, size: u64, range: Option<Range<u64>>) -> Unopened {
+        Unopened { object, size, range }
+    }
+
+    fn reader(objects: Vec<Unopened>) -> Reader {
+        Reader::new(objects, LineBlocks::new(BufferPool::new(16)))
+    }
+
+    async fn read_all(object: Unopened) -> Vec<u8> {
+        let mut reader = reader(vec![object]);
         let mut bytes = Vec::new();
-        while let Some(block) = reader.next_block().await.unwrap() {
-            bytes.extend_from_slice(block.bytes());
+        while let Some(event) = reader.next().await {
+            match event {
+                Event::Block(block) => bytes.extend_from_slice(block.bytes()),
+                Event::Done(_) => {}
+                Event::Failed(_, error) => panic!("{error}"),
+            }
         }
         bytes
     }
@@ -365,8 +438,10 @@ mod tests {
             let mut parts = Vec::new();
             for pair in marks.windows(2) {
                 let range = Some(pair[0]..pair[1]);
-                let from_file = read_all(Source::file(file.path(), range.clone(), size).unwrap()).await;
-                let from_store = read_all(Source::store(&store, &location, range, size).await.unwrap()).await;
+                let of_file = LogObject::file("file", file.path().to_owned());
+                let from_file = read_all(unopened(of_file, size, range.clone())).await;
+                let of_store = LogObject::in_store(Arc::clone(&store), location.clone());
+                let from_store = read_all(unopened(of_store, size, range)).await;
                 parts.push((from_file, from_store));
             }
             parts
@@ -406,27 +481,46 @@ mod tests {
         assert!(parts[1..].iter().all(|part| *part == (Vec::new(), Vec::new())));
     }
 
-    #[test]
-    fn a_file_that_shrank_is_an_error_and_not_an_end() {
-        let file = file_of(b"one\ntwo\n");
+    /// What comes, one event a line: bytes, or the object and what happened to it.
+    fn events(objects: Vec<Unopened>) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut reader = reader(objects);
         runtime.block_on(async {
-            let source = Source::file(file.path(), None, 100).unwrap().unwrap();
-            let mut reader = Reader::new(source, LineBlocks::new(BufferPool::new(16)));
-            let error = reader.next_block().await.unwrap_err();
-            assert_eq!(error.to_string(), "it ended after 8 of 100 bytes: it shrank while it was read");
-            let block = reader.next_block().await.unwrap().unwrap();
-            assert_eq!(block.bytes(), b"one\ntwo\n", "what was read before stays");
-            assert!(reader.next_block().await.unwrap().is_none());
-        });
+            let mut events = Vec::new();
+            while let Some(event) = reader.next().await {
+                events.push(match event {
+                    Event::Block(block) => block.bytes().escape_ascii().to_string(),
+                    Event::Done(object) => format!("{}: done", object.object.name()),
+                    Event::Failed(object, error) => format!("{}: {error}", object.object.name()),
+                });
+            }
+            events
+        })
     }
 
     #[test]
-    fn what_is_no_file_cannot_be_read() {
+    fn a_file_that_shrank_is_an_error_and_not_an_end() {
+        let file = file_of(b"one\ntwo\n");
+        let object = LogObject::file("a", file.path().to_owned());
+        let shrank = "a: it ended after 8 of 100 bytes: it shrank while it was read";
+        // What was read before stays.
+        assert_eq!(events(vec![unopened(object, 100, None)]), [shrank, "one\\ntwo\\n"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_does_not_keep_others_from_being_read() {
         let directory = tempfile::tempdir().unwrap();
-        let is_directory = Source::file(directory.path(), None, 0).map(|_| ()).unwrap_err();
-        assert_eq!(is_directory.to_string(), "it is a directory");
-        let gone = Source::file(&directory.path().join("gone"), None, 0).map(|_| ()).unwrap_err();
-        assert_eq!(gone.hint(), Some("it was there when the source was listed: run again"));
+        let file = file_of(b"one");
+        let objects = [
+            ("a", directory.path().to_owned()),
+            ("b", file.path().to_owned()),
+            ("c", directory.path().join("gone")),
+            ("d", file.path().to_owned()),
+        ];
+        let objects = objects.map(|(name, path)| unopened(LogObject::file(name, path), 3, None));
+        let expected = ["a: it is a directory", "b: done", "c: it cannot be read", "d: done", "one\\n", "one"];
+        let mut found = events(objects.to_vec());
+        found[2].truncate(expected[2].len());
+        assert_eq!(found, expected);
     }
 }

@@ -1,6 +1,6 @@
 //! The scan as DataFusion sees it: a `FileSource` that takes projections and filters.
 
-use super::object::LogObject;
+use super::object::is_planned;
 use super::opener::{LogOpener, Metrics, needs_whole_objects};
 use super::progress::Progress;
 use crate::decode::{BLOCK_SIZE, BufferPool, MAX_LINE};
@@ -23,7 +23,6 @@ use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
 use object_store::ObjectStore;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// What happens with a log object that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +80,6 @@ pub struct S3LogSource {
     options: ScanOptions,
     metrics: ExecutionPlanMetricsSet,
     pool: BufferPool,
-    stdin_taken: Arc<AtomicBool>,
 }
 
 impl S3LogSource {
@@ -100,7 +98,6 @@ impl S3LogSource {
             options: ScanOptions::default(),
             metrics: ExecutionPlanMetricsSet::new(),
             pool: BufferPool::new(BLOCK_SIZE),
-            stdin_taken: Arc::default(),
         }
     }
 
@@ -172,7 +169,6 @@ impl FileSource for S3LogSource {
             compact: self.compact,
             options: self.options.clone(),
             pool: self.pool.clone(),
-            stdin_taken: Arc::clone(&self.stdin_taken),
             metrics: Metrics::new(&self.metrics, partition),
         };
         ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), self.table_schema.file_schema())
@@ -223,7 +219,7 @@ impl FileSource for S3LogSource {
     ) -> DataFusionResult<Option<FileScanConfig>> {
         // What the tables of this crate planned is cut already, by what they know of each object. Of other files it is
         // not known here which are compressed: the opener reads those as a whole whatever their ranges say.
-        let is_planned = |group: &FileGroup| group.iter().any(|file| file.extension::<LogObject>().is_some());
+        let is_planned = |group: &FileGroup| group.iter().any(is_planned);
         let unsplittable = config.file_compression_type.is_compressed() || !self.splits_objects();
         if unsplittable || config.file_groups.iter().any(is_planned) {
             return Ok(None);

@@ -1,7 +1,7 @@
 //! The tables over log objects, for SQL.
 
 use super::listing::{Listed, Listing};
-use crate::scan::{Compression, MAGIC_LEN, S3LogSource, ScanOptions, needs_whole_objects};
+use crate::scan::{Bundle, Compression, MAGIC_LEN, S3LogSource, ScanOptions, Unopened, needs_whole_objects};
 use crate::schema::{Table, TextLayout, UTC};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -29,8 +29,15 @@ use std::sync::Arc;
 const MIN_RANGE: u64 = 8 << 20;
 /// And of at most this many: partitions that are done early take the ranges of others.
 const MAX_RANGE: u64 = 64 << 20;
-/// Ranges a partition, if the objects are large enough.
-const RANGES_PER_PARTITION: u64 = 8;
+/// Ranges or bundles a partition, if there is enough of them.
+const PARTS_PER_PARTITION: u64 = 8;
+/// Objects of up to this many bytes are read in bundles.
+const MAX_BUNDLED: u64 = 1 << 20;
+/// Bytes of a bundle.
+const MIN_BUNDLE: u64 = 256 << 10;
+const MAX_BUNDLE: u64 = 16 << 20;
+/// What opening an object costs, as if it were bytes to read.
+const OBJECT_COST: u64 = 16 << 10;
 
 /// A table over log objects that were listed.
 #[derive(Debug)]
@@ -134,26 +141,59 @@ impl TableProvider for LogTable {
     }
 }
 
-/// The objects, big ones in ranges, shared out over partitions.
+/// The objects, big ones in ranges, small ones in bundles, shared out over partitions.
 fn file_groups(objects: &[Listed], partitions: usize, splits: bool) -> Vec<FileGroup> {
     let total: u64 = objects.iter().map(|listed| listed.size).sum();
     let partitions = partitions.max(1);
-    let range = (total / (partitions as u64 * RANGES_PER_PARTITION)).clamp(MIN_RANGE, MAX_RANGE);
-    let mut files = Vec::with_capacity(objects.len());
+    let share = total / (partitions as u64 * PARTS_PER_PARTITION);
+    let mut files = Vec::new();
+    let mut small = Vec::new();
     for listed in objects {
+        if listed.size <= MAX_BUNDLED && listed.path.is_some() {
+            small.push(listed);
+            continue;
+        }
         let file = partitioned_file(listed);
         if splits && partitions > 1 && listed.size > MIN_RANGE && !is_compressed(listed) {
             files.extend(
-                ranges(listed.size, range).map(|range| file.clone().with_range(range.start as i64, range.end as i64)),
+                ranges(listed.size, share.clamp(MIN_RANGE, MAX_RANGE))
+                    .map(|range| file.clone().with_range(range.start as i64, range.end as i64)),
             );
         } else {
             files.push(file);
         }
     }
+    // Big ones first: what is left to do at the end is then small.
+    files.extend(bundles(&small, share.clamp(MIN_BUNDLE, MAX_BUNDLE)).map(bundled_file));
     if files.is_empty() {
         return Vec::new();
     }
     FileGroup::new(files).split_files(partitions)
+}
+
+/// Neighbours, as many together as have about `len` bytes. Empty objects take their time, too: each counts as a few bytes.
+fn bundles<'a, 'b>(small: &'b [&'a Listed], len: u64) -> impl Iterator<Item = &'b [&'a Listed]> {
+    let mut size = 0;
+    let mut bundle = 0;
+    small.chunk_by(move |_, next| {
+        size += next.size + OBJECT_COST;
+        let ends = size / len > bundle;
+        bundle = size / len;
+        !ends
+    })
+}
+
+fn bundled_file(bundle: &[&Listed]) -> PartitionedFile {
+    let [first, others @ ..] = bundle else { return PartitionedFile::new("", 0) };
+    let file = partitioned_file(first);
+    if others.is_empty() {
+        return file;
+    }
+    let objects =
+        bundle.iter().map(|listed| Unopened { object: listed.object.clone(), size: listed.size, range: None });
+    let size = bundle.iter().map(|listed| listed.size).sum();
+    PartitionedFile::new_from_meta(ObjectMeta { size, ..file.object_meta })
+        .with_extension(Bundle { objects: objects.collect() })
 }
 
 /// `0..size` in equal parts of about `len`.

@@ -44,12 +44,20 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
 
 /// The blocks of an object that comes in pieces of this size, through buffers of that size.
 fn blocks(object: &[u8], piece: usize, buffer: usize, max_line: usize) -> Vec<Block> {
+    blocks_of(&[("an object with a long name", object)], piece, buffer, max_line)
+}
+
+/// The same for several objects, one behind the other.
+fn blocks_of(objects: &[(&str, &[u8])], piece: usize, buffer: usize, max_line: usize) -> Vec<Block> {
     let mut blocks = LineBlocks::new(BufferPool::new(buffer)).with_max_line(max_line);
     let mut cut = Vec::new();
-    for mut piece in object.chunks(piece) {
-        while !piece.is_empty() {
-            piece = &piece[blocks.push(piece)..];
-            cut.extend(std::iter::from_fn(|| blocks.next_block()));
+    for (name, object) in objects {
+        cut.extend(blocks.begin_object(*name, 0));
+        for mut piece in object.chunks(piece) {
+            while !piece.is_empty() {
+                piece = &piece[blocks.push(piece)..];
+                cut.extend(std::iter::from_fn(|| blocks.next_block()));
+            }
         }
     }
     cut.extend(std::iter::from_fn(|| blocks.finish()));
@@ -60,7 +68,6 @@ const MAX_LINE: usize = 700;
 
 fn logs(blocks: &[Block], columns: &[usize], layout: TextLayout) -> (RecordBatch, Counts) {
     let mut decoder = LogsDecoder::new(columns, layout).with_max_line(MAX_LINE);
-    decoder.set_log_object("an object with a long name");
     let batches: Vec<_> = blocks.iter().map(|block| decoder.decode(block).unwrap()).collect();
     // Concatenation copies views; comparing batches compares values.
     let batch = match columns {
@@ -82,6 +89,24 @@ fn every_column() -> Vec<usize> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Small objects share blocks; their rows, rejects and places do not change by that.
+    #[test]
+    fn objects_behind_each_other_give_what_each_gives_alone(
+        objects in prop::collection::vec(object(), 1..5),
+        piece in 1_usize..2000,
+        buffer in 1_usize..5000,
+    ) {
+        let names: Vec<_> = (0..objects.len()).map(|number| format!("object number {number}")).collect();
+        let objects: Vec<_> = names.iter().map(String::as_str).zip(objects.iter().map(Vec::as_slice)).collect();
+        let together = blocks_of(&objects, piece, buffer, MAX_LINE);
+        let alone: Vec<_> =
+            objects.iter().flat_map(|object| blocks_of(&[*object], usize::MAX, 1 << 16, MAX_LINE)).collect();
+        for layout in [TextLayout::Views, TextLayout::Plain] {
+            prop_assert_eq!(logs(&together, &every_column(), layout), logs(&alone, &every_column(), layout));
+        }
+        prop_assert_eq!(rejects(&together), rejects(&alone));
+    }
 
     #[test]
     fn every_line_is_a_row_or_a_reject_or_blank(object in object()) {
