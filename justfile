@@ -36,6 +36,16 @@ readme:
 bench *args:
     cargo bench -p s3log-benches --no-default-features --bench parse {{ args }}
 
+# Measure whole commands over a gigabyte, beside other tools where Python has them: --python, --before, --only
+workloads *args:
+    cargo build --release --workspace
+    target/release/workloads {{ args }}
+
+# Count instructions a line with valgrind, against benches/instructions.tsv; --write stores them
+instructions *args:
+    cargo build --release --workspace
+    target/release/instructions {{ args }}
+
 # Fuzz the parser (line, lines, time, number, key); needs nightly and cargo-fuzz
 [working-directory("parser")]
 fuzz target="line" *args:

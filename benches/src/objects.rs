@@ -36,6 +36,11 @@ impl Packing {
         Ok(out)
     }
 
+    /// Packs everything that is read.
+    pub fn copy(self, mut from: impl io::Read, to: impl Write) -> io::Result<()> {
+        self.write(to, |writer| io::copy(&mut from, writer).map(|_| ()))
+    }
+
     /// Gives `fill` a writer whose bytes reach `to` packed, and ends the packed stream.
     fn write(self, mut to: impl Write, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         match self {
