@@ -10,7 +10,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions,
     TimestampMicrosecondArray,
 };
-use arrow::buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{Field as ArrowField, SchemaRef};
 use arrow::error::ArrowError;
 use s3log_parser::value::{key, number};
@@ -153,7 +153,7 @@ impl LogsDecoder {
         &self,
         block: &Block,
         column: LogsColumn,
-        rows: impl ExactSizeIterator<Item = usize>,
+        rows: impl ExactSizeIterator<Item = usize> + Clone,
         compact: bool,
     ) -> Result<ArrayRef, Error> {
         let bytes = block.bytes();
@@ -166,11 +166,22 @@ impl LogsDecoder {
             LogsColumn::Field(field) => match field.info().kind {
                 Kind::Text => {
                     let spans = located.spans(field);
-                    let mut builder = text_builder(rows.len());
-                    for row in rows {
-                        builder.push(borrowed(spans[row], bytes));
+                    let views = (self.layout == TextLayout::Views && !compact)
+                        .then(|| {
+                            let spans = rows.clone().map(|row| spans[row]);
+                            text::views_of_spans(spans, block.buffer(), self.block_is_utf8)
+                        })
+                        .flatten();
+                    match views {
+                        Some(views) => views,
+                        None => {
+                            let mut builder = text_builder(rows.len());
+                            for row in rows {
+                                builder.push(borrowed(spans[row], bytes));
+                            }
+                            builder.finish(block.buffer())?
+                        }
                     }
-                    builder.finish(block.buffer())?
                 }
                 Kind::Time => {
                     let micros = rows.map(|row| located.times[row] * 1_000_000);
@@ -255,16 +266,16 @@ fn borrowed(span: Span, bytes: &[u8]) -> Text<'_> {
     span.text(bytes).map_or(Text::Null, |text| Text::Borrowed(text, span.start))
 }
 
-fn integers(spans: &[Span], bytes: &[u8], rows: impl ExactSizeIterator<Item = usize>) -> Int64Array {
-    let mut nulls = NullBufferBuilder::new(rows.len());
-    let values: Vec<i64> = rows
-        .map(|row| {
-            let value = spans[row].text(bytes).and_then(number::parse);
-            nulls.append(value.is_some());
-            value.unwrap_or_default()
-        })
-        .collect();
-    Int64Array::new(ScalarBuffer::from(values), nulls.finish())
+fn integers(spans: &[Span], bytes: &[u8], mut rows: impl ExactSizeIterator<Item = usize>) -> Int64Array {
+    let count = rows.len();
+    let mut values = Vec::with_capacity(count);
+    let valid = BooleanBuffer::collect_bool(count, |_| {
+        let value = rows.next().and_then(|row| spans[row].text(bytes)).and_then(number::parse);
+        values.push(value.unwrap_or_default());
+        value.is_some()
+    });
+    let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+    Int64Array::new(ScalarBuffer::from(values), nulls)
 }
 
 /// A batch of these columns; with none, of rows that hold nothing.

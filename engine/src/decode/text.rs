@@ -5,10 +5,11 @@
 //! constructor would validate every view again. Text that is not valid is written with U+FFFD beside the block.
 
 use super::block::{Block, Part};
+use super::located::Span;
 use crate::schema::TextLayout;
 use arrow::array::NullBufferBuilder;
 use arrow::array::{ArrayRef, ByteView, StringArray, StringViewArray, builder::make_view};
-use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
 use std::sync::Arc;
 
@@ -134,6 +135,50 @@ impl TextBuilder {
     }
 }
 
+/// A column of views into the block, without the detour over a [`TextBuilder`]: what most columns are. `None` when the block is
+/// not known to be UTF-8 and one of the texts is not ASCII.
+pub(super) fn views_of_spans(
+    mut spans: impl ExactSizeIterator<Item = Span>,
+    block: &Buffer,
+    block_is_utf8: bool,
+) -> Option<ArrayRef> {
+    let rows = spans.len();
+    let bytes = block.as_slice();
+    let mut texts = Vec::with_capacity(rows);
+    let mut fits = true;
+    let valid = BooleanBuffer::collect_bool(rows, |_| {
+        let span = spans.next().unwrap_or(Span::ABSENT);
+        let text = span.text(bytes);
+        texts.push(text.map_or(0, |text| {
+            fits &= block_is_utf8 || text.is_ascii();
+            view(bytes, text, span.start)
+        }));
+        text.is_some()
+    });
+    let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+    fits.then(|| Arc::new(views(texts, vec![block.clone()], nulls)) as ArrayRef)
+}
+
+/// What Arrow's `make_view` gives for a text of the block, without a guess at its length: a short one comes out of one load of
+/// sixteen bytes.
+#[inline(always)]
+fn view(bytes: &[u8], text: &[u8], at: u32) -> u128 {
+    let length = text.len() as u32;
+    match text.first_chunk() {
+        Some(prefix) if text.len() > INLINE => {
+            let prefix = u32::from_le_bytes(*prefix);
+            ByteView { length, prefix, buffer_index: BLOCK, offset: at }.as_u128()
+        }
+        _ => match bytes[at as usize..].first_chunk() {
+            Some(sixteen) => {
+                let beyond = u128::MAX << (8 * length);
+                (u128::from_le_bytes(*sixteen) & !beyond) << 32 | u128::from(length)
+            }
+            None => make_view(text, BLOCK, at),
+        },
+    }
+}
+
 /// A column of the names of log objects: for each row that of the part of the block with this number.
 pub(super) fn names_of_parts(
     layout: TextLayout,
@@ -159,7 +204,7 @@ pub(super) fn names_of_parts(
     }
 }
 
-fn views(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<arrow::buffer::NullBuffer>) -> StringViewArray {
+fn views(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> StringViewArray {
     debug_assert!(
         views.iter().all(|view| {
             let view = ByteView::from(*view);
@@ -171,9 +216,9 @@ fn views(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<arrow::buffer::Nu
         }),
         "every view must lie in its buffer and be valid UTF-8"
     );
-    // SAFETY: every view was made by `make_view` from a slice of the buffer that it names, at the offset that it names
+    // SAFETY: every view was made by `make_view` or `view` from a slice of the buffer that it names, at the offset that it names
     // (inline ones name none), and that slice was checked to be valid UTF-8, by itself or as a part of the block whose
-    // neighbours are ASCII bytes. Nulls have as many entries as there are views, as both are pushed together.
+    // neighbours are ASCII bytes. Nulls have as many entries as there are views, as both are made together.
     #[expect(unsafe_code, reason = "validating each view again halves the speed of decoding: see benches, decode/text")]
     unsafe {
         StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers, nulls)
@@ -257,6 +302,25 @@ mod tests {
         let array = builder.finish(&block).unwrap();
         assert_eq!(array.as_string_view().value(0), "something of more th");
         assert!(array.as_string_view().data_buffers().iter().map(Buffer::len).sum::<usize>() < block.len());
+    }
+
+    #[test]
+    fn views_of_spans_are_those_of_arrow() {
+        let block = Buffer::from(b"a bb - twelve bytes thirteen byte and even more bytes".as_slice());
+        let end = block.len() as u32;
+        let texts = |block_is_utf8| {
+            let all = (0..end).flat_map(|start| (start..=end).map(move |end| Span { start, end }));
+            let spans: Vec<_> = all.chain([Span::ABSENT]).collect();
+            let array = views_of_spans(spans.iter().copied(), &block, block_is_utf8).unwrap();
+            array.to_data().validate_full().unwrap();
+            let expected = spans.iter().map(|span| span.text(&block).map(|text| std::str::from_utf8(text).unwrap()));
+            assert!(array.as_string_view().iter().eq(expected));
+            array.null_count()
+        };
+        assert_eq!((texts(true), texts(false)), (2, 2), "one dash and one that is absent");
+        let block = Buffer::from("\u{fc}".as_bytes());
+        assert!(views_of_spans([Span { start: 0, end: 2 }].into_iter(), &block, false).is_none());
+        assert!(views_of_spans([Span { start: 0, end: 2 }].into_iter(), &block, true).is_some());
     }
 
     #[test]
