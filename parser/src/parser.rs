@@ -80,8 +80,7 @@ impl Parser {
     #[doc(hidden)]
     #[must_use]
     pub fn of_every_kind(wanted: FieldSet) -> Vec<(String, Self)> {
-        let all = Lanes::all().into_iter();
-        all.map(|lanes| (format!("{lanes:?}").to_lowercase(), Self::with_lanes(wanted, lanes))).collect()
+        Lanes::all().map(|lanes| (format!("{lanes:?}").to_lowercase(), Self::with_lanes(wanted, lanes))).collect()
     }
 
     fn with_lanes(wanted: FieldSet, lanes: Lanes) -> Self {
@@ -207,7 +206,8 @@ pub(crate) fn span(line: &[u8], rest: &[u8], len: usize) -> Span {
 /// Locates everything up to the user agent in an ordinary line by its outline; [`MISFIT`] if the line is not ordinary.
 #[inline(always)]
 fn ordinary(minute: &mut Minute, outline: &Outline, line: &[u8], record: &mut Record<'_>) -> Result<(), nom::Err<()>> {
-    if !outline.is_regular() || outline.tokens() < HEAD_TOKENS || line.ends_with(b" ") {
+    let is_too_long = line.len() >= u32::MAX as usize;
+    if !outline.is_regular() || outline.tokens() < HEAD_TOKENS || line.ends_with(b" ") || is_too_long {
         return Err(MISFIT);
     }
     let ends = outline.ends();

@@ -219,14 +219,18 @@ impl Source {
             file.rewind().map_err(cannot_read)?;
             return Ok((range.start == 0).then_some(Self::File { file, left: None, seen: 0, expected }));
         }
-        let start = line_start_in_file(&mut file, range.start).map_err(cannot_read)?;
         let to_the_end = range.end >= expected;
-        let end = if to_the_end { u64::MAX } else { line_start_in_file(&mut file, range.end).map_err(cannot_read)? };
-        if start >= end {
+        let limit = if to_the_end { u64::MAX } else { range.end };
+        let Some(start) = line_start_in_file(&mut file, range.start, limit).map_err(cannot_read)? else {
             return Ok(None);
-        }
+        };
+        // The last line may end behind the range.
+        let end = match to_the_end {
+            true => None,
+            false => line_start_in_file(&mut file, range.end, u64::MAX).map_err(cannot_read)?,
+        };
         file.seek(SeekFrom::Start(start)).map_err(cannot_read)?;
-        let left = (!to_the_end).then_some(end - start);
+        let left = end.map(|end| end - start);
         Ok(Some(Self::File { file, left, seen: start, expected }))
     }
 
@@ -244,12 +248,11 @@ impl Source {
                     return Ok(None);
                 }
             } else {
-                let start = line_start_in_store(store, location, range.start, size).await?;
-                let end = line_start_in_store(store, location, range.end, size).await?;
-                if start >= end {
+                let Some(start) = line_start_in_store(store, location, range.start, range.end, size).await? else {
                     return Ok(None);
-                }
-                options.range = Some(GetRange::Bounded(start..end));
+                };
+                let end = line_start_in_store(store, location, range.end, u64::MAX, size).await?;
+                options.range = Some(GetRange::Bounded(start..end.unwrap_or(size)));
             }
         }
         let result = store.get_opts(location, options).await.map_err(cannot_fetch)?;
@@ -332,41 +335,44 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(len)
 }
 
-/// Where the first line begins that begins at `mark` or behind it; the end of the file when none does.
-fn line_start_in_file(file: &mut File, mark: u64) -> std::io::Result<u64> {
-    let Some(mut at) = mark.checked_sub(1) else { return Ok(0) };
+/// Where the first line begins that begins at `mark` or behind it, but before `limit`. Nothing is read far beyond the limit: in
+/// the middle of an endless line each of its ranges would go on to the end.
+fn line_start_in_file(file: &mut File, mark: u64, limit: u64) -> std::io::Result<Option<u64>> {
+    let Some(mut at) = mark.checked_sub(1) else { return Ok(Some(0)) };
     let mut chunk = vec![0; SEEK_CHUNK as usize];
-    loop {
+    while at < limit {
         file.seek(SeekFrom::Start(at))?;
         let len = read_up_to(file, &mut chunk)?;
         if let Some(end) = memchr::memchr(b'\n', &chunk[..len]) {
-            return Ok(at + end as u64 + 1);
+            return Ok(Some(at + end as u64 + 1).filter(|start| *start < limit));
         }
         at += len as u64;
         if len < chunk.len() {
-            return Ok(at);
+            break;
         }
     }
+    Ok(None)
 }
 
 async fn line_start_in_store(
     store: &Arc<dyn ObjectStore>,
     location: &StorePath,
     mark: u64,
+    limit: u64,
     size: u64,
-) -> Result<u64, Error> {
-    let Some(mut at) = mark.checked_sub(1) else { return Ok(0) };
-    while at < size {
+) -> Result<Option<u64>, Error> {
+    let Some(mut at) = mark.checked_sub(1) else { return Ok(Some(0)) };
+    while at < limit.min(size) {
         let chunk = store.get_range(location, at..size.min(at + SEEK_CHUNK)).await.map_err(cannot_fetch)?;
         if let Some(end) = memchr::memchr(b'\n', &chunk) {
-            return Ok(at + end as u64 + 1);
+            return Ok(Some(at + end as u64 + 1).filter(|start| *start < limit));
         }
         at += chunk.len() as u64;
         if chunk.is_empty() {
             break;
         }
     }
-    Ok(size)
+    Ok(None)
 }
 
 fn stdin_again() -> Error {

@@ -27,7 +27,7 @@ pub(super) trait Lane {
     fn positions(mask: u64, base: u32, out: &mut [u32; CHUNK]);
 }
 
-/// The instructions that are used.
+/// The instructions that are used, the slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lanes {
     /// Those of every processor.
@@ -39,33 +39,44 @@ pub(crate) enum Lanes {
 }
 
 impl Lanes {
+    const EVERY: &[Self] = &[
+        Self::Portable,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512,
+    ];
+
     /// The fastest that this processor has.
     pub(crate) fn best() -> Self {
-        Self::all().pop().unwrap_or(Self::Portable)
+        Self::EVERY.iter().copied().rfind(|lanes| lanes.are_here()).unwrap_or(Self::Portable)
     }
 
     /// Those that this processor has, the slowest first.
-    pub(crate) fn all() -> Vec<Self> {
-        let mut all = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            let has_avx2 = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("bmi1")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("popcnt")
-                && is_x86_feature_detected!("pclmulqdq");
-            if has_avx2 {
-                all.push(Self::Avx2);
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::EVERY.iter().copied().filter(|lanes| lanes.are_here())
+    }
+
+    /// Whether the processor has what the function is compiled for.
+    fn are_here(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("bmi1")
+                    && is_x86_feature_detected!("bmi2")
+                    && is_x86_feature_detected!("popcnt")
+                    && is_x86_feature_detected!("pclmulqdq")
             }
-            if has_avx2
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vbmi2")
-            {
-                all.push(Self::Avx512);
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.are_here()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vbmi2")
             }
         }
-        all
     }
 
     #[inline]
@@ -76,7 +87,7 @@ impl Lanes {
     pub(super) fn draw(self, outline: &mut Outline, extent: Extent, input: &[u8]) {
         match self {
             Self::Portable => portable(outline, extent, input),
-            // SAFETY: `all` gives this only where the processor has what the function is compiled for.
+            // SAFETY: `all`, the only source of these, gives none that the processor has not.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2(outline, extent, input) },
             // SAFETY: as above.
@@ -116,7 +127,7 @@ impl Lane for Portable {
             if mask == 0 {
                 break;
             }
-            *position = base + mask.trailing_zeros();
+            *position = base.wrapping_add(mask.trailing_zeros());
             mask &= mask - 1;
         }
     }
