@@ -9,6 +9,7 @@
 //! The main entry points are [`S3LogSource`] for whoever builds a `FileScanConfig`, and [`S3LogFormat`] for DataFusion's
 //! listing tables.
 
+mod ahead;
 mod compact;
 mod compression;
 mod filter;

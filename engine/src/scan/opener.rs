@@ -1,5 +1,6 @@
 //! Opens log objects and streams their batches.
 
+use super::ahead::Events;
 use super::filter::{Filter, positions, true_rows};
 use super::object::objects_of;
 use super::progress::Progress;
@@ -30,6 +31,8 @@ pub(super) struct LogOpener {
     pub(super) predicate: Option<Arc<dyn PhysicalExpr>>,
     /// Whether batches must not point into blocks.
     pub(super) compact: bool,
+    /// Whether there are fewer objects than partitions.
+    pub(super) reads_ahead: bool,
     pub(super) options: ScanOptions,
     pub(super) pool: BufferPool,
     pub(super) metrics: Metrics,
@@ -80,25 +83,31 @@ impl FileOpener for LogOpener {
             progress: self.options.progress.clone(),
             metrics: self.metrics.clone(),
         };
-        let batches = Batches { reader: Reader::new(objects, blocks), decoding, report };
-        let stream = futures::stream::try_unfold(batches, |mut batches| async move {
-            Ok(batches.next().await?.map(|batch| (batch, batches)))
-        });
-        Ok(futures::future::ready(Ok(stream.into_stream().boxed())).boxed())
+        let reader = Reader::new(objects, blocks);
+        let reads_ahead = self.reads_ahead;
+        Ok(async move {
+            let events = if reads_ahead { Events::ahead(reader) } else { Events::in_turn(reader) };
+            let batches = Batches { events, decoding, report };
+            let stream = futures::stream::try_unfold(batches, |mut batches| async move {
+                Ok(batches.next().await?.map(|batch| (batch, batches)))
+            });
+            Ok(stream.into_stream().boxed())
+        }
+        .boxed())
     }
 }
 
+type Predicate = Arc<dyn PhysicalExpr>;
+
 /// The part of a predicate that only asks for `log_object`, which can be decided before an object is opened, and the rest.
-fn split(predicate: &Arc<dyn PhysicalExpr>) -> (Option<Arc<dyn PhysicalExpr>>, Option<Arc<dyn PhysicalExpr>>) {
-    let is_about_object = |part: &&Arc<dyn PhysicalExpr>| {
+fn split(predicate: &Predicate) -> (Option<Predicate>, Option<Predicate>) {
+    let is_about_object = |part: &&Predicate| {
         let columns = collect_columns(part);
         !columns.is_empty() && columns.iter().all(|asked| asked.name() == LogsColumn::LogObject.name())
     };
     let (about_object, about_rows): (Vec<_>, Vec<_>) =
         split_conjunction(predicate).into_iter().partition(is_about_object);
-    let and = |parts: Vec<&Arc<dyn PhysicalExpr>>| {
-        (!parts.is_empty()).then(|| conjunction(parts.into_iter().map(Arc::clone)))
-    };
+    let and = |parts: Vec<&Predicate>| (!parts.is_empty()).then(|| conjunction(parts.into_iter().map(Arc::clone)));
     (and(about_object), and(about_rows))
 }
 
@@ -114,7 +123,7 @@ fn wanted_by_name(predicate: &Arc<dyn PhysicalExpr>, objects: Vec<Unopened>) -> 
 
 /// Blocks of objects on their way into batches.
 struct Batches {
-    reader: Reader,
+    events: Events,
     decoding: Decoding,
     report: Report,
 }
@@ -125,8 +134,8 @@ impl Batches {
         loop {
             // A filter may drop everything for long: other tasks must get their turn, and the query must stay stoppable.
             tokio::task::coop::consume_budget().await;
-            let event = self.reader.next().await;
-            self.report.read(self.reader.take_read());
+            let (event, read) = self.events.next().await?;
+            self.report.read(read);
             match event {
                 Some(Event::Block(block)) => {
                     let (batch, counts) = self.decoding.decode(&block)?;
@@ -146,7 +155,7 @@ impl Batches {
 /// From a block to a batch of the wanted columns and rows.
 enum Decoding {
     Logs { decoder: Box<LogsDecoder>, filter: Option<Filter>, output: Vec<usize>, schema: SchemaRef, compact: bool },
-    Rejects { decoder: RejectsDecoder, filter: Option<Arc<dyn PhysicalExpr>>, output: Vec<usize> },
+    Rejects { decoder: Box<RejectsDecoder>, filter: Option<Arc<dyn PhysicalExpr>>, output: Vec<usize> },
 }
 
 impl Decoding {
@@ -175,7 +184,7 @@ impl Decoding {
                 let decoder = decoder.with_max_line(max_line).with_compact(opener.compact);
                 let filter =
                     predicate.map(|predicate| reassign_expr_columns(Arc::clone(predicate), &decoded)).transpose()?;
-                Self::Rejects { decoder, filter, output }
+                Self::Rejects { decoder: Box::new(decoder), filter, output }
             }
         })
     }

@@ -77,6 +77,7 @@ pub struct S3LogSource {
     projection: SplitProjection,
     predicate: Option<Arc<dyn PhysicalExpr>>,
     compact: bool,
+    reads_ahead: bool,
     options: ScanOptions,
     metrics: ExecutionPlanMetricsSet,
     pool: BufferPool,
@@ -95,6 +96,7 @@ impl S3LogSource {
             table_schema,
             predicate: None,
             compact: false,
+            reads_ahead: false,
             options: ScanOptions::default(),
             metrics: ExecutionPlanMetricsSet::new(),
             pool: BufferPool::new(BLOCK_SIZE),
@@ -120,6 +122,13 @@ impl S3LogSource {
     #[must_use]
     pub fn compacting(mut self) -> Self {
         self.compact = true;
+        self
+    }
+
+    /// The same with objects read, and unpacked, by tasks beside those that decode: for fewer objects than partitions.
+    #[must_use]
+    pub fn reading_ahead(mut self) -> Self {
+        self.reads_ahead = true;
         self
     }
 
@@ -167,6 +176,7 @@ impl FileSource for S3LogSource {
             output: self.projection.file_indices.clone(),
             predicate: self.predicate.clone(),
             compact: self.compact,
+            reads_ahead: self.reads_ahead,
             options: self.options.clone(),
             pool: self.pool.clone(),
             metrics: Metrics::new(&self.metrics, partition),

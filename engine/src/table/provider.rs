@@ -123,7 +123,11 @@ impl TableProvider for LogTable {
         // What line a reject is can only be told by whoever reads its object from the start.
         let every: Vec<usize> = (0..self.schema.fields().len()).collect();
         let splits = !needs_whole_objects(self.table, projection.unwrap_or(&every));
-        let groups = file_groups(&self.listing.objects, state.config().target_partitions(), splits);
+        let partitions = state.config().target_partitions();
+        let groups = file_groups(&self.listing.objects, partitions, splits);
+        if groups.len() < partitions {
+            source = source.reading_ahead();
+        }
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.total_byte_size = Precision::Inexact(self.listing.byte_count() as usize);
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
