@@ -136,7 +136,7 @@ impl TextBuilder {
 }
 
 /// A column of views into the block, without the detour over a [`TextBuilder`]: what most columns are. `None` when the block is
-/// not known to be UTF-8 and one of the texts is not ASCII.
+/// not known to be UTF-8 and one of the texts is not.
 pub(super) fn views_of_spans(
     mut spans: impl ExactSizeIterator<Item = Span>,
     block: &Buffer,
@@ -150,7 +150,7 @@ pub(super) fn views_of_spans(
         let span = spans.next().unwrap_or(Span::ABSENT);
         let text = span.text(bytes);
         texts.push(text.map_or(0, |text| {
-            fits &= block_is_utf8 || text.is_ascii();
+            fits &= block_is_utf8 || is_utf8(text);
             view(bytes, text, span.start)
         }));
         text.is_some()
@@ -319,8 +319,8 @@ mod tests {
         };
         assert_eq!((texts(true), texts(false)), (2, 2), "one dash and one that is absent");
         let block = Buffer::from("\u{fc}".as_bytes());
-        assert!(views_of_spans([Span { start: 0, end: 2 }].into_iter(), &block, false).is_none());
-        assert!(views_of_spans([Span { start: 0, end: 2 }].into_iter(), &block, true).is_some());
+        assert!(views_of_spans([Span { start: 0, end: 2 }].into_iter(), &block, false).is_some());
+        assert!(views_of_spans([Span { start: 0, end: 1 }].into_iter(), &block, false).is_none());
     }
 
     #[test]
