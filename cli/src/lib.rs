@@ -16,6 +16,7 @@ mod output;
 mod place;
 mod progress;
 mod statement;
+mod summary;
 mod terminal;
 
 use std::ffi::OsString;

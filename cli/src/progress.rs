@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use s3log_engine::scan::{Progress, ProgressSnapshot};
+use s3log_engine::session::Session;
 use tokio::task::JoinHandle;
+
+use crate::message::{Messages, count};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -27,10 +30,16 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const BAR_EVERY: Duration = Duration::from_millis(120);
 const JSON_EVERY: Duration = Duration::from_secs(1);
 
+/// A run over more than this says so first.
+pub(crate) const MANY_OBJECTS: u64 = 10_000;
+pub(crate) const MANY_BYTES: u64 = 10 << 30;
+
 /// Shows the progress of a session until it is stopped or dropped.
 pub(crate) struct Watch {
     bar: Arc<Mutex<Option<ProgressBar>>>,
     task: Option<JoinHandle<()>>,
+    /// Waits for a listing to grow large.
+    large: Option<JoinHandle<()>>,
     /// For the last JSON line.
     json: Option<(Arc<Progress>, Instant)>,
 }
@@ -49,11 +58,21 @@ impl Watch {
             None
         };
         let json = (mode == ProgressMode::Json).then(|| (Arc::clone(progress), start));
-        Self { bar, task, json }
+        Self { bar, task, large: None, json }
+    }
+
+    /// Says so once a bucket turns out to hold much: that is not known before it is listed.
+    pub(crate) fn announce_large(&mut self, session: &Session, messages: Messages) {
+        if !session.locations().is_empty() && self.large.is_none() {
+            self.large = Some(tokio::spawn(announce(Arc::clone(session.progress()), Arc::clone(&self.bar), messages)));
+        }
     }
 
     /// Ends it and takes the bar away, so that other text can follow.
     pub(crate) fn stop(&mut self) {
+        if let Some(large) = self.large.take() {
+            large.abort();
+        }
         if let Some(task) = self.task.take() {
             task.abort();
             if let Some((progress, start)) = &self.json {
@@ -100,6 +119,29 @@ async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, st
     }
 }
 
+async fn announce(progress: Arc<Progress>, bar: Arc<Mutex<Option<ProgressBar>>>, messages: Messages) {
+    let mut every = tokio::time::interval(BAR_EVERY);
+    loop {
+        every.tick().await;
+        let now = progress.snapshot();
+        if now.objects_total <= MANY_OBJECTS && now.bytes_total <= MANY_BYTES {
+            continue;
+        }
+        let listed = format!("{} with {}", count(now.objects_total, "object"), HumanBytes(now.bytes_total));
+        let note = || {
+            messages.note(&format!(
+                "{listed} are listed and to be read, and listing goes on; `s3log plan` counts all of them, \
+                 `WHERE time …` or --since reads less"
+            ));
+        };
+        match bar.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(bar) => bar.suspend(note),
+            None => note(),
+        }
+        return;
+    }
+}
+
 async fn report(progress: Arc<Progress>, start: Instant) {
     let mut every = tokio::time::interval(JSON_EVERY);
     every.tick().await;
@@ -136,13 +178,15 @@ fn sentence(now: ProgressSnapshot, elapsed: Duration) -> String {
 
 fn json(now: ProgressSnapshot, elapsed: Duration) -> String {
     format!(
-        r#"{{"objects":{},"objects_total":{},"bytes":{},"bytes_total":{},"records":{},"rejects":{},"seconds":{:.3}}}"#,
+        r#"{{"objects":{},"objects_total":{},"bytes":{},"bytes_total":{},"records":{},"rejects":{},"objects_pruned":{},"objects_archived":{},"seconds":{:.3}}}"#,
         now.objects,
         now.objects_total,
         now.bytes,
         now.bytes_total,
         now.rows,
         now.rejects,
+        now.pruned,
+        now.archived,
         elapsed.as_secs_f64()
     )
 }
@@ -185,6 +229,6 @@ mod tests {
     #[test]
     fn json_lines() {
         insta::assert_snapshot!(json(now(), Duration::from_millis(1500)),
-            @r#"{"objects":400,"objects_total":1200,"bytes":104857600,"bytes_total":314572800,"records":123456,"rejects":3,"seconds":1.500}"#);
+            @r#"{"objects":400,"objects_total":1200,"bytes":104857600,"bytes_total":314572800,"records":123456,"rejects":3,"objects_pruned":0,"objects_archived":0,"seconds":1.500}"#);
     }
 }

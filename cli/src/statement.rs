@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Instant;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
@@ -28,6 +29,8 @@ pub(crate) struct Runner<'a> {
     pub accounting: &'a mut Accounting,
     /// Shows what is read; stopped before a terminal gets results.
     pub watch: &'a mut Watch,
+    /// When the first row came.
+    pub first_row: Option<Instant>,
 }
 
 /// The statements of `sql`, in order. Places in their errors count from the start of `sql`.
@@ -75,9 +78,13 @@ impl Runner<'_> {
     async fn statement(&mut self, statement: Statement) -> Result<u64, Stop> {
         let shape = if matches!(statement, Statement::Explain(_)) { Shape::Plan } else { Shape::Rows };
         let context = self.session.context();
+        // EXPLAIN tells what would be read, and what is in a bucket is known only once it is listed.
+        let explains = matches!(&statement, Statement::Explain(explain) if !explain.options.analyze);
+        self.session.list_when_planned(explains);
         let plan = context.state().statement_to_plan(statement).await?;
         let frame = context.execute_logical_plan(plan).await?;
         let mut stream = frame.execute_stream().await?;
+        self.session.list_when_planned(false);
         let schema = stream.schema();
         if schema.fields().is_empty() {
             // SET, CREATE and their like return nothing, but a plan of theirs may have to run.
@@ -94,6 +101,9 @@ impl Runner<'_> {
         writer.begin(&schema)?;
         while let Some(batch) = next {
             rows += batch.num_rows() as u64;
+            if batch.num_rows() > 0 {
+                self.first_row.get_or_insert_with(Instant::now);
+            }
             if terminal && batch.num_rows() > 0 {
                 self.watch.stop();
             }

@@ -1,11 +1,12 @@
 //! Every line accounted for: what `s3log check` reports.
 
 use crate::decode::TooLong;
-use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks};
+use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, Part};
 use crate::error::{Error, ErrorKind};
-use crate::scan::{Event, Progress, Reader, Unopened, Unreadable};
+use crate::scan::{Arriving, Event, ListObjects, Progress, Reader, Times, Unopened, Unreadable};
+use crate::schema::Table;
 use crate::session::Session;
-use crate::table::{Listed, Listing};
+use crate::table::Listed;
 use s3log_parser::{Lines, Parser, Record};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,21 +76,31 @@ pub struct RejectExample {
     pub line: Vec<u8>,
 }
 
-/// Reads every log object of a session, on all its threads.
+/// Reads every log object of a session that may hold records of its times, on all its threads.
 ///
 /// # Errors
 ///
-/// Only when a task stops unexpectedly: what cannot be read is part of the report.
+/// When a bucket cannot be listed at all, or a task stops unexpectedly: what cannot be read is part of the report.
 pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckReport, Error> {
-    let listing = Arc::clone(session.listing());
+    let table = session.log_table(Table::Rejects);
     let progress = session.progress();
-    progress.planned(listing.object_count() as u64, listing.byte_count());
+    // Every line of an object is counted, whatever its time; objects of other times are left out as a whole.
+    let times = table.object_times();
+    let sources = table.sources();
+    let (objects, pruned) = sources.files(&times);
+    let objects: Arc<[Listed]> = objects.into_iter().cloned().collect();
+    progress.planned(objects.len() as u64, objects.iter().map(|listed| listed.size).sum());
+    progress.pruned(pruned);
+    let has_buckets = !session.locations().is_empty();
+    let workers = if has_buckets { session.threads() } else { session.threads().min(objects.len()) };
+    let lister: Arc<dyn ListObjects> = Arc::new(sources);
     let next = Arc::new(AtomicUsize::new(0));
-    let workers: Vec<_> = (0..session.threads().min(listing.object_count()))
-        .map(|_| {
+    let workers: Vec<_> = Arriving::files(&lister, workers)
+        .map(|arriving| {
             let worker = Worker {
-                listing: Arc::clone(&listing),
+                objects: Arc::clone(&objects),
                 next: Arc::clone(&next),
+                arriving: has_buckets.then_some((arriving, times.clone())),
                 progress: Arc::clone(progress),
                 max_line: session.max_line(),
                 options,
@@ -102,7 +113,7 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
     let mut total = Tally::default();
     for worker in workers {
         let tally =
-            worker.await.map_err(|error| Error::new(ErrorKind::Internal, "a task stopped").with_source(error))?;
+            worker.await.map_err(|error| Error::new(ErrorKind::Internal, "a task stopped").with_source(error))??;
         total.add(tally, options);
     }
     Ok(total.report(progress))
@@ -110,8 +121,10 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
 
 /// Takes one object after the other until none is left.
 struct Worker {
-    listing: Arc<Listing>,
+    objects: Arc<[Listed]>,
     next: Arc<AtomicUsize>,
+    /// The objects of buckets, if there are any.
+    arriving: Option<(Arriving, Times)>,
     progress: Arc<Progress>,
     max_line: usize,
     options: CheckOptions,
@@ -133,20 +146,30 @@ struct Tally {
 }
 
 impl Worker {
-    async fn run(mut self) -> Tally {
-        let listing = Arc::clone(&self.listing);
+    async fn run(mut self) -> Result<Tally, Error> {
+        let objects = Arc::clone(&self.objects);
         loop {
             let position = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(listed) = listing.objects.get(position) else { break };
-            self.read(position, listed).await;
+            let Some(listed) = objects.get(position) else { break };
+            let object = Unopened { object: listed.object.clone(), size: listed.size, range: None };
+            let reader = Reader::new([object], self.blocks());
+            self.read(position, reader).await?;
         }
-        self.tally
+        if let Some((arriving, times)) = self.arriving.take() {
+            // Objects in ranges would not know the numbers of their lines.
+            let arrivals = arriving.join(&times, false, Box::new(Ok))?;
+            let reader = Reader::of_arrivals(arrivals, self.blocks());
+            self.read(usize::MAX, reader).await?;
+        }
+        Ok(self.tally)
     }
 
-    async fn read(&mut self, position: usize, listed: &Listed) {
-        let blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.max_line);
-        let object = Unopened { object: listed.object.clone(), size: listed.size, range: None };
-        let mut reader = Reader::new([object], blocks);
+    fn blocks(&self) -> LineBlocks {
+        LineBlocks::new(self.pool.clone()).with_max_line(self.max_line)
+    }
+
+    /// Reads what the reader comes to; `position` orders examples of rejects.
+    async fn read(&mut self, position: usize, mut reader: Reader) -> Result<(), Error> {
         let mut parser = Parser::new();
         loop {
             let event = reader.next().await;
@@ -169,7 +192,13 @@ impl Worker {
                     self.progress.object_done();
                 }
                 Some(Event::Failed(object, error)) => self.progress.failed(object.object.name(), &error),
-                None => break,
+                Some(Event::Archived(_)) => self.progress.archived(1),
+                Some(Event::Unlisted(failed)) if failed.is_fatal => return Err(failed.error),
+                Some(Event::Unlisted(failed)) => {
+                    let name = failed.error.object().unwrap_or_default().to_owned();
+                    self.progress.failed(&name, &failed.error);
+                }
+                None => return Ok(()),
             }
         }
     }
@@ -180,11 +209,29 @@ impl Tally {
         self.reasons.values().map(|(count, _)| count).sum()
     }
 
-    /// Counts the lines of a block of the object at this position in the listing.
+    /// Counts the lines of a block.
     fn count(&mut self, block: &Block, parser: &mut Parser, position: usize, max_line: usize, options: CheckOptions) {
-        let bytes = block.bytes();
-        // Its reader reads one object.
-        let Some(part) = block.parts().first() else { return };
+        let mut rest = block.parts();
+        while let [part, others @ ..] = rest {
+            let end = others.first().map_or(block.bytes().len(), Part::start);
+            let bytes = &block.bytes()[part.start()..end];
+            self.count_part(part, bytes, block.too_long().is_some(), parser, position, max_line, options);
+            rest = others;
+        }
+    }
+
+    /// Counts the lines of one object in a block.
+    #[expect(clippy::too_many_arguments, reason = "it is the body of the loop above")]
+    fn count_part(
+        &mut self,
+        part: &Part,
+        bytes: &[u8],
+        too_long: bool,
+        parser: &mut Parser,
+        position: usize,
+        max_line: usize,
+        options: CheckOptions,
+    ) {
         let mut reject = |reason: String, line: &[u8], number: usize, offset: usize| {
             let (count, examples) = self.reasons.entry(reason).or_default();
             *count += 1;
@@ -198,7 +245,7 @@ impl Tally {
                 examples.push((position, example));
             }
         };
-        if block.too_long().is_some() {
+        if too_long {
             self.line_ends += 1;
             reject(TooLong { max_line }.to_string(), bytes, 1, 0);
             return;

@@ -10,6 +10,8 @@ pub enum ErrorKind {
     NotFound,
     /// A log object could not be read, or not to its end.
     Unreadable,
+    /// A log object has to be restored from an archive before it can be read.
+    Archived,
     /// What was asked for is not possible here.
     Unsupported,
     /// A source, an option or a name that says nothing.
@@ -53,6 +55,19 @@ impl Error {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// The same, with something to add to what it says.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn with_note(mut self, note: impl fmt::Display) -> Self {
+        self.message = format!("{}; {note}", self.message);
+        self
+    }
+
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// The same, about this log object or source.

@@ -8,10 +8,14 @@ mod error;
 #[cfg(feature = "datafusion")]
 pub mod functions;
 #[cfg(feature = "datafusion")]
+pub mod plan;
+#[cfg(feature = "datafusion")]
 pub mod scan;
 pub mod schema;
 #[cfg(feature = "datafusion")]
 pub mod session;
+#[cfg(feature = "datafusion")]
+pub mod store;
 #[cfg(feature = "datafusion")]
 pub mod table;
 

@@ -36,6 +36,7 @@ mod error;
 mod field;
 mod field_set;
 mod line;
+mod log_object_key;
 mod outline;
 #[cfg(feature = "parallel")]
 pub mod parallel;
@@ -50,5 +51,6 @@ pub use error::{Error, ErrorKind, Reason};
 pub use field::{FIELDS, Field, FieldInfo, Kind, Shape};
 pub use field_set::FieldSet;
 pub use line::{BYTE_ORDER_MARK, Line, Lines, is_blank};
+pub use log_object_key::LogObjectKey;
 pub use parser::Parser;
 pub use record::Record;

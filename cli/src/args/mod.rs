@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::behaviour::BehaviourArgs;
 pub(crate) use self::output::OutputArgs;
-pub(crate) use self::source::SourceArgs;
-pub(crate) use self::value::{Moment, RejectLimit, Size};
+pub(crate) use self::source::{SourceArgs, StoreArgs};
+pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
 
 use crate::terminal::Colour;
 
@@ -28,6 +28,7 @@ use crate::terminal::Colour;
     after_help = "\
 Examples:
   s3log query \"SELECT remote_ip, count(*) FROM logs GROUP BY 1 ORDER BY 2 DESC LIMIT 10\" logs/
+  s3log query \"SELECT count(*) FROM logs WHERE http_status = 403\" s3://my-logs/access/ --since 24h
   s3log shell logs/
   s3log check logs/
 
@@ -75,10 +76,14 @@ pub(crate) enum Command {
     Shell(ShellArgs),
     /// Read everything, account for every line, say what was rejected and why
     Check(CheckArgs),
+    /// Say what a query would list, leave out and fetch, and what that costs; reads no log object
+    Plan(PlanArgs),
     /// Print tables: columns, types, units, meaning, an example
     Schema(SchemaArgs),
     /// Print the SQL functions that s3log adds
     Functions(FunctionsArgs),
+    /// Say which credentials, region and endpoint win, and whether they work
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page as roff
@@ -103,7 +108,7 @@ pub(crate) struct QueryArgs {
     /// SQL to run; statements end with `;`, `-` reads it from standard input
     pub sql: Option<String>,
 
-    /// Files, directories, globs, `-` for standard input, or @FILE for a list of them
+    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, or @FILE for a list of them
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
 
@@ -133,7 +138,7 @@ Examples:
   s3log shell --since 24h 'logs/2026-*'
   echo 'SELECT count(*) FROM logs;' | s3log shell logs/")]
 pub(crate) struct ShellArgs {
-    /// Files, directories, globs, or @FILE for a list of them
+    /// Buckets (s3://bucket/prefix), files, directories, globs, or @FILE for a list of them
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
 
@@ -158,7 +163,7 @@ Examples:
   s3log check --strict logs/ || echo 'something is no record'
   s3log check --format json logs/ | jq .reasons")]
 pub(crate) struct CheckArgs {
-    /// Files, directories, globs, `-` for standard input, or @FILE for a list of them
+    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, or @FILE for a list of them
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<String>,
 
@@ -185,6 +190,61 @@ pub(crate) struct CheckArgs {
     /// How the work is done.
     #[command(flatten)]
     pub behaviour: BehaviourArgs,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "s3log plan [OPTIONS] [SQL] [SOURCE]...",
+    after_help = "\
+Without SQL, what it takes to read everything between --since and --until. The first argument is SQL when it has a space.
+
+Examples:
+  s3log plan s3://my-logs/access/ --since 7d
+  s3log plan \"SELECT count(*) FROM logs WHERE time >= '2026-01-15'\" s3://my-logs/access/
+  s3log plan -F json s3://my-logs/ | jq .requests"
+)]
+pub(crate) struct PlanArgs {
+    /// SQL, and sources: buckets, files, directories, globs, or @FILE for a list of them
+    #[arg(value_name = "SQL|SOURCE", required = true)]
+    pub sql_and_sources: Vec<String>,
+
+    /// Which records are read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Prices of requests, by service: a file of the same form as `s3log plan --print-prices` prints
+    #[arg(long, env = "S3LOG_PRICES", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
+    pub prices: Option<PathBuf>,
+
+    /// Print the prices that are used, and nothing else
+    #[arg(long, env = "S3LOG_PRINT_PRICES", hide_env_values = true, value_parser = FalseyValueParser::new(), exclusive = true, help_heading = "Output")]
+    pub print_prices: bool,
+
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  s3log doctor
+  s3log doctor s3://my-logs/access/ --profile audit
+  s3log doctor s3://my-logs/ --endpoint-url https://nyc3.digitaloceanspaces.com")]
+pub(crate) struct DoctorArgs {
+    /// Bucket to check them against: lists one object and reads its first byte
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<String>,
+
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// A format of the account that `check` gives.

@@ -1,8 +1,13 @@
-//! Which records are read.
+//! Which records are read, and from where.
 
-use clap::Args;
+use std::num::NonZeroUsize;
 
-use super::Moment;
+use clap::builder::{FalseyValueParser, PossibleValue};
+use clap::{Args, ValueEnum};
+use s3log_engine::scan::Layout;
+use s3log_engine::store::{Addressing, StoreOptions};
+
+use super::{Moment, Span};
 
 /// Which records are read.
 #[derive(Clone, Debug, Args)]
@@ -14,4 +19,144 @@ pub(crate) struct SourceArgs {
     /// Only records before this time
     #[arg(long, env = "S3LOG_UNTIL", hide_env_values = true, value_name = "TIME", help_heading = "Source")]
     pub until: Option<Moment>,
+
+    /// What the time in names of log objects means, so that objects of other times are left out: auto, flat,
+    /// delivery-time, event-time, first-record, ceph, none
+    ///
+    /// auto: what AWS documents, for names as AWS gives them; nothing is left out where a service does not say what its
+    /// names mean. flat, delivery-time: when the object was delivered, so no record is younger. event-time: the day of
+    /// all records, in folders of days. first-record: Scality. ceph: when the object was begun, by the gateway's clock.
+    /// none: every object is read.
+    #[arg(
+        long,
+        env = "S3LOG_LAYOUT",
+        hide_env_values = true,
+        hide_possible_values = true,
+        value_name = "LAYOUT",
+        default_value = "auto",
+        help_heading = "Source"
+    )]
+    pub layout: LayoutArg,
+
+    /// UNSAFE: leave out objects that were delivered later than this after --until or the SQL's last time, such as 2d
+    ///
+    /// Nobody guarantees how late records are delivered: those that come later still are missing in the answer.
+    #[arg(long, env = "S3LOG_MAX_LATENESS", hide_env_values = true, value_name = "DURATION", help_heading = "Source")]
+    pub max_lateness: Option<Span>,
+
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// How buckets are reached. What is not said comes from where `aws` takes it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// Profile of AWS's configuration files
+    #[arg(long, env = "S3LOG_PROFILE", hide_env_values = true, value_name = "NAME", help_heading = "Buckets")]
+    pub profile: Option<String>,
+
+    /// Region that requests are signed for [default: of the endpoint, the environment, the profile]
+    #[arg(long, env = "S3LOG_REGION", hide_env_values = true, value_name = "REGION", help_heading = "Buckets")]
+    pub region: Option<String>,
+
+    /// Service other than AWS's, such as https://nyc3.digitaloceanspaces.com
+    #[arg(long, env = "S3LOG_ENDPOINT_URL", hide_env_values = true, value_name = "URL", help_heading = "Buckets")]
+    pub endpoint_url: Option<String>,
+
+    /// Send requests without a signature, for public buckets
+    #[arg(long, env = "S3LOG_NO_SIGN_REQUEST", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Buckets")]
+    pub no_sign_request: bool,
+
+    /// Pay for the requests where a bucket asks for that: `requester`
+    #[arg(
+        long,
+        env = "S3LOG_REQUEST_PAYER",
+        hide_env_values = true,
+        value_name = "requester",
+        hide_possible_values = true,
+        help_heading = "Buckets"
+    )]
+    pub request_payer: Option<Payer>,
+
+    /// Where the bucket's name goes in URLs: auto, path, virtual [default: of the profile, else auto]
+    #[arg(
+        long,
+        env = "S3LOG_ADDRESSING",
+        hide_env_values = true,
+        hide_possible_values = true,
+        value_name = "STYLE",
+        help_heading = "Buckets"
+    )]
+    pub addressing: Option<AddressingArg>,
+
+    /// Requests for objects under way at the same time [default: 64]
+    #[arg(long, env = "S3LOG_CONCURRENCY", hide_env_values = true, value_name = "N", help_heading = "Buckets")]
+    pub concurrency: Option<NonZeroUsize>,
+}
+
+impl StoreArgs {
+    /// What the engine needs to know of it.
+    pub(crate) fn options(&self) -> StoreOptions {
+        let default = StoreOptions::default();
+        StoreOptions {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            unsigned: self.no_sign_request,
+            requester_pays: self.request_payer.is_some(),
+            addressing: self.addressing.map(|addressing| addressing.0),
+            concurrency: self.concurrency.map_or(default.concurrency, NonZeroUsize::get),
+            ..default
+        }
+    }
+}
+
+/// Who pays for requests, as `aws` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payer {
+    /// Whoever asks
+    Requester,
+}
+
+/// What the time in names means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayoutArg(pub Layout);
+
+impl ValueEnum for LayoutArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const {
+            &[
+                Self(Layout::Auto),
+                Self(Layout::Flat),
+                Self(Layout::DeliveryTime),
+                Self(Layout::EventTime),
+                Self(Layout::FirstRecord),
+                Self(Layout::Ceph),
+                Self(Layout::None),
+            ]
+        }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
+}
+
+/// Where the bucket's name goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressingArg(pub Addressing);
+
+impl ValueEnum for AddressingArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &[Self(Addressing::Auto), Self(Addressing::Path), Self(Addressing::Virtual)] }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self.0 {
+            Addressing::Auto => "auto",
+            Addressing::Path => "path",
+            Addressing::Virtual => "virtual",
+        }))
+    }
 }

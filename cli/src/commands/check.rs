@@ -34,6 +34,7 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
     let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    watch.announce_large(&session, messages);
     let examples_per_reason = match arguments.format {
         CheckFormat::Text => 1,
         CheckFormat::Json => 3,

@@ -3,8 +3,10 @@
 mod account;
 mod check;
 mod completions;
+mod doctor;
 mod functions;
 mod man;
+mod plan;
 mod query;
 mod schema;
 mod shell;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use indicatif::HumanBytes;
+use s3log_engine::scan::NameRules;
 use s3log_engine::session::{Session, SessionOptions};
 
 use crate::args::{BehaviourArgs, Command, GeneralArgs, OutputArgs, SourceArgs};
@@ -22,12 +25,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::{Messages, count};
 use crate::output::OutputSettings;
-use crate::progress::ProgressMode;
+use crate::progress::{MANY_BYTES, MANY_OBJECTS, ProgressMode};
 use crate::{interrupt, memory, terminal};
 
-/// A run over more than this says so first.
-const MANY_OBJECTS: usize = 10_000;
-const MANY_BYTES: u64 = 10 << 30;
 /// How long a run that was interrupted may take to remove its temporary files.
 const CLEANUP: Duration = Duration::from_secs(2);
 
@@ -101,6 +101,8 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
             let threads = arguments.behaviour.threads;
             block_on(threads, check::run(arguments, surroundings))
         }
+        Command::Plan(arguments) => block_on(None, plan::run(arguments, surroundings)),
+        Command::Doctor(arguments) => block_on(None, doctor::run(arguments, surroundings)),
         Command::Schema(arguments) => schema::run(&arguments, surroundings),
         Command::Functions(arguments) => functions::run(&arguments, surroundings),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -154,9 +156,9 @@ async fn open(
     messages: &Messages,
 ) -> Result<Session, Failure> {
     let session = Session::open(sources, session_options(source, behaviour)?).await?;
-    let (objects, bytes) = (session.object_count(), session.byte_count());
+    let (objects, bytes) = (session.object_count() as u64, session.byte_count());
     if objects > MANY_OBJECTS || bytes > MANY_BYTES {
-        let objects = count(objects as u64, "object");
+        let objects = count(objects, "object");
         messages
             .note(&format!("there are {objects}, {} to read; `WHERE time …` or --since reads less", HumanBytes(bytes)));
     }
@@ -164,6 +166,16 @@ async fn open(
 }
 
 fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<SessionOptions, Failure> {
+    let limit = behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
+    let options = source_options(source)?.with_memory_limit(limit);
+    Ok(match behaviour.threads {
+        Some(threads) => options.with_threads(threads.get()),
+        None => options,
+    })
+}
+
+/// What the flags about sources ask for.
+fn source_options(source: &SourceArgs) -> Result<SessionOptions, Failure> {
     let now = Utc::now();
     let since = source.since.map(|since| since.micros(now));
     let until = source.until.map(|until| until.micros(now));
@@ -172,11 +184,8 @@ fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<Ses
     {
         return Err(Failure::usage("--since is not before --until, so there is nothing to read"));
     }
-    let limit = behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
-    let mut options = SessionOptions::new().with_memory_limit(limit);
-    if let Some(threads) = behaviour.threads {
-        options = options.with_threads(threads.get());
-    }
+    let names = NameRules { layout: source.layout.0, max_lateness: source.max_lateness.map(crate::args::Span::micros) };
+    let mut options = SessionOptions::new().with_names(names).with_stores(source.store.options());
     if let Some(since) = since {
         options = options.with_since(since);
     }

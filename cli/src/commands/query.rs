@@ -4,17 +4,15 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Instant;
 
-use indicatif::HumanBytes;
-
 use super::Surroundings;
 use crate::accounting::Accounting;
 use crate::args::QueryArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::count;
-use crate::output::Output;
+use crate::output::{Format, Output};
 use crate::progress::Watch;
 use crate::statement::Runner;
+use crate::summary::Summary;
 
 /// Runs the SQL and tells whether the answer is complete.
 ///
@@ -39,28 +37,27 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
     let mut accounting = Accounting::default();
     let mode = surroundings.progress(behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    watch.announce_large(&session, messages);
     let mut runner = Runner {
         session: &session,
         has_sources: !sources.is_empty(),
         output: &mut output,
         accounting: &mut accounting,
         watch: &mut watch,
+        first_row: None,
     };
     let rows = runner.run(&sql).await;
+    let first_row = runner.first_row;
     watch.stop();
     let rows = rows.map_err(swapped)?.ok_or_else(|| Failure::usage("the SQL holds no statement"))?;
+    let format = output.format();
     output.commit()?;
     if surroundings.verbose {
-        let read = session.progress().snapshot();
-        messages.note(&format!(
-            "{} from {}, {}, {}, {} in {:.3} s",
-            count(rows, "row"),
-            count(read.objects, "object"),
-            HumanBytes(read.bytes),
-            count(read.rows, "record"),
-            count(read.rejects, "reject"),
-            start.elapsed().as_secs_f64()
-        ));
+        let summary = Summary { rows, first_row: first_row.map(|at| at - start), elapsed: start.elapsed() };
+        match format {
+            Format::Json | Format::Ndjson => messages.plain(&summary.json(&session)),
+            _ => messages.note(&summary.sentence(&session)),
+        }
     }
     Ok(accounting.judge(&session, behaviour.reject_limit(), &messages))
 }

@@ -1,6 +1,7 @@
 //! The program from outside: what it prints, where, and how it ends.
 #![expect(clippy::unwrap_used, reason = "a test that can't run its program has failed")]
 
+mod buckets;
 mod check;
 mod documentation;
 mod errors;

@@ -127,7 +127,7 @@ fn nobody_who_asks_for_rejects_is_warned_of_them() {
 fn verbose_says_what_was_read() {
     let output =
         s3log().args(["query", "-v", "SELECT count(*) AS n FROM logs", "fixtures/bucket/archive"]).output().unwrap();
-    insta::with_settings!({filters => vec![(r"in \d+\.\d+ s", "in [TIME] s")]}, {
+    insta::with_settings!({filters => vec![(r"(in|after) \d+\.\d+ s", "$1 [TIME] s")]}, {
         assert_snapshot!(transcript(&output));
     });
 }

@@ -10,22 +10,30 @@
 //! listing tables.
 
 mod ahead;
+mod arrivals;
 mod compact;
 mod compression;
 mod filter;
 mod format;
+mod input;
+mod names;
 mod object;
 mod opener;
 mod progress;
 mod reader;
 mod source;
+mod times;
 
+pub use arrivals::SourceCounts;
+pub(crate) use arrivals::{Arriving, ListError, ListObjects};
 pub use compact::CopyTextUnderBuffers;
 pub(crate) use compression::{Compression, MAGIC_LEN};
 pub use format::{S3LogFormat, S3LogFormatFactory};
+pub use names::{Layout, NameRules};
 pub(crate) use object::Bundle;
 pub use object::LogObject;
 pub(crate) use opener::needs_whole_objects;
 pub use progress::{Progress, ProgressSnapshot, Unreadable};
 pub(crate) use reader::{Event, Reader, Unopened};
 pub use source::{OnUnreadable, S3LogSource, ScanOptions};
+pub use times::Times;

@@ -1,6 +1,8 @@
 //! Log objects: what a scan knows of each before it is opened.
 
+use super::arrivals::Arriving;
 use super::reader::Unopened;
+use crate::store::Bucket;
 use datafusion::datasource::listing::PartitionedFile;
 use object_store::ObjectStore;
 use object_store::path::Path as StorePath;
@@ -24,6 +26,8 @@ pub(crate) enum Origin {
     File(Arc<Path>),
     /// Standard input, which can be read once, and whether it was.
     Stdin(Arc<AtomicBool>),
+    /// A bucket, and the object's name there.
+    Bucket(Arc<Bucket>, StorePath),
     /// An object store, and where it has the object.
     Store(Arc<dyn ObjectStore>, StorePath),
 }
@@ -39,6 +43,11 @@ impl LogObject {
     #[must_use]
     pub fn stdin() -> Self {
         Self { name: "<stdin>".into(), origin: Origin::Stdin(Arc::default()) }
+    }
+
+    /// An object of a bucket.
+    pub(crate) fn in_bucket(bucket: Arc<Bucket>, key: StorePath) -> Self {
+        Self { name: bucket.name_of(key.as_ref()).into(), origin: Origin::Bucket(bucket, key) }
     }
 
     /// An object of a store, named by its path there.
@@ -77,5 +86,7 @@ pub(super) fn objects_of(file: &PartitionedFile, store: &Arc<dyn ObjectStore>) -
 
 /// Whether the tables of this crate planned the file.
 pub(super) fn is_planned(file: &PartitionedFile) -> bool {
-    file.extension::<LogObject>().is_some() || file.extension::<Bundle>().is_some()
+    file.extension::<LogObject>().is_some()
+        || file.extension::<Bundle>().is_some()
+        || file.extension::<Arriving>().is_some()
 }

@@ -1,11 +1,14 @@
 //! Opens log objects and streams their batches.
 
 use super::ahead::Events;
+use super::arrivals::{Arriving, ListError, Wanted};
 use super::filter::{Filter, positions, true_rows};
+use super::names::bounds_of;
 use super::object::objects_of;
 use super::progress::Progress;
 use super::reader::{Event, Reader, Unopened};
-use super::source::{OnUnreadable, ScanOptions};
+use super::source::{OnUnreadable, ScanOptions, possible_times};
+use super::times::Times;
 use crate::decode::{Block, BufferPool, Counts, LineBlocks, LogsDecoder, RejectsDecoder, batch};
 use crate::error::Error;
 use crate::schema::{LogsColumn, RejectsColumn, Table, TextLayout};
@@ -33,6 +36,8 @@ pub(super) struct LogOpener {
     pub(super) compact: bool,
     /// Whether there are fewer objects than partitions.
     pub(super) reads_ahead: bool,
+    /// Whether a big object may be read in ranges.
+    pub(super) splits: bool,
     pub(super) options: ScanOptions,
     pub(super) pool: BufferPool,
     pub(super) metrics: Metrics,
@@ -44,6 +49,7 @@ pub(super) struct Metrics {
     bytes: Count,
     rejects: Count,
     skipped: Count,
+    pruned: Count,
     filtered: Count,
 }
 
@@ -54,6 +60,7 @@ impl Metrics {
             bytes: counter("bytes_scanned"),
             rejects: counter("lines_rejected"),
             skipped: counter("objects_skipped_by_predicate"),
+            pruned: counter("objects_pruned_by_name"),
             filtered: counter("rows_filtered_in_scan"),
         }
     }
@@ -61,17 +68,10 @@ impl Metrics {
 
 impl FileOpener for LogOpener {
     fn open(&self, file: PartitionedFile) -> DataFusionResult<FileOpenFuture> {
-        let mut objects = objects_of(&file, &self.store);
-        let mut predicate = self.predicate.clone();
-        if let Some(all) = &self.predicate {
-            let (about_object, about_rows) = split(all);
-            if let Some(about_object) = about_object {
-                let before = objects.len();
-                objects = wanted_by_name(&about_object, objects)?;
-                self.metrics.skipped.add(before - objects.len());
-            }
-            predicate = about_rows;
-        }
+        let (about_object, predicate) = match &self.predicate {
+            Some(all) => split(all),
+            None => (None, None),
+        };
         let decoding = Decoding::new(self, predicate.as_ref())?;
         let mut blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.options.max_line);
         // Only rejects say where they stand.
@@ -83,10 +83,20 @@ impl FileOpener for LogOpener {
             progress: self.options.progress.clone(),
             metrics: self.metrics.clone(),
         };
-        let reader = Reader::new(objects, blocks);
-        let reads_ahead = self.reads_ahead;
+        let work = match file.extension::<Arriving>() {
+            Some(arriving) => Work::Arriving(arriving.clone(), self.wanted(about_object)),
+            None => Work::Planned(self.unpruned(objects_of(&file, &self.store), about_object.as_ref())?),
+        };
+        let (times, splits, reads_ahead) = (self.times(), self.splits, self.reads_ahead);
         Ok(async move {
-            let events = if reads_ahead { Events::ahead(reader) } else { Events::in_turn(reader) };
+            let events = match work {
+                // Fetched by tasks of their own already.
+                Work::Arriving(arriving, wanted) => {
+                    Events::in_turn(Reader::of_arrivals(arriving.join(&times, splits, wanted)?, blocks))
+                }
+                Work::Planned(objects) if reads_ahead => Events::ahead(Reader::new(objects, blocks)),
+                Work::Planned(objects) => Events::in_turn(Reader::new(objects, blocks)),
+            };
             let batches = Batches { events, decoding, report };
             let stream = futures::stream::try_unfold(batches, |mut batches| async move {
                 Ok(batches.next().await?.map(|batch| (batch, batches)))
@@ -94,6 +104,52 @@ impl FileOpener for LogOpener {
             Ok(stream.into_stream().boxed())
         }
         .boxed())
+    }
+}
+
+/// Where the objects of a file come from.
+enum Work {
+    Planned(Vec<Unopened>),
+    Arriving(Arriving, Wanted),
+}
+
+impl LogOpener {
+    fn times(&self) -> Times {
+        possible_times(self.table, self.predicate.as_ref(), &self.options)
+    }
+
+    /// The objects that their names do not exclude.
+    fn unpruned(&self, objects: Vec<Unopened>, about_object: Option<&Predicate>) -> DataFusionResult<Vec<Unopened>> {
+        let before = objects.len();
+        let mut objects = match about_object {
+            Some(predicate) => wanted_by_name(predicate, objects)?,
+            None => objects,
+        };
+        self.metrics.skipped.add(before - objects.len());
+        let times = self.times();
+        if !times.is_all() && self.options.names.prune() {
+            let before = objects.len();
+            objects.retain(|unopened| bounds_of(self.options.names, unopened.object.name()).meet(&times));
+            self.metrics.pruned.add(before - objects.len());
+            if let Some(progress) = &self.options.progress {
+                progress.pruned((before - objects.len()) as u64);
+            }
+        }
+        Ok(objects)
+    }
+
+    /// The part of the predicate that only asks for names, for pages of a listing.
+    fn wanted(&self, about_object: Option<Predicate>) -> Wanted {
+        let skipped = self.metrics.skipped.clone();
+        Box::new(move |objects| {
+            let Some(predicate) = &about_object else { return Ok(objects) };
+            let before = objects.len();
+            let wanted = wanted_by_name(predicate, objects).map_err(|error| {
+                Error::invalid("the condition on `log_object` cannot be evaluated").with_source(error)
+            })?;
+            skipped.add(before - wanted.len());
+            Ok(wanted)
+        })
     }
 }
 
@@ -146,6 +202,8 @@ impl Batches {
                 }
                 Some(Event::Done(object)) => self.report.done(&object),
                 Some(Event::Failed(object, error)) => self.report.unreadable(&object, error)?,
+                Some(Event::Archived(object)) => self.report.archived(&object),
+                Some(Event::Unlisted(failed)) => self.report.unlisted(failed)?,
                 None => return Ok(None),
             }
         }
@@ -258,6 +316,28 @@ impl Report {
         }
     }
 
+    fn archived(&self, object: &Unopened) {
+        // Of an object that is read in ranges the first one counts.
+        let is_first = object.range.as_ref().is_none_or(|range| range.start == 0);
+        if let Some(progress) = &self.progress
+            && is_first
+        {
+            progress.archived(1);
+        }
+    }
+
+    /// Goes on with what was listed, or fails, as the scan was told; fails when nothing was.
+    fn unlisted(&self, failed: ListError) -> DataFusionResult<()> {
+        match (&self.progress, self.on_unreadable) {
+            (Some(progress), OnUnreadable::Report) if !failed.is_fatal => {
+                let name = failed.error.object().unwrap_or_default().to_owned();
+                progress.failed(&name, &failed.error);
+                Ok(())
+            }
+            _ => Err(failed.error.into()),
+        }
+    }
+
     /// Goes on without the object, or fails, as the scan was told.
     fn unreadable(&self, object: &Unopened, error: Error) -> DataFusionResult<()> {
         match (&self.progress, self.on_unreadable) {
@@ -265,6 +345,7 @@ impl Report {
                 progress.failed(object.object.name(), &error);
                 Ok(())
             }
+            _ if error.object().is_some() => Err(error.into()),
             _ => Err(error.in_object(&**object.object.name()).into()),
         }
     }

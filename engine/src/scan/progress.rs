@@ -15,6 +15,8 @@ pub struct Progress {
     rows: AtomicU64,
     rejects: AtomicU64,
     blank_lines: AtomicU64,
+    pruned: AtomicU64,
+    archived: AtomicU64,
     unreadable: Mutex<Vec<Unreadable>>,
 }
 
@@ -46,6 +48,11 @@ pub struct ProgressSnapshot {
     pub rejects: u64,
     /// Lines of nothing but spaces, tabs and carriage returns.
     pub blank_lines: u64,
+    /// Log objects that were listed, and not read because their names say that they hold no record of the wanted times.
+    /// Objects that were not even listed are not among them.
+    pub pruned: u64,
+    /// Log objects that have to be restored from an archive before they can be read.
+    pub archived: u64,
 }
 
 impl Progress {
@@ -60,6 +67,8 @@ impl Progress {
             rows: self.rows.load(Relaxed),
             rejects: self.rejects.load(Relaxed),
             blank_lines: self.blank_lines.load(Relaxed),
+            pruned: self.pruned.load(Relaxed),
+            archived: self.archived.load(Relaxed),
         }
     }
 
@@ -86,6 +95,14 @@ impl Progress {
 
     pub(crate) fn object_done(&self) {
         self.objects.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn pruned(&self, objects: u64) {
+        self.pruned.fetch_add(objects, Relaxed);
+    }
+
+    pub(crate) fn archived(&self, objects: u64) {
+        self.archived.fetch_add(objects, Relaxed);
     }
 
     pub(crate) fn failed(&self, object: &str, error: &Error) {

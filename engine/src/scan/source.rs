@@ -1,8 +1,11 @@
 //! The scan as DataFusion sees it: a `FileSource` that takes projections and filters.
 
+use super::arrivals::{ListObjects, SourceCounts};
+use super::names::NameRules;
 use super::object::is_planned;
 use super::opener::{LogOpener, Metrics, needs_whole_objects};
 use super::progress::Progress;
+use super::times::Times;
 use crate::decode::{BLOCK_SIZE, BufferPool, MAX_LINE};
 use crate::error::Error;
 use crate::schema::{Table, TextLayout};
@@ -23,6 +26,7 @@ use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
 use object_store::ObjectStore;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What happens with a log object that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,11 +44,23 @@ pub struct ScanOptions {
     pub(crate) max_line: usize,
     pub(crate) on_unreadable: OnUnreadable,
     pub(crate) progress: Option<Arc<Progress>>,
+    pub(crate) names: NameRules,
+    /// Objects whose names say that they hold no record of these times are not read.
+    pub(crate) times: Times,
+    /// Whether buckets are listed when a scan is planned, to tell what it would read.
+    pub(crate) lists_when_planned: Arc<AtomicBool>,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        Self { max_line: MAX_LINE, on_unreadable: OnUnreadable::Fail, progress: None }
+        Self {
+            max_line: MAX_LINE,
+            on_unreadable: OnUnreadable::Fail,
+            progress: None,
+            names: NameRules::default(),
+            times: Times::all(),
+            lists_when_planned: Arc::default(),
+        }
     }
 }
 
@@ -53,6 +69,28 @@ impl ScanOptions {
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
         self.max_line = max_line.max(1);
+        self
+    }
+
+    /// How the names of log objects are understood.
+    #[must_use]
+    pub fn with_names(mut self, names: NameRules) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// While this is true, buckets are listed when a scan is planned, so that EXPLAIN tells what it would read. They are
+    /// listed again when it reads.
+    #[must_use]
+    pub fn with_listing_when_planned(mut self, lists: Arc<AtomicBool>) -> Self {
+        self.lists_when_planned = lists;
+        self
+    }
+
+    /// Leaves out objects whose names say that they hold no record of these times. Records of others are not filtered.
+    #[must_use]
+    pub fn with_object_times(mut self, times: Times) -> Self {
+        self.times = times;
         self
     }
 
@@ -79,6 +117,10 @@ pub struct S3LogSource {
     compact: bool,
     reads_ahead: bool,
     options: ScanOptions,
+    /// Who knows the objects, when a table of this crate planned the scan.
+    objects: Option<Arc<dyn ListObjects>>,
+    /// What EXPLAIN says of the objects.
+    summary: Option<Arc<str>>,
     metrics: ExecutionPlanMetricsSet,
     pool: BufferPool,
 }
@@ -98,6 +140,8 @@ impl S3LogSource {
             compact: false,
             reads_ahead: false,
             options: ScanOptions::default(),
+            objects: None,
+            summary: None,
             metrics: ExecutionPlanMetricsSet::new(),
             pool: BufferPool::new(BLOCK_SIZE),
         }
@@ -132,6 +176,32 @@ impl S3LogSource {
         self
     }
 
+    /// The same with who knows the objects, and what EXPLAIN says of them.
+    pub(crate) fn with_objects(mut self, objects: Arc<dyn ListObjects>, summary: String) -> Self {
+        self.objects = Some(objects);
+        self.summary = Some(summary.into());
+        self
+    }
+
+    /// Counts what would be read, source by source; nothing when somebody else planned the scan. Lists buckets, reads no
+    /// object.
+    ///
+    /// # Errors
+    ///
+    /// When a bucket cannot be listed.
+    pub async fn count_objects(&self) -> Result<Vec<SourceCounts>, Error> {
+        match &self.objects {
+            Some(objects) => objects.count(&self.times()).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The instants that a wanted record can have, as far as the predicate tells now.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        possible_times(self.table, self.predicate.as_ref(), &self.options)
+    }
+
     /// The table that is read.
     #[must_use]
     pub fn table(&self) -> Table {
@@ -145,6 +215,14 @@ impl S3LogSource {
             columns.extend(collect_columns(predicate).iter().map(Column::index));
         }
         !needs_whole_objects(self.table, &columns)
+    }
+}
+
+/// Rejects have no time of their own; for them the times of objects count.
+pub(super) fn possible_times(table: Table, predicate: Option<&Arc<dyn PhysicalExpr>>, options: &ScanOptions) -> Times {
+    match (predicate, table) {
+        (Some(predicate), Table::Logs) => Times::of(predicate).and(&options.times),
+        _ => options.times.clone(),
     }
 }
 
@@ -177,6 +255,7 @@ impl FileSource for S3LogSource {
             predicate: self.predicate.clone(),
             compact: self.compact,
             reads_ahead: self.reads_ahead,
+            splits: self.splits_objects(),
             options: self.options.clone(),
             pool: self.pool.clone(),
             metrics: Metrics::new(&self.metrics, partition),
@@ -211,6 +290,9 @@ impl FileSource for S3LogSource {
 
     fn fmt_extra(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ", table={}", self.table.name())?;
+        if let Some(summary) = &self.summary {
+            write!(f, ", {summary}")?;
+        }
         if self.compact {
             f.write_str(", text=copied")?;
         }

@@ -1,9 +1,10 @@
 //! A DataFusion session with everything of this crate in it.
 
 use crate::error::Error;
-use crate::scan::{CopyTextUnderBuffers, OnUnreadable, S3LogFormatFactory, ScanOptions};
+use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
+use crate::store::{Location, StoreOptions, Stores};
 use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
@@ -12,6 +13,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a session is set up.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,9 @@ pub struct SessionOptions {
     times: TimeRange,
     max_line: Option<usize>,
     layout: TextLayout,
+    names: NameRules,
+    stores: StoreOptions,
+    lists_when_planned: Arc<AtomicBool>,
 }
 
 impl SessionOptions {
@@ -65,6 +70,20 @@ impl SessionOptions {
         self
     }
 
+    /// How the names of log objects are understood.
+    #[must_use]
+    pub fn with_names(mut self, names: NameRules) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// How buckets are reached.
+    #[must_use]
+    pub fn with_stores(mut self, stores: StoreOptions) -> Self {
+        self.stores = stores;
+        self
+    }
+
     /// How text is laid out in the tables.
     #[must_use]
     pub fn with_text_layout(mut self, layout: TextLayout) -> Self {
@@ -94,6 +113,7 @@ pub struct Session {
     context: SessionContext,
     listing: Arc<Listing>,
     progress: Arc<Progress>,
+    stores: Arc<Stores>,
     options: SessionOptions,
 }
 
@@ -104,7 +124,8 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Lists the sources and sets the session up. Reads no log object yet. Without sources there are no tables `logs` and
+    /// Lists the sources and sets the session up. Reads no log object yet, and asks no bucket for anything: buckets are listed
+    /// when a query reads them. Without sources there are no tables `logs` and
     /// `rejects`, but everything else.
     ///
     /// Log objects that cannot be read do not stop a query of this session: [`Progress::unreadable`] names them.
@@ -118,22 +139,30 @@ impl Session {
         let listed = tokio::task::spawn_blocking(move || Listing::of(&sources)).await;
         let listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
         let progress = Arc::new(Progress::default());
-        if let (0, Some((name, why))) = (listing.object_count(), listing.unreadable.first()) {
+        if let (true, Some((name, why))) = (listing.is_empty(), listing.unreadable.first()) {
             return Err(Error::new(why.kind(), why.to_string()).in_object(name));
         }
         listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
         let scan = options.scan_options(&progress);
-        let context = context(&options, &scan).map_err(set_up)?;
+        let stores = Arc::new(Stores::new(options.stores.clone()));
+        let context = context(&options, &scan, &stores).map_err(set_up)?;
         let listing = Arc::new(listing);
-        if listing.object_count() > 0 {
+        let session = Self { context, listing, progress, stores, options };
+        if !session.listing.is_empty() {
             for table in Table::ALL {
-                let provider = LogTable::new(table, Arc::clone(&listing), options.layout)
-                    .with_times(options.times)
-                    .with_options(scan.clone());
-                context.register_table(table.name(), Arc::new(provider)).map_err(set_up)?;
+                let provider = Arc::new(session.log_table(table));
+                session.context.register_table(table.name(), provider).map_err(set_up)?;
             }
         }
-        Ok(Self { context, listing, progress, options })
+        Ok(session)
+    }
+
+    /// A table over its log objects.
+    pub(crate) fn log_table(&self, table: Table) -> LogTable {
+        LogTable::new(table, Arc::clone(&self.listing), self.options.layout)
+            .with_times(self.options.times)
+            .with_options(self.options.scan_options(&self.progress))
+            .with_stores(Arc::clone(&self.stores))
     }
 
     /// The DataFusion session.
@@ -148,7 +177,24 @@ impl Session {
         &self.progress
     }
 
-    /// How many log objects the sources hold.
+    /// From now on, whether buckets are listed when a query is planned, so that EXPLAIN tells what it would read.
+    pub fn list_when_planned(&self, lists: bool) {
+        self.options.lists_when_planned.store(lists, Ordering::Relaxed);
+    }
+
+    /// The buckets, and what was asked of them.
+    #[must_use]
+    pub fn stores(&self) -> &Arc<Stores> {
+        &self.stores
+    }
+
+    /// The sources that are buckets.
+    #[must_use]
+    pub fn locations(&self) -> &[Location] {
+        self.listing.locations()
+    }
+
+    /// How many log objects the sources hold outside of buckets.
     #[must_use]
     pub fn object_count(&self) -> usize {
         self.listing.object_count()
@@ -158,10 +204,6 @@ impl Session {
     #[must_use]
     pub fn byte_count(&self) -> u64 {
         self.listing.byte_count()
-    }
-
-    pub(crate) fn listing(&self) -> &Arc<Listing> {
-        &self.listing
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -175,7 +217,9 @@ impl Session {
 
 impl SessionOptions {
     fn scan_options(&self, progress: &Arc<Progress>) -> ScanOptions {
-        let options = ScanOptions::default().with_progress(Arc::clone(progress), OnUnreadable::Report);
+        let options =
+            ScanOptions::default().with_progress(Arc::clone(progress), OnUnreadable::Report).with_names(self.names);
+        let options = options.with_listing_when_planned(Arc::clone(&self.lists_when_planned));
         match self.max_line {
             Some(max_line) => options.with_max_line(max_line),
             None => options,
@@ -194,7 +238,7 @@ fn set_up(error: datafusion::error::DataFusionError) -> Error {
 /// Consumers of memory that an error names when it runs out.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
-fn context(options: &SessionOptions, scan: &ScanOptions) -> DataFusionResult<SessionContext> {
+fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -> DataFusionResult<SessionContext> {
     let mut config = SessionConfig::new().with_target_partitions(options.threads()).with_information_schema(true);
     config.options_mut().sql_parser.collect_spans = true;
     // Sums of nothing are NULL and must not lead every list of the largest ones.
@@ -205,7 +249,8 @@ fn context(options: &SessionOptions, scan: &ScanOptions) -> DataFusionResult<Ses
         let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
         runtime = runtime.with_memory_pool(Arc::new(pool));
     }
-    let factory = Arc::new(LogTableFactory::new(options.layout, scan.clone()));
+    let factory = LogTableFactory::new(options.layout, scan.clone()).with_stores(Arc::clone(stores));
+    let factory = Arc::new(factory);
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime.build_arc()?)

@@ -5,6 +5,7 @@ use super::provider::LogTable;
 use crate::error::Error;
 use crate::scan::ScanOptions;
 use crate::schema::{Table, TextLayout};
+use crate::store::Stores;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider, TableProviderFactory};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
@@ -24,13 +25,21 @@ pub const TABLE_FUNCTION: &str = "s3log";
 pub struct LogTableFactory {
     layout: TextLayout,
     options: ScanOptions,
+    stores: Arc<Stores>,
 }
 
 impl LogTableFactory {
     /// A factory of tables with text in this layout, scanned with these options.
     #[must_use]
     pub fn new(layout: TextLayout, options: ScanOptions) -> Self {
-        Self { layout, options }
+        Self { layout, options, stores: Arc::default() }
+    }
+
+    /// Reaches buckets by these. Without it they are reached as `aws` would.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Arc<Stores>) -> Self {
+        self.stores = stores;
+        self
     }
 
     fn table(&self, table: Table, sources: &[String]) -> Result<Arc<dyn TableProvider>, Error> {
@@ -38,7 +47,8 @@ impl LogTableFactory {
         if let Some(progress) = &self.options.progress {
             listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
         }
-        Ok(Arc::new(LogTable::new(table, Arc::new(listing), self.layout).with_options(self.options.clone())))
+        let table = LogTable::new(table, Arc::new(listing), self.layout);
+        Ok(Arc::new(table.with_options(self.options.clone()).with_stores(Arc::clone(&self.stores))))
     }
 }
 

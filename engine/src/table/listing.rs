@@ -6,29 +6,38 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::scan::LogObject;
+use crate::store::Location;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
 
 /// Log objects that sources name, in the order of their names within each source.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     pub(crate) objects: Vec<Listed>,
+    /// Buckets, which are listed when a scan begins to read.
+    pub(crate) locations: Vec<Location>,
     /// What is there but could not be listed.
-    pub(crate) unreadable: Vec<(String, std::sync::Arc<Error>)>,
+    pub(crate) unreadable: Vec<(String, Arc<Error>)>,
+    /// The source that is being listed.
+    source: Arc<str>,
 }
 
 /// One log object of a listing.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) object: LogObject,
+    /// The source that it belongs to, as the user named it.
+    pub(crate) source: Arc<str>,
     pub(crate) path: Option<PathBuf>,
     pub(crate) size: u64,
     pub(crate) modified: std::time::SystemTime,
 }
 
 impl Listing {
-    /// Lists what the sources name. Looks at names and sizes only; opens no log object.
+    /// Lists what the sources name. Looks at names and sizes only; opens no log object. Buckets are noted, and listed when
+    /// a scan begins to read.
     ///
     /// # Errors
     ///
@@ -44,7 +53,19 @@ impl Listing {
         Ok(listing)
     }
 
-    /// How many log objects there are.
+    /// Whether there is nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.locations.is_empty()
+    }
+
+    /// The buckets.
+    #[must_use]
+    pub fn locations(&self) -> &[Location] {
+        &self.locations
+    }
+
+    /// How many log objects there are outside of buckets.
     #[must_use]
     pub fn object_count(&self) -> usize {
         self.objects.len()
@@ -57,9 +78,11 @@ impl Listing {
     }
 
     fn add(&mut self, source: &str, lists: ListFiles) -> Result<(), Error> {
+        self.source = source.into();
         if source == "-" {
             let modified = std::time::SystemTime::UNIX_EPOCH;
-            self.objects.push(Listed { object: LogObject::stdin(), path: None, size: 0, modified });
+            let source = Arc::clone(&self.source);
+            self.objects.push(Listed { object: LogObject::stdin(), source, path: None, size: 0, modified });
             return Ok(());
         }
         if let Some(list) = source.strip_prefix('@') {
@@ -67,10 +90,14 @@ impl Listing {
         }
         let path = match source.split_once("://") {
             Some(("file", path)) => path,
+            Some((Location::SCHEME, _)) => {
+                self.add_location(Location::parse(source)?);
+                return Ok(());
+            }
             Some((scheme, _)) if scheme.chars().all(|letter| letter.is_ascii_alphanumeric()) => {
                 return Err(Error::new(ErrorKind::Unsupported, format!("sources of `{scheme}://` cannot be read"))
                     .in_object(source)
-                    .with_hint("copy the log objects to a directory and name that"));
+                    .with_hint("a bucket of any S3-compatible service is s3://bucket/prefix with --endpoint-url"));
             }
             _ => source,
         };
@@ -97,6 +124,14 @@ impl Listing {
         Ok(())
     }
 
+    /// Locations may contain each other; the larger one has it all.
+    fn add_location(&mut self, location: Location) {
+        if !self.locations.iter().any(|known| known.contains(&location)) {
+            self.locations.retain(|known| !location.contains(known));
+            self.locations.push(location);
+        }
+    }
+
     fn add_list(&mut self, list: &str, lists: ListFiles) -> Result<(), Error> {
         if matches!(lists, ListFiles::Refused) {
             return Err(Error::invalid("a list of sources cannot name another list").in_object(format!("@{list}")));
@@ -121,6 +156,7 @@ impl Listing {
         }
         self.objects.push(Listed {
             object: LogObject::file(name, path.to_owned()),
+            source: Arc::clone(&self.source),
             path: Some(path.to_owned()),
             size: if metadata.is_file() { metadata.len() } else { 0 },
             modified: metadata.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH),
@@ -251,7 +287,15 @@ mod tests {
         assert_eq!(names(&tree, &["nothing"]).unwrap_err(), "/nothing: there is no such file or directory");
         assert_eq!(names(&tree, &["empty"]).unwrap_err(), "/empty: there is no log object");
         assert_eq!(names(&tree, &["logs/*.gz"]).unwrap_err(), "/logs/*.gz: there is no log object");
-        let error = Listing::of(&["s3://bucket/prefix"]).unwrap_err();
+        let error = Listing::of(&["gs://bucket/prefix"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn locations_are_noted_and_named_once() {
+        let listing = Listing::of(&["s3://a/x/y", "s3://b", "s3://a/x", "s3://a/x/z"]).unwrap();
+        let names: Vec<_> = listing.locations().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["s3://b/", "s3://a/x"]);
+        assert!(Listing::of(&["s3://"]).is_err());
     }
 }

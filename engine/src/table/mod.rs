@@ -3,6 +3,9 @@
 mod external;
 mod listing;
 mod provider;
+mod sieve;
+mod sources;
+mod walk;
 
 pub use external::{LogTableFactory, STORED_AS, TABLE_FUNCTION};
 pub(crate) use listing::Listed;

@@ -1,13 +1,19 @@
 //! The tables over log objects, for SQL.
 
 use super::listing::{Listed, Listing};
-use crate::scan::{Bundle, Compression, MAGIC_LEN, S3LogSource, ScanOptions, Unopened, needs_whole_objects};
+use super::sources::Sources;
+use crate::error::Error;
+use crate::scan::{
+    Arriving, Bundle, Compression, ListObjects, MAGIC_LEN, S3LogSource, ScanOptions, SourceCounts, Times, Unopened,
+    needs_whole_objects,
+};
 use crate::schema::{Table, TextLayout, UTC};
+use crate::store::Stores;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result as DataFusionResult, ScalarValue, Statistics};
+use datafusion::common::{DFSchema, Result as DataFusionResult, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
@@ -24,6 +30,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A big object is read in ranges of at least this many bytes.
 const MIN_RANGE: u64 = 8 << 20;
@@ -47,6 +54,7 @@ pub struct LogTable {
     listing: Arc<Listing>,
     times: TimeRange,
     options: ScanOptions,
+    stores: Option<Arc<Stores>>,
 }
 
 /// Times of records: from `since`, before `until`; microseconds from 1970 in UTC.
@@ -63,7 +71,7 @@ impl LogTable {
     #[must_use]
     pub fn new(table: Table, listing: Arc<Listing>, layout: TextLayout) -> Self {
         let (times, options) = (TimeRange::default(), ScanOptions::default());
-        Self { table, schema: table.schema(layout), listing, times, options }
+        Self { table, schema: table.schema(layout), listing, times, options, stores: None }
     }
 
     /// Leaves out records of other times. Rejects have no time, and all of them stay.
@@ -77,6 +85,13 @@ impl LogTable {
     #[must_use]
     pub fn with_options(mut self, options: ScanOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Reaches buckets by these. Without it they are reached as `aws` would.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Arc<Stores>) -> Self {
+        self.stores = Some(stores);
         self
     }
 
@@ -95,6 +110,61 @@ impl LogTable {
     }
 }
 
+impl LogTable {
+    /// The instants that a wanted record can have, by the filters that are known when a scan is planned.
+    fn possible_times(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Times> {
+        let mut times = self.object_times();
+        if self.table == Table::Logs && !filters.is_empty() {
+            let schema = DFSchema::try_from(self.schema())?;
+            for filter in filters {
+                times = times.and(&Times::of(&state.create_physical_expr(filter.clone(), &schema)?));
+            }
+        }
+        Ok(times)
+    }
+
+    /// The times that are asked for, whatever the query.
+    pub(crate) fn object_times(&self) -> Times {
+        Times::between(self.times.since, self.times.until)
+    }
+
+    /// What the table is over.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources {
+            listing: Arc::clone(&self.listing),
+            stores: self.stores.clone().unwrap_or_default(),
+            rules: self.options.names,
+            progress: self.options.progress.clone(),
+        }
+    }
+
+    /// What EXPLAIN says of the objects.
+    async fn summary(&self, sources: &Sources, times: &Times) -> Result<String, Error> {
+        let mut text = Vec::new();
+        if !times.is_all() {
+            text.push(format!("times={times}"));
+        }
+        let counts = if self.options.lists_when_planned.load(Relaxed) || self.listing.locations().is_empty() {
+            sources.count(times).await?
+        } else {
+            let locations: Vec<_> = self.listing.locations().iter().map(ToString::to_string).collect();
+            text.push(format!("buckets=[{}]", locations.join(", ")));
+            sources.count_files(times)
+        };
+        let sum = |of: fn(&SourceCounts) -> u64| counts.iter().map(of).sum::<u64>();
+        if !counts.is_empty() {
+            text.push(format!("objects={}, bytes={}", sum(|count| count.objects), sum(|count| count.bytes)));
+            text.push(format!("listed={}, pruned_by_name={}", sum(|count| count.listed), sum(|count| count.pruned)));
+        }
+        if counts.iter().any(|count| count.is_bucket) {
+            text.push(format!("archived={}", sum(|count| count.archived)));
+            let (lists, gets) = (sum(|count| count.list_requests), sum(|count| count.get_requests));
+            text.push(format!("list_requests={lists}, get_requests={gets}"));
+        }
+        Ok(text.join(", "))
+    }
+}
+
 #[async_trait]
 impl TableProvider for LogTable {
     fn schema(&self) -> SchemaRef {
@@ -109,14 +179,22 @@ impl TableProvider for LogTable {
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let times = self.possible_times(state, filters)?;
+        let sources = Arc::new(self.sources());
+        let summary = self.summary(&sources, &times).await?;
+        let (objects, pruned) = sources.files(&times);
+        let bytes: u64 = objects.iter().map(|listed| listed.size).sum();
         if let Some(progress) = &self.options.progress {
-            progress.planned(self.listing.object_count() as u64, self.listing.byte_count());
+            progress.planned(objects.len() as u64, bytes);
+            progress.pruned(pruned);
         }
-        let mut source =
-            S3LogSource::new(self.table, TableSchema::from(self.schema())).with_options(self.options.clone());
+        let options = self.options.clone().with_object_times(self.object_times());
+        let mut source = S3LogSource::new(self.table, TableSchema::from(self.schema()))
+            .with_options(options)
+            .with_objects(Arc::clone(&sources) as Arc<dyn ListObjects>, summary);
         if let Some(predicate) = self.time_predicate()? {
             source = source.with_predicate(predicate);
         }
@@ -124,12 +202,21 @@ impl TableProvider for LogTable {
         let every: Vec<usize> = (0..self.schema.fields().len()).collect();
         let splits = !needs_whole_objects(self.table, projection.unwrap_or(&every));
         let partitions = state.config().target_partitions();
-        let groups = file_groups(&self.listing.objects, partitions, splits);
+        let mut groups = file_groups(&objects, partitions, splits);
         if groups.len() < partitions {
             source = source.reading_ahead();
         }
         let mut statistics = Statistics::new_unknown(&self.schema);
-        statistics.total_byte_size = Precision::Inexact(self.listing.byte_count() as usize);
+        if self.listing.locations().is_empty() {
+            statistics.total_byte_size = Precision::Inexact(bytes as usize);
+        } else {
+            // Every partition takes what arrives; nobody knows yet what that will be.
+            groups.resize_with(partitions.max(1), FileGroup::default);
+            let lister = Arc::clone(&sources) as Arc<dyn ListObjects>;
+            for (group, arriving) in groups.iter_mut().zip(Arriving::files(&lister, partitions.max(1))) {
+                group.push(PartitionedFile::new("s3", 0).with_extension(arriving));
+            }
+        }
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -146,13 +233,13 @@ impl TableProvider for LogTable {
 }
 
 /// The objects, big ones in ranges, small ones in bundles, shared out over partitions.
-fn file_groups(objects: &[Listed], partitions: usize, splits: bool) -> Vec<FileGroup> {
+fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<FileGroup> {
     let total: u64 = objects.iter().map(|listed| listed.size).sum();
     let partitions = partitions.max(1);
     let share = total / (partitions as u64 * PARTS_PER_PARTITION);
     let mut files = Vec::new();
     let mut small = Vec::new();
-    for listed in objects {
+    for listed in objects.iter().copied() {
         if listed.size <= MAX_BUNDLED && listed.path.is_some() {
             small.push(listed);
             continue;

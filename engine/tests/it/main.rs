@@ -1,6 +1,7 @@
 //! Tests of the engine from outside, in one binary: linking DataFusion is the slow part.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod buckets;
 mod functions;
 mod laws;
 mod logs;

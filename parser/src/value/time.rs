@@ -133,6 +133,52 @@ fn fields(text: &[u8; LEN]) -> Option<(i64, u8)> {
     Some((days_from_epoch(year, month, day) * 86_400 + of_day - offset, second))
 }
 
+/// A time of the calendar, in UTC.
+pub(crate) struct Civil {
+    pub(crate) year: u16,
+    pub(crate) month: u8,
+    pub(crate) day: u8,
+    pub(crate) hour: u8,
+    pub(crate) minute: u8,
+    pub(crate) second: u8,
+}
+
+impl Civil {
+    /// Of Unix seconds; `None` beyond the years 0001 to 9999.
+    pub(crate) fn of(seconds: i64) -> Option<Self> {
+        // Days from the 1st of March of year 0, in eras of 400 years.
+        let days = seconds.div_euclid(86_400) + 719_468;
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let march_month = (5 * day_of_year + 2) / 153;
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let year = u16::try_from(era * 400 + year_of_era + i64::from(month <= 2)).ok()?;
+        let of_day = seconds.rem_euclid(86_400);
+        (1..=9999).contains(&year).then_some(Self {
+            year,
+            month: month as u8,
+            day: (day_of_year - (153 * march_month + 2) / 5 + 1) as u8,
+            hour: (of_day / 3_600) as u8,
+            minute: (of_day / 60 % 60) as u8,
+            second: (of_day % 60) as u8,
+        })
+    }
+
+    /// Unix seconds; `None` when the calendar has no such time.
+    pub(crate) fn seconds(&self) -> Option<i64> {
+        let &Self { year, month, day, hour, minute, second } = self;
+        let in_range = (1..=9999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in_month(year, month)).contains(&day)
+            && hour <= 23
+            && minute <= 59
+            && second <= 59;
+        let of_day = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
+        in_range.then(|| days_from_epoch(year, month, day) * 86_400 + of_day)
+    }
+}
+
 #[inline]
 fn two_digits(tens: u8, ones: u8) -> Option<u8> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
@@ -235,6 +281,9 @@ mod tests {
             for month in 1..=12 {
                 for day in 1..=days_in_month(year, month) {
                     assert_eq!(days_from_epoch(year, month, day), expected);
+                    let civil = Civil::of(expected * 86_400 + 86_399).unwrap();
+                    assert_eq!((civil.year, civil.month, civil.day), (year, month, day));
+                    assert_eq!(civil.seconds(), Some(expected * 86_400 + 86_399));
                     expected += 1;
                 }
             }

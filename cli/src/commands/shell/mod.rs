@@ -49,11 +49,16 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
     let session = session?;
     let interactive = std::io::stdin().is_terminal();
     if interactive {
-        let (objects, bytes) = (count(session.object_count() as u64, "object"), HumanBytes(session.byte_count()));
+        let mut holds =
+            vec![count(session.object_count() as u64, "object"), HumanBytes(session.byte_count()).to_string()];
+        if !session.locations().is_empty() {
+            // What is in them is known when a query reads them.
+            let buckets = count(session.locations().len() as u64, "location");
+            holds = if session.object_count() == 0 { vec![buckets] } else { [holds, vec![buckets]].concat() };
+        }
         let version = env!("CARGO_PKG_VERSION");
-        surroundings
-            .messages
-            .plain(&format!("s3log {version}: {objects}, {bytes}. `.help` for help, Ctrl-D to leave."));
+        let holds = holds.join(", ");
+        surroundings.messages.plain(&format!("s3log {version}: {holds}. `.help` for help, Ctrl-D to leave."));
     }
     let mut shell = Shell {
         session,
@@ -160,12 +165,14 @@ impl Shell {
         output.interrupted_by_prompt();
         let mode = self.surroundings.progress(self.behaviour.progress);
         let mut watch = Watch::start(mode, self.surroundings.stderr, self.session.progress());
+        watch.announce_large(&self.session, self.surroundings.messages);
         let mut runner = Runner {
             session: &self.session,
             has_sources: self.has_sources,
             output,
             accounting: &mut self.accounting,
             watch: &mut watch,
+            first_row: None,
         };
         let ended = until_interrupted(runner.run(sql)).await.map_err(no_signals)?;
         watch.stop();

@@ -1,0 +1,67 @@
+//! `s3log doctor`: which credentials, region and endpoint win, and whether they work.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use s3log_engine::store::{Location, Probe, Setting, Stores};
+
+use super::Surroundings;
+use crate::args::DoctorArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Output, Shape};
+
+/// Prints what won and where it comes from, then what the store says to it.
+///
+/// # Errors
+///
+/// When configuration files cannot be read. That nothing works is a result, with exit code 1.
+pub(crate) async fn run(arguments: DoctorArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let location = arguments.source.as_deref().map(Location::parse).transpose()?;
+    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    let stores = Stores::new(arguments.store.options());
+    let found = stores.configuration().await?;
+    let mut rows = vec![row("profile", &found.profile)];
+    let mut problem: Option<Failure> = None;
+    match &found.credentials {
+        Ok(setting) => rows.push(row("credentials", setting)),
+        Err(why) => {
+            rows.push(("credentials".to_owned(), "not found".to_owned(), "AWS's chain of providers".to_owned()));
+            problem = Some(Failure::failed(why.clone()).with_hint(
+                "`aws configure` or `aws sso login` sets credentials up; --no-sign-request needs none for a public bucket",
+            ));
+        }
+    }
+    rows.push(row("region", &found.region));
+    rows.push(row("endpoint", &found.endpoint));
+    rows.push(row("addressing", &found.addressing));
+    if let Some(location) = location.filter(|_| problem.is_none()) {
+        let Probe { listed, read } = stores.probe(&location).await;
+        for (what, outcome) in [("list", Some(listed)), ("read", read)] {
+            match outcome {
+                Some(Ok(found)) => rows.push((what.to_owned(), "works".to_owned(), found)),
+                Some(Err(error)) => {
+                    rows.push((what.to_owned(), "fails".to_owned(), location.to_string()));
+                    problem = Some(Failure::from(error));
+                }
+                None => {}
+            }
+        }
+    }
+    let column = |of: fn(&(String, String, String)) -> &str| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(of(row))).collect::<StringArray>())
+    };
+    let batch = RecordBatch::try_from_iter([
+        ("setting", column(|row| &row.0)),
+        ("value", column(|row| &row.1)),
+        ("from", column(|row| &row.2)),
+    ]);
+    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    output.print(Shape::Prose, &batch)?;
+    output.commit()?;
+    problem.map_or(Ok(Exit::Done), Err)
+}
+
+fn row(name: &str, setting: &Setting) -> (String, String, String) {
+    (name.to_owned(), setting.value.clone(), setting.origin.to_owned())
+}

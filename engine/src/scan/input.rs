@@ -1,0 +1,298 @@
+//! Where the bytes of log objects come from: files, object stores, buckets, standard input.
+//!
+//! A range `start..end` of an uncompressed object holds the lines that begin in it: from the first line that begins at
+//! `start` or behind it, up to the first that begins at `end` or behind it. The byte before a mark tells whether a line
+//! begins right there, so ranges that touch share no line and leave none out, wherever they are cut.
+
+use super::arrivals::Room;
+use super::compression::{Compression, MAGIC_LEN};
+use super::object::Origin;
+use super::reader::Unopened;
+use crate::error::{Error, ErrorKind};
+use crate::store::Bucket;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path as StorePath;
+use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _};
+use std::fs::File;
+use std::io::{ErrorKind as IoErrorKind, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::io::AsyncReadExt as _;
+
+/// How much is read at a time where a line's beginning is sought.
+const SEEK_CHUNK: u64 = 16 << 10;
+/// A big object of a bucket is fetched in parts of this many bytes,
+pub(super) const PART: u64 = 4 << 20;
+/// so many at once.
+const PARTS_AHEAD: usize = 4;
+
+/// Bytes of a log object, in order.
+pub(super) enum Input {
+    /// A file from its current position; `left` bytes of it, or all. `expected` is the size that was listed.
+    File { file: File, left: Option<u64>, seen: u64, expected: u64 },
+    /// What an object store sends.
+    Stream { stream: BoxStream<'static, Result<Bytes, Error>>, chunk: Bytes, start: u64 },
+    /// An object that was fetched before its turn came.
+    Fetched { bytes: Bytes, _room: Room },
+    /// Standard input, whose lines are handed on as they come.
+    Stdin(tokio::io::Stdin),
+}
+
+impl Input {
+    /// Opens an object, or a range of it; `None` when the range holds no line, or when the object is compressed and the range
+    /// is not its first: that one reads all of it.
+    pub(super) async fn open(unopened: &Unopened) -> Result<Option<Self>, Error> {
+        let Unopened { object, size, range } = unopened;
+        match object.origin() {
+            Origin::File(path) => Self::file(path, range.clone(), *size),
+            Origin::Store(store, location) => Self::store(store, location, range.clone(), *size).await,
+            Origin::Bucket(bucket, key) => Self::bucket(bucket, key, range.clone(), *size).await,
+            Origin::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
+            Origin::Stdin(_) => Ok(Some(Self::Stdin(tokio::io::stdin()))),
+        }
+    }
+
+    fn file(path: &Path, range: Option<Range<u64>>, expected: u64) -> Result<Option<Self>, Error> {
+        let mut file = File::open(path).map_err(cannot_read)?;
+        if file.metadata().map_err(cannot_read)?.is_dir() {
+            return Err(Error::new(ErrorKind::Unreadable, "it is a directory"));
+        }
+        let Some(range) = range.filter(|range| *range != (0..expected)) else {
+            return Ok(Some(Self::File { file, left: None, seen: 0, expected }));
+        };
+        let mut magic = [0; MAGIC_LEN];
+        let len = read_up_to(&mut file, &mut magic).map_err(cannot_read)?;
+        if Compression::of(&magic[..len]).is_some() {
+            file.rewind().map_err(cannot_read)?;
+            return Ok((range.start == 0).then_some(Self::File { file, left: None, seen: 0, expected }));
+        }
+        let to_the_end = range.end >= expected;
+        let limit = if to_the_end { u64::MAX } else { range.end };
+        let Some(start) = line_start_in_file(&mut file, range.start, limit).map_err(cannot_read)? else {
+            return Ok(None);
+        };
+        // The last line may end behind the range.
+        let end = match to_the_end {
+            true => None,
+            false => line_start_in_file(&mut file, range.end, u64::MAX).map_err(cannot_read)?,
+        };
+        file.seek(SeekFrom::Start(start)).map_err(cannot_read)?;
+        let left = end.map(|end| end - start);
+        Ok(Some(Self::File { file, left, seen: start, expected }))
+    }
+
+    async fn store(
+        store: &Arc<dyn ObjectStore>,
+        location: &StorePath,
+        range: Option<Range<u64>>,
+        size: u64,
+    ) -> Result<Option<Self>, Error> {
+        let mut options = GetOptions::default();
+        match lines_of_range(store, location, range, size).await.map_err(cannot_fetch)? {
+            Some(whole) if whole == (0..size) => {}
+            Some(part) => options.range = Some(GetRange::Bounded(part)),
+            None => return Ok(None),
+        }
+        let result = store.get_opts(location, options).await.map_err(cannot_fetch)?;
+        let wanted = result.range.clone();
+        Ok(Some(match result.payload {
+            GetResultPayload::File(mut file, _) => {
+                file.seek(SeekFrom::Start(wanted.start)).map_err(cannot_read)?;
+                let left = Some(wanted.end - wanted.start);
+                Self::File { file, left, seen: wanted.start, expected: wanted.end }
+            }
+            GetResultPayload::Stream(stream) => {
+                Self::Stream { stream: stream.map_err(cannot_fetch).boxed(), chunk: Bytes::new(), start: wanted.start }
+            }
+        }))
+    }
+
+    /// An object of a bucket, which is fetched in parts: each is whole before it is used, and sent for again if it is not.
+    async fn bucket(
+        bucket: &Arc<Bucket>,
+        key: &StorePath,
+        range: Option<Range<u64>>,
+        size: u64,
+    ) -> Result<Option<Self>, Error> {
+        let lines = lines_of_range(&bucket.store(), key, range, size).await;
+        let Some(lines) = lines.map_err(|error| bucket.explain_get(key, error))? else { return Ok(None) };
+        let (start, end) = (lines.start, lines.end);
+        let (bucket, key) = (Arc::clone(bucket), key.clone());
+        let parts = lines.step_by(PART as usize).map(move |from| {
+            let (bucket, key, part) = (Arc::clone(&bucket), key.clone(), from..end.min(from + PART));
+            async move {
+                let got = bucket.store().get_range(&key, part).await;
+                got.map_err(|error| bucket.explain_get(&key, error))
+            }
+        });
+        let stream = futures::stream::iter(parts).buffered(PARTS_AHEAD).boxed();
+        Ok(Some(Self::Stream { stream, chunk: Bytes::new(), start }))
+    }
+
+    /// What was fetched already, and the room that it takes up until it is read.
+    pub(super) fn fetched(bytes: Bytes, room: Room) -> Self {
+        Self::Fetched { bytes, _room: room }
+    }
+
+    /// Whether bytes come when somebody types them, and are wanted at once.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self, Self::Stdin(_))
+    }
+
+    /// Where the input begins in its object.
+    pub(super) fn start(&self) -> u64 {
+        match self {
+            Self::File { seen, .. } => *seen,
+            Self::Stream { start, .. } => *start,
+            Self::Fetched { .. } | Self::Stdin(_) => 0,
+        }
+    }
+
+    /// Reads some bytes; 0 at the end. The buffer is not empty.
+    pub(super) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        match self {
+            Self::File { file, left, seen, expected } => {
+                let room =
+                    left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+                if room == 0 {
+                    return Ok(0);
+                }
+                let len = read_some(file, &mut buffer[..room]).map_err(cannot_read)?;
+                *seen += len as u64;
+                if let Some(left) = left {
+                    *left -= len as u64;
+                }
+                if len == 0 && *seen < *expected {
+                    return Err(Error::new(
+                        ErrorKind::Unreadable,
+                        format!("it ended after {seen} of {expected} bytes: it shrank while it was read"),
+                    )
+                    .with_hint("run again when nothing writes to it"));
+                }
+                Ok(len)
+            }
+            Self::Stream { stream, chunk, .. } => {
+                while chunk.is_empty() {
+                    match stream.next().await {
+                        Some(next) => *chunk = next?,
+                        None => return Ok(0),
+                    }
+                }
+                let len = chunk.len().min(buffer.len());
+                buffer[..len].copy_from_slice(&chunk.split_to(len));
+                Ok(len)
+            }
+            Self::Fetched { bytes, .. } => {
+                let len = bytes.len().min(buffer.len());
+                buffer[..len].copy_from_slice(&bytes.split_to(len));
+                Ok(len)
+            }
+            Self::Stdin(stdin) => stdin.read(buffer).await.map_err(cannot_read),
+        }
+    }
+}
+
+fn read_some(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == IoErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut len = 0;
+    while len < buffer.len() {
+        match read_some(file, &mut buffer[len..])? {
+            0 => break,
+            more => len += more,
+        }
+    }
+    Ok(len)
+}
+
+/// Where the first line begins that begins at `mark` or behind it, but before `limit`. Nothing is read far beyond the limit: in
+/// the middle of an endless line each of its ranges would go on to the end.
+fn line_start_in_file(file: &mut File, mark: u64, limit: u64) -> std::io::Result<Option<u64>> {
+    let Some(mut at) = mark.checked_sub(1) else { return Ok(Some(0)) };
+    let mut chunk = vec![0; SEEK_CHUNK as usize];
+    while at < limit {
+        file.seek(SeekFrom::Start(at))?;
+        let len = read_up_to(file, &mut chunk)?;
+        if let Some(end) = memchr::memchr(b'\n', &chunk[..len]) {
+            return Ok(Some(at + end as u64 + 1).filter(|start| *start < limit));
+        }
+        at += len as u64;
+        if len < chunk.len() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Which bytes hold the lines that begin in a range: all of a compressed object for its first range, none for the others.
+async fn lines_of_range(
+    store: &Arc<dyn ObjectStore>,
+    location: &StorePath,
+    range: Option<Range<u64>>,
+    size: u64,
+) -> object_store::Result<Option<Range<u64>>> {
+    let Some(range) = range.filter(|range| *range != (0..size)) else { return Ok(Some(0..size)) };
+    let magic = store.get_range(location, 0..size.min(MAGIC_LEN as u64)).await?;
+    if Compression::of(&magic).is_some() {
+        return Ok((range.start == 0).then_some(0..size));
+    }
+    let Some(start) = line_start_in_store(store, location, range.start, range.end, size).await? else {
+        return Ok(None);
+    };
+    let end = line_start_in_store(store, location, range.end, u64::MAX, size).await?;
+    Ok(Some(start..end.unwrap_or(size)))
+}
+
+async fn line_start_in_store(
+    store: &Arc<dyn ObjectStore>,
+    location: &StorePath,
+    mark: u64,
+    limit: u64,
+    size: u64,
+) -> object_store::Result<Option<u64>> {
+    let Some(mut at) = mark.checked_sub(1) else { return Ok(Some(0)) };
+    while at < limit.min(size) {
+        let chunk = store.get_range(location, at..size.min(at + SEEK_CHUNK)).await?;
+        if let Some(end) = memchr::memchr(b'\n', &chunk) {
+            return Ok(Some(at + end as u64 + 1).filter(|start| *start < limit));
+        }
+        at += chunk.len() as u64;
+        if chunk.is_empty() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn stdin_again() -> Error {
+    Error::new(ErrorKind::Unsupported, "standard input can be read only once, and it was read already")
+        .with_hint("save it to a file first")
+}
+
+fn cannot_read(error: std::io::Error) -> Error {
+    let hint = match error.kind() {
+        IoErrorKind::PermissionDenied => Some("check the permissions of the file"),
+        IoErrorKind::NotFound => Some("it was there when the source was listed: run again"),
+        _ => None,
+    };
+    let cannot = Error::new(ErrorKind::Unreadable, "it cannot be read").with_source(error);
+    match hint {
+        Some(hint) => cannot.with_hint(hint),
+        None => cannot,
+    }
+}
+
+fn cannot_fetch(error: object_store::Error) -> Error {
+    Error::new(ErrorKind::Unreadable, "it cannot be fetched").with_source(error)
+}

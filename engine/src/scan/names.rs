@@ -1,0 +1,239 @@
+//! Which records a log object may hold, by its name.
+//!
+//! AWS ("Amazon S3 server access log format", "PartitionedPrefix" of its API) and the sources of other services say what the
+//! time in a name means:
+//!
+//! - AWS, delivered as it comes: the time of *delivery*. No record is younger; how much older a record may be is not bounded,
+//!   since delivery is best effort. Objects that were delivered before the wanted time can be left out, later ones not.
+//! - AWS, partitioned by event time: the *day* of all records; the rest of the time is `00-00-00`.
+//! - Scality: the time of the earliest record.
+//! - Ceph: when the object was begun, in the time zone of the gateway.
+//!
+//! A name of any other form says nothing, and its object is always read.
+
+use super::times::Times;
+use s3log_parser::LogObjectKey;
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400;
+
+/// Clocks differ, and a record is written when its request ends: records may be this much younger than the time of
+/// delivery, in seconds.
+const SLACK: i64 = 300;
+/// The time zone furthest ahead of UTC, in seconds.
+const FURTHEST_ZONE: i64 = 14 * 3_600;
+
+/// What the time in names of log objects is taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// What AWS documents, for names as only AWS gives them: in folders of days as well as without. Where nobody says what
+    /// the time means, nothing is left out.
+    #[default]
+    Auto,
+    /// The time of delivery, in names without folders of days.
+    Flat,
+    /// The time of delivery, with or without folders of days.
+    DeliveryTime,
+    /// In folders of days: the day of all records.
+    EventTime,
+    /// Scality: the time of the earliest record.
+    FirstRecord,
+    /// Ceph: when the object was begun, by the clock on the gateway's wall.
+    Ceph,
+    /// Nothing: every object is read.
+    None,
+}
+
+impl Layout {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Flat => "flat",
+            Self::DeliveryTime => "delivery-time",
+            Self::EventTime => "event-time",
+            Self::FirstRecord => "first-record",
+            Self::Ceph => "ceph",
+            Self::None => "none",
+        }
+    }
+}
+
+/// How names are understood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NameRules {
+    /// What the time in a name means.
+    pub layout: Layout,
+    /// How late records are delivered at most, in microseconds: unsafe, since nobody guarantees any such limit. Objects
+    /// delivered later than this after the wanted time are left out.
+    pub max_lateness: Option<i64>,
+}
+
+/// The instants that records of one object can have; microseconds, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+impl Bounds {
+    const OPEN: Self = Self { from: i64::MIN, to: i64::MAX };
+
+    /// Whether any of the wanted instants is among them.
+    pub(crate) fn meet(self, wanted: &Times) -> bool {
+        wanted.touches(self.from, self.to)
+    }
+}
+
+impl NameRules {
+    /// Whether names may leave objects out at all.
+    #[must_use]
+    pub fn prune(self) -> bool {
+        self.layout != Layout::None
+    }
+
+    /// What the name of an object says of its records, if it has a form that says anything.
+    pub(crate) fn bounds(self, key: &LogObjectKey<'_>) -> Bounds {
+        let named = key.seconds();
+        match self.layout {
+            Layout::None => Bounds::OPEN,
+            Layout::Auto if !key.is_of_aws() => Bounds::OPEN,
+            // It may be the day of all records, or have been delivered right at midnight: both are allowed for.
+            Layout::Auto if key.is_partitioned() && key.is_midnight() => {
+                Bounds { from: self.earliest(named), to: end_of(named + DAY) }
+            }
+            Layout::Auto | Layout::Flat | Layout::DeliveryTime => self.delivered(named),
+            Layout::EventTime if key.is_partitioned() => of_day(key),
+            Layout::EventTime => self.delivered(named),
+            Layout::FirstRecord => Bounds { from: micros(named), to: i64::MAX },
+            Layout::Ceph => Bounds { from: micros(named - FURTHEST_ZONE - SLACK), to: i64::MAX },
+        }
+    }
+
+    /// The bounds of an object in a folder of a day all of whose names say `00-00-00`: they are partitioned by event time.
+    pub(crate) fn bounds_on_event_day(self, key: &LogObjectKey<'_>) -> Bounds {
+        match self.layout {
+            Layout::Auto if key.is_of_aws() && key.is_partitioned() && key.is_midnight() => of_day(key),
+            _ => self.bounds(key),
+        }
+    }
+
+    /// The first time in names of this form, in Unix seconds, that a wanted record can be under; `None` when any can be.
+    pub(crate) fn first_name(self, wanted: &Times) -> Option<i64> {
+        let first = wanted.first();
+        let bounds_records =
+            matches!(self.layout, Layout::Auto | Layout::Flat | Layout::DeliveryTime | Layout::EventTime);
+        (bounds_records && first > i64::MIN).then(|| first.div_euclid(SECOND).saturating_sub(SLACK))
+    }
+
+    /// The last time in names of this form, in Unix seconds, that a wanted record can be under; `None` when any can be.
+    pub(crate) fn last_name(self, key: &LogObjectKey<'_>, wanted: &Times) -> Option<i64> {
+        let end = wanted.end();
+        if end == i64::MAX {
+            return None;
+        }
+        let end = end.div_euclid(SECOND).saturating_add(1);
+        match self.layout {
+            Layout::EventTime if key.is_partitioned() => Some(end),
+            Layout::FirstRecord => Some(end),
+            Layout::Ceph => Some(end.saturating_add(FURTHEST_ZONE + SLACK)),
+            Layout::None => None,
+            Layout::Auto if !key.is_of_aws() => None,
+            _ => self.max_lateness.map(|lateness| end.saturating_add(lateness.div_euclid(SECOND) + 1 + SLACK)),
+        }
+    }
+
+    fn delivered(self, named: i64) -> Bounds {
+        Bounds { from: self.earliest(named), to: micros(named + SLACK) + SECOND - 1 }
+    }
+
+    fn earliest(self, named: i64) -> i64 {
+        self.max_lateness.map_or(i64::MIN, |lateness| micros(named - SLACK).saturating_sub(lateness))
+    }
+}
+
+fn of_day(key: &LogObjectKey<'_>) -> Bounds {
+    Bounds { from: micros(key.day()), to: end_of(key.day() + DAY) }
+}
+
+fn micros(seconds: i64) -> i64 {
+    seconds.saturating_mul(SECOND)
+}
+
+/// The last instant before this one.
+fn end_of(seconds: i64) -> i64 {
+    micros(seconds) - 1
+}
+
+/// The bounds of an object by its name alone, whatever its neighbours are called.
+pub(crate) fn bounds_of(rules: NameRules, name: &str) -> Bounds {
+    LogObjectKey::parse(name).map_or(Bounds::OPEN, |key| rules.bounds(&key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMED: &str = "2026-01-15-10-22-41-3E57427F3E57427F";
+    const MIDNIGHT: &str = "111122223333/eu-west-1/photos/2026/01/15/2026-01-15-00-00-00-3E57427F3E57427F";
+
+    fn wanted(since: &str, until: &str) -> Times {
+        let micros = |text: &str| {
+            let time = humantime::parse_rfc3339_weak(text).ok()?;
+            let since_epoch = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+            i64::try_from(since_epoch.as_micros()).ok()
+        };
+        Times::between(micros(since), micros(until))
+    }
+
+    fn meets(layout: Layout, lateness: Option<i64>, name: &str, since: &str, until: &str) -> bool {
+        let rules = NameRules { layout, max_lateness: lateness.map(|hours| hours * 3_600 * SECOND) };
+        bounds_of(rules, name).meet(&wanted(since, until))
+    }
+
+    #[test]
+    fn a_time_of_delivery_is_the_latest_of_its_records() {
+        for layout in [Layout::Auto, Layout::Flat, Layout::DeliveryTime, Layout::EventTime] {
+            assert!(meets(layout, None, NAMED, "2026-01-15 10:00:00", ""));
+            assert!(meets(layout, None, NAMED, "2026-01-15 10:27:41", ""), "clocks differ");
+            assert!(!meets(layout, None, NAMED, "2026-01-15 10:27:42", ""));
+            assert!(meets(layout, None, NAMED, "", "2020-01-01 00:00:00"), "a late record");
+            assert!(!meets(layout, Some(24), NAMED, "", "2026-01-14 10:00:00"), "only by a limit that somebody sets");
+            assert!(meets(layout, Some(24), NAMED, "", "2026-01-14 11:00:00"));
+        }
+    }
+
+    #[test]
+    fn a_day_of_events_bounds_both_ends() {
+        let meets = |layout, since, until| meets(layout, None, MIDNIGHT, since, until);
+        assert!(meets(Layout::EventTime, "2026-01-15 23:59:59", ""));
+        assert!(!meets(Layout::EventTime, "2026-01-16 00:00:00", ""));
+        assert!(!meets(Layout::EventTime, "", "2026-01-15 00:00:00"));
+        // It may as well have been delivered at midnight.
+        assert!(meets(Layout::Auto, "2026-01-15 23:59:59", "") && meets(Layout::Auto, "", "2026-01-14 00:00:00"));
+        assert!(!meets(Layout::Auto, "2026-01-16 00:00:00", ""));
+        let key = LogObjectKey::parse(MIDNIGHT).unwrap();
+        let known = NameRules::default().bounds_on_event_day(&key);
+        assert!(!known.meet(&wanted("", "2026-01-15 00:00:00")));
+    }
+
+    #[test]
+    fn other_services() {
+        assert!(!meets(Layout::FirstRecord, None, NAMED, "", "2026-01-15 10:22:41"));
+        assert!(meets(Layout::FirstRecord, None, NAMED, "2027-01-01 00:00:00", ""));
+        // Ceph's name may be fourteen hours ahead of UTC.
+        assert!(meets(Layout::Ceph, None, NAMED, "", "2026-01-14 21:00:00"));
+        assert!(!meets(Layout::Ceph, None, NAMED, "", "2026-01-14 20:00:00"));
+        // Names that AWS does not give mean nothing unless somebody says so.
+        let ceph = "logs/2026-01-15-10-22-41-O3L1K9XUQPD4AZ0B";
+        assert!(meets(Layout::Auto, None, ceph, "2027-01-01 00:00:00", ""));
+        assert!(!meets(Layout::Flat, None, ceph, "2027-01-01 00:00:00", ""));
+    }
+
+    #[test]
+    fn unknown_names_and_no_rules() {
+        assert!(meets(Layout::Auto, Some(0), "logs/january.log", "2027-01-01 00:00:00", ""));
+        assert!(meets(Layout::None, Some(0), NAMED, "2027-01-01 00:00:00", ""));
+    }
+}

@@ -1,0 +1,381 @@
+//! How buckets are reached: what the user says, and what `aws` would take where nothing is said.
+
+use super::bucket::{Bucket, ListStart};
+use super::credentials::{ChainedCredentials, origin};
+use super::endpoint::{region_of, without_secrets};
+use super::location::Location;
+use super::requests::{RequestCounts, Requests};
+use crate::error::{Error, ErrorKind};
+use aws_config::profile::{ProfileSet, load as load_profiles};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_smithy_http_client::{Builder as HttpClientBuilder, tls};
+use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
+use object_store::ObjectStoreExt as _;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// Where the bucket's name goes in URLs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Addressing {
+    /// As `aws` does: into the host at AWS's own endpoints, into the path at others.
+    #[default]
+    Auto,
+    /// `https://endpoint/bucket/key`.
+    Path,
+    /// `https://bucket.endpoint/key`.
+    Virtual,
+}
+
+impl Addressing {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "path" => Some(Self::Path),
+            "virtual" => Some(Self::Virtual),
+            _ => None,
+        }
+    }
+}
+
+/// What a user says about buckets. What is not said comes from where `aws` takes it.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// A profile of AWS's configuration files.
+    pub profile: Option<String>,
+    /// The region that requests are signed for.
+    pub region: Option<String>,
+    /// The URL of a service other than AWS's.
+    pub endpoint_url: Option<String>,
+    /// Whether requests are sent without a signature, for public buckets.
+    pub unsigned: bool,
+    /// Whether the requester pays where a bucket asks for that.
+    pub requester_pays: bool,
+    /// Where the bucket's name goes in URLs.
+    pub addressing: Option<Addressing>,
+    /// Attempts of a request; `AWS_MAX_ATTEMPTS` and the profile's `max_attempts` when nothing is said.
+    pub max_attempts: Option<usize>,
+    /// How long a store may send nothing before the request is sent again.
+    pub patience: Duration,
+    /// How many requests for objects are under way at once.
+    pub concurrency: usize,
+}
+
+impl StoreOptions {
+    /// Requests for objects under way at once when nothing is said; `benches/README.md` has the measurements.
+    pub const CONCURRENCY: usize = 64;
+    /// Attempts when nothing is said: with pauses that double from 100 ms on, about a minute.
+    pub const MAX_ATTEMPTS: usize = 10;
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            region: None,
+            endpoint_url: None,
+            unsigned: false,
+            requester_pays: false,
+            addressing: None,
+            max_attempts: None,
+            patience: Duration::from_secs(30),
+            concurrency: Self::CONCURRENCY,
+        }
+    }
+}
+
+/// A setting that won, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its value; never a secret.
+    pub value: String,
+    /// Where it comes from, in words.
+    pub origin: &'static str,
+}
+
+/// All that decides how buckets are reached, for people to read.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The profile, if there are configuration files.
+    pub profile: Setting,
+    /// Whose keys requests are signed with.
+    pub credentials: Result<Setting, String>,
+    /// The region that requests are signed for.
+    pub region: Setting,
+    /// The service.
+    pub endpoint: Setting,
+    /// `path` or `virtual`.
+    pub addressing: Setting,
+}
+
+/// What a bucket answers: names of objects, or what went wrong.
+#[derive(Debug)]
+pub struct Probe {
+    /// Listing one object.
+    pub listed: Result<String, Error>,
+    /// Reading its first byte; `None` when there was none to read.
+    pub read: Option<Result<String, Error>>,
+}
+
+/// The buckets of a session.
+#[derive(Debug)]
+pub struct Stores {
+    options: StoreOptions,
+    requests: Arc<Requests>,
+    settings: OnceCell<Arc<Settings>>,
+    buckets: Mutex<HashMap<String, Arc<Bucket>>>,
+}
+
+/// What every bucket is built with.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) options: StoreOptions,
+    pub(super) credentials: Option<Arc<ChainedCredentials>>,
+    pub(super) region: Setting,
+    /// `None` for AWS.
+    pub(super) endpoint: Option<Setting>,
+    pub(super) addressing: (Addressing, &'static str),
+    pub(super) max_attempts: usize,
+    profile: Setting,
+}
+
+impl Settings {
+    /// Whether the bucket's name goes into the host.
+    pub(super) fn is_virtual(&self, bucket: &str) -> bool {
+        match self.addressing.0 {
+            Addressing::Virtual => true,
+            Addressing::Path => false,
+            // A name with dots does not fit the certificates of AWS, and some old names fit no host at all.
+            Addressing::Auto => {
+                let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                self.endpoint.is_none() && bucket.bytes().all(fits)
+            }
+        }
+    }
+}
+
+impl Default for Stores {
+    fn default() -> Self {
+        Self::new(StoreOptions::default())
+    }
+}
+
+impl Stores {
+    /// Nothing is looked up before a bucket is asked for.
+    #[must_use]
+    pub fn new(options: StoreOptions) -> Self {
+        Self { options, requests: Arc::default(), settings: OnceCell::new(), buckets: Mutex::default() }
+    }
+
+    /// What was asked of all buckets so far.
+    #[must_use]
+    pub fn request_counts(&self) -> RequestCounts {
+        self.requests.counts()
+    }
+
+    /// The options.
+    #[must_use]
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// A bucket, ready to be asked. Sends nothing to it.
+    pub(crate) async fn bucket(&self, name: &str) -> Result<Arc<Bucket>, Error> {
+        let settings = Arc::clone(self.settings().await?);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get(name) {
+            return Ok(Arc::clone(bucket));
+        }
+        let bucket = Arc::new(Bucket::new(name, settings, Arc::clone(&self.requests))?);
+        buckets.insert(name.to_owned(), Arc::clone(&bucket));
+        Ok(bucket)
+    }
+
+    /// The endpoint, `None` for AWS's own.
+    ///
+    /// # Errors
+    ///
+    /// When AWS's configuration files cannot be read.
+    pub async fn endpoint(&self) -> Result<Option<String>, Error> {
+        Ok(self.settings().await?.endpoint.as_ref().map(|endpoint| endpoint.value.clone()))
+    }
+
+    /// What won, and from where. Asks for credentials, which may go over the network; sends nothing to a bucket.
+    ///
+    /// # Errors
+    ///
+    /// When AWS's configuration files cannot be read.
+    pub async fn configuration(&self) -> Result<Configuration, Error> {
+        let settings = self.settings().await?;
+        let credentials = match &settings.credentials {
+            None => Ok(Setting { value: "none: requests are not signed".to_owned(), origin: "--no-sign-request" }),
+            Some(chain) => chain.fetch().await.map_err(|error| error.to_string()).map(|found| {
+                let expiry = match found.expiry() {
+                    Some(expiry) => format!(", expires {}", humantime::format_rfc3339_seconds(expiry)),
+                    None => String::new(),
+                };
+                // The identifier of a key is no secret; whoever reads this needs it to tell keys apart.
+                Setting { value: format!("key {}{expiry}", found.access_key_id()), origin: origin(&found) }
+            }),
+        };
+        let aws =
+            || Setting { value: format!("https://s3.{}.amazonaws.com", settings.region.value), origin: "default" };
+        let endpoint = settings
+            .endpoint
+            .as_ref()
+            .map_or_else(aws, |endpoint| Setting { value: without_secrets(&endpoint.value), origin: endpoint.origin });
+        let style = if settings.is_virtual("bucket") { "virtual" } else { "path" };
+        let addressing = Setting { value: style.to_owned(), origin: settings.addressing.1 };
+        Ok(Configuration {
+            profile: settings.profile.clone(),
+            credentials,
+            region: settings.region.clone(),
+            endpoint,
+            addressing,
+        })
+    }
+
+    /// Checks the configuration against a bucket: lists one object, and reads its first byte.
+    pub async fn probe(&self, location: &Location) -> Probe {
+        let bucket = match self.bucket(location.bucket()).await {
+            Ok(bucket) => bucket,
+            Err(error) => return Probe { listed: Err(error), read: None },
+        };
+        let page = match bucket.list(location.prefix(), &ListStart::First, Some(1)).await {
+            Ok(page) => page,
+            Err(error) => return Probe { listed: Err(error), read: None },
+        };
+        let Some(first) = page.objects.first() else {
+            return Probe { listed: Ok(format!("{location} holds no object")), read: None };
+        };
+        let name = bucket.name_of(first.location.as_ref());
+        let read = match first.size {
+            0 => Ok(()),
+            _ => bucket.store().get_range(&first.location, 0..1).await.map(drop),
+        };
+        let read = read.map(|()| name.clone()).map_err(|error| bucket.explain_get(&first.location, error));
+        Probe { listed: Ok(name), read: Some(read) }
+    }
+
+    async fn settings(&self) -> Result<&Arc<Settings>, Error> {
+        self.settings.get_or_try_init(|| async { resolve(&self.options).await.map(Arc::new) }).await
+    }
+}
+
+/// Puts together what is said here, in the environment and in AWS's configuration files, in the order of `aws`.
+async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
+    let (fs, env) = (Fs::real(), Env::real());
+    let variable = |name: &str| env.get(name).ok().filter(|value| !value.is_empty());
+    let selected = options.profile.clone().map(Into::into);
+    let profiles = load_profiles(&fs, &env, &EnvConfigFiles::default(), selected).await.map_err(|error| {
+        Error::new(ErrorKind::Invalid, "AWS's configuration files cannot be read").with_source(error)
+    })?;
+    let profile = profile_setting(options, &profiles, variable("AWS_PROFILE").is_some())?;
+    let of_profile = |key: &str| profiles.get(key).map(str::to_owned);
+
+    let client = HttpClientBuilder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
+    if options.profile.is_some() {
+        loader = loader.profile_name(&profile.value);
+    }
+    if options.unsigned {
+        loader = loader.no_credentials();
+    }
+    // Here already: otherwise the region is asked of the instance's metadata, for seconds where there is no such thing.
+    let ambient = variable("AWS_REGION")
+        .or_else(|| variable("AWS_DEFAULT_REGION"))
+        .map(|value| Setting { value, origin: "environment variable" })
+        .or_else(|| of_profile("region").map(|value| Setting { value, origin: "profile" }));
+    let default = || Setting { value: "us-east-1".to_owned(), origin: "default" };
+    let said = options.region.clone().map(|value| Setting { value, origin: "--region" });
+    let for_loading = said.clone().or_else(|| ambient.clone()).unwrap_or_else(default);
+    let config = loader.region(Region::new(for_loading.value)).load().await;
+
+    let endpoint = endpoint_setting(options, &config, variable("AWS_ENDPOINT_URL_S3").is_some());
+    if let Some(endpoint) = &endpoint
+        && !endpoint.value.starts_with("http://")
+        && !endpoint.value.starts_with("https://")
+    {
+        let shown = without_secrets(&endpoint.value);
+        return Err(Error::invalid(format!("`{shown}` is no endpoint ({})", endpoint.origin))
+            .with_hint("an endpoint is a URL such as https://nyc3.digitaloceanspaces.com"));
+    }
+    let of_host = endpoint.as_ref().and_then(|endpoint| region_of(&endpoint.value)).map(str::to_lowercase);
+    let of_host = of_host.map(|value| Setting { value, origin: "the endpoint's host" });
+    let region = said.or(of_host).or(ambient).unwrap_or_else(default);
+
+    let addressing = match options.addressing {
+        Some(addressing) => (addressing, "--addressing"),
+        None => match of_profile("s3").as_deref().and_then(addressing_style) {
+            Some(addressing) => (addressing, "profile"),
+            None if endpoint.is_none() => (Addressing::Auto, "default at AWS"),
+            None => (Addressing::Auto, "default with an endpoint"),
+        },
+    };
+    let attempts = options.max_attempts.or_else(|| {
+        variable("AWS_MAX_ATTEMPTS").or_else(|| of_profile("max_attempts")).and_then(|value| value.parse().ok())
+    });
+    let credentials = if options.unsigned { None } else { config.credentials_provider() };
+    Ok(Settings {
+        options: options.clone(),
+        credentials: credentials.map(|chain| Arc::new(ChainedCredentials::new(chain))),
+        region,
+        endpoint,
+        addressing,
+        max_attempts: attempts.unwrap_or(StoreOptions::MAX_ATTEMPTS).max(1),
+        profile,
+    })
+}
+
+fn profile_setting(options: &StoreOptions, profiles: &ProfileSet, in_environment: bool) -> Result<Setting, Error> {
+    let value = options.profile.clone().unwrap_or_else(|| profiles.selected_profile().to_owned());
+    let origin = match (&options.profile, in_environment) {
+        (Some(_), _) => "--profile",
+        (None, true) => "environment variable",
+        (None, false) => "default",
+    };
+    // As `aws`: a profile that was asked for has to be there.
+    if origin != "default" && profiles.get_profile(&value).is_none() {
+        let known: Vec<_> = profiles.profiles().collect();
+        let error = Error::new(ErrorKind::Invalid, format!("there is no profile `{value}` ({origin})"));
+        return Err(match known.as_slice() {
+            [] => {
+                error.with_hint("AWS's configuration files name no profile; `aws configure --profile NAME` makes one")
+            }
+            known => error.with_hint(format!("the profiles are {}", known.join(", "))),
+        });
+    }
+    Ok(Setting { value, origin })
+}
+
+/// In the order of `aws`: what is said, then the environment, S3's own before the general one, then the profile likewise.
+fn endpoint_setting(options: &StoreOptions, config: &SdkConfig, s3_in_environment: bool) -> Option<Setting> {
+    if let Some(value) = options.endpoint_url.clone() {
+        return Some(Setting { value, origin: "--endpoint-url" });
+    }
+    let key = ServiceConfigKey::builder().service_id("s3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let of_s3 = key.ok().and_then(|key| config.service_config()?.load_config(key));
+    let general = config.endpoint_url().map(str::to_owned);
+    let general_in_environment = config.get_origin("endpoint_url").to_string().contains("environment");
+    let setting = |origin| move |value| Setting { value, origin };
+    let setting = if s3_in_environment && of_s3.is_some() {
+        of_s3.map(setting("AWS_ENDPOINT_URL_S3"))
+    } else if general_in_environment && general.is_some() {
+        general.map(setting("AWS_ENDPOINT_URL"))
+    } else {
+        of_s3.map(setting("profile")).or_else(|| general.map(setting("profile")))
+    };
+    setting.filter(|setting| !setting.value.is_empty())
+}
+
+/// `addressing_style` below `s3 =` in a profile.
+fn addressing_style(of_s3: &str) -> Option<Addressing> {
+    let lines = of_s3.lines().filter_map(|line| line.split_once('='));
+    let mut styles = lines.filter(|(key, _)| key.trim() == "addressing_style");
+    styles.next().and_then(|(_, value)| Addressing::named(value.trim()))
+}

@@ -1,0 +1,108 @@
+//! AWS's own chain of credentials, for `object_store`.
+
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use object_store::CredentialProvider;
+use object_store::aws::AwsCredential;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
+
+/// Credentials are fetched anew this long before they expire, as AWS's SDKs do.
+const EARLY: Duration = Duration::from_secs(5 * 60);
+
+/// Fetches credentials when they are first needed, and again before they expire.
+#[derive(Debug)]
+pub(super) struct ChainedCredentials {
+    chain: SharedCredentialsProvider,
+    known: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
+}
+
+impl ChainedCredentials {
+    pub(super) fn new(chain: SharedCredentialsProvider) -> Self {
+        Self { chain, known: Mutex::new(None) }
+    }
+
+    /// Asks the chain; nothing is remembered.
+    pub(super) async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+        self.chain.provide_credentials().await.map_err(|error| CredentialsError(causes(&error)))
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for ChainedCredentials {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        // Held while fetching: dozens of requests at the start ask the chain once.
+        let mut known = self.known.lock().await;
+        if let Some((credential, expiry)) = &*known
+            && expiry.is_none_or(|expiry| expiry > SystemTime::now() + EARLY)
+        {
+            return Ok(Arc::clone(credential));
+        }
+        let found = self
+            .fetch()
+            .await
+            .map_err(|error| object_store::Error::Unauthenticated { path: String::new(), source: Box::new(error) })?;
+        let credential = Arc::new(AwsCredential {
+            key_id: found.access_key_id().to_owned(),
+            secret_key: found.secret_access_key().to_owned(),
+            token: found.session_token().map(str::to_owned),
+        });
+        *known = Some((Arc::clone(&credential), found.expiry()));
+        Ok(credential)
+    }
+}
+
+/// No credentials, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("no credentials: {0}")]
+pub(super) struct CredentialsError(String);
+
+/// An error and what caused it, in one line; libraries of AWS say the interesting part last.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// Where in the chain credentials were found.
+pub(super) fn origin(credentials: &Credentials) -> &'static str {
+    let features = credentials.get_property::<Vec<Feature>>().map(Vec::as_slice).unwrap_or_default();
+    let has = |wanted: &[Feature]| wanted.iter().any(|feature| features.contains(feature));
+    // What comes last in a chain of roles is named first.
+    if has(&[Feature::CredentialsEnvVarsStsWebIdToken]) {
+        "web identity token (environment)"
+    } else if has(&[Feature::CredentialsProfileStsWebIdToken, Feature::CredentialsStsAssumeRoleWebId]) {
+        "web identity token (profile)"
+    } else if has(&[Feature::CredentialsStsAssumeRole]) {
+        "assumed role (profile)"
+    } else if has(&[Feature::CredentialsProfileSso, Feature::CredentialsSso]) {
+        "single sign-on (profile)"
+    } else if has(&[Feature::CredentialsProfileLogin, Feature::CredentialsLogin]) {
+        "`aws login` (profile)"
+    } else if has(&[Feature::CredentialsProfileProcess, Feature::CredentialsProcess]) {
+        "credential_process (profile)"
+    } else if has(&[Feature::CredentialsEnvVars]) {
+        "environment variables"
+    } else if has(&[Feature::CredentialsHttp]) {
+        "container endpoint"
+    } else if has(&[Feature::CredentialsImds]) {
+        "instance metadata"
+    } else if has(&[Feature::CredentialsProfile, Feature::CredentialsProfileSourceProfile]) {
+        "keys of the profile"
+    } else {
+        "AWS's chain of providers"
+    }
+}

@@ -1,0 +1,102 @@
+//! What the host of an endpoint tells: its region, and whose service it is.
+
+/// The region in the host of an endpoint, where services put it there.
+///
+/// `nyc3.digitaloceanspaces.com` (DigitalOcean), `s3.us-west-004.backblazeb2.com` (Backblaze), `s3.eu-central-1.wasabisys.com`
+/// (Wasabi), `s3.eu-west-1.amazonaws.com` (AWS), `s3.fr-par.scw.cloud` (Scaleway), `s3.gra.io.cloud.ovh.net` (OVHcloud),
+/// `us-east-1.linodeobjects.com` (Akamai).
+pub(crate) fn region_of(endpoint: &str) -> Option<&str> {
+    let host = host_of(endpoint);
+    // The region is the only label, or stands behind one or the other of these.
+    const AFTER_S3: [&str; 5] =
+        [".backblazeb2.com", ".wasabisys.com", ".amazonaws.com", ".scw.cloud", ".io.cloud.ovh.net"];
+    const ALONE: [&str; 2] = [".digitaloceanspaces.com", ".linodeobjects.com"];
+    let alone = ALONE.iter().find_map(|suffix| host.strip_suffix(suffix));
+    let after_s3 = AFTER_S3.iter().find_map(|suffix| {
+        let labels = host.strip_suffix(suffix)?;
+        labels.strip_prefix("s3.").or_else(|| labels.strip_prefix("s3-"))
+    });
+    let region = alone.or(after_s3)?;
+    // With a bucket before it, or a dual stack, this is no longer the plain form.
+    (!region.is_empty() && !region.contains('.')).then_some(region)
+}
+
+/// The host of a URL, without the user's name, password and port.
+#[must_use]
+pub fn host_of(endpoint: &str) -> &str {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
+    }
+}
+
+/// The URL without a user's name and password, to be shown.
+pub(crate) fn without_secrets(endpoint: &str) -> String {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return endpoint.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    format!("{scheme}://{host}{path}")
+}
+
+/// Whether names like those that AWS gives to log objects mean at this endpoint what AWS says that they mean.
+///
+/// Some services that write logs by themselves have names of the same form and do not say what the time in them is.
+/// An endpoint that is nobody's known service may hold copies of AWS's objects, under names that only AWS gives.
+#[must_use]
+pub fn names_are_documented(endpoint: Option<&str>) -> bool {
+    const UNDOCUMENTED: [&str; 7] = [
+        "digitaloceanspaces.com",
+        "wasabisys.com",
+        "backblazeb2.com",
+        "linodeobjects.com",
+        "scw.cloud",
+        "ovh.net",
+        "r2.cloudflarestorage.com",
+    ];
+    let Some(endpoint) = endpoint else { return true };
+    let host = host_of(endpoint);
+    !UNDOCUMENTED.iter().any(|service| host == *service || host.ends_with(&format!(".{service}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions() {
+        for (endpoint, region) in [
+            ("https://nyc3.digitaloceanspaces.com", Some("nyc3")),
+            ("https://NYC3.digitaloceanspaces.com/", Some("NYC3")),
+            ("https://logs.nyc3.digitaloceanspaces.com", None),
+            ("https://s3.us-west-004.backblazeb2.com", Some("us-west-004")),
+            ("https://s3.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("https://s3-eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("https://s3.amazonaws.com", None),
+            ("https://s3.fr-par.scw.cloud", Some("fr-par")),
+            ("http://127.0.0.1:9000", None),
+            ("http://minio.example:9000", None),
+        ] {
+            assert_eq!(region_of(endpoint), region, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_secrets() {
+        assert_eq!(host_of("http://user:pass@minio.example:9000/x"), "minio.example");
+        assert_eq!(host_of("http://[::1]:9000"), "::1");
+        assert_eq!(without_secrets("http://user:pass@minio.example:9000/x?a=b"), "http://minio.example:9000/x");
+        assert_eq!(without_secrets("http://user:p@ss@minio.example"), "http://minio.example");
+    }
+
+    #[test]
+    fn services() {
+        assert!(names_are_documented(None) && names_are_documented(Some("http://127.0.0.1:9000")));
+        assert!(!names_are_documented(Some("https://ams3.digitaloceanspaces.com")));
+        assert!(!names_are_documented(Some("https://s3.wasabisys.com")));
+    }
+}

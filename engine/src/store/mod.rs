@@ -1,0 +1,19 @@
+//! Buckets: where they are, who may read them, and what asking them costs.
+//!
+//! Locations are `s3://bucket/prefix`. Requests go through `object_store`; credentials, regions and endpoints come from
+//! where `aws` takes them, by AWS's own library. Every response passes through `requests.rs`, which counts it and makes
+//! sure that it is whole.
+
+mod bucket;
+mod configuration;
+mod credentials;
+mod endpoint;
+mod failure;
+mod location;
+mod requests;
+
+pub(crate) use bucket::{Bucket, ListPage, ListStart};
+pub use configuration::{Addressing, Configuration, Probe, Setting, StoreOptions, Stores};
+pub use endpoint::{host_of, names_are_documented};
+pub use location::Location;
+pub use requests::RequestCounts;

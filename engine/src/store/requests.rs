@@ -1,0 +1,294 @@
+//! Every request to a store passes here: counted, watched, and whole or an error.
+//!
+//! `object_store` sends requests again after errors of servers and connections, with growing, random pauses. It does not do so
+//! for bodies of listings, and believes a body that is as long as its header says. So bodies are taken in here, before
+//! its own loop sees the response: one that breaks off, stalls, or is not as long as the object that was listed is an error
+//! of the connection, like any other.
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use http::header::RANGE;
+use http::{Method, StatusCode};
+use memchr::memmem;
+use object_store::ClientOptions;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+    ReqwestConnector,
+};
+use quick_xml::events::Event;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What was asked of stores, attempt by attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestCounts {
+    /// Requests that list objects.
+    pub list: u64,
+    /// Requests for an object or a part of one.
+    pub get: u64,
+    /// Any others.
+    pub other: u64,
+    /// How many of all these failed in a way that may pass: by an answer 429, 408 or 5xx, a broken connection, a body that was
+    /// not whole. They were sent again, up to the limit of attempts.
+    pub failed: u64,
+}
+
+/// Counts requests; shared by the buckets of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    list: AtomicU64,
+    get: AtomicU64,
+    other: AtomicU64,
+    failed: AtomicU64,
+    /// The region that a store said a bucket is in, when it was asked in another.
+    region: Mutex<Option<String>>,
+}
+
+impl Requests {
+    pub(crate) fn counts(&self) -> RequestCounts {
+        RequestCounts {
+            list: self.list.load(Relaxed),
+            get: self.get.load(Relaxed),
+            other: self.other.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+        }
+    }
+
+    /// The region that was named last, once.
+    pub(super) fn take_region(&self) -> Option<String> {
+        self.region.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Goes with a request for a whole object: how long it is, as listed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExpectedLen(pub(super) u64);
+
+/// Goes with a listing: takes the names of objects that are archived, which `object_store` does not tell.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Archived(Arc<Mutex<Vec<String>>>);
+
+impl Archived {
+    /// The names, sorted.
+    pub(super) fn into_sorted(self) -> Vec<String> {
+        let mut names = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        names.sort_unstable();
+        names
+    }
+}
+
+/// Connects as `object_store` does, and watches over what passes.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) requests: Arc<Requests>,
+    /// How long a store may send nothing.
+    pub(super) patience: Duration,
+}
+
+impl HttpConnector for Watched {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = ReqwestConnector::default().connect(options)?;
+        let (requests, patience) = (Arc::clone(&self.requests), self.patience);
+        Ok(HttpClient::new(WatchedService { client, requests, patience }))
+    }
+}
+
+#[derive(Debug)]
+struct WatchedService {
+    client: HttpClient,
+    requests: Arc<Requests>,
+    patience: Duration,
+}
+
+#[async_trait]
+impl HttpService for WatchedService {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let is_list = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
+        let is_get = request.method() == Method::GET;
+        let count = match (is_get, is_list) {
+            (true, true) => &self.requests.list,
+            (true, false) => &self.requests.get,
+            (false, _) => &self.requests.other,
+        };
+        count.fetch_add(1, Relaxed);
+        let answered = self.answer(request, is_get, is_list).await;
+        let may_pass = match &answered {
+            Ok(response) => {
+                let status = response.status();
+                status.is_server_error()
+                    || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+            }
+            Err(_) => true,
+        };
+        if may_pass {
+            self.requests.failed.fetch_add(1, Relaxed);
+        }
+        answered
+    }
+}
+
+impl WatchedService {
+    async fn answer(&self, request: HttpRequest, is_get: bool, is_list: bool) -> Result<HttpResponse, HttpError> {
+        let expected = expected_len(&request);
+        let archived = request.extensions().get::<Archived>().cloned();
+        let response = within(self.patience, self.client.execute(request)).await??;
+        let status = response.status();
+        let named = response.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
+        if let (false, Some(region)) = (status.is_success(), named) {
+            let mut slot = self.requests.region.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some(region.to_owned());
+        }
+        if !is_get || !status.is_success() {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let body = self.whole(body, expected).await?;
+        // Its length is not known beforehand, but what it ends with is.
+        if is_list && !body.trim_ascii_end().ends_with(b"ListBucketResult>") {
+            return Err(broken(CutListing));
+        }
+        if let (true, Some(archived)) = (is_list, archived) {
+            let mut names = archived.0.lock().unwrap_or_else(PoisonError::into_inner);
+            names.extend(archived_names(&body));
+        }
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(body)))
+    }
+
+    /// The body, all of it.
+    async fn whole(&self, body: HttpResponseBody, expected: Option<u64>) -> Result<Bytes, HttpError> {
+        let mut frames = body.bytes_stream();
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        let mut len = 0;
+        while let Some(frame) = within(self.patience, frames.next()).await? {
+            // Whatever ends a body early, the request can be sent again.
+            let frame = frame.map_err(broken)?;
+            len += frame.len() as u64;
+            if expected.is_some_and(|expected| len > expected) {
+                break;
+            }
+            // Small bodies come in one frame: no copy.
+            if first.is_empty() && rest.is_empty() {
+                first = frame;
+                continue;
+            }
+            if rest.is_empty() {
+                rest.reserve(expected.map_or(2 * len, |expected| expected.max(len)) as usize);
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&frame);
+        }
+        match expected {
+            Some(expected) if expected != len => Err(broken(NotWhole { expected, len })),
+            _ if rest.is_empty() => Ok(first),
+            _ => Ok(rest.freeze()),
+        }
+    }
+}
+
+/// How long the body of the answer has to be, if that is known.
+fn expected_len(request: &HttpRequest) -> Option<u64> {
+    let listed = request.extensions().get::<ExpectedLen>().map(|listed| listed.0);
+    let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
+    let Some((start, end)) = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
+        return listed;
+    };
+    let (start, end): (u64, u64) = (start.parse().ok()?, end.parse().ok()?);
+    (end + 1).min(listed.unwrap_or(u64::MAX)).checked_sub(start)
+}
+
+async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, HttpError> {
+    tokio::time::timeout(patience, work).await.map_err(|error| HttpError::new(HttpErrorKind::Timeout, error))
+}
+
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
+    HttpError::new(HttpErrorKind::Interrupted, error)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{len} bytes came of {expected} that were listed: the answer is not whole, or the object has changed")]
+struct NotWhole {
+    expected: u64,
+    len: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the listing is not whole")]
+struct CutListing;
+
+/// Names of the objects in a listing whose storage class has to be restored before it can be read.
+///
+/// Instant retrieval (`GLACIER_IR`) can be read as it is. Anything that cannot be read here is left to whoever reads the listing
+/// for its objects, and says what is wrong with it.
+fn archived_names(listing: &[u8]) -> Vec<String> {
+    let may_be_archived = |class: &[u8]| memmem::find(listing, class).is_some();
+    if !may_be_archived(b">GLACIER<") && !may_be_archived(b">DEEP_ARCHIVE<") {
+        return Vec::new();
+    }
+    let mut reader = quick_xml::Reader::from_reader(listing);
+    let (mut names, mut key, mut element) = (Vec::new(), String::new(), Vec::new());
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(start)) => {
+                element = start.local_name().as_ref().to_vec();
+                if element == b"Key" {
+                    key.clear();
+                }
+            }
+            Ok(Event::Text(text)) if element == b"Key" => key.push_str(&text.decode().unwrap_or_default()),
+            Ok(Event::GeneralRef(reference)) if element == b"Key" => {
+                let name = reference.decode().unwrap_or_default();
+                match reference.resolve_char_ref() {
+                    Ok(Some(letter)) => key.push(letter),
+                    _ => key.push_str(quick_xml::escape::resolve_predefined_entity(&name).unwrap_or_default()),
+                }
+            }
+            Ok(Event::Text(text)) if element == b"StorageClass" => {
+                let class: &[u8] = &text;
+                if class == b"GLACIER" || class == b"DEEP_ARCHIVE" {
+                    names.push(key.clone());
+                }
+            }
+            Ok(Event::End(_)) => element.clear(),
+            Ok(Event::Eof) | Err(_) => return names,
+            Ok(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archived_objects_of_a_listing() {
+        let listing = br#"<?xml version="1.0"?><ListBucketResult xmlns="x"><Name>b</Name>
+            <Contents><Key>a&amp;b &#xfc;</Key><Size>1</Size><StorageClass>GLACIER</StorageClass></Contents>
+            <Contents><Key>c</Key><Size>1</Size><StorageClass>GLACIER_IR</StorageClass></Contents>
+            <Contents><Key>d</Key><StorageClass>STANDARD</StorageClass></Contents>
+            <Contents><Key>e</Key><StorageClass>DEEP_ARCHIVE</StorageClass></Contents></ListBucketResult>"#;
+        assert_eq!(archived_names(listing), ["a&b \u{fc}", "e"]);
+        assert!(archived_names(b"<Contents><Key>c</Key></Contents>").is_empty());
+    }
+
+    #[test]
+    fn lengths_that_are_expected() {
+        let request = |range: Option<&str>, listed: Option<u64>| {
+            let mut request = HttpRequest::new(object_store::client::HttpRequestBody::empty());
+            if let Some(range) = range {
+                request.headers_mut().insert(RANGE, range.parse().unwrap());
+            }
+            if let Some(listed) = listed {
+                request.extensions_mut().insert(ExpectedLen(listed));
+            }
+            expected_len(&request)
+        };
+        assert_eq!(request(None, None), None);
+        assert_eq!(request(None, Some(7)), Some(7));
+        assert_eq!(request(Some("bytes=2-4"), None), Some(3));
+        assert_eq!(request(Some("bytes=2-4"), Some(4)), Some(2));
+        assert_eq!(request(Some("bytes=-4"), None), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! Which objects of a listing are worth reading, by their names, one after the other.
+
+use crate::scan::{NameRules, Times};
+use s3log_parser::LogObjectKey;
+
+/// Objects of one day that wait for the rest of their day; more are read without waiting.
+const MAX_HELD: usize = 100_000;
+
+/// Takes objects in the order of their names, and keeps those that may hold a wanted record.
+///
+/// One rule needs more than a name: names in the folder of a day that all say `00-00-00` are the day of their records, and
+/// a single other name there means that they are times of delivery. So objects that only the first leaves out wait for the
+/// end of their day.
+#[derive(Debug)]
+pub(super) struct Sieve<T> {
+    rules: NameRules,
+    wanted: Times,
+    /// The day whose objects come now, and whether one of them has a time of its own.
+    day: Option<Day>,
+    held: Vec<T>,
+    pruned: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Day {
+    group: String,
+    start: i64,
+    has_times: bool,
+}
+
+impl<T> Sieve<T> {
+    pub(super) fn new(rules: NameRules, wanted: Times) -> Self {
+        Self { rules, wanted, day: None, held: Vec::new(), pruned: 0 }
+    }
+
+    /// How many objects were left out since this was asked last.
+    pub(super) fn take_pruned(&mut self) -> u64 {
+        std::mem::take(&mut self.pruned)
+    }
+
+    /// Takes the next object; what is to be read goes to `kept`.
+    pub(super) fn push(&mut self, name: &str, object: T, kept: &mut Vec<T>) {
+        if self.wanted.is_all() {
+            kept.push(object);
+            return;
+        }
+        let Some(key) = LogObjectKey::parse(name) else {
+            kept.push(object);
+            return;
+        };
+        let day_has_times = self.enter(&key, kept);
+        if !self.rules.bounds(&key).meet(&self.wanted) {
+            self.pruned += 1;
+        } else if day_has_times || self.rules.bounds_on_event_day(&key).meet(&self.wanted) {
+            kept.push(object);
+        } else if self.held.len() < MAX_HELD {
+            self.held.push(object);
+        } else {
+            kept.append(&mut self.held);
+            kept.push(object);
+        }
+    }
+
+    /// There are no more objects.
+    pub(super) fn finish(&mut self) {
+        self.pruned += self.held.len() as u64;
+        self.held.clear();
+        self.day = None;
+    }
+
+    /// Notes the day of a name; tells whether a time of its own was seen there.
+    fn enter(&mut self, key: &LogObjectKey<'_>, kept: &mut Vec<T>) -> bool {
+        if !key.is_partitioned() {
+            return true;
+        }
+        let is_same = |day: &Day| day.start == key.day() && day.group == key.group();
+        if !self.day.as_ref().is_some_and(is_same) {
+            self.finish();
+        }
+        let day =
+            self.day.get_or_insert_with(|| Day { group: key.group().to_owned(), start: key.day(), has_times: false });
+        if !key.is_midnight() {
+            day.has_times = true;
+            kept.append(&mut self.held);
+        }
+        day.has_times
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000;
+
+    /// Days of January 2026.
+    fn wanted(from: i64, until: i64) -> Times {
+        let first = 1_767_225_600_000_000;
+        Times::between(Some(first + (from - 1) * DAY), Some(first + (until - 1) * DAY))
+    }
+
+    fn kept<'a>(names: &[&'a str], wanted: Times) -> (Vec<&'a str>, u64) {
+        let mut sieve = Sieve::new(NameRules::default(), wanted);
+        let mut kept = Vec::new();
+        for name in names {
+            sieve.push(name, *name, &mut kept);
+        }
+        sieve.finish();
+        (kept, sieve.take_pruned())
+    }
+
+    #[test]
+    fn days_of_events_are_left_out_on_both_sides() {
+        let names = [
+            "a/2026/01/14/2026-01-14-00-00-00-3E57427F3E57427F",
+            "a/2026/01/15/2026-01-15-00-00-00-3E57427F3E57427F",
+            "a/2026/01/16/2026-01-16-00-00-00-3E57427F3E57427F",
+        ];
+        assert_eq!(kept(&names, wanted(15, 16)), (vec![names[1]], 2));
+    }
+
+    #[test]
+    fn one_time_of_delivery_tells_that_all_of_a_day_are() {
+        let names = [
+            "a/2026/01/16/2026-01-16-00-00-00-3E57427F3E57427F",
+            "a/2026/01/16/2026-01-16-00-00-00-4E57427F3E57427F",
+            "a/2026/01/16/2026-01-16-07-00-00-3E57427F3E57427F",
+            "b/2026/01/16/2026-01-16-00-00-00-3E57427F3E57427F",
+        ];
+        // Late records may be in all of the first three.
+        assert_eq!(kept(&names, wanted(15, 16)), (names[..3].to_vec(), 1));
+    }
+
+    #[test]
+    fn names_of_no_known_form_are_kept() {
+        let names =
+            ["a/january", "logs/2026-01-10-10-00-00-3E57427F3E57427F", "logs/2026-01-10-10-00-00-3e57427f3e57427f"];
+        assert_eq!(kept(&names, wanted(15, 16)), (vec![names[0], names[2]], 1));
+    }
+}

@@ -1,0 +1,140 @@
+//! The sources of a table: files, which are listed beforehand, and buckets, which are listed when a scan begins to read.
+
+use super::listing::{Listed, Listing};
+use super::sieve::Sieve;
+use super::walk::Walk;
+use crate::error::Error;
+use crate::scan::{Layout, ListError, ListObjects, NameRules, Progress, SourceCounts, Times, Unopened};
+use crate::store::{Location, Stores, names_are_documented};
+use datafusion::common::runtime::SpawnedTask;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Pages that were listed and wait to be fetched: some thousand objects.
+const PAGES_WAITING: usize = 8;
+
+/// The sources of a table: files that are known, and locations that are listed when they are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    pub(crate) listing: Arc<Listing>,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) rules: NameRules,
+    pub(crate) progress: Option<Arc<Progress>>,
+}
+
+impl ListObjects for Sources {
+    /// Lists the locations, all of them at once.
+    fn list(&self, times: &Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
+        let locations = self.listing.locations().iter();
+        let listings: Vec<_> = locations.map(|location| self.pages(location.clone(), times.clone())).collect();
+        futures::stream::select_all(listings).boxed()
+    }
+
+    fn count(&self, times: &Times) -> BoxFuture<'static, Result<Vec<SourceCounts>, Error>> {
+        // What is counted is not read: it does not belong into anybody's progress.
+        let (sources, times) = (self.clone(), times.clone());
+        Box::pin(async move {
+            let mut counts = sources.count_files(&times);
+            for location in sources.listing.locations() {
+                counts.push(sources.count_location(location, &times).await?);
+            }
+            Ok(counts)
+        })
+    }
+
+    fn concurrency(&self) -> usize {
+        self.stores.options().concurrency.max(1)
+    }
+}
+
+impl Sources {
+    /// The files that may hold a record of these times, and how many others there are.
+    pub(crate) fn files(&self, times: &Times) -> (Vec<&Listed>, u64) {
+        let mut sieve = Sieve::new(self.rules, times.clone());
+        let mut kept = Vec::with_capacity(self.listing.objects.len());
+        for listed in &self.listing.objects {
+            sieve.push(listed.object.name(), listed, &mut kept);
+        }
+        sieve.finish();
+        (kept, sieve.take_pruned())
+    }
+
+    pub(super) fn count_files(&self, times: &Times) -> Vec<SourceCounts> {
+        let mut counts: Vec<SourceCounts> = Vec::new();
+        for listed in &self.listing.objects {
+            match counts.last_mut() {
+                Some(last) if *last.source == *listed.source => last.listed += 1,
+                _ => counts.push(SourceCounts {
+                    source: listed.source.to_string(),
+                    listed: 1,
+                    ..SourceCounts::default()
+                }),
+            }
+        }
+        let mut at = 0;
+        for listed in self.files(times).0 {
+            // Objects stand in the order of their sources.
+            while counts.get(at).is_some_and(|count| *count.source != *listed.source) {
+                at += 1;
+            }
+            if let Some(count) = counts.get_mut(at) {
+                count.add(listed.size);
+            }
+        }
+        for count in &mut counts {
+            count.pruned = count.listed - count.objects;
+        }
+        counts
+    }
+
+    async fn count_location(&self, location: &Location, times: &Times) -> Result<SourceCounts, Error> {
+        let progress = Arc::new(Progress::default());
+        let before = self.stores.request_counts();
+        let counting = Self { progress: Some(Arc::clone(&progress)), ..self.clone() };
+        let mut pages = counting.pages(location.clone(), times.clone());
+        let mut count = SourceCounts { source: location.to_string(), is_bucket: true, ..SourceCounts::default() };
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|failed| failed.error)?;
+            page.iter().for_each(|object| count.add(object.size));
+        }
+        let found = progress.snapshot();
+        (count.pruned, count.archived) = (found.pruned, found.archived);
+        count.listed = count.objects + count.pruned + count.archived;
+        count.list_requests = self.stores.request_counts().list - before.list;
+        count.endpoint = self.stores.endpoint().await?;
+        Ok(count)
+    }
+
+    /// The pages of one location, listed by a task of its own that ends with the stream.
+    fn pages(&self, location: Location, wanted: Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
+        let (sender, receiver) = mpsc::channel(PAGES_WAITING);
+        let Self { stores, rules, progress, .. } = self.clone();
+        let task = SpawnedTask::spawn(async move {
+            let bucket = match stores.bucket(location.bucket()).await {
+                Ok(bucket) => bucket,
+                Err(error) => {
+                    // If nobody listens any more, nobody wants to know.
+                    drop(sender.send(Err(ListError { error, is_fatal: true })).await);
+                    return;
+                }
+            };
+            let rules = rules_at(rules, bucket.endpoint());
+            Walk { bucket, location, rules, wanted, progress }.run(sender).await;
+        });
+        futures::stream::unfold((receiver, task), |(mut receiver, task)| async move {
+            receiver.recv().await.map(|page| (page, (receiver, task)))
+        })
+        .boxed()
+    }
+}
+
+/// What names mean at an endpoint: where nobody says it, they mean nothing unless the user knows better.
+fn rules_at(rules: NameRules, endpoint: Option<&str>) -> NameRules {
+    match rules.layout {
+        Layout::Auto if !names_are_documented(endpoint) => NameRules { layout: Layout::None, ..rules },
+        _ => rules,
+    }
+}

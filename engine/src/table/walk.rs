@@ -1,0 +1,299 @@
+//! The listing of one location, page by page: what is skipped, and what is listed side by side.
+//!
+//! One request is enough to do everything: list the names behind this one. Names sort, and times in them sort with them. So
+//! when a page ends among names that are too early, the next request starts right where the wanted time begins; among names
+//! that are too late, it starts behind the last name that could follow, where another source or an object of no known form
+//! may stand. Whatever is not named by a known scheme is listed and read.
+//!
+//! A listing has one request under way at a time, which is plenty while objects are fetched. When whoever takes the objects
+//! waits for the listing, it is split: by time, where names have one, or at the folders that there are.
+
+use super::sieve::Sieve;
+use crate::error::{Error, ErrorKind};
+use crate::scan::{ListError, LogObject, NameRules, Progress, Times, Unopened};
+use crate::store::{Bucket, ListPage, ListStart, Location};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use object_store::ObjectMeta;
+use object_store::path::Path as StorePath;
+use s3log_parser::LogObjectKey;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+
+/// Listings side by side, of one location.
+const MAX_STRETCHES: usize = 16;
+/// Pages after which it is clear how fast names go by.
+const PAGES_BEFORE_SPLIT: u64 = 3;
+/// A listing of fewer pages than this is not split: the last page of each part reaches into the next one, for nothing.
+const PAGES_WORTH_SPLITTING: i64 = 32;
+/// Pages of a part, at least.
+const PAGES_OF_PART: i64 = 8;
+
+pub(super) type Pages = mpsc::Sender<Result<Vec<Unopened>, ListError>>;
+
+/// What is to be listed, and how.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) bucket: Arc<Bucket>,
+    pub(super) location: Location,
+    pub(super) rules: NameRules,
+    pub(super) wanted: Times,
+    pub(super) progress: Option<Arc<Progress>>,
+}
+
+/// Names behind `floor`, up to and with `until`.
+#[derive(Debug)]
+struct Stretch {
+    start: ListStart,
+    floor: Option<String>,
+    until: Option<String>,
+    /// The last name that was listed, unless names were skipped behind it.
+    last: Option<String>,
+    sieve: Sieve<Unopened>,
+    pages: u64,
+    is_over: bool,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Found {
+    objects: u64,
+    /// A name that came behind a greater one.
+    out_of_order: bool,
+    /// Whether names were skipped or the listing was split, which needs the order of names.
+    relied_on_order: bool,
+    folders_asked: bool,
+}
+
+type Fetched = (Stretch, Result<ListPage, Error>);
+
+impl Walk {
+    /// Lists until the end, an error, or until nobody wants more.
+    pub(super) async fn run(self, pages: Pages) {
+        let mut found = Found::default();
+        let failed = match self.list(&pages, &mut found).await {
+            Ok(()) if found.objects == 0 => {
+                let error = Error::new(ErrorKind::NotFound, "there is no log object")
+                    .in_object(self.location.to_string())
+                    .with_hint("names must begin with the prefix exactly; `aws s3 ls` shows which there are");
+                ListError { error, is_fatal: true }
+            }
+            Ok(()) => return,
+            Err(error) if found.objects == 0 => ListError { error, is_fatal: true },
+            Err(error) => {
+                let error = error.with_note(format!("the listing ended after {} objects", found.objects));
+                ListError { error, is_fatal: false }
+            }
+        };
+        // If nobody listens any more, nobody wants to know.
+        drop(pages.send(Err(failed)).await);
+    }
+
+    async fn list(&self, pages: &Pages, found: &mut Found) -> Result<(), Error> {
+        let mut under_way: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
+        under_way.push(self.request(self.stretch(None, None)));
+        while let Some((mut stretch, page)) = under_way.next().await {
+            let page = page?;
+            let (kept, reached_until) = self.sift(&mut stretch, &page, found)?;
+            let is_awaited = pages.capacity() == pages.max_capacity();
+            match page.next.clone().filter(|_| !reached_until) {
+                Some(token) => self.go_on_behind(&mut stretch, token, found),
+                None => stretch.is_over = true,
+            }
+            if stretch.is_over {
+                stretch.sieve.finish();
+                self.count_pruned(&mut stretch);
+            } else if is_awaited && stretch.pages >= PAGES_BEFORE_SPLIT && under_way.len() < MAX_STRETCHES {
+                let parts = self.split(stretch, &page.objects, found).await?;
+                under_way.extend(parts.into_iter().map(|part| self.request(part)));
+            } else {
+                under_way.push(self.request(stretch));
+            }
+            if !kept.is_empty() && pages.send(Ok(kept)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn stretch(&self, floor: Option<String>, until: Option<String>) -> Stretch {
+        Stretch {
+            start: floor.clone().map_or(ListStart::First, ListStart::Behind),
+            floor,
+            until,
+            last: None,
+            sieve: Sieve::new(self.rules, self.wanted.clone()),
+            pages: 0,
+            is_over: false,
+        }
+    }
+
+    fn request(&self, stretch: Stretch) -> BoxFuture<'_, Fetched> {
+        Box::pin(async move {
+            let page = self.bucket.list(self.location.prefix(), &stretch.start, None).await;
+            (stretch, page)
+        })
+    }
+
+    fn count_pruned(&self, stretch: &mut Stretch) {
+        if let Some(progress) = &self.progress {
+            progress.pruned(stretch.sieve.take_pruned());
+        }
+    }
+
+    /// The objects of a page that are to be read, and whether the stretch ends in it.
+    fn sift(&self, stretch: &mut Stretch, page: &ListPage, found: &mut Found) -> Result<(Vec<Unopened>, bool), Error> {
+        stretch.pages += 1;
+        let mut kept = Vec::new();
+        let mut reached_until = false;
+        for meta in &page.objects {
+            let name = meta.location.as_ref();
+            // Consoles make folders: empty objects whose names end with a slash, which is lost on the way here.
+            if meta.size == 0 && self.location.prefix().strip_suffix('/') == Some(name) {
+                continue;
+            }
+            if !name.starts_with(self.location.prefix()) {
+                return Err(Error::new(ErrorKind::Unsupported, "names that begin with `/` cannot be read")
+                    .in_object(self.location.to_string())
+                    .with_hint("copy these objects to names without a `/` at the front"));
+            }
+            // A store that does not know `start-after` lists from the first name on.
+            if stretch.floor.as_deref().is_some_and(|floor| name <= floor) {
+                continue;
+            }
+            found.out_of_order |= stretch.last.as_deref().is_some_and(|last| name < last);
+            if stretch.until.as_deref().is_some_and(|until| name > until) {
+                reached_until = true;
+                break;
+            }
+            stretch.last = Some(name.to_owned());
+            self.take(stretch, meta, page, found, &mut kept);
+        }
+        let relies_on_order = found.relied_on_order || (self.rules.prune() && !self.wanted.is_all());
+        if found.out_of_order && relies_on_order {
+            return Err(Error::new(ErrorKind::Unsupported, "the store does not list names in their order")
+                .in_object(self.location.to_string())
+                .with_hint("use --layout none: everything is listed and read then"));
+        }
+        self.count_pruned(stretch);
+        if let Some(progress) = &self.progress {
+            progress.planned(kept.len() as u64, kept.iter().map(|object| object.size).sum());
+        }
+        Ok((kept, reached_until))
+    }
+
+    fn take(
+        &self,
+        stretch: &mut Stretch,
+        meta: &ObjectMeta,
+        page: &ListPage,
+        found: &mut Found,
+        kept: &mut Vec<Unopened>,
+    ) {
+        let name = meta.location.as_ref();
+        found.objects += 1;
+        if page.archived.binary_search_by(|archived| archived.as_str().cmp(name)).is_ok() {
+            if let Some(progress) = &self.progress {
+                progress.archived(1);
+            }
+            return;
+        }
+        let object = Unopened {
+            object: LogObject::in_bucket(Arc::clone(&self.bucket), meta.location.clone()),
+            size: meta.size,
+            range: None,
+        };
+        stretch.sieve.push(name, object, kept);
+    }
+
+    /// Where to go on: with the next page, or behind names that are not worth listing.
+    fn go_on_behind(&self, stretch: &mut Stretch, token: String, found: &mut Found) {
+        let last = stretch.last.as_deref();
+        let target = last.and_then(|last| self.beyond(last).filter(|target| target.as_str() > last));
+        let Some(target) = target else {
+            stretch.start = ListStart::Token(token);
+            return;
+        };
+        found.relied_on_order = true;
+        stretch.is_over = stretch.until.as_ref().is_some_and(|until| target >= *until);
+        stretch.last = None;
+        stretch.floor = Some(target.clone());
+        stretch.start = ListStart::Behind(target);
+    }
+
+    /// Behind which name the next one can stand that is worth reading, when a name of its group is not.
+    fn beyond(&self, last: &str) -> Option<String> {
+        let key = LogObjectKey::parse(last)?;
+        if self.wanted.is_all() || self.rules.bounds(&key).meet(&self.wanted) {
+            return None;
+        }
+        if let Some(first) = self.rules.first_name(&self.wanted)
+            && key.seconds() < first
+        {
+            // Where folders of days are, names of the first day may say no more than the day.
+            let is_earlier_day = key.day() < first.div_euclid(86_400) * 86_400;
+            return if key.is_partitioned() && is_earlier_day {
+                key.beginning_on(first)
+            } else {
+                key.beginning_at(first)
+            };
+        }
+        let is_late = self.rules.last_name(&key, &self.wanted).is_some_and(|last| key.seconds() > last);
+        // Behind every year.
+        is_late.then(|| format!("{}9999~", key.group()))
+    }
+
+    /// The rest of a stretch in parts, if it is long.
+    async fn split(&self, stretch: Stretch, page: &[ObjectMeta], found: &mut Found) -> Result<Vec<Stretch>, Error> {
+        let behind = stretch.last.clone().or_else(|| stretch.floor.clone());
+        let Some(behind) = behind.filter(|_| !found.out_of_order) else { return Ok(vec![stretch]) };
+        let mut marks = match marks_of_time(&stretch, page, &behind) {
+            Some(marks) => marks,
+            None if !std::mem::replace(&mut found.folders_asked, true) => self.marks_of_folders(&behind).await?,
+            None => Vec::new(),
+        };
+        marks.retain(|mark| *mark > behind && stretch.until.as_ref().is_none_or(|until| mark < until));
+        if marks.is_empty() {
+            return Ok(vec![stretch]);
+        }
+        found.relied_on_order = true;
+        let untils = marks.iter().skip(1).cloned().map(Some).chain([stretch.until.clone()]);
+        let rest: Vec<_> =
+            marks.iter().zip(untils).map(|(mark, until)| self.stretch(Some(mark.clone()), until)).collect();
+        let first = Stretch { until: marks.first().cloned(), ..stretch };
+        Ok([first].into_iter().chain(rest).collect())
+    }
+
+    /// Folders behind a name, below the location's prefix.
+    async fn marks_of_folders(&self, last: &str) -> Result<Vec<String>, Error> {
+        let folders = self.bucket.folders(self.location.prefix(), last).await?;
+        let every = folders.len().div_ceil(MAX_STRETCHES - 1).max(1);
+        Ok(folders.into_iter().step_by(every).map(|folder: StorePath| format!("{folder}/")).collect())
+    }
+}
+
+/// Names that share out what is left of a listing by the time in names, if by what a page covers much is left.
+fn marks_of_time(stretch: &Stretch, page: &[ObjectMeta], last: &str) -> Option<Vec<String>> {
+    let last = LogObjectKey::parse(last)?;
+    let first = page
+        .iter()
+        .find_map(|meta| LogObjectKey::parse(meta.location.as_ref()).filter(|key| key.group() == last.group()))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs() as i64;
+    let until =
+        stretch.until.as_deref().and_then(|until| LogObjectKey::parse(&format!("{until}-A")).map(|key| key.seconds()));
+    let left = until.unwrap_or(now) - last.seconds();
+    let pages = left / (last.seconds() - first.seconds()).max(1);
+    if left <= 0 || pages < PAGES_WORTH_SPLITTING {
+        return Some(Vec::new());
+    }
+    let parts = (pages / PAGES_OF_PART).min(MAX_STRETCHES as i64 / 2);
+    let at = |part: i64| {
+        let seconds = last.seconds() + left / parts * part;
+        if last.is_partitioned() { last.beginning_on(seconds) } else { last.beginning_at(seconds) }
+    };
+    let mut marks: Vec<_> = (1..parts).filter_map(at).collect();
+    marks.dedup();
+    Some(marks)
+}

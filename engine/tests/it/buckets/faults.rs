@@ -1,0 +1,153 @@
+//! What goes wrong between a store and here: nothing is lost, nothing comes twice, or the answer says that it is incomplete.
+
+use super::*;
+use s3log_engine::check::{CheckOptions, check};
+use s3log_test_server::{Fault, Matching, Proxy};
+
+const OBJECTS: usize = 2_500;
+
+/// A bucket of three pages behind a proxy.
+struct Bucket {
+    proxy: Proxy,
+    _server: Server,
+}
+
+fn bucket() -> Bucket {
+    let server = server();
+    let objects =
+        (0..OBJECTS).map(|at| (format!("a/{at:05}"), Bytes::from(record(DAY_15 + at as i64, &format!("k{at}")))));
+    server.put_all("logs", objects);
+    Bucket { proxy: Proxy::start(&server.endpoint()), _server: server }
+}
+
+async fn session(bucket: &Bucket) -> Session {
+    open(&bucket.proxy.endpoint(), &["s3://logs/a/"], SessionOptions::new()).await
+}
+
+/// How many records there are, and whether each is there once.
+async fn all(session: &Session) -> i64 {
+    let sql = "SELECT count(*) FROM logs HAVING count(*) = count(DISTINCT key)";
+    number(session, sql).await.unwrap()
+}
+
+const PASSING: [Fault; 8] = [
+    Fault::Status(500),
+    Fault::Status(503),
+    Fault::Status(429),
+    Fault::ResetBeforeResponse,
+    Fault::ResetInBody,
+    Fault::TruncatedBody,
+    Fault::LongContentLength,
+    Fault::ShortContentLength,
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_that_pass_change_nothing() {
+    let bucket = bucket();
+    for fault in PASSING {
+        bucket.proxy.clear();
+        // Twice at one object, once at others, and at a page in the middle.
+        bucket.proxy.inject(fault, Matching::kind(Kind::Get).key_contains("a/00007"), 2);
+        bucket.proxy.inject(fault, Matching::kind(Kind::Get).skip(40), 5);
+        bucket.proxy.inject(fault, Matching::kind(Kind::List).skip(1), 2);
+        let session = session(&bucket).await;
+        assert_eq!(all(&session).await as usize, OBJECTS, "{fault:?}");
+        assert!(session.progress().unreadable().is_empty());
+        let counts = session.stores().request_counts();
+        assert_eq!(counts.failed, 9, "{fault:?}: what was retried is counted");
+        assert_eq!((counts.get + counts.list) as usize, OBJECTS + 3 + 9, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_and_silent_answers_are_asked_for_again() {
+    let bucket = bucket();
+    for fault in [Fault::SlowBody(Duration::from_secs(5)), Fault::Stall] {
+        bucket.proxy.clear();
+        bucket.proxy.inject(fault, Matching::kind(Kind::Get).key_contains("a/00007"), 1);
+        bucket.proxy.inject(fault, Matching::kind(Kind::List), 1);
+        let session = session(&bucket).await;
+        assert_eq!(all(&session).await as usize, OBJECTS, "{fault:?}");
+    }
+    // Slow, but steadily coming: no reason to ask again.
+    bucket.proxy.clear();
+    bucket.proxy.inject(Fault::SlowBody(Duration::from_millis(300)), Matching::kind(Kind::Get).skip(10), 20);
+    let session = session(&bucket).await;
+    assert_eq!(all(&session).await as usize, OBJECTS);
+    assert_eq!(session.stores().request_counts().failed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_that_stay_are_named() {
+    let bucket = bucket();
+    for (fault, reason) in [
+        (Fault::Status(500), "InternalError"),
+        (Fault::Status(503), "SlowDown"),
+        (Fault::Status(403), "AccessDenied"),
+        (Fault::Status(404), "NoSuchKey"),
+        (Fault::TruncatedBody, "it cannot be read"),
+        (Fault::ShortContentLength, "the answer is not whole"),
+        (Fault::Stall, "it cannot be read"),
+    ] {
+        bucket.proxy.clear();
+        bucket.proxy.take_requests();
+        bucket.proxy.inject(fault, Matching::kind(Kind::Get).key_contains("a/00007"), usize::MAX);
+        let session = session(&bucket).await;
+        assert_eq!(all(&session).await as usize, OBJECTS - 1, "{fault:?}");
+        let unreadable = session.progress().unreadable();
+        assert_eq!(unreadable.len(), 1, "{fault:?}");
+        assert_eq!(unreadable[0].object, "s3://logs/a/00007");
+        assert!(unreadable[0].reason.contains(reason), "{fault:?}: {}", unreadable[0].reason);
+        let tries = if matches!(fault, Fault::Status(403 | 404)) { 1 } else { 3 };
+        let asked = bucket.proxy.take_requests().iter().filter(|request| request.key == "a/00007").count();
+        assert_eq!(asked, tries, "{fault:?}");
+        let report = check(&session, CheckOptions::default()).await.unwrap();
+        assert_eq!((report.rows as usize, report.unreadable.len()), (OBJECTS - 1, 1), "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_breaks_off_is_incomplete() {
+    let bucket = bucket();
+    for fault in [Fault::Status(403), Fault::Status(500), Fault::TruncatedBody, Fault::ShortContentLength] {
+        bucket.proxy.clear();
+        bucket.proxy.inject(fault, Matching::kind(Kind::List).skip(1), usize::MAX);
+        let broken = session(&bucket).await;
+        // What was listed before is read.
+        assert_eq!(all(&broken).await, 1_000, "{fault:?}");
+        let unreadable = broken.progress().unreadable();
+        assert_eq!(unreadable.len(), 1, "{fault:?}");
+        assert_eq!(unreadable[0].object, "s3://logs/a/");
+        assert!(unreadable[0].reason.ends_with("the listing ended after 1000 objects"), "{}", unreadable[0].reason);
+        // When the first page fails there is no answer at all.
+        bucket.proxy.clear();
+        bucket.proxy.inject(fault, Matching::kind(Kind::List), usize::MAX);
+        let broken = session(&bucket).await;
+        assert!(number(&broken, "SELECT count(*) FROM logs").await.is_err(), "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_of_another_region_is_found_there() {
+    let bucket = bucket();
+    bucket.proxy.inject(Fault::RegionRedirect("eu-north-1"), Matching::any(), 1);
+    let session = session(&bucket).await;
+    assert_eq!(all(&session).await as usize, OBJECTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_somebody_elses_session_fails() {
+    use datafusion::prelude::SessionContext;
+    use s3log_engine::store::Stores;
+    use s3log_engine::table::LogTableFactory;
+    use std::sync::Arc;
+    let bucket = bucket();
+    bucket.proxy.inject(Fault::Status(403), Matching::kind(Kind::Get).key_contains("a/00007"), usize::MAX);
+    let context = SessionContext::new();
+    let factory = LogTableFactory::default().with_stores(Arc::new(Stores::new(stores(&bucket.proxy.endpoint()))));
+    s3log_engine::session::register(&context, Arc::new(factory)).unwrap();
+    let frame = context.sql("SELECT count(*) FROM s3log('s3://logs/a/')").await.unwrap();
+    let error = frame.collect().await.unwrap_err();
+    let found = Error::find(&error).unwrap();
+    assert!(found.to_string().starts_with("s3://logs/a/00007: it cannot be read: AccessDenied"), "{found}");
+}

@@ -1,0 +1,239 @@
+//! What names leave out: never a record, and no more requests than needed.
+
+use super::*;
+use s3log_engine::scan::Layout;
+
+/// A year of names, one every quarter of an hour: 35 pages.
+const OBJECTS: i64 = 365 * 96;
+const FIRST: i64 = DAY_15 - 200 * DAY;
+
+fn year(server: &Server, name: impl Fn(i64, u64) -> String) {
+    let objects = (0..OBJECTS).map(|at| {
+        let delivered = FIRST + at * 900;
+        (name(delivered, at as u64), Bytes::from(record(delivered - 60, &format!("k{at}"))))
+    });
+    server.put_all("logs", objects);
+}
+
+/// A name every three hours: three pages.
+fn sparse_year(server: &Server, name: impl Fn(i64, u64) -> String) {
+    let objects = (0..365 * 8).map(|at| {
+        let delivered = FIRST + at * 3 * HOUR;
+        (name(delivered, at as u64), Bytes::from(record(delivered - 60, &format!("k{at}"))))
+    });
+    server.put_all("logs", objects);
+}
+
+fn hour(options: SessionOptions) -> SessionOptions {
+    options.with_since(DAY_15 * MICROS + HOUR * MICROS).with_until(DAY_15 * MICROS + 2 * HOUR * MICROS)
+}
+
+/// An hour of a year: what is found, LISTs, GETs.
+async fn ask(server: &Server, source: &str, layout: Layout, lateness: Option<i64>) -> (i64, usize, usize) {
+    let options = hour(SessionOptions::new()).with_names(rules(layout, lateness));
+    let session = open(&server.endpoint(), &[source], options).await;
+    server.take_requests();
+    let found = number(&session, "SELECT count(*) FROM logs").await.unwrap();
+    let requests = server.take_requests();
+    (found, count(&requests, Kind::List), count(&requests, Kind::Get))
+}
+
+/// Objects delivered from the hour on; clocks being what they are, five minutes before it count, too, but have none.
+const FROM_THE_HOUR_ON: usize = (OBJECTS - 200 * 96 - 4) as usize;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_of_a_year_of_flat_names() {
+    let server = server();
+    year(&server, |time, unique| format!("access/{}", name(time, unique)));
+    // One page shows how names look; the others begin where the hour does.
+    let pages = FROM_THE_HOUR_ON.div_ceil(1_000) + 1;
+    for layout in [Layout::Auto, Layout::Flat, Layout::DeliveryTime] {
+        let (found, lists, gets) = ask(&server, "s3://logs/access/", layout, None).await;
+        assert_eq!((found, gets), (4, FROM_THE_HOUR_ON), "{layout:?}");
+        assert!(lists <= pages, "{layout:?}: {lists} pages, {pages} expected");
+        // With a limit to how late records come, both ends are known: the first page, that of the hour, and one look behind.
+        let (found, lists, gets) = ask(&server, "s3://logs/access/", layout, Some(HOUR)).await;
+        assert_eq!(found, 4);
+        assert!(lists <= 3 && gets <= 11, "{layout:?}: {lists} LIST, {gets} GET");
+    }
+    let (found, lists, gets) = ask(&server, "s3://logs/access/", Layout::None, None).await;
+    assert_eq!((found, gets), (4, OBJECTS as usize));
+    assert!(lists <= 36, "{lists}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_of_a_year_in_folders_of_days() {
+    let server = server();
+    let source = |name: &str| format!("access/111122223333/eu-west-1/{name}");
+    year(&server, |time, unique| partitioned(&source("photos"), time, unique));
+    let (found, lists, gets) = ask(&server, "s3://logs/access/", Layout::Auto, None).await;
+    assert_eq!(found, 4);
+    // That day has a name of midnight, which may stand for the whole day.
+    assert!(gets <= FROM_THE_HOUR_ON + 5, "{gets}");
+    assert!(lists <= gets.div_ceil(1_000) + 2, "{lists}");
+    let (found, lists, gets) = ask(&server, "s3://logs/access/", Layout::DeliveryTime, Some(HOUR)).await;
+    assert_eq!(found, 4);
+    assert!(lists <= 4 && gets <= 11, "{lists} LIST, {gets} GET");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_of_a_year_of_days_of_events() {
+    let server = server();
+    // Ten objects a day, all named by their day, of two buckets.
+    for source in ["photos", "videos"] {
+        let objects = (0..3_650).map(|at| {
+            let day = FIRST / DAY * DAY + at / 10 * DAY;
+            let key = partitioned(&format!("access/111122223333/eu-west-1/{source}"), day, at as u64);
+            (key, Bytes::from(record(day + at % 10 * 8_000, &format!("{source}{at}"))))
+        });
+        server.put_all("logs", objects);
+    }
+    for layout in [Layout::Auto, Layout::EventTime] {
+        let (found, lists, gets) = ask(&server, "s3://logs/access/", layout, None).await;
+        // 1:00 to 2:00 has none but that of 8,000 s minus nothing; what matters is that nothing else was fetched.
+        assert_eq!((found, gets), (0, 20), "{layout:?}");
+        assert!(lists <= 8, "{layout:?}: {lists}");
+    }
+    let since = SessionOptions::new().with_since(DAY_15 * MICROS).with_until((DAY_15 + DAY) * MICROS);
+    let session = open(&server.endpoint(), &["s3://logs/access/"], since).await;
+    assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_prunes_as_flags_do() {
+    let server = server();
+    year(&server, |time, unique| format!("access/{}", name(time, unique)));
+    let options = SessionOptions::new().with_names(rules(Layout::Auto, Some(HOUR)));
+    let session = open(&server.endpoint(), &["s3://logs/access/"], options).await;
+    for condition in [
+        "time >= '2026-01-15T01:00:00Z' AND time < '2026-01-15T02:00:00Z'",
+        "date_trunc('hour', time) = '2026-01-15T01:00:00Z'",
+        "time BETWEEN '2026-01-15T01:00:00Z' AND '2026-01-15T01:59:59Z' AND http_status = 200",
+    ] {
+        server.take_requests();
+        assert_eq!(keys(&session, condition).await.len(), 4, "{condition}");
+        let requests = server.take_requests();
+        assert!(count(&requests, Kind::Get) <= 11 && count(&requests, Kind::List) <= 3, "{condition}");
+    }
+    // Times at both ends: what lies between is listed, but only what may hold a record is fetched.
+    server.take_requests();
+    let ends = "time < '2025-06-29T01:00:00Z' OR date_trunc('hour', time) = '2026-01-15T01:00:00Z'";
+    assert_eq!(keys(&session, ends).await.len(), 9);
+    assert!(count(&server.take_requests(), Kind::Get) <= 30);
+}
+
+/// Records that are delivered days late are found in every scheme, by every layout that is sound.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_records_are_found() {
+    let late = DAY_15 + HOUR + 1_800;
+    let flat = |days: i64| format!("access/{}", name(DAY_15 + days * DAY + 5, days as u64));
+    let by_delivery =
+        |days: i64| partitioned("access/111122223333/eu-west-1/photos", DAY_15 + days * DAY + 5, days as u64);
+    // Late objects of a day of events have the name of their day.
+    let by_event = |days: i64| partitioned("access/111122223333/eu-west-1/videos", DAY_15, 100 + days as u64);
+    let unknown = |days: i64| format!("access/{days}-january.log");
+    type Name<'a> = &'a dyn Fn(i64) -> String;
+    let schemes: [(&str, Name<'_>, &[Layout]); 4] = [
+        ("flat", &flat, &[Layout::Auto, Layout::Flat, Layout::DeliveryTime, Layout::None]),
+        ("by delivery", &by_delivery, &[Layout::Auto, Layout::DeliveryTime, Layout::None]),
+        ("by event", &by_event, &[Layout::Auto, Layout::EventTime, Layout::None]),
+        ("unknown", &unknown, &[Layout::Auto, Layout::Flat, Layout::DeliveryTime, Layout::EventTime, Layout::None]),
+    ];
+    for (scheme, name, layouts) in schemes {
+        let server = server();
+        for days in [0, 1, 3, 9] {
+            put(&server, &name(days), record(late, &format!("late{days}")));
+        }
+        // Enough before and behind for several pages.
+        sparse_year(&server, |time, unique| match scheme {
+            "flat" => format!("access/{}", super::name(time, unique)),
+            "unknown" => format!("access/{unique:06}.log"),
+            "by event" => partitioned("access/111122223333/eu-west-1/videos", time / DAY * DAY, unique),
+            _ => partitioned("access/111122223333/eu-west-1/photos", time, unique),
+        });
+        for layout in layouts {
+            let session = open(
+                &server.endpoint(),
+                &["s3://logs/access/"],
+                hour(SessionOptions::new()).with_names(rules(*layout, None)),
+            )
+            .await;
+            let found = keys(&session, "key LIKE 'late%'").await;
+            let expected: &[&str] = match scheme {
+                // Delivered at five past midnight of that day: before the hour. It cannot have been.
+                "flat" | "by delivery" if *layout != Layout::None => &["late1", "late3", "late9"],
+                _ => &["late0", "late1", "late3", "late9"],
+            };
+            assert_eq!(found, expected, "{scheme}, {layout:?}");
+        }
+    }
+}
+
+/// Names of no known form are read, wherever they stand among those that are not.
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_names_are_never_left_out() {
+    let server = server();
+    let when = DAY_15 + HOUR + 60;
+    for odd in ["access/!first", "access/0001", "access/zlast", "access/2026-99-99", "other.gz"] {
+        put(&server, odd, record(when, "odd"));
+    }
+    // Two groups with folders between them.
+    for at in 0..1_500 {
+        put(
+            &server,
+            &format!("access/{}", name(DAY_15 - 90 * DAY + at * 3_600, at as u64)),
+            record(DAY_15 - 90 * DAY, "old"),
+        );
+        put(
+            &server,
+            &partitioned("access/1/eu-west-1/photos", DAY_15 - 90 * DAY + at * 3_600, at as u64),
+            record(DAY_15 - 90 * DAY, "old"),
+        );
+    }
+    for layout in [Layout::Auto, Layout::Flat, Layout::DeliveryTime, Layout::EventTime] {
+        for lateness in [None, Some(HOUR)] {
+            let options = hour(SessionOptions::new()).with_names(rules(layout, lateness));
+            let session = open(&server.endpoint(), &["s3://logs/"], options).await;
+            assert_eq!(keys(&session, "true").await, ["odd"; 5], "{layout:?}, {lateness:?}");
+            assert!(session.progress().snapshot().pruned > 0);
+        }
+    }
+}
+
+/// Files prune by the rules of buckets, and EXPLAIN and plans say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_prunes_as_a_bucket_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let bucket = server();
+    for day in -5..5 {
+        for source in ["a", "b"] {
+            let delivered = DAY_15 + day * DAY + if source == "a" { 0 } else { 7_200 };
+            let path = partitioned(&format!("logs/1/eu-west-1/{source}"), delivered, day as u64);
+            let content = record(DAY_15 + day * DAY, &format!("{source}{day}"));
+            let file = directory.path().join(&path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, &content).unwrap();
+            put(&bucket, &path, content);
+        }
+    }
+    for layout in [Layout::Auto, Layout::DeliveryTime, Layout::EventTime, Layout::None] {
+        for lateness in [None, Some(DAY)] {
+            let options = || SessionOptions::new().with_names(rules(layout, lateness));
+            let condition = "time >= '2026-01-15' AND time < '2026-01-16'";
+            let files = open("http://127.0.0.1:1", &[directory.path().to_str().unwrap()], options()).await;
+            let objects = open(&bucket.endpoint(), &["s3://logs/"], options()).await;
+            assert_eq!(keys(&files, condition).await, ["a0", "b0"], "{layout:?}");
+            assert_eq!(keys(&objects, condition).await, ["a0", "b0"], "{layout:?}");
+            let (files, objects) = (files.progress().snapshot(), objects.progress().snapshot());
+            assert_eq!((files.objects, files.pruned), (objects.objects, objects.pruned), "{layout:?}, {lateness:?}");
+            assert_eq!(files.pruned == 0, layout == Layout::None);
+        }
+    }
+}
+
+/// A service that does not say what its names mean is believed only if the user says it.
+#[test]
+fn services_that_do_not_say_what_names_mean() {
+    assert!(s3log_engine::store::names_are_documented(Some("http://127.0.0.1:9000")));
+    assert!(!s3log_engine::store::names_are_documented(Some("https://nyc3.digitaloceanspaces.com")));
+}

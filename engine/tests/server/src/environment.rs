@@ -1,0 +1,18 @@
+//! What makes an AWS client of a child process use one endpoint and nothing of the machine's own configuration.
+
+use crate::server::{ACCESS_KEY, SECRET_KEY};
+
+/// It does not exist, and nobody makes it.
+const MISSING: &str = "/nonexistent/s3log-test-server";
+
+pub(crate) fn environment(endpoint: String) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_ENDPOINT_URL_S3", endpoint),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("AWS_CONFIG_FILE", format!("{MISSING}/config")),
+        ("AWS_SHARED_CREDENTIALS_FILE", format!("{MISSING}/credentials")),
+    ]
+}

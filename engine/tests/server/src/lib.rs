@@ -1,0 +1,27 @@
+//! S3 servers for tests and benches, and a proxy that injects faults.
+//!
+//! [`Server`] is an S3 server in this process, quick and with a record of what it was asked. [`Moto`] is someone else's,
+//! in a process of its own: what both agree on is not a mistake of ours. [`Proxy`] stands in front of either and breaks
+//! what passes through it. Each is reached over 127.0.0.1, so that the code of a test and a binary it starts can use it,
+//! and each stops when it is dropped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "it supports tests: what fails here fails the test")]
+
+mod background;
+mod bucket;
+mod client;
+mod environment;
+mod list;
+mod moto;
+mod proxy;
+mod request;
+mod server;
+mod service;
+mod unsigned;
+
+pub use client::{Client, Response};
+pub use moto::Moto;
+pub use proxy::{Fault, Matching, Proxy};
+pub use request::{Kind, Request};
+pub use server::{ACCESS_KEY, Builder, SECRET_KEY, Server};
+pub use unsigned::{create_bucket_unsigned, put_all_unsigned, put_archived_unsigned, put_unsigned};

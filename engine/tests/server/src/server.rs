@@ -1,0 +1,292 @@
+//! An S3 server in this process.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::header::RANGE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, S3Result, s3_error};
+use tokio::net::TcpStream;
+
+use crate::background::Background;
+use crate::bucket::{Bucket, STANDARD};
+use crate::environment::environment;
+use crate::request::{Log, Request};
+use crate::service::Buckets;
+
+/// The access key that [`Server`] knows.
+pub const ACCESS_KEY: &str = "test";
+/// The secret key that belongs to [`ACCESS_KEY`].
+pub const SECRET_KEY: &str = "secret-of-the-test-server";
+
+/// An S3 server that keeps objects in memory and remembers what it was asked. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    background: Background,
+    buckets: Buckets,
+    observed: Arc<Observed>,
+}
+
+/// How a [`Server`] is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    latency: Duration,
+    is_anonymous: bool,
+}
+
+impl Builder {
+    /// Every request waits that long before it is looked at. Requests wait beside each other.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// Requests without a signature are answered. Those with one still need the right one.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        self.is_anonymous = true;
+        self
+    }
+
+    /// Starts the server.
+    #[must_use]
+    pub fn start(self) -> Server {
+        let buckets = Buckets::default();
+        let observed = Arc::new(Observed::default());
+        let mut service = S3ServiceBuilder::new(buckets.clone());
+        service.set_auth(OneKey);
+        if self.is_anonymous {
+            service.set_access(Everybody);
+        }
+        let layer =
+            Arc::new(Layer { service: service.build(), observed: Arc::clone(&observed), latency: self.latency });
+        let background = Background::serve("test-s3-server", move |stream| serve(stream, Arc::clone(&layer)));
+        Server { background, buckets, observed }
+    }
+}
+
+impl Server {
+    /// A server that answers signed requests, and at once.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server that is not the usual one.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Its URL: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.background.endpoint()
+    }
+
+    /// Variables with which a child process finds this server, and nothing of this machine's configuration.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        environment(self.endpoint())
+    }
+
+    /// Makes a bucket, unless it is there.
+    pub fn create_bucket(&self, name: &str) {
+        self.buckets.0.write().unwrap().entry(name.to_owned()).or_default();
+    }
+
+    /// Puts an object. The bucket must be there.
+    pub fn put(&self, bucket: &str, key: impl Into<String>, bytes: impl Into<Bytes>) {
+        self.put_as(bucket, key, bytes, STANDARD);
+    }
+
+    /// Puts an object which must be restored before it can be read: one of the storage class GLACIER.
+    pub fn put_archived(&self, bucket: &str, key: impl Into<String>, bytes: impl Into<Bytes>) {
+        self.put_as(bucket, key, bytes, "GLACIER");
+    }
+
+    /// Puts an object of a storage class.
+    pub fn put_as(&self, bucket: &str, key: impl Into<String>, bytes: impl Into<Bytes>, storage_class: &str) {
+        self.with_bucket(bucket, |bucket| bucket.put(key.into(), bytes.into(), storage_class));
+    }
+
+    /// Puts many objects: quick with a million that share their content.
+    pub fn put_all(&self, bucket: &str, objects: impl IntoIterator<Item = (String, Bytes)>) {
+        self.with_bucket(bucket, |bucket| {
+            for (key, bytes) in objects {
+                bucket.put(key, bytes, STANDARD);
+            }
+        });
+    }
+
+    /// Removes an object, if it is there.
+    pub fn remove(&self, bucket: &str, key: &str) {
+        self.with_bucket(bucket, |bucket| bucket.objects.remove(key));
+    }
+
+    /// The content of an object, if it is there.
+    #[must_use]
+    pub fn get(&self, bucket: &str, key: &str) -> Option<Bytes> {
+        self.with_bucket(bucket, |bucket| bucket.objects.get(key).map(|object| object.bytes.clone()))
+    }
+
+    /// All keys of a bucket, in order.
+    #[must_use]
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        self.with_bucket(bucket, |bucket| bucket.objects.keys().cloned().collect())
+    }
+
+    /// What it was asked, in the order in which it was, since the start or since it was taken.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.observed.log.all()
+    }
+
+    /// What it was asked, which it forgets.
+    pub fn take_requests(&self) -> Vec<Request> {
+        self.observed.log.take()
+    }
+
+    /// How many requests there were at most at the same time, from their arrival until the whole answer was sent.
+    #[must_use]
+    pub fn max_in_flight(&self) -> usize {
+        self.observed.most.load(Ordering::Relaxed)
+    }
+
+    fn with_bucket<T>(&self, name: &str, act: impl FnOnce(&mut Bucket) -> T) -> T {
+        let mut buckets = self.buckets.0.write().unwrap();
+        match buckets.get_mut(name) {
+            Some(bucket) => act(bucket),
+            None => {
+                drop(buckets);
+                panic!("the bucket {name:?} was not made: Server::create_bucket");
+            }
+        }
+    }
+}
+
+/// What can be asked about the requests.
+#[derive(Debug, Default)]
+struct Observed {
+    log: Log,
+    in_flight: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// One request in flight, until it is dropped.
+struct InFlight(Arc<Observed>);
+
+impl InFlight {
+    fn new(observed: &Arc<Observed>) -> Self {
+        let now = observed.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        observed.most.fetch_max(now, Ordering::Relaxed);
+        Self(Arc::clone(observed))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Stands before the operations: observes requests and lets them wait.
+struct Layer {
+    service: S3Service,
+    observed: Arc<Observed>,
+    latency: Duration,
+}
+
+impl Layer {
+    async fn call(&self, request: hyper::Request<Incoming>) -> hyper::Response<Observing> {
+        let in_flight = InFlight::new(&self.observed);
+        let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+        let number = self.observed.log.arrived(Request::of(request.method().as_str(), target, range));
+        if !self.latency.is_zero() {
+            tokio::time::sleep(self.latency).await;
+        }
+        let response = match self.service.call(request.map(Body::from)).await {
+            Ok(response) => response,
+            Err(_) => {
+                let mut response = hyper::Response::new(Body::empty());
+                *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        };
+        self.observed.log.answered(number, response.status().as_u16());
+        response.map(|body| Observing { body, _in_flight: in_flight })
+    }
+}
+
+async fn serve(stream: TcpStream, layer: Arc<Layer>) {
+    let service = service_fn(move |request| {
+        let layer = Arc::clone(&layer);
+        async move { Ok::<_, Infallible>(layer.call(request).await) }
+    });
+    // What fails here is a client that went away.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// A body, which is in flight until all of it was sent.
+struct Observing {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+impl hyper::body::Body for Observing {
+    type Data = Bytes;
+    type Error = s3s::StdError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+struct OneKey;
+
+#[async_trait::async_trait]
+impl S3Auth for OneKey {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match access_key {
+            ACCESS_KEY => Ok(SecretKey::from(SECRET_KEY)),
+            // `SimpleAuth` of s3s answers NotSignedUp, which S3 does not.
+            _ => {
+                Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
+            }
+        }
+    }
+}
+
+/// Lets requests without a signature pass.
+struct Everybody;
+
+#[async_trait::async_trait]
+impl S3Access for Everybody {
+    async fn check(&self, _context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+//! The operations of S3 on buckets in memory.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, RwLock};
+
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use s3s::dto::{
+    CommonPrefix, CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition,
+    EncodingType, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
+    HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, ObjectStorageClass, PutObjectInput, PutObjectOutput,
+    StorageClass, Timestamp,
+};
+use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
+
+use crate::bucket::{Bucket, Object, STANDARD};
+use crate::list::{Entry, MOST_KEYS, Query};
+
+/// What encoding-type=url leaves as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
+/// Tokens end so, as tokens of S3 do: a client that does not encode them, or takes them for keys, is found out.
+const TOKEN_END: &str = "+/=";
+
+/// All buckets, by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Buckets(pub(crate) Arc<RwLock<BTreeMap<String, Bucket>>>);
+
+impl Buckets {
+    fn with_bucket<T>(&self, name: &str, read: impl FnOnce(&Bucket) -> S3Result<T>) -> S3Result<T> {
+        let buckets = self.0.read().unwrap();
+        read(buckets.get(name).ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?)
+    }
+
+    fn with_bucket_mut<T>(&self, name: &str, write: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
+        let mut buckets = self.0.write().unwrap();
+        write(buckets.get_mut(name).ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?)
+    }
+
+    fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
+        self.with_bucket(bucket, |bucket| {
+            bucket.objects.get(key).cloned().ok_or_else(|| s3_error!(NoSuchKey, "The specified key does not exist."))
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl S3 for Buckets {
+    async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+        let name = req.input.bucket;
+        let location = format!("/{name}");
+        let mut buckets = self.0.write().unwrap();
+        if buckets.contains_key(&name) {
+            return Err(s3_error!(BucketAlreadyOwnedByYou));
+        }
+        buckets.insert(name, Bucket::default());
+        Ok(S3Response::new(CreateBucketOutput { location: Some(location) }))
+    }
+
+    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.with_bucket(&req.input.bucket, |_| Ok(()))?;
+        Ok(S3Response::new(HeadBucketOutput { bucket_region: Some("us-east-1".to_owned()), ..Default::default() }))
+    }
+
+    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = req.input;
+        let most = match input.max_keys {
+            None => MOST_KEYS,
+            Some(most) => usize::try_from(most).map_err(|_| s3_error!(InvalidArgument, "max-keys is negative"))?,
+        };
+        let reached = input.continuation_token.as_deref().map(key_of_token).transpose()?;
+        let is_encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
+        let encoded = |text: &str| match is_encoded {
+            true => percent_encode(text.as_bytes(), PLAIN).to_string(),
+            false => text.to_owned(),
+        };
+        let query = Query {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+            // A token was made where the page before ended, which is behind where the first began.
+            after: reached.as_deref().or(input.start_after.as_deref()),
+            most,
+        };
+        let output = self.with_bucket(&input.bucket, |bucket| {
+            let page = bucket.list(&query);
+            let next = page.entries.last().filter(|_| page.is_truncated).map(|entry| token_of(entry.name()));
+            let key_count = page.entries.len();
+            let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
+            for entry in &page.entries {
+                match entry {
+                    Entry::Object(key, object) => contents.push(listed(encoded(key), object)),
+                    Entry::CommonPrefix(prefix) => common_prefixes.push(CommonPrefix { prefix: Some(encoded(prefix)) }),
+                }
+            }
+            Ok(ListObjectsV2Output {
+                key_count: i32::try_from(key_count).ok(),
+                max_keys: i32::try_from(most.min(MOST_KEYS)).ok(),
+                is_truncated: Some(page.is_truncated),
+                next_continuation_token: next,
+                contents: Some(contents),
+                common_prefixes: Some(common_prefixes),
+                ..Default::default()
+            })
+        })?;
+        Ok(S3Response::new(ListObjectsV2Output {
+            name: Some(input.bucket),
+            prefix: Some(encoded(input.prefix.as_deref().unwrap_or_default())),
+            delimiter: input.delimiter.as_deref().map(encoded),
+            start_after: input.start_after.as_deref().map(encoded),
+            continuation_token: input.continuation_token,
+            encoding_type: input.encoding_type,
+            ..output
+        }))
+    }
+
+    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = req.input;
+        let object = self.object(&input.bucket, &input.key)?;
+        if object.is_archived() {
+            let message = "The operation is not valid for the object's storage class";
+            return Err(s3_error!(InvalidObjectState, "{message}"));
+        }
+        check_conditions(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let whole = object.bytes.len();
+        let (bytes, content_range) = match input.range {
+            None => (object.bytes.clone(), None),
+            Some(range) => {
+                let part = range.check(whole as u64)?;
+                let content_range = format!("bytes {}-{}/{whole}", part.start, part.end.saturating_sub(1));
+                // Both ends are within the object, which is in memory.
+                (object.bytes.slice(part.start as usize..part.end as usize), Some(content_range))
+            }
+        };
+        Ok(S3Response::new(GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: i64::try_from(bytes.len()).ok(),
+            content_range,
+            content_type: Some("binary/octet-stream".to_owned()),
+            e_tag: Some(e_tag(&object)),
+            last_modified: Some(Timestamp::from(object.modified)),
+            storage_class: unusual_class(&object),
+            body: Some(Body::from(bytes).into()),
+            ..Default::default()
+        }))
+    }
+
+    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = req.input;
+        let object = self.object(&input.bucket, &input.key)?;
+        check_conditions(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        Ok(S3Response::new(HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: i64::try_from(object.bytes.len()).ok(),
+            content_type: Some("binary/octet-stream".to_owned()),
+            e_tag: Some(e_tag(&object)),
+            last_modified: Some(Timestamp::from(object.modified)),
+            storage_class: unusual_class(&object),
+            ..Default::default()
+        }))
+    }
+
+    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let input = req.input;
+        let bytes = match input.body {
+            None => Bytes::new(),
+            Some(body) => body
+                .try_fold(BytesMut::new(), |mut all, part| async move {
+                    all.extend_from_slice(&part);
+                    Ok(all)
+                })
+                .await
+                .map_err(|error| s3_error!(IncompleteBody, "{error}"))?
+                .freeze(),
+        };
+        let storage_class = input.storage_class.as_ref().map_or(STANDARD, StorageClass::as_str).to_owned();
+        let e_tag = self.with_bucket_mut(&input.bucket, |bucket| {
+            if matches!(input.if_none_match, Some(ETagCondition::Any)) && bucket.objects.contains_key(&input.key) {
+                return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions did not hold"));
+            }
+            Ok(bucket.put(input.key, bytes, &storage_class))
+        })?;
+        Ok(S3Response::new(PutObjectOutput { e_tag: Some(ETag::Strong(e_tag.to_string())), ..Default::default() }))
+    }
+
+    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.with_bucket_mut(&req.input.bucket, |bucket| {
+            bucket.objects.remove(&req.input.key);
+            Ok(())
+        })?;
+        Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+}
+
+fn listed(key: String, object: &Object) -> s3s::dto::Object {
+    s3s::dto::Object {
+        key: Some(key),
+        size: i64::try_from(object.bytes.len()).ok(),
+        e_tag: Some(e_tag(object)),
+        last_modified: Some(Timestamp::from(object.modified)),
+        storage_class: Some(ObjectStorageClass::from(object.storage_class.to_string())),
+        ..Default::default()
+    }
+}
+
+fn e_tag(object: &Object) -> ETag {
+    ETag::Strong(object.e_tag.to_string())
+}
+
+/// S3 names the class of an object in its headers only if it is not the usual one.
+fn unusual_class(object: &Object) -> Option<StorageClass> {
+    (&*object.storage_class != STANDARD).then(|| StorageClass::from(object.storage_class.to_string()))
+}
+
+fn check_conditions(
+    object: &Object,
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let holds = |condition: &ETagCondition| match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(tag) => tag.value() == &*object.e_tag,
+    };
+    if if_match.is_some_and(|condition| !holds(condition)) {
+        return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
+    }
+    if if_none_match.is_some_and(holds) {
+        return Err(s3_error!(NotModified));
+    }
+    Ok(())
+}
+
+fn token_of(name: &str) -> String {
+    let mut token = name.bytes().fold(String::new(), |mut token, byte| {
+        let _ = write!(token, "{byte:02x}");
+        token
+    });
+    token.push_str(TOKEN_END);
+    token
+}
+
+fn key_of_token(token: &str) -> S3Result<String> {
+    let bytes: Option<Vec<u8>> = token.strip_suffix(TOKEN_END).and_then(|digits| {
+        let pairs = digits.as_bytes().chunks(2);
+        pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    });
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
+}
