@@ -49,9 +49,10 @@ impl Accounting {
     pub(crate) fn judge(&self, session: &Session, limit: RejectLimit, messages: &Messages) -> Exit {
         let unreadable = session.progress().unreadable();
         let mut exit = Exit::Done;
+        say_archived(session.progress().snapshot().archived, messages);
         if !unreadable.is_empty() {
             exit = Exit::Incomplete;
-            say_unreadable(&unreadable, messages);
+            say_unreadable(&unreadable, session.progress().unreadable_count(), messages);
         } else if self.objects > 0 && self.rows == 0 {
             exit = Exit::Incomplete;
             say_no_record(self.objects, messages);
@@ -69,13 +70,22 @@ impl Accounting {
 const NAMED: usize = 5;
 
 /// Names the objects that could not be read.
-pub(crate) fn say_unreadable(unreadable: &[Unreadable], messages: &Messages) {
+pub(crate) fn say_unreadable(unreadable: &[Unreadable], all: u64, messages: &Messages) {
     for object in unreadable.iter().take(NAMED) {
         messages.incomplete(&format!("`{}`: {}", object.object, why(object)), object.hint.as_deref());
     }
-    let missing = format!("{} could not be read, or not to the end", count(unreadable.len() as u64, "object"));
+    let missing = format!("{} could not be read, or not to the end", count(all, "object"));
     let hint = (unreadable.len() > NAMED).then_some("`s3log check` lists all of them");
     messages.incomplete(&format!("{missing}: the answer is incomplete"), hint);
+}
+
+/// Says how many objects were left where they are, in an archive.
+pub(crate) fn say_archived(archived: u64, messages: &Messages) {
+    if archived > 0 {
+        let objects = count(archived, "object");
+        let hint = "restore them to read them; --since and --until leave out those of other times without a word";
+        messages.warning(&format!("{objects} skipped, and not in the answer: archived, as Glacier does"), Some(hint));
+    }
 }
 
 /// Why an object could not be read, without its name.

@@ -62,7 +62,7 @@ impl Summary {
             ("objects_pruned", read.pruned),
             ("objects_archived", read.archived),
             ("objects_read", read.objects),
-            ("objects_unreadable", session.progress().unreadable().len() as u64),
+            ("objects_unreadable", session.progress().unreadable_count()),
             ("bytes", read.bytes),
             ("records", read.rows),
             ("rejects", read.rejects),

@@ -48,8 +48,10 @@ pub struct CheckReport {
     pub reasons: Vec<ReasonCount>,
     /// How many fields records have, and how many records have so many.
     pub field_counts: Vec<(usize, u64)>,
-    /// Log objects that could not be read, or not to their end.
+    /// Log objects that could not be read, or not to their end: the first thousand of them.
     pub unreadable: Vec<Unreadable>,
+    /// Log objects that have to be restored from an archive before they can be read.
+    pub archived: u64,
 }
 
 /// A reason of rejects.
@@ -283,8 +285,8 @@ impl Tally {
             let (total, kept) = self.reasons.entry(reason).or_default();
             *total += count;
             kept.extend(examples);
-            // Which worker met a reason first is chance. Each took its objects in their order, so the first lines of all
-            // are among what they kept.
+            // Which worker met a reason first is chance. Each took its files in their order, so the first lines of all are
+            // among what they kept; objects of buckets come in any order, and their examples are any lines.
             kept.sort();
             kept.truncate(options.examples_per_reason);
         }
@@ -315,6 +317,7 @@ impl Tally {
             reasons,
             field_counts: self.field_counts.into_iter().collect(),
             unreadable: progress.unreadable(),
+            archived: progress.snapshot().archived,
         }
     }
 }

@@ -10,6 +10,8 @@ pub enum ErrorKind {
     NotFound,
     /// A log object could not be read, or not to its end.
     Unreadable,
+    /// Whoever asks may not read a log object, or the credentials are not valid.
+    Denied,
     /// A log object has to be restored from an archive before it can be read.
     Archived,
     /// What was asked for is not possible here.

@@ -102,12 +102,34 @@ impl<'a> LogObjectKey<'a> {
         Some(format!("{group}{folders}{year:04}-{month:02}-{day:02}-{hour:02}-{minute:02}-{second:02}"))
     }
 
+    /// Behind all names of this group, form and year, and before those of the next. A form may have changed with a year, or
+    /// another one may stand between: whoever goes further leaves names out that were never looked at.
+    #[must_use]
+    pub fn end_of_year(&self) -> Option<String> {
+        let year = time::Civil::of(self.seconds)?.year;
+        // Digits follow in names, and sort before this.
+        Some(format!("{}{year:04}{}~", self.group, self.separator()))
+    }
+
+    /// Whether a name stands among those of this group and form, though it may have neither.
+    #[must_use]
+    pub fn is_among(&self, name: &str) -> bool {
+        name.strip_prefix(self.group).is_some_and(|rest| {
+            let (year, rest) = rest.split_at_checked(4).unwrap_or_default();
+            !year.is_empty() && year.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with(self.separator())
+        })
+    }
+
+    fn separator(&self) -> char {
+        if self.partitioned { '/' } else { '-' }
+    }
+
     /// What names of this group and form begin with from that day on, whatever their time: for days of which names say no
     /// more. `None` for years beyond 0001 to 9999.
     #[must_use]
     pub fn beginning_on(&self, seconds: i64) -> Option<String> {
         let time::Civil { year, month, day, .. } = time::Civil::of(seconds)?;
-        let between = if self.partitioned { '/' } else { '-' };
+        let between = self.separator();
         Some(format!("{}{year:04}{between}{month:02}{between}{day:02}", self.group))
     }
 }
@@ -213,6 +235,9 @@ mod tests {
             assert!(on(key.day()) <= name && on(key.day() + DAY) > name && on(key.day() + DAY - 1) <= name);
             assert!(name.starts_with(&at(key.seconds())) && name.starts_with(&on(key.seconds())));
             assert_eq!(key.beginning_at(i64::MAX), None);
+            let end = key.end_of_year().unwrap();
+            assert!(end > at(key.seconds() + 300 * DAY) && end < at(key.seconds() + 366 * DAY));
+            assert!(key.is_among(&name) && key.is_among(&at(key.seconds() + 400 * DAY)) && !key.is_among("logs/x"));
         }
     }
 }

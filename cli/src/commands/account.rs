@@ -119,7 +119,7 @@ pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<()
     let text = format!(
         concat!(
             r#"{{"balanced":{},"objects":{},"bytes":{},"lines":{},"blank_lines":{},"rows":{},"rejects":{},"ambiguous":{},"#,
-            r#""reasons":[{}],"field_counts":[{}],"unreadable":[{}]}}"#,
+            r#""reasons":[{}],"field_counts":[{}],"archived":{},"unreadable":[{}]}}"#,
             "\n"
         ),
         is_balanced(report),
@@ -132,6 +132,7 @@ pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<()
         report.ambiguous,
         reasons.collect::<Vec<_>>().join(","),
         fields.collect::<Vec<_>>().join(","),
+        report.archived,
         unreadable.collect::<Vec<_>>().join(",")
     );
     say(output, &text)

@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 use s3log_engine::check::{CheckOptions, check};
 
 use super::{Surroundings, account};
-use crate::accounting::{Read, say_no_record, say_rejects, say_unreadable};
+use crate::accounting::{Read, say_archived, say_no_record, say_rejects, say_unreadable};
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -56,9 +56,10 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
             .with_hint("this is a bug, please report it with the log object that shows it"));
     }
     let mut exit = Exit::Done;
+    say_archived(report.archived, &messages);
     if !report.unreadable.is_empty() {
         exit = Exit::Incomplete;
-        say_unreadable(&report.unreadable, &messages);
+        say_unreadable(&report.unreadable, session.progress().unreadable_count(), &messages);
     }
     let read = Read { rows: report.rows, rejects: report.rejects };
     let limit = arguments.behaviour.reject_limit();

@@ -104,7 +104,7 @@ pub(crate) struct ListError {
 /// An object that arrived, or what became of it.
 pub(super) enum Arrival {
     /// Its bytes, and the room they take up.
-    Fetched { unopened: Unopened, bytes: Bytes, room: Room },
+    Fetched { unopened: Unopened, bytes: Bytes, _room: Room },
     /// Too big to be fetched before its turn: its reader does.
     Big(Unopened),
     /// It could not be fetched.
@@ -154,13 +154,19 @@ impl Arrivals {
                 let room = Arc::clone(&room);
                 async move {
                     match object {
-                        Ok(object) => fetched(object, room).await,
+                        // A task of its own: it goes on while nobody takes what has arrived.
+                        Ok(object) => match SpawnedTask::spawn(fetched(object, room)).join().await {
+                            Ok(arrival) => arrival,
+                            Err(error) => Arrival::Unlisted(stopped(error)),
+                        },
                         Err(failed) => Arrival::Unlisted(failed),
                     }
                 }
             });
             let mut arrivals = fetches.buffer_unordered(concurrency);
+            let mut denied = Denied::default();
             while let Some(arrival) = arrivals.next().await {
+                let arrival = denied.or(arrival);
                 // Nobody reads any more: a LIMIT was reached, or the query was stopped.
                 if sender.send(arrival).await.is_err() {
                     return;
@@ -168,6 +174,40 @@ impl Arrivals {
             }
         });
         Self { queue: AsyncMutex::new(queue), _task: task }
+    }
+}
+
+fn stopped(error: impl std::error::Error + Send + Sync + 'static) -> ListError {
+    let error = Error::new(ErrorKind::Internal, "a task that fetches stopped").with_source(error);
+    ListError { error, is_fatal: true }
+}
+
+/// Objects that may not be read, as long as there was none that may.
+#[derive(Default)]
+struct Denied {
+    in_a_row: usize,
+    allowed: bool,
+}
+
+impl Denied {
+    /// So many refusals, and nothing else, and the others need not be asked for: each request costs.
+    const ENOUGH: usize = 100;
+
+    fn or(&mut self, arrival: Arrival) -> Arrival {
+        match arrival {
+            Arrival::Failed(unopened, error) if error.kind() == ErrorKind::Denied && !self.allowed => {
+                self.in_a_row += 1;
+                if self.in_a_row < Self::ENOUGH {
+                    return Arrival::Failed(unopened, error);
+                }
+                let error = error.with_note(format!("none of {} objects may be read", self.in_a_row));
+                Arrival::Unlisted(ListError { error, is_fatal: true })
+            }
+            other => {
+                self.allowed |= matches!(other, Arrival::Fetched { .. });
+                other
+            }
+        }
     }
 }
 
@@ -194,13 +234,13 @@ async fn fetched(unopened: Unopened, room: Arc<Semaphore>) -> Arrival {
         return Arrival::Big(unopened);
     }
     if size == 0 {
-        return Arrival::Fetched { unopened, bytes: Bytes::new(), room: None };
+        return Arrival::Fetched { unopened, bytes: Bytes::new(), _room: None };
     }
     let units = (size as usize).div_ceil(UNIT).min(ROOM / UNIT) as u32;
     // Never closed; without room the object is fetched all the same.
     let room = room.acquire_many_owned(units).await.ok();
     match bucket.get(key, size).await {
-        Ok(bytes) => Arrival::Fetched { unopened, bytes, room },
+        Ok(bytes) => Arrival::Fetched { unopened, bytes, _room: room },
         Err(error) => Arrival::Failed(unopened, error),
     }
 }
@@ -247,7 +287,8 @@ impl Arriving {
                 return Ok(Arc::new(Arrivals::ended()));
             }
         } else if running.is_some() {
-            // DataFusion executes a plan once at a time; two at once would share out the objects between them.
+            // DataFusion executes a plan once at a time; two at once would share out the objects between them. (This sees it
+            // when both open the same file, as two executions of one plan do.)
             return Err(Error::new(ErrorKind::Unsupported, "a plan over buckets cannot be executed twice at once")
                 .with_hint("plan the query again for each execution"));
         } else {

@@ -4,7 +4,6 @@
 //! `start` or behind it, up to the first that begins at `end` or behind it. The byte before a mark tells whether a line
 //! begins right there, so ranges that touch share no line and leave none out, wherever they are cut.
 
-use super::arrivals::Room;
 use super::compression::{Compression, MAGIC_LEN};
 use super::object::Origin;
 use super::reader::Unopened;
@@ -37,7 +36,7 @@ pub(super) enum Input {
     /// What an object store sends.
     Stream { stream: BoxStream<'static, Result<Bytes, Error>>, chunk: Bytes, start: u64 },
     /// An object that was fetched before its turn came.
-    Fetched { bytes: Bytes, _room: Room },
+    Fetched(Bytes),
     /// Standard input, whose lines are handed on as they come.
     Stdin(tokio::io::Stdin),
 }
@@ -133,11 +132,6 @@ impl Input {
         Ok(Some(Self::Stream { stream, chunk: Bytes::new(), start }))
     }
 
-    /// What was fetched already, and the room that it takes up until it is read.
-    pub(super) fn fetched(bytes: Bytes, room: Room) -> Self {
-        Self::Fetched { bytes, _room: room }
-    }
-
     /// Whether bytes come when somebody types them, and are wanted at once.
     pub(super) fn is_live(&self) -> bool {
         matches!(self, Self::Stdin(_))
@@ -148,7 +142,7 @@ impl Input {
         match self {
             Self::File { seen, .. } => *seen,
             Self::Stream { start, .. } => *start,
-            Self::Fetched { .. } | Self::Stdin(_) => 0,
+            Self::Fetched(_) | Self::Stdin(_) => 0,
         }
     }
 
@@ -186,7 +180,7 @@ impl Input {
                 buffer[..len].copy_from_slice(&chunk.split_to(len));
                 Ok(len)
             }
-            Self::Fetched { bytes, .. } => {
+            Self::Fetched(bytes) => {
                 let len = bytes.len().min(buffer.len());
                 buffer[..len].copy_from_slice(&bytes.split_to(len));
                 Ok(len)

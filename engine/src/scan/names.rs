@@ -30,7 +30,7 @@ pub enum Layout {
     /// the time means, nothing is left out.
     #[default]
     Auto,
-    /// The time of delivery, in names without folders of days.
+    /// The time of delivery, in names without folders of days. Names in such folders are understood as by `Auto`.
     Flat,
     /// The time of delivery, with or without folders of days.
     DeliveryTime,
@@ -100,7 +100,7 @@ impl NameRules {
             Layout::None => Bounds::OPEN,
             Layout::Auto if !key.is_of_aws() => Bounds::OPEN,
             // It may be the day of all records, or have been delivered right at midnight: both are allowed for.
-            Layout::Auto if key.is_partitioned() && key.is_midnight() => {
+            Layout::Auto | Layout::Flat if key.is_partitioned() && key.is_midnight() => {
                 Bounds { from: self.earliest(named), to: end_of(named + DAY) }
             }
             Layout::Auto | Layout::Flat | Layout::DeliveryTime => self.delivered(named),
@@ -111,10 +111,16 @@ impl NameRules {
         }
     }
 
+    /// Whether the form of a name says anything.
+    pub(crate) fn knows(self, key: &LogObjectKey<'_>) -> bool {
+        self.layout != Layout::Auto || key.is_of_aws()
+    }
+
     /// The bounds of an object in a folder of a day all of whose names say `00-00-00`: they are partitioned by event time.
     pub(crate) fn bounds_on_event_day(self, key: &LogObjectKey<'_>) -> Bounds {
         match self.layout {
             Layout::Auto if key.is_of_aws() && key.is_partitioned() && key.is_midnight() => of_day(key),
+            Layout::Flat if key.is_partitioned() && key.is_midnight() => of_day(key),
             _ => self.bounds(key),
         }
     }
@@ -213,6 +219,8 @@ mod tests {
         // It may as well have been delivered at midnight.
         assert!(meets(Layout::Auto, "2026-01-15 23:59:59", "") && meets(Layout::Auto, "", "2026-01-14 00:00:00"));
         assert!(!meets(Layout::Auto, "2026-01-16 00:00:00", ""));
+        // Names without folders say nothing of those with them.
+        assert!(meets(Layout::Flat, "2026-01-15 23:59:59", ""));
         let key = LogObjectKey::parse(MIDNIGHT).unwrap();
         let known = NameRules::default().bounds_on_event_day(&key);
         assert!(!known.meet(&wanted("", "2026-01-15 00:00:00")));

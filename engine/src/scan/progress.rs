@@ -2,6 +2,8 @@
 
 use crate::decode::Counts;
 use crate::error::Error;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,7 +19,19 @@ pub struct Progress {
     blank_lines: AtomicU64,
     pruned: AtomicU64,
     archived: AtomicU64,
-    unreadable: Mutex<Vec<Unreadable>>,
+    unreadable: Mutex<Failures>,
+}
+
+/// Log objects that could not be read: how many, and some of them.
+#[derive(Debug, Default)]
+struct Failures {
+    known: HashSet<u64>,
+    first: Vec<Unreadable>,
+}
+
+impl Failures {
+    /// So many are described.
+    const DESCRIBED: usize = 1_000;
 }
 
 /// A log object that could not be read, or not to its end.
@@ -72,10 +86,16 @@ impl Progress {
         }
     }
 
-    /// The log objects that could not be read, or not to their end, each once.
+    /// Log objects that could not be read, or not to their end, each once: the first thousand of them.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
-        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).first.clone()
+    }
+
+    /// How many log objects could not be read, or not to their end.
+    #[must_use]
+    pub fn unreadable_count(&self) -> u64 {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).known.len() as u64
     }
 
     pub(crate) fn planned(&self, objects: u64, bytes: u64) {
@@ -107,9 +127,11 @@ impl Progress {
 
     pub(crate) fn failed(&self, object: &str, error: &Error) {
         let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        if unreadable.iter().all(|known| known.object != object) {
+        let mut hasher = DefaultHasher::new();
+        object.hash(&mut hasher);
+        if unreadable.known.insert(hasher.finish()) && unreadable.first.len() < Failures::DESCRIBED {
             let hint = error.hint().map(str::to_owned);
-            unreadable.push(Unreadable { object: object.to_owned(), reason: error.to_string(), hint });
+            unreadable.first.push(Unreadable { object: object.to_owned(), reason: error.to_string(), hint });
         }
     }
 }

@@ -160,9 +160,8 @@ impl Reader {
         };
         match arrival {
             None => Next::End,
-            Some(Arrival::Fetched { unopened, bytes, room }) => {
-                Next::Object(unopened, Ok(Some(Input::fetched(bytes, room))))
-            }
+            // Its room is free again: of what was taken, each reader holds one object.
+            Some(Arrival::Fetched { unopened, bytes, .. }) => Next::Object(unopened, Ok(Some(Input::Fetched(bytes)))),
             Some(Arrival::Big(unopened)) => {
                 let opened = Input::open(&unopened).await;
                 Next::Object(unopened, opened)

@@ -97,6 +97,12 @@ impl Times {
         self.0 == [(i64::MIN, i64::MAX)]
     }
 
+    /// Whether none is.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether any instant from `from` to `to`, both included, is possible.
     #[must_use]
     pub fn touches(&self, from: i64, to: i64) -> bool {
@@ -147,7 +153,8 @@ fn compared(left: &Arc<dyn PhysicalExpr>, operator: Operator, right: &Arc<dyn Ph
     };
     let Some(literal) = constant(literal) else { return Times::all() };
     if literal.is_null() {
-        return Times(Vec::new());
+        // No comparison with NULL is true, but this one is: a time is never NULL.
+        return if operator == Operator::IsDistinctFrom { Times::all() } else { Times(Vec::new()) };
     }
     let Some(instant) = nanos(&literal) else { return Times::all() };
     // With step `s`, the time is rounded down to a multiple of `s` before it is compared. `at_least` is where times begin

@@ -2,7 +2,7 @@
 
 use super::configuration::Settings;
 use super::failure::{Failure, explain};
-use super::requests::{Archived, ExpectedLen, Requests, Watched};
+use super::requests::{ExpectedLen, Notes, Noticed, Requests, Watched};
 use crate::error::{Error, ErrorKind};
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -36,10 +36,12 @@ pub(crate) enum ListStart {
 /// A page of a listing.
 #[derive(Debug, Default)]
 pub(crate) struct ListPage {
-    /// In the order of their names, if the store keeps to it. Folders that some tools put there as objects are left out.
+    /// In the order of their names, if the store keeps to it; without slashes at the ends of names.
     pub(crate) objects: Vec<ObjectMeta>,
     /// Names of objects that must be restored before they can be read, sorted.
     pub(crate) archived: Vec<String>,
+    /// Names that begin or end with a slash, as they are.
+    pub(crate) slashed: Vec<String>,
     /// Where the next page starts, if there is one.
     pub(crate) next: Option<String>,
 }
@@ -69,17 +71,20 @@ impl Bucket {
     /// A page of the names that begin with a prefix.
     pub(crate) async fn list(&self, prefix: &str, start: &ListStart, max: Option<usize>) -> Result<ListPage, Error> {
         let (store, region) = self.current();
-        let failed = match page(&store, prefix, start, max).await {
+        let (listed, notes) = page(&store, prefix, start, max).await;
+        let failed = match listed {
             Ok(page) => return Ok(page),
             Err(error) => error,
         };
         // The store may say which region the bucket is in; `aws` follows, too.
-        let failed = match self.requests.take_region().filter(|named| *named != region) {
+        let failed = match notes.region.filter(|named| *named != region) {
             Some(named) => {
                 let moved = Arc::new(build(&self.name, &named, &self.settings, &self.requests)?);
-                *self.store.write().unwrap_or_else(PoisonError::into_inner) = (Arc::clone(&moved), named);
-                match page(&moved, prefix, start, max).await {
-                    Ok(page) => return Ok(page),
+                match page(&moved, prefix, start, max).await.0 {
+                    Ok(page) => {
+                        *self.store.write().unwrap_or_else(PoisonError::into_inner) = (moved, named);
+                        return Ok(page);
+                    }
                     Err(error) => error,
                 }
             }
@@ -120,8 +125,14 @@ impl Bucket {
     /// What went wrong with an object.
     pub(crate) fn explain_get(&self, key: &StorePath, error: object_store::Error) -> Error {
         let archived = Failure::of(&error).is_archived();
+        let denied =
+            matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. });
         let explained = explain("it cannot be read", &self.name_of(key.as_ref()), error);
-        if archived { explained.of_kind(ErrorKind::Archived) } else { explained }
+        match (archived, denied) {
+            (true, _) => explained.of_kind(ErrorKind::Archived),
+            (false, true) => explained.of_kind(ErrorKind::Denied),
+            (false, false) => explained,
+        }
     }
 
     fn current(&self) -> (Arc<AmazonS3>, String) {
@@ -129,10 +140,15 @@ impl Bucket {
     }
 }
 
-async fn page(store: &AmazonS3, prefix: &str, start: &ListStart, max: Option<usize>) -> object_store::Result<ListPage> {
-    let archived = Archived::default();
+async fn page(
+    store: &AmazonS3,
+    prefix: &str,
+    start: &ListStart,
+    max: Option<usize>,
+) -> (object_store::Result<ListPage>, Notes) {
+    let noticed = Noticed::default();
     let mut extensions = Extensions::new();
-    extensions.insert(archived.clone());
+    extensions.insert(noticed.clone());
     let mut options = PaginatedListOptions { max_keys: max, extensions, ..PaginatedListOptions::default() };
     match start {
         ListStart::First => {}
@@ -140,9 +156,15 @@ async fn page(store: &AmazonS3, prefix: &str, start: &ListStart, max: Option<usi
         ListStart::Token(token) => options.page_token = Some(token.clone()),
     }
     let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-    let listed = store.list_paginated(prefix, options).await?;
-    let archived = archived.into_sorted();
-    Ok(ListPage { objects: listed.result.objects, archived, next: listed.page_token })
+    let listed = store.list_paginated(prefix, options).await;
+    let mut notes = noticed.take();
+    let page = listed.map(|listed| ListPage {
+        objects: listed.result.objects,
+        archived: std::mem::take(&mut notes.archived),
+        slashed: std::mem::take(&mut notes.slashed),
+        next: listed.page_token,
+    });
+    (page, notes)
 }
 
 /// Nothing is sent.
@@ -152,6 +174,8 @@ fn build(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
     // What watches over requests has its own limit of time, which large answers over slow lines do not run into.
     let client =
         ClientOptions::new().with_timeout_disabled().with_connect_timeout(options.patience).with_allow_http(true);
+    let certificates = settings.certificates.iter().cloned();
+    let client = certificates.fold(client, ClientOptions::with_root_certificate);
     let retry = RetryConfig {
         max_retries: settings.max_attempts - 1,
         // Below the five minutes that a signature is good for.
@@ -170,7 +194,10 @@ fn build(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
     if let Some(endpoint) = &settings.endpoint {
         let endpoint = endpoint.value.trim_end_matches('/');
         builder = builder.with_endpoint(match endpoint.split_once("://") {
-            Some((scheme, host)) if is_virtual => format!("{scheme}://{name}.{host}"),
+            Some((scheme, host)) if is_virtual => match host.rsplit_once('@') {
+                Some((user, host)) => format!("{scheme}://{user}@{name}.{host}"),
+                None => format!("{scheme}://{name}.{host}"),
+            },
             _ => endpoint.to_owned(),
         });
     }

@@ -6,13 +6,19 @@ use super::endpoint::{region_of, without_secrets};
 use super::location::Location;
 use super::requests::{RequestCounts, Requests};
 use crate::error::{Error, ErrorKind};
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::profile::{ProfileSet, load as load_profiles};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_http_client::{Builder as HttpClientBuilder, tls};
 use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::sdk_config::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
-use object_store::ObjectStoreExt as _;
+use object_store::{Certificate, ObjectStoreExt as _};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -139,6 +145,10 @@ pub(super) struct Settings {
     pub(super) endpoint: Option<Setting>,
     pub(super) addressing: (Addressing, &'static str),
     pub(super) max_attempts: usize,
+    /// Of authorities that are trusted beside those of the system.
+    pub(super) certificates: Vec<Certificate>,
+    /// Whether the endpoint is AWS's own, though it had to be written out.
+    is_aws: bool,
     profile: Setting,
 }
 
@@ -151,7 +161,7 @@ impl Settings {
             // A name with dots does not fit the certificates of AWS, and some old names fit no host at all.
             Addressing::Auto => {
                 let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-                self.endpoint.is_none() && bucket.bytes().all(fits)
+                (self.endpoint.is_none() || self.is_aws) && bucket.bytes().all(fits)
             }
         }
     }
@@ -200,7 +210,7 @@ impl Stores {
     ///
     /// When AWS's configuration files cannot be read.
     pub async fn endpoint(&self) -> Result<Option<String>, Error> {
-        Ok(self.settings().await?.endpoint.as_ref().map(|endpoint| endpoint.value.clone()))
+        Ok(self.settings().await?.endpoint.as_ref().map(|endpoint| without_secrets(&endpoint.value)))
     }
 
     /// What won, and from where. Asks for credentials, which may go over the network; sends nothing to a bucket.
@@ -269,23 +279,19 @@ impl Stores {
 async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
     let (fs, env) = (Fs::real(), Env::real());
     let variable = |name: &str| env.get(name).ok().filter(|value| !value.is_empty());
-    let selected = options.profile.clone().map(Into::into);
+    let in_environment = variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE"));
+    let selected = options.profile.clone().or_else(|| in_environment.clone()).map(Into::into);
     let profiles = load_profiles(&fs, &env, &EnvConfigFiles::default(), selected).await.map_err(|error| {
         Error::new(ErrorKind::Invalid, "AWS's configuration files cannot be read").with_source(error)
     })?;
-    let profile = profile_setting(options, &profiles, variable("AWS_PROFILE").is_some())?;
+    let profile = profile_setting(options, &profiles, in_environment.is_some())?;
     let of_profile = |key: &str| profiles.get(key).map(str::to_owned);
 
     let client = HttpClientBuilder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
-    if options.profile.is_some() {
-        loader = loader.profile_name(&profile.value);
-    }
-    if options.unsigned {
-        loader = loader.no_credentials();
-    }
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone()).profile_name(&profile.value);
     // Here already: otherwise the region is asked of the instance's metadata, for seconds where there is no such thing.
     let ambient = variable("AWS_REGION")
         .or_else(|| variable("AWS_DEFAULT_REGION"))
@@ -293,8 +299,13 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
         .or_else(|| of_profile("region").map(|value| Setting { value, origin: "profile" }));
     let default = || Setting { value: "us-east-1".to_owned(), origin: "default" };
     let said = options.region.clone().map(|value| Setting { value, origin: "--region" });
-    let for_loading = said.clone().or_else(|| ambient.clone()).unwrap_or_else(default);
-    let config = loader.region(Region::new(for_loading.value)).load().await;
+    let for_loading = Region::new(said.clone().or_else(|| ambient.clone()).unwrap_or_else(default).value);
+    if options.unsigned {
+        loader = loader.no_credentials();
+    } else if options.profile.is_some() {
+        loader = loader.credentials_provider(of_profile_alone(client, &profile.value, for_loading.clone()));
+    }
+    let config = loader.region(for_loading).load().await;
 
     let endpoint = endpoint_setting(options, &config, variable("AWS_ENDPOINT_URL_S3").is_some());
     if let Some(endpoint) = &endpoint
@@ -309,11 +320,17 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
     let of_host = of_host.map(|value| Setting { value, origin: "the endpoint's host" });
     let region = said.or(of_host).or(ambient).unwrap_or_else(default);
 
+    let is_aws = endpoint.is_none();
+    let endpoint = endpoint.or_else(|| special_endpoint(&region.value, &config));
+    let certificates = match variable("AWS_CA_BUNDLE").or_else(|| of_profile("ca_bundle")) {
+        Some(file) => certificates(&file)?,
+        None => Vec::new(),
+    };
     let addressing = match options.addressing {
         Some(addressing) => (addressing, "--addressing"),
         None => match of_profile("s3").as_deref().and_then(addressing_style) {
             Some(addressing) => (addressing, "profile"),
-            None if endpoint.is_none() => (Addressing::Auto, "default at AWS"),
+            None if is_aws => (Addressing::Auto, "default at AWS"),
             None => (Addressing::Auto, "default with an endpoint"),
         },
     };
@@ -328,11 +345,47 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
         endpoint,
         addressing,
         max_attempts: attempts.unwrap_or(StoreOptions::MAX_ATTEMPTS).max(1),
+        certificates,
+        is_aws,
         profile,
     })
 }
 
+/// The chain of `aws` for a profile that was asked for: keys in the environment do not count, containers and instances do.
+fn of_profile_alone(client: SharedHttpClient, profile: &str, region: Region) -> CredentialsProviderChain {
+    let configuration = ProviderConfig::without_region().with_http_client(client).with_region(Some(region));
+    let of_profile = ProfileFileCredentialsProvider::builder().configure(&configuration).profile_name(profile).build();
+    CredentialsProviderChain::first_try("Profile", of_profile)
+        .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(&configuration).build())
+        .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&configuration).build())
+}
+
+/// Endpoints of AWS that are not `s3.REGION.amazonaws.com`: of China, and those that a profile or the environment asks for.
+fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
+    let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
+    let is_china = region.starts_with("cn-");
+    if !fips && !dual_stack && !is_china {
+        return None;
+    }
+    let service = if fips { "s3-fips" } else { "s3" };
+    let stack = if dual_stack { "dualstack." } else { "" };
+    let domain = if is_china { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let origin = if fips || dual_stack { "FIPS or dual stack asked for" } else { "region" };
+    Some(Setting { value: format!("https://{service}.{stack}{region}.{domain}"), origin })
+}
+
+fn certificates(file: &str) -> Result<Vec<Certificate>, Error> {
+    let cannot = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new(ErrorKind::Invalid, "the certificates of AWS_CA_BUNDLE or ca_bundle cannot be read")
+            .in_object(file)
+            .with_source(error)
+    };
+    let pem = std::fs::read(file).map_err(|error| cannot(error.into()))?;
+    Certificate::from_pem_bundle(&pem).map_err(|error| cannot(error.into()))
+}
+
 fn profile_setting(options: &StoreOptions, profiles: &ProfileSet, in_environment: bool) -> Result<Setting, Error> {
+    // What the profiles were loaded with.
     let value = options.profile.clone().unwrap_or_else(|| profiles.selected_profile().to_owned());
     let origin = match (&options.profile, in_environment) {
         (Some(_), _) => "--profile",

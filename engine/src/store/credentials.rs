@@ -17,7 +17,15 @@ const EARLY: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug)]
 pub(super) struct ChainedCredentials {
     chain: SharedCredentialsProvider,
-    known: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    credential: Arc<AwsCredential>,
+    /// When to fetch others.
+    renewed: Option<SystemTime>,
+    expires: Option<SystemTime>,
 }
 
 impl ChainedCredentials {
@@ -38,21 +46,33 @@ impl CredentialProvider for ChainedCredentials {
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         // Held while fetching: dozens of requests at the start ask the chain once.
         let mut known = self.known.lock().await;
-        if let Some((credential, expiry)) = &*known
-            && expiry.is_none_or(|expiry| expiry > SystemTime::now() + EARLY)
+        let now = SystemTime::now();
+        if let Some(known) = &*known
+            && known.renewed.is_none_or(|renewed| now < renewed)
         {
-            return Ok(Arc::clone(credential));
+            return Ok(Arc::clone(&known.credential));
         }
-        let found = self
-            .fetch()
-            .await
-            .map_err(|error| object_store::Error::Unauthenticated { path: String::new(), source: Box::new(error) })?;
+        let found = match (self.fetch().await, &*known) {
+            (Ok(found), _) => found,
+            // They are good for a while yet.
+            (Err(_), Some(known)) if known.expires.is_some_and(|expires| now < expires) => {
+                return Ok(Arc::clone(&known.credential));
+            }
+            (Err(error), _) => {
+                let source = Box::new(error);
+                return Err(object_store::Error::Unauthenticated { path: String::new(), source });
+            }
+        };
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
             token: found.session_token().map(str::to_owned),
         });
-        *known = Some((Arc::clone(&credential), found.expiry()));
+        let expires = found.expiry();
+        // Those that live for a short time are used for half of it.
+        let early = |expires: SystemTime| EARLY.min(expires.duration_since(now).unwrap_or_default() / 2);
+        let renewed = expires.and_then(|expires| expires.checked_sub(early(expires)));
+        *known = Some(Known { credential: Arc::clone(&credential), renewed, expires });
         Ok(credential)
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
             (ErrorKind::Unreadable, Some("it is archived: restore it, or wait until it is restored"))
         }
         (_, Some("RequestTimeTooSkewed")) => (ErrorKind::Unreadable, Some("set the clock of this machine")),
-        (StoreError::PermissionDenied { .. }, _) => (
+        (StoreError::PermissionDenied { .. }, _) | (_, Some("AccessDenied")) => (
             ErrorKind::Unreadable,
             Some(
                 "reading logs needs s3:ListBucket on the bucket and s3:GetObject on its objects; `s3log doctor` says whose credentials these are",

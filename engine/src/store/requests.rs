@@ -21,6 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// What is read of an error's text.
+const MAX_ERROR: usize = 64 << 10;
+
 /// What was asked of stores, attempt by attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestCounts {
@@ -42,8 +45,6 @@ pub(crate) struct Requests {
     get: AtomicU64,
     other: AtomicU64,
     failed: AtomicU64,
-    /// The region that a store said a bucket is in, when it was asked in another.
-    region: Mutex<Option<String>>,
 }
 
 impl Requests {
@@ -55,27 +56,35 @@ impl Requests {
             failed: self.failed.load(Relaxed),
         }
     }
-
-    /// The region that was named last, once.
-    pub(super) fn take_region(&self) -> Option<String> {
-        self.region.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 /// Goes with a request for a whole object: how long it is, as listed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpectedLen(pub(super) u64);
 
-/// Goes with a listing: takes the names of objects that are archived, which `object_store` does not tell.
+/// Goes with a listing, and takes from the answer what `object_store` does not tell.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Archived(Arc<Mutex<Vec<String>>>);
+pub(super) struct Noticed(Arc<Mutex<Notes>>);
 
-impl Archived {
-    /// The names, sorted.
-    pub(super) fn into_sorted(self) -> Vec<String> {
-        let mut names = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        names.sort_unstable();
-        names
+/// What an answer to a listing says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Notes {
+    /// The region that the store says the bucket is in, when it was asked in another.
+    pub(super) region: Option<String>,
+    /// Names of objects that are archived, sorted.
+    pub(super) archived: Vec<String>,
+    /// Names that begin or end with a slash, as they are: `object_store` takes the slash off.
+    pub(super) slashed: Vec<String>,
+}
+
+impl Noticed {
+    /// What was noticed last.
+    pub(super) fn take(&self) -> Notes {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, notes: Notes) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = notes;
     }
 }
 
@@ -132,28 +141,42 @@ impl HttpService for WatchedService {
 impl WatchedService {
     async fn answer(&self, request: HttpRequest, is_get: bool, is_list: bool) -> Result<HttpResponse, HttpError> {
         let expected = expected_len(&request);
-        let archived = request.extensions().get::<Archived>().cloned();
+        let noticed = request.extensions().get::<Noticed>().cloned();
         let response = within(self.patience, self.client.execute(request)).await??;
         let status = response.status();
-        let named = response.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
-        if let (false, Some(region)) = (status.is_success(), named) {
-            let mut slot = self.requests.region.lock().unwrap_or_else(PoisonError::into_inner);
-            *slot = Some(region.to_owned());
+        if !status.is_success() {
+            let region = response.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
+            if let (Some(noticed), Some(region)) = (noticed, region) {
+                noticed.set(Notes { region: Some(region.to_owned()), ..Notes::default() });
+            }
+            let (parts, body) = response.into_parts();
+            return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(self.beginning(body).await?)));
         }
-        if !is_get || !status.is_success() {
+        if !is_get {
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
         let body = self.whole(body, expected).await?;
-        // Its length is not known beforehand, but what it ends with is.
-        if is_list && !body.trim_ascii_end().ends_with(b"ListBucketResult>") {
-            return Err(broken(CutListing));
-        }
-        if let (true, Some(archived)) = (is_list, archived) {
-            let mut names = archived.0.lock().unwrap_or_else(PoisonError::into_inner);
-            names.extend(archived_names(&body));
+        if is_list {
+            check_listing(&body)?;
+            if let Some(noticed) = noticed {
+                noticed.set(notes_of(&body));
+            }
         }
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(body)))
+    }
+
+    /// The beginning of what a store says of an error: more of it is of no use to anybody.
+    async fn beginning(&self, body: HttpResponseBody) -> Result<Bytes, HttpError> {
+        let mut frames = body.bytes_stream();
+        let mut beginning = BytesMut::new();
+        while let Some(frame) = within(self.patience, frames.next()).await? {
+            beginning.extend_from_slice(&frame.map_err(broken)?);
+            if beginning.len() >= MAX_ERROR {
+                break;
+            }
+        }
+        Ok(beginning.freeze())
     }
 
     /// The body, all of it.
@@ -214,21 +237,41 @@ struct NotWhole {
     len: u64,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the listing is not whole")]
-struct CutListing;
+/// Whether an answer is a listing to its end, and one that can be gone on with.
+fn check_listing(body: &[u8]) -> Result<(), HttpError> {
+    // Its length is not known beforehand, but what it ends with is.
+    if !body.trim_ascii_end().ends_with(b"ListBucketResult>") {
+        return Err(broken(BadListing::Cut));
+    }
+    // As stores answer that know only the first version of the request.
+    let has = |element: &[u8]| memmem::find(body, element).is_some();
+    if has(b"IsTruncated>true<") && !has(b"NextContinuationToken>") {
+        return Err(HttpError::new(HttpErrorKind::Decode, BadListing::Endless));
+    }
+    Ok(())
+}
 
-/// Names of the objects in a listing whose storage class has to be restored before it can be read.
+#[derive(Debug, thiserror::Error)]
+enum BadListing {
+    #[error("the listing is not whole")]
+    Cut,
+    #[error("the store says that there is more, and not how to go on: it does not know ListObjectsV2")]
+    Endless,
+}
+
+/// Names with slashes at their ends, and those of objects whose storage class has to be restored before it can be read.
 ///
 /// Instant retrieval (`GLACIER_IR`) can be read as it is. Anything that cannot be read here is left to whoever reads the listing
 /// for its objects, and says what is wrong with it.
-fn archived_names(listing: &[u8]) -> Vec<String> {
-    let may_be_archived = |class: &[u8]| memmem::find(listing, class).is_some();
-    if !may_be_archived(b">GLACIER<") && !may_be_archived(b">DEEP_ARCHIVE<") {
-        return Vec::new();
+fn notes_of(listing: &[u8]) -> Notes {
+    let mut notes = Notes::default();
+    // Nearly no listing has any of this.
+    let signs: [&[u8]; 4] = [b">GLACIER<", b">DEEP_ARCHIVE<", b"Key>/", b"/</"];
+    if !signs.iter().any(|sign| memmem::find(listing, sign).is_some()) {
+        return notes;
     }
     let mut reader = quick_xml::Reader::from_reader(listing);
-    let (mut names, mut key, mut element) = (Vec::new(), String::new(), Vec::new());
+    let (mut key, mut element) = (String::new(), Vec::new());
     loop {
         match reader.read_event() {
             Ok(Event::Start(start)) => {
@@ -248,14 +291,21 @@ fn archived_names(listing: &[u8]) -> Vec<String> {
             Ok(Event::Text(text)) if element == b"StorageClass" => {
                 let class: &[u8] = &text;
                 if class == b"GLACIER" || class == b"DEEP_ARCHIVE" {
-                    names.push(key.clone());
+                    notes.archived.push(key.clone());
                 }
             }
-            Ok(Event::End(_)) => element.clear(),
-            Ok(Event::Eof) | Err(_) => return names,
+            Ok(Event::End(_)) => {
+                if element == b"Key" && (key.starts_with('/') || key.ends_with('/')) {
+                    notes.slashed.push(key.clone());
+                }
+                element.clear();
+            }
+            Ok(Event::Eof) | Err(_) => break,
             Ok(_) => {}
         }
     }
+    notes.archived.sort_unstable();
+    notes
 }
 
 #[cfg(test)]
@@ -269,8 +319,25 @@ mod tests {
             <Contents><Key>c</Key><Size>1</Size><StorageClass>GLACIER_IR</StorageClass></Contents>
             <Contents><Key>d</Key><StorageClass>STANDARD</StorageClass></Contents>
             <Contents><Key>e</Key><StorageClass>DEEP_ARCHIVE</StorageClass></Contents></ListBucketResult>"#;
-        assert_eq!(archived_names(listing), ["a&b \u{fc}", "e"]);
-        assert!(archived_names(b"<Contents><Key>c</Key></Contents>").is_empty());
+        assert_eq!(notes_of(listing).archived, ["a&b \u{fc}", "e"]);
+        assert_eq!(notes_of(b"<Contents><Key>c</Key></Contents>"), Notes::default());
+    }
+
+    #[test]
+    fn names_with_slashes_at_their_ends() {
+        let listing = b"<L><Prefix>a/</Prefix><Contents><Key>a/</Key></Contents><Contents><Key>/b</Key></Contents></L>";
+        assert_eq!(notes_of(listing).slashed, ["a/", "/b"]);
+    }
+
+    #[test]
+    fn listings_that_are_not_whole() {
+        let listing = |inner: &str| format!("<ListBucketResult>{inner}</ListBucketResult>\n").into_bytes();
+        assert!(check_listing(&listing("<IsTruncated>false</IsTruncated>")).is_ok());
+        let more = "<IsTruncated>true</IsTruncated>";
+        assert!(check_listing(&listing(&format!("{more}<NextContinuationToken>x</NextContinuationToken>"))).is_ok());
+        assert_eq!(check_listing(&listing(more)).unwrap_err().kind(), HttpErrorKind::Decode);
+        assert_eq!(check_listing(b"<ListBucketResult><Contents>").unwrap_err().kind(), HttpErrorKind::Interrupted);
+        assert!(check_listing(b"<Error><Code>InternalError</Code></Error>").is_err());
     }
 
     #[test]

@@ -74,7 +74,8 @@ impl LogTable {
         Self { table, schema: table.schema(layout), listing, times, options, stores: None }
     }
 
-    /// Leaves out records of other times. Rejects have no time, and all of them stay.
+    /// Leaves out records of other times, and objects whose names say that they hold no others. Rejects have no time, and those
+    /// of objects that are read stay.
     #[must_use]
     pub fn with_times(mut self, times: TimeRange) -> Self {
         self.times = times;

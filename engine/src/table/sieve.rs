@@ -3,8 +3,8 @@
 use crate::scan::{NameRules, Times};
 use s3log_parser::LogObjectKey;
 
-/// Objects of one day that wait for the rest of their day; more are read without waiting.
-const MAX_HELD: usize = 100_000;
+/// Objects of one day that wait for the rest of their day. A day of more is read.
+const MAX_HELD: usize = 10_000;
 
 /// Takes objects in the order of their names, and keeps those that may hold a wanted record.
 ///
@@ -39,7 +39,10 @@ impl<T> Sieve<T> {
     }
 
     /// Takes the next object; what is to be read goes to `kept`.
-    pub(super) fn push(&mut self, name: &str, object: T, kept: &mut Vec<T>) {
+    ///
+    /// `scope` is what all names begin with that are listed: if it cuts into the folder of a day, nothing is known of the others
+    /// there.
+    pub(super) fn push(&mut self, name: &str, scope: &str, object: T, kept: &mut Vec<T>) {
         if self.wanted.is_all() {
             kept.push(object);
             return;
@@ -48,7 +51,9 @@ impl<T> Sieve<T> {
             kept.push(object);
             return;
         };
-        let day_has_times = self.enter(&key, kept);
+        let folder = name.rfind('/').map_or("", |slash| &name[..=slash]);
+        let sees_whole_day = folder.starts_with(scope.trim_end_matches('/'));
+        let day_has_times = self.enter(&key, kept) || !sees_whole_day;
         if !self.rules.bounds(&key).meet(&self.wanted) {
             self.pruned += 1;
         } else if day_has_times || self.rules.bounds_on_event_day(&key).meet(&self.wanted) {
@@ -56,6 +61,10 @@ impl<T> Sieve<T> {
         } else if self.held.len() < MAX_HELD {
             self.held.push(object);
         } else {
+            // As if one had a time: so many are not waited for.
+            if let Some(day) = &mut self.day {
+                day.has_times = true;
+            }
             kept.append(&mut self.held);
             kept.push(object);
         }
@@ -100,10 +109,14 @@ mod tests {
     }
 
     fn kept<'a>(names: &[&'a str], wanted: Times) -> (Vec<&'a str>, u64) {
+        kept_in("", names, wanted)
+    }
+
+    fn kept_in<'a>(scope: &str, names: &[&'a str], wanted: Times) -> (Vec<&'a str>, u64) {
         let mut sieve = Sieve::new(NameRules::default(), wanted);
         let mut kept = Vec::new();
         for name in names {
-            sieve.push(name, *name, &mut kept);
+            sieve.push(name, scope, *name, &mut kept);
         }
         sieve.finish();
         (kept, sieve.take_pruned())
@@ -129,6 +142,22 @@ mod tests {
         ];
         // Late records may be in all of the first three.
         assert_eq!(kept(&names, wanted(15, 16)), (names[..3].to_vec(), 1));
+    }
+
+    #[test]
+    fn a_part_of_a_day_tells_nothing_of_the_rest() {
+        let name = "a/2026/01/16/2026-01-16-00-00-00-3E57427F3E57427F";
+        assert_eq!(kept_in("a/2026/01/16/2026-01-16-00", &[name], wanted(15, 16)), (vec![name], 0));
+        for scope in ["", "a", "a/", "a/2026/01/1", "a/2026/01/16/"] {
+            assert_eq!(kept_in(scope, &[name], wanted(15, 16)), (vec![], 1), "{scope}");
+        }
+    }
+
+    #[test]
+    fn a_day_of_too_many_objects_is_read() {
+        let names: Vec<_> = (0..25_000).map(|at| format!("a/2026/01/16/2026-01-16-00-00-00-{at:016X}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        assert_eq!(kept(&names, wanted(15, 16)).0.len(), 25_000);
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Sources {
         let mut sieve = Sieve::new(self.rules, times.clone());
         let mut kept = Vec::with_capacity(self.listing.objects.len());
         for listed in &self.listing.objects {
-            sieve.push(listed.object.name(), listed, &mut kept);
+            sieve.push(listed.object.name(), &listed.source, listed, &mut kept);
         }
         sieve.finish();
         (kept, sieve.take_pruned())

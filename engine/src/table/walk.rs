@@ -1,9 +1,11 @@
 //! The listing of one location, page by page: what is skipped, and what is listed side by side.
 //!
 //! One request is enough to do everything: list the names behind this one. Names sort, and times in them sort with them. So
-//! when a page ends among names that are too early, the next request starts right where the wanted time begins; among names
-//! that are too late, it starts behind the last name that could follow, where another source or an object of no known form
-//! may stand. Whatever is not named by a known scheme is listed and read.
+//! when a page ends among names that are too early, the next request starts where the wanted time begins; among names that
+//! are too late, behind the last of them. It never goes further than the names of one form and one year, since another form
+//! may stand behind them: a configuration that has changed, another account, an object that somebody put there. Whatever is not
+//! named by a known scheme is read, wherever it is seen; where it stands among names that are skipped it is not seen, unless one
+//! such name was seen there before, and then nothing is skipped any more.
 //!
 //! A listing has one request under way at a time, which is plenty while objects are fetched. When whoever takes the objects
 //! waits for the listing, it is split: by time, where names have one, or at the folders that there are.
@@ -18,6 +20,8 @@ use futures::stream::FuturesUnordered;
 use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
 use s3log_parser::LogObjectKey;
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
@@ -51,7 +55,8 @@ struct Stretch {
     until: Option<String>,
     /// The last name that was listed, unless names were skipped behind it.
     last: Option<String>,
-    sieve: Sieve<Unopened>,
+    /// Objects, and whether they are archived.
+    sieve: Sieve<(Unopened, bool)>,
     pages: u64,
     is_over: bool,
 }
@@ -65,6 +70,8 @@ struct Found {
     /// Whether names were skipped or the listing was split, which needs the order of names.
     relied_on_order: bool,
     folders_asked: bool,
+    /// Groups of names among which others stand.
+    mixed: HashSet<String>,
 }
 
 type Fetched = (Stretch, Result<ListPage, Error>);
@@ -92,6 +99,11 @@ impl Walk {
     }
 
     async fn list(&self, pages: &Pages, found: &mut Found) -> Result<(), Error> {
+        if self.wanted.is_never() {
+            // Conditions that exclude each other: no name is worth a request.
+            found.objects = 1;
+            return Ok(());
+        }
         let mut under_way: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
         under_way.push(self.request(self.stretch(None, None)));
         while let Some((mut stretch, page)) = under_way.next().await {
@@ -99,14 +111,18 @@ impl Walk {
             let (kept, reached_until) = self.sift(&mut stretch, &page, found)?;
             let is_awaited = pages.capacity() == pages.max_capacity();
             match page.next.clone().filter(|_| !reached_until) {
-                Some(token) => self.go_on_behind(&mut stretch, token, found),
+                Some(token) if matches!(&stretch.start, ListStart::Token(sent) if *sent == token) => {
+                    return Err(Error::new(ErrorKind::Unreadable, "the store lists the same page again and again")
+                        .in_object(self.location.to_string()));
+                }
+                Some(token) => self.go_on_behind(&mut stretch, &page, token, found),
                 None => stretch.is_over = true,
             }
             if stretch.is_over {
                 stretch.sieve.finish();
                 self.count_pruned(&mut stretch);
             } else if is_awaited && stretch.pages >= PAGES_BEFORE_SPLIT && under_way.len() < MAX_STRETCHES {
-                let parts = self.split(stretch, &page.objects, found).await?;
+                let parts = self.split(stretch, &page.objects, found).await;
                 under_way.extend(parts.into_iter().map(|part| self.request(part)));
             } else {
                 under_way.push(self.request(stretch));
@@ -150,20 +166,26 @@ impl Walk {
         let mut reached_until = false;
         for meta in &page.objects {
             let name = meta.location.as_ref();
-            // Consoles make folders: empty objects whose names end with a slash, which is lost on the way here.
-            if meta.size == 0 && self.location.prefix().strip_suffix('/') == Some(name) {
-                continue;
-            }
-            if !name.starts_with(self.location.prefix()) {
-                return Err(Error::new(ErrorKind::Unsupported, "names that begin with `/` cannot be read")
-                    .in_object(self.location.to_string())
-                    .with_hint("copy these objects to names without a `/` at the front"));
+            if let Some(slashed) = page.slashed.iter().find(|slashed| slashed.trim_matches('/') == name) {
+                // Consoles make folders: empty objects whose names end with a slash.
+                if meta.size == 0 && slashed.ends_with('/') {
+                    continue;
+                }
+                let error = "names that begin or end with `/` cannot be read";
+                return Err(Error::new(ErrorKind::Unsupported, error)
+                    .in_object(self.bucket.name_of(slashed))
+                    .with_hint("copy such objects to other names"));
             }
             // A store that does not know `start-after` lists from the first name on.
             if stretch.floor.as_deref().is_some_and(|floor| name <= floor) {
                 continue;
             }
-            found.out_of_order |= stretch.last.as_deref().is_some_and(|last| name < last);
+            match stretch.last.as_deref().map(|last| name.cmp(last)) {
+                // As stores do that begin a page with the last name of the one before.
+                Some(Ordering::Equal) => continue,
+                Some(Ordering::Less) => found.out_of_order = true,
+                Some(Ordering::Greater) | None => {}
+            }
             if stretch.until.as_deref().is_some_and(|until| name > until) {
                 reached_until = true;
                 break;
@@ -178,10 +200,7 @@ impl Walk {
                 .with_hint("use --layout none: everything is listed and read then"));
         }
         self.count_pruned(stretch);
-        if let Some(progress) = &self.progress {
-            progress.planned(kept.len() as u64, kept.iter().map(|object| object.size).sum());
-        }
-        Ok((kept, reached_until))
+        Ok((self.readable(kept), reached_until))
     }
 
     fn take(
@@ -190,28 +209,45 @@ impl Walk {
         meta: &ObjectMeta,
         page: &ListPage,
         found: &mut Found,
-        kept: &mut Vec<Unopened>,
+        kept: &mut Vec<(Unopened, bool)>,
     ) {
         let name = meta.location.as_ref();
         found.objects += 1;
-        if page.archived.binary_search_by(|archived| archived.as_str().cmp(name)).is_ok() {
-            if let Some(progress) = &self.progress {
-                progress.archived(1);
-            }
-            return;
-        }
         let object = Unopened {
             object: LogObject::in_bucket(Arc::clone(&self.bucket), meta.location.clone()),
             size: meta.size,
             range: None,
         };
-        stretch.sieve.push(name, object, kept);
+        let is_archived = page.archived.binary_search_by(|archived| archived.as_str().cmp(name)).is_ok();
+        stretch.sieve.push(name, self.location.prefix(), (object, is_archived), kept);
+    }
+
+    /// Without those that have to be restored from an archive first; they are counted.
+    fn readable(&self, kept: Vec<(Unopened, bool)>) -> Vec<Unopened> {
+        let before = kept.len();
+        let readable: Vec<_> =
+            kept.into_iter().filter_map(|(object, archived)| (!archived).then_some(object)).collect();
+        if let Some(progress) = &self.progress {
+            progress.archived((before - readable.len()) as u64);
+            progress.planned(readable.len() as u64, readable.iter().map(|object| object.size).sum());
+        }
+        readable
     }
 
     /// Where to go on: with the next page, or behind names that are not worth listing.
-    fn go_on_behind(&self, stretch: &mut Stretch, token: String, found: &mut Found) {
-        let last = stretch.last.as_deref();
-        let target = last.and_then(|last| self.beyond(last).filter(|target| target.as_str() > last));
+    fn go_on_behind(&self, stretch: &mut Stretch, page: &ListPage, token: String, found: &mut Found) {
+        let key = stretch.last.as_deref().and_then(|last| LogObjectKey::parse(last).map(|key| (last, key)));
+        let target = key.and_then(|(last, key)| {
+            let names = page.objects.iter().map(|meta| meta.location.as_ref());
+            let is_other = |name: &str| {
+                key.is_among(name) && LogObjectKey::parse(name).is_none_or(|other| !self.rules.knows(&other))
+            };
+            if names.into_iter().any(is_other) {
+                found.mixed.insert(key.group().to_owned());
+            }
+            let target = self.beyond(&key).filter(|target| target.as_str() > last);
+            target.filter(|_| !found.mixed.contains(key.group()))
+        });
         let Some(target) = target else {
             stretch.start = ListStart::Token(token);
             return;
@@ -223,54 +259,54 @@ impl Walk {
         stretch.start = ListStart::Behind(target);
     }
 
-    /// Behind which name the next one can stand that is worth reading, when a name of its group is not.
-    fn beyond(&self, last: &str) -> Option<String> {
-        let key = LogObjectKey::parse(last)?;
-        if self.wanted.is_all() || self.rules.bounds(&key).meet(&self.wanted) {
+    /// Behind which name the next one can stand that is worth reading, when a name of its form is not.
+    fn beyond(&self, key: &LogObjectKey<'_>) -> Option<String> {
+        if self.wanted.is_all() || self.rules.bounds(key).meet(&self.wanted) {
             return None;
         }
+        let end = key.end_of_year()?;
         if let Some(first) = self.rules.first_name(&self.wanted)
             && key.seconds() < first
         {
             // Where folders of days are, names of the first day may say no more than the day.
             let is_earlier_day = key.day() < first.div_euclid(86_400) * 86_400;
-            return if key.is_partitioned() && is_earlier_day {
-                key.beginning_on(first)
-            } else {
-                key.beginning_at(first)
-            };
+            let by_day = key.is_partitioned() && is_earlier_day;
+            let target = if by_day { key.beginning_on(first) } else { key.beginning_at(first) };
+            return Some(target?.min(end));
         }
-        let is_late = self.rules.last_name(&key, &self.wanted).is_some_and(|last| key.seconds() > last);
-        // Behind every year.
-        is_late.then(|| format!("{}9999~", key.group()))
+        let is_late = self.rules.last_name(key, &self.wanted).is_some_and(|last| key.seconds() > last);
+        is_late.then_some(end)
     }
 
     /// The rest of a stretch in parts, if it is long.
-    async fn split(&self, stretch: Stretch, page: &[ObjectMeta], found: &mut Found) -> Result<Vec<Stretch>, Error> {
-        let behind = stretch.last.clone().or_else(|| stretch.floor.clone());
-        let Some(behind) = behind.filter(|_| !found.out_of_order) else { return Ok(vec![stretch]) };
+    async fn split(&self, stretch: Stretch, page: &[ObjectMeta], found: &mut Found) -> Vec<Stretch> {
+        // Behind a jump it is not known yet how names go on.
+        let Some(behind) = stretch.last.clone().filter(|_| !found.out_of_order) else { return vec![stretch] };
         let mut marks = match marks_of_time(&stretch, page, &behind) {
             Some(marks) => marks,
-            None if !std::mem::replace(&mut found.folders_asked, true) => self.marks_of_folders(&behind).await?,
+            None if !std::mem::replace(&mut found.folders_asked, true) => self.marks_of_folders(&behind).await,
             None => Vec::new(),
         };
         marks.retain(|mark| *mark > behind && stretch.until.as_ref().is_none_or(|until| mark < until));
         if marks.is_empty() {
-            return Ok(vec![stretch]);
+            return vec![stretch];
         }
         found.relied_on_order = true;
         let untils = marks.iter().skip(1).cloned().map(Some).chain([stretch.until.clone()]);
         let rest: Vec<_> =
             marks.iter().zip(untils).map(|(mark, until)| self.stretch(Some(mark.clone()), until)).collect();
         let first = Stretch { until: marks.first().cloned(), ..stretch };
-        Ok([first].into_iter().chain(rest).collect())
+        [first].into_iter().chain(rest).collect()
     }
 
-    /// Folders behind a name, below the location's prefix.
-    async fn marks_of_folders(&self, last: &str) -> Result<Vec<String>, Error> {
-        let folders = self.bucket.folders(self.location.prefix(), last).await?;
-        let every = folders.len().div_ceil(MAX_STRETCHES - 1).max(1);
-        Ok(folders.into_iter().step_by(every).map(|folder: StorePath| format!("{folder}/")).collect())
+    /// Folders behind a name, below the location's prefix. A store that does not tell them lists in one go.
+    async fn marks_of_folders(&self, behind: &str) -> Vec<String> {
+        let folders = self.bucket.folders(self.location.prefix(), behind).await.unwrap_or_default();
+        let mut marks: Vec<_> = folders.into_iter().map(|folder: StorePath| format!("{folder}/")).collect();
+        marks.sort_unstable();
+        marks.dedup();
+        let every = marks.len().div_ceil(MAX_STRETCHES - 1).max(1);
+        marks.into_iter().step_by(every).collect()
     }
 }
 

@@ -33,6 +33,9 @@ fn what_sql_leaves_possible() {
         ("time <> '2026-01-15'", ".."),
         ("time >= '2026-01-16' AND time < '2026-01-15'", "never"),
         ("time > NULL", "never"),
+        ("time IS DISTINCT FROM NULL", ".."),
+        ("time IS NOT DISTINCT FROM NULL", "never"),
+        ("time IS NOT NULL", ".."),
         ("CAST(time AS DATE) = '2026-01-15'", "2026-01-15T00:00:00Z..2026-01-16T00:00:00Z"),
         ("CAST(time AS DATE) > '2026-01-15'", "2026-01-16T00:00:00Z.."),
         ("date_trunc('hour', time) = '2026-01-15T10:00:00Z'", "2026-01-15T10:00:00Z..2026-01-15T11:00:00Z"),
@@ -54,7 +57,56 @@ fn gaps_stay_open() {
     assert!(!times.touches(1_000_000, 4_999_999));
 }
 
+/// A condition on times around midnight, in seconds.
+fn condition() -> impl Strategy<Value = String> {
+    let literal = (-90_000_i64..90_000).prop_map(|seconds| {
+        let time = chrono::DateTime::from_timestamp(1_768_435_200 + seconds, 0).unwrap();
+        format!("'{}'", time.format("%Y-%m-%dT%H:%M:%SZ"))
+    });
+    let time = prop::sample::select(vec![
+        "time",
+        "date_trunc('hour', time)",
+        "date_trunc('day', time)",
+        "CAST(time AS TIMESTAMP(0))",
+        "CAST(time AS DATE)",
+    ]);
+    let operator =
+        prop::sample::select(vec!["=", "<", "<=", ">", ">=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
+    let comparison = (time, operator, literal.clone(), any::<bool>()).prop_map(|(time, operator, literal, swap)| {
+        let literal = if time.contains("DATE)") { format!("CAST({literal} AS DATE)") } else { literal };
+        if swap { format!("({literal} {operator} {time})") } else { format!("({time} {operator} {literal})") }
+    });
+    let list = prop::collection::vec(literal, 1..4).prop_map(|list| format!("time IN ({})", list.join(", ")));
+    prop_oneof![4 => comparison, 1 => list].prop_recursive(3, 8, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} AND {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} OR {b})")),
+            inner.prop_map(|a| format!("NOT {a}")),
+        ]
+    })
+}
+
 proptest! {
+    /// A row that a predicate keeps has a time that it leaves possible.
+    #[test]
+    fn no_row_is_left_out(sql in condition()) {
+        use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
+        let context = SessionContext::new();
+        let schema = arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new("time", crate::schema::time_type(), false)]);
+        let schema = Arc::new(schema);
+        let named = DFSchema::try_from(Arc::clone(&schema)).unwrap();
+        let expr = context.parse_sql_expr(&sql, &named).unwrap();
+        let predicate = context.create_physical_expr(expr, &named).unwrap();
+        let micros: Vec<i64> = (-200..200).map(|at| 1_768_435_200_000_000 + at * 997_000_000).chain([1_768_435_200_000_000]).collect();
+        let column = TimestampMicrosecondArray::from(micros.clone()).with_timezone("UTC");
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(column)]).unwrap();
+        let kept = predicate.evaluate(&batch).unwrap().into_array(micros.len()).unwrap();
+        let possible = Times::of(&predicate);
+        for (micros, kept) in micros.iter().zip(kept.as_boolean()) {
+            prop_assert!(kept != Some(true) || possible.touches(*micros, *micros), "{sql}: {micros}");
+        }
+    }
+
     /// Whatever the predicate says of an instant, that instant is possible if it is true.
     #[test]
     fn nothing_possible_is_left_out(

@@ -136,6 +136,16 @@ async fn a_bucket_of_another_region_is_found_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refusals_end_when_nothing_may_be_read() {
+    let bucket = bucket();
+    bucket.proxy.inject(Fault::Status(403), Matching::kind(Kind::Get), usize::MAX);
+    let session = session(&bucket).await;
+    let error = number(&session, "SELECT count(*) FROM logs").await.unwrap_err();
+    assert!(error.to_string().ends_with("none of 100 objects may be read"), "{error}");
+    assert!(bucket.proxy.take_requests().len() < 400, "each request costs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_of_somebody_elses_session_fails() {
     use datafusion::prelude::SessionContext;
     use s3log_engine::store::Stores;
