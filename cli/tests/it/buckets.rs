@@ -192,6 +192,110 @@ fn a_doctor_says_what_won_and_whether_it_works() {
     insta::assert_snapshot!("doctor", text);
 }
 
+/// Every place that `aws` takes credentials from, as far as a machine without AWS can offer it: security tokens come
+/// from moto.
+#[test]
+fn credentials_come_from_where_aws_takes_them() {
+    let moto = Moto::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let metadata = metadata();
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let token = write("token", "a.web.token");
+    let role = "arn:aws:iam::123456789012:role/reader";
+    let config = write(
+        "config",
+        &format!(
+            "[default]\nregion = eu-west-1\n[profile role]\nrole_arn = {role}\nsource_profile = keys\n\
+             [profile web]\nrole_arn = {role}\nweb_identity_token_file = {token}\n"
+        ),
+    );
+    let credentials =
+        write("credentials", "[keys]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret-of-a-file\n");
+    let base = [
+        ("AWS_CONFIG_FILE", config),
+        ("AWS_SHARED_CREDENTIALS_FILE", credentials),
+        ("AWS_ENDPOINT_URL_STS", moto.endpoint()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT"),
+        ("AWS_SECRET_ACCESS_KEY", "secret-of-variables"),
+        ("AWS_SESSION_TOKEN", "secret-token"),
+    ];
+    let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", role)];
+    let instance = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.as_str())];
+    let container = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*format!("{metadata}/credentials"))];
+    let nothing: [(&str, &str); 0] = [];
+    let mut text = String::new();
+    for (what, environment, arguments) in [
+        ("variables", &keys[..], &[][..]),
+        ("a profile that is asked for goes before variables", &keys, &["--profile", "keys"]),
+        ("a profile that a variable asks for does not", &[&keys[..], &[("AWS_PROFILE", "keys")]].concat(), &[]),
+        ("an older variable", &[("AWS_DEFAULT_PROFILE", "keys")], &[]),
+        ("a role", &nothing, &["--profile", "role"]),
+        ("a web identity of a profile", &nothing, &["--profile", "web"]),
+        ("a web identity of variables", &web, &[]),
+        ("a container", &container, &[]),
+        ("an instance", &instance, &[]),
+    ] {
+        let environment: Vec<_> = base
+            .iter()
+            .map(|(name, value)| (*name, value.clone()))
+            .chain(environment.iter().map(|(name, value)| (*name, (*value).to_owned())))
+            .collect();
+        let output = run(&environment, &[&["doctor", "-F", "tsv", "--no-header"], arguments].concat());
+        let printed = transcript(&output);
+        assert!(!printed.contains("secret-"), "{printed}");
+        let line = printed.lines().find(|line| line.starts_with("credentials")).unwrap_or(&printed);
+        let origin = line.rsplit('\t').next().unwrap_or_default();
+        let key = line.split_whitespace().skip_while(|word| *word != "key").nth(1).unwrap_or_default();
+        assert!(!key.is_empty(), "{what}: {printed}");
+        // Keys that moto makes up are not always the same.
+        let known = ["AKIAE", "ASIACONTAINER", "ASIAINSTANCE"].iter().any(|known| key.starts_with(known));
+        let key = if known { key.trim_end_matches(',') } else { "(new)" };
+        text.push_str(&format!("{what}: {key} from {origin}\n"));
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Answers as the endpoints do that containers and instances have, and returns where it is.
+fn metadata() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let keys = |id: &str| {
+        format!(
+            r#"{{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"{id}","SecretAccessKey":"secret-of-metadata","Token":"secret-token",
+            "LastUpdated":"2026-01-01T00:00:00Z","Expiration":"2126-01-01T00:00:00Z"}}"#
+        )
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let len = stream.read(&mut request).unwrap();
+            let request = String::from_utf8_lossy(&request[..len]);
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let (status, body) = match path {
+                "/credentials" => ("200 OK", keys("ASIACONTAINER")),
+                "/latest/api/token" => ("200 OK", "token".to_owned()),
+                "/latest/meta-data/iam/security-credentials/" => ("200 OK", "reader".to_owned()),
+                "/latest/meta-data/iam/security-credentials/reader" => ("200 OK", keys("ASIAINSTANCE")),
+                _ => ("404 Not Found", String::new()),
+            };
+            let len = body.len();
+            let head =
+                "x-aws-ec2-metadata-token-ttl-seconds: 21600\r\nContent-Type: application/json\r\nConnection: close";
+            write!(stream, "HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {len}\r\n\r\n{body}").unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
 /// A program that prints credentials, as `credential_process` wants them.
 fn write_process(directory: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;

@@ -102,11 +102,13 @@ pub(super) fn origin(credentials: &Credentials) -> &'static str {
     let features = credentials.get_property::<Vec<Feature>>().map(Vec::as_slice).unwrap_or_default();
     let has = |wanted: &[Feature]| wanted.iter().any(|feature| features.contains(feature));
     // What comes last in a chain of roles is named first.
-    if has(&[Feature::CredentialsEnvVarsStsWebIdToken]) {
-        "web identity token (environment)"
-    } else if has(&[Feature::CredentialsProfileStsWebIdToken, Feature::CredentialsStsAssumeRoleWebId]) {
-        "web identity token (profile)"
-    } else if has(&[Feature::CredentialsStsAssumeRole]) {
+    if has(&[
+        Feature::CredentialsEnvVarsStsWebIdToken,
+        Feature::CredentialsProfileStsWebIdToken,
+        Feature::CredentialsStsAssumeRoleWebId,
+    ]) {
+        "web identity token"
+    } else if has(&[Feature::CredentialsStsAssumeRole]) || is_of_role(credentials) {
         "assumed role (profile)"
     } else if has(&[Feature::CredentialsProfileSso, Feature::CredentialsSso]) {
         "single sign-on (profile)"
@@ -120,9 +122,15 @@ pub(super) fn origin(credentials: &Credentials) -> &'static str {
         "container endpoint"
     } else if has(&[Feature::CredentialsImds]) {
         "instance metadata"
-    } else if has(&[Feature::CredentialsProfile, Feature::CredentialsProfileSourceProfile]) {
+    } else if has(&[Feature::CredentialsProfile]) {
         "keys of the profile"
     } else {
         "AWS's chain of providers"
     }
+}
+
+/// Whether the last step was to assume a role that a profile names. No feature says so, only the name of the provider, which is in
+/// what is printed for programmers, without secrets.
+fn is_of_role(credentials: &Credentials) -> bool {
+    format!("{credentials:?}").contains("provider_name: \"AssumeRole")
 }

@@ -282,7 +282,7 @@ impl Walk {
     async fn split(&self, stretch: Stretch, page: &[ObjectMeta], found: &mut Found) -> Vec<Stretch> {
         // Behind a jump it is not known yet how names go on.
         let Some(behind) = stretch.last.clone().filter(|_| !found.out_of_order) else { return vec![stretch] };
-        let mut marks = match marks_of_time(&stretch, page, &behind) {
+        let mut marks = match self.marks_of_time(&stretch, page, &behind) {
             Some(marks) => marks,
             None if !std::mem::replace(&mut found.folders_asked, true) => self.marks_of_folders(&behind).await,
             None => Vec::new(),
@@ -299,6 +299,34 @@ impl Walk {
         [first].into_iter().chain(rest).collect()
     }
 
+    /// Names that share out what is left of a listing by the time in names, if by what a page covers much is left.
+    fn marks_of_time(&self, stretch: &Stretch, page: &[ObjectMeta], last: &str) -> Option<Vec<String>> {
+        let last = LogObjectKey::parse(last)?;
+        let first = page
+            .iter()
+            .find_map(|meta| LogObjectKey::parse(meta.location.as_ref()).filter(|key| key.group() == last.group()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs() as i64;
+        let until = stretch
+            .until
+            .as_deref()
+            .and_then(|until| LogObjectKey::parse(&format!("{until}-A")).map(|key| key.seconds()));
+        // Behind the last name that is worth reading nothing is listed.
+        let end = self.rules.last_name(&last, &self.wanted).unwrap_or(now).min(now);
+        let left = until.unwrap_or(end).min(end) - last.seconds();
+        let pages = left / (last.seconds() - first.seconds()).max(1);
+        if left <= 0 || pages < PAGES_WORTH_SPLITTING {
+            return Some(Vec::new());
+        }
+        let parts = (pages / PAGES_OF_PART).min(MAX_STRETCHES as i64 / 2);
+        let at = |part: i64| {
+            let seconds = last.seconds() + left / parts * part;
+            if last.is_partitioned() { last.beginning_on(seconds) } else { last.beginning_at(seconds) }
+        };
+        let mut marks: Vec<_> = (1..parts).filter_map(at).collect();
+        marks.dedup();
+        Some(marks)
+    }
+
     /// Folders behind a name, below the location's prefix. A store that does not tell them lists in one go.
     async fn marks_of_folders(&self, behind: &str) -> Vec<String> {
         let folders = self.bucket.folders(self.location.prefix(), behind).await.unwrap_or_default();
@@ -308,28 +336,4 @@ impl Walk {
         let every = marks.len().div_ceil(MAX_STRETCHES - 1).max(1);
         marks.into_iter().step_by(every).collect()
     }
-}
-
-/// Names that share out what is left of a listing by the time in names, if by what a page covers much is left.
-fn marks_of_time(stretch: &Stretch, page: &[ObjectMeta], last: &str) -> Option<Vec<String>> {
-    let last = LogObjectKey::parse(last)?;
-    let first = page
-        .iter()
-        .find_map(|meta| LogObjectKey::parse(meta.location.as_ref()).filter(|key| key.group() == last.group()))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs() as i64;
-    let until =
-        stretch.until.as_deref().and_then(|until| LogObjectKey::parse(&format!("{until}-A")).map(|key| key.seconds()));
-    let left = until.unwrap_or(now) - last.seconds();
-    let pages = left / (last.seconds() - first.seconds()).max(1);
-    if left <= 0 || pages < PAGES_WORTH_SPLITTING {
-        return Some(Vec::new());
-    }
-    let parts = (pages / PAGES_OF_PART).min(MAX_STRETCHES as i64 / 2);
-    let at = |part: i64| {
-        let seconds = last.seconds() + left / parts * part;
-        if last.is_partitioned() { last.beginning_on(seconds) } else { last.beginning_at(seconds) }
-    };
-    let mut marks: Vec<_> = (1..parts).filter_map(at).collect();
-    marks.dedup();
-    Some(marks)
 }
