@@ -50,6 +50,7 @@ impl Accounting {
         let unreadable = session.progress().unreadable();
         let mut exit = Exit::Done;
         say_archived(session.progress().snapshot().archived, messages);
+        say_names_unused(session, messages);
         if !unreadable.is_empty() {
             exit = Exit::Incomplete;
             say_unreadable(&unreadable, session.progress().unreadable_count(), messages);
@@ -77,6 +78,16 @@ pub(crate) fn say_unreadable(unreadable: &[Unreadable], all: u64, messages: &Mes
     let missing = format!("{} could not be read, or not to the end", count(all, "object"));
     let hint = (unreadable.len() > NAMED).then_some("`s3log check` lists all of them");
     messages.incomplete(&format!("{missing}: the answer is incomplete"), hint);
+}
+
+/// Says that more was read than the times asked for would have needed.
+pub(crate) fn say_names_unused(session: &Session, messages: &Messages) {
+    if session.progress().are_names_unused() {
+        messages.note(
+            "this service does not document the names of its log objects, so none was left out by its name; if they are \
+             times of delivery, `--layout flat` reads less",
+        );
+    }
 }
 
 /// Says how many objects were left where they are, in an archive.

@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 use s3log_engine::check::{CheckOptions, check};
 
 use super::{Surroundings, account};
-use crate::accounting::{Read, say_archived, say_no_record, say_rejects, say_unreadable};
+use crate::accounting::{Read, say_archived, say_names_unused, say_no_record, say_rejects, say_unreadable};
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -57,6 +57,7 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
     }
     let mut exit = Exit::Done;
     say_archived(report.archived, &messages);
+    say_names_unused(&session, &messages);
     if !report.unreadable.is_empty() {
         exit = Exit::Incomplete;
         say_unreadable(&report.unreadable, session.progress().unreadable_count(), &messages);

@@ -10,6 +10,7 @@ use s3log_engine::scan::SourceCounts;
 use s3log_engine::session::Session;
 
 use super::Surroundings;
+use crate::accounting::say_names_unused;
 use crate::args::PlanArgs;
 use crate::diagnose::{Scene, diagnose};
 use crate::exit::Exit;
@@ -41,6 +42,7 @@ pub(crate) async fn run(arguments: PlanArgs, surroundings: Surroundings) -> Resu
     };
     output.print(Shape::Rows, &table(&scans, &prices)?)?;
     output.commit()?;
+    say_names_unused(&session, &surroundings.messages);
     if scans.iter().all(|scan| scan.sources.iter().all(|source| source.objects == 0)) {
         surroundings.messages.note("no log object would be read");
     }

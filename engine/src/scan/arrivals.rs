@@ -8,7 +8,7 @@
 //! queue is bounded in objects and in bytes, and so is what was listed and waits to be fetched, however long the listing
 //! is. When the last reader goes, listing and fetching stop.
 
-use super::input::PART;
+use super::counts::SourceCounts;
 use super::object::Origin;
 use super::reader::Unopened;
 use super::times::Times;
@@ -26,7 +26,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc};
 /// Objects up to this size are fetched whole, before a reader asks for them.
 pub(crate) const MAX_FETCHED: u64 = 8 << 20;
 /// Bigger ones of at least twice this size are read in ranges of about it, by several readers.
-const RANGE: u64 = 32 << 20;
+pub(super) const RANGE: u64 = 32 << 20;
 /// Bytes of objects that are being fetched or wait to be read.
 const ROOM: usize = 64 << 20;
 /// Room is counted in units of so many bytes, each object taking one at least.
@@ -44,53 +44,6 @@ pub(crate) trait ListObjects: fmt::Debug + Send + Sync {
 
     /// Counts what a scan would read for these times, source by source: lists everything, reads no object.
     fn count(&self, times: &Times) -> BoxFuture<'static, Result<Vec<SourceCounts>, Error>>;
-}
-
-/// What a scan would read of a source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceCounts {
-    /// The source as it was named.
-    pub source: String,
-    /// Log objects that were listed, whether they are read or not.
-    pub listed: u64,
-    /// Those of them that are left out because of their names.
-    pub pruned: u64,
-    /// Those of them that have to be restored from an archive before they can be read.
-    pub archived: u64,
-    /// Log objects that are read.
-    pub objects: u64,
-    /// Their bytes, as stored.
-    pub bytes: u64,
-    /// Requests for the listing.
-    pub list_requests: u64,
-    /// Requests for the objects.
-    pub get_requests: u64,
-    /// The URL of the service, `None` for AWS's own and for files.
-    pub endpoint: Option<String>,
-    /// Whether it is a bucket.
-    pub is_bucket: bool,
-}
-
-impl SourceCounts {
-    /// Adds an object that is to be read.
-    pub(crate) fn add(&mut self, size: u64) {
-        self.objects += 1;
-        self.bytes += size;
-        if self.is_bucket {
-            self.get_requests += requests_for(size);
-        }
-    }
-}
-
-/// Requests that it takes to read an object of a bucket, if all of them succeed.
-fn requests_for(size: u64) -> u64 {
-    match size {
-        0 => 0,
-        1..=MAX_FETCHED => 1,
-        // Each range looks at the first bytes of the object and for the lines at its ends.
-        _ if size >= 2 * RANGE => size.div_ceil(PART) + 3 * (size / RANGE),
-        _ => size.div_ceil(PART),
-    }
 }
 
 /// Why a listing ended early.

@@ -4,7 +4,7 @@ use crate::decode::Counts;
 use crate::error::Error;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// Running totals over all scans of a session.
@@ -19,6 +19,7 @@ pub struct Progress {
     blank_lines: AtomicU64,
     pruned: AtomicU64,
     archived: AtomicU64,
+    names_unused: AtomicBool,
     unreadable: Mutex<Failures>,
 }
 
@@ -115,6 +116,17 @@ impl Progress {
 
     pub(crate) fn object_done(&self) {
         self.objects.fetch_add(1, Relaxed);
+    }
+
+    /// Whether times were asked for, and names of log objects left nothing out because their service does not say what they
+    /// mean.
+    #[must_use]
+    pub fn are_names_unused(&self) -> bool {
+        self.names_unused.load(Relaxed)
+    }
+
+    pub(crate) fn names_unused(&self) {
+        self.names_unused.store(true, Relaxed);
     }
 
     pub(crate) fn pruned(&self, objects: u64) {

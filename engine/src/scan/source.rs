@@ -1,6 +1,7 @@
 //! The scan as DataFusion sees it: a `FileSource` that takes projections and filters.
 
-use super::arrivals::{ListObjects, SourceCounts};
+use super::arrivals::ListObjects;
+use super::counts::SourceCounts;
 use super::names::NameRules;
 use super::object::is_planned;
 use super::opener::{LogOpener, Metrics, needs_whole_objects};

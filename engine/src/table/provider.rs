@@ -46,6 +46,9 @@ const MAX_BUNDLE: u64 = 16 << 20;
 /// What opening an object costs, as if it were bytes to read.
 const OBJECT_COST: u64 = 16 << 10;
 
+/// EXPLAIN tells sources apart up to so many; a shell makes thousands of one `*`.
+const MAX_EXPLAINED: usize = 10;
+
 /// A table over log objects that were listed.
 #[derive(Debug)]
 pub struct LogTable {
@@ -152,15 +155,12 @@ impl LogTable {
             text.push(format!("buckets=[{}]", locations.join(", ")));
             sources.count_files(times)
         };
-        let sum = |of: fn(&SourceCounts) -> u64| counts.iter().map(of).sum::<u64>();
         if !counts.is_empty() {
-            text.push(format!("objects={}, bytes={}", sum(|count| count.objects), sum(|count| count.bytes)));
-            text.push(format!("listed={}, pruned_by_name={}", sum(|count| count.listed), sum(|count| count.pruned)));
+            text.push(counts.iter().cloned().sum::<SourceCounts>().to_string());
         }
-        if counts.iter().any(|count| count.is_bucket) {
-            text.push(format!("archived={}", sum(|count| count.archived)));
-            let (lists, gets) = (sum(|count| count.list_requests), sum(|count| count.get_requests));
-            text.push(format!("list_requests={lists}, get_requests={gets}"));
+        if (2..=MAX_EXPLAINED).contains(&counts.len()) {
+            let by_source: Vec<_> = counts.iter().map(|count| format!("{}: {count}", count.source)).collect();
+            text.push(format!("sources=[{}]", by_source.join("; ")));
         }
         Ok(text.join(", "))
     }

@@ -100,6 +100,9 @@ impl Sources {
             let page = page.map_err(|failed| failed.error)?;
             page.iter().for_each(|object| count.add(object.size));
         }
+        if let (true, Some(progress)) = (progress.are_names_unused(), &self.progress) {
+            progress.names_unused();
+        }
         let found = progress.snapshot();
         (count.pruned, count.archived) = (found.pruned, found.archived);
         count.listed = count.objects + count.pruned + count.archived;
@@ -121,7 +124,11 @@ impl Sources {
                     return;
                 }
             };
-            let rules = rules_at(rules, bucket.endpoint());
+            let known = rules_at(rules, bucket.endpoint());
+            if let (true, false, Some(progress)) = (known != rules, wanted.is_all(), &progress) {
+                progress.names_unused();
+            }
+            let rules = known;
             Walk { bucket, location, rules, wanted, progress }.run(sender).await;
         });
         futures::stream::unfold((receiver, task), |(mut receiver, task)| async move {
@@ -136,5 +143,21 @@ fn rules_at(rules: NameRules, endpoint: Option<&str>) -> NameRules {
     match rules.layout {
         Layout::Auto if !names_are_documented(endpoint) => NameRules { layout: Layout::None, ..rules },
         _ => rules,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mean_nothing_where_nobody_says_what_they_mean() {
+        let auto = NameRules::default();
+        let flat = NameRules { layout: Layout::Flat, ..auto };
+        let spaces = Some("https://nyc3.digitaloceanspaces.com");
+        assert_eq!(rules_at(auto, None), auto);
+        assert_eq!(rules_at(auto, Some("http://127.0.0.1:9000")), auto);
+        assert_eq!(rules_at(auto, spaces).layout, Layout::None);
+        assert_eq!(rules_at(flat, spaces), flat);
     }
 }

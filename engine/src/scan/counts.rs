@@ -1,0 +1,93 @@
+//! What a scan would read, before it reads it.
+
+use super::arrivals::{MAX_FETCHED, RANGE};
+use super::input::PART;
+use std::fmt;
+
+/// What a scan would read of a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceCounts {
+    /// The source as it was named.
+    pub source: String,
+    /// Log objects that were listed, whether they are read or not.
+    pub listed: u64,
+    /// Those of them that are left out because of their names.
+    pub pruned: u64,
+    /// Those of them that have to be restored from an archive before they can be read.
+    pub archived: u64,
+    /// Log objects that are read.
+    pub objects: u64,
+    /// Their bytes, as stored.
+    pub bytes: u64,
+    /// Requests for the listing.
+    pub list_requests: u64,
+    /// Requests for the objects.
+    pub get_requests: u64,
+    /// The URL of the service, `None` for AWS's own and for files.
+    pub endpoint: Option<String>,
+    /// Whether it is a bucket.
+    pub is_bucket: bool,
+}
+
+impl SourceCounts {
+    /// Adds an object that is to be read.
+    pub(crate) fn add(&mut self, size: u64) {
+        self.objects += 1;
+        self.bytes += size;
+        if self.is_bucket {
+            self.get_requests += requests_for(size);
+        }
+    }
+}
+
+/// Requests that it takes to read an object of a bucket, if all of them succeed.
+fn requests_for(size: u64) -> u64 {
+    match size {
+        0 => 0,
+        1..=MAX_FETCHED => 1,
+        // Each range looks at the first bytes of the object and for the lines at its ends.
+        _ if size >= 2 * RANGE => size.div_ceil(PART) + 3 * (size / RANGE),
+        _ => size.div_ceil(PART),
+    }
+}
+
+impl std::iter::Sum for SourceCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, count| Self {
+            source: String::new(),
+            listed: sum.listed + count.listed,
+            pruned: sum.pruned + count.pruned,
+            archived: sum.archived + count.archived,
+            objects: sum.objects + count.objects,
+            bytes: sum.bytes + count.bytes,
+            list_requests: sum.list_requests + count.list_requests,
+            get_requests: sum.get_requests + count.get_requests,
+            endpoint: None,
+            is_bucket: sum.is_bucket || count.is_bucket,
+        })
+    }
+}
+
+/// As EXPLAIN shows it.
+impl fmt::Display for SourceCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listed, pruned, archived, objects, bytes, list_requests, get_requests, .. } = self;
+        write!(f, "objects={objects}, bytes={bytes}, listed={listed}, pruned_by_name={pruned}")?;
+        if self.is_bucket {
+            write!(f, ", archived={archived}, list_requests={list_requests}, get_requests={get_requests}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_by_size() {
+        for (size, requests) in [(0, 0), (1, 1), (8 << 20, 1), (9 << 20, 3), (63 << 20, 16), (64 << 20, 22)] {
+            assert_eq!(requests_for(size), requests, "{size}");
+        }
+    }
+}
