@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, HumanCount};
 use s3log_engine::session::Session;
 
 use crate::message::count;
@@ -30,11 +30,10 @@ impl Summary {
             count(read.rows, "record"),
             count(read.rejects, "reject"),
         )];
-        if read.pruned > 0 {
-            parts.push(format!("{} pruned by name", count(read.pruned, "object")));
-        }
-        if read.archived > 0 {
-            parts.push(format!("{} archived", count(read.archived, "object")));
+        if read.pruned + read.archived > 0 {
+            let listed = count(read.objects_total + read.pruned + read.archived, "object");
+            let (pruned, archived) = (HumanCount(read.pruned), HumanCount(read.archived));
+            parts.push(format!("{listed} listed, {pruned} pruned by name, {archived} archived"));
         }
         let requests = session.stores().request_counts();
         if requests.list + requests.get > 0 {

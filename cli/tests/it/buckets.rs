@@ -105,7 +105,7 @@ fn figures_of_a_run() {
     let output = run(&environment, &["query", "-v", sql, "--since", "2026-01-31T10:00:00Z", "s3://logs/access/"]);
     let figures = String::from_utf8_lossy(&output.stderr);
     assert!(
-        figures.contains("10 objects pruned by name; 1 LIST request, 10 GET requests, 0 retried; first row after"),
+        figures.contains("20 objects listed, 10 pruned by name, 0 archived; 1 LIST request, 10 GET requests, 0 retried; first row after"),
         "{figures}"
     );
 }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
-use crate::store::{Location, StoreOptions, Stores};
+use crate::store::{Location, Registry, StoreOptions, Stores};
 use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
@@ -243,7 +243,8 @@ fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -
     config.options_mut().sql_parser.collect_spans = true;
     // Sums of nothing are NULL and must not lead every list of the largest ones.
     "nulls_last".clone_into(&mut config.options_mut().sql_parser.default_null_ordering);
-    let mut runtime = RuntimeEnvBuilder::new();
+    let registry = Arc::new(Registry::new(Arc::clone(stores)));
+    let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(registry);
     if let Some(limit) = options.memory_limit {
         // Fair: a sort and an aggregation in one plan must both be able to spill.
         let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);

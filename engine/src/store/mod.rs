@@ -10,10 +10,12 @@ mod credentials;
 mod endpoint;
 mod failure;
 mod location;
+mod registry;
 mod requests;
 
 pub(crate) use bucket::{Bucket, ListPage, ListStart};
 pub use configuration::{Addressing, Configuration, Probe, Setting, StoreOptions, Stores};
 pub use endpoint::{host_of, names_are_documented};
 pub use location::Location;
+pub(crate) use registry::Registry;
 pub use requests::RequestCounts;

@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// Bodies up to this size are taken in; parts of log objects are smaller.
+const MAX_WHOLE: u64 = 64 << 20;
 /// What is read of an error's text.
 const MAX_ERROR: usize = 64 << 10;
 
@@ -152,7 +154,9 @@ impl WatchedService {
             let (parts, body) = response.into_parts();
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(self.beginning(body).await?)));
         }
-        if !is_get {
+        // Whoever asks for something large, or for nobody knows how much, takes it as it comes.
+        let is_small = is_list || expected.is_some_and(|expected| expected <= MAX_WHOLE);
+        if !is_get || !is_small {
             return Ok(response);
         }
         let (parts, body) = response.into_parts();

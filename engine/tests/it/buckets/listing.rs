@@ -245,3 +245,17 @@ async fn a_long_listing_is_shared_out_when_somebody_waits_for_it() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_files_in_buckets_are_read_and_written() {
+    let server = server();
+    put(&server, "access/a", record(DAY_15, "a") + &record(DAY_15, "b"));
+    let session = open(&server.endpoint(), &["s3://logs/access/"], SessionOptions::new()).await;
+    let copied = "COPY (SELECT key, bytes_sent FROM logs) TO 's3://logs/copy/keys.parquet' STORED AS PARQUET";
+    session.context().sql(copied).await.unwrap().collect().await.unwrap();
+    assert!(server.get("logs", "copy/keys.parquet").unwrap().starts_with(b"PAR1"));
+    let joined = "SELECT count(*) FROM logs JOIN 's3://logs/copy/keys.parquet' AS copy ON copy.key = logs.key";
+    assert_eq!(number(&session, joined).await.unwrap(), 2);
+    let missing = session.context().sql("SELECT * FROM 's3://nothing/x.parquet'").await;
+    assert!(missing.is_err());
+}

@@ -1,0 +1,135 @@
+//! Buckets for everything else that SQL reads and writes: `'s3://bucket/x.parquet'`, `COPY … TO 's3://…'`.
+
+use super::configuration::Stores;
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use object_store::path::Path as StorePath;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, RenameOptions, Result,
+};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use url::Url;
+
+/// Finds the stores of URLs: buckets as they are reached for log objects, all others as DataFusion does.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    stores: Arc<Stores>,
+    others: DefaultObjectStoreRegistry,
+}
+
+impl Registry {
+    pub(crate) fn new(stores: Arc<Stores>) -> Self {
+        Self { stores, others: DefaultObjectStoreRegistry::new() }
+    }
+}
+
+impl ObjectStoreRegistry for Registry {
+    fn register_store(&self, url: &Url, store: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        self.others.register_store(url, store)
+    }
+
+    fn deregister_store(&self, url: &Url) -> DataFusionResult<Arc<dyn ObjectStore>> {
+        self.others.deregister_store(url)
+    }
+
+    fn get_store(&self, url: &Url) -> DataFusionResult<Arc<dyn ObjectStore>> {
+        match (self.others.get_store(url), url.host_str()) {
+            // What somebody registered goes first.
+            (Ok(store), _) => Ok(store),
+            (Err(_), Some(bucket)) if url.scheme() == super::Location::SCHEME => {
+                Ok(Arc::new(LazyBucket { stores: Arc::clone(&self.stores), bucket: bucket.to_owned() }))
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+/// A bucket that is looked up when it is first asked: DataFusion wants its stores at once, credentials may take a while.
+#[derive(Clone, Debug)]
+struct LazyBucket {
+    stores: Arc<Stores>,
+    bucket: String,
+}
+
+impl fmt::Display for LazyBucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}", self.bucket)
+    }
+}
+
+impl LazyBucket {
+    async fn store(&self) -> Result<Arc<dyn ObjectStore>> {
+        let found = self.stores.bucket(&self.bucket).await;
+        let bucket = found.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        Ok(bucket.store())
+    }
+
+    /// A stream of the store, once that is there.
+    fn stream<T: Send + 'static>(
+        &self,
+        of: impl FnOnce(Arc<dyn ObjectStore>) -> BoxStream<'static, Result<T>> + Send + 'static,
+    ) -> BoxStream<'static, Result<T>> {
+        let this = self.clone();
+        async move { this.store().await.map(of) }.into_stream().try_flatten().boxed()
+    }
+}
+
+#[async_trait]
+impl ObjectStore for LazyBucket {
+    async fn put_opts(&self, location: &StorePath, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.store().await?.put_opts(location, payload, opts).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &StorePath,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.store().await?.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &StorePath, options: GetOptions) -> Result<GetResult> {
+        self.store().await?.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &StorePath, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.store().await?.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<StorePath>>) -> BoxStream<'static, Result<StorePath>> {
+        self.stream(move |store| store.delete_stream(locations))
+    }
+
+    fn list(&self, prefix: Option<&StorePath>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let prefix = prefix.cloned();
+        self.stream(move |store| store.list(prefix.as_ref()))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&StorePath>,
+        offset: &StorePath,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (prefix, offset) = (prefix.cloned(), offset.clone());
+        self.stream(move |store| store.list_with_offset(prefix.as_ref(), &offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&StorePath>) -> Result<ListResult> {
+        self.store().await?.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &StorePath, to: &StorePath, options: CopyOptions) -> Result<()> {
+        self.store().await?.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &StorePath, to: &StorePath, options: RenameOptions) -> Result<()> {
+        self.store().await?.rename_opts(from, to, options).await
+    }
+}
