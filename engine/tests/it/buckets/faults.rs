@@ -24,6 +24,12 @@ async fn session(bucket: &Bucket) -> Session {
     open(&bucket.proxy.endpoint(), &["s3://logs/a/"], SessionOptions::new()).await
 }
 
+/// The same with little patience.
+async fn impatient(bucket: &Bucket) -> Session {
+    let stores = StoreOptions { patience: Duration::from_millis(1_500), ..stores(&bucket.proxy.endpoint()) };
+    open_by(stores, &["s3://logs/a/"], SessionOptions::new()).await
+}
+
 /// How many records there are, and whether each is there once.
 async fn all(session: &Session) -> i64 {
     let sql = "SELECT count(*) FROM logs HAVING count(*) = count(DISTINCT key)";
@@ -62,11 +68,11 @@ async fn faults_that_pass_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_and_silent_answers_are_asked_for_again() {
     let bucket = bucket();
-    for fault in [Fault::SlowBody(Duration::from_secs(5)), Fault::Stall] {
+    for fault in [Fault::SlowBody(Duration::from_secs(8)), Fault::Stall] {
         bucket.proxy.clear();
         bucket.proxy.inject(fault, Matching::kind(Kind::Get).key_contains("a/00007"), 1);
         bucket.proxy.inject(fault, Matching::kind(Kind::List), 1);
-        let session = session(&bucket).await;
+        let session = impatient(&bucket).await;
         assert_eq!(all(&session).await as usize, OBJECTS, "{fault:?}");
     }
     // Slow, but steadily coming: no reason to ask again.
@@ -92,7 +98,7 @@ async fn faults_that_stay_are_named() {
         bucket.proxy.clear();
         bucket.proxy.take_requests();
         bucket.proxy.inject(fault, Matching::kind(Kind::Get).key_contains("a/00007"), usize::MAX);
-        let session = session(&bucket).await;
+        let session = impatient(&bucket).await;
         assert_eq!(all(&session).await as usize, OBJECTS - 1, "{fault:?}");
         let unreadable = session.progress().unreadable();
         assert_eq!(unreadable.len(), 1, "{fault:?}");

@@ -82,7 +82,7 @@ async fn a_limit_stops_listing_and_fetching() {
     let session = open(&server.endpoint(), &["s3://logs/"], SessionOptions::new()).await;
     let batches = session.context().sql("SELECT key FROM logs LIMIT 10").await.unwrap().collect().await.unwrap();
     assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 10);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let asked = server.take_requests().len();
     assert!(asked < 2_000, "{asked}");
     tokio::time::sleep(Duration::from_millis(200)).await;

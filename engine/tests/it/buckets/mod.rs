@@ -57,20 +57,25 @@ fn put(server: &Server, key: &str, content: impl Into<Bytes>) {
     server.put("logs", key, content);
 }
 
-/// How to reach an endpoint: without signatures, quick to give up.
+/// How to reach an endpoint: without signatures, and with few attempts.
 fn stores(endpoint: &str) -> StoreOptions {
     StoreOptions {
         endpoint_url: Some(endpoint.to_owned()),
         unsigned: true,
         max_attempts: Some(3),
-        patience: Duration::from_millis(700),
+        // Longer than a busy machine keeps anybody waiting.
+        patience: Duration::from_secs(10),
         ..StoreOptions::default()
     }
 }
 
 async fn open(endpoint: &str, sources: &[&str], options: SessionOptions) -> Session {
+    open_by(stores(endpoint), sources, options).await
+}
+
+async fn open_by(stores: StoreOptions, sources: &[&str], options: SessionOptions) -> Session {
     let sources: Vec<_> = sources.iter().map(ToString::to_string).collect();
-    Session::open(&sources, options.with_stores(stores(endpoint)).with_threads(3)).await.unwrap()
+    Session::open(&sources, options.with_stores(stores).with_threads(3)).await.unwrap()
 }
 
 /// The first number of an answer.
