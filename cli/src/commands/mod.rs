@@ -156,7 +156,8 @@ async fn open(
     messages: &Messages,
 ) -> Result<Session, Failure> {
     let session = Session::open(sources, session_options(source, behaviour)?).await?;
-    let (objects, bytes) = (session.object_count() as u64, session.byte_count());
+    let files = session.file_counts();
+    let (objects, bytes) = (files.objects, files.bytes);
     if objects > MANY_OBJECTS || bytes > MANY_BYTES {
         let objects = count(objects, "object");
         messages

@@ -42,6 +42,9 @@ pub(crate) trait ListObjects: fmt::Debug + Send + Sync {
     /// How many requests for objects may be under way at once.
     fn concurrency(&self) -> usize;
 
+    /// What EXPLAIN says of the objects: of buckets no more than their names, unless they were counted.
+    fn summary(&self, times: &Times, counted: Option<&[SourceCounts]>) -> String;
+
     /// Counts what a scan would read for these times, source by source: lists everything, reads no object.
     fn count(&self, times: &Times) -> BoxFuture<'static, Result<Vec<SourceCounts>, Error>>;
 }
@@ -157,7 +160,8 @@ impl Denied {
                 Arrival::Unlisted(ListError { error, is_fatal: true })
             }
             other => {
-                self.allowed |= matches!(other, Arrival::Fetched { .. });
+                // Of an empty object nothing was asked.
+                self.allowed |= matches!(&other, Arrival::Fetched { bytes, .. } if !bytes.is_empty());
                 other
             }
         }

@@ -120,8 +120,8 @@ pub struct S3LogSource {
     options: ScanOptions,
     /// Who knows the objects, when a table of this crate planned the scan.
     objects: Option<Arc<dyn ListObjects>>,
-    /// What EXPLAIN says of the objects.
-    summary: Option<Arc<str>>,
+    /// What they were counted to be, for EXPLAIN.
+    counted: Option<Arc<[SourceCounts]>>,
     metrics: ExecutionPlanMetricsSet,
     pool: BufferPool,
 }
@@ -142,7 +142,7 @@ impl S3LogSource {
             reads_ahead: false,
             options: ScanOptions::default(),
             objects: None,
-            summary: None,
+            counted: None,
             metrics: ExecutionPlanMetricsSet::new(),
             pool: BufferPool::new(BLOCK_SIZE),
         }
@@ -177,10 +177,10 @@ impl S3LogSource {
         self
     }
 
-    /// The same with who knows the objects, and what EXPLAIN says of them.
-    pub(crate) fn with_objects(mut self, objects: Arc<dyn ListObjects>, summary: String) -> Self {
+    /// The same with who knows the objects, and what they were counted to be, if they were.
+    pub(crate) fn with_objects(mut self, objects: Arc<dyn ListObjects>, counted: Option<Vec<SourceCounts>>) -> Self {
         self.objects = Some(objects);
-        self.summary = Some(summary.into());
+        self.counted = counted.map(Into::into);
         self
     }
 
@@ -291,8 +291,8 @@ impl FileSource for S3LogSource {
 
     fn fmt_extra(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ", table={}", self.table.name())?;
-        if let Some(summary) = &self.summary {
-            write!(f, ", {summary}")?;
+        if let Some(objects) = &self.objects {
+            write!(f, ", {}", objects.summary(&self.times(), self.counted.as_deref()))?;
         }
         if self.compact {
             f.write_str(", text=copied")?;

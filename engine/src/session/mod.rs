@@ -1,7 +1,7 @@
 //! A DataFusion session with everything of this crate in it.
 
 use crate::error::Error;
-use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions};
+use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions, SourceCounts};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
 use crate::store::{Location, Registry, StoreOptions, Stores};
@@ -204,6 +204,13 @@ impl Session {
     #[must_use]
     pub fn byte_count(&self) -> u64 {
         self.listing.byte_count()
+    }
+
+    /// What there is to read outside of buckets: files that names do not leave out for the times of the session.
+    #[must_use]
+    pub fn file_counts(&self) -> SourceCounts {
+        let table = self.log_table(Table::Logs);
+        table.sources().count_files(&table.object_times()).into_iter().sum()
     }
 
     pub(crate) fn threads(&self) -> usize {

@@ -2,9 +2,8 @@
 
 use super::listing::{Listed, Listing};
 use super::sources::Sources;
-use crate::error::Error;
 use crate::scan::{
-    Arriving, Bundle, Compression, ListObjects, MAGIC_LEN, S3LogSource, ScanOptions, SourceCounts, Times, Unopened,
+    Arriving, Bundle, Compression, ListObjects, MAGIC_LEN, S3LogSource, ScanOptions, Times, Unopened,
     needs_whole_objects,
 };
 use crate::schema::{Table, TextLayout, UTC};
@@ -45,9 +44,6 @@ const MIN_BUNDLE: u64 = 256 << 10;
 const MAX_BUNDLE: u64 = 16 << 20;
 /// What opening an object costs, as if it were bytes to read.
 const OBJECT_COST: u64 = 16 << 10;
-
-/// EXPLAIN tells sources apart up to so many; a shell makes thousands of one `*`.
-const MAX_EXPLAINED: usize = 10;
 
 /// A table over log objects that were listed.
 #[derive(Debug)]
@@ -141,29 +137,6 @@ impl LogTable {
             progress: self.options.progress.clone(),
         }
     }
-
-    /// What EXPLAIN says of the objects.
-    async fn summary(&self, sources: &Sources, times: &Times) -> Result<String, Error> {
-        let mut text = Vec::new();
-        if !times.is_all() {
-            text.push(format!("times={times}"));
-        }
-        let counts = if self.options.lists_when_planned.load(Relaxed) || self.listing.locations().is_empty() {
-            sources.count(times).await?
-        } else {
-            let locations: Vec<_> = self.listing.locations().iter().map(ToString::to_string).collect();
-            text.push(format!("buckets=[{}]", locations.join(", ")));
-            sources.count_files(times)
-        };
-        if !counts.is_empty() {
-            text.push(counts.iter().cloned().sum::<SourceCounts>().to_string());
-        }
-        if (2..=MAX_EXPLAINED).contains(&counts.len()) {
-            let by_source: Vec<_> = counts.iter().map(|count| format!("{}: {count}", count.source)).collect();
-            text.push(format!("sources=[{}]", by_source.join("; ")));
-        }
-        Ok(text.join(", "))
-    }
 }
 
 #[async_trait]
@@ -185,7 +158,11 @@ impl TableProvider for LogTable {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let times = self.possible_times(state, filters)?;
         let sources = Arc::new(self.sources());
-        let summary = self.summary(&sources, &times).await?;
+        // EXPLAIN tells what would be read, and what is in a bucket is known only once it is listed.
+        let counted = match self.options.lists_when_planned.load(Relaxed) {
+            true => Some(sources.count(&times).await?),
+            false => None,
+        };
         let (objects, pruned) = sources.files(&times);
         let bytes: u64 = objects.iter().map(|listed| listed.size).sum();
         if let Some(progress) = &self.options.progress {
@@ -195,7 +172,7 @@ impl TableProvider for LogTable {
         let options = self.options.clone().with_object_times(self.object_times());
         let mut source = S3LogSource::new(self.table, TableSchema::from(self.schema()))
             .with_options(options)
-            .with_objects(Arc::clone(&sources) as Arc<dyn ListObjects>, summary);
+            .with_objects(Arc::clone(&sources) as Arc<dyn ListObjects>, counted);
         if let Some(predicate) = self.time_predicate()? {
             source = source.with_predicate(predicate);
         }

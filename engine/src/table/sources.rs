@@ -16,6 +16,9 @@ use tokio::sync::mpsc;
 /// Pages that were listed and wait to be fetched: some thousand objects.
 const PAGES_WAITING: usize = 8;
 
+/// EXPLAIN tells sources apart up to so many; a shell makes thousands of one `*`.
+const MAX_EXPLAINED: usize = 10;
+
 /// The sources of a table: files that are known, and locations that are listed when they are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
@@ -31,6 +34,33 @@ impl ListObjects for Sources {
         let locations = self.listing.locations().iter();
         let listings: Vec<_> = locations.map(|location| self.pages(location.clone(), times.clone())).collect();
         futures::stream::select_all(listings).boxed()
+    }
+
+    fn summary(&self, times: &Times, counted: Option<&[SourceCounts]>) -> String {
+        let mut text = Vec::new();
+        if !times.is_all() {
+            text.push(format!("times={times}"));
+        }
+        let files;
+        let counts = match counted {
+            Some(counts) => counts,
+            None => {
+                let locations: Vec<_> = self.listing.locations().iter().map(ToString::to_string).collect();
+                if !locations.is_empty() {
+                    text.push(format!("buckets=[{}]", locations.join(", ")));
+                }
+                files = self.count_files(times);
+                &files
+            }
+        };
+        if !counts.is_empty() {
+            text.push(counts.iter().cloned().sum::<SourceCounts>().to_string());
+        }
+        if (2..=MAX_EXPLAINED).contains(&counts.len()) {
+            let by_source: Vec<_> = counts.iter().map(|count| format!("{}: {count}", count.source)).collect();
+            text.push(format!("sources=[{}]", by_source.join("; ")));
+        }
+        text.join(", ")
     }
 
     fn count(&self, times: &Times) -> BoxFuture<'static, Result<Vec<SourceCounts>, Error>> {
@@ -62,7 +92,7 @@ impl Sources {
         (kept, sieve.take_pruned())
     }
 
-    pub(super) fn count_files(&self, times: &Times) -> Vec<SourceCounts> {
+    pub(crate) fn count_files(&self, times: &Times) -> Vec<SourceCounts> {
         let mut counts: Vec<SourceCounts> = Vec::new();
         for listed in &self.listing.objects {
             match counts.last_mut() {

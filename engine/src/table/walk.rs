@@ -79,6 +79,10 @@ type Fetched = (Stretch, Result<ListPage, Error>);
 impl Walk {
     /// Lists until the end, an error, or until nobody wants more.
     pub(super) async fn run(self, pages: Pages) {
+        if self.wanted.is_never() {
+            // Conditions that exclude each other: no name is worth a request.
+            return;
+        }
         let mut found = Found::default();
         let failed = match self.list(&pages, &mut found).await {
             Ok(()) if found.objects == 0 => {
@@ -99,11 +103,6 @@ impl Walk {
     }
 
     async fn list(&self, pages: &Pages, found: &mut Found) -> Result<(), Error> {
-        if self.wanted.is_never() {
-            // Conditions that exclude each other: no name is worth a request.
-            found.objects = 1;
-            return Ok(());
-        }
         let mut under_way: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
         under_way.push(self.request(self.stretch(None, None)));
         while let Some((mut stretch, page)) = under_way.next().await {
@@ -236,15 +235,10 @@ impl Walk {
 
     /// Where to go on: with the next page, or behind names that are not worth listing.
     fn go_on_behind(&self, stretch: &mut Stretch, page: &ListPage, token: String, found: &mut Found) {
-        let key = stretch.last.as_deref().and_then(|last| LogObjectKey::parse(last).map(|key| (last, key)));
-        let target = key.and_then(|(last, key)| {
-            let names = page.objects.iter().map(|meta| meta.location.as_ref());
-            let is_other = |name: &str| {
-                key.is_among(name) && LogObjectKey::parse(name).is_none_or(|other| !self.rules.knows(&other))
-            };
-            if names.into_iter().any(is_other) {
-                found.mixed.insert(key.group().to_owned());
-            }
+        let last = stretch.last.as_deref().filter(|_| !self.wanted.is_all());
+        self.note_mixed(page, found);
+        let target = last.and_then(|last| {
+            let key = LogObjectKey::parse(last)?;
             let target = self.beyond(&key).filter(|target| target.as_str() > last);
             target.filter(|_| !found.mixed.contains(key.group()))
         });
@@ -259,9 +253,22 @@ impl Walk {
         stretch.start = ListStart::Behind(target);
     }
 
+    /// Notes the group of a page's names if others stand among them.
+    fn note_mixed(&self, page: &ListPage, found: &mut Found) {
+        if self.wanted.is_all() {
+            return;
+        }
+        let names = || page.objects.iter().map(|meta| meta.location.as_ref());
+        let known = |name| LogObjectKey::parse(name).filter(|key| self.rules.knows(key));
+        let Some(key) = names().rev().find_map(known) else { return };
+        if names().any(|name| key.is_among(name) && known(name).is_none()) {
+            found.mixed.insert(key.group().to_owned());
+        }
+    }
+
     /// Behind which name the next one can stand that is worth reading, when a name of its form is not.
     fn beyond(&self, key: &LogObjectKey<'_>) -> Option<String> {
-        if self.wanted.is_all() || self.rules.bounds(key).meet(&self.wanted) {
+        if self.rules.bounds(key).meet(&self.wanted) {
             return None;
         }
         let end = key.end_of_year()?;
