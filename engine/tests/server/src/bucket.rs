@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use crate::upload::Upload;
+
 /// The usual storage class.
 pub(crate) const STANDARD: &str = "STANDARD";
 /// Objects of these are listed, but can be read only once they are restored.
@@ -31,6 +33,10 @@ impl Object {
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     pub(crate) objects: BTreeMap<String, Object>,
+    /// What was begun and neither completed nor aborted, by its id.
+    pub(crate) uploads: BTreeMap<String, Upload>,
+    /// How many uploads were ever begun.
+    begun: u64,
     /// Of the last object: a million objects may well share one content. Holding it keeps its address from being reused.
     last: Option<(Bytes, Arc<str>)>,
     classes: Vec<Arc<str>>,
@@ -39,10 +45,22 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn put(&mut self, key: String, bytes: Bytes, storage_class: &str) -> Arc<str> {
         let e_tag = self.e_tag(&bytes);
-        let storage_class = self.class(storage_class);
-        let object = Object { bytes, e_tag: Arc::clone(&e_tag), modified: SystemTime::now(), storage_class };
-        self.objects.insert(key, object);
+        self.put_tagged(key, bytes, Arc::clone(&e_tag), storage_class);
         e_tag
+    }
+
+    /// Puts what was put together from parts, which tell its tag.
+    pub(crate) fn put_tagged(&mut self, key: String, bytes: Bytes, e_tag: Arc<str>, storage_class: &str) {
+        let storage_class = self.class(storage_class);
+        self.objects.insert(key, Object { bytes, e_tag, modified: SystemTime::now(), storage_class });
+    }
+
+    /// Begins an upload in parts and returns its id.
+    pub(crate) fn begin_upload(&mut self, key: String, storage_class: &str) -> String {
+        self.begun += 1;
+        let id = format!("{}.{}-_", e_tag_of(key.as_bytes()), self.begun);
+        self.uploads.insert(id.clone(), Upload::new(key, storage_class));
+        id
     }
 
     fn e_tag(&mut self, bytes: &Bytes) -> Arc<str> {
@@ -68,7 +86,7 @@ impl Bucket {
 
 /// Looks like an MD5, which it is neither here nor for objects that were put in parts: all that counts is that another
 /// content has another one.
-fn e_tag_of(bytes: &[u8]) -> String {
+pub(crate) fn e_tag_of(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     let first = hasher.finish();

@@ -10,6 +10,7 @@
 mod background;
 mod bucket;
 mod client;
+mod condition;
 mod environment;
 mod list;
 mod moto;
@@ -18,10 +19,13 @@ mod request;
 mod server;
 mod service;
 mod unsigned;
+mod upload;
+mod writes;
 
 pub use client::{Client, Response};
+pub use condition::ConditionalPuts;
 pub use moto::Moto;
-pub use proxy::{Fault, Matching, Proxy};
+pub use proxy::{Fault, Hold, Matching, Moment, Proxy};
 pub use request::{Kind, Request};
 pub use server::{ACCESS_KEY, Builder, SECRET_KEY, Server};
 pub use unsigned::{create_bucket_unsigned, put_all_unsigned, put_archived_unsigned, put_unsigned};

@@ -1,4 +1,5 @@
-//! Moto, an S3 server written in Python by others, in a process of its own.
+//! Moto, an S3 server written in Python by others, in a process of its own. It can be written to as well: conditions of puts and
+//! of completed uploads are honoured, parts that are too small are refused.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::header::RANGE;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -21,6 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::background::Background;
 use crate::bucket::{Bucket, STANDARD};
+use crate::condition::{ConditionalPuts, Conditions};
 use crate::environment::environment;
 use crate::request::{Log, Request};
 use crate::service::Buckets;
@@ -29,6 +29,9 @@ use crate::service::Buckets;
 pub const ACCESS_KEY: &str = "test";
 /// The secret key that belongs to [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "secret-of-the-test-server";
+
+/// Where keys stand in a body, it is no larger: a thousand keys of a kibibyte.
+const MOST_BODY: usize = 4 << 20;
 
 /// An S3 server that keeps objects in memory and remembers what it was asked. It stops when it is dropped.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct Server {
 pub struct Builder {
     latency: Duration,
     is_anonymous: bool,
+    conditional_puts: ConditionalPuts,
+    conflicts: usize,
 }
 
 impl Builder {
@@ -60,10 +65,26 @@ impl Builder {
         self
     }
 
+    /// What becomes of puts on a condition.
+    #[must_use]
+    pub fn conditional_puts(mut self, conditional_puts: ConditionalPuts) -> Self {
+        self.conditional_puts = conditional_puts;
+        self
+    }
+
+    /// The first so many conditional puts are not done, and answered with 409, ConditionalRequestConflict: so does S3 when
+    /// another one of the same key comes at the same time.
+    #[must_use]
+    pub fn conflicts(mut self, first: usize) -> Self {
+        self.conflicts = first;
+        self
+    }
+
     /// Starts the server.
     #[must_use]
     pub fn start(self) -> Server {
-        let buckets = Buckets::default();
+        let conditions = Conditions { puts: self.conditional_puts, conflicts: AtomicUsize::new(self.conflicts) };
+        let buckets = Buckets { all: Arc::default(), conditions: Arc::new(conditions) };
         let observed = Arc::new(Observed::default());
         let mut service = S3ServiceBuilder::new(buckets.clone());
         service.set_auth(OneKey);
@@ -104,7 +125,7 @@ impl Server {
 
     /// Makes a bucket, unless it is there.
     pub fn create_bucket(&self, name: &str) {
-        self.buckets.0.write().unwrap().entry(name.to_owned()).or_default();
+        self.buckets.all.write().unwrap().entry(name.to_owned()).or_default();
     }
 
     /// Puts an object. The bucket must be there.
@@ -148,6 +169,15 @@ impl Server {
         self.with_bucket(bucket, |bucket| bucket.objects.keys().cloned().collect())
     }
 
+    /// The keys of all uploads in parts that were begun and neither completed nor aborted, in order.
+    #[must_use]
+    pub fn open_uploads(&self, bucket: &str) -> Vec<String> {
+        let mut keys: Vec<String> =
+            self.with_bucket(bucket, |bucket| bucket.uploads.values().map(|upload| upload.key.clone()).collect());
+        keys.sort();
+        keys
+    }
+
     /// What it was asked, in the order in which it was, since the start or since it was taken.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
@@ -166,7 +196,7 @@ impl Server {
     }
 
     fn with_bucket<T>(&self, name: &str, act: impl FnOnce(&mut Bucket) -> T) -> T {
-        let mut buckets = self.buckets.0.write().unwrap();
+        let mut buckets = self.buckets.all.write().unwrap();
         match buckets.get_mut(name) {
             Some(bucket) => act(bucket),
             None => {
@@ -212,13 +242,20 @@ struct Layer {
 impl Layer {
     async fn call(&self, request: hyper::Request<Incoming>) -> hyper::Response<Observing> {
         let in_flight = InFlight::new(&self.observed);
-        let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-        let number = self.observed.log.arrived(Request::of(request.method().as_str(), target, range));
+        let mut asked = Request::of(request.method().as_str(), target, header);
+        let mut request = request.map(Body::from);
+        if asked.wants_body() {
+            // What cannot be read fails again below, where it is answered.
+            let body = request.body_mut().store_all_limited(MOST_BODY).await;
+            asked = asked.with_body(&body.unwrap_or_default());
+        }
+        let number = self.observed.log.arrived(asked);
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
-        let response = match self.service.call(request.map(Body::from)).await {
+        let response = match self.service.call(request).await {
             Ok(response) => response,
             Err(_) => {
                 let mut response = hyper::Response::new(Body::empty());

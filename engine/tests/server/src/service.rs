@@ -1,21 +1,23 @@
-//! The operations of S3 on buckets in memory.
+//! The operations of S3 on buckets in memory: those that read are here, those that write in `writes.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, RwLock};
 
-use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use s3s::dto::{
-    CommonPrefix, CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition,
-    EncodingType, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
-    HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, ObjectStorageClass, PutObjectInput, PutObjectOutput,
-    StorageClass, Timestamp,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, ETag, EncodingType, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ObjectStorageClass, PutObjectInput, PutObjectOutput, StorageClass, Timestamp,
+    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
 use crate::bucket::{Bucket, Object, STANDARD};
+use crate::condition::{Conditions, check_read};
 use crate::list::{Entry, MOST_KEYS, Query};
 
 /// What encoding-type=url leaves as it is.
@@ -23,25 +25,40 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_'
 /// Tokens end so, as tokens of S3 do: a client that does not encode them, or takes them for keys, is found out.
 const TOKEN_END: &str = "+/=";
 
-/// All buckets, by name.
+/// All buckets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Buckets(pub(crate) Arc<RwLock<BTreeMap<String, Bucket>>>);
+pub(crate) struct Buckets {
+    /// By name.
+    pub(crate) all: Arc<RwLock<BTreeMap<String, Bucket>>>,
+    pub(crate) conditions: Arc<Conditions>,
+}
 
+/// What operations need, those that write (`writes.rs`) too.
 impl Buckets {
-    fn with_bucket<T>(&self, name: &str, read: impl FnOnce(&Bucket) -> S3Result<T>) -> S3Result<T> {
-        let buckets = self.0.read().unwrap();
+    pub(crate) fn with_bucket<T>(&self, name: &str, read: impl FnOnce(&Bucket) -> S3Result<T>) -> S3Result<T> {
+        let buckets = self.all.read().unwrap();
         read(buckets.get(name).ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?)
     }
 
-    fn with_bucket_mut<T>(&self, name: &str, write: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
-        let mut buckets = self.0.write().unwrap();
+    pub(crate) fn with_bucket_mut<T>(&self, name: &str, write: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
+        let mut buckets = self.all.write().unwrap();
         write(buckets.get_mut(name).ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?)
     }
 
-    fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
         self.with_bucket(bucket, |bucket| {
             bucket.objects.get(key).cloned().ok_or_else(|| s3_error!(NoSuchKey, "The specified key does not exist."))
         })
+    }
+
+    /// The same, unless it must be restored before.
+    pub(crate) fn readable(&self, bucket: &str, key: &str) -> S3Result<Object> {
+        let object = self.object(bucket, key)?;
+        if object.is_archived() {
+            let message = "The operation is not valid for the object's storage class";
+            return Err(s3_error!(InvalidObjectState, "{message}"));
+        }
+        Ok(object)
     }
 }
 
@@ -50,7 +67,7 @@ impl S3 for Buckets {
     async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let name = req.input.bucket;
         let location = format!("/{name}");
-        let mut buckets = self.0.write().unwrap();
+        let mut buckets = self.all.write().unwrap();
         if buckets.contains_key(&name) {
             return Err(s3_error!(BucketAlreadyOwnedByYou));
         }
@@ -116,12 +133,8 @@ impl S3 for Buckets {
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = req.input;
-        let object = self.object(&input.bucket, &input.key)?;
-        if object.is_archived() {
-            let message = "The operation is not valid for the object's storage class";
-            return Err(s3_error!(InvalidObjectState, "{message}"));
-        }
-        check_conditions(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let object = self.readable(&input.bucket, &input.key)?;
+        check_read(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let whole = object.bytes.len();
         let (bytes, content_range) = match input.range {
             None => (object.bytes.clone(), None),
@@ -148,7 +161,7 @@ impl S3 for Buckets {
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = req.input;
         let object = self.object(&input.bucket, &input.key)?;
-        check_conditions(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        check_read(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(object.bytes.len()).ok(),
@@ -161,34 +174,58 @@ impl S3 for Buckets {
     }
 
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let input = req.input;
-        let bytes = match input.body {
-            None => Bytes::new(),
-            Some(body) => body
-                .try_fold(BytesMut::new(), |mut all, part| async move {
-                    all.extend_from_slice(&part);
-                    Ok(all)
-                })
-                .await
-                .map_err(|error| s3_error!(IncompleteBody, "{error}"))?
-                .freeze(),
-        };
-        let storage_class = input.storage_class.as_ref().map_or(STANDARD, StorageClass::as_str).to_owned();
-        let e_tag = self.with_bucket_mut(&input.bucket, |bucket| {
-            if matches!(input.if_none_match, Some(ETagCondition::Any)) && bucket.objects.contains_key(&input.key) {
-                return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions did not hold"));
-            }
-            Ok(bucket.put(input.key, bytes, &storage_class))
-        })?;
-        Ok(S3Response::new(PutObjectOutput { e_tag: Some(ETag::Strong(e_tag.to_string())), ..Default::default() }))
+        self.put(req.input).await.map(S3Response::new)
+    }
+
+    async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        self.copy(req.input).map(S3Response::new)
     }
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.with_bucket_mut(&req.input.bucket, |bucket| {
-            bucket.objects.remove(&req.input.key);
-            Ok(())
-        })?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        self.delete(&req.input).map(S3Response::new)
+    }
+
+    async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        self.delete_many(req.input).map(S3Response::new)
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.begin_upload(req.input).map(S3Response::new)
+    }
+
+    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        self.put_part(req.input).await.map(S3Response::new)
+    }
+
+    async fn upload_part_copy(
+        &self,
+        req: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        self.copy_part(&req.input).map(S3Response::new)
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.complete_upload(req.input).map(S3Response::new)
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        req: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.abort_upload(&req.input).map(S3Response::new)
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        req: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        self.list_uploads(req.input).map(S3Response::new)
     }
 }
 
@@ -210,24 +247,6 @@ fn e_tag(object: &Object) -> ETag {
 /// S3 names the class of an object in its headers only if it is not the usual one.
 fn unusual_class(object: &Object) -> Option<StorageClass> {
     (&*object.storage_class != STANDARD).then(|| StorageClass::from(object.storage_class.to_string()))
-}
-
-fn check_conditions(
-    object: &Object,
-    if_match: Option<&ETagCondition>,
-    if_none_match: Option<&ETagCondition>,
-) -> S3Result<()> {
-    let holds = |condition: &ETagCondition| match condition {
-        ETagCondition::Any => true,
-        ETagCondition::ETag(tag) => tag.value() == &*object.e_tag,
-    };
-    if if_match.is_some_and(|condition| !holds(condition)) {
-        return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
-    }
-    if if_none_match.is_some_and(holds) {
-        return Err(s3_error!(NotModified));
-    }
-    Ok(())
 }
 
 fn token_of(name: &str) -> String {

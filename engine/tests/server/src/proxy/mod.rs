@@ -1,26 +1,25 @@
 //! A proxy between a client and an S3 server, which injects faults.
 
+mod answer;
 mod fault;
+mod hold;
 mod wire;
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use self::fault::Rules;
+use self::answer::{Answer, Sent};
+use self::fault::{Effect, Rules};
 pub use self::fault::{Fault, Matching};
+use self::hold::Gate;
+pub use self::hold::{Hold, Moment};
 use self::wire::{Head, Wire};
 use crate::background::Background;
 use crate::client::host_of;
 use crate::environment::environment;
 use crate::request::{Log, Request};
-
-/// So long the client has to read what was sent before a reset, which may discard it.
-const BEFORE_RESET: Duration = Duration::from_millis(50);
-/// By so much is a length too great.
-const TOO_LONG: usize = 100;
 
 /// Passes requests on to a server and answers back, as they are unless a fault befalls them. It stops when it is dropped.
 #[derive(Debug)]
@@ -67,10 +66,18 @@ impl Proxy {
 
     /// Lets a fault befall requests so many times, `usize::MAX` for always. Earlier faults come first.
     pub fn inject(&self, fault: Fault, matching: Matching, times: usize) {
-        self.state.rules.lock().unwrap().add(fault, matching, times);
+        self.state.rules.lock().unwrap().add(Effect::Fault(fault), matching, times);
     }
 
-    /// No further request is befallen.
+    /// Holds so many requests, `usize::MAX` for all, until they are let go. A request that is held meets no fault.
+    #[must_use]
+    pub fn hold(&self, moment: Moment, matching: Matching, times: usize) -> Hold {
+        let gate = Arc::new(Gate::new(moment));
+        self.state.rules.lock().unwrap().add(Effect::Held(Arc::clone(&gate)), matching, times);
+        Hold(gate)
+    }
+
+    /// No further request is befallen, or held.
     pub fn clear(&self) {
         self.state.rules.lock().unwrap().clear();
     }
@@ -113,14 +120,26 @@ impl State {
         let mut words = request.first_line.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let is_head = method == "HEAD";
-        let asked = Request::of(method, target, request.get("range"));
-        let fault = self.rules.lock().unwrap().befalling(&asked);
+        let mut asked = Request::of(method, target, |name| request.get(name));
+        if asked.wants_body() {
+            asked = asked.with_body(body);
+        }
+        let effect = self.rules.lock().unwrap().befalling(&asked);
         let number = self.log.arrived(asked);
+        let (fault, gate) = match effect {
+            None => (None, None),
+            Some(Effect::Fault(fault)) => (Some(fault), None),
+            Some(Effect::Held(gate)) => (None, Some(gate)),
+        };
+        let passes = async |moment| match &gate {
+            Some(gate) if gate.moment == moment => gate.pass().await,
+            _ => true,
+        };
+        if fault == Some(Fault::ResetBeforeResponse) || !passes(Moment::Before).await {
+            client.reset();
+            return Ok(After::Ends);
+        }
         let answer = match fault {
-            Some(Fault::ResetBeforeResponse) => {
-                client.reset();
-                return Ok(After::Ends);
-            }
             Some(Fault::Stall) => {
                 client.wait_for_end().await;
                 return Ok(After::Ends);
@@ -133,8 +152,27 @@ impl State {
                 Err(error) => Answer::new(502, "BadGateway", &format!("the server behind the proxy: {error}")),
             },
         };
+        if fault == Some(Fault::DoneThenReset) || !passes(Moment::After).await {
+            client.reset();
+            return Ok(After::Ends);
+        }
+        let answer = match fault {
+            Some(Fault::DoneThenStall) => {
+                client.wait_for_end().await;
+                return Ok(After::Ends);
+            }
+            Some(Fault::DoneThenStatus(status)) => Answer::error(status),
+            _ => answer,
+        };
         self.log.answered(number, answer.head.status());
-        answer.send(client, fault, is_head).await
+        Ok(match answer.send(&mut client, fault, is_head).await? {
+            Sent::Whole => After::StaysOpen(client),
+            Sent::Closing => After::Ends,
+            Sent::Resetting => {
+                client.reset();
+                After::Ends
+            }
+        })
     }
 
     async fn pass_on(&self, request: &Head, body: &[u8], is_head: bool) -> io::Result<Answer> {
@@ -164,78 +202,5 @@ impl State {
             head.set("Content-Length", body.len());
         }
         Ok(Answer { head, body })
-    }
-}
-
-/// An answer to the client.
-struct Answer {
-    head: Head,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn new(status: u16, code: &str, message: &str) -> Self {
-        let body = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
-             <RequestId>PROXY</RequestId><HostId>proxy</HostId></Error>"
-        );
-        let mut head = Head::new(format!("HTTP/1.1 {status} {code}"));
-        head.set("Content-Type", "application/xml");
-        head.set("x-amz-request-id", "PROXY");
-        head.set("Content-Length", body.len());
-        Self { head, body: body.into_bytes() }
-    }
-
-    fn error(status: u16) -> Self {
-        let (code, message) = match status {
-            400 => ("BadRequest", "Bad request."),
-            403 => ("AccessDenied", "Access Denied"),
-            404 => ("NoSuchKey", "The specified key does not exist."),
-            412 => ("PreconditionFailed", "At least one of the pre-conditions you specified did not hold"),
-            429 => ("TooManyRequests", "Please reduce your request rate."),
-            503 => ("SlowDown", "Please reduce your request rate."),
-            _ => ("InternalError", "We encountered an internal error. Please try again."),
-        };
-        Self::new(status, code, message)
-    }
-
-    fn redirect(region: &str) -> Self {
-        let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
-        let mut answer = Self::new(301, "PermanentRedirect", message);
-        answer.head.set("x-amz-bucket-region", region);
-        answer
-    }
-
-    async fn send(mut self, mut client: Wire, fault: Option<Fault>, is_head: bool) -> io::Result<After> {
-        if is_head {
-            // Its length is of a body that does not follow.
-            self.body.clear();
-        }
-        let half = self.body.len() / 2;
-        match fault {
-            Some(Fault::ShortContentLength) => {
-                self.body.truncate(half);
-                self.head.set("Content-Length", half);
-            }
-            Some(Fault::LongContentLength) => self.head.set("Content-Length", self.body.len() + TOO_LONG),
-            _ => {}
-        }
-        let (first, second) = self.body.split_at(half.min(self.body.len()));
-        client.write(&[&self.head.to_bytes(), first].concat()).await?;
-        match fault {
-            Some(Fault::ResetInBody) => {
-                tokio::time::sleep(BEFORE_RESET).await;
-                client.reset();
-                return Ok(After::Ends);
-            }
-            Some(Fault::TruncatedBody) => return Ok(After::Ends),
-            Some(Fault::SlowBody(pause)) => tokio::time::sleep(pause).await,
-            _ => {}
-        }
-        client.write(second).await?;
-        Ok(match fault {
-            Some(Fault::LongContentLength) => After::Ends,
-            _ => After::StaysOpen(client),
-        })
     }
 }
