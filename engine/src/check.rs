@@ -82,8 +82,14 @@ pub struct RejectExample {
 ///
 /// # Errors
 ///
-/// When a bucket cannot be listed at all, or a task stops unexpectedly: what cannot be read is part of the report.
+/// When a source is a dataset, when a bucket cannot be listed at all, or a task stops unexpectedly: what cannot be read is
+/// part of the report.
 pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckReport, Error> {
+    if let Some(name) = session.dataset_names().into_iter().next() {
+        return Err(Error::new(ErrorKind::Unsupported, "it is a dataset, and holds no lines")
+            .in_object(name)
+            .with_hint("`s3log convert --status DEST` has the account of all lines that were converted"));
+    }
     let table = session.log_table(Table::Rejects);
     let progress = session.progress();
     // Every line of an object is counted, whatever its time; objects of other times are left out as a whole.

@@ -14,6 +14,12 @@ pub enum ErrorKind {
     Denied,
     /// A log object has to be restored from an archive before it can be read.
     Archived,
+    /// A file or an object could not be written.
+    Unwritable,
+    /// Someone else does this already, or did it first.
+    Conflict,
+    /// It was told to stop.
+    Interrupted,
     /// What was asked for is not possible here.
     Unsupported,
     /// A source, an option or a name that says nothing.

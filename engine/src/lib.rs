@@ -3,6 +3,10 @@
 
 #[cfg(feature = "datafusion")]
 pub mod check;
+#[cfg(feature = "datafusion")]
+pub mod convert;
+#[cfg(feature = "datafusion")]
+pub mod dataset;
 pub mod decode;
 mod error;
 #[cfg(feature = "datafusion")]

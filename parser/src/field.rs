@@ -31,6 +31,19 @@ pub enum Kind {
     YesNo,
 }
 
+/// How many different values a field has in the log of a busy account: what a columnar file does with it.
+///
+/// AWS's page says which fields are ids of the request, and which have a list of values. The rest was counted in logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Distinct {
+    /// A few, or a few hundred.
+    Few,
+    /// As many as there are clients, keys or sizes: some of them often.
+    Many,
+    /// Nearly every record has its own.
+    Unique,
+}
+
 /// What is known of a field: one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldInfo {
@@ -44,6 +57,8 @@ pub struct FieldInfo {
     pub shape: Shape,
     /// What its text means.
     pub kind: Kind,
+    /// How many different values it has.
+    pub distinct: Distinct,
     /// The first year in which AWS wrote it.
     pub since: u16,
     /// Unit of a number, or the empty text.
@@ -55,7 +70,7 @@ pub struct FieldInfo {
 }
 
 macro_rules! fields {
-    ($($variant:ident $name:literal $title:literal $shape:ident $kind:ident $since:literal $unit:literal
+    ($($variant:ident $name:literal $title:literal $shape:ident $kind:ident $distinct:ident $since:literal $unit:literal
         $example:literal $doc:literal;)*) => {
         /// A field of an S3 server access log record, in the order of the line.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +87,7 @@ macro_rules! fields {
                 title: $title,
                 shape: Shape::$shape,
                 kind: Kind::$kind,
+                distinct: Distinct::$distinct,
                 since: $since,
                 unit: $unit,
                 doc: $doc,
@@ -89,60 +105,60 @@ macro_rules! fields {
 }
 
 fields! {
-    BucketOwner "bucket_owner" "Bucket Owner" Token Text 2006 "" "79a59df900b949e5"
+    BucketOwner "bucket_owner" "Bucket Owner" Token Text Few 2006 "" "79a59df900b949e5"
         "Canonical user id of the owner of the bucket that was asked.";
-    Bucket "bucket" "Bucket" Token Text 2006 "" "amzn-s3-demo-bucket"
+    Bucket "bucket" "Bucket" Token Text Few 2006 "" "amzn-s3-demo-bucket"
         "Name of the bucket that was asked.";
-    Time "time" "Time" Bracketed Time 2006 "" "[06/Feb/2019:00:00:38 +0000]"
+    Time "time" "Time" Bracketed Time Many 2006 "" "[06/Feb/2019:00:00:38 +0000]"
         "When the request was received; the offset of the line is honoured.";
-    RemoteIp "remote_ip" "Remote IP" Token Text 2006 "" "192.0.2.3"
+    RemoteIp "remote_ip" "Remote IP" Token Text Many 2006 "" "192.0.2.3"
         "Apparent address of the requester, IPv4 or IPv6; `-` for what a service did by itself.";
-    Requester "requester" "Requester" Token Text 2006 "" "arn:aws:iam::123456789012:user/alice"
+    Requester "requester" "Requester" Token Text Many 2006 "" "arn:aws:iam::123456789012:user/alice"
         "Canonical id, ARN or service that asked; `-` when nobody signed. May hold spaces.";
-    RequestId "request_id" "Request ID" Token Text 2006 "" "3E57427F33A59F07"
+    RequestId "request_id" "Request ID" Token Text Unique 2006 "" "3E57427F33A59F07"
         "Id of the request. Not unique: the rows of one batch delete or copy share it.";
-    Operation "operation" "Operation" Token Text 2006 "" "REST.GET.OBJECT"
+    Operation "operation" "Operation" Token Text Few 2006 "" "REST.GET.OBJECT"
         "What was asked, such as `REST.GET.OBJECT`, `BATCH.DELETE.OBJECT` or `S3.EXPIRE.OBJECT`.";
-    Key "key" "Key" Token Text 2006 "" "photos/2019/08/puppy%2520one.jpg"
+    Key "key" "Key" Token Text Many 2006 "" "photos/2019/08/puppy%2520one.jpg"
         "Object key as written, mostly URL-encoded twice; `object_key` has it decoded.";
-    RequestUri "request_uri" "Request-URI" Quoted Text 2006 "" "\"GET /amzn-s3-demo-bucket/photos/a.jpg HTTP/1.1\""
+    RequestUri "request_uri" "Request-URI" Quoted Text Many 2006 "" "\"GET /amzn-s3-demo-bucket/photos/a.jpg HTTP/1.1\""
         "Request line as the client sent it; nothing in it is escaped.";
-    HttpStatus "http_status" "HTTP status" Token Status 2006 "" "200"
+    HttpStatus "http_status" "HTTP status" Token Status Few 2006 "" "200"
         "HTTP status of the response; `-` on lifecycle rows.";
-    ErrorCode "error_code" "Error Code" Token Text 2006 "" "NoSuchBucket"
+    ErrorCode "error_code" "Error Code" Token Text Few 2006 "" "NoSuchBucket"
         "S3 error code of the response.";
-    BytesSent "bytes_sent" "Bytes Sent" Token Integer 2006 "bytes" "2662992"
+    BytesSent "bytes_sent" "Bytes Sent" Token Integer Many 2006 "bytes" "2662992"
         "Bytes of the response's body; `-` when there were none.";
-    ObjectSize "object_size" "Object Size" Token Integer 2006 "bytes" "3462992"
+    ObjectSize "object_size" "Object Size" Token Integer Many 2006 "bytes" "3462992"
         "Size of the whole object.";
-    TotalTime "total_time" "Total Time" Token Integer 2006 "milliseconds" "70"
+    TotalTime "total_time" "Total Time" Token Integer Many 2006 "milliseconds" "70"
         "From the first byte of the request to the last byte of the response, as the server saw it.";
-    TurnAroundTime "turn_around_time" "Turn-Around Time" Token Integer 2006 "milliseconds" "10"
+    TurnAroundTime "turn_around_time" "Turn-Around Time" Token Integer Many 2006 "milliseconds" "10"
         "From the last byte of the request to the first byte of the response.";
-    Referer "referer" "Referer" Quoted Text 2006 "" "\"http://www.example.com/webservices\""
+    Referer "referer" "Referer" Quoted Text Many 2006 "" "\"http://www.example.com/webservices\""
         "Value of the Referer header; nothing in it is escaped.";
-    UserAgent "user_agent" "User-Agent" Quoted Text 2006 "" "\"curl/7.15.1\""
+    UserAgent "user_agent" "User-Agent" Quoted Text Many 2006 "" "\"curl/7.15.1\""
         "Value of the User-Agent header; nothing in it is escaped.";
-    VersionId "version_id" "Version Id" Token Text 2012 "" "3HL4kqtJvjVBH40Nrjfkd"
+    VersionId "version_id" "Version Id" Token Text Many 2012 "" "3HL4kqtJvjVBH40Nrjfkd"
         "Version id of the request; the text `null` is the version of objects of an unversioned bucket.";
-    HostId "host_id" "Host Id" Token Text 2019 "" "s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/"
+    HostId "host_id" "Host Id" Token Text Unique 2019 "" "s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/"
         "Extended request id (`x-amz-id-2`).";
-    SignatureVersion "signature_version" "Signature Version" Token Text 2019 "" "SigV4"
+    SignatureVersion "signature_version" "Signature Version" Token Text Few 2019 "" "SigV4"
         "`SigV2` or `SigV4`; `-` when nobody signed.";
-    CipherSuite "cipher_suite" "Cipher Suite" Token Text 2019 "" "ECDHE-RSA-AES128-GCM-SHA256"
+    CipherSuite "cipher_suite" "Cipher Suite" Token Text Few 2019 "" "ECDHE-RSA-AES128-GCM-SHA256"
         "TLS cipher that was negotiated; `-` for HTTP.";
-    AuthenticationType "authentication_type" "Authentication Type" Token Text 2019 "" "AuthHeader"
+    AuthenticationType "authentication_type" "Authentication Type" Token Text Few 2019 "" "AuthHeader"
         "`AuthHeader`, or `QueryString` for presigned URLs; `-` when nobody signed.";
-    HostHeader "host_header" "Host Header" Token Text 2019 "" "amzn-s3-demo-bucket.s3.us-west-1.amazonaws.com"
+    HostHeader "host_header" "Host Header" Token Text Few 2019 "" "amzn-s3-demo-bucket.s3.us-west-1.amazonaws.com"
         "Endpoint that was asked.";
-    TlsVersion "tls_version" "TLS version" Token Text 2019 "" "TLSv1.2"
+    TlsVersion "tls_version" "TLS version" Token Text Few 2019 "" "TLSv1.2"
         "TLS version that was negotiated; `-` for HTTP.";
-    AccessPointArn "access_point_arn" "Access Point ARN" Token Text 2021 ""
+    AccessPointArn "access_point_arn" "Access Point ARN" Token Text Few 2021 ""
         "arn:aws:s3:us-east-1:123456789012:accesspoint/example-AP"
         "Access point of the request.";
-    AclRequired "acl_required" "aclRequired" Token YesNo 2022 "" "Yes"
+    AclRequired "acl_required" "aclRequired" Token YesNo Few 2022 "" "Yes"
         "Whether only an access control list allowed the request: `Yes`, or NULL.";
-    SourceRegion "source_region" "Source Region" Token Text 2026 "" "us-east-1"
+    SourceRegion "source_region" "Source Region" Token Text Few 2026 "" "us-east-1"
         "AWS Region that the request came from; `-` when it came from elsewhere.";
 }
 

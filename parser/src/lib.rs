@@ -48,7 +48,7 @@ mod token;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Reason};
-pub use field::{FIELDS, Field, FieldInfo, Kind, Shape};
+pub use field::{Distinct, FIELDS, Field, FieldInfo, Kind, Shape};
 pub use field_set::FieldSet;
 pub use line::{BYTE_ORDER_MARK, Line, Lines, is_blank};
 pub use log_object_key::LogObjectKey;

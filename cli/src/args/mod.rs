@@ -1,6 +1,7 @@
 //! The command line: syntax and validation only. What a flag means is decided in `commands`.
 
 mod behaviour;
+mod convert;
 mod output;
 mod source;
 mod value;
@@ -11,6 +12,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::behaviour::BehaviourArgs;
+pub(crate) use self::convert::{CompactArgs, ConvertArgs, ReportFormat};
 pub(crate) use self::output::OutputArgs;
 pub(crate) use self::source::{SourceArgs, StoreArgs};
 pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
@@ -31,6 +33,7 @@ Examples:
   s3log query \"SELECT count(*) FROM logs WHERE http_status = 403\" s3://my-logs/access/ --since 24h
   s3log shell logs/
   s3log check logs/
+  s3log convert s3://my-logs/access/ --to s3://my-lake/access/
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete, 130 interrupted"
 )]
@@ -74,6 +77,10 @@ pub(crate) enum Command {
     Query(QueryArgs),
     /// Run SQL interactively
     Shell(ShellArgs),
+    /// Convert log objects into a Parquet dataset, each once; run it again to go on
+    Convert(ConvertArgs),
+    /// Merge small files of a dataset
+    Compact(CompactArgs),
     /// Read everything, account for every line, say what was rejected and why
     Check(CheckArgs),
     /// Say what a query would list, leave out and fetch, and what that costs; reads no log object
@@ -108,13 +115,19 @@ pub(crate) struct QueryArgs {
     /// SQL to run; statements end with `;`, `-` reads it from standard input
     pub sql: Option<String>,
 
-    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, or @FILE for a list of them
+    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, @FILE for a list of them, or datasets
+    /// that `s3log convert` made
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
 
     /// Read the SQL from this file; every argument is a source then
     #[arg(short, long, env = "S3LOG_FILE", hide_env_values = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
+
+    /// Beside datasets, read log objects that are not in them yet: those of the other sources, or if there are none, those
+    /// that the datasets were made of
+    #[arg(long, env = "S3LOG_WITH_RAW", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Source")]
+    pub with_raw: bool,
 
     /// Which records are read.
     #[command(flatten)]
@@ -138,9 +151,14 @@ Examples:
   s3log shell --since 24h 'logs/2026-*'
   echo 'SELECT count(*) FROM logs;' | s3log shell logs/")]
 pub(crate) struct ShellArgs {
-    /// Buckets (s3://bucket/prefix), files, directories, globs, or @FILE for a list of them
+    /// Buckets (s3://bucket/prefix), files, directories, globs, @FILE for a list of them, or datasets
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
+
+    /// Beside datasets, read log objects that are not in them yet: those of the other sources, or if there are none, those
+    /// that the datasets were made of
+    #[arg(long, env = "S3LOG_WITH_RAW", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Source")]
+    pub with_raw: bool,
 
     /// Which records are read.
     #[command(flatten)]

@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
         quiet: true,
     };
     let mut output = Output::open(arguments.output.as_deref(), settings)?;
-    let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, &messages).await?;
+    let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
     watch.announce_large(&session, messages);

@@ -2,7 +2,9 @@
 
 mod account;
 mod check;
+mod compact;
 mod completions;
+mod convert;
 mod doctor;
 mod functions;
 mod man;
@@ -10,6 +12,7 @@ mod plan;
 mod query;
 mod schema;
 mod shell;
+mod status;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -17,6 +20,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use indicatif::HumanBytes;
+use s3log_engine::convert::Stop;
 use s3log_engine::scan::NameRules;
 use s3log_engine::session::{Session, SessionOptions};
 
@@ -101,6 +105,16 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
             let threads = arguments.behaviour.threads;
             block_on(threads, check::run(arguments, surroundings))
         }
+        Command::Convert(arguments) => {
+            let threads = arguments.behaviour.threads;
+            let stop = Stop::new();
+            block_on_until_stopped(threads, &stop.clone(), convert::run(arguments, surroundings, stop))
+        }
+        Command::Compact(arguments) => {
+            let threads = arguments.behaviour.threads;
+            let stop = Stop::new();
+            block_on_until_stopped(threads, &stop.clone(), compact::run(arguments, surroundings, stop))
+        }
         Command::Plan(arguments) => block_on(None, plan::run(arguments, surroundings)),
         Command::Doctor(arguments) => block_on(None, doctor::run(arguments, surroundings)),
         Command::Schema(arguments) => schema::run(&arguments, surroundings),
@@ -148,14 +162,43 @@ fn block_on(
     ended
 }
 
+/// Runs `work` to its end; told to stop, it takes back what it began. Told again, it ends at once, and the next run does that.
+fn block_on_until_stopped(
+    threads: Option<NonZeroUsize>,
+    stop: &Stop,
+    work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
+) -> Result<Exit, Failure> {
+    let runtime = runtime(threads)?;
+    let ended = runtime.block_on(async {
+        let mut task = tokio::spawn(work);
+        let signals = |error| Failure::failed(format!("can't listen for signals: {error}"));
+        for _ in 0..2 {
+            match interrupt::until_interrupted(&mut task).await.map_err(signals)? {
+                Some(Ok(ended)) => return ended,
+                Some(Err(error)) => {
+                    return Err(Failure::failed(format!("internal error: {error}"))
+                        .with_hint("this is a bug, please report it with the command that shows it"));
+                }
+                None => stop.now(),
+            }
+        }
+        task.abort();
+        Err(Failure::Interrupted)
+    });
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ended
+}
+
 /// Opens a session over `sources`, and says so when there is much to read.
 async fn open(
     sources: &[String],
     source: &SourceArgs,
     behaviour: &BehaviourArgs,
+    with_raw: bool,
     messages: &Messages,
 ) -> Result<Session, Failure> {
-    let session = Session::open(sources, session_options(source, behaviour)?).await?;
+    let options = session_options(source, behaviour)?.with_raw(with_raw);
+    let session = Session::open(sources, options).await?;
     let files = session.file_counts();
     let (objects, bytes) = (files.objects, files.bytes);
     if objects > MANY_OBJECTS || bytes > MANY_BYTES {

@@ -17,7 +17,7 @@ mod parquet;
 mod plan;
 mod portable;
 mod table;
-mod time;
+pub(crate) mod time;
 mod tsv;
 mod value;
 

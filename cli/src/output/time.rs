@@ -26,6 +26,13 @@ pub(crate) fn push_timestamp(value: i64, unit: TimeUnit, out: &mut String) {
     }
 }
 
+/// An instant as text, from its microseconds since 1970.
+pub(crate) fn rfc3339(micros: i64) -> String {
+    let mut text = String::new();
+    push_timestamp(micros, TimeUnit::Microsecond, &mut text);
+    text
+}
+
 /// Appends a day, such as `2026-01-31`, from its number since 1970.
 pub(crate) fn push_date(days: i32, out: &mut String) {
     match days.checked_add(EPOCH_DAY).and_then(NaiveDate::from_num_days_from_ce_opt) {

@@ -51,6 +51,8 @@ pub struct LogsDecoder {
     schema: SchemaRef,
     layout: TextLayout,
     max_line: usize,
+    /// Whether `object_key` is NULL where it is the same as `key`.
+    omits_equal_keys: bool,
     text_columns: usize,
     located: Located,
     block_is_utf8: bool,
@@ -80,6 +82,7 @@ impl LogsDecoder {
             schema: Arc::new(arrow::datatypes::Schema::new(fields)),
             layout,
             max_line: MAX_LINE,
+            omits_equal_keys: false,
             located: Located::new(wanted),
             block_is_utf8: false,
             counts: Counts::default(),
@@ -103,6 +106,13 @@ impl LogsDecoder {
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
         self.max_line = max_line;
+        self
+    }
+
+    /// `object_key` is NULL where it is the same as `key`, as it mostly is: for what is stored and would hold it twice.
+    #[must_use]
+    pub fn without_equal_object_keys(mut self) -> Self {
+        self.omits_equal_keys = true;
         self
     }
 
@@ -214,6 +224,8 @@ impl LogsDecoder {
                         continue;
                     };
                     match key::object_key(text, operations[row].text(bytes).unwrap_or_default()) {
+                        // What has a `%` may stay as it is, too.
+                        decoded if self.omits_equal_keys && *decoded == text => builder.push(Text::Null),
                         Cow::Borrowed(key) => builder.push(Text::Borrowed(key, keys[row].start)),
                         Cow::Owned(key) => builder.push(Text::Made(&key)),
                     }

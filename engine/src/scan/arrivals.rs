@@ -196,7 +196,7 @@ async fn fetched(unopened: Unopened, room: Arc<Semaphore>) -> Arrival {
     let units = (size as usize).div_ceil(UNIT).min(ROOM / UNIT) as u32;
     // Never closed; without room the object is fetched all the same.
     let room = room.acquire_many_owned(units).await.ok();
-    match bucket.get(key, size).await {
+    match bucket.get(key, size, None).await {
         Ok(bytes) => Arrival::Fetched { unopened, bytes, _room: room },
         Err(error) => Arrival::Failed(unopened, error),
     }

@@ -5,7 +5,7 @@
 //! begins right there, so ranges that touch share no line and leave none out, wherever they are cut.
 
 use super::compression::{Compression, MAGIC_LEN};
-use super::object::Origin;
+use super::object::{ObjectVersion, Origin};
 use super::reader::Unopened;
 use crate::error::{Error, ErrorKind};
 use crate::store::Bucket;
@@ -14,12 +14,13 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path as StorePath;
 use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind as IoErrorKind, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncReadExt as _;
 
 /// How much is read at a time where a line's beginning is sought.
@@ -32,7 +33,8 @@ const PARTS_AHEAD: usize = 4;
 /// Bytes of a log object, in order.
 pub(super) enum Input {
     /// A file from its current position; `left` bytes of it, or all. `expected` is the size that was listed.
-    File { file: File, left: Option<u64>, seen: u64, expected: u64 },
+    /// When it was last written is given if it must not be written meanwhile.
+    File { file: File, left: Option<u64>, seen: u64, expected: u64, pinned: Option<i64> },
     /// What an object store sends.
     Stream { stream: BoxStream<'static, Result<Bytes, Error>>, chunk: Bytes, start: u64 },
     /// An object that was fetched before its turn came.
@@ -47,27 +49,41 @@ impl Input {
     pub(super) async fn open(unopened: &Unopened) -> Result<Option<Self>, Error> {
         let Unopened { object, size, range } = unopened;
         match object.origin() {
-            Origin::File(path) => Self::file(path, range.clone(), *size),
+            Origin::File(path) => Self::file(path, range.clone(), *size, object.pinned()),
             Origin::Store(store, location) => Self::store(store, location, range.clone(), *size).await,
-            Origin::Bucket(bucket, key) => Self::bucket(bucket, key, range.clone(), *size).await,
+            Origin::Bucket(bucket, key) => {
+                let e_tag = object.pinned().and_then(|version| version.e_tag.clone());
+                Self::bucket(bucket, key, range.clone(), *size, e_tag).await
+            }
             Origin::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
             Origin::Stdin(_) => Ok(Some(Self::Stdin(tokio::io::stdin()))),
         }
     }
 
-    fn file(path: &Path, range: Option<Range<u64>>, expected: u64) -> Result<Option<Self>, Error> {
+    fn file(
+        path: &Path,
+        range: Option<Range<u64>>,
+        expected: u64,
+        pinned: Option<&ObjectVersion>,
+    ) -> Result<Option<Self>, Error> {
         let mut file = File::open(path).map_err(cannot_read)?;
-        if file.metadata().map_err(cannot_read)?.is_dir() {
+        let metadata = file.metadata().map_err(cannot_read)?;
+        if metadata.is_dir() {
             return Err(Error::new(ErrorKind::Unreadable, "it is a directory"));
         }
+        if let Some(version) = pinned {
+            let modified = version.modified;
+            check_version(&metadata, expected, modified)?;
+            return Ok(Some(Self::File { file, left: None, seen: 0, expected, pinned: Some(modified) }));
+        }
         let Some(range) = range.filter(|range| *range != (0..expected)) else {
-            return Ok(Some(Self::File { file, left: None, seen: 0, expected }));
+            return Ok(Some(Self::File { file, left: None, seen: 0, expected, pinned: None }));
         };
         let mut magic = [0; MAGIC_LEN];
         let len = read_up_to(&mut file, &mut magic).map_err(cannot_read)?;
         if Compression::of(&magic[..len]).is_some() {
             file.rewind().map_err(cannot_read)?;
-            return Ok((range.start == 0).then_some(Self::File { file, left: None, seen: 0, expected }));
+            return Ok((range.start == 0).then_some(Self::File { file, left: None, seen: 0, expected, pinned: None }));
         }
         let to_the_end = range.end >= expected;
         let limit = if to_the_end { u64::MAX } else { range.end };
@@ -81,7 +97,7 @@ impl Input {
         };
         file.seek(SeekFrom::Start(start)).map_err(cannot_read)?;
         let left = end.map(|end| end - start);
-        Ok(Some(Self::File { file, left, seen: start, expected }))
+        Ok(Some(Self::File { file, left, seen: start, expected, pinned: None }))
     }
 
     async fn store(
@@ -102,7 +118,7 @@ impl Input {
             GetResultPayload::File(mut file, _) => {
                 file.seek(SeekFrom::Start(wanted.start)).map_err(cannot_read)?;
                 let left = Some(wanted.end - wanted.start);
-                Self::File { file, left, seen: wanted.start, expected: wanted.end }
+                Self::File { file, left, seen: wanted.start, expected: wanted.end, pinned: None }
             }
             GetResultPayload::Stream(stream) => {
                 Self::Stream { stream: stream.map_err(cannot_fetch).boxed(), chunk: Bytes::new(), start: wanted.start }
@@ -116,6 +132,7 @@ impl Input {
         key: &StorePath,
         range: Option<Range<u64>>,
         size: u64,
+        e_tag: Option<String>,
     ) -> Result<Option<Self>, Error> {
         let lines = lines_of_range(&bucket.store(), key, range, size).await;
         let Some(lines) = lines.map_err(|error| bucket.explain_get(key, error))? else { return Ok(None) };
@@ -123,10 +140,8 @@ impl Input {
         let (bucket, key) = (Arc::clone(bucket), key.clone());
         let parts = lines.step_by(PART as usize).map(move |from| {
             let (bucket, key, part) = (Arc::clone(&bucket), key.clone(), from..end.min(from + PART));
-            async move {
-                let got = bucket.store().get_range(&key, part).await;
-                got.map_err(|error| bucket.explain_get(&key, error))
-            }
+            let e_tag = e_tag.clone();
+            async move { bucket.get_part(&key, part, e_tag.as_deref()).await }
         });
         let stream = futures::stream::iter(parts).buffered(PARTS_AHEAD).boxed();
         Ok(Some(Self::Stream { stream, chunk: Bytes::new(), start }))
@@ -149,7 +164,7 @@ impl Input {
     /// Reads some bytes; 0 at the end. The buffer is not empty.
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         match self {
-            Self::File { file, left, seen, expected } => {
+            Self::File { file, left, seen, expected, pinned } => {
                 let room =
                     left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
                 if room == 0 {
@@ -166,6 +181,9 @@ impl Input {
                         format!("it ended after {seen} of {expected} bytes: it shrank while it was read"),
                     )
                     .with_hint("run again when nothing writes to it"));
+                }
+                if let (0, Some(modified)) = (len, *pinned) {
+                    check_version(&file.metadata().map_err(cannot_read)?, *expected, modified)?;
                 }
                 Ok(len)
             }
@@ -187,6 +205,24 @@ impl Input {
             }
             Self::Stdin(stdin) => stdin.read(buffer).await.map_err(cannot_read),
         }
+    }
+}
+
+/// Whether a file still is as it was listed.
+fn check_version(metadata: &Metadata, size: u64, modified: i64) -> Result<(), Error> {
+    let now = metadata.modified().map_or(modified, micros);
+    if metadata.len() == size && now == modified {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unreadable, "something writes to it: it changed since it was listed")
+        .with_hint("run again when it is complete"))
+}
+
+/// Microseconds from 1970 in UTC.
+pub(crate) fn micros(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
     }
 }
 

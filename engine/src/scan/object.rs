@@ -17,6 +17,18 @@ use std::sync::atomic::AtomicBool;
 pub struct LogObject {
     name: Arc<str>,
     origin: Origin,
+    version: Option<Arc<ObjectVersion>>,
+}
+
+/// What changes when an object is written again, as it was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectVersion {
+    /// In microseconds from 1970 in UTC.
+    pub(crate) modified: i64,
+    /// The store's tag of the contents, if it has one.
+    pub(crate) e_tag: Option<String>,
+    /// Whether another version must not be read.
+    pub(crate) is_pinned: bool,
 }
 
 /// Where the bytes of a log object are.
@@ -36,29 +48,45 @@ impl LogObject {
     /// A file; `name` is its path as the user wrote it.
     #[must_use]
     pub fn file(name: impl Into<Arc<str>>, path: PathBuf) -> Self {
-        Self { name: name.into(), origin: Origin::File(path.into()) }
+        Self { name: name.into(), origin: Origin::File(path.into()), version: None }
     }
 
     /// Standard input.
     #[must_use]
     pub fn stdin() -> Self {
-        Self { name: "<stdin>".into(), origin: Origin::Stdin(Arc::default()) }
+        Self { name: "<stdin>".into(), origin: Origin::Stdin(Arc::default()), version: None }
     }
 
     /// An object of a bucket.
     pub(crate) fn in_bucket(bucket: Arc<Bucket>, key: StorePath) -> Self {
-        Self { name: bucket.name_of(key.as_ref()).into(), origin: Origin::Bucket(bucket, key) }
+        Self { name: bucket.name_of(key.as_ref()).into(), origin: Origin::Bucket(bucket, key), version: None }
     }
 
     /// An object of a store, named by its path there.
     pub(crate) fn in_store(store: Arc<dyn ObjectStore>, location: StorePath) -> Self {
-        Self { name: Arc::from(location.as_ref()), origin: Origin::Store(store, location) }
+        Self { name: Arc::from(location.as_ref()), origin: Origin::Store(store, location), version: None }
     }
 
     /// What `log_object` says of its rows.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// The same, of this version.
+    pub(crate) fn with_version(mut self, version: ObjectVersion) -> Self {
+        self.version = Some(Arc::new(version));
+        self
+    }
+
+    /// Its version, if the listing told.
+    pub(crate) fn version(&self) -> Option<&ObjectVersion> {
+        self.version.as_deref()
+    }
+
+    /// Its version, if no other may be read.
+    pub(crate) fn pinned(&self) -> Option<&ObjectVersion> {
+        self.version().filter(|version| version.is_pinned)
     }
 
     pub(crate) fn origin(&self) -> &Origin {

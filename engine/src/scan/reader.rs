@@ -5,6 +5,7 @@
 
 use super::arrivals::{Arrival, Arrivals, ListError};
 use super::compression::{Compression, Decompressor, MAGIC_LEN};
+use super::in_order::InOrder;
 use super::input::Input;
 use super::object::LogObject;
 use crate::decode::{Block, LineBlocks};
@@ -12,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// How much is read at a time of what is compressed.
 const COMPRESSED_CHUNK: usize = 128 << 10;
@@ -22,6 +24,7 @@ pub(crate) struct Reader {
     current: Option<Current>,
     blocks: LineBlocks,
     read: u64,
+    broke_off: bool,
 }
 
 /// What is to be read.
@@ -30,6 +33,8 @@ enum Queue {
     Planned(VecDeque<Unopened>),
     /// Listed and fetched meanwhile, for several readers.
     Arriving(Arc<Arrivals>),
+    /// Known beforehand; those of buckets are fetched ahead.
+    InOrder(InOrder),
 }
 
 /// A log object, or a range of one, that is to be read.
@@ -59,6 +64,8 @@ struct Current {
     unopened: Unopened,
     input: Input,
     stage: Stage,
+    /// Whether some of its bytes are in the blocks.
+    gave: bool,
 }
 
 enum Stage {
@@ -75,12 +82,32 @@ enum Stage {
 impl Reader {
     /// A reader of these objects.
     pub(crate) fn new(objects: impl IntoIterator<Item = Unopened>, blocks: LineBlocks) -> Self {
-        Self { queue: Queue::Planned(objects.into_iter().collect()), current: None, blocks, read: 0 }
+        Self::of(Queue::Planned(objects.into_iter().collect()), blocks)
     }
 
     /// A reader of objects as they arrive.
     pub(crate) fn of_arrivals(arrivals: Arc<Arrivals>, blocks: LineBlocks) -> Self {
-        Self { queue: Queue::Arriving(arrivals), current: None, blocks, read: 0 }
+        Self::of(Queue::Arriving(arrivals), blocks)
+    }
+
+    /// A reader of these objects in their order, of which those of buckets are fetched ahead: so many requests at once. Once
+    /// `stop` is set no further object is begun. To be called where tasks can be spawned.
+    pub(crate) fn in_order(
+        objects: Vec<Unopened>,
+        concurrency: usize,
+        stop: Arc<AtomicBool>,
+        blocks: LineBlocks,
+    ) -> Self {
+        Self::of(Queue::InOrder(InOrder::new(objects, concurrency, stop)), blocks)
+    }
+
+    fn of(queue: Queue, blocks: LineBlocks) -> Self {
+        Self { queue, current: None, blocks, read: 0, broke_off: false }
+    }
+
+    /// Whether the object that failed last did so after some of its bytes had gone into blocks.
+    pub(crate) fn broke_off(&self) -> bool {
+        self.broke_off
     }
 
     /// Bytes read since this was asked last, as stored.
@@ -104,14 +131,17 @@ impl Reader {
                     Ok(Some(input)) => {
                         let name = Arc::clone(unopened.object.name());
                         let too_long = self.blocks.begin_object(name, input.start());
-                        self.current = Some(Current { unopened, input, stage: Stage::Start });
+                        self.current = Some(Current { unopened, input, stage: Stage::Start, gave: false });
                         if let Some(block) = too_long {
                             return Some(Event::Block(block));
                         }
                         continue;
                     }
                     Ok(None) => return Some(Event::Done(unopened)),
-                    Err(error) => return Some(Event::failed(unopened, error)),
+                    Err(error) => {
+                        self.broke_off = false;
+                        return Some(Event::failed(unopened, error));
+                    }
                 }
             };
             let filled = current.fill(&mut self.blocks, &mut self.read).await;
@@ -124,7 +154,11 @@ impl Reader {
                 }
                 Ok(true) => {}
                 Ok(false) => return self.current.take().map(|current| Event::Done(current.unopened)),
-                Err(error) => return self.current.take().map(|current| Event::failed(current.unopened, error)),
+                Err(error) => {
+                    let current = self.current.take()?;
+                    self.broke_off = current.gave;
+                    return Some(Event::failed(current.unopened, error));
+                }
             }
         }
     }
@@ -147,6 +181,12 @@ impl Reader {
                 let Some(unopened) = waiting.pop_front() else { return Next::End };
                 let opened = Input::open(&unopened).await;
                 return Next::Object(unopened, opened);
+            }
+            Queue::InOrder(queue) => {
+                return match queue.next().await {
+                    Some((unopened, opened)) => Next::Object(unopened, opened),
+                    None => Next::End,
+                };
             }
             Queue::Arriving(arrivals) => arrivals,
         };
@@ -189,6 +229,7 @@ impl Current {
             Stage::Plain => {
                 let len = self.input.read(blocks.space()).await?;
                 blocks.advance(len);
+                self.gave |= len > 0;
                 *read += len as u64;
                 Ok(len > 0)
             }
@@ -204,6 +245,7 @@ impl Current {
                 let (taken, written) = decompressor.decompress(&input[pending.clone()], blocks.space())?;
                 pending.start += taken;
                 blocks.advance(written);
+                self.gave |= written > 0;
                 Ok(true)
             }
         }
@@ -224,6 +266,7 @@ impl Current {
         match Compression::of(&space[..len]) {
             None => {
                 blocks.advance(len);
+                self.gave = len > 0;
                 self.stage = Stage::Plain;
             }
             Some(compression) => {

@@ -1,11 +1,13 @@
 //! A DataFusion session with everything of this crate in it.
 
+use crate::dataset::{Converted, DatasetTable, Snapshot};
 use crate::error::Error;
 use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions, SourceCounts};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
 use crate::store::{Location, Registry, StoreOptions, Stores};
-use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange};
+use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable};
+use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -26,6 +28,7 @@ pub struct SessionOptions {
     names: NameRules,
     stores: StoreOptions,
     lists_when_planned: Arc<AtomicBool>,
+    with_raw: bool,
 }
 
 impl SessionOptions {
@@ -84,6 +87,13 @@ impl SessionOptions {
         self
     }
 
+    /// Whether log objects that datasets were made of, and are not in them yet, are read, too.
+    #[must_use]
+    pub fn with_raw(mut self, with_raw: bool) -> Self {
+        self.with_raw = with_raw;
+        self
+    }
+
     /// How text is laid out in the tables.
     #[must_use]
     pub fn with_text_layout(mut self, layout: TextLayout) -> Self {
@@ -112,6 +122,10 @@ impl SessionOptions {
 pub struct Session {
     context: SessionContext,
     listing: Arc<Listing>,
+    /// Sources that are datasets.
+    datasets: Vec<Snapshot>,
+    /// Sources that are none, local ones by their absolute paths.
+    origins: Vec<String>,
     progress: Arc<Progress>,
     stores: Arc<Stores>,
     options: SessionOptions,
@@ -124,9 +138,10 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Lists the sources and sets the session up. Reads no log object yet, and asks no bucket for anything: buckets are listed
-    /// when a query reads them. Without sources there are no tables `logs` and
-    /// `rejects`, but everything else.
+    /// Lists the sources and sets the session up. Reads no log object yet, and lists no bucket: that is done when a query reads
+    /// them. A bucket is asked once, whether it is a dataset that [`crate::convert`] made: then its table is the files that its
+    /// ledger names, and log objects of other sources that it was made of are left out. Without sources there are no tables
+    /// `logs` and `rejects`, but everything else.
     ///
     /// Log objects that cannot be read do not stop a query of this session: [`Progress::unreadable`] names them.
     ///
@@ -134,27 +149,66 @@ impl Session {
     ///
     /// Names a source that does not exist or holds no log object.
     pub async fn open(sources: &[String], options: SessionOptions) -> Result<Self, Error> {
-        let sources = sources.to_vec();
+        let stores = Arc::new(Stores::new(options.stores.clone()));
+        let (datasets, mut raw) = datasets_of(sources, &stores).await?;
+        if options.with_raw {
+            for origin in datasets.iter().flat_map(|dataset| &dataset.state.origins) {
+                if !raw.contains(origin) {
+                    raw.push(origin.clone());
+                }
+            }
+        }
+        let origins = raw.iter().map(|source| absolute(source)).collect();
         // Directories of many files take a while: not on the threads that run queries.
-        let listed = tokio::task::spawn_blocking(move || Listing::of(&sources)).await;
-        let listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
+        let listed = tokio::task::spawn_blocking(move || Listing::of(&raw)).await;
+        let mut listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
         let progress = Arc::new(Progress::default());
-        if let (true, Some((name, why))) = (listing.is_empty(), listing.unreadable.first()) {
+        if let (true, true, Some((name, why))) = (datasets.is_empty(), listing.is_empty(), listing.unreadable.first()) {
             return Err(Error::new(why.kind(), why.to_string()).in_object(name));
         }
         listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
+        let has_logs = !listing.is_empty();
+        if has_logs && !datasets.is_empty() {
+            listing.leave_out(&Converted::of(&datasets)).await?;
+        }
         let scan = options.scan_options(&progress);
-        let stores = Arc::new(Stores::new(options.stores.clone()));
         let context = context(&options, &scan, &stores).map_err(set_up)?;
         let listing = Arc::new(listing);
-        let session = Self { context, listing, progress, stores, options };
-        if !session.listing.is_empty() {
+        let session = Self { context, listing, datasets, origins, progress, stores, options };
+        if has_logs || !session.datasets.is_empty() {
             for table in Table::ALL {
-                let provider = Arc::new(session.log_table(table));
+                let provider = session.table(table).await?;
                 session.context.register_table(table.name(), provider).map_err(set_up)?;
             }
         }
         Ok(session)
+    }
+
+    /// A table over everything: datasets, and log objects.
+    async fn table(&self, table: Table) -> Result<Arc<dyn TableProvider>, Error> {
+        let layout = self.options.layout;
+        let mut parts: Vec<Arc<dyn TableProvider>> = Vec::new();
+        for dataset in &self.datasets {
+            match table {
+                Table::Logs => {
+                    let TimeRange { since, until } = self.options.times;
+                    let records = DatasetTable::of_records(&dataset.place, &dataset.state, layout)?;
+                    parts.push(Arc::new(records.with_times(since, until)));
+                }
+                Table::Rejects => {
+                    for (place, files) in dataset.rejects(&self.stores).await? {
+                        parts.push(Arc::new(DatasetTable::of_rejects(&place, files, layout)?));
+                    }
+                }
+            }
+        }
+        if !self.listing.is_empty() || parts.is_empty() {
+            parts.push(Arc::new(self.log_table(table)));
+        }
+        Ok(match (parts.pop(), parts.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => Arc::new(UnionTable::new(table.schema(layout), parts.into_iter().chain(last).collect())),
+        })
     }
 
     /// A table over its log objects.
@@ -163,6 +217,18 @@ impl Session {
             .with_times(self.options.times)
             .with_options(self.options.scan_options(&self.progress))
             .with_stores(Arc::clone(&self.stores))
+            .without((!self.datasets.is_empty()).then(|| Converted::of(&self.datasets)))
+    }
+
+    /// The names of the sources that are datasets.
+    #[must_use]
+    pub fn dataset_names(&self) -> Vec<String> {
+        self.datasets.iter().map(|dataset| dataset.place.name()).collect()
+    }
+
+    /// The sources that are no datasets, local ones by their absolute paths.
+    pub(crate) fn origins(&self) -> Vec<String> {
+        self.origins.clone()
     }
 
     /// The DataFusion session.
@@ -236,6 +302,32 @@ impl SessionOptions {
     fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
+}
+
+/// The sources that are datasets, and those that are not.
+async fn datasets_of(sources: &[String], stores: &Stores) -> Result<(Vec<Snapshot>, Vec<String>), Error> {
+    let found = futures::future::try_join_all(sources.iter().map(|source| Snapshot::of(source, stores))).await?;
+    let mut raw = Vec::new();
+    let mut datasets = Vec::new();
+    for (source, dataset) in sources.iter().zip(found) {
+        match dataset {
+            Some(dataset) => datasets.push(dataset),
+            None => raw.push(source.clone()),
+        }
+    }
+    Ok((datasets, raw))
+}
+
+/// A local source from the root on, so that it means the same everywhere on the machine.
+fn absolute(source: &str) -> String {
+    let (mark, path) = match source.strip_prefix('@') {
+        Some(list) => ("@", list),
+        None => ("", source),
+    };
+    if source == "-" || source == "@-" || source.contains("://") {
+        return source.to_owned();
+    }
+    std::path::absolute(path).map_or_else(|_| source.to_owned(), |path| format!("{mark}{}", path.display()))
 }
 
 fn set_up(error: datafusion::error::DataFusionError) -> Error {

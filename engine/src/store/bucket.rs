@@ -8,7 +8,8 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::path::Path as StorePath;
-use object_store::{ClientOptions, Extensions, GetOptions, ObjectMeta, ObjectStore, RetryConfig};
+use object_store::{ClientOptions, Extensions, GetOptions, GetRange, ObjectMeta, ObjectStore, RetryConfig};
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -111,15 +112,38 @@ impl Bucket {
     /// # Errors
     ///
     /// What the store says after all attempts; [`ErrorKind::Archived`] when it has to be restored first.
-    pub(crate) async fn get(&self, key: &StorePath, size: u64) -> Result<Bytes, Error> {
+    ///
+    /// With a tag, only the object that has it is read; another is an error.
+    pub(crate) async fn get(&self, key: &StorePath, size: u64, e_tag: Option<&str>) -> Result<Bytes, Error> {
         let mut extensions = Extensions::new();
         extensions.insert(ExpectedLen(size));
-        let options = GetOptions { extensions, ..GetOptions::default() };
+        self.get_with(key, GetOptions { extensions, if_match: e_tag.map(str::to_owned), ..GetOptions::default() }).await
+    }
+
+    /// A part of an object; of the one with this tag, if there is one.
+    pub(crate) async fn get_part(
+        &self,
+        key: &StorePath,
+        range: Range<u64>,
+        e_tag: Option<&str>,
+    ) -> Result<Bytes, Error> {
+        let range = Some(GetRange::Bounded(range));
+        self.get_with(key, GetOptions { range, if_match: e_tag.map(str::to_owned), ..GetOptions::default() }).await
+    }
+
+    async fn get_with(&self, key: &StorePath, options: GetOptions) -> Result<Bytes, Error> {
         let got = match self.current().0.get_opts(key, options).await {
             Ok(result) => result.bytes().await,
             Err(error) => Err(error),
         };
-        got.map_err(|error| self.explain_get(key, error))
+        got.map_err(|error| match error {
+            object_store::Error::Precondition { .. } => {
+                Error::new(ErrorKind::Unreadable, "it was written again since it was listed")
+                    .in_object(self.name_of(key.as_ref()))
+                    .with_hint("run again")
+            }
+            error => self.explain_get(key, error),
+        })
     }
 
     /// What went wrong with an object.
@@ -133,6 +157,11 @@ impl Bucket {
             (false, true) => explained.of_kind(ErrorKind::Denied),
             (false, false) => explained,
         }
+    }
+
+    /// The store as it is reached now, for what only stores of S3 can do.
+    pub(super) fn writer(&self) -> Arc<AmazonS3> {
+        self.current().0
     }
 
     fn current(&self) -> (Arc<AmazonS3>, String) {

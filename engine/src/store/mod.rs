@@ -12,6 +12,7 @@ mod failure;
 mod location;
 mod registry;
 mod requests;
+mod writing;
 
 pub(crate) use bucket::{Bucket, ListPage, ListStart};
 pub use configuration::{Addressing, Configuration, Probe, Setting, StoreOptions, Stores};
@@ -19,3 +20,4 @@ pub use endpoint::{host_of, names_are_documented};
 pub use location::Location;
 pub(crate) use registry::Registry;
 pub use requests::RequestCounts;
+pub(crate) use writing::{PartsUpload, PutNew};

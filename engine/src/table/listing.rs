@@ -2,8 +2,9 @@
 //!
 //! A source is a file, a directory (read with everything below it), a glob, `-` for standard input, or `@FILE`, a list of
 //! sources, one a line. Files and directories whose name begins with a dot are left out of directories and globs, as are
-//! they by `ls`.
+//! they by `ls`; so are files of datasets out of directories and buckets: what ends with `.parquet`, and what is in `_s3log`.
 
+use crate::dataset::{Converted, is_of_dataset};
 use crate::error::{Error, ErrorKind};
 use crate::scan::LogObject;
 use crate::store::Location;
@@ -33,6 +34,33 @@ pub(crate) struct Listed {
     pub(crate) path: Option<PathBuf>,
     pub(crate) size: u64,
     pub(crate) modified: std::time::SystemTime,
+}
+
+/// Names of files from the root on, the same ones however they are reached: by `..`, or by a link.
+#[derive(Debug, Default)]
+pub(crate) struct FullNames {
+    /// The folder that was last asked for, and where it is: to find that out takes longer than all else.
+    folder: Option<(PathBuf, PathBuf)>,
+}
+
+impl FullNames {
+    /// The full name of a file.
+    pub(crate) fn of(&mut self, path: &Path) -> PathBuf {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else { return absolute };
+        if absolute.is_symlink() {
+            return absolute.canonicalize().unwrap_or(absolute);
+        }
+        if let Some((folder, full)) = &self.folder
+            && folder == parent
+        {
+            return full.join(name);
+        }
+        let full = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+        let file = full.join(name);
+        self.folder = Some((parent.to_owned(), full));
+        file
+    }
 }
 
 impl Listing {
@@ -75,6 +103,23 @@ impl Listing {
     #[must_use]
     pub fn byte_count(&self) -> u64 {
         self.objects.iter().map(|listed| listed.size).sum()
+    }
+
+    /// Leaves out files whose records a dataset has.
+    pub(crate) async fn leave_out(&mut self, converted: &Converted) -> Result<(), Error> {
+        let mut left = Vec::new();
+        let mut names = FullNames::default();
+        for listed in std::mem::take(&mut self.objects) {
+            let known = match &listed.path {
+                Some(path) => converted.has(&names.of(path).display().to_string()).await?,
+                None => false,
+            };
+            if !known {
+                left.push(listed);
+            }
+        }
+        self.objects = left;
+        Ok(())
     }
 
     fn add(&mut self, source: &str, lists: ListFiles) -> Result<(), Error> {
@@ -169,7 +214,7 @@ impl Listing {
         for entry in walk.into_iter().filter_entry(visible) {
             let entry = entry.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
             match entry {
-                Ok((entry, metadata)) if metadata.is_file() => {
+                Ok((entry, metadata)) if metadata.is_file() && !is_of_dataset(&entry.path().to_string_lossy()) => {
                     self.add_path(entry.path().display().to_string(), entry.path(), &metadata);
                 }
                 Ok(_) => {}

@@ -5,9 +5,12 @@ mod listing;
 mod provider;
 mod sieve;
 mod sources;
+mod union;
 mod walk;
 
 pub use external::{LogTableFactory, STORED_AS, TABLE_FUNCTION};
+pub(crate) use listing::FullNames;
 pub(crate) use listing::Listed;
 pub use listing::Listing;
 pub use provider::{LogTable, TimeRange};
+pub(crate) use union::UnionTable;

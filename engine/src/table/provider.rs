@@ -2,6 +2,7 @@
 
 use super::listing::{Listed, Listing};
 use super::sources::Sources;
+use crate::dataset::Converted;
 use crate::scan::{
     Arriving, Bundle, Compression, ListObjects, MAGIC_LEN, S3LogSource, ScanOptions, Times, Unopened,
     needs_whole_objects,
@@ -54,6 +55,7 @@ pub struct LogTable {
     times: TimeRange,
     options: ScanOptions,
     stores: Option<Arc<Stores>>,
+    converted: Option<Converted>,
 }
 
 /// Times of records: from `since`, before `until`; microseconds from 1970 in UTC.
@@ -70,7 +72,7 @@ impl LogTable {
     #[must_use]
     pub fn new(table: Table, listing: Arc<Listing>, layout: TextLayout) -> Self {
         let (times, options) = (TimeRange::default(), ScanOptions::default());
-        Self { table, schema: table.schema(layout), listing, times, options, stores: None }
+        Self { table, schema: table.schema(layout), listing, times, options, stores: None, converted: None }
     }
 
     /// Leaves out records of other times, and objects whose names say that they hold no others. Rejects have no time, and those
@@ -92,6 +94,12 @@ impl LogTable {
     #[must_use]
     pub fn with_stores(mut self, stores: Arc<Stores>) -> Self {
         self.stores = Some(stores);
+        self
+    }
+
+    /// Leaves out objects of buckets whose records a dataset has.
+    pub(crate) fn without(mut self, converted: Option<Converted>) -> Self {
+        self.converted = converted;
         self
     }
 
@@ -135,6 +143,7 @@ impl LogTable {
             stores: self.stores.clone().unwrap_or_default(),
             rules: self.options.names,
             progress: self.options.progress.clone(),
+            converted: self.converted.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::listing::{Listed, Listing};
 use super::sieve::Sieve;
 use super::walk::Walk;
+use crate::dataset::Converted;
 use crate::error::Error;
 use crate::scan::{Layout, ListError, ListObjects, NameRules, Progress, SourceCounts, Times, Unopened};
 use crate::store::{Location, Stores, names_are_documented};
@@ -26,6 +27,8 @@ pub(crate) struct Sources {
     pub(crate) stores: Arc<Stores>,
     pub(crate) rules: NameRules,
     pub(crate) progress: Option<Arc<Progress>>,
+    /// Objects of buckets that are left out, since a dataset has their records. Files were left out before.
+    pub(crate) converted: Option<Converted>,
 }
 
 impl ListObjects for Sources {
@@ -33,7 +36,23 @@ impl ListObjects for Sources {
     fn list(&self, times: &Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
         let locations = self.listing.locations().iter();
         let listings: Vec<_> = locations.map(|location| self.pages(location.clone(), times.clone())).collect();
-        futures::stream::select_all(listings).boxed()
+        let pages = futures::stream::select_all(listings);
+        let Some(converted) = self.converted.clone() else { return pages.boxed() };
+        pages
+            .then(move |page| {
+                let converted = converted.clone();
+                async move {
+                    let mut left = Vec::new();
+                    for object in page? {
+                        let known = converted.has(object.object.name()).await;
+                        if !known.map_err(|error| ListError { error, is_fatal: true })? {
+                            left.push(object);
+                        }
+                    }
+                    Ok(left)
+                }
+            })
+            .boxed()
     }
 
     fn summary(&self, times: &Times, counted: Option<&[SourceCounts]>) -> String {

@@ -11,8 +11,9 @@
 //! waits for the listing, it is split: by time, where names have one, or at the folders that there are.
 
 use super::sieve::Sieve;
+use crate::dataset::is_of_dataset;
 use crate::error::{Error, ErrorKind};
-use crate::scan::{ListError, LogObject, NameRules, Progress, Times, Unopened};
+use crate::scan::{ListError, LogObject, NameRules, ObjectVersion, Progress, Times, Unopened};
 use crate::store::{Bucket, ListPage, ListStart, Location};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -211,12 +212,14 @@ impl Walk {
         kept: &mut Vec<(Unopened, bool)>,
     ) {
         let name = meta.location.as_ref();
+        if is_of_dataset(name) {
+            return;
+        }
         found.objects += 1;
-        let object = Unopened {
-            object: LogObject::in_bucket(Arc::clone(&self.bucket), meta.location.clone()),
-            size: meta.size,
-            range: None,
-        };
+        let (modified, e_tag) = (meta.last_modified.timestamp_micros(), meta.e_tag.clone());
+        let object = LogObject::in_bucket(Arc::clone(&self.bucket), meta.location.clone());
+        let object = object.with_version(ObjectVersion { modified, e_tag, is_pinned: false });
+        let object = Unopened { object, size: meta.size, range: None };
         let is_archived = page.archived.binary_search_by(|archived| archived.as_str().cmp(name)).is_ok();
         stretch.sieve.push(name, self.location.prefix(), (object, is_archived), kept);
     }

@@ -24,7 +24,9 @@ async fn pages_prefixes_and_several_buckets() {
     ] {
         server.take_requests();
         let session = open(&server.endpoint(), &sources, SessionOptions::new()).await;
-        assert!(server.take_requests().is_empty(), "opening a session asks for nothing");
+        let requests = server.take_requests();
+        assert_eq!(count(&requests, Kind::Head), sources.len(), "opening a session asks whether these are datasets");
+        assert_eq!(requests.len(), sources.len(), "and nothing else");
         assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), expected, "{sources:?}");
         let requests = server.take_requests();
         assert_eq!(count(&requests, Kind::Get) as i64, expected, "{sources:?}");

@@ -1,0 +1,330 @@
+//! Arguments of `convert` and `compact`.
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use s3log_engine::convert::privacy::AnonymizeIp;
+use s3log_engine::convert::{Compression, PartitionBy, Shard};
+
+use super::{BehaviourArgs, Size, SourceArgs, Span, StoreArgs};
+
+/// Arguments of `convert`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "s3log convert [OPTIONS] <SOURCE>... --to <DEST>\n       s3log convert --status <DEST>",
+    after_help = "\
+Run it again, and it goes on where it stopped: a ledger in DEST says which log objects are converted. It may be killed at any
+point, and several may run at once: every record is in the dataset once. --since and --until choose log objects by the time
+in their names; these are converted whole.
+
+The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5`, with duplicates if they are looked for.
+
+Examples:
+  s3log convert s3://my-logs/access/ --to s3://my-lake/access/
+  s3log convert logs/ --to dataset/ --rejects rejects/
+  s3log convert s3://my-logs/ --since 3d --to s3://my-lake/access/ --max-runtime 50m
+  s3log convert --status s3://my-lake/access/
+  s3log query \"SELECT count(*) FROM logs\" s3://my-lake/access/"
+)]
+pub(crate) struct ConvertArgs {
+    /// Buckets (s3://bucket/prefix), files, directories, globs, or @FILE for a list of them
+    #[arg(value_name = "SOURCE", required_unless_present = "status")]
+    pub sources: Vec<String>,
+
+    /// The dataset: a directory, or s3://bucket/prefix
+    #[arg(
+        long,
+        env = "S3LOG_TO",
+        hide_env_values = true,
+        value_name = "DEST",
+        required_unless_present = "status",
+        help_heading = "Dataset"
+    )]
+    pub to: Option<String>,
+
+    /// Say what a dataset holds, and who works on it; converts nothing
+    #[arg(
+        long,
+        env = "S3LOG_STATUS",
+        hide_env_values = true,
+        value_name = "DEST",
+        conflicts_with = "sources",
+        help_heading = "Dataset"
+    )]
+    pub status: Option<String>,
+
+    /// Say what would be converted; writes nothing and reads no log object
+    #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Dataset")]
+    pub dry_run: bool,
+
+    /// Folders that files go to, by their records: day, or day,bucket
+    #[arg(
+        long,
+        env = "S3LOG_PARTITION_BY",
+        hide_env_values = true,
+        value_name = "COLUMNS",
+        default_value = "day",
+        value_parser = partition_by,
+        help_heading = "Dataset"
+    )]
+    pub partition_by: PartitionBy,
+
+    /// Order of the rows of a file: time, which is the only one
+    #[arg(
+        long,
+        env = "S3LOG_SORT_BY",
+        hide_env_values = true,
+        value_name = "COLUMN",
+        default_value = "time",
+        hide_possible_values = true,
+        help_heading = "Dataset"
+    )]
+    pub sort_by: SortBy,
+
+    /// About how large a file grows [default: 256MiB]
+    #[arg(long, env = "S3LOG_TARGET_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Dataset")]
+    pub target_size: Option<Size>,
+
+    /// zstd:N (1 to 22), snappy, gzip:N (1 to 9), lz4, none
+    #[arg(
+        long,
+        env = "S3LOG_COMPRESSION",
+        hide_env_values = true,
+        value_name = "CODEC",
+        default_value = "zstd:3",
+        value_parser = compression,
+        help_heading = "Dataset"
+    )]
+    pub compression: Compression,
+
+    /// Bloom filters for these columns, which find single values without reading: remote_ip,requester,request_id,key
+    #[arg(
+        long,
+        env = "S3LOG_BLOOM",
+        hide_env_values = true,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        help_heading = "Dataset"
+    )]
+    pub bloom: Vec<String>,
+
+    /// Keep lines that are no records, as Parquet files in this directory or at this s3://bucket/prefix
+    #[arg(long, env = "S3LOG_REJECTS", hide_env_values = true, value_name = "DEST", help_heading = "Dataset")]
+    pub rejects: Option<String>,
+
+    /// Leave out records that the dataset has already: `record`, by request id, operation, key, time and version id
+    #[arg(
+        long,
+        env = "S3LOG_DEDUPE",
+        hide_env_values = true,
+        value_name = "IDENTITY",
+        hide_possible_values = true,
+        help_heading = "Dataset"
+    )]
+    pub dedupe: Option<Dedupe>,
+
+    /// What becomes of addresses: none, truncate (to /24 and /48), keyed (encrypted, networks stay networks), drop
+    #[arg(
+        long,
+        env = "S3LOG_ANONYMIZE_IP",
+        hide_env_values = true,
+        value_name = "HOW",
+        default_value = "none",
+        value_parser = anonymize_ip,
+        help_heading = "Privacy"
+    )]
+    pub anonymize_ip: AnonymizeIp,
+
+    /// File with the key for `--anonymize-ip keyed`: 64 hexadecimal digits, as `openssl rand -hex 32` prints them
+    #[arg(long, env = "S3LOG_IP_KEY", hide_env_values = true, value_name = "FILE", help_heading = "Privacy")]
+    pub ip_key: Option<PathBuf>,
+
+    /// Take signatures and tokens out of URIs and referers; false leaves them in
+    #[arg(
+        long,
+        env = "S3LOG_REDACT_URI",
+        hide_env_values = true,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        action = ArgAction::Set,
+        hide_possible_values = true,
+        help_heading = "Privacy"
+    )]
+    pub redact_uri: bool,
+
+    /// Convert the part of one of several runners that share the work out by names: 2/4 is the second of four
+    #[arg(long, env = "S3LOG_SHARD", hide_env_values = true, value_name = "I/N", value_parser = shard, help_heading = "Runs")]
+    pub shard: Option<Shard>,
+
+    /// Look for new log objects again and again, with pauses such as 5m
+    #[arg(
+        long,
+        env = "S3LOG_FOLLOW",
+        hide_env_values = true,
+        value_name = "PAUSE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "5m",
+        help_heading = "Runs"
+    )]
+    pub follow: Option<Span>,
+
+    /// End after this time, with what was read by then committed, such as 50m
+    #[arg(long, env = "S3LOG_MAX_RUNTIME", hide_env_values = true, value_name = "DURATION", help_heading = "Runs")]
+    pub max_runtime: Option<Span>,
+
+    /// Log objects of a batch, which is committed as a whole [default: 100,000]
+    #[arg(long, env = "S3LOG_BATCH_OBJECTS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Runs")]
+    pub batch_objects: Option<u64>,
+
+    /// Bytes of a batch [default: 8GiB]
+    #[arg(long, env = "S3LOG_BATCH_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Runs")]
+    pub batch_size: Option<Size>,
+
+    /// Which records are read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Format of the report
+    #[arg(
+        short = 'F',
+        long,
+        env = "S3LOG_REPORT_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    pub format: ReportFormat,
+
+    /// How the work is done.
+    #[command(flatten)]
+    pub behaviour: BehaviourArgs,
+}
+
+/// Arguments of `compact`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Days are closed once no more records of them come; what does come later makes new files, for the next time. Whoever reads
+the dataset meanwhile is not disturbed: files that were replaced stay readable for an hour.
+
+Examples:
+  s3log compact s3://my-lake/access/
+  s3log compact dataset/ --older-than 7d")]
+pub(crate) struct CompactArgs {
+    /// The dataset: a directory, or s3://bucket/prefix
+    #[arg(value_name = "DEST")]
+    pub dest: String,
+
+    /// Only days that ended this long ago
+    #[arg(
+        long,
+        env = "S3LOG_OLDER_THAN",
+        hide_env_values = true,
+        value_name = "DURATION",
+        default_value = "3d",
+        help_heading = "Dataset"
+    )]
+    pub older_than: Span,
+
+    /// About how large a file grows [default: 256MiB]
+    #[arg(long, env = "S3LOG_TARGET_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Dataset")]
+    pub target_size: Option<Size>,
+
+    /// zstd:N (1 to 22), snappy, gzip:N (1 to 9), lz4, none
+    #[arg(
+        long,
+        env = "S3LOG_COMPRESSION",
+        hide_env_values = true,
+        value_name = "CODEC",
+        default_value = "zstd:3",
+        value_parser = compression,
+        help_heading = "Dataset"
+    )]
+    pub compression: Compression,
+
+    /// Bloom filters for these columns
+    #[arg(
+        long,
+        env = "S3LOG_BLOOM",
+        hide_env_values = true,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        help_heading = "Dataset"
+    )]
+    pub bloom: Vec<String>,
+
+    /// Say what would be merged; writes nothing
+    #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Dataset")]
+    pub dry_run: bool,
+
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// Format of the report
+    #[arg(
+        short = 'F',
+        long,
+        env = "S3LOG_REPORT_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    pub format: ReportFormat,
+
+    /// How the work is done.
+    #[command(flatten)]
+    pub behaviour: BehaviourArgs,
+}
+
+/// An order of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SortBy {
+    /// By the record's time
+    Time,
+}
+
+/// When two records are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dedupe {
+    /// By request id, operation, key, time and version id
+    Record,
+}
+
+/// A format of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    #[value(aliases = ["auto", "table"])]
+    Text,
+    /// One JSON object
+    Json,
+}
+
+fn partition_by(text: &str) -> Result<PartitionBy, String> {
+    in_words(text.parse())
+}
+
+fn compression(text: &str) -> Result<Compression, String> {
+    in_words(text.parse())
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    in_words(text.parse())
+}
+
+fn anonymize_ip(text: &str) -> Result<AnonymizeIp, String> {
+    in_words(text.parse())
+}
+
+fn in_words<T>(parsed: Result<T, s3log_engine::Error>) -> Result<T, String> {
+    parsed.map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}: {hint}"),
+        None => error.to_string(),
+    })
+}

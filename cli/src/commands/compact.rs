@@ -1,0 +1,91 @@
+//! `s3log compact`: merges small files of a dataset.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use indicatif::{HumanBytes, HumanCount};
+use s3log_engine::ErrorKind;
+use s3log_engine::convert::{CompactOptions, CompactReport, ConvertOptions, Stop, compact};
+use s3log_engine::session::{Session, SessionOptions};
+
+use super::Surroundings;
+use super::convert::say;
+use crate::args::{CompactArgs, ReportFormat};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::memory;
+use crate::message::count;
+
+/// Merges, and says what.
+///
+/// # Errors
+///
+/// Why nothing, or not everything, was merged.
+pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let messages = surroundings.messages;
+    let default = ConvertOptions::default();
+    let limit = arguments.behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
+    let options = SessionOptions::new().with_memory_limit(limit).with_stores(arguments.store.options());
+    let options = match arguments.behaviour.threads {
+        Some(threads) => options.with_threads(threads.get()),
+        None => options,
+    };
+    let session = Session::open(&[], options).await?;
+    let files = ConvertOptions {
+        target_size: arguments.target_size.map_or(default.target_size, |size| size.0 as u64),
+        compression: arguments.compression,
+        bloom: arguments.bloom.clone(),
+        memory: default.memory.min(limit),
+        ..default
+    };
+    let until = Utc::now().timestamp_micros().saturating_sub(arguments.older_than.micros());
+    let options = CompactOptions { until, files, dry_run: arguments.dry_run };
+    let report = match compact(&session, &arguments.dest, &options, &stop).await {
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            messages.note("stopped; what was not committed is taken back");
+            return Err(Failure::Interrupted);
+        }
+        report => report?,
+    };
+    say(&match arguments.format {
+        ReportFormat::Text => text(&arguments.dest, &report, arguments.dry_run, start.elapsed()),
+        ReportFormat::Json => json(&report, start.elapsed()),
+    })?;
+    if report.claimed > 0 {
+        messages.note(&format!("{} left to another run that merges them now", count(report.claimed, "file")));
+    }
+    Ok(Exit::Done)
+}
+
+fn text(dest: &str, report: &CompactReport, dry_run: bool, elapsed: Duration) -> String {
+    if report.replaced == 0 {
+        return format!("{dest}: nothing to merge\n");
+    }
+    let rows = count(report.rows, "row");
+    let (replaced, bytes) = (count(report.replaced, "file"), HumanBytes(report.replaced_bytes));
+    if dry_run {
+        return format!("{dest}: {replaced} of {rows}, {bytes}, would become {}\n", HumanCount(report.files));
+    }
+    format!(
+        "{dest}: {replaced} of {rows}, {bytes}, became {}, {}, in {:.3} s\n",
+        HumanCount(report.files),
+        HumanBytes(report.file_bytes),
+        elapsed.as_secs_f64(),
+    )
+}
+
+fn json(report: &CompactReport, elapsed: Duration) -> String {
+    format!(
+        "{{\"files_replaced\":{},\"bytes_replaced\":{},\"files\":{},\"file_bytes\":{},\"rows\":{},\"files_claimed_by_others\":{},\"files_removed\":{},\"stopped\":{},\"seconds\":{:.3}}}\n",
+        report.replaced,
+        report.replaced_bytes,
+        report.files,
+        report.file_bytes,
+        report.rows,
+        report.claimed,
+        report.removed,
+        report.stopped,
+        elapsed.as_secs_f64(),
+    )
+}

@@ -1,0 +1,320 @@
+//! `s3log convert`: log objects into a dataset.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, HumanCount};
+use s3log_engine::ErrorKind;
+use s3log_engine::convert::privacy::{AddressKey, AnonymizeIp, Privacy};
+use s3log_engine::convert::{ConvertOptions, ConvertPlan, ConvertReport, Stop, convert, convert_plan};
+use s3log_engine::session::Session;
+
+use super::{Surroundings, status};
+use crate::accounting::{say_archived, say_names_unused, say_no_record, say_unreadable};
+use crate::args::{ConvertArgs, ReportFormat};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::memory;
+use crate::message::{Messages, count};
+use crate::progress::Watch;
+
+/// Converts, and prints what became of every line.
+///
+/// # Errors
+///
+/// Why nothing, or not everything, was converted.
+pub(crate) async fn run(arguments: ConvertArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
+    let messages = surroundings.messages;
+    if let Some(dest) = &arguments.status {
+        return status::run(dest, &arguments, surroundings).await;
+    }
+    let Some(dest) = arguments.to.clone() else { return Err(Failure::usage("--to says where the dataset is")) };
+    // Not for clap to say: `S3LOG_DRY_RUN=false` is no --dry-run.
+    if arguments.dry_run && arguments.follow.is_some() {
+        return Err(Failure::usage("--dry-run looks once, and --follow again and again: only one of them can be"));
+    }
+    let options = options(&arguments, &messages)?;
+    if let Some(limit) = arguments.max_runtime {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(limit.0).await;
+            stop.soon();
+        });
+    }
+    loop {
+        let exit = round(&arguments, &dest, &options, &stop, surroundings).await?;
+        let Some(pause) = arguments.follow else { return Ok(exit) };
+        if !wait(pause.0, &stop).await {
+            return if stop.is_now() { Err(Failure::Interrupted) } else { Ok(exit) };
+        }
+    }
+}
+
+/// Waits for the next round; false when there is none.
+async fn wait(pause: Duration, stop: &Stop) -> bool {
+    let end = Instant::now() + pause;
+    while Instant::now() < end && !stop.is_told() {
+        tokio::time::sleep(Duration::from_millis(100).min(end - Instant::now())).await;
+    }
+    !stop.is_told()
+}
+
+async fn round(
+    arguments: &ConvertArgs,
+    dest: &str,
+    options: &ConvertOptions,
+    stop: &Stop,
+    surroundings: Surroundings,
+) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let messages = surroundings.messages;
+    let session =
+        Session::open(&arguments.sources, super::session_options(&arguments.source, &arguments.behaviour)?).await;
+    let session = match session {
+        // Log objects may come yet.
+        Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow.is_some() => {
+            messages.note(&error.to_string());
+            return Ok(Exit::Done);
+        }
+        opened => opened?,
+    };
+    if arguments.dry_run {
+        let plan = convert_plan(&session, dest, options).await?;
+        say(&match arguments.format {
+            ReportFormat::Text => plan_text(dest, &plan),
+            ReportFormat::Json => plan_json(&plan),
+        })?;
+        say_passed(&plan.passed.changed, plan.passed.changed_count, &messages);
+        return Ok(if plan.passed.changed_count > 0 { Exit::Incomplete } else { Exit::Done });
+    }
+    let mode = surroundings.progress(arguments.behaviour.progress);
+    let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    let report = convert(&session, dest, options, stop).await;
+    watch.stop();
+    let report = match report {
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            messages.note("stopped; what was not committed is taken back, and converted the next time");
+            return Err(Failure::Interrupted);
+        }
+        report => report?,
+    };
+    let text = match arguments.format {
+        ReportFormat::Text => report_text(dest, &report, options.dedupe, start.elapsed()),
+        ReportFormat::Json => report_json(&report, start.elapsed()),
+    };
+    if surroundings.verbose {
+        let requests = session.stores().request_counts();
+        messages.note(&format!(
+            "{}, {}, {} of other kinds, {} retried",
+            count(requests.list, "LIST request"),
+            count(requests.get, "GET request"),
+            HumanCount(requests.other),
+            requests.failed,
+        ));
+    }
+    // A round of many that did nothing says nothing.
+    if arguments.follow.is_none() || report.batches > 0 {
+        say(&text)?;
+    }
+    Ok(judge(&report, &session, arguments, &messages))
+}
+
+/// Says what was not converted, and tells the exit code that follows.
+fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, messages: &Messages) -> Exit {
+    let mut exit = Exit::Done;
+    let recovered = &report.recovered;
+    if !recovered.runners.is_empty() {
+        messages.note(&format!(
+            "{} did not end well: {} taken back, {} removed",
+            count(recovered.runners.len() as u64, "earlier run"),
+            count_of(recovered.batches, "batch", "batches"),
+            count(recovered.files_removed, "file"),
+        ));
+    }
+    for (runner, objects) in &report.passed.claimed {
+        messages.note(&format!(
+            "{} left to another run that converts them now: {runner}; `s3log convert --status` says more",
+            count(*objects, "object")
+        ));
+    }
+    say_archived(report.archived, messages);
+    say_names_unused(session, messages);
+    if report.passed.changed_count > 0 {
+        exit = Exit::Incomplete;
+        say_passed(&report.passed.changed, report.passed.changed_count, messages);
+    }
+    let unreadable = session.progress().unreadable();
+    if !unreadable.is_empty() {
+        exit = Exit::Incomplete;
+        say_unreadable(&unreadable, session.progress().unreadable_count(), messages);
+    }
+    let counts = report.counts;
+    let limit = arguments.behaviour.reject_limit();
+    if counts.objects > 0 && counts.rows + counts.duplicates == 0 && counts.rejects > 0 {
+        exit = Exit::Incomplete;
+        say_no_record(counts.objects, messages);
+    } else if counts.rejects > 0 {
+        let lines = match counts.rejects {
+            1 => "1 line is no record".to_owned(),
+            many => format!("{} lines are no records", HumanCount(many)),
+        };
+        let hint = match &arguments.rejects {
+            Some(place) => format!("they are in {place}; `s3log check` says why"),
+            None => "`s3log check` says why; --rejects keeps such lines".to_owned(),
+        };
+        if limit.is_exceeded(counts.rows, counts.rejects) {
+            exit = Exit::Incomplete;
+            messages.incomplete(&format!("{lines}, and at most {limit} may be rejected"), Some(&hint));
+        } else {
+            messages.warning(&lines, Some(&hint));
+        }
+    }
+    if report.stopped {
+        messages.note("--max-runtime is over: run again to go on");
+    }
+    exit
+}
+
+fn say_passed(changed: &[String], all: u64, messages: &Messages) {
+    const NAMED: usize = 5;
+    for name in changed.iter().take(NAMED) {
+        messages.incomplete(&format!("`{name}`: it was written again since it was converted"), None);
+    }
+    if all > 0 {
+        messages.incomplete(
+            &format!("{} changed, and converted as they were before", count(all, "object")),
+            Some("the dataset has the records of the earlier version; give new versions other names, or convert into a new dataset"),
+        );
+    }
+}
+
+fn options(arguments: &ConvertArgs, messages: &Messages) -> Result<ConvertOptions, Failure> {
+    let key = match (&arguments.ip_key, arguments.anonymize_ip) {
+        (Some(path), AnonymizeIp::Keyed) => {
+            let (key, warning) = AddressKey::from_file(path)?;
+            if let Some(warning) = warning {
+                messages.warning(&warning.to_string(), None);
+            }
+            Some(key)
+        }
+        (Some(_), _) => return Err(Failure::usage("--ip-key goes with --anonymize-ip keyed")),
+        (None, AnonymizeIp::Keyed) => {
+            return Err(Failure::usage("--anonymize-ip keyed needs a key")
+                .with_hint("`openssl rand -hex 32 > ip.key` makes one; then --ip-key ip.key"));
+        }
+        (None, _) => None,
+    };
+    let privacy = Privacy::new(arguments.redact_uri, arguments.anonymize_ip, key.as_ref())?;
+    let default = ConvertOptions::default();
+    let memory = arguments.behaviour.memory.map(|size| size.0);
+    Ok(ConvertOptions {
+        partition_by: arguments.partition_by,
+        target_size: arguments.target_size.map_or(default.target_size, |size| size.0 as u64),
+        compression: arguments.compression,
+        bloom: arguments.bloom.clone(),
+        shard: arguments.shard,
+        rejects: arguments.rejects.clone(),
+        privacy: Arc::new(privacy),
+        dedupe: arguments.dedupe.is_some(),
+        memory: memory.unwrap_or_else(|| default.memory.min(memory::default_limit())),
+        batch_objects: arguments.batch_objects.unwrap_or(default.batch_objects),
+        batch_bytes: arguments.batch_size.map_or(default.batch_bytes, |size| size.0 as u64),
+    })
+}
+
+fn report_text(dest: &str, report: &ConvertReport, dedupe: bool, elapsed: Duration) -> String {
+    let counts = &report.counts;
+    let mut text = String::new();
+    let mut line = |heading: &str, what: String| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{heading:<10} {what}");
+    };
+    line(
+        "dataset",
+        format!("{dest}: {} in {}", count(report.dataset_rows, "row"), count(report.dataset_files, "file")),
+    );
+    let mut objects = format!("{} converted, {}", HumanCount(counts.objects), HumanBytes(counts.bytes));
+    if report.passed.converted > 0 {
+        let _ = write!(objects, "; {} already there", HumanCount(report.passed.converted));
+    }
+    line("objects", objects);
+    line("files", format!("{} written, {}", HumanCount(report.files), HumanBytes(report.file_bytes)));
+    line("time", format!("{:.3} s", elapsed.as_secs_f64()));
+    let duplicates = if dedupe { format!(" + {}", HumanCount(counts.duplicates)) } else { String::new() };
+    let _ = writeln!(
+        text,
+        "lines = rows + rejects{}: {} = {} + {}{duplicates}",
+        if dedupe { " + duplicates" } else { "" },
+        HumanCount(counts.lines),
+        HumanCount(counts.rows),
+        HumanCount(counts.rejects),
+    );
+    text
+}
+
+fn report_json(report: &ConvertReport, elapsed: Duration) -> String {
+    let counts = &report.counts;
+    let numbers = [
+        ("objects", counts.objects),
+        ("bytes", counts.bytes),
+        ("lines", counts.lines),
+        ("rows", counts.rows),
+        ("rejects", counts.rejects),
+        ("duplicates", counts.duplicates),
+        ("batches", report.batches),
+        ("files", report.files),
+        ("file_bytes", report.file_bytes),
+        ("objects_already_converted", report.passed.converted),
+        ("objects_changed", report.passed.changed_count),
+        ("objects_claimed_by_others", report.passed.claimed.values().sum()),
+        ("objects_of_other_shards", report.passed.other_shards),
+        ("objects_unreadable", report.unreadable),
+        ("objects_archived", report.archived),
+        ("objects_pruned", report.pruned),
+        ("dataset_rows", report.dataset_rows),
+        ("dataset_files", report.dataset_files),
+    ];
+    let numbers: Vec<_> = numbers.iter().map(|(name, number)| format!("\"{name}\":{number}")).collect();
+    format!("{{{},\"stopped\":{},\"seconds\":{:.3}}}\n", numbers.join(","), report.stopped, elapsed.as_secs_f64())
+}
+
+fn plan_text(dest: &str, plan: &ConvertPlan) -> String {
+    let state = if plan.exists { "" } else { " (new)" };
+    format!(
+        "{:<10} {dest}{state}\n{:<10} {} to convert, {}, in {}; {} already there\n",
+        "dataset",
+        "objects",
+        HumanCount(plan.objects),
+        HumanBytes(plan.bytes),
+        count_of(plan.batches, "batch", "batches"),
+        HumanCount(plan.passed.converted),
+    )
+}
+
+fn plan_json(plan: &ConvertPlan) -> String {
+    format!(
+        "{{\"exists\":{},\"objects\":{},\"bytes\":{},\"batches\":{},\"objects_already_converted\":{},\"objects_changed\":{},\"objects_claimed_by_others\":{},\"objects_of_other_shards\":{},\"objects_archived\":{},\"objects_pruned\":{}}}\n",
+        plan.exists,
+        plan.objects,
+        plan.bytes,
+        plan.batches,
+        plan.passed.converted,
+        plan.passed.changed_count,
+        plan.passed.claimed.values().sum::<u64>(),
+        plan.passed.other_shards,
+        plan.archived,
+        plan.pruned,
+    )
+}
+
+fn count_of(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", HumanCount(number), if number == 1 { one } else { many })
+}
+
+/// Writes to standard output in one piece.
+pub(super) fn say(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::from_output)
+}

@@ -1,0 +1,288 @@
+//! Small files of days that are over become larger ones, by the same protocol as everything else.
+//!
+//! A batch takes some files of one folder, merges them in the order of time, and commits the new file in their place. Then the
+//! old ones get out of the way: readers that know them from before find them under another name for an hour.
+
+use super::destination::Placed;
+use super::merge::merge;
+use super::options::ConvertOptions;
+use super::recovery::{Recovered, abandon_all, now, recover, remove_files_of, sweep};
+use super::stop::Stop;
+use super::tidy::{remove_replaced, tidy};
+use crate::dataset::{
+    BatchCounts, Begin, Commit, DataFile, DatasetSettings, DatasetTable, Entry, Ledger, Place, Runner, State, Work,
+};
+use crate::error::{Error, ErrorKind};
+use crate::schema::TextLayout;
+use crate::session::Session;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How a dataset is compacted.
+#[derive(Clone, Debug)]
+pub struct CompactOptions {
+    /// Only days that ended before this instant: microseconds from 1970 in UTC.
+    pub until: i64,
+    /// About how many bytes a file has at most, how it is compressed, which columns have Bloom filters, and memory.
+    pub files: ConvertOptions,
+    /// Whether to say what would be done, and do nothing.
+    pub dry_run: bool,
+}
+
+/// What was merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompactReport {
+    /// Files that were replaced.
+    pub replaced: u64,
+    /// Their bytes.
+    pub replaced_bytes: u64,
+    /// Files in their place.
+    pub files: u64,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Rows of both.
+    pub rows: u64,
+    /// Files that others merge at this moment.
+    pub claimed: u64,
+    /// Files that were replaced before, and are gone for good now.
+    pub removed: u64,
+    /// What was done about runners that were gone.
+    pub recovered: Recovered,
+    /// Whether it was told to stop before everything was merged.
+    pub stopped: bool,
+}
+
+/// A file of at least so many parts of the target size is left as it is.
+const SMALL: u64 = 2;
+
+/// Merges small files of days that are over.
+///
+/// # Errors
+///
+/// When there is no dataset, or it cannot be read or written. Then nothing is half done.
+pub async fn compact(
+    session: &Session,
+    dest: &str,
+    options: &CompactOptions,
+    stop: &Stop,
+) -> Result<CompactReport, Error> {
+    options.files.check_bloom()?;
+    let place = Place::of(dest, session.stores()).await?;
+    if DatasetSettings::read(&place).await?.is_none() {
+        return Err(Error::new(ErrorKind::NotFound, "there is no dataset")
+            .in_object(place.name())
+            .with_hint("`s3log convert SOURCE --to DEST` makes one"));
+    }
+    if options.dry_run {
+        let ledger = Ledger::load(&place).await?;
+        let mut report = CompactReport::default();
+        for group in groups(&ledger.state, options, &mut report.claimed) {
+            report.replaced += group.len() as u64;
+            report.replaced_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
+            report.rows += group.iter().map(|file| file.rows).sum::<u64>();
+            report.files += 1;
+        }
+        return Ok(report);
+    }
+    let runner = Runner::start(&place, &now()).await?;
+    let ledger = Ledger::load(runner.place()).await?;
+    let mut run = Compaction { session, options, stop, runner, ledger, begun: 0, report: CompactReport::default() };
+    let done = run.all().await;
+    run.end(done).await
+}
+
+struct Compaction<'a> {
+    session: &'a Session,
+    options: &'a CompactOptions,
+    stop: &'a Stop,
+    runner: Runner,
+    ledger: Ledger,
+    begun: u64,
+    report: CompactReport,
+}
+
+impl Compaction<'_> {
+    async fn all(&mut self) -> Result<(), Error> {
+        self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
+        let mut claimed = 0;
+        let groups = groups(&self.ledger.state, self.options, &mut claimed);
+        self.report.claimed = claimed;
+        for group in groups {
+            if self.stop.is_told() {
+                self.report.stopped = true;
+                break;
+            }
+            self.merge(group).await?;
+            tidy(&mut self.ledger, &self.runner).await?;
+        }
+        self.report.removed = remove_replaced(&self.runner).await?;
+        Ok(())
+    }
+
+    async fn merge(&mut self, group: Vec<DataFile>) -> Result<(), Error> {
+        self.begun += 1;
+        let batch = format!("{}-{}", self.runner.name(), self.begun);
+        let paths: Vec<String> = group.iter().map(|file| file.path.clone()).collect();
+        let work = Work::Compact { files: paths.clone() };
+        let are_free = |state: &State| {
+            let taken = claimed_files(state);
+            match paths.iter().all(|path| state.files.contains_key(path) && !taken.contains(path.as_str())) {
+                true => Ok(()),
+                false => Err(Error::new(ErrorKind::Conflict, "others have taken these files")),
+            }
+        };
+        let entry = Entry::Begin(Begin { batch: batch.clone(), work });
+        match self.ledger.append(self.runner.name(), now(), entry, &are_free).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                self.report.claimed += group.len() as u64;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        let folder = paths.first().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder).to_owned();
+        let table = DatasetTable::of_records(self.runner.place(), &self.ledger.state, TextLayout::Views)?;
+        let destination = Arc::new(Placed::new(self.runner.place().clone(), self.runner.uploads().clone()));
+        let files = tokio::select! {
+            files = merge(self.session, &table, group.clone(), destination, &batch, &folder, &self.options.files) => files?,
+            () = self.stop.told_now() => return Err(Error::new(ErrorKind::Interrupted, "stopped")),
+        };
+        let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<u64>();
+        if rows(&files) != rows(&group) {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("{} rows were to be merged, and {} were", rows(&group), rows(&files)),
+            )
+            .in_object(self.runner.place().name_of(&folder))
+            .with_hint("nothing was committed; this is a bug, please report it"));
+        }
+        self.report.replaced += group.len() as u64;
+        self.report.replaced_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
+        self.report.files += files.len() as u64;
+        self.report.file_bytes += files.iter().map(|file| file.bytes).sum::<u64>();
+        self.report.rows += rows(&files);
+        let counts = BatchCounts { rows: rows(&files), ..BatchCounts::default() };
+        let commit = Commit { batch: batch.clone(), files, reject_files: Vec::new(), counts, sources: None };
+        let is_open = |state: &State| match state.open.contains_key(&batch) {
+            true => Ok(()),
+            false => {
+                Err(Error::new(ErrorKind::Conflict, "another runner took this one to be gone, and took its batch back")
+                    .with_hint("run again: nothing is lost"))
+            }
+        };
+        self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
+        sweep(&mut self.ledger, &self.runner, &batch).await
+    }
+
+    async fn end(mut self, done: Result<(), Error>) -> Result<CompactReport, Error> {
+        let Err(error) = done else {
+            self.runner.end().await?;
+            return Ok(self.report);
+        };
+        if self.take_back().await.is_ok() && self.runner.place().is_local() {
+            drop(self.runner.end().await);
+        }
+        Err(error)
+    }
+
+    async fn take_back(&mut self) -> Result<(), Error> {
+        self.runner.uploads().close();
+        self.ledger.refresh().await?;
+        let name = self.runner.name().to_owned();
+        abandon_all(&mut self.ledger, &self.runner, &name, "its runner stopped").await?;
+        remove_files_of(&self.ledger, self.runner.place(), self.session.stores(), &name).await?;
+        let unswept: Vec<String> = self.ledger.state.unswept.keys().cloned().collect();
+        for batch in unswept.iter().filter(|batch| batch.starts_with(&name)) {
+            sweep(&mut self.ledger, &self.runner, batch).await?;
+        }
+        Ok(())
+    }
+}
+
+fn claimed_files(state: &State) -> BTreeSet<&str> {
+    let compactions = state.open.values().filter_map(|open| match &open.work {
+        Work::Compact { files } => Some(files),
+        Work::Convert { .. } => None,
+    });
+    compactions.flatten().map(String::as_str).collect()
+}
+
+/// Files that are worth merging: of one folder, small, together of about the target size, at least two.
+fn groups(state: &State, options: &CompactOptions, claimed: &mut u64) -> Vec<Vec<DataFile>> {
+    let taken = claimed_files(state);
+    let target = options.files.target_size.max(1);
+    let mut folders: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
+    for file in state.files.values() {
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let day_ends = file.max_time.div_euclid(DAY).saturating_add(1).saturating_mul(DAY);
+        if day_ends > options.until || file.bytes >= target / SMALL {
+            continue;
+        }
+        if taken.contains(file.path.as_str()) {
+            *claimed += 1;
+            continue;
+        }
+        folders.entry(folder).or_default().push(file);
+    }
+    let mut groups = Vec::new();
+    for mut files in folders.into_values() {
+        files.sort_by(|a, b| (a.min_time, &a.path).cmp(&(b.min_time, &b.path)));
+        let mut group: Vec<DataFile> = Vec::new();
+        for file in files {
+            let bytes: u64 = group.iter().map(|file| file.bytes).sum();
+            if !group.is_empty() && (bytes + file.bytes > target || group.len() >= FILES) {
+                groups.push(std::mem::take(&mut group));
+            }
+            group.push(file.clone());
+        }
+        groups.push(group);
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
+
+/// Files that are merged at once: each is open, with a row group of its own in memory.
+const FILES: usize = 256;
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(files: &[(&str, u64, i64)]) -> State {
+        let mut state = State::default();
+        for (path, bytes, day) in files {
+            let file = DataFile {
+                path: (*path).to_owned(),
+                rows: 1,
+                bytes: *bytes,
+                min_time: day * DAY,
+                max_time: day * DAY + 5,
+            };
+            state.files.insert(file.path.clone(), file);
+        }
+        state
+    }
+
+    #[test]
+    fn small_files_of_closed_days_are_grouped() {
+        let mut options = CompactOptions { until: 3 * DAY, files: ConvertOptions::default(), dry_run: true };
+        options.files.target_size = 100;
+        let state = state(&[
+            ("day=1/a", 10, 1),
+            ("day=1/b", 20, 1),
+            ("day=1/c", 60, 1),
+            ("day=1/d", 49, 1),
+            ("day=1/e", 49, 1),
+            ("day=2/a", 10, 2),
+            ("day=3/a", 10, 3),
+            ("day=3/b", 10, 3),
+        ]);
+        let groups = groups(&state, &options, &mut 0);
+        let names: Vec<Vec<&str>> =
+            groups.iter().map(|group| group.iter().map(|file| file.path.as_str()).collect()).collect();
+        assert_eq!(names, [vec!["day=1/a", "day=1/b", "day=1/d"]]);
+    }
+}

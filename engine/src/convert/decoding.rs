@@ -1,0 +1,102 @@
+//! Blocks of lines into batches: the stage that runs in parallel.
+
+use super::partition::{self, Part};
+use crate::decode::{Block, Counts, LogsDecoder, Part as BlockPart, RejectsDecoder};
+use crate::error::Error;
+use crate::schema::{LogsColumn, RejectsColumn, TextLayout};
+use arrow::array::RecordBatch;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A transformation of every batch of records that keeps its schema and its number of rows.
+pub(crate) type PerBlock = Arc<dyn Fn(RecordBatch) -> Result<RecordBatch, Error> + Send + Sync>;
+
+/// What stands in a block.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) records: Records,
+    pub(super) rejects: Option<RecordBatch>,
+    pub(super) counts: Counts,
+    /// Lines, blank ones too, counted by their ends.
+    pub(super) line_ends: u64,
+    /// Bytes of the block.
+    pub(super) bytes: usize,
+}
+
+/// The records of a block.
+#[derive(Debug)]
+pub(super) enum Records {
+    /// All of them.
+    Whole(RecordBatch),
+    /// By partition.
+    Split(Vec<Part>),
+}
+
+/// Decodes blocks, several at once.
+pub(super) struct Decoding {
+    pub(super) max_line: usize,
+    pub(super) wants_rejects: bool,
+    pub(super) per_block: Option<PerBlock>,
+    pub(super) reject_block: Option<PerBlock>,
+    /// Whether records are split by partition, and by bucket too; not if they are looked at in order before.
+    pub(super) splits: Option<bool>,
+    /// Decoders that wait; each keeps buffers of its own.
+    pub(super) decoders: Mutex<Vec<LogsDecoder>>,
+}
+
+impl Decoding {
+    pub(super) fn decode(&self, block: &Block) -> Result<Decoded, Error> {
+        let mut decoder = self.decoder();
+        let before = decoder.counts();
+        let batch = decoder.decode(block);
+        let counts = decoder.counts() - before;
+        self.decoders.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+        let batch = match &self.per_block {
+            Some(transform) => transform(batch?)?,
+            None => batch?,
+        };
+        let records = match self.splits {
+            Some(by_bucket) => Records::Split(partition::split(batch, by_bucket)?),
+            None => Records::Whole(batch),
+        };
+        let rejects = match self.wants_rejects && counts.rejects > 0 {
+            true => Some(self.rejects(block)?),
+            false => None,
+        };
+        Ok(Decoded { records, rejects, counts, line_ends: line_ends(block), bytes: block.bytes().len() })
+    }
+
+    fn decoder(&self) -> LogsDecoder {
+        let waiting = self.decoders.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        waiting.unwrap_or_else(|| {
+            let columns: Vec<_> = (0..LogsColumn::COUNT).collect();
+            LogsDecoder::new(&columns, TextLayout::Views).with_max_line(self.max_line).without_equal_object_keys()
+        })
+    }
+
+    fn rejects(&self, block: &Block) -> Result<RecordBatch, Error> {
+        let columns: Vec<_> = (0..RejectsColumn::ALL.len()).collect();
+        let decoder = RejectsDecoder::new(&columns, TextLayout::Views).with_max_line(self.max_line);
+        let batch = decoder.with_compact(true).decode(block)?;
+        match &self.reject_block {
+            Some(transform) => transform(batch),
+            None => Ok(batch),
+        }
+    }
+}
+
+/// Lines of a block, counted without the help of what parses them.
+fn line_ends(block: &Block) -> u64 {
+    if block.too_long().is_some() {
+        return 1;
+    }
+    let mut count = 0;
+    let mut rest = block.parts();
+    while let [part, others @ ..] = rest {
+        let end = others.first().map_or(block.bytes().len(), BlockPart::start);
+        let bytes = &block.bytes()[part.start()..end];
+        count += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        count += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
+        rest = others;
+    }
+    count
+}

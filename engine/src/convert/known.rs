@@ -1,0 +1,90 @@
+//! The records that a dataset has already, for whoever looks for duplicates.
+
+use super::dedupe::{IDENTITY_COLUMNS, KnownIdentities, hash_batch};
+use crate::dataset::{DataFile, Place, REPLACED, State};
+use crate::error::{Error, ErrorKind};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Reads identities out of committed files, a day at a time.
+#[derive(Debug)]
+pub(super) struct CommittedIdentities {
+    place: Place,
+    files: Vec<DataFile>,
+}
+
+impl CommittedIdentities {
+    pub(super) fn new(place: Place, state: &State) -> Self {
+        Self { place, files: state.files.values().cloned().collect() }
+    }
+}
+
+#[async_trait]
+impl KnownIdentities for CommittedIdentities {
+    async fn load(&mut self, day: i32, into: &mut (dyn FnMut(u128) -> Result<(), Error> + Send)) -> Result<(), Error> {
+        let of_day = |file: &&DataFile| {
+            let micros = 86_400_000_000;
+            file.min_time.div_euclid(micros) <= i64::from(day) && i64::from(day) <= file.max_time.div_euclid(micros)
+        };
+        for file in self.files.iter().filter(of_day) {
+            let cannot = |error: ParquetError| {
+                Error::new(ErrorKind::Unreadable, "it cannot be read, to know which records are in it")
+                    .in_object(self.place.name_of(&file.path))
+                    .with_source(error)
+            };
+            let input = PlacedFile { place: self.place.clone(), path: file.path.clone(), bytes: file.bytes };
+            let builder = ParquetRecordBatchStreamBuilder::new(input).await.map_err(cannot)?;
+            let mask = ProjectionMask::columns(builder.parquet_schema(), IDENTITY_COLUMNS.iter().copied());
+            let mut batches = builder.with_projection(mask).build().map_err(cannot)?;
+            while let Some(batch) = batches.try_next().await.map_err(cannot)? {
+                hash_batch(&batch)?.into_iter().flatten().try_for_each(&mut *into)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file of a dataset, for the reader of Parquet.
+#[derive(Clone, Debug)]
+pub(super) struct PlacedFile {
+    place: Place,
+    path: String,
+    bytes: u64,
+}
+
+impl AsyncFileReader for PlacedFile {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        async move {
+            let got = match self.place.get_range(&self.path, range.clone()).await {
+                // It was merged with others meanwhile, and stands there for those who know it from before.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.place.get_range(&format!("{REPLACED}/{}.replaced", self.path), range).await
+                }
+                got => got,
+            };
+            got.map_err(|error| ParquetError::External(Box::new(error)))
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
+        async move {
+            let size = self.bytes;
+            let metadata = ParquetMetaDataReader::new().load_and_finish(&mut *self, size).await?;
+            Ok(Arc::new(metadata))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,69 @@
+//! Sorted files into fewer sorted files.
+
+use super::destination::Destination;
+use super::files::{FileLimits, Files};
+use super::options::ConvertOptions;
+use super::parquet::{Encoders, Format};
+use super::partition::times;
+use super::pipeline::ROW_GROUP_ROWS;
+use super::rows::Rows;
+use super::sorter::ROW;
+use crate::dataset::{DataFile, DatasetTable};
+use crate::error::{Error, ErrorKind};
+use crate::schema::Table;
+use crate::session::Session;
+use datafusion::error::DataFusionError;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use futures::TryStreamExt as _;
+use std::sync::Arc;
+
+/// Merges files of one folder; the new ones stand in it, too. Rows of equal time come in the order of the files.
+pub(super) async fn merge(
+    session: &Session,
+    table: &DatasetTable,
+    files: Vec<DataFile>,
+    destination: Arc<dyn Destination>,
+    batch_id: &str,
+    folder: &str,
+    options: &ConvertOptions,
+) -> Result<Vec<DataFile>, Error> {
+    let state = session.context().state();
+    let scan = table.scan_files(&state, files, None, None, true).map_err(cannot)?;
+    let time = Column::new_with_schema("time", &scan.schema()).map_err(cannot)?;
+    let position = time.index();
+    let Some(ordering) = LexOrdering::new(vec![PhysicalSortExpr::new_default(Arc::new(time))]) else {
+        return Err(Error::new(ErrorKind::Internal, "there is no order to merge by"));
+    };
+    let merged = Arc::new(SortPreservingMergeExec::new(ordering, scan));
+    let mut batches = execute_stream(merged, state.task_ctx()).map_err(cannot)?;
+
+    let metadata = vec![
+        ("s3log.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("s3log.batch".to_owned(), batch_id.to_owned()),
+    ];
+    let format = Format::new(Table::Logs, options.compression, ROW_GROUP_ROWS)
+        .with_bloom_filters(options.bloom.clone())
+        .with_metadata(metadata);
+    let limits = FileLimits::new(options.target_size, options.memory);
+    let encoders = Encoders::new(session.threads())?;
+    let mut files = Files::new(destination, format, batch_id, limits, encoders);
+    let folder = format!("{folder}/");
+    while let Some(batch) = batches.try_next().await.map_err(cannot)? {
+        let of_rows = times(&batch)?;
+        let (Some(first), Some(last)) = (of_rows.first().copied(), of_rows.last().copied()) else { continue };
+        debug_assert!(of_rows.is_sorted(), "column {position} is in order");
+        let weight = batch.get_array_memory_size() + batch.num_rows() * ROW;
+        files.write_sorted(&folder, Rows::all(vec![batch], weight), (first, last)).await?;
+    }
+    files.finish().await
+}
+
+fn cannot(error: DataFusionError) -> Error {
+    match Error::find(&error) {
+        Some(found) => Error::new(found.kind(), found.to_string()),
+        None => Error::new(ErrorKind::Unreadable, "files cannot be merged").with_source(error),
+    }
+}

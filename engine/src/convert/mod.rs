@@ -1,0 +1,39 @@
+//! Log objects into a Parquet dataset.
+//!
+//! ```text
+//! objects in order -> Reader -> blocks -> decode, in parallel -> [deduplicate] -> split by day (and bucket)
+//!     -> Sorter: a window of rows for each partition -> row groups, columns encoded in parallel -> Destination
+//! ```
+//!
+//! Everything that decides which row stands where goes by the order of the objects and by what their lines hold, never by what
+//! was ready first: the same objects give the same files.
+
+mod compact;
+mod decoding;
+mod dedupe;
+mod destination;
+mod files;
+mod known;
+mod merge;
+mod options;
+mod parquet;
+mod partition;
+mod pipeline;
+pub mod privacy;
+mod recovery;
+mod rows;
+mod run;
+mod selection;
+mod sorter;
+mod stop;
+#[cfg(test)]
+mod testing;
+mod tidy;
+
+pub use compact::{CompactOptions, CompactReport, compact};
+pub use options::{ConvertOptions, PartitionBy};
+pub use parquet::Compression;
+pub use recovery::Recovered;
+pub use run::{ConvertPlan, ConvertReport, convert, convert_plan};
+pub use selection::{Passed, Shard};
+pub use stop::Stop;

@@ -1,0 +1,192 @@
+//! The columns of a row group, encoded by a pool of threads.
+//!
+//! Each column is a queue of work that one thread at a time takes from, so what it encodes stays in order, and a thread goes on
+//! with a column's dictionary as long as there is work for it. The dearest columns are handed out first, so that they are not what
+//! everybody waits for at the end. Nothing here waits: whoever wants the result awaits it.
+
+use crate::convert::rows::Rows;
+use crate::error::{Error, ErrorKind};
+use arrow::datatypes::{FieldRef, SchemaRef};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
+use parquet::errors::ParquetError;
+use rayon::ThreadPool;
+use rayon::ThreadPoolBuilder;
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// Threads that encode.
+#[derive(Clone, Debug)]
+pub(in crate::convert) struct Encoders {
+    pool: Arc<ThreadPool>,
+}
+
+impl Encoders {
+    pub(in crate::convert) fn new(threads: usize) -> Result<Self, Error> {
+        let builder = ThreadPoolBuilder::new().num_threads(threads.max(1));
+        let pool = builder.thread_name(|index| format!("encoder-{index}")).build();
+        let pool = pool.map_err(|error| {
+            Error::new(ErrorKind::Internal, "no threads can be started to encode with").with_source(error)
+        })?;
+        Ok(Self { pool: Arc::new(pool) })
+    }
+
+    /// Does something on one of the threads.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = oneshot::channel();
+        self.pool.spawn_fifo(move || {
+            let result = std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()));
+            // Whoever asked may be gone.
+            drop(sender.send(result));
+        });
+        receiver.await.map_err(|_| panicked())?
+    }
+}
+
+/// A row group whose columns are being encoded.
+pub(super) struct Columns {
+    encoders: Encoders,
+    /// The dearest first.
+    columns: Vec<Arc<Column>>,
+}
+
+struct Column {
+    /// Its position in the schema.
+    index: usize,
+    field: FieldRef,
+    queue: Mutex<Queue>,
+    encoder: Mutex<Encoder>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Work>,
+    /// Whether a thread takes from it.
+    is_running: bool,
+}
+
+enum Work {
+    Encode(Arc<Rows>),
+    Close(oneshot::Sender<Result<ArrowColumnChunk, Error>>),
+}
+
+/// What encodes a column; every one of ours is one leaf.
+struct Encoder {
+    writer: Option<ArrowColumnWriter>,
+    failed: Option<Error>,
+}
+
+impl Columns {
+    /// A row group of columns with these encoders, one each. `cost` orders the columns, the dearest first.
+    pub(super) fn new(
+        encoders: Encoders,
+        schema: &SchemaRef,
+        writers: Vec<ArrowColumnWriter>,
+        order: &[usize],
+    ) -> Self {
+        let columns = schema.fields().iter().zip(writers).enumerate().map(|(index, (field, writer))| {
+            let encoder = Mutex::new(Encoder { writer: Some(writer), failed: None });
+            Arc::new(Column { index, field: Arc::clone(field), queue: Mutex::default(), encoder })
+        });
+        let mut columns: Vec<_> = columns.collect();
+        let rank = |index: usize| order.iter().position(|at| *at == index).unwrap_or(order.len());
+        columns.sort_by_key(|column| rank(column.index));
+        Self { encoders, columns }
+    }
+
+    /// Rows that follow.
+    pub(super) fn encode(&self, rows: &Arc<Rows>) {
+        for column in &self.columns {
+            column.add(Work::Encode(Arc::clone(rows)), &self.encoders.pool);
+        }
+    }
+
+    /// The encoded columns, in the order of the schema.
+    pub(super) async fn close(self) -> Result<Vec<ArrowColumnChunk>, Error> {
+        let mut waiting = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let (sender, receiver) = oneshot::channel();
+            column.add(Work::Close(sender), &self.encoders.pool);
+            waiting.push((column.index, receiver));
+        }
+        waiting.sort_by_key(|(index, _)| *index);
+        let mut chunks = Vec::with_capacity(waiting.len());
+        for (_, receiver) in waiting {
+            chunks.push(receiver.await.map_err(|_| panicked())??);
+        }
+        Ok(chunks)
+    }
+}
+
+impl Column {
+    fn add(self: &Arc<Self>, work: Work, pool: &ThreadPool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.push_back(work);
+        if !queue.is_running {
+            queue.is_running = true;
+            let column = Arc::clone(self);
+            pool.spawn_fifo(move || column.work());
+        }
+    }
+
+    /// Does what there is to do.
+    fn work(&self) {
+        let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let work = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(work) = queue.waiting.pop_front() else {
+                    queue.is_running = false;
+                    return;
+                };
+                work
+            };
+            match work {
+                Work::Encode(rows) => {
+                    let encode = AssertUnwindSafe(|| encoder.encode(self.index, &self.field, &rows));
+                    let encoded = std::panic::catch_unwind(encode).unwrap_or_else(|_| Err(panicked()));
+                    if let Err(error) = encoded {
+                        encoder.failed.get_or_insert(error);
+                    }
+                }
+                Work::Close(sender) => {
+                    let close = AssertUnwindSafe(|| encoder.close());
+                    let closed = std::panic::catch_unwind(close).unwrap_or_else(|_| Err(panicked()));
+                    drop(sender.send(closed));
+                }
+            }
+        }
+    }
+}
+
+impl Encoder {
+    fn encode(&mut self, index: usize, field: &FieldRef, rows: &Rows) -> Result<(), Error> {
+        let Some(writer) = self.writer.as_mut().filter(|_| self.failed.is_none()) else { return Ok(()) };
+        for array in rows.column(index)? {
+            for leaf in compute_leaves(field, &array).map_err(cannot_encode)? {
+                writer.write(&leaf).map_err(cannot_encode)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<ArrowColumnChunk, Error> {
+        match (self.failed.take(), self.writer.take()) {
+            (Some(error), _) => Err(error),
+            (None, Some(writer)) => writer.close().map_err(cannot_encode),
+            (None, None) => Err(panicked()),
+        }
+    }
+}
+
+pub(super) fn cannot_encode(error: ParquetError) -> Error {
+    Error::new(ErrorKind::Internal, "a Parquet file cannot be encoded").with_source(error)
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Internal, "a thread that encodes stopped")
+}

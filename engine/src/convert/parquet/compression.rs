@@ -1,0 +1,119 @@
+//! How pages are compressed.
+
+use crate::error::Error;
+use parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
+use std::fmt;
+use std::str::FromStr;
+
+/// A codec, and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Snappy: the one that every reader knows.
+    Snappy,
+    /// LZ4, as a raw block.
+    Lz4,
+    /// Gzip of a level from 1 to 9.
+    Gzip(u8),
+    /// Zstandard of a level from 1 to 22.
+    Zstd(u8),
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self::Zstd(3)
+    }
+}
+
+impl Compression {
+    /// For pages that hardly compress: less effort gives the same size.
+    pub(super) fn light(self) -> Self {
+        match self {
+            Self::Zstd(_) => Self::Zstd(1),
+            Self::Gzip(_) => Self::Gzip(1),
+            other => other,
+        }
+    }
+
+    /// As the library for Parquet calls it.
+    pub(super) fn codec(self) -> Codec {
+        match self {
+            Self::None => Codec::UNCOMPRESSED,
+            Self::Snappy => Codec::SNAPPY,
+            Self::Lz4 => Codec::LZ4_RAW,
+            Self::Gzip(level) => Codec::GZIP(GzipLevel::try_new(level.into()).unwrap_or_default()),
+            Self::Zstd(level) => Codec::ZSTD(ZstdLevel::try_new(level.into()).unwrap_or_default()),
+        }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (name, level) = match text.split_once(':') {
+            Some((name, level)) => (name, Some(level)),
+            None => (text, None),
+        };
+        let level = |default: u8, most: u8| match level {
+            None => Ok(default),
+            Some(level) => match level.parse() {
+                Ok(level) if (1..=most).contains(&level) => Ok(level),
+                _ => Err(Error::invalid(format!("`{level}` is no level of {name}"))
+                    .with_hint(format!("levels of {name} are 1 to {most}"))),
+            },
+        };
+        match name {
+            "zstd" => Ok(Self::Zstd(level(3, 22)?)),
+            "gzip" => Ok(Self::Gzip(level(6, 9)?)),
+            "snappy" if text == name => Ok(Self::Snappy),
+            "lz4" if text == name => Ok(Self::Lz4),
+            "none" if text == name => Ok(Self::None),
+            "snappy" | "lz4" | "none" => Err(Error::invalid(format!("{name} has no levels"))),
+            _ => Err(Error::invalid(format!("`{text}` is no compression"))
+                .with_hint("one of zstd, zstd:1 to zstd:22, gzip, gzip:1 to gzip:9, snappy, lz4, none")),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Snappy => f.write_str("snappy"),
+            Self::Lz4 => f.write_str("lz4"),
+            Self::Gzip(level) => write!(f, "gzip:{level}"),
+            Self::Zstd(level) => write!(f, "zstd:{level}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_levels() {
+        let good =
+            [("zstd", "zstd:3"), ("zstd:22", "zstd:22"), ("gzip", "gzip:6"), ("snappy", "snappy"), ("none", "none")];
+        for (text, shown) in good {
+            let compression: Compression = text.parse().unwrap();
+            assert_eq!(compression.to_string(), shown);
+            assert_eq!(shown.parse::<Compression>().unwrap(), compression);
+            compression.codec();
+        }
+        let bad = [
+            ("zstd:23", "`23` is no level of zstd"),
+            ("zstd:", "`` is no level of zstd"),
+            ("gzip:0", "`0` is no level of gzip"),
+            ("snappy:1", "snappy has no levels"),
+            ("ZIP", "`ZIP` is no compression"),
+        ];
+        for (text, why) in bad {
+            assert_eq!(text.parse::<Compression>().unwrap_err().to_string(), why);
+        }
+        assert_eq!((Compression::Zstd(9).light(), Compression::Lz4.light()), (Compression::Zstd(1), Compression::Lz4));
+    }
+}

@@ -1,0 +1,39 @@
+//! The schema that stands in the files, with what is known of each column.
+
+use crate::schema::{LogsColumn, Table, TextLayout};
+use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
+use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The schema of a table in a file. Text is `Utf8`, since not every reader knows views, and a column keeps its id however the
+/// table grows: its position, from 1.
+pub(super) fn file_schema(table: Table) -> SchemaRef {
+    let fields = table.columns(TextLayout::Plain).into_iter().zip(1..).map(|(column, id)| {
+        let logs_column = match table {
+            Table::Logs => LogsColumn::at(id - 1),
+            Table::Rejects => None,
+        };
+        let title = match logs_column {
+            Some(LogsColumn::Field(field)) => field.title(),
+            _ => "",
+        };
+        let mut description = column.doc.to_owned();
+        if logs_column == Some(LogsColumn::ObjectKey) {
+            description.push(' ');
+            description.push_str(SAME_AS_KEY);
+        }
+        let known = [
+            (PARQUET_FIELD_ID_META_KEY, id.to_string()),
+            ("description", description),
+            ("unit", column.unit.to_owned()),
+            ("aws_title", title.to_owned()),
+        ];
+        let known = known.into_iter().filter(|(_, value)| !value.is_empty());
+        let metadata: HashMap<_, _> = known.map(|(name, value)| (name.to_owned(), value)).collect();
+        ArrowField::new(column.name, column.data_type, column.nullable).with_metadata(metadata)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+const SAME_AS_KEY: &str = "NULL where it is the same as `key`: use coalesce(object_key, key).";

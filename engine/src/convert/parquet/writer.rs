@@ -1,0 +1,283 @@
+//! One Parquet file: row groups behind each other, on their way to a sink.
+//!
+//! What is encoded goes to the sink in a task of its own, while the next row group is encoded.
+
+use super::columns::{Columns, Encoders, cannot_encode};
+use super::properties::Format;
+use crate::convert::destination::FileSink;
+use crate::convert::rows::Rows;
+use crate::error::{Error, ErrorKind};
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriterOptions};
+use parquet::file::writer::SerializedFileWriter;
+use std::io::{self, Write};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+/// Bytes that are handed to a sink at once.
+const PIECE: usize = 1 << 20;
+
+/// Room for bytes on their way to a sink is counted in units of so many.
+const UNIT: usize = 4 << 10;
+
+/// Room for what is encoded and not yet written, shared by several files.
+#[derive(Clone, Debug)]
+pub(in crate::convert) struct OutputRoom {
+    room: Arc<Semaphore>,
+    units: usize,
+}
+
+impl OutputRoom {
+    pub(in crate::convert) fn new(bytes: usize) -> Self {
+        let units = (bytes / UNIT).max(1);
+        Self { room: Arc::new(Semaphore::new(units)), units }
+    }
+
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = bytes.div_ceil(UNIT).clamp(1, self.units) as u32;
+        // Never closed.
+        Arc::clone(&self.room).acquire_many_owned(units).await.ok()
+    }
+}
+
+/// A file that is being written. Dropped before [`ParquetFile::seal`], it is abandoned.
+pub(in crate::convert) struct ParquetFile {
+    encoders: Encoders,
+    batch_schema: SchemaRef,
+    /// Columns, the dearest first.
+    order: Vec<usize>,
+    writer: Option<SerializedFileWriter<Outbox>>,
+    factory: ArrowRowGroupWriterFactory,
+    /// The row group that is being encoded.
+    group: Option<Columns>,
+    groups: usize,
+    /// Bounded by the room that the pieces take up.
+    pieces: mpsc::UnboundedSender<(Bytes, Option<OwnedSemaphorePermit>)>,
+    sending: Sending,
+    room: OutputRoom,
+    bytes: u64,
+    last_group: u64,
+}
+
+/// A file of which everything is on its way to the sink.
+pub(in crate::convert) struct Sealed {
+    /// The bytes of the file.
+    pub(in crate::convert) bytes: u64,
+    sending: Sending,
+}
+
+impl Sealed {
+    /// Once this has come back, the file is complete.
+    pub(in crate::convert) async fn finished(&mut self) -> Result<(), Error> {
+        self.sending.finished().await
+    }
+
+    /// Once this has come back, nothing of the file is written any more.
+    pub(in crate::convert) async fn abandon(self) {
+        self.sending.stop().await;
+    }
+}
+
+impl ParquetFile {
+    /// Begins a file; to be called where tasks can be spawned.
+    pub(in crate::convert) fn new(
+        format: &Format,
+        sink: Box<dyn FileSink>,
+        encoders: Encoders,
+        room: OutputRoom,
+    ) -> Result<Self, Error> {
+        let options =
+            ArrowWriterOptions::new().with_properties(format.properties()?).with_schema_root("log".to_owned());
+        let writer = ArrowWriter::try_new_with_options(Outbox::default(), format.file_schema(), options);
+        let (writer, factory) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(cannot_encode)?;
+        let (pieces, waiting) = mpsc::unbounded_channel();
+        Ok(Self {
+            encoders,
+            batch_schema: format.batch_schema(),
+            order: format.order(),
+            writer: Some(writer),
+            factory,
+            group: None,
+            groups: 0,
+            pieces,
+            sending: Sending(Some(tokio::spawn(send(waiting, sink)))),
+            room,
+            bytes: 0,
+            last_group: 0,
+        })
+    }
+
+    /// Whether a row group is being encoded.
+    pub(in crate::convert) fn is_encoding(&self) -> bool {
+        self.group.is_some()
+    }
+
+    /// Bytes of the row groups that ended.
+    pub(in crate::convert) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes of the row group that ended last.
+    pub(in crate::convert) fn last_row_group(&self) -> u64 {
+        self.last_group
+    }
+
+    /// Rows that follow, in the row group that is being encoded or a new one.
+    pub(in crate::convert) fn encode(&mut self, rows: &Arc<Rows>) -> Result<(), Error> {
+        let group = match &mut self.group {
+            Some(group) => group,
+            group => {
+                let writers = self.factory.create_column_writers(self.groups).map_err(cannot_encode)?;
+                group.insert(Columns::new(self.encoders.clone(), &self.batch_schema, writers, &self.order))
+            }
+        };
+        group.encode(rows);
+        Ok(())
+    }
+
+    /// Ends the row group that is being encoded, and gets it on its way.
+    pub(in crate::convert) async fn end_row_group(&mut self) -> Result<(), Error> {
+        let Some(group) = self.group.take() else { return Ok(()) };
+        self.groups += 1;
+        let chunks = group.close().await?;
+        let size = chunks.iter().map(|chunk| chunk.close().bytes_written as usize).sum();
+        let room = self.room.take(size).await;
+        let writer = self.writer.take().ok_or_else(gone)?;
+        let (writer, pieces) = self.encoders.run(move || append(writer, chunks)).await?;
+        let bytes = writer.bytes_written() as u64;
+        self.last_group = bytes - self.bytes;
+        self.bytes = bytes;
+        self.writer = Some(writer);
+        self.send(pieces, room).await
+    }
+
+    /// Ends the file.
+    pub(in crate::convert) async fn seal(mut self) -> Result<Sealed, Error> {
+        self.end_row_group().await?;
+        let mut writer = self.writer.take().ok_or_else(gone)?;
+        writer.finish().map_err(cannot_encode)?;
+        let bytes = writer.bytes_written() as u64;
+        let pieces = writer.inner_mut().take();
+        self.send(pieces, None).await?;
+        self.pieces.send((Bytes::new(), None)).ok();
+        Ok(Sealed { bytes, sending: self.sending })
+    }
+
+    /// Once this has come back, nothing of the file is written any more.
+    pub(in crate::convert) async fn abandon(self) {
+        self.sending.stop().await;
+    }
+
+    async fn send(&mut self, pieces: Vec<Bytes>, room: Option<OwnedSemaphorePermit>) -> Result<(), Error> {
+        let mut room = room;
+        for piece in pieces {
+            let units = piece.len().div_ceil(UNIT);
+            let share = room.as_mut().and_then(|room| room.split(units.min(room.num_permits())));
+            if self.pieces.send((piece, share)).is_err() {
+                // The task ended early: it says why.
+                return Err(self.sending.finished().await.err().unwrap_or_else(gone));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The task that writes the pieces of a file. It ends with this.
+struct Sending(Option<JoinHandle<Result<(), Error>>>);
+
+impl Sending {
+    /// Waits for its end, once.
+    async fn finished(&mut self) -> Result<(), Error> {
+        let Some(task) = &mut self.0 else { return Err(gone()) };
+        let ended = task.await;
+        self.0 = None;
+        ended.map_err(|error| Error::new(ErrorKind::Internal, "a task that writes stopped").with_source(error))?
+    }
+
+    /// Stops it, and waits until it has.
+    async fn stop(mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+        // How it ended does not matter.
+        drop(self.finished().await);
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Writes pieces until an empty one says that they are all.
+async fn send(
+    mut pieces: mpsc::UnboundedReceiver<(Bytes, Option<OwnedSemaphorePermit>)>,
+    mut sink: Box<dyn FileSink>,
+) -> Result<(), Error> {
+    while let Some((piece, _room)) = pieces.recv().await {
+        if piece.is_empty() {
+            return sink.finish().await;
+        }
+        sink.write(piece).await?;
+    }
+    // The file was abandoned.
+    Ok(())
+}
+
+fn append(
+    mut writer: SerializedFileWriter<Outbox>,
+    chunks: Vec<ArrowColumnChunk>,
+) -> Result<(SerializedFileWriter<Outbox>, Vec<Bytes>), Error> {
+    let mut group = writer.next_row_group().map_err(cannot_encode)?;
+    for chunk in chunks {
+        chunk.append_to_row_group(&mut group).map_err(cannot_encode)?;
+    }
+    group.close().map_err(cannot_encode)?;
+    writer.flush().map_err(|error| cannot_encode(error.into()))?;
+    let pieces = writer.inner_mut().take();
+    Ok((writer, pieces))
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Internal, "a file is written on after it failed")
+}
+
+/// Bytes of a file that are to be sent.
+#[derive(Debug, Default)]
+struct Outbox {
+    full: Vec<Bytes>,
+    open: Vec<u8>,
+}
+
+impl Outbox {
+    fn take(&mut self) -> Vec<Bytes> {
+        if !self.open.is_empty() {
+            self.full.push(std::mem::take(&mut self.open).into());
+        }
+        std::mem::take(&mut self.full)
+    }
+}
+
+impl Write for Outbox {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.open.capacity() == 0 {
+            self.open.reserve_exact(PIECE);
+        }
+        let len = bytes.len().min(PIECE - self.open.len());
+        self.open.extend_from_slice(&bytes[..len]);
+        if self.open.len() == PIECE {
+            self.full.push(std::mem::take(&mut self.open).into());
+        }
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! Which partition of the dataset a row belongs to, and batches cut accordingly.
+
+use crate::error::{Error, ErrorKind};
+use crate::schema::LogsColumn;
+use arrow::array::types::TimestampMicrosecondType;
+use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringViewArray, UInt32Array};
+use arrow::buffer::ScalarBuffer;
+use arrow::compute::take;
+use arrow::datatypes::DataType;
+use s3log_parser::Field;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+const DAY: i64 = 86_400_000_000;
+
+/// What Hive writes for NULL.
+const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// A partition: a day in UTC, and a bucket if the dataset is partitioned by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Partition {
+    /// Days since 1970-01-01.
+    pub(crate) day: i64,
+    pub(crate) bucket: OfBucket,
+}
+
+/// What a partition says of the column `bucket`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum OfBucket {
+    /// Nothing.
+    Any,
+    /// It is NULL.
+    Null,
+    /// It is this.
+    Named(Arc<str>),
+}
+
+impl Partition {
+    /// Its directory below the dataset, with a slash at the end.
+    pub(crate) fn directory(&self) -> String {
+        let day = i32::try_from(self.day).ok().and_then(arrow::temporal_conversions::date32_to_datetime);
+        let mut path = match day {
+            Some(day) => format!("day={}/", day.date()),
+            None => format!("day={NULL_PARTITION}/"),
+        };
+        match &self.bucket {
+            OfBucket::Any => {}
+            OfBucket::Null => path.push_str(&format!("bucket={NULL_PARTITION}/")),
+            OfBucket::Named(name) => {
+                path.push_str("bucket=");
+                encode(name, &mut path);
+                path.push('/');
+            }
+        }
+        path
+    }
+}
+
+/// Percent-encodes whatever some file system or tool could take amiss.
+fn encode(name: &str, path: &mut String) {
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' => path.push(char::from(byte)),
+            _ => {
+                // Writing into a String cannot fail.
+                let _ = write!(path, "%{byte:02X}");
+            }
+        }
+    }
+}
+
+/// Rows of one partition.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) partition: Partition,
+    pub(super) batch: RecordBatch,
+}
+
+/// The column `time` of a batch of `logs`, in microseconds.
+pub(super) fn times(batch: &RecordBatch) -> Result<ScalarBuffer<i64>, Error> {
+    let column = batch.column(Field::Time.index());
+    match column.as_primitive_opt::<TimestampMicrosecondType>() {
+        Some(times) => Ok(times.values().clone()),
+        None => Err(Error::new(ErrorKind::Internal, "a batch has no time in microseconds")),
+    }
+}
+
+/// Cuts a batch into the rows of each partition, in the order in which they are met. A batch of one partition, as nearly all are,
+/// stays as it is; of any other each part has its text copied, since it would keep all of the block in memory.
+pub(super) fn split(batch: RecordBatch, by_bucket: bool) -> Result<Vec<Part>, Error> {
+    let times = times(&batch)?;
+    let Some((first, last)) = bounds(&times) else { return Ok(Vec::new()) };
+    let buckets = match by_bucket {
+        true => Some(buckets(&batch)?.clone()),
+        false => None,
+    };
+    let is_one_day = first.div_euclid(DAY) == last.div_euclid(DAY);
+    let is_one_bucket = buckets.as_ref().is_none_or(|buckets| {
+        let first = of_bucket(buckets, 0);
+        (1..buckets.len()).all(|row| of_bucket(buckets, row) == first)
+    });
+    if is_one_day && is_one_bucket {
+        let partition = partition(first.div_euclid(DAY), buckets.as_ref().map(|buckets| of_bucket(buckets, 0)));
+        return Ok(vec![Part { partition, batch }]);
+    }
+    let mut positions: HashMap<(i64, Option<Option<&str>>), usize> = HashMap::new();
+    let mut found: Vec<(Partition, Vec<u32>)> = Vec::new();
+    for (row, time) in times.iter().enumerate() {
+        let day = time.div_euclid(DAY);
+        let bucket = buckets.as_ref().map(|buckets| of_bucket(buckets, row));
+        let position = *positions.entry((day, bucket)).or_insert_with(|| {
+            found.push((partition(day, bucket), Vec::new()));
+            found.len() - 1
+        });
+        found[position].1.push(row as u32);
+    }
+    let part = |(partition, rows): (Partition, Vec<u32>)| {
+        let rows = UInt32Array::from(rows);
+        let columns = batch.columns().iter().map(|column| take(column, &rows, None).and_then(compacted));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        Ok(Part { partition, batch: RecordBatch::try_new(batch.schema(), columns)? })
+    };
+    found.into_iter().map(part).collect()
+}
+
+/// The column with text of its own, if it is one of views.
+pub(super) fn compacted(column: ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
+    match column.data_type() {
+        DataType::Utf8View => Ok(Arc::new(column.as_string_view().gc())),
+        DataType::List(item) if item.data_type() == &DataType::Utf8View => {
+            let list = column.as_list::<i32>();
+            let values = Arc::new(list.values().as_string_view().gc());
+            let (item, offsets, nulls) = (Arc::clone(item), list.offsets().clone(), list.nulls().cloned());
+            Ok(Arc::new(arrow::array::ListArray::try_new(item, offsets, values, nulls)?))
+        }
+        _ => Ok(column),
+    }
+}
+
+/// The least and the greatest.
+pub(super) fn bounds(times: &[i64]) -> Option<(i64, i64)> {
+    let first = *times.first()?;
+    Some(times.iter().fold((first, first), |(least, greatest), time| (least.min(*time), greatest.max(*time))))
+}
+
+fn buckets(batch: &RecordBatch) -> Result<&StringViewArray, Error> {
+    let column = LogsColumn::Field(Field::Bucket).name();
+    let buckets = batch.column_by_name(column).and_then(|column| column.as_string_view_opt());
+    buckets.ok_or_else(|| Error::new(ErrorKind::Internal, "a batch has no buckets"))
+}
+
+fn of_bucket(buckets: &StringViewArray, row: usize) -> Option<&str> {
+    buckets.is_valid(row).then(|| buckets.value(row))
+}
+
+fn partition(day: i64, bucket: Option<Option<&str>>) -> Partition {
+    let bucket = match bucket {
+        None => OfBucket::Any,
+        Some(None) => OfBucket::Null,
+        Some(Some(name)) => OfBucket::Named(name.into()),
+    };
+    Partition { day, bucket }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::testing::{batch_of, line};
+
+    #[test]
+    fn directories_are_those_of_hive() {
+        let cases = [
+            (0, OfBucket::Any, "day=1970-01-01/"),
+            (-1, OfBucket::Any, "day=1969-12-31/"),
+            (20_780, OfBucket::Named("photos".into()), "day=2026-11-23/bucket=photos/"),
+            (20_780, OfBucket::Named("a/b=c %\u{e9}..".into()), "day=2026-11-23/bucket=a%2Fb%3Dc%20%25%C3%A9../"),
+            (20_780, OfBucket::Null, "day=2026-11-23/bucket=__HIVE_DEFAULT_PARTITION__/"),
+        ];
+        for (day, bucket, directory) in cases {
+            assert_eq!(Partition { day, bucket }.directory(), directory);
+        }
+    }
+
+    fn directories(batch: &RecordBatch, by_bucket: bool) -> Vec<(String, usize)> {
+        let parts = split(batch.clone(), by_bucket).unwrap();
+        parts.iter().map(|part| (part.partition.directory(), part.batch.num_rows())).collect()
+    }
+
+    #[test]
+    fn batches_are_cut_by_day_and_bucket() {
+        let midnight = 20_780 * 86_400;
+        let lines =
+            [(midnight - 1, "a"), (midnight, "a"), (midnight - 1, "b"), (midnight + 86_399, "a"), (midnight, "-")];
+        let text: String = lines.iter().enumerate().map(|(id, (time, bucket))| line(*time, bucket, id)).collect();
+        let batch = batch_of(&text);
+        let days = [("day=2026-11-22/".to_owned(), 2), ("day=2026-11-23/".to_owned(), 3)];
+        assert_eq!(directories(&batch, false), days);
+        let expected = [
+            ("day=2026-11-22/bucket=a/", 1),
+            ("day=2026-11-23/bucket=a/", 2),
+            ("day=2026-11-22/bucket=b/", 1),
+            ("day=2026-11-23/bucket=__HIVE_DEFAULT_PARTITION__/", 1),
+        ];
+        assert_eq!(directories(&batch, true), expected.map(|(path, rows)| (path.to_owned(), rows)));
+        assert_eq!(directories(&batch.slice(0, 0), true), []);
+    }
+
+    #[test]
+    fn a_batch_of_one_partition_stays_as_it_is_and_others_let_go_of_the_block() {
+        let long = "a-bucket-with-a-name-of-more-than-twelve-bytes";
+        let midnight = 20_780 * 86_400;
+        let whole = batch_of(&[line(midnight, long, 0), line(midnight + 1, long, 1)].concat());
+        let parts = split(whole.clone(), true).unwrap();
+        let text = |batch: &RecordBatch| batch.column(Field::Bucket.index()).as_string_view().value(0).as_ptr();
+        assert_eq!(text(&parts[0].batch), text(&whole));
+        let whole = batch_of(&[line(midnight, long, 0), line(midnight - 1, long, 1)].concat());
+        let parts = split(whole.clone(), true).unwrap();
+        assert_eq!(parts.len(), 2);
+        assert_ne!(text(&parts[0].batch), text(&whole));
+    }
+}

@@ -1,0 +1,252 @@
+//! Addresses made anonymous: one, and all of a line.
+
+use super::key::AddressKey;
+use super::redact::REDACTED;
+use crate::error::Error;
+use ipcrypt_rs::IpcryptPfx;
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+/// What becomes of the addresses of those who sent requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnonymizeIp {
+    /// They stay.
+    #[default]
+    None,
+    /// Their networks stay: `192.0.2.7` is `192.0.2.0`, and of IPv6 48 bits are left: `2001:db8:1::`. Of 6to4 addresses
+    /// (`2002::/16`), which have an IPv4 address in those bits, 40 are left.
+    Truncate,
+    /// They are encrypted with a key, and those that share a network before share one after (ipcrypt-pfx). The same
+    /// address with the same key is always the same. Whoever has the key can decrypt them.
+    Keyed,
+    /// They are left out.
+    Drop,
+}
+
+impl AnonymizeIp {
+    /// Every mode.
+    pub const ALL: [Self; 4] = [Self::None, Self::Truncate, Self::Keyed, Self::Drop];
+
+    /// Its name in options and settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Truncate => "truncate",
+            Self::Keyed => "keyed",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+impl fmt::Display for AnonymizeIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for AnonymizeIp {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
+            Error::invalid(format!("`{name}` is no way to make addresses anonymous"))
+                .with_hint("It is one of `none`, `truncate`, `keyed`, `drop`.")
+        })
+    }
+}
+
+/// Makes addresses anonymous.
+pub(super) enum Anonymizer {
+    Truncate,
+    Keyed(Box<Cipher>),
+    Drop,
+}
+
+/// Encrypts addresses, and remembers some: each bit of one takes two blocks of AES, and the same ones come in every
+/// batch.
+pub(super) struct Cipher {
+    cipher: IpcryptPfx,
+    known: Mutex<HashMap<IpAddr, IpAddr>>,
+}
+
+impl Cipher {
+    /// A few megabytes. Then it begins anew.
+    const REMEMBERED: usize = 1 << 16;
+
+    fn encrypt(&self, address: IpAddr) -> IpAddr {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encrypted) = known().get(&address) {
+            return *encrypted;
+        }
+        let encrypted = self.cipher.encrypt_ipaddr(address);
+        let mut known = known();
+        if known.len() >= Self::REMEMBERED {
+            known.clear();
+        }
+        known.insert(address, encrypted);
+        encrypted
+    }
+}
+
+impl Anonymizer {
+    pub(super) fn keyed(key: &AddressKey) -> Self {
+        // It panics if both halves of the key are the same, which no AddressKey has.
+        let cipher = IpcryptPfx::new(*key.bytes());
+        Self::Keyed(Box::new(Cipher { cipher, known: Mutex::default() }))
+    }
+
+    /// A column's text. What is no address may be one in a form that nobody knows, and is left out, too.
+    pub(super) fn text(&self, text: &str) -> Option<String> {
+        self.address(text.parse().ok()?).map(|address| address.to_string())
+    }
+
+    /// An IPv4 address in the clothes of IPv6 (`::ffff:192.0.2.7`) is one of IPv4.
+    fn address(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        match self {
+            Self::Truncate => Some(truncate(address)),
+            Self::Keyed(cipher) => Some(cipher.encrypt(address)),
+            Self::Drop => None,
+        }
+    }
+
+    /// Replaces every address of a text. Says whether there were any; if so, the new text is in `into`.
+    ///
+    /// A line that is no record may have addresses anywhere, so whatever can be read as one is replaced: with a port
+    /// behind it, in brackets, behind a word and a colon, as a part of a longer number. Only `::` stays, which is
+    /// nobody's. Addresses whose colons are percent-encoded are not known.
+    pub(super) fn line(&self, text: &str, into: &mut String) -> bool {
+        into.clear();
+        let mut copied = 0;
+        let mut at = 0;
+        while let Some((address, place)) = next_address(text, at) {
+            at = place.end;
+            into.push_str(&text[copied..place.start]);
+            copied = place.end;
+            // Writing into a String cannot fail.
+            let _ = match self.address(address) {
+                Some(address) => write!(into, "{address}"),
+                None => into.write_str(REDACTED),
+            };
+        }
+        let changed = copied > 0;
+        if changed {
+            into.push_str(&text[copied..]);
+        }
+        changed
+    }
+}
+
+fn truncate(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << 8))),
+        IpAddr::V6(address) => {
+            let is_6to4 = address.segments()[0] == 0x2002;
+            let bits_that_go = if is_6to4 { 128 - 40 } else { 128 - 48 };
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << bits_that_go)))
+        }
+    }
+}
+
+/// The first address at or behind this byte, and where it stands.
+fn next_address(text: &str, from: usize) -> Option<(IpAddr, Range<usize>)> {
+    let bytes = text.as_bytes();
+    let mut before = b' ';
+    for at in from..bytes.len() {
+        let byte = bytes[at];
+        // No group of IPv6 begins in the middle of a word (`std::vector`), no number of IPv4 in the middle of one.
+        if (byte == b':' || byte.is_ascii_hexdigit())
+            && !before.is_ascii_alphanumeric()
+            && let Some((address, end)) = ipv6_at(text, at)
+        {
+            return Some((IpAddr::V6(address), at..end));
+        }
+        if byte.is_ascii_digit()
+            && !before.is_ascii_digit()
+            && let Some((address, end)) = ipv4_at(bytes, at)
+        {
+            return Some((IpAddr::V4(address), at..end));
+        }
+        before = byte;
+    }
+    None
+}
+
+/// The longest IPv6 address that begins here.
+fn ipv6_at(text: &str, start: usize) -> Option<(Ipv6Addr, usize)> {
+    let end = end_of_ipv6(text.as_bytes(), start)?;
+    let address = text[start..end].parse::<Ipv6Addr>().ok()?;
+    // `::` is nobody's, and stands in the names of code.
+    (!address.is_unspecified() || end - start > 2).then_some((address, end))
+}
+
+/// Where the longest IPv6 address that begins here ends, in one pass: a line may hold millions of colons.
+fn end_of_ipv6(bytes: &[u8], start: usize) -> Option<usize> {
+    let is_gap = |at: usize| bytes[at..].starts_with(b"::");
+    let mut at = start;
+    let mut end = None;
+    let (mut groups, mut gap) = (0, is_gap(at));
+    if gap {
+        at += 2;
+        end = Some(at);
+    }
+    let is_whole = |groups: usize, gap: bool| if gap { groups < 8 } else { groups == 8 };
+    loop {
+        let digits = bytes[at..].iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if !(1..=4).contains(&digits) {
+            return end;
+        }
+        if let Some((_, end)) = ipv4_at(bytes, at)
+            && is_whole(groups + 2, gap)
+        {
+            return Some(end);
+        }
+        groups += 1;
+        at += digits;
+        if is_whole(groups, gap) {
+            end = Some(at);
+        }
+        if !gap && is_gap(at) {
+            gap = true;
+            at += 2;
+            if is_whole(groups, gap) {
+                end = Some(at);
+            }
+        } else if groups < 8 && bytes.get(at) == Some(&b':') {
+            at += 1;
+        } else {
+            return end;
+        }
+    }
+}
+
+/// The IPv4 address that begins here: four numbers, zeros in front of them or not.
+fn ipv4_at(bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
+    let mut octets = [0; 4];
+    let mut at = start;
+    for (position, octet) in octets.iter_mut().enumerate() {
+        if position > 0 {
+            if bytes.get(at) != Some(&b'.') {
+                return None;
+            }
+            at += 1;
+        }
+        let digits = bytes[at..].iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+        let number = bytes[at..at + digits].iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+        if !(1..=3).contains(&digits) {
+            return None;
+        }
+        *octet = u8::try_from(number).ok()?;
+        at += digits;
+    }
+    Some((Ipv4Addr::from(octets), at))
+}
+
+#[cfg(test)]
+mod tests;

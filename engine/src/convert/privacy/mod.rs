@@ -1,0 +1,191 @@
+//! What must not get into a dataset: credentials in URIs, and addresses.
+//!
+//! [`Privacy`] rewrites batches before they are written. Two things, each on or off:
+//!
+//! * Secrets are replaced by `REDACTED`: values of [`SECRET_PARAMETERS`] and users in front of hosts, in `request_uri`,
+//!   `referer`, `extra_fields`, and in the `line` of a reject.
+//! * Addresses of requesters are made anonymous ([`AnonymizeIp`]): `remote_ip`, and whatever is an address in
+//!   `extra_fields` and in the `line` of a reject. A `remote_ip` that is no address becomes NULL, since it may be one
+//!   in a form nobody knows.
+//!
+//! Everything else stays as it is. That includes keys (`key`, `object_key`): they name objects, and a key that was
+//! changed would name another one. A client that encodes a presigned URL once too often asks for a key that ends with
+//! its signature; there it stays. `user_agent` and `host_header` stay, too, and so do addresses in URIs: a host there
+//! is a server's address, and what looks like one in a path may be a version.
+
+mod addresses;
+mod columns;
+mod key;
+mod redact;
+mod secrets;
+
+pub use addresses::AnonymizeIp;
+pub use key::{AddressKey, KeyWarning};
+pub use secrets::{SECRET_PARAMETERS, SecretParameter};
+
+use crate::error::Error;
+use addresses::Anonymizer;
+use arrow::array::{Array as _, ArrayRef, RecordBatch, new_null_array};
+use columns::{map_texts, rewrite_texts};
+use redact::{Place, is_candidate, redact};
+use std::fmt;
+use std::sync::Arc;
+
+/// Rewrites batches so that they hold no secrets and no addresses.
+///
+/// ```
+/// use s3log_engine::convert::privacy::{AnonymizeIp, Privacy};
+///
+/// let privacy = Privacy::new(true, AnonymizeIp::Truncate, None)?;
+/// assert_eq!(privacy.describe().to_string(), "redact-uri=yes anonymize-ip=truncate");
+/// # Ok::<(), s3log_engine::Error>(())
+/// ```
+pub struct Privacy {
+    redact_uri: bool,
+    anonymizer: Option<Anonymizer>,
+    description: PrivacyDescription,
+}
+
+impl fmt::Debug for Privacy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Privacy").field(&self.description).finish()
+    }
+}
+
+/// Secrets go, addresses stay.
+impl Default for Privacy {
+    fn default() -> Self {
+        let description = PrivacyDescription { redact_uri: true, anonymize_ip: AnonymizeIp::None, key: None };
+        Self { redact_uri: true, anonymizer: None, description }
+    }
+}
+
+impl Privacy {
+    /// What to do, and for [`AnonymizeIp::Keyed`] the key.
+    ///
+    /// # Errors
+    ///
+    /// If the key is missing, or there is one and nothing is encrypted.
+    pub fn new(redact_uri: bool, anonymize_ip: AnonymizeIp, key: Option<&AddressKey>) -> Result<Self, Error> {
+        let anonymizer = match (anonymize_ip, key) {
+            (AnonymizeIp::Keyed, Some(key)) => Some(Anonymizer::keyed(key)),
+            (AnonymizeIp::Keyed, None) => {
+                return Err(Error::invalid("addresses cannot be encrypted without a key").with_hint("Name a key file."));
+            }
+            (mode, Some(_)) => {
+                let message = format!("a key is given, but addresses are not encrypted: the mode is `{mode}`");
+                return Err(Error::invalid(message).with_hint("The mode `keyed` takes the key."));
+            }
+            (AnonymizeIp::None, None) => None,
+            (AnonymizeIp::Truncate, None) => Some(Anonymizer::Truncate),
+            (AnonymizeIp::Drop, None) => Some(Anonymizer::Drop),
+        };
+        let key = key.map(AddressKey::fingerprint);
+        Ok(Self { redact_uri, anonymizer, description: PrivacyDescription { redact_uri, anonymize_ip, key } })
+    }
+
+    /// What it does, to be kept beside the data.
+    #[must_use]
+    pub fn describe(&self) -> &PrivacyDescription {
+        &self.description
+    }
+
+    /// Whether it leaves every batch as it is.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        !self.redact_uri && self.anonymizer.is_none()
+    }
+
+    /// Rewrites a batch of `logs`, of all columns or some. Columns in which nothing changes are the same arrays.
+    ///
+    /// Arrays of views may still share buffers with what they were made from, secrets included: write their texts, not
+    /// their buffers, or copy them first (`StringViewArray::gc`).
+    ///
+    /// # Errors
+    ///
+    /// If a column has another type than text.
+    pub fn apply(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+        self.rewrite(batch, |name, array| match name {
+            "request_uri" => self.redacted(array, Place::RequestUri),
+            "referer" => self.redacted(array, Place::Referer),
+            "extra_fields" => self.anonymous_lines(&self.redacted(array, Place::Referer)?),
+            "remote_ip" => self.anonymous(array),
+            _ => Ok(Arc::clone(array)),
+        })
+    }
+
+    /// Rewrites a batch of `rejects`, of all columns or some.
+    ///
+    /// # Errors
+    ///
+    /// If a column has another type than text.
+    pub fn apply_to_rejects(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+        self.rewrite(batch, |name, array| match name {
+            "line" => self.anonymous_lines(&self.redacted(array, Place::Line)?),
+            _ => Ok(Arc::clone(array)),
+        })
+    }
+
+    fn rewrite(
+        &self,
+        batch: RecordBatch,
+        column: impl Fn(&str, &ArrayRef) -> Result<ArrayRef, Error>,
+    ) -> Result<RecordBatch, Error> {
+        if self.is_off() {
+            return Ok(batch);
+        }
+        let (schema, mut arrays, rows) = batch.into_parts();
+        for (field, array) in schema.fields().iter().zip(&mut arrays) {
+            *array = column(field.name(), array).map_err(|error| error.in_object(field.name()))?;
+        }
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+    }
+
+    fn redacted(&self, array: &ArrayRef, place: Place) -> Result<ArrayRef, Error> {
+        if !self.redact_uri {
+            return Ok(Arc::clone(array));
+        }
+        rewrite_texts(array, |text, into| is_candidate(text, place) && redact(text, place, into))
+    }
+
+    fn anonymous(&self, array: &ArrayRef) -> Result<ArrayRef, Error> {
+        match &self.anonymizer {
+            None => Ok(Arc::clone(array)),
+            Some(Anonymizer::Drop) => Ok(new_null_array(array.data_type(), array.len())),
+            Some(anonymizer) => map_texts(array, |text| anonymizer.text(text)),
+        }
+    }
+
+    fn anonymous_lines(&self, array: &ArrayRef) -> Result<ArrayRef, Error> {
+        match &self.anonymizer {
+            None => Ok(Arc::clone(array)),
+            Some(anonymizer) => rewrite_texts(array, |text, into| anonymizer.line(text, into)),
+        }
+    }
+}
+
+/// What [`Privacy`] does, without the key: two that are equal make the same of the same batch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PrivacyDescription {
+    /// Whether secrets are replaced.
+    pub redact_uri: bool,
+    /// What becomes of addresses.
+    pub anonymize_ip: AnonymizeIp,
+    /// The key's fingerprint, if there is one.
+    pub key: Option<String>,
+}
+
+impl fmt::Display for PrivacyDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let redact_uri = if self.redact_uri { "yes" } else { "no" };
+        write!(f, "redact-uri={redact_uri} anonymize-ip={}", self.anonymize_ip)?;
+        match &self.key {
+            Some(key) => write!(f, " key={key}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

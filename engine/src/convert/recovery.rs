@@ -1,0 +1,210 @@
+//! Runners that are gone: what they began is taken back, what they committed is finished.
+//!
+//! A batch that was begun and not committed is abandoned in the ledger first. From then on nobody can commit it, so its files may
+//! be removed, and its log objects are free for others. A runner's own file goes last: as long as it is there, whoever
+//! comes next does all of this again, and doing it twice does no harm.
+
+use crate::dataset::{Abandon, Entry, Ledger, Place, Runner, State, Swept, TMP, forget, remove_unfinished};
+use crate::dataset::{REPLACED, SOURCES};
+use crate::error::{Error, ErrorKind};
+use crate::store::Stores;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+/// What was done about runners that are gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Runners that were gone.
+    pub runners: Vec<String>,
+    /// Batches that were taken back: their log objects are converted again.
+    pub batches: u64,
+    /// Files that no commit names, and that were removed.
+    pub files_removed: u64,
+}
+
+/// Takes back what runners left behind that are gone.
+pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Stores) -> Result<Recovered, Error> {
+    let mut recovered = Recovered::default();
+    let others = runner.others().await?;
+    let present: BTreeSet<&str> = others.iter().map(|found| found.file.runner.as_str()).collect();
+    if runner.place().is_local() {
+        let mut present = present.clone();
+        present.insert(runner.name());
+        remove_unfinished(runner.place(), &present, runner.now().await?).await?;
+    }
+    ledger.refresh().await?;
+    let mut gone: BTreeMap<String, Gone> = others
+        .iter()
+        .filter(|found| found.is_gone)
+        .map(|found| {
+            let gone = Gone { uploads: found.file.uploads.clone(), is_certain: found.is_certain };
+            (found.file.runner.clone(), gone)
+        })
+        .collect();
+    // Someone may have removed a runner's file.
+    let begun = ledger.state.open.values().map(|open| &open.runner);
+    let unswept = ledger.state.unswept.values().map(|unswept| &unswept.runner);
+    for name in begun.chain(unswept).filter(|name| !present.contains(name.as_str()) && *name != runner.name()) {
+        gone.entry(name.clone()).or_default();
+    }
+    for (name, gone) in gone {
+        take_back(ledger, runner, stores, &name, gone, &mut recovered).await?;
+        recovered.runners.push(name);
+    }
+    Ok(recovered)
+}
+
+/// A runner that is gone.
+#[derive(Debug, Default)]
+struct Gone {
+    uploads: Vec<(String, String)>,
+    /// Whether it cannot come back.
+    is_certain: bool,
+}
+
+async fn take_back(
+    ledger: &mut Ledger,
+    runner: &Runner,
+    stores: &Stores,
+    name: &str,
+    gone: Gone,
+    recovered: &mut Recovered,
+) -> Result<(), Error> {
+    let place = runner.place();
+    recovered.batches += abandon_all(ledger, runner, name, "its runner is gone").await?;
+    if let Some((bucket, prefix)) = place.bucket() {
+        for (path, id) in gone.uploads {
+            bucket.abort_parts(&Place::key(prefix, &path), &id).await?;
+        }
+    }
+    recovered.files_removed += remove_files_of(ledger, place, stores, name).await?;
+    for batch in swept_by(&ledger.state, name) {
+        sweep(ledger, runner, &batch).await?;
+    }
+    remove_lists_of(ledger, place, name, gone.is_certain).await?;
+    if place.is_local() {
+        for entry in place.list(&format!("{TMP}/{name}"), None).await? {
+            place.delete(&entry.path).await?;
+        }
+    }
+    forget(place, name).await
+}
+
+/// Removes lists of log objects that a runner wrote and that nothing refers to. A runner that only seems to be gone may still begin
+/// a batch with its list, or write a checkpoint with those that it merged, so of such a one only lists of batches go that were
+/// abandoned.
+pub(super) async fn remove_lists_of(
+    ledger: &mut Ledger,
+    place: &Place,
+    runner: &str,
+    is_certain: bool,
+) -> Result<(), Error> {
+    let lists = place.list(&format!("{SOURCES}/{runner}-"), None).await?;
+    if lists.is_empty() {
+        return Ok(());
+    }
+    // Others may have written a checkpoint that refers to them.
+    ledger.reload().await?;
+    let known: BTreeSet<&str> = ledger.state.source_lists().map(|list| list.path.as_str()).collect();
+    for entry in lists {
+        let name = entry.path.rsplit('/').next().unwrap_or_default();
+        let batch = name.trim_end_matches(".parquet").trim_end_matches("-part");
+        let may_go = is_certain || ledger.state.abandoned.contains_key(batch);
+        if may_go && !known.contains(entry.path.as_str()) && !ledger.is_still_read(&entry.path) {
+            place.delete(&entry.path).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Abandons all that a runner has begun; how many batches these are.
+pub(super) async fn abandon_all(ledger: &mut Ledger, runner: &Runner, of: &str, reason: &str) -> Result<u64, Error> {
+    let open = ledger.state.open.iter().filter(|(_, open)| open.runner == of);
+    let batches: Vec<_> = open.map(|(batch, _)| batch.clone()).collect();
+    let mut abandoned = 0;
+    for batch in batches {
+        let entry = Entry::Abandon(Abandon { batch: batch.clone(), reason: reason.to_owned() });
+        let is_open = |state: &State| match state.open.contains_key(&batch) {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Conflict, "someone else took it back, or it was committed")),
+        };
+        match ledger.append(runner.name(), now(), entry, &is_open).await {
+            Ok(()) => abandoned += 1,
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(abandoned)
+}
+
+/// Removes files of batches that a runner did not commit; how many there were. Files are listed only if there may be some.
+pub(super) async fn remove_files_of(
+    ledger: &Ledger,
+    place: &Place,
+    stores: &Stores,
+    runner: &str,
+) -> Result<u64, Error> {
+    let abandoned: Vec<_> = ledger.state.abandoned.values().filter(|batch| batch.runner == runner).collect();
+    if abandoned.is_empty() {
+        return Ok(0);
+    }
+    let mut removed = 0;
+    for entry in place.list("day=", None).await? {
+        if is_of(&entry.path, runner) && !ledger.state.files.contains_key(&entry.path) {
+            place.delete(&entry.path).await?;
+            removed += 1;
+        }
+    }
+    let places: BTreeSet<&String> = abandoned.iter().filter_map(|batch| batch.work.rejects()).collect();
+    for name in places {
+        let rejects = Place::of(name, stores).await?;
+        let committed = ledger.state.reject_files.get(name);
+        let is_committed = |path: &str| committed.is_some_and(|files| files.iter().any(|file| file.path == path));
+        for entry in rejects.list(runner, None).await? {
+            if !is_committed(&entry.path) {
+                rejects.delete(&entry.path).await?;
+                removed += 1;
+            }
+        }
+        // Those that were not whole yet.
+        if rejects.is_local() {
+            for entry in rejects.list(&format!("{TMP}/{runner}"), None).await? {
+                rejects.delete(&entry.path).await?;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether a data file is of a batch of this runner.
+fn is_of(path: &str, runner: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.strip_prefix(runner).is_some_and(|rest| rest.starts_with('-'))
+}
+
+fn swept_by(state: &State, runner: &str) -> Vec<String> {
+    let unswept = state.unswept.iter().filter(|(_, unswept)| unswept.runner == runner);
+    unswept.map(|(batch, _)| batch.clone()).collect()
+}
+
+/// Gets files that a batch replaced out of the way. Readers that still know them find them there.
+pub(super) async fn sweep(ledger: &mut Ledger, runner: &Runner, batch: &str) -> Result<(), Error> {
+    let Some(unswept) = ledger.state.unswept.get(batch).cloned() else { return Ok(()) };
+    for path in &unswept.files {
+        runner.place().rename(path, &format!("{REPLACED}/{path}.replaced")).await?;
+    }
+    let entry = Entry::Swept(Swept { batch: batch.to_owned() });
+    let is_left = |state: &State| match state.unswept.contains_key(batch) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Conflict, "someone else did it")),
+    };
+    match ledger.append(runner.name(), now(), entry, &is_left).await {
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+        done => done,
+    }
+}
+
+/// In RFC 3339.
+pub(super) fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}

@@ -1,0 +1,62 @@
+//! Rows on their way into a file: in order, of one batch or of several.
+
+use crate::error::Error;
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::interleave;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Rows in the order in which they are to be written.
+///
+/// Nothing is copied until a column is asked for, by the thread that encodes it.
+#[derive(Debug)]
+pub(super) struct Rows {
+    batches: Vec<RecordBatch>,
+    /// The batch and the number of each row; or all rows of one batch after the other.
+    picks: Option<Vec<(usize, usize)>>,
+    rows: usize,
+    weight: usize,
+    /// The room that they take up while they wait.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Rows {
+    /// All rows of these batches, which weigh so many bytes.
+    pub(super) fn all(batches: Vec<RecordBatch>, weight: usize) -> Self {
+        let rows = batches.iter().map(RecordBatch::num_rows).sum();
+        Self { batches, picks: None, rows, weight, _room: None }
+    }
+
+    /// Some rows of these batches: each by its batch and its number there.
+    pub(super) fn picked(batches: Vec<RecordBatch>, picks: Vec<(usize, usize)>, weight: usize) -> Self {
+        Self { batches, rows: picks.len(), picks: Some(picks), weight, _room: None }
+    }
+
+    /// Keeps room until they are dropped.
+    pub(super) fn hold(&mut self, room: Option<OwnedSemaphorePermit>) {
+        self._room = room;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// About how many bytes they keep in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// A column, in pieces.
+    pub(super) fn column(&self, index: usize) -> Result<Vec<ArrayRef>, Error> {
+        let Some(picks) = &self.picks else {
+            return Ok(self.batches.iter().map(|batch| ArrayRef::clone(batch.column(index))).collect());
+        };
+        let columns: Vec<&dyn Array> = self.batches.iter().map(|batch| batch.column(index).as_ref()).collect();
+        // Of a column that a log does not have there is nothing to gather.
+        if let Some(first) = columns.first()
+            && columns.iter().all(|column| column.null_count() == column.len())
+        {
+            return Ok(vec![arrow::array::new_null_array(first.data_type(), picks.len())]);
+        }
+        Ok(vec![interleave(&columns, picks)?])
+    }
+}

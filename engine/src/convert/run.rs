@@ -1,0 +1,544 @@
+//! A run: takes batches of log objects, converts them, commits them, until nothing is left.
+
+use super::decoding::PerBlock;
+use super::dedupe::Deduplicator;
+use super::destination::{Destination, Placed};
+use super::known::CommittedIdentities;
+use super::options::{ConvertOptions, PartitionBy};
+use super::pipeline::{Deduplicate, Job, Layout, Outcome, write_records};
+use super::privacy::Privacy;
+use super::recovery::{Recovered, abandon_all, now, recover, remove_files_of, remove_lists_of};
+use super::selection::{Candidate, Candidates, Passed, Selection, no_standard_input};
+use super::stop::Stop;
+use super::tidy::tidy;
+use crate::dataset::{
+    BatchCounts, Begin, Commit, DatasetSettings, Entry, Ledger, OpenBatch, Place, Runner, SETTINGS, SOURCES, Source,
+    SourceList, State, Work, write_list,
+};
+use crate::error::{Error, ErrorKind};
+use crate::session::Session;
+use arrow::array::RecordBatch;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConvertReport {
+    /// What became of the lines of this run.
+    pub counts: BatchCounts,
+    /// Batches that were committed.
+    pub batches: u64,
+    /// Files that were written.
+    pub files: u64,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Log objects that were passed by.
+    pub passed: Passed,
+    /// Log objects that have to be restored from an archive first.
+    pub archived: u64,
+    /// Log objects that cannot be of the wanted times, by their names.
+    pub pruned: u64,
+    /// Log objects that could not be read; [`Session::progress`] names them.
+    pub unreadable: u64,
+    /// What was done about runners that were gone.
+    pub recovered: Recovered,
+    /// Whether it was told to stop before everything was converted.
+    pub stopped: bool,
+    /// Rows of the dataset now.
+    pub dataset_rows: u64,
+    /// Files of the dataset now.
+    pub dataset_files: u64,
+}
+
+/// What a run would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConvertPlan {
+    /// Log objects that would be converted.
+    pub objects: u64,
+    /// Their bytes, as stored.
+    pub bytes: u64,
+    /// In how many batches.
+    pub batches: u64,
+    /// Log objects that would be passed by.
+    pub passed: Passed,
+    /// Log objects that have to be restored from an archive first.
+    pub archived: u64,
+    /// Log objects that cannot be of the wanted times, by their names.
+    pub pruned: u64,
+    /// Whether the dataset is there already.
+    pub exists: bool,
+}
+
+/// Converts the log objects of a session into the dataset at `dest`: those that are not in it yet. Times of the session choose
+/// log objects by their names, and these are converted whole.
+///
+/// # Errors
+///
+/// When the dataset cannot be read or written, when its settings are others, or when nothing can be listed. Then nothing is half
+/// done: a batch is in the dataset or not. Log objects that cannot be read are no error, and part of the report.
+pub async fn convert(
+    session: &Session,
+    dest: &str,
+    options: &ConvertOptions,
+    stop: &Stop,
+) -> Result<ConvertReport, Error> {
+    let (place, rejects) = places_of(session, dest, options).await?;
+    let wanted = settings_of(options);
+    let existing = DatasetSettings::read(&place).await?;
+    let is_new = existing.is_none();
+    let settings = match existing {
+        Some(settings) => settings,
+        None => begin_dataset(&place, &wanted).await?,
+    };
+    settings.check(&wanted, &place)?;
+    if let Err(error) = settings.probe(&place).await {
+        if is_new && error.kind() == ErrorKind::Unsupported {
+            place.delete(SETTINGS).await?;
+        }
+        return Err(error);
+    }
+    let runner = Runner::start(&place, &now()).await?;
+    let mut run = Run {
+        session,
+        options,
+        stop,
+        partition_by: PartitionBy::of(&settings.partition_by)?,
+        rejects: rejects.map(|rejects| rejects.for_writer(runner.name())),
+        ledger: Ledger::load(runner.place()).await?,
+        runner,
+        batches_begun: 0,
+        report: ConvertReport::default(),
+    };
+    let done = run.all().await;
+    run.end(done).await
+}
+
+/// What a run would convert, and what not. Writes nothing, and reads no log object.
+///
+/// # Errors
+///
+/// When the dataset cannot be read, or nothing can be listed.
+pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOptions) -> Result<ConvertPlan, Error> {
+    let (place, rejects) = places_of(session, dest, options).await?;
+    let settings = DatasetSettings::read(&place).await?;
+    let ledger = match &settings {
+        Some(settings) => {
+            settings.check(&settings_of(options), &place)?;
+            Ledger::load(&place).await?
+        }
+        None => Ledger::empty(&place),
+    };
+    let candidates = Candidates::of(session, own_files(&place, rejects.as_ref()))?;
+    let mut selection = Selection::new(candidates, &ledger.state, options.shard);
+    let mut plan = ConvertPlan { exists: settings.is_some(), ..ConvertPlan::default() };
+    loop {
+        let batch = selection.batch(&place, options.batch_objects, options.batch_bytes).await?;
+        if batch.is_empty() {
+            break;
+        }
+        plan.batches += 1;
+        plan.objects += batch.len() as u64;
+        plan.bytes += batch.iter().map(|candidate| candidate.unopened.size).sum::<u64>();
+    }
+    (plan.archived, plan.pruned) = selection.left_out();
+    plan.passed = selection.passed;
+    Ok(plan)
+}
+
+/// Where the dataset is, and where rejects go, if that can be.
+async fn places_of(session: &Session, dest: &str, options: &ConvertOptions) -> Result<(Place, Option<Place>), Error> {
+    options.check_bloom()?;
+    if let Some(name) = session.dataset_names().into_iter().next() {
+        return Err(Error::new(ErrorKind::Unsupported, "it is a dataset already").in_object(name));
+    }
+    if session.origins().iter().any(|origin| origin == "-") {
+        return Err(no_standard_input());
+    }
+    let place = Place::of(dest, session.stores()).await?;
+    // It would be found to be a dataset from then on, and its log objects by nobody.
+    if session.origins().iter().any(|origin| origin.trim_end_matches('/') == place.name()) {
+        return Err(Error::invalid("a dataset cannot be where its log objects are")
+            .in_object(place.name())
+            .with_hint("--to wants a place of its own, which may be below that of the log objects"));
+    }
+    let Some(rejects) = &options.rejects else { return Ok((place, None)) };
+    let rejects = Place::of(rejects, session.stores()).await?;
+    if rejects.name() == place.name() {
+        return Err(Error::invalid("rejects cannot go where the dataset is").in_object(rejects.name()));
+    }
+    Ok((place, Some(rejects)))
+}
+
+/// What is written here is not read: a dataset may be in the bucket that its log objects are in, above or below them.
+fn own_files(place: &Place, rejects: Option<&Place>) -> impl Fn(&str) -> bool + Send + Sync + use<> {
+    let of_dataset: Vec<String> =
+        full_names(place).flat_map(|name| [format!("{name}/_s3log/"), format!("{name}/day=")]).collect();
+    let of_rejects: Vec<String> = rejects.into_iter().flat_map(full_names).map(|name| format!("{name}/")).collect();
+    move |name| {
+        of_dataset.iter().any(|start| name.starts_with(start))
+            || name.ends_with(".parquet") && of_rejects.iter().any(|start| name.starts_with(start))
+    }
+}
+
+/// The name of a place, and that of a directory without links.
+fn full_names(place: &Place) -> impl Iterator<Item = String> + use<> {
+    let full = place.directory().and_then(|directory| directory.canonicalize().ok());
+    [Some(place.name()), full.map(|full| full.display().to_string())].into_iter().flatten()
+}
+
+fn settings_of(options: &ConvertOptions) -> DatasetSettings {
+    let privacy = options.privacy.describe();
+    let mut settings = DatasetSettings::new(now(), options.partition_by.columns());
+    settings.anonymize_ip = privacy.anonymize_ip.to_string();
+    settings.key_fingerprint.clone_from(&privacy.key);
+    settings.redact_uri = privacy.redact_uri;
+    settings
+}
+
+/// Makes a dataset of a place that has none.
+async fn begin_dataset(place: &Place, wanted: &DatasetSettings) -> Result<DatasetSettings, Error> {
+    if let Some(entry) = place.list("day=", None).await?.first() {
+        return Err(Error::invalid(format!("there are files in the way: {}", entry.path))
+            .in_object(place.name())
+            .with_hint("a dataset begins in a directory, or at a prefix, that has no folders `day=…` yet"));
+    }
+    wanted.create(place).await
+}
+
+/// One run of one process.
+struct Run<'a> {
+    session: &'a Session,
+    options: &'a ConvertOptions,
+    stop: &'a Stop,
+    partition_by: PartitionBy,
+    rejects: Option<Place>,
+    ledger: Ledger,
+    runner: Runner,
+    batches_begun: u64,
+    report: ConvertReport,
+}
+
+/// A batch that is to be tried.
+struct Batch {
+    name: String,
+    candidates: Vec<Candidate>,
+    list: SourceList,
+}
+
+impl Run<'_> {
+    async fn all(&mut self) -> Result<(), Error> {
+        self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
+        let candidates = Candidates::of(self.session, own_files(&self.ledger.place, self.rejects.as_ref()))?;
+        let mut selection = Selection::new(candidates, &self.ledger.state, self.options.shard);
+        let done = self.batches(&mut selection).await;
+        (self.report.archived, self.report.pruned) = selection.left_out();
+        self.report.passed = selection.passed;
+        done
+    }
+
+    async fn batches(&mut self, selection: &mut Selection) -> Result<(), Error> {
+        let mut reloads = 0;
+        while !self.stop.is_told() {
+            let ConvertOptions { batch_objects, batch_bytes, .. } = *self.options;
+            let candidates = match selection.batch(&self.ledger.place, batch_objects, batch_bytes).await {
+                // Others have merged lists of log objects meanwhile.
+                Err(error) if is_list_missing(&error) && reloads < RELOADS => {
+                    reloads += 1;
+                    self.ledger.reload().await?;
+                    selection.look_again(&self.ledger.state, Vec::new());
+                    continue;
+                }
+                candidates => candidates?,
+            };
+            reloads = 0;
+            if candidates.is_empty() {
+                return Ok(());
+            }
+            let Some(batch) = self.begin(selection, candidates).await? else { continue };
+            let (objects, bytes) = (batch.list.objects, batch.list.bytes);
+            self.session.progress().planned(objects, bytes);
+            self.convert(batch).await?;
+            tidy(&mut self.ledger, &self.runner).await?;
+        }
+        self.report.stopped = true;
+        Ok(())
+    }
+
+    /// Claims log objects; `None` when others have taken some of them meanwhile, and all have to be looked up again.
+    async fn begin(&mut self, selection: &mut Selection, candidates: Vec<Candidate>) -> Result<Option<Batch>, Error> {
+        if !selection.up_to_date()(&self.ledger.state) {
+            selection.look_again(&self.ledger.state, candidates);
+            return Ok(None);
+        }
+        self.batches_begun += 1;
+        let name = format!("{}-{}", self.runner.name(), self.batches_begun);
+        let path = format!("{SOURCES}/{name}.parquet");
+        let dedupe = self.options.dedupe;
+        let sources: Vec<Source> = candidates.iter().map(|candidate| candidate.source.clone()).collect();
+        let list = write_list(self.runner.place(), path.clone(), sources).await?;
+        let rejects = self.rejects.as_ref().map(Place::name);
+        let from = self.session.origins();
+        let work = Work::Convert { sources: list.clone(), from, rejects, dedupe };
+        let entry = Entry::Begin(Begin { batch: name.clone(), work });
+        let is_up_to_date = selection.up_to_date();
+        let still_free = move |state: &State| {
+            may_begin(state, dedupe)?;
+            match is_up_to_date(state) {
+                true => Ok(()),
+                false => Err(Error::new(ErrorKind::Conflict, "others have taken log objects")),
+            }
+        };
+        match self.ledger.append(self.runner.name(), now(), entry, &still_free).await {
+            Ok(()) => {
+                selection.knows(&path);
+                Ok(Some(Batch { name, candidates, list }))
+            }
+            Err(error) => {
+                if error.kind() == ErrorKind::Conflict {
+                    self.runner.place().delete(&path).await?;
+                }
+                if error.kind() != ErrorKind::Conflict || may_begin(&self.ledger.state, dedupe).is_err() {
+                    return Err(error);
+                }
+                selection.look_again(&self.ledger.state, candidates);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Converts and commits a batch. Log objects that cannot be read are left out of it.
+    async fn convert(&mut self, batch: Batch) -> Result<(), Error> {
+        let mut left_out: HashSet<usize> = HashSet::new();
+        loop {
+            let taken: Vec<usize> = (0..batch.candidates.len()).filter(|at| !left_out.contains(at)).collect();
+            let outcome = self.attempt(&batch, &taken).await?;
+            for (at, error) in &outcome.failed {
+                if let Some(at) = taken.get(*at)
+                    && left_out.insert(*at)
+                    && let Some(candidate) = batch.candidates.get(*at)
+                {
+                    self.session.progress().failed(candidate.unopened.object.name(), error);
+                    self.report.unreadable += 1;
+                }
+            }
+            if !outcome.spoiled {
+                return self.commit(&batch, &taken, &left_out, outcome).await;
+            }
+            // Files hold records of a log object that could not be read to its end: they go, and the others come again.
+            self.remove_own_files(&batch.name).await?;
+        }
+    }
+
+    async fn attempt(&self, batch: &Batch, taken: &[usize]) -> Result<Outcome, Error> {
+        let objects = taken.iter().filter_map(|at| batch.candidates.get(*at)).map(|one| one.unopened.clone()).collect();
+        let place = self.runner.place();
+        let placed = |place: &Place| -> Arc<dyn Destination> {
+            Arc::new(Placed::new(place.clone(), self.runner.uploads().clone()))
+        };
+        let dedupe = self.options.dedupe.then(|| {
+            let known = CommittedIdentities::new(place.clone(), &self.ledger.state);
+            Box::new(Deduplicator::new(Box::new(known), self.options.dedupe_memory())) as Box<dyn Deduplicate>
+        });
+        let metadata = [
+            ("s3log.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("s3log.batch", batch.name.clone()),
+            ("s3log.sources", batch.list.path.clone()),
+            ("s3log.source_objects", batch.list.objects.to_string()),
+            ("s3log.first_source", batch.list.first.clone()),
+            ("s3log.last_source", batch.list.last.clone()),
+            ("s3log.privacy", self.options.privacy.describe().to_string()),
+        ];
+        let job = Job {
+            objects,
+            concurrency: self.session.stores().options().concurrency,
+            threads: self.session.threads(),
+            max_line: self.session.max_line(),
+            per_block: transform(&self.options.privacy, Privacy::apply),
+            reject_block: transform(&self.options.privacy, Privacy::apply_to_rejects),
+            dedupe,
+            data: placed(place),
+            rejects: self.rejects.as_ref().map(|rejects| (placed(rejects), String::new())),
+            layout: Layout {
+                batch_id: batch.name.clone(),
+                by_bucket: self.partition_by == PartitionBy::DayAndBucket,
+                target_size: self.options.target_size,
+                compression: self.options.compression,
+                bloom: self.options.bloom.clone(),
+                memory: self.options.memory,
+                metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            },
+            progress: Arc::clone(self.session.progress()),
+            stop: self.stop.flag(),
+        };
+        tokio::select! {
+            outcome = write_records(job) => outcome,
+            () = self.stop.told_now() => Err(Error::new(ErrorKind::Interrupted, "stopped")),
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        batch: &Batch,
+        taken: &[usize],
+        left_out: &HashSet<usize>,
+        outcome: Outcome,
+    ) -> Result<(), Error> {
+        let begun = outcome.objects_read + outcome.failed.len() + outcome.archived.len();
+        let archived: HashSet<usize> = outcome.archived.iter().filter_map(|at| taken.get(*at)).copied().collect();
+        self.report.archived += archived.len() as u64;
+        let done = taken.iter().take(begun).filter(|at| !left_out.contains(at) && !archived.contains(at));
+        let done: Vec<&Candidate> = done.filter_map(|at| batch.candidates.get(*at)).collect();
+        let counts = BatchCounts {
+            objects: done.len() as u64,
+            bytes: done.iter().map(|candidate| candidate.unopened.size).sum(),
+            lines: outcome.lines,
+            rows: outcome.files.iter().map(|file| file.rows).sum(),
+            rejects: outcome.rejects,
+            duplicates: outcome.duplicates,
+        };
+        // Rows are counted in the files, lines by their ends: no line is lost between the two.
+        if counts.lines != counts.rows + counts.rejects + counts.duplicates {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!(
+                    "the account does not add up: {} lines, but {} rows, {} rejects and {} duplicates",
+                    counts.lines, counts.rows, counts.rejects, counts.duplicates
+                ),
+            )
+            .with_hint("nothing was committed; this is a bug, please report it with the log object that shows it"));
+        }
+        if done.is_empty() {
+            // Nothing to commit: other runs may try these again.
+            let (name, reason) = (self.runner.name().to_owned(), "no log object of it could be read");
+            abandon_all(&mut self.ledger, &self.runner, &name, reason).await?;
+            return self.runner.place().delete(&batch.list.path).await;
+        }
+        let sources = if done.len() == batch.candidates.len() {
+            None
+        } else {
+            let path = format!("{SOURCES}/{}-part.parquet", batch.name);
+            let sources = done.iter().map(|candidate| candidate.source.clone()).collect();
+            Some(write_list(self.runner.place(), path, sources).await?)
+        };
+        let (files, reject_files) = (outcome.files, outcome.reject_files);
+        let (count, bytes) = (files.len() as u64, files.iter().map(|file| file.bytes).sum::<u64>());
+        let commit = Commit { batch: batch.name.clone(), files, reject_files, counts, sources };
+        let is_open = |state: &State| match state.open.contains_key(&batch.name) {
+            true => Ok(()),
+            false => {
+                Err(Error::new(ErrorKind::Conflict, "another runner took this one to be gone, and took its batch back")
+                    .with_hint("run again: nothing is lost"))
+            }
+        };
+        let is_partial = commit.sources.is_some();
+        self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
+        if is_partial {
+            self.runner.place().delete(&batch.list.path).await?;
+        }
+        self.report.counts += counts;
+        self.report.batches += 1;
+        self.report.files += count;
+        self.report.file_bytes += bytes;
+        Ok(())
+    }
+
+    /// Removes the files of a batch that is not committed.
+    async fn remove_own_files(&self, batch: &str) -> Result<(), Error> {
+        let start = format!("{batch}-");
+        for entry in self.runner.place().list("day=", None).await? {
+            if entry.path.rsplit('/').next().is_some_and(|name| name.starts_with(&start)) {
+                self.runner.place().delete(&entry.path).await?;
+            }
+        }
+        if let Some(rejects) = &self.rejects {
+            for entry in rejects.list(&start, None).await? {
+                rejects.delete(&entry.path).await?;
+            }
+        }
+        self.abort_uploads().await
+    }
+
+    async fn abort_uploads(&self) -> Result<(), Error> {
+        let Some((bucket, prefix)) = self.runner.place().bucket() else { return Ok(()) };
+        for (path, id) in self.runner.uploads().all() {
+            bucket.abort_parts(&Place::key(prefix, &path), &id).await?;
+            self.runner.uploads().remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Ends the run. What is not committed is taken back; where that fails, whoever comes next does it.
+    async fn end(mut self, done: Result<(), Error>) -> Result<ConvertReport, Error> {
+        let clean = match &done {
+            Ok(()) => Ok(()),
+            Err(_) => tokio::time::timeout(PATIENCE, self.take_back())
+                .await
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unwritable, "it could not be taken back in time"))),
+        };
+        self.report.dataset_rows = self.ledger.state.rows();
+        self.report.dataset_files = self.ledger.state.files.len() as u64;
+        match (done, clean) {
+            (Ok(()), _) => {
+                self.runner.end().await?;
+                Ok(self.report)
+            }
+            (Err(error), Ok(())) if self.runner.place().is_local() || self.batches_begun == 0 => {
+                drop(self.runner.end().await);
+                Err(error)
+            }
+            // Its file stays, and with it the order to whoever comes next to take back what was begun. A bucket may still be carrying
+            // out a request that nobody waits for any more.
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn take_back(&mut self) -> Result<(), Error> {
+        self.runner.uploads().close();
+        // Whether a record that failed to be written is there is known only now.
+        self.ledger.refresh().await?;
+        let name = self.runner.name().to_owned();
+        abandon_all(&mut self.ledger, &self.runner, &name, "its runner stopped").await?;
+        remove_files_of(&self.ledger, self.runner.place(), self.session.stores(), &name).await?;
+        self.abort_uploads().await?;
+        remove_lists_of(&mut self.ledger, self.runner.place(), &name, true).await?;
+        Ok(())
+    }
+}
+
+/// Attempts to read lists that others replace meanwhile.
+const RELOADS: u32 = 5;
+
+fn is_list_missing(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound && error.object().is_some_and(|object| object.contains(SOURCES))
+}
+
+/// What is done to every batch, if anything is.
+fn transform(
+    privacy: &Arc<Privacy>,
+    apply: fn(&Privacy, RecordBatch) -> Result<RecordBatch, Error>,
+) -> Option<PerBlock> {
+    let privacy = Arc::clone(privacy);
+    (!privacy.is_off()).then(|| Arc::new(move |batch| apply(&privacy, batch)) as PerBlock)
+}
+
+/// How long a run that failed tries to take back what it began.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether a batch may begin beside those that are open: one that looks for duplicates must see all records before it.
+fn may_begin(state: &State, dedupe: bool) -> Result<(), Error> {
+    // Files that are merged hold the same records as before.
+    let converts = |open: &&OpenBatch| matches!(open.work, Work::Convert { .. });
+    let other = state.open.values().filter(converts).find(|open| dedupe || open.work.is_exclusive());
+    match other {
+        None => Ok(()),
+        Some(open) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the runner {} works on the dataset since {}, and one of the two looks for duplicates",
+                open.runner, open.at
+            ),
+        )
+        .with_hint("run again when it is done: with --dedupe there is one runner at a time")),
+    }
+}

@@ -1,0 +1,332 @@
+//! Which log objects are left to convert: what sources hold, without what the ledger knows.
+
+use crate::dataset::{Owner, Place, Source, SourceVersion, State};
+use crate::error::{Error, ErrorKind};
+use crate::scan::{ListObjects as _, LogObject, ObjectVersion, Origin, Progress, Times, Unopened, micros};
+use crate::schema::Table;
+use crate::session::Session;
+use crate::table::FullNames;
+use crate::table::Listed;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use s3log_parser::LogObjectKey;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Changed objects that are named; the others are counted.
+const NAMED: usize = 100;
+
+/// One of several runners that share out the log objects by their names: `2/4` takes what the second of four takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: u32,
+    count: u32,
+}
+
+impl FromStr for Shard {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        match parts {
+            Some((index, count)) if 1 <= index && index <= count => Ok(Self { index, count }),
+            _ => Err(Error::invalid(format!("`{text}` is no shard"))
+                .with_hint("the second of four is 2/4; the first is 1/4, the last 4/4")),
+        }
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+impl Shard {
+    /// Whether a log object is one of this shard. FNV-1a, which stays the same on every machine and in every version.
+    fn takes(self, name: &str) -> bool {
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        // The upper half: the lowest bits of similar names are less even.
+        (hash >> 32) % u64::from(self.count) == u64::from(self.index - 1)
+    }
+}
+
+/// A log object that is to be converted.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) source: Source,
+    pub(super) unopened: Unopened,
+}
+
+/// What was found beside what is left to convert.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Log objects whose records are in the dataset.
+    pub converted: u64,
+    /// Their bytes.
+    pub converted_bytes: u64,
+    /// Log objects of other shards.
+    pub other_shards: u64,
+    /// Log objects that others convert at this moment, by the runner that does.
+    pub claimed: BTreeMap<String, u64>,
+    /// Log objects that were written again since they were converted: some of them,
+    pub changed: Vec<String>,
+    /// and how many there are.
+    pub changed_count: u64,
+}
+
+/// The log objects of a session in the order in which they are found.
+pub(super) struct Candidates {
+    local: std::vec::IntoIter<Listed>,
+    names: FullNames,
+    pages: BoxStream<'static, Result<Vec<Unopened>, crate::scan::ListError>>,
+    /// What is no log object, by its name.
+    is_own: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    listed: Arc<Progress>,
+    progress: Arc<Progress>,
+}
+
+impl Candidates {
+    /// Of the log objects that may hold records of the session's times, without those that `is_own` knows by their names.
+    pub(super) fn of(session: &Session, is_own: impl Fn(&str) -> bool + Send + Sync + 'static) -> Result<Self, Error> {
+        let table = session.log_table(Table::Logs);
+        let times: Times = table.object_times();
+        let mut sources = table.sources();
+        // What is listed need not be read: it does not belong into the progress of what is.
+        let listed = Arc::new(Progress::default());
+        sources.progress = Some(Arc::clone(&listed));
+        let (files, pruned) = sources.files(&times);
+        let local: Vec<Listed> = files.into_iter().cloned().collect();
+        if local.iter().any(|listed| listed.path.is_none()) {
+            return Err(no_standard_input());
+        }
+        let progress = Arc::clone(session.progress());
+        listed.pruned(pruned);
+        Ok(Self {
+            local: local.into_iter(),
+            names: FullNames::default(),
+            pages: sources.list(&times),
+            is_own: Box::new(is_own),
+            listed,
+            progress,
+        })
+    }
+
+    /// How many have to be restored from an archive first, and how many cannot be of the session's times by their names.
+    pub(super) fn left_out(&self) -> (u64, u64) {
+        let listed = self.listed.snapshot();
+        (listed.archived, listed.pruned)
+    }
+
+    /// The next of them, some at a time; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<Candidate>>, Error> {
+        const AT_ONCE: usize = 1_000;
+        let is_own = &self.is_own;
+        let is_not_own = |one: &Candidate| !is_own(&one.source.name);
+        if !self.local.as_slice().is_empty() {
+            let names = &mut self.names;
+            let local = self.local.by_ref().take(AT_ONCE).filter_map(|listed| candidate_of_file(listed, names));
+            return Ok(Some(local.filter(is_not_own).collect()));
+        }
+        match self.pages.next().await {
+            None => Ok(None),
+            Some(Ok(page)) => Ok(Some(page.into_iter().filter_map(candidate_of_object).filter(is_not_own).collect())),
+            Some(Err(failed)) if failed.is_fatal => Err(failed.error),
+            Some(Err(failed)) => {
+                let name = failed.error.object().unwrap_or_default().to_owned();
+                self.progress.failed(&name, &failed.error);
+                Ok(Some(Vec::new()))
+            }
+        }
+    }
+}
+
+/// Why there is nothing to convert from `-`.
+pub(super) fn no_standard_input() -> Error {
+    Error::new(ErrorKind::Unsupported, "standard input cannot be converted: nobody would know it again")
+        .with_hint("write it into a file first")
+}
+
+fn candidate_of_file(listed: Listed, names: &mut FullNames) -> Option<Candidate> {
+    let path = listed.path?;
+    let full = names.of(&path);
+    let modified = micros(listed.modified);
+    let version = SourceVersion { size: listed.size, modified, e_tag: None };
+    let pinned = ObjectVersion { modified, e_tag: None, is_pinned: true };
+    let object = LogObject::file(Arc::clone(listed.object.name()), path).with_version(pinned);
+    let source = Source { name: full.display().to_string(), version };
+    Some(Candidate { source, unopened: Unopened { object, size: listed.size, range: None } })
+}
+
+fn candidate_of_object(unopened: Unopened) -> Option<Candidate> {
+    let Origin::Bucket(..) = unopened.object.origin() else { return None };
+    let ObjectVersion { modified, e_tag, .. } = unopened.object.version()?.clone();
+    let name = unopened.object.name().to_string();
+    let pinned = ObjectVersion { modified, e_tag: e_tag.clone(), is_pinned: true };
+    let object = unopened.object.with_version(pinned);
+    let version = SourceVersion { size: unopened.size, modified, e_tag };
+    Some(Candidate { source: Source { name, version }, unopened: Unopened { object, ..unopened } })
+}
+
+/// Takes candidates until a batch is full, and leaves out what the ledger knows.
+pub(super) struct Selection {
+    candidates: Candidates,
+    shard: Option<Shard>,
+    lookup: crate::dataset::Lookup<Owner>,
+    /// The lists that the lookup is over.
+    known: Arc<HashSet<String>>,
+    pub(super) passed: Passed,
+    /// What was found and not looked up yet.
+    found: VecDeque<Candidate>,
+    waiting: VecDeque<Candidate>,
+    is_over: bool,
+}
+
+impl Selection {
+    pub(super) fn new(candidates: Candidates, state: &State, shard: Option<Shard>) -> Self {
+        Self {
+            candidates,
+            shard,
+            lookup: state.lookup(),
+            known: Arc::new(lists_of(state)),
+            passed: Passed::default(),
+            found: VecDeque::new(),
+            waiting: VecDeque::new(),
+            is_over: false,
+        }
+    }
+
+    /// The next batch of at most so many objects and about so many bytes, in the order of the time in their names; empty when
+    /// nothing is left.
+    pub(super) async fn batch(&mut self, place: &Place, objects: u64, bytes: u64) -> Result<Vec<Candidate>, Error> {
+        let mut batch = Vec::new();
+        let mut total = 0_u64;
+        while (batch.len() as u64) < objects {
+            let Some(candidate) = self.waiting.pop_front() else {
+                if self.is_over && self.found.is_empty() {
+                    break;
+                }
+                if self.found.is_empty() && !self.is_over {
+                    match self.candidates.next().await? {
+                        Some(found) => self.found.extend(found),
+                        None => self.is_over = true,
+                    }
+                }
+                self.sift(place).await?;
+                continue;
+            };
+            let size = candidate.unopened.size;
+            if !batch.is_empty() && total.saturating_add(size) > bytes {
+                self.waiting.push_front(candidate);
+                break;
+            }
+            total += size;
+            batch.push(candidate);
+        }
+        sort_by_time(&mut batch);
+        Ok(batch)
+    }
+
+    /// Looks up what was found. After an error nothing is lost: what was not looked up is still there.
+    async fn sift(&mut self, place: &Place) -> Result<(), Error> {
+        while let Some(candidate) = self.found.pop_front() {
+            if self.shard.is_some_and(|shard| !shard.takes(&candidate.source.name)) {
+                self.passed.other_shards += 1;
+                continue;
+            }
+            match self.is_new(place, &candidate.source).await {
+                Ok(true) => self.waiting.push_back(candidate),
+                Ok(false) => {}
+                Err(error) => {
+                    self.found.push_front(candidate);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_new(&mut self, place: &Place, source: &Source) -> Result<bool, Error> {
+        match self.lookup.find(place, &source.name).await? {
+            None => Ok(true),
+            Some((_, Owner::Claimed(runner))) => {
+                *self.passed.claimed.entry(runner.to_string()).or_default() += 1;
+                Ok(false)
+            }
+            Some((version, Owner::Converted)) if version.is(&source.version) => {
+                self.passed.converted += 1;
+                self.passed.converted_bytes += source.version.size;
+                Ok(false)
+            }
+            Some((_, Owner::Converted)) => {
+                self.passed.changed_count += 1;
+                if self.passed.changed.len() < NAMED {
+                    self.passed.changed.push(source.name.clone());
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// See [`Candidates::left_out`].
+    pub(super) fn left_out(&self) -> (u64, u64) {
+        self.candidates.left_out()
+    }
+
+    /// Tells whether the ledger says nothing of log objects that was not looked at.
+    pub(super) fn up_to_date(&self) -> impl Fn(&State) -> bool + Send + Sync + 'static {
+        let known = Arc::clone(&self.known);
+        move |state| lists_of(state).is_subset(&known)
+    }
+
+    /// Looks at what others do from here on. What a batch was to take is looked up again.
+    pub(super) fn look_again(&mut self, state: &State, batch: Vec<Candidate>) {
+        self.lookup = state.lookup();
+        self.known = Arc::new(lists_of(state));
+        for candidate in self.waiting.drain(..).rev().chain(batch.into_iter().rev()) {
+            self.found.push_front(candidate);
+        }
+    }
+
+    /// The lists of a batch of one's own need not be looked at: no object is listed twice.
+    pub(super) fn knows(&mut self, path: &str) {
+        Arc::make_mut(&mut self.known).insert(path.to_owned());
+    }
+}
+
+fn lists_of(state: &State) -> HashSet<String> {
+    state.source_lists().map(|list| list.path.clone()).collect()
+}
+
+/// Records of one time are mostly in objects of about that time.
+fn sort_by_time(batch: &mut [Candidate]) {
+    batch.sort_by_cached_key(|candidate| {
+        let name = &candidate.source.name;
+        (LogObjectKey::parse(name).map(|key| key.seconds()), name.clone())
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_share_everything_out() {
+        let shards: Vec<Shard> = (1..=4).map(|index| format!("{index}/4").parse().unwrap()).collect();
+        let mut counts = [0; 4];
+        for number in 0..4_000 {
+            let name = format!("s3://logs/2026-01-15-10-{:02}-00-{number:016X}", number % 60);
+            let takers: Vec<_> = (0..4).filter(|shard| shards[*shard].takes(&name)).collect();
+            assert_eq!(takers.len(), 1, "{name}");
+            counts[takers[0]] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1_200).contains(count)), "{counts:?}");
+        for wrong in ["0/4", "5/4", "1", "1/0", "a/b", "-1/4", ""] {
+            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+        }
+        assert_eq!(shards[1].to_string(), "2/4");
+    }
+}

@@ -1,0 +1,550 @@
+//! Rows of many partitions, each sorted by time within what memory allows.
+//!
+//! A partition holds a *window* of the rows that came last. When it is full it is sorted, and its older part is emitted. Log objects
+//! come in the order in which they were delivered, which is nearly that of their times: as long as no row is older than what was
+//! emitted already, all of a partition is one sorted sequence. A row that is older begins a second *run*, which has files of its own,
+//! and every later row joins the run that ends last before it. Runs are few: beyond the limit the one that got nothing for the
+//! longest time ends.
+//!
+//! A window begins small, for what is in a core's cache is encoded sooner. Before it emits rows it looks at how far those that came
+//! last had to go back, and grows instead if that was near its reach.
+//!
+//! Rows of equal time stay in the order in which they came, within a run.
+
+use super::partition::{Part, Partition, compacted, times};
+use super::rows::Rows;
+use crate::error::Error;
+use arrow::array::{Array, RecordBatch};
+use arrow::buffer::ScalarBuffer;
+use arrow::compute::interleave;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How much the sorter may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SorterLimits {
+    /// Bytes that the window of a partition has at first,
+    pub(super) window: usize,
+    /// and at most.
+    pub(super) max_window: usize,
+    /// Bytes of all windows together.
+    pub(super) memory: usize,
+    /// Runs of one partition that may go on.
+    pub(super) runs: usize,
+    /// Rows that are emitted at once.
+    pub(super) chunk: usize,
+}
+
+/// Bytes that a row takes up beside its text: views, numbers, its place in the order.
+pub(super) const ROW: usize = 512;
+
+/// A window of less than this is emitted whole: halves of it would make tiny row groups.
+const SMALL: usize = 8 << 20;
+
+/// Rows that are sorted by time, and go on where those of the same run ended.
+#[derive(Debug)]
+pub(super) struct Emitted {
+    pub(super) partition: Arc<Partition>,
+    pub(super) run: u64,
+    pub(super) rows: Rows,
+    /// The times of the first and the last row.
+    pub(super) times: (i64, i64),
+    /// A run that ended before: its file can be finished.
+    pub(super) ended: Option<u64>,
+}
+
+/// Sorts the rows of every partition.
+#[derive(Debug)]
+pub(super) struct Sorter {
+    limits: SorterLimits,
+    windows: HashMap<Arc<Partition>, Window>,
+    bytes: usize,
+    next_run: u64,
+}
+
+impl Sorter {
+    pub(super) fn new(limits: SorterLimits) -> Self {
+        Self { limits, windows: HashMap::new(), bytes: 0, next_run: 0 }
+    }
+
+    /// Takes rows, which weigh so many bytes without [`ROW`]; gives those that have to leave for them.
+    pub(super) fn push(&mut self, part: Part, text: usize) -> Result<Vec<Emitted>, Error> {
+        let rows = part.batch.num_rows();
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        let weight = text + rows * ROW;
+        let partition = match self.windows.get_key_value(&part.partition) {
+            Some((partition, _)) => Arc::clone(partition),
+            None => Arc::new(part.partition),
+        };
+        let window = self.windows.entry(Arc::clone(&partition)).or_default();
+        window.push(part.batch, weight)?;
+        self.bytes += weight;
+        let mut emitted = Vec::new();
+        if window.bytes > window.limit(&self.limits) && !window.grows(&self.limits) {
+            self.emit(&partition, Share::Half, &mut emitted)?;
+        }
+        while self.bytes > self.limits.memory {
+            // The first of equals by name: what is emitted must not depend on how a map is laid out.
+            let largest = self.windows.iter().max_by(|a, b| a.1.bytes.cmp(&b.1.bytes).then_with(|| b.0.cmp(a.0)));
+            let Some((partition, window)) = largest.map(|(partition, window)| (Arc::clone(partition), window)) else {
+                break;
+            };
+            let share = if window.bytes < SMALL { Share::All } else { Share::Half };
+            self.emit(&partition, share, &mut emitted)?;
+        }
+        Ok(emitted)
+    }
+
+    /// What is left, partition by partition; to be called until it gives nothing.
+    pub(super) fn finish(&mut self) -> Result<Option<Vec<Emitted>>, Error> {
+        let Some(partition) = self.windows.keys().min().cloned() else { return Ok(None) };
+        let mut emitted = Vec::new();
+        self.emit(&partition, Share::All, &mut emitted)?;
+        self.windows.remove(&partition);
+        Ok(Some(emitted))
+    }
+
+    /// Emits rows of a partition.
+    fn emit(&mut self, partition: &Arc<Partition>, share: Share, emitted: &mut Vec<Emitted>) -> Result<(), Error> {
+        let Some(window) = self.windows.get_mut(partition) else { return Ok(()) };
+        let before = window.bytes;
+        window.sort();
+        let mut ended = window.make_run(self.limits.runs, &mut self.next_run);
+        let mut leaving = Vec::new();
+        for (run, stretch) in window.stretches() {
+            let rows = match share {
+                Share::All => stretch.len(),
+                Share::Half => stretch.len().div_ceil(2),
+            };
+            let stretch = stretch.start..stretch.start + rows;
+            let places = &window.places[stretch.clone()];
+            let Some(last) = places.last() else { continue };
+            let run = &mut window.runs[run];
+            (run.end, run.used) = (last.time, window.clock);
+            let run = run.id;
+            for places in places.chunks(self.limits.chunk.max(1)) {
+                let (Some(first), Some(last)) = (places.first(), places.last()) else { continue };
+                emitted.push(Emitted {
+                    partition: Arc::clone(partition),
+                    run,
+                    rows: window.rows(places)?,
+                    times: (first.time, last.time),
+                    ended: ended.take(),
+                });
+            }
+            leaving.push(stretch);
+        }
+        window.remove(&leaving)?;
+        self.bytes = (self.bytes + window.bytes).saturating_sub(before);
+        Ok(())
+    }
+}
+
+/// How many rows leave.
+#[derive(Clone, Copy, Debug)]
+enum Share {
+    All,
+    /// The older ones of each run.
+    Half,
+}
+
+/// The rows of a partition that wait.
+#[derive(Debug, Default)]
+struct Window {
+    /// By their numbers, which count up.
+    pieces: BTreeMap<u32, Piece>,
+    next_piece: u32,
+    /// One for each row.
+    places: Vec<Place>,
+    is_sorted: bool,
+    bytes: usize,
+    /// How often it doubled.
+    doublings: u32,
+    runs: Vec<Run>,
+    /// Counts emissions.
+    clock: u64,
+}
+
+/// Where a row of the window stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    time: i64,
+    piece: u32,
+    row: u32,
+}
+
+#[derive(Debug)]
+struct Piece {
+    batch: RecordBatch,
+    weight: usize,
+    /// Rows that were not emitted.
+    left: usize,
+}
+
+/// Rows that were emitted, in the order of their times.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    id: u64,
+    /// The time of its last row.
+    end: i64,
+    used: u64,
+}
+
+impl Window {
+    fn push(&mut self, batch: RecordBatch, weight: usize) -> Result<(), Error> {
+        let times: ScalarBuffer<i64> = times(&batch)?;
+        let piece = self.next_piece;
+        let last = self.places.last().map(|place| place.time);
+        let goes_on = times.is_sorted() && times.first().zip(last).is_none_or(|(first, last)| *first >= last);
+        self.is_sorted = goes_on && (self.is_sorted || self.places.is_empty());
+        self.places.extend(times.iter().zip(0..).map(|(time, row)| Place { time: *time, piece, row }));
+        self.next_piece += 1;
+        self.bytes += weight;
+        self.pieces.insert(piece, Piece { left: batch.num_rows(), batch, weight });
+        Ok(())
+    }
+
+    fn limit(&self, limits: &SorterLimits) -> usize {
+        limits.window.saturating_mul(1 << self.doublings).min(limits.max_window)
+    }
+
+    /// Doubles the window if it may grow, and if rows that came in the younger half of those of their run belong into its oldest
+    /// quarter: a little more, and they would have come too late. A few do not count, since some records are late by hours.
+    fn grows(&mut self, limits: &SorterLimits) -> bool {
+        if self.limit(limits) >= limits.max_window || self.doublings >= 30 {
+            return false;
+        }
+        self.sort();
+        let mut late = 0;
+        // Older than all runs, or before there is one: they will have one of their own.
+        let stretches = self.stretches();
+        let first = stretches.first().map_or(self.places.len(), |(_, stretch)| stretch.start);
+        for stretch in std::iter::once(0..first).chain(stretches.into_iter().map(|(_, stretch)| stretch)) {
+            let places = &self.places[stretch];
+            let mut pieces: Vec<u32> = places.iter().map(|place| place.piece).collect();
+            let half = pieces.len() / 2;
+            if half == 0 {
+                continue;
+            }
+            let (_, middle, _) = pieces.select_nth_unstable(half);
+            late += places[..half / 2].iter().filter(|place| place.piece > *middle).count();
+        }
+        let grows = late > self.places.len() / 1024;
+        self.doublings += u32::from(grows);
+        grows
+    }
+
+    /// Rows came one behind the other, so a stable sort keeps the order of those of equal time. It finds what is sorted already.
+    fn sort(&mut self) {
+        if !self.is_sorted {
+            self.places.sort_by_key(|place| place.time);
+            self.is_sorted = true;
+        }
+    }
+
+    /// Makes sure that the oldest row has a run; gives the one that had to end for it.
+    fn make_run(&mut self, limit: usize, next: &mut u64) -> Option<u64> {
+        self.clock += 1;
+        let oldest = self.places.first()?.time;
+        if self.runs.iter().any(|run| run.end <= oldest) {
+            return None;
+        }
+        let unused = match self.runs.len() >= limit.max(1) {
+            true => (0..self.runs.len()).min_by_key(|index| self.runs[*index].used),
+            false => None,
+        };
+        let ended = unused.map(|index| self.runs.remove(index).id);
+        self.runs.push(Run { id: *next, end: i64::MIN, used: 0 });
+        *next += 1;
+        ended
+    }
+
+    /// The rows of each run, by its index: from where it ended to where the next one did. Nothing is left out when the oldest row has
+    /// a run. Rows far ahead, of a run that nothing came for lately, so do not push out those that are to wait for others.
+    fn stretches(&self) -> Vec<(usize, Range<usize>)> {
+        let mut by_end: Vec<usize> = (0..self.runs.len()).collect();
+        by_end.sort_by_key(|index| self.runs[*index].end);
+        let start = |index: &usize| self.places.partition_point(|place| place.time < self.runs[*index].end);
+        let starts: Vec<usize> = by_end.iter().map(start).collect();
+        let ends = starts.iter().skip(1).copied().chain([self.places.len()]);
+        by_end.into_iter().zip(starts.iter().zip(ends)).map(|(run, (start, end))| (run, *start..end)).collect()
+    }
+
+    /// These rows of the window.
+    fn rows(&self, places: &[Place]) -> Result<Rows, Error> {
+        let mut weight = 0;
+        let mut stretches = Vec::new();
+        let mut begun = 0;
+        for at in 1..=places.len() {
+            let (place, next) = (places[at - 1], places.get(at));
+            if next.is_none_or(|next| (next.piece, next.row) != (place.piece, place.row + 1)) {
+                stretches.push((places[begun], at - begun));
+                begun = at;
+            }
+        }
+        let piece = |number: u32| self.pieces.get(&number).ok_or_else(lost);
+        // Batches that are cut into small pieces are dearer than rows that are gathered.
+        if stretches.len() * LONG <= places.len() {
+            let mut batches = Vec::with_capacity(stretches.len());
+            for (place, rows) in stretches {
+                let piece = piece(place.piece)?;
+                weight += piece.weight * rows / piece.batch.num_rows().max(1);
+                batches.push(piece.batch.slice(place.row as usize, rows));
+            }
+            return Ok(Rows::all(batches, weight));
+        }
+        let mut batches = Vec::new();
+        let mut numbers: HashMap<u32, usize> = HashMap::new();
+        let mut picks = Vec::with_capacity(places.len());
+        for (place, rows) in stretches {
+            let piece = piece(place.piece)?;
+            weight += piece.weight * rows / piece.batch.num_rows().max(1);
+            let number = *numbers.entry(place.piece).or_insert_with(|| {
+                batches.push(piece.batch.clone());
+                batches.len() - 1
+            });
+            picks.extend((0..rows).map(|row| (number, place.row as usize + row)));
+        }
+        Ok(Rows::picked(batches, picks, weight))
+    }
+
+    /// Forgets the rows of these stretches.
+    fn remove(&mut self, leaving: &[Range<usize>]) -> Result<(), Error> {
+        let mut left = Vec::new();
+        let mut from = 0;
+        for stretch in leaving {
+            left.extend_from_slice(&self.places[from..stretch.start]);
+            for place in &self.places[stretch.clone()] {
+                if let Some(piece) = self.pieces.get_mut(&place.piece) {
+                    piece.left -= 1;
+                    if piece.left == 0 {
+                        self.bytes -= piece.weight;
+                        self.pieces.remove(&place.piece);
+                    }
+                }
+            }
+            from = stretch.end;
+        }
+        left.extend_from_slice(&self.places[from..]);
+        self.places = left;
+        // A few rows of many pieces would keep all of them.
+        let needed: usize =
+            self.pieces.values().map(|piece| piece.weight * piece.left / piece.batch.num_rows().max(1)).sum();
+        if self.bytes > 2 * needed && self.bytes > COMPACTED { self.compact(needed) } else { Ok(()) }
+    }
+
+    /// Copies what is left into one piece.
+    fn compact(&mut self, weight: usize) -> Result<(), Error> {
+        let numbers: HashMap<u32, usize> = self.pieces.keys().copied().zip(0..).collect();
+        let number = |place: &Place| Some((*numbers.get(&place.piece)?, place.row as usize));
+        let picks = self.places.iter().map(number).collect::<Option<Vec<_>>>().ok_or_else(lost)?;
+        let batches: Vec<_> = self.pieces.values().map(|piece| &piece.batch).collect();
+        let Some(schema) = batches.first().map(|batch| batch.schema()) else { return Ok(()) };
+        let columns = (0..schema.fields().len()).map(|index| {
+            let columns: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(index).as_ref()).collect();
+            interleave(&columns, &picks).and_then(compacted)
+        });
+        let batch = RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<_>, _>>()?)?;
+        let is_sorted = self.is_sorted;
+        self.pieces.clear();
+        self.places.clear();
+        self.bytes = 0;
+        self.push(batch, weight)?;
+        debug_assert_eq!(is_sorted, self.is_sorted, "rows are copied in their order");
+        Ok(())
+    }
+}
+
+/// Stretches of so many rows on average are taken as they are.
+const LONG: usize = 256;
+
+/// Less than this is not worth a copy.
+const COMPACTED: usize = 4 << 20;
+
+fn lost() -> Error {
+    Error::new(crate::error::ErrorKind::Internal, "a row of a window has no batch")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::partition::split;
+    use crate::convert::testing::{batch_of, ids, line};
+    use proptest::prelude::*;
+
+    const LIMITS: SorterLimits =
+        SorterLimits { window: usize::MAX, max_window: usize::MAX, memory: usize::MAX, runs: 2, chunk: 1000 };
+
+    /// Of which partition a run is, and its rows: time and id.
+    type Run = (Arc<Partition>, Vec<(i64, String)>);
+
+    /// The rows of each run, as times (seconds since 2026-11-23) and ids, and how they were emitted.
+    #[derive(Debug, Default)]
+    struct Seen {
+        runs: BTreeMap<u64, Run>,
+        emitted: Vec<Emitted>,
+        /// The most that was held.
+        most: usize,
+    }
+
+    const MIDNIGHT: i64 = 20_780 * 86_400;
+
+    /// Sorts batches of rows of these times; ids count up.
+    fn sorted(limits: SorterLimits, batches: &[Vec<i64>]) -> Seen {
+        let mut sorter = Sorter::new(limits);
+        let mut seen = Seen::default();
+        let mut id = 0;
+        for times in batches {
+            let lines = times.iter().map(|time| {
+                id += 1;
+                line(MIDNIGHT + time, "a", id)
+            });
+            for part in split(batch_of(&lines.collect::<String>()), false).unwrap() {
+                let text = part.batch.num_rows() * 100;
+                seen.emitted.extend(sorter.push(part, text).unwrap());
+                seen.most = seen.most.max(sorter.bytes);
+                assert_eq!(sorter.bytes, sorter.windows.values().map(|window| window.bytes).sum::<usize>());
+            }
+        }
+        while let Some(emitted) = sorter.finish().unwrap() {
+            seen.emitted.extend(emitted);
+        }
+        assert_eq!(sorter.bytes, 0);
+        for emitted in &seen.emitted {
+            let run = seen.runs.entry(emitted.run).or_insert_with(|| (Arc::clone(&emitted.partition), Vec::new()));
+            assert_eq!(run.0, emitted.partition);
+            let rows: Vec<_> =
+                ids(&emitted.rows).into_iter().map(|(time, id)| (time / 1_000_000 - MIDNIGHT, id)).collect();
+            assert_eq!(rows.len(), emitted.rows.len());
+            let bounds = (rows.first().unwrap().0, rows.last().unwrap().0);
+            assert_eq!(emitted.times, ((bounds.0 + MIDNIGHT) * 1_000_000, (bounds.1 + MIDNIGHT) * 1_000_000));
+            run.1.extend(rows);
+        }
+        seen
+    }
+
+    fn times(seen: &Seen) -> Vec<Vec<i64>> {
+        seen.runs.values().map(|(_, rows)| rows.iter().map(|(time, _)| *time).collect()).collect()
+    }
+
+    #[test]
+    fn what_comes_in_order_is_not_copied() {
+        let seen = sorted(LIMITS, &[(0..300).collect(), (299..600).collect()]);
+        assert_eq!(seen.emitted.len(), 1);
+        let columns = seen.emitted[0].rows.column(0).unwrap();
+        assert_eq!(columns.iter().map(|column| column.len()).collect::<Vec<_>>(), [300, 301]);
+    }
+
+    #[test]
+    fn rows_of_equal_time_stay_in_their_order() {
+        let seen = sorted(LIMITS, &[vec![2, 1, 2], vec![1, 2, 0]]);
+        let (_, rows) = &seen.runs[&0];
+        let rows: Vec<_> = rows.iter().map(|(time, id)| (*time, id.as_str())).collect();
+        assert_eq!(rows, [(0, "ID6"), (1, "ID2"), (1, "ID4"), (2, "ID1"), (2, "ID3"), (2, "ID5")]);
+    }
+
+    #[test]
+    fn jitter_within_the_window_gives_one_run() {
+        let batches: Vec<Vec<i64>> =
+            (0..50).map(|batch| (0..20).map(|row| batch * 20 + (row * 7) % 30).collect()).collect();
+        let window = 100 * (100 + ROW);
+        let seen = sorted(SorterLimits { window, max_window: window, ..LIMITS }, &batches);
+        assert_eq!(seen.runs.len(), 1);
+        assert!(seen.most <= window + 20 * (100 + ROW), "{}", seen.most);
+        assert!(times(&seen)[0].is_sorted());
+    }
+
+    #[test]
+    fn a_window_grows_before_rows_come_too_late() {
+        // Every batch is a little older than one before it, and the window holds hardly more than both.
+        let batches: Vec<Vec<i64>> =
+            (0..40).map(|batch| (0..20).map(|row| (4 + batch / 4 - batch % 4) * 80 + row * 4).collect()).collect();
+        let window = 45 * (100 + ROW);
+        let fixed = sorted(SorterLimits { window, max_window: window, ..LIMITS }, &batches);
+        assert!(fixed.runs.len() > 1);
+        let grown = sorted(SorterLimits { window, max_window: 16 * window, ..LIMITS }, &batches);
+        assert_eq!(grown.runs.len(), 1);
+        let in_order: Vec<Vec<i64>> = (0..40).map(|batch| (0..20).map(|row| batch * 20 + row).collect()).collect();
+        let kept = sorted(SorterLimits { window, max_window: 16 * window, ..LIMITS }, &in_order);
+        assert!(kept.most <= window + 20 * (100 + ROW));
+    }
+
+    #[test]
+    fn rows_that_are_too_late_get_a_run_of_their_own_and_runs_are_few() {
+        let limits = SorterLimits { window: 1, max_window: 1, ..LIMITS };
+        // The window holds a row at most, as each push emits half of it, rounded up.
+        let one_by_one = |times: &[i64]| sorted(limits, &times.iter().map(|time| vec![*time]).collect::<Vec<_>>());
+        let seen = one_by_one(&[10, 20, 5, 30, 7, 25]);
+        assert_eq!(times(&seen), [vec![10, 20, 30], vec![5, 7, 25]]);
+        // A third one ends the one that got nothing for the longest time.
+        let seen = one_by_one(&[10, 5, 11, 3, 12, 4]);
+        assert_eq!(times(&seen), [vec![10, 11, 12], vec![5], vec![3, 4]]);
+        let ended: Vec<_> = seen.emitted.iter().filter_map(|emitted| emitted.ended).collect();
+        assert_eq!(ended, [1]);
+    }
+
+    #[test]
+    fn the_largest_partition_leaves_first() {
+        let memory = 12 * (100 + ROW);
+        let day = 86_400;
+        let batches = [vec![1; 8], vec![day; 3], vec![2 * day; 2]];
+        let seen = sorted(SorterLimits { memory, ..LIMITS }, &batches);
+        assert_eq!(seen.emitted[0].partition.directory(), "day=2026-11-23/");
+        assert_eq!(seen.emitted[0].rows.len(), 8, "a small window leaves as a whole");
+    }
+
+    #[test]
+    fn rows_that_are_read_twice_need_two_runs() {
+        // Jitter in both halves; the rows that the first one left in the window are ahead of all of the second.
+        let batch = |start: i64| (0..20).map(|row| start + (row * 7) % 30).collect::<Vec<_>>();
+        let batches: Vec<Vec<i64>> = (0..50).chain(0..50).map(|number| batch(number * 20)).collect();
+        let window = 100 * (100 + ROW);
+        let seen = sorted(SorterLimits { window, max_window: window, ..LIMITS }, &batches);
+        assert_eq!(seen.runs.len(), 2);
+    }
+
+    #[test]
+    fn a_few_rows_do_not_keep_their_blocks() {
+        // Every piece has one row that is far ahead.
+        let batches: Vec<Vec<i64>> =
+            (0..200).map(|batch| (0..50).map(|row| if row == 0 { 80_000 + batch } else { batch }).collect()).collect();
+        let window = COMPACTED + (1 << 20);
+        let seen = sorted(SorterLimits { window, max_window: window, ..LIMITS }, &batches);
+        assert_eq!(seen.runs.len(), 1);
+        assert!(times(&seen)[0].is_sorted());
+        assert!(seen.most <= window + 50 * (100 + ROW));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_comes_out_once_sorted_and_in_its_partition(
+            batches in prop::collection::vec(prop::collection::vec(-200_000_i64..200_000, 1..12), 0..12),
+            window in 1_usize..20_000,
+            max_window in 1_usize..20_000,
+            memory in 1_usize..40_000,
+            runs in 1_usize..4,
+            chunk in 1_usize..20,
+        ) {
+            let seen = sorted(SorterLimits { window, max_window, memory, runs, chunk }, &batches);
+            let mut found = Vec::new();
+            for (partition, rows) in seen.runs.values() {
+                prop_assert!(rows.is_sorted_by_key(|(time, _)| *time));
+                for (time, id) in rows {
+                    prop_assert_eq!((time + MIDNIGHT).div_euclid(86_400), partition.day);
+                    found.push((id.clone(), *time));
+                }
+            }
+            found.sort();
+            let mut expected: Vec<_> =
+                batches.iter().flatten().zip(1..).map(|(time, id)| (format!("ID{id}"), *time)).collect();
+            expected.sort();
+            prop_assert_eq!(found, expected);
+            prop_assert!(seen.most <= memory + 12 * (100 + ROW));
+            let mut sizes = seen.emitted.iter().map(|emitted| emitted.rows.len());
+            prop_assert!(sizes.all(|rows| rows <= chunk));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Keeps the ledger small: checkpoints, so that few records have to be read, and few lists of log objects.
+
+use crate::dataset::{Ledger, REPLACED, Runner, SOURCES, SourceList, merge_lists};
+use crate::error::Error;
+use std::time::Duration;
+
+/// Records behind a checkpoint, until there is another one.
+const RECORDS: u64 = 64;
+/// Lists that are not full, until they are merged.
+const LISTS: usize = 16;
+/// Log objects of a full list.
+const FULL: u64 = 1 << 19;
+/// How long files that were replaced stay for readers that still know them.
+const KEPT: Duration = Duration::from_secs(3_600);
+
+/// Writes a checkpoint if it is time.
+pub(super) async fn tidy(ledger: &mut Ledger, runner: &Runner) -> Result<(), Error> {
+    if ledger.state.number - ledger.checkpoint < RECORDS {
+        return Ok(());
+    }
+    ledger.reload().await?;
+    if ledger.state.number - ledger.checkpoint < RECORDS {
+        return Ok(());
+    }
+    let (full, mut few): (Vec<SourceList>, Vec<_>) =
+        ledger.state.converted.iter().cloned().partition(|list| list.objects >= FULL);
+    let mut merged = Vec::new();
+    if few.len() > LISTS {
+        let number = ledger.state.number;
+        let path = |index| format!("{SOURCES}/{}-m{number}-{index}.parquet", runner.name());
+        merged = merge_lists(runner.place(), &few, FULL, path).await?;
+        few.clear();
+    }
+    let lists = full.into_iter().chain(few).chain(merged.iter().cloned()).collect();
+    if !ledger.write_checkpoint(lists).await? {
+        // Someone else was first; nobody knows these.
+        for list in merged {
+            runner.place().delete(&list.path).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes files that were replaced long enough ago.
+pub(super) async fn remove_replaced(runner: &Runner) -> Result<u64, Error> {
+    let now = runner.now().await?;
+    let mut removed = 0;
+    for entry in runner.place().list(&format!("{REPLACED}/"), None).await? {
+        if now.saturating_sub(entry.modified) > KEPT.as_micros() as i64 {
+            runner.place().delete(&entry.path).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,359 @@
+//! The ledger: what is in a dataset, and who works on it. `record.rs` has what is written down, this what it adds up to.
+//!
+//! Records are replayed in the order of their numbers, from the last checkpoint on. A commit counts only as long as its batch is
+//! open: one that was abandoned stays abandoned. Every reader of the same records comes to the same state.
+
+use super::place::Place;
+use super::record::{
+    Abandon, BatchCounts, Begin, Commit, DataFile, Entry, LEDGER_VERSION, LOG, Record, SourceList, Swept, Work,
+    later_version,
+};
+use super::sources::Lookup;
+use crate::error::{Error, ErrorKind};
+use crate::store::PutNew;
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The folder of checkpoints: `_s3log/checkpoints/000000000128.json` is the state after record 128.
+pub(crate) const CHECKPOINTS: &str = "_s3log/checkpoints";
+
+/// Records that are read at once.
+const AT_ONCE: usize = 16;
+/// Attempts to write a record whose fate is not known.
+const ATTEMPTS: u32 = 8;
+
+/// What the ledger says at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// The number of the last record that is in it.
+    pub(crate) number: u64,
+    /// The files of the dataset, by their paths.
+    pub(crate) files: BTreeMap<String, DataFile>,
+    /// What became of all lines.
+    pub(crate) totals: BatchCounts,
+    /// Batches that were committed.
+    pub(crate) batches: u64,
+    /// Log objects that were converted.
+    pub(crate) converted: Vec<SourceList>,
+    /// Batches that go on, or whose runners are gone.
+    pub(crate) open: BTreeMap<String, OpenBatch>,
+    /// Batches that were taken back, and whose files may still be there.
+    pub(crate) abandoned: BTreeMap<String, OpenBatch>,
+    /// Files that were replaced, and may not be out of the way yet, by the batch that did it.
+    pub(crate) unswept: BTreeMap<String, Unswept>,
+    /// Sources that log objects came from, as they were named.
+    #[serde(default)]
+    pub(crate) origins: BTreeSet<String>,
+    /// Files of rejects, by the place where they are.
+    #[serde(default)]
+    pub(crate) reject_files: BTreeMap<String, Vec<DataFile>>,
+}
+
+/// A batch that was begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpenBatch {
+    pub(crate) runner: String,
+    /// When it was begun, in RFC 3339.
+    pub(crate) at: String,
+    pub(crate) work: Work,
+}
+
+/// What a batch replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unswept {
+    pub(crate) runner: String,
+    pub(crate) files: Vec<String>,
+}
+
+/// What it means that a log object is in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Its records are in the dataset.
+    Converted,
+    /// This runner converts it.
+    Claimed(Arc<str>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    version: u32,
+    state: State,
+    /// Lists that others have replaced in this checkpoint: readers of the one before may still open them.
+    #[serde(default)]
+    replaced: Vec<String>,
+}
+
+impl State {
+    /// Takes the next record in.
+    pub(crate) fn apply(&mut self, record: Record) {
+        self.number += 1;
+        let Record { runner, at, entry, .. } = record;
+        match entry {
+            Entry::Begin(Begin { batch, work }) => {
+                self.open.insert(batch, OpenBatch { runner, at, work });
+            }
+            Entry::Commit(commit) => {
+                if let Some(open) = self.open.remove(&commit.batch) {
+                    self.commit(commit, open);
+                }
+            }
+            Entry::Abandon(Abandon { batch, .. }) => {
+                if let Some(open) = self.open.remove(&batch) {
+                    self.abandoned.insert(batch, open);
+                }
+            }
+            Entry::Swept(Swept { batch }) => {
+                self.unswept.remove(&batch);
+            }
+        }
+    }
+
+    fn commit(&mut self, commit: Commit, open: OpenBatch) {
+        let Commit { batch, files, reject_files, counts, sources } = commit;
+        self.batches += 1;
+        self.files.extend(files.into_iter().map(|file| (file.path.clone(), file)));
+        match open.work {
+            Work::Convert { sources: begun, from, rejects, .. } => {
+                self.totals += counts;
+                self.origins.extend(from);
+                let converted = sources.unwrap_or(begun);
+                if converted.objects > 0 {
+                    self.converted.push(converted);
+                }
+                if let Some(place) = rejects {
+                    self.reject_files.entry(place).or_default().extend(reject_files);
+                }
+            }
+            Work::Compact { files } => {
+                for path in &files {
+                    self.files.remove(path);
+                }
+                self.unswept.insert(batch, Unswept { runner: open.runner, files });
+            }
+        }
+    }
+
+    /// The rows of the dataset.
+    pub(crate) fn rows(&self) -> u64 {
+        self.files.values().map(|file| file.rows).sum()
+    }
+
+    /// Lists of log objects that are converted, or are being converted.
+    pub(crate) fn source_lists(&self) -> impl Iterator<Item = &SourceList> {
+        self.converted.iter().chain(self.claims().map(|(list, _)| list))
+    }
+
+    fn claims(&self) -> impl Iterator<Item = (&SourceList, &OpenBatch)> {
+        self.open.values().filter_map(|open| match &open.work {
+            Work::Convert { sources, .. } => Some((sources, open)),
+            Work::Compact { .. } => None,
+        })
+    }
+
+    /// Looks log objects up in these lists.
+    pub(crate) fn lookup(&self) -> Lookup<Owner> {
+        let converted = self.converted.iter().map(|list| (list.clone(), Owner::Converted));
+        let claimed = self.claims().map(|(list, open)| (list.clone(), Owner::Claimed(Arc::from(open.runner.as_str()))));
+        Lookup::new(converted.chain(claimed).collect())
+    }
+}
+
+/// A dataset's ledger, as far as it was read.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) place: Place,
+    pub(crate) state: State,
+    /// The number of the checkpoint that it was read from, 0 without one.
+    pub(crate) checkpoint: u64,
+    /// Lists that the checkpoint replaced.
+    replaced: Vec<String>,
+    /// Records that this one wrote.
+    written: u64,
+}
+
+/// Whether what is to be written still makes sense.
+pub(crate) type StillRight<'a> = &'a (dyn Fn(&State) -> Result<(), Error> + Sync);
+
+impl Ledger {
+    /// That of a dataset that is not there yet.
+    pub(crate) fn empty(place: &Place) -> Self {
+        Self { place: place.clone(), state: State::default(), checkpoint: 0, replaced: Vec::new(), written: 0 }
+    }
+
+    /// Reads the last checkpoint, and the records behind it.
+    pub(crate) async fn load(place: &Place) -> Result<Self, Error> {
+        let checkpoints = place.list(&format!("{CHECKPOINTS}/"), None).await?;
+        let mut ledger = Self::empty(place);
+        if let Some(last) = checkpoints.last() {
+            let damaged = |error: Error| error.in_object(place.name_of(&last.path));
+            let bytes = place.get(&last.path).await?.ok_or_else(|| damaged(changed()))?;
+            let Checkpoint { state, replaced, .. } = parse_checkpoint(&bytes).map_err(damaged)?;
+            (ledger.checkpoint, ledger.state, ledger.replaced) = (state.number, state, replaced);
+        }
+        ledger.refresh().await?;
+        Ok(ledger)
+    }
+
+    /// Whether readers of the last checkpoint but one may open a list that no record names any more.
+    pub(crate) fn is_still_read(&self, list: &str) -> bool {
+        self.replaced.iter().any(|path| path == list)
+    }
+
+    /// Reads all of it again, from the last checkpoint on: others may have merged lists of log objects meanwhile.
+    pub(crate) async fn reload(&mut self) -> Result<(), Error> {
+        let written = self.written;
+        *self = Self { written, ..Self::load(&self.place).await? };
+        Ok(())
+    }
+
+    /// Reads what was written since.
+    pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
+        let behind = Record::path(self.state.number);
+        let entries = self.place.list(&format!("{LOG}/"), Some(&behind)).await?;
+        let numbers: Vec<u64> = entries.iter().filter_map(|entry| Record::number(&entry.path)).collect();
+        let place = &self.place;
+        let mut records = futures::stream::iter(numbers)
+            .map(|number| async move { read(place, number).await.map(|record| (number, record)) })
+            .buffered(AT_ONCE);
+        let state = &mut self.state;
+        while let Some((number, record)) = records.try_next().await? {
+            let record = record.filter(|_| number == state.number + 1).ok_or_else(|| {
+                Error::new(ErrorKind::Unreadable, format!("the ledger lacks its record {}", state.number + 1))
+                    .in_object(place.name())
+                    .with_hint("something has removed files below `_s3log`; restore them")
+            })?;
+            state.apply(record);
+        }
+        Ok(())
+    }
+
+    /// Writes the next record, if it still makes sense when its turn has come.
+    ///
+    /// # Errors
+    ///
+    /// Of `still_right`: then nothing was written. Any other of kind [`ErrorKind::Unwritable`] leaves it open whether the record
+    /// is there.
+    pub(crate) async fn append(
+        &mut self,
+        runner: &str,
+        at: String,
+        entry: Entry,
+        still_right: StillRight<'_>,
+    ) -> Result<(), Error> {
+        self.written += 1;
+        let id = format!("{runner}-r{}", self.written);
+        let record = Record { version: LEDGER_VERSION, id, at, runner: runner.to_owned(), entry };
+        let bytes = serde_json::to_vec(&record)
+            .map_err(|error| Error::new(ErrorKind::Internal, "a record cannot be written down").with_source(error))?;
+        let mut attempt = 0;
+        // Whether a put of this record may still be under way at this number: then no other number will do until it is taken.
+        let mut may_come = None;
+        loop {
+            if may_come.is_none() {
+                still_right(&self.state)?;
+            }
+            let number = self.state.number + 1;
+            let put = self.place.put_new(&Record::path(number), bytes.clone().into()).await;
+            match put {
+                Ok(PutNew::Done) => {
+                    self.state.apply(record);
+                    return Ok(());
+                }
+                // Someone's, perhaps this one: the answer to a first attempt may be lost.
+                Ok(PutNew::Exists) => {}
+                Err(error) => may_come = Some(error),
+            }
+            match (read(&self.place, number).await?, may_come.take()) {
+                (Some(there), _) => {
+                    let is_mine = there.id == record.id;
+                    self.state.apply(there);
+                    if is_mine {
+                        return Ok(());
+                    }
+                    attempt = 0;
+                    self.refresh().await?;
+                }
+                (None, Some(error)) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    may_come = Some(error);
+                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                }
+                (None, Some(error)) => return Err(error),
+                (None, None) => {
+                    attempt += 1;
+                    if attempt >= ATTEMPTS {
+                        return Err(Error::new(
+                            ErrorKind::Unsupported,
+                            "the store says that an object exists, and does not have it",
+                        )
+                        .in_object(self.place.name_of(&Record::path(number))));
+                    }
+                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                }
+            }
+        }
+    }
+
+    /// Writes down the state as it is, so that nobody has to read the records before it. `lists` are those of
+    /// [`State::converted`] after they were merged. False when someone else was first. The ledger must have been reloaded before:
+    /// lists that a later checkpoint replaced are removed, so none may build on an earlier one.
+    pub(crate) async fn write_checkpoint(&mut self, lists: Vec<SourceList>) -> Result<bool, Error> {
+        let mut state = self.state.clone();
+        let replaced: Vec<_> = state
+            .converted
+            .iter()
+            .filter(|list| !lists.iter().any(|kept| kept.path == list.path))
+            .map(|list| list.path.clone())
+            .collect();
+        state.converted.clone_from(&lists);
+        let checkpoint = Checkpoint { version: LEDGER_VERSION, state, replaced: replaced.clone() };
+        let bytes = serde_json::to_vec(&checkpoint).map_err(|error| {
+            Error::new(ErrorKind::Internal, "a checkpoint cannot be written down").with_source(error)
+        })?;
+        let path = format!("{CHECKPOINTS}/{:012}.json", self.state.number);
+        if self.place.put_new(&path, bytes.into()).await? == PutNew::Exists {
+            return Ok(false);
+        }
+        // What the checkpoint before this one replaced is not read any more.
+        for path in std::mem::replace(&mut self.replaced, replaced) {
+            self.place.delete(&path).await?;
+        }
+        let checkpoints = self.place.list(&format!("{CHECKPOINTS}/"), None).await?;
+        let older = checkpoints.len().saturating_sub(2);
+        for entry in checkpoints.into_iter().take(older) {
+            self.place.delete(&entry.path).await?;
+        }
+        self.checkpoint = self.state.number;
+        self.state.converted = lists;
+        Ok(true)
+    }
+}
+
+async fn read(place: &Place, number: u64) -> Result<Option<Record>, Error> {
+    let path = Record::path(number);
+    let Some(bytes) = place.get(&path).await? else { return Ok(None) };
+    Record::parse(&bytes).map(Some).map_err(|error| error.in_object(place.name_of(&path)))
+}
+
+fn parse_checkpoint(bytes: &[u8]) -> Result<Checkpoint, Error> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u32,
+    }
+    let not_one = |error| Error::invalid("it is no checkpoint of a ledger").with_source(error);
+    let Head { version } = serde_json::from_slice(bytes).map_err(not_one)?;
+    if version > LEDGER_VERSION {
+        return Err(later_version(version));
+    }
+    serde_json::from_slice(bytes).map_err(not_one)
+}
+
+fn changed() -> Error {
+    Error::new(ErrorKind::Unreadable, "the ledger changed while it was read").with_hint("run again")
+}
+
+#[cfg(test)]
+mod tests;

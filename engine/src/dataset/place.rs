@@ -1,0 +1,482 @@
+//! Where a dataset is: a directory, or a prefix of a bucket. Paths are relative to it, with `/` between their parts.
+//!
+//! Everything that is written appears whole, under its name, or not at all. Files are written under a name below
+//! `_s3log/tmp` first, reach the disk, and then get their name; so do the directories that hold them. Objects of a bucket
+//! are whole by themselves.
+
+use crate::error::{Error, ErrorKind};
+use crate::scan::micros;
+use crate::store::{Bucket, ListStart, Location, PutNew, Stores};
+use bytes::Bytes;
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path as StorePath;
+use std::fs::{self, File};
+use std::io::{ErrorKind as IoErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Files that are being written stand here until they are whole.
+pub(crate) const TMP: &str = "_s3log/tmp";
+
+/// A directory, or a prefix of a bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    kind: Kind,
+    /// Whose files below [`TMP`] are.
+    writer: Arc<Writer>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Directory(PathBuf),
+    /// The prefix is empty or ends with a slash.
+    Bucket(Arc<Bucket>, String),
+}
+
+#[derive(Debug, Default)]
+struct Writer {
+    name: String,
+    count: AtomicU64,
+}
+
+/// A file or an object that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Relative to the place.
+    pub(crate) path: String,
+    /// By the clock of the place: microseconds from 1970 in UTC.
+    pub(crate) modified: i64,
+}
+
+impl Place {
+    /// The place that a user names. Nothing is looked at yet.
+    pub(crate) async fn of(name: &str, stores: &Stores) -> Result<Self, Error> {
+        let kind = if Location::is_one(name) {
+            let location = Location::parse(name)?;
+            let prefix = location.prefix().trim_end_matches('/');
+            let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+            if prefix.starts_with('/') || prefix.contains("//") {
+                return Err(Error::invalid("a prefix cannot begin with `/` or have `//` in it").in_object(name));
+            }
+            Kind::Bucket(stores.bucket(location.bucket()).await?, prefix)
+        } else {
+            if name.split_once("://").is_some_and(|(scheme, _)| scheme != "file") {
+                return Err(Error::new(ErrorKind::Unsupported, "a dataset is in a directory or at s3://bucket/prefix")
+                    .in_object(name));
+            }
+            let path = name.strip_prefix("file://").unwrap_or(name);
+            let absolute = std::path::absolute(path).map_err(|error| cannot_write(name, error))?;
+            Kind::Directory(absolute)
+        };
+        Ok(Self { kind, writer: Arc::default() })
+    }
+
+    /// The same for someone who writes, whose files are named after him as long as they are not whole.
+    pub(crate) fn for_writer(&self, name: &str) -> Self {
+        let writer = Writer { name: name.to_owned(), count: AtomicU64::new(0) };
+        Self { kind: self.kind.clone(), writer: Arc::new(writer) }
+    }
+
+    /// Whether it is a directory.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.kind, Kind::Directory(_))
+    }
+
+    /// The directory, if it is one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Directory(path) => Some(path),
+            Kind::Bucket(..) => None,
+        }
+    }
+
+    /// The bucket and the prefix, if it is one.
+    pub(crate) fn bucket(&self) -> Option<(&Arc<Bucket>, &str)> {
+        match &self.kind {
+            Kind::Directory(_) => None,
+            Kind::Bucket(bucket, prefix) => Some((bucket, prefix)),
+        }
+    }
+
+    /// How people name something here.
+    pub(crate) fn name_of(&self, path: &str) -> String {
+        match &self.kind {
+            Kind::Directory(root) => root.join(path).display().to_string(),
+            Kind::Bucket(bucket, prefix) => bucket.name_of(&format!("{prefix}{path}")),
+        }
+    }
+
+    /// How people name the place.
+    pub(crate) fn name(&self) -> String {
+        self.name_of("").trim_end_matches('/').to_owned()
+    }
+
+    /// All bytes of something; `None` when it is not there.
+    pub(crate) async fn get(&self, path: &str) -> Result<Option<Bytes>, Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let file = root.join(path);
+                blocking(move || match fs::read(&file) {
+                    Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+                    Err(error) if is_missing(&error) => Ok(None),
+                    Err(error) => Err(cannot_read(&file, error)),
+                })
+                .await
+            }
+            Kind::Bucket(bucket, prefix) => match bucket.get_all(&key_of(prefix, path)).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Bytes of something that is there.
+    pub(crate) async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let file = root.join(path);
+                blocking(move || {
+                    let read = || {
+                        let mut opened = File::open(&file)?;
+                        opened.seek(SeekFrom::Start(range.start))?;
+                        let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
+                        opened.read_exact(&mut bytes)?;
+                        Ok(Bytes::from(bytes))
+                    };
+                    read().map_err(|error| cannot_read(&file, error))
+                })
+                .await
+            }
+            Kind::Bucket(bucket, prefix) => {
+                let key = key_of(prefix, path);
+                let got = bucket.store().get_range(&key, range).await;
+                got.map_err(|error| bucket.explain_get(&key, error))
+            }
+        }
+    }
+
+    /// Writes something, whether it is there or not.
+    pub(crate) async fn put(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let (file, tmp) = (root.join(path), self.tmp_path(root));
+                blocking(move || {
+                    write_whole(&tmp, &bytes)?;
+                    rename(&tmp, &file)
+                })
+                .await
+            }
+            Kind::Bucket(bucket, prefix) => bucket.put(&key_of(prefix, path), bytes).await,
+        }
+    }
+
+    /// Writes something that is not there yet. Of all who do so at once, one succeeds.
+    ///
+    /// # Errors
+    ///
+    /// After an error it is not known whether it was written.
+    pub(crate) async fn put_new(&self, path: &str, bytes: Bytes) -> Result<PutNew, Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let (file, tmp) = (root.join(path), self.tmp_path(root));
+                blocking(move || {
+                    if file.exists() {
+                        return Ok(PutNew::Exists);
+                    }
+                    write_whole(&tmp, &bytes)?;
+                    let linked = create_parent(&file).and_then(|()| match fs::hard_link(&tmp, &file) {
+                        Ok(()) => sync_parent(&file).map(|()| PutNew::Done),
+                        Err(error) if error.kind() == IoErrorKind::AlreadyExists => Ok(PutNew::Exists),
+                        Err(error) => Err(cannot_write(file.display(), error)),
+                    });
+                    // Whoever comes after removes it, if this fails.
+                    drop(fs::remove_file(&tmp));
+                    linked
+                })
+                .await
+            }
+            Kind::Bucket(bucket, prefix) => bucket.put_new(&key_of(prefix, path), bytes).await,
+        }
+    }
+
+    /// Removes something, if it is there.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let file = root.join(path);
+                let root = root.clone();
+                blocking(move || {
+                    match fs::remove_file(&file) {
+                        Ok(()) => {}
+                        Err(error) if is_missing(&error) => {}
+                        Err(error) => return Err(cannot_write(file.display(), error)),
+                    }
+                    remove_empty_folders(&file, &root);
+                    Ok(())
+                })
+                .await
+            }
+            Kind::Bucket(bucket, prefix) => bucket.delete(&key_of(prefix, path)).await,
+        }
+    }
+
+    /// Gives something another name; false when it is not there.
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<bool, Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let (from, to, root) = (root.join(from), root.join(to), root.clone());
+                blocking(move || {
+                    if !from.exists() {
+                        return Ok(false);
+                    }
+                    rename(&from, &to)?;
+                    // When it got its name, as a copy in a bucket has it.
+                    let touched = File::options().append(true).open(&to);
+                    let touched = touched.and_then(|file| file.set_modified(SystemTime::now()));
+                    touched.map_err(|error| cannot_write(to.display(), error))?;
+                    remove_empty_folders(&from, &root);
+                    Ok(true)
+                })
+                .await
+            }
+            Kind::Bucket(bucket, prefix) => {
+                let (from, to) = (key_of(prefix, from), key_of(prefix, to));
+                let copied = bucket.copy(&from, &to).await?;
+                bucket.delete(&from).await?;
+                Ok(copied)
+            }
+        }
+    }
+
+    /// What begins with a prefix, which may end anywhere in a name, and stands behind a path if one is given; in the order of
+    /// their paths.
+    pub(crate) async fn list(&self, prefix: &str, behind: Option<&str>) -> Result<Vec<Entry>, Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let (root, wanted, behind) = (root.clone(), prefix.to_owned(), behind.map(str::to_owned));
+                blocking(move || {
+                    let mut entries = list_directory(&root, &wanted)?;
+                    entries.retain(|entry| behind.as_ref().is_none_or(|behind| entry.path > *behind));
+                    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+                    Ok(entries)
+                })
+                .await
+            }
+            Kind::Bucket(bucket, root) => {
+                let wanted = format!("{root}{prefix}");
+                let behind = behind.map(|behind| format!("{root}{behind}"));
+                let mut start = behind.clone().map_or(ListStart::First, ListStart::Behind);
+                let mut entries = Vec::new();
+                loop {
+                    let page = bucket.list(&wanted, &start, None).await?;
+                    for meta in page.objects {
+                        let Some(path) = meta.location.as_ref().strip_prefix(root.as_str()) else { continue };
+                        // A store that does not know `start-after` lists from the first name on.
+                        if behind.as_deref().is_some_and(|behind| meta.location.as_ref() <= behind) {
+                            continue;
+                        }
+                        let modified = meta.last_modified.timestamp_micros();
+                        entries.push(Entry { path: path.to_owned(), modified });
+                    }
+                    match page.next {
+                        Some(token) => start = ListStart::Token(token),
+                        None => break,
+                    }
+                }
+                entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+                Ok(entries)
+            }
+        }
+    }
+
+    /// When something was written, by the clock of the place, in microseconds; `None` when it is not there.
+    pub(crate) async fn modified(&self, path: &str) -> Result<Option<i64>, Error> {
+        match &self.kind {
+            Kind::Directory(root) => {
+                let file = root.join(path);
+                blocking(move || match fs::metadata(&file) {
+                    Ok(metadata) => Ok(Some(micros(metadata.modified().unwrap_or(UNIX_EPOCH)))),
+                    Err(error) if is_missing(&error) => Ok(None),
+                    Err(error) => Err(cannot_read(&file, error)),
+                })
+                .await
+            }
+            Kind::Bucket(bucket, prefix) => bucket.modified(&key_of(prefix, path)).await,
+        }
+    }
+
+    /// The key of something in the bucket.
+    pub(crate) fn key(prefix: &str, path: &str) -> StorePath {
+        key_of(prefix, path)
+    }
+
+    /// A name for a file that is not whole yet.
+    pub(super) fn tmp_path(&self, root: &Path) -> PathBuf {
+        let number = self.writer.count.fetch_add(1, Ordering::Relaxed);
+        root.join(TMP).join(format!("{}-{number}", self.writer.name))
+    }
+}
+
+fn key_of(prefix: &str, path: &str) -> StorePath {
+    let key = format!("{prefix}{path}");
+    // Taken as it stands; what cannot stand so is encoded.
+    StorePath::parse(&key).unwrap_or_else(|_| StorePath::from(key))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::new(ErrorKind::Internal, "a task that writes stopped").with_source(error))?
+}
+
+fn list_directory(root: &Path, prefix: &str) -> Result<Vec<Entry>, Error> {
+    let top = root.join(prefix.rsplit_once('/').map_or("", |(folder, _)| folder));
+    let path_of = |path: &Path| {
+        let parts = path.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_string_lossy());
+        Some(parts.collect::<Vec<_>>().join("/"))
+    };
+    let is_wanted =
+        |path: &Path| path_of(path).is_some_and(|path| path.starts_with(prefix) || prefix.starts_with(&path));
+    let mut entries = Vec::new();
+    let walk = walkdir::WalkDir::new(&top).follow_links(true).into_iter();
+    for found in walk.filter_entry(|entry| entry.depth() == 0 || is_wanted(entry.path())) {
+        let metadata = found.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
+        let (entry, metadata) = match metadata {
+            Ok(found) => found,
+            // Others may remove what is being listed.
+            Err(error) if error.io_error().is_some_and(is_missing) => continue,
+            Err(error) => {
+                let cannot = Error::new(ErrorKind::Unreadable, "it cannot be listed");
+                return Err(cannot.in_object(top.display().to_string()).with_source(error));
+            }
+        };
+        if let (true, Some(path)) = (metadata.is_file(), path_of(entry.path())) {
+            entries.push(Entry { path, modified: micros(metadata.modified().unwrap_or(UNIX_EPOCH)) });
+        }
+    }
+    Ok(entries)
+}
+
+/// Writes a file and waits until the disk has it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    create_parent(path)?;
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|error| {
+        drop(fs::remove_file(path));
+        cannot_write(path.display(), error)
+    })
+}
+
+pub(super) fn create_parent(path: &Path) -> Result<(), Error> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(parent).map_err(|error| cannot_write(parent.display(), error))
+}
+
+/// Gives a file its name, and waits until the disk has that.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    // Whoever removes empty folders may remove this one right between the two.
+    let mut attempts = 0;
+    loop {
+        create_parent(to)?;
+        match fs::rename(from, to) {
+            Ok(()) => return sync_parent(to),
+            Err(error) if is_missing(&error) && from.exists() && attempts < 10 => attempts += 1,
+            Err(error) => return Err(cannot_write(to.display(), error)),
+        }
+    }
+}
+
+fn sync_parent(path: &Path) -> Result<(), Error> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    // Where directories cannot be opened, they cannot be waited for.
+    match File::open(parent) {
+        Ok(directory) => directory.sync_all().map_err(|error| cannot_write(parent.display(), error)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Folders of partitions that hold nothing any more; a bucket has no folders.
+fn remove_empty_folders(file: &Path, root: &Path) {
+    let mut folder = file.parent();
+    while let Some(path) = folder {
+        if path == root || !path.starts_with(root) || fs::remove_dir(path).is_err() {
+            return;
+        }
+        folder = path.parent();
+    }
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory)
+}
+
+fn cannot_read(path: &Path, error: std::io::Error) -> Error {
+    let kind = if is_missing(&error) { ErrorKind::NotFound } else { ErrorKind::Unreadable };
+    Error::new(kind, "it cannot be read").in_object(path.display().to_string()).with_source(error)
+}
+
+pub(super) fn cannot_write(path: impl std::fmt::Display, error: std::io::Error) -> Error {
+    let hint = match error.kind() {
+        IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded => {
+            "the disk is full: free some space and run again, nothing is lost"
+        }
+        IoErrorKind::PermissionDenied | IoErrorKind::ReadOnlyFilesystem => "check the permissions of the directory",
+        IoErrorKind::FileTooLarge => {
+            "files of this size are not allowed there: see `ulimit -f`, or use a smaller --target-size"
+        }
+        IoErrorKind::Unsupported => "a dataset needs a file system with hard links",
+        _ => "",
+    };
+    let cannot =
+        Error::new(ErrorKind::Unwritable, "it cannot be written").in_object(path.to_string()).with_source(error);
+    if hint.is_empty() { cannot } else { cannot.with_hint(hint) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn place(directory: &tempfile::TempDir) -> Place {
+        Place::of(&directory.path().join("a/b").display().to_string(), &Stores::default())
+            .await
+            .unwrap()
+            .for_writer("me")
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(&directory).await;
+        assert_eq!(place.get("x/y").await.unwrap(), None);
+        assert_eq!(place.list("x/", None).await.unwrap(), []);
+        place.put("x/y", Bytes::from_static(b"one")).await.unwrap();
+        place.put("x/y", Bytes::from_static(b"two")).await.unwrap();
+        place.put("x/z", Bytes::from_static(b"three")).await.unwrap();
+        assert_eq!(place.get("x/y").await.unwrap().unwrap(), "two");
+        let names = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.path).collect::<Vec<_>>();
+        assert_eq!(names(place.list("x/", None).await.unwrap()), ["x/y", "x/z"]);
+        assert_eq!(names(place.list("x/", Some("x/y")).await.unwrap()), ["x/z"]);
+        assert!(place.rename("x/y", "w/y").await.unwrap() && !place.rename("x/y", "w/y").await.unwrap());
+        place.delete("x/z").await.unwrap();
+        place.delete("x/z").await.unwrap();
+        assert!(!directory.path().join("a/b/x").exists());
+        assert_eq!(names(place.list("w", None).await.unwrap()), ["w/y"]);
+        assert_eq!(place.list("_s3log/tmp/", None).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(&directory).await;
+        assert_eq!(place.put_new("x", Bytes::from_static(b"one")).await.unwrap(), PutNew::Done);
+        assert_eq!(place.put_new("x", Bytes::from_static(b"two")).await.unwrap(), PutNew::Exists);
+        assert_eq!(place.get("x").await.unwrap().unwrap(), "one");
+        assert_eq!(place.list("_s3log/tmp/", None).await.unwrap(), []);
+    }
+}

@@ -1,0 +1,219 @@
+//! What holds for all of a dataset: `_s3log/dataset.json`.
+
+use super::place::Place;
+use crate::error::{Error, ErrorKind};
+use crate::store::PutNew;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Says that a directory, or a prefix of a bucket, is a dataset.
+pub(crate) const SETTINGS: &str = "_s3log/dataset.json";
+
+/// What a dataset is, for whoever finds one.
+const README: &str = "_s3log/README.md";
+
+/// The version of datasets that this program writes. It reads these, and no later ones.
+pub const DATASET_VERSION: u32 = 1;
+
+const FORMAT: &str = "s3log dataset";
+
+/// What holds for every file of a dataset, from its first one on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetSettings {
+    format: String,
+    version: u32,
+    /// The program that made it.
+    pub created_by: String,
+    /// When, in RFC 3339.
+    pub created_at: String,
+    /// The table that its files hold.
+    pub table: String,
+    /// The columns whose values are in the names of folders: `day`, or `day` and `bucket`.
+    pub partition_by: Vec<String>,
+    /// What was done to addresses: `none`, `truncate`, `keyed`, `drop`.
+    pub anonymize_ip: String,
+    /// What tells the key from others, if addresses are encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_fingerprint: Option<String>,
+    /// Whether signatures and tokens were taken out of URIs.
+    pub redact_uri: bool,
+}
+
+impl DatasetSettings {
+    /// Settings of a new dataset of the table `logs`.
+    #[must_use]
+    pub fn new(created_at: String, partition_by: Vec<String>) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: DATASET_VERSION,
+            created_by: concat!("s3log ", env!("CARGO_PKG_VERSION")).to_owned(),
+            created_at,
+            table: "logs".to_owned(),
+            partition_by,
+            anonymize_ip: "none".to_owned(),
+            key_fingerprint: None,
+            redact_uri: true,
+        }
+    }
+
+    /// Reads them; `None` when the place is no dataset.
+    pub(crate) async fn read(place: &Place) -> Result<Option<Self>, Error> {
+        let Some(bytes) = place.get(SETTINGS).await? else { return Ok(None) };
+        Self::parse(&bytes).map(Some).map_err(|error| error.in_object(place.name_of(SETTINGS)))
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let Head { format, version } = serde_json::from_slice(bytes)
+            .map_err(|error| Error::invalid("it is not what describes a dataset").with_source(error))?;
+        if format != FORMAT {
+            return Err(Error::invalid(format!("it describes `{format}`, not `{FORMAT}`")));
+        }
+        if version > DATASET_VERSION {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the dataset is of version {version}, and this program knows version {DATASET_VERSION}"),
+            )
+            .with_hint("use a newer s3log"));
+        }
+        serde_json::from_slice(bytes)
+            .map_err(|error| Error::invalid("it is not what describes a dataset").with_source(error))
+    }
+
+    /// Makes a dataset, or finds that someone else did; then theirs is given.
+    pub(crate) async fn create(&self, place: &Place) -> Result<Self, Error> {
+        let mut attempt = 0;
+        loop {
+            let outcome = place.put_new(SETTINGS, self.bytes()?).await;
+            if matches!(outcome, Ok(PutNew::Done)) {
+                place.put(README, Bytes::from_static(include_bytes!("format.md"))).await?;
+                return Ok(self.clone());
+            }
+            // Also after an error: whether it was written can only be seen there.
+            match (Self::read(place).await?, outcome) {
+                (Some(there), _) => return Ok(there),
+                (None, Err(error)) => return Err(refused(place, error)),
+                // Of two puts at once a store may refuse both.
+                (None, Ok(_)) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                }
+                (None, Ok(_)) => {
+                    return Err(Error::new(
+                        ErrorKind::Unreadable,
+                        "the store says that it exists, and does not have it",
+                    )
+                    .in_object(place.name_of(SETTINGS)));
+                }
+            }
+        }
+    }
+
+    /// Makes sure that of two who write the same thing at once only one succeeds: the settings are there, so they cannot be written
+    /// again. A store that does not keep to that has replaced them by the same. Directories need no test.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not know such puts, or says so and does not keep to it.
+    pub(crate) async fn probe(&self, place: &Place) -> Result<(), Error> {
+        if place.is_local() {
+            return Ok(());
+        }
+        match place.put_new(SETTINGS, self.bytes()?).await {
+            Ok(PutNew::Exists) => Ok(()),
+            Err(error) => Err(refused(place, error)),
+            Ok(PutNew::Done) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "the store does not keep to `If-None-Match: *`: a second put replaced the first",
+            )
+            .in_object(place.name())
+            .with_hint(WITHOUT_CONDITIONS)),
+        }
+    }
+
+    fn bytes(&self) -> Result<Bytes, Error> {
+        let text = serde_json::to_vec_pretty(self);
+        let failed = |error| Error::new(ErrorKind::Internal, "settings cannot be written down").with_source(error);
+        Ok(text.map_err(failed)?.into())
+    }
+
+    /// Whether a run that wants these settings may add to a dataset that has those.
+    pub(crate) fn check(&self, wanted: &Self, place: &Place) -> Result<(), Error> {
+        let differences = [
+            ("--partition-by", self.partition_by.join(","), wanted.partition_by.join(",")),
+            ("--anonymize-ip", self.anonymize_ip.clone(), wanted.anonymize_ip.clone()),
+            ("--redact-uri", self.redact_uri.to_string(), wanted.redact_uri.to_string()),
+        ];
+        for (flag, has, wants) in differences {
+            if has != wants {
+                return Err(Error::invalid(format!(
+                    "the dataset was begun with {flag} {has}, and this run has {flag} {wants}"
+                ))
+                .in_object(place.name())
+                .with_hint(format!("run with {flag} {has}, or convert into another place")));
+            }
+        }
+        if self.key_fingerprint != wanted.key_fingerprint {
+            return Err(Error::invalid("the dataset was begun with another key for addresses")
+                .in_object(place.name())
+                .with_hint("use the key that it was begun with: one address must stay one address"));
+        }
+        Ok(())
+    }
+}
+
+/// Attempts to write what a store says is there, and is not.
+const ATTEMPTS: u32 = 8;
+
+const WITHOUT_CONDITIONS: &str = "without them two runs at once could write records twice; convert into a local directory, or into a bucket of a store that has them";
+
+/// Stores that know no conditions say that they lack them.
+fn refused(place: &Place, error: Error) -> Error {
+    let text = error.to_string();
+    if !text.contains("501") && !text.contains("NotImplemented") {
+        return error;
+    }
+    let message = "the store knows no puts that must not replace anything (`If-None-Match: *`)";
+    let refused = Error::new(ErrorKind::Unsupported, message).in_object(place.name());
+    refused.with_hint(WITHOUT_CONDITIONS).with_source(error)
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Stores;
+
+    #[tokio::test]
+    async fn the_first_settings_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
+        assert_eq!(DatasetSettings::read(&place).await.unwrap(), None);
+        let first = DatasetSettings::new("2026-01-15T10:00:00Z".to_owned(), vec!["day".to_owned()]);
+        assert_eq!(first.create(&place).await.unwrap(), first);
+        let mut second = first.clone();
+        second.partition_by.push("bucket".to_owned());
+        assert_eq!(second.create(&place).await.unwrap(), first);
+        let error = first.check(&second, &place).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("the dataset was begun with --partition-by day, and this run has --partition-by day,bucket"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn later_versions_and_other_files_are_refused() {
+        let later = br#"{"format":"s3log dataset","version":2,"new":true}"#;
+        assert_eq!(DatasetSettings::parse(later).unwrap_err().kind(), ErrorKind::Unsupported);
+        for other in [&b"{}"[..], b"no json", br#"{"format":"delta","version":1}"#] {
+            assert_eq!(DatasetSettings::parse(other).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A dataset as a source: found by itself, read as it was at one moment.
+
+use super::ledger::{Ledger, Owner, State};
+use super::place::Place;
+use super::record::DataFile;
+use super::settings::{DatasetSettings, SETTINGS};
+use super::sources::Lookup;
+use crate::error::{Error, ErrorKind};
+use crate::store::{Location, Stores};
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// A dataset at one moment of its ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) place: Place,
+    pub(crate) state: State,
+}
+
+impl Snapshot {
+    /// The dataset that a source is, if it is one.
+    pub(crate) async fn of(source: &str, stores: &Stores) -> Result<Option<Self>, Error> {
+        let is_bucket = Location::is_one(source);
+        if !is_bucket && !std::path::Path::new(source.strip_prefix("file://").unwrap_or(source)).join(SETTINGS).exists()
+        {
+            return Ok(None);
+        }
+        // What is wrong with a source is said by whoever reads it.
+        let Ok(place) = Place::of(source, stores).await else { return Ok(None) };
+        if is_bucket && !matches!(place.modified(SETTINGS).await, Ok(Some(_))) {
+            return Ok(None);
+        }
+        let Some(settings) = DatasetSettings::read(&place).await? else { return Ok(None) };
+        if settings.table != "logs" {
+            return Err(Error::new(ErrorKind::Unsupported, format!("it holds the table `{}`", settings.table))
+                .in_object(place.name()));
+        }
+        Ok(Some(Self { state: Ledger::load(&place).await?.state, place }))
+    }
+
+    /// Rejects that were kept, by the place where they are.
+    pub(crate) async fn rejects(&self, stores: &Stores) -> Result<Vec<(Place, Vec<DataFile>)>, Error> {
+        let mut places = Vec::new();
+        // A place that nothing was written to may not even be there.
+        for (name, files) in self.state.reject_files.iter().filter(|(_, files)| !files.is_empty()) {
+            places.push((Place::of(name, stores).await?, files.clone()));
+        }
+        Ok(places)
+    }
+}
+
+/// Log objects whose records are in a dataset, and need not be read again.
+#[derive(Clone)]
+pub(crate) struct Converted(Arc<Vec<Mutex<Known>>>);
+
+/// Where a dataset is, and its lists of log objects.
+type Known = (Place, Lookup<Owner>);
+
+impl fmt::Debug for Converted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Converted").field(&self.0.len()).finish()
+    }
+}
+
+impl Converted {
+    /// Of any of these datasets. What is being converted at this moment is not in them yet.
+    pub(crate) fn of(snapshots: &[Snapshot]) -> Self {
+        let lookups = snapshots.iter().map(|snapshot| {
+            let lists = snapshot.state.converted.iter().map(|list| (list.clone(), Owner::Converted)).collect();
+            Mutex::new((snapshot.place.clone(), Lookup::new(lists)))
+        });
+        Self(Arc::new(lookups.collect()))
+    }
+
+    /// Whether one of them has the records of a log object, in whatever version.
+    pub(crate) async fn has(&self, name: &str) -> Result<bool, Error> {
+        for lookup in &*self.0 {
+            let (place, lookup) = &mut *lookup.lock().await;
+            if lookup.find(place, name).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,232 @@
+//! A dataset as a table: the files that its ledger names, and no others.
+
+use super::ledger::State;
+use super::place::Place;
+use super::record::DataFile;
+use super::store::DatasetStore;
+use crate::error::Error;
+use crate::scan::Times;
+use crate::schema::{LogsColumn, Table, TextLayout, UTC};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DFSchema, Result as DataFusionResult, ScalarValue, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::{CaseExpr, Column, IsNotNullExpr, binary, col, lit};
+use datafusion::physical_expr::utils::{conjunction, reassign_expr_columns};
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use object_store::ObjectMeta;
+use object_store::path::Path as StorePath;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A table over the committed files of a dataset, at one moment of its ledger.
+#[derive(Debug)]
+pub(crate) struct DatasetTable {
+    table: Table,
+    schema: SchemaRef,
+    files: Vec<DataFile>,
+    store: Arc<DatasetStore>,
+    url: ObjectStoreUrl,
+    since: Option<i64>,
+    until: Option<i64>,
+}
+
+impl DatasetTable {
+    /// The records of a dataset.
+    pub(crate) fn of_records(place: &Place, state: &State, layout: TextLayout) -> Result<Self, Error> {
+        Self::of(Table::Logs, place, state.files.values().cloned().collect(), layout)
+    }
+
+    /// Leaves out records before `since`, and from `until` on: microseconds from 1970 in UTC.
+    pub(crate) fn with_times(self, since: Option<i64>, until: Option<i64>) -> Self {
+        Self { since, until, ..self }
+    }
+
+    /// Rejects of a dataset, of which it may have several places.
+    pub(crate) fn of_rejects(place: &Place, files: Vec<DataFile>, layout: TextLayout) -> Result<Self, Error> {
+        Self::of(Table::Rejects, place, files, layout)
+    }
+
+    fn of(table: Table, place: &Place, files: Vec<DataFile>, layout: TextLayout) -> Result<Self, Error> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let url = ObjectStoreUrl::parse(format!("dataset://{number}"))
+            .map_err(|error| Error::invalid("a dataset has no URL").with_source(error))?;
+        let store = Arc::new(DatasetStore::new(place));
+        Ok(Self { table, schema: table.schema(layout), files, store, url, since: None, until: None })
+    }
+
+    /// Scans some of the files, in so many partitions at most; `sorted` has one partition a file, each in the order of time.
+    pub(crate) fn scan_files(
+        &self,
+        state: &dyn Session,
+        files: Vec<DataFile>,
+        projection: Option<Vec<usize>>,
+        limit: Option<usize>,
+        sorted: bool,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        state.runtime_env().register_object_store(self.url.as_ref(), Arc::clone(&self.store) as _);
+        let groups: Vec<FileGroup> = match sorted {
+            true => files.iter().map(|file| FileGroup::new(vec![self.partitioned_file(file)])).collect(),
+            false => FileGroup::new(files.iter().map(|file| self.partitioned_file(file)).collect())
+                .split_files(state.config().target_partitions()),
+        };
+        let source = ParquetSource::new(TableSchema::from(Arc::clone(&self.schema)))
+            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_pushdown_filters(true);
+        let mut config = FileScanConfigBuilder::new(self.url.clone(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(self.statistics(&files))
+            .with_projection_indices(projection)?
+            .with_limit(limit);
+        if sorted {
+            let time = Column::new_with_schema("time", &self.schema)?;
+            let ascending = PhysicalSortExpr::new_default(Arc::new(time));
+            config = config.with_output_ordering(LexOrdering::new(vec![ascending]).into_iter().collect());
+        }
+        Ok(DataSourceExec::from_data_source(config.build()))
+    }
+
+    fn partitioned_file(&self, file: &DataFile) -> PartitionedFile {
+        let location = StorePath::parse(&file.path).unwrap_or_else(|_| StorePath::from(file.path.as_str()));
+        let meta =
+            ObjectMeta { location, last_modified: Default::default(), size: file.bytes, e_tag: None, version: None };
+        PartitionedFile::new_from_meta(meta).with_statistics(Arc::new(self.statistics(std::slice::from_ref(file))))
+    }
+
+    /// What the ledger knows of files: enough to count rows, and for the first and the last time.
+    fn statistics(&self, files: &[DataFile]) -> Statistics {
+        let micros = |micros| ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
+        let first = files.iter().map(|file| file.min_time).min();
+        let last = files.iter().map(|file| file.max_time).max();
+        let column = |name: &str| match (self.table, name, first, last) {
+            (Table::Logs, "time", Some(first), Some(last)) => ColumnStatistics {
+                null_count: Precision::Exact(0),
+                min_value: Precision::Exact(micros(first)),
+                max_value: Precision::Exact(micros(last)),
+                ..ColumnStatistics::new_unknown()
+            },
+            _ => ColumnStatistics::new_unknown(),
+        };
+        Statistics {
+            num_rows: Precision::Exact(files.iter().map(|file| file.rows as usize).sum()),
+            total_byte_size: Precision::Inexact(files.iter().map(|file| file.bytes as usize).sum()),
+            column_statistics: self.schema.fields().iter().map(|field| column(field.name())).collect(),
+        }
+    }
+
+    /// What leaves out records of other times than the session's.
+    fn time_filter(&self) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
+        let bounds = [(self.since, Operator::GtEq), (self.until, Operator::Lt)];
+        let bounds = bounds.into_iter().filter_map(|(bound, operator)| bound.map(|micros| (micros, operator)));
+        let compare = |(micros, operator)| {
+            let bound = ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
+            binary(col("time", &self.schema)?, operator, lit(bound), &self.schema)
+        };
+        let parts = bounds.map(compare).collect::<DataFusionResult<Vec<_>>>()?;
+        Ok((!parts.is_empty()).then(|| conjunction(parts)))
+    }
+
+    /// `object_key` is stored where it differs from `key`.
+    fn object_key_and(
+        &self,
+        scan: Arc<dyn ExecutionPlan>,
+        wanted: &[usize],
+        scanned: &[usize],
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let schema = scan.schema();
+        let at = |column: usize| -> DataFusionResult<Arc<dyn PhysicalExpr>> {
+            let position = scanned.iter().position(|scanned| *scanned == column).unwrap_or_default();
+            Ok(Arc::new(Column::new(schema.field(position).name(), position)))
+        };
+        let (key, object_key) = key_columns(&self.schema)?;
+        let expressions = wanted.iter().map(|column| {
+            let name = self.schema.field(*column).name().clone();
+            let value = match *column == object_key {
+                true => {
+                    let stored = at(object_key)?;
+                    let differs: Arc<dyn PhysicalExpr> = Arc::new(IsNotNullExpr::new(Arc::clone(&stored)));
+                    Arc::new(CaseExpr::try_new(None, vec![(differs, stored)], Some(at(key)?))?) as Arc<dyn PhysicalExpr>
+                }
+                false => at(*column)?,
+            };
+            Ok((value, name))
+        });
+        let expressions = expressions.collect::<DataFusionResult<Vec<_>>>()?;
+        Ok(Arc::new(ProjectionExec::try_new(expressions, scan)?))
+    }
+}
+
+fn key_columns(schema: &SchemaRef) -> DataFusionResult<(usize, usize)> {
+    Ok((schema.index_of("key")?, schema.index_of(LogsColumn::ObjectKey.name())?))
+}
+
+#[async_trait]
+impl TableProvider for DatasetTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        if self.table == Table::Rejects {
+            return self.scan_files(state, self.files.clone(), projection.cloned(), limit, false);
+        }
+        let mut times = Times::between(self.since, self.until);
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        for filter in filters {
+            times = times.and(&Times::of(&state.create_physical_expr(filter.clone(), &schema)?));
+        }
+        // The ledger knows the times of each file: those of others are not even opened.
+        let files = self.files.iter().filter(|file| times.touches(file.min_time, file.max_time)).cloned().collect();
+        let every: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let wanted = projection.unwrap_or(&every);
+        let (key, object_key) = key_columns(&self.schema)?;
+        let mut needed = Vec::new();
+        if wanted.contains(&object_key) {
+            needed.push(key);
+        }
+        let filter = self.time_filter()?;
+        if filter.is_some() {
+            needed.push(self.schema.index_of("time")?);
+        }
+        let mut scanned = wanted.clone();
+        needed.retain(|column| !wanted.contains(column));
+        scanned.extend(needed);
+        let limit = limit.filter(|_| filter.is_none());
+        let mut plan = self.scan_files(state, files, Some(scanned.clone()), limit, false)?;
+        if let Some(filter) = filter {
+            let filter = reassign_expr_columns(filter, &plan.schema())?;
+            plan = Arc::new(FilterExec::try_new(filter, plan)?);
+        }
+        match scanned == *wanted && !wanted.contains(&object_key) {
+            true => Ok(plan),
+            false => self.object_key_and(plan, wanted, &scanned),
+        }
+    }
+
+    /// Every filter moves into the scan once the plan is physical; until then it must stay.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
