@@ -3,6 +3,8 @@
 
 mod buckets;
 mod check;
+#[cfg(unix)]
+mod convert;
 mod documentation;
 mod errors;
 mod files;

@@ -1,0 +1,187 @@
+//! What can be asked of a run: a part of the work, no longer than so long, again and again, or only what would be done.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use s3log_test_server::{Kind, Matching, Moment};
+use serde_json::Value;
+
+use super::source::Logs;
+use super::world::{Ended, Place, World, signal};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The report of a run for programs.
+fn report(ended: &Ended) -> BTreeMap<String, Value> {
+    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+#[test]
+fn shards_at_once_are_everything_once() {
+    for place in [Place::Directory, Place::Bucket] {
+        let world = World::new(place, &Logs::new(90, 61));
+        let expected = world.expected();
+        let flags = |shard| ["--shard", shard, "-F", "json"];
+        let runs: Vec<_> = ["1/3", "2/3", "3/3"].into_iter().map(|shard| world.begin_with(&flags(shard))).collect();
+        let reports: Vec<_> = runs.into_iter().map(|run| report(&run.wait().expect(0))).collect();
+        let objects: Vec<u64> = reports.iter().map(|report| report["objects"].as_u64().unwrap()).collect();
+        assert_eq!(objects.iter().sum::<u64>(), 90);
+        assert!(objects.iter().all(|objects| *objects > 10), "{objects:?}");
+        for (report, objects) in reports.iter().zip(objects) {
+            assert_eq!(report["objects_of_other_shards"], 90 - objects);
+        }
+        world.verify(&expected);
+    }
+}
+
+#[test]
+fn a_run_ends_when_its_time_is_over_and_the_next_one_goes_on() {
+    let world = World::new(Place::Bucket, &Logs::new(90, 62));
+    let expected = world.expected();
+    let get = Matching::kind(Kind::Get).key_contains("access/").skip(40);
+    let hold = world.store().proxy.hold(Moment::Before, get, 1);
+    // Everything is one batch, of which a part is read when time is over.
+    let limit = Duration::from_millis(1_500);
+    let begin = Instant::now();
+    let run = world.begin_with(&[
+        "--batch-objects",
+        "1000",
+        "--batch-size",
+        "1GiB",
+        "--max-runtime",
+        "1500ms",
+        "-F",
+        "json",
+        "--concurrency",
+        "4",
+    ]);
+    assert!(hold.wait_for(1, PATIENCE), "it reads too little");
+    std::thread::sleep((limit + Duration::from_millis(300)).saturating_sub(begin.elapsed()));
+    hold.release();
+    world.store().proxy.clear();
+    let ended = run.wait().expect(0);
+    assert!(ended.stderr.contains("note: --max-runtime is over: run again to go on"), "{}", ended.stderr);
+    let report = report(&ended);
+    assert_eq!((&report["stopped"], &report["batches"]), (&Value::from(true), &Value::from(1)));
+    let objects = report["objects"].as_u64().unwrap();
+    assert!((30..90).contains(&objects), "{objects} log objects");
+    assert_eq!(world.verify_so_far(&expected).by_log_object().len() as u64, objects);
+    let ended = world.run(&["--max-runtime", "1h", "-F", "json"]).expect(0);
+    let report: BTreeMap<String, Value> = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&report["stopped"], &report["objects"]), (&Value::from(false), &Value::from(90 - objects)));
+    world.verify(&expected);
+}
+
+#[test]
+fn no_time_at_all_is_no_harm() {
+    let world = World::new(Place::Directory, &Logs::new(60, 63));
+    let expected = world.expected();
+    for limit in ["0s", "1ms", "20ms", "50ms", "100ms", "200ms"] {
+        world.run(&["--max-runtime", limit]).expect(0);
+        world.verify_so_far(&expected);
+        world.verify_no_stray();
+    }
+    world.convert().expect(0);
+    world.verify(&expected);
+}
+
+#[test]
+fn following_takes_what_comes_until_it_is_told_to_end() {
+    for (place, how) in [(Place::Directory, "-INT"), (Place::Bucket, "-TERM")] {
+        let logs = Logs::new(30, 64);
+        let world = World::new(place, &Logs { objects: Vec::new(), ..logs });
+        world.put_object(&logs.objects[0].0, logs.objects[0].1.clone());
+        let mut run = world.begin_with(&["--follow=1s"]);
+        let mut wait_for = |objects: usize| {
+            let begin = Instant::now();
+            loop {
+                let count = world.status().map_or(Value::Null, |status| status["counts"]["objects"].clone());
+                if count == objects {
+                    return;
+                }
+                assert!(begin.elapsed() < PATIENCE && !run.has_ended(), "{count} log objects instead of {objects}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        };
+        wait_for(1);
+        for (name, bytes) in &logs.objects[1..] {
+            world.put_object(name, bytes.clone());
+        }
+        wait_for(30);
+        signal(&run, how);
+        let ended = run.wait().expect(130);
+        let accounts = ended.stdout.lines().filter(|line| line.starts_with("lines = rows + rejects: ")).count();
+        // Rounds that found nothing are silent.
+        assert!((2..=4).contains(&accounts), "{}", ended.stdout);
+        world.verify_no_stray_but(&["_s3log/runners/"]);
+        world.verify(&world.expected());
+    }
+}
+
+#[test]
+fn following_waits_for_what_is_not_there_yet() {
+    let world = World::new(Place::Directory, &Logs::new(0, 65));
+    let mut run = world.begin_with(&["--follow=1s", "--max-runtime", "4s"]);
+    assert!(!run.wait_until(Duration::from_millis(500)), "{:?}", run.kill());
+    world.put(&Logs::new(5, 65));
+    let ended = run.wait().expect(0);
+    assert!(ended.stderr.contains("note: "), "{}", ended.stderr);
+    world.verify(&world.expected());
+}
+
+#[test]
+fn a_dry_run_writes_nothing_and_says_what_the_run_then_does() {
+    for place in [Place::Directory, Place::Bucket] {
+        let world = World::new(place, &Logs::new(80, 66));
+        for (flags, exists) in [
+            (&["--shard", "1/2"][..], false),
+            (&["--until", "2026-02-01"], true),
+            (&["--batch-objects", "7"], true),
+            (&[], true),
+        ] {
+            let before = world.objects();
+            let would = report(&world.run(&[flags, &["--dry-run", "-F", "json"]].concat()).expect(0));
+            let text = world.run(&[flags, &["--dry-run"]].concat()).expect(0).stdout;
+            assert_eq!(world.objects(), before, "a dry run wrote");
+            assert!(exists || !world.path("set").exists());
+            let did = report(&world.run(&[flags, &["-F", "json"]].concat()).expect(0));
+            for name in would.keys().filter(|name| *name != "exists") {
+                assert_eq!(would[name], did[name], "{name} with {flags:?}");
+            }
+            assert_eq!(would["exists"], exists);
+            assert!(text.contains(&format!("{} to convert", would["objects"])), "{text}");
+        }
+        world.verify(&world.expected());
+    }
+}
+
+#[test]
+fn log_objects_are_chosen_by_their_names_and_converted_whole() {
+    for place in [Place::Directory, Place::Bucket] {
+        // A day and a half, from 2026-01-31 on. No object holds records that are younger than its name.
+        let logs = Logs::new(90, 67);
+        let world = World::new(place, &logs);
+        let expected = world.expected();
+        let did = report(&world.run(&["--since", "2026-02-01T00:00:00Z", "-F", "json"]).expect(0));
+        let pruned = did["objects_pruned"].as_u64().unwrap();
+        assert!(pruned > 20 && did["objects"].as_u64().unwrap() + pruned == 90, "{did:?}");
+        // Of each object all records are there, or none.
+        let rows = world.verify_so_far(&expected);
+        let chosen = rows.by_log_object().len() as u64;
+        assert_eq!(chosen, 90 - pruned);
+        // A name may be older by what clocks may differ, and those with an ending are of no form that is known.
+        let is_near =
+            |name: &&str| name.contains("2026-02-01-") || name.contains("2026-01-31-23-") || name.ends_with(".gz");
+        assert!(rows.by_log_object().keys().all(is_near), "{:?}", rows.by_log_object().keys());
+        assert!(rows.filter(|row| row.contains("time=2026-01-31")).len() > 0, "no record is late");
+        // Those that are too late by their names, if that is how late they may be; then the rest, in two parts that overlap.
+        let did =
+            report(&world.run(&["--until", "2026-01-31T06:00:00Z", "--max-lateness", "1h", "-F", "json"]).expect(0));
+        assert!((10..20).contains(&did["objects"].as_u64().unwrap()), "{did:?}");
+        world.run(&["--since", "2026-01-31T12:00:00Z"]).expect(0);
+        world.run(&["--since", "2026-01-31", "--until", "2026-03-01"]).expect(0);
+        world.convert().expect(0);
+        world.verify(&expected);
+    }
+}

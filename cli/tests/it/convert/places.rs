@@ -1,0 +1,164 @@
+//! Where datasets are: beside their log objects, below and above them; and datasets that are read together with log objects.
+
+use super::source::Logs;
+use super::world::{Place, World};
+
+const COUNTS: &str = "SELECT count(*), count(DISTINCT request_id), sum(bytes_sent), min(time), max(time) FROM logs";
+
+/// Half of the log objects are converted; `query` reads each record once.
+#[test]
+fn a_dataset_and_its_log_objects_are_read_together() {
+    for place in [Place::Directory, Place::Bucket] {
+        let world = World::new(place, &Logs::new(80, 91));
+        let (source, dataset) = (world.source(), world.dataset());
+        let ask = |sql: &str, sources: &[&str], flags: &[&str]| {
+            let mut command = world.program();
+            command.args(["query", "-q", sql, "-F", "csv", "--no-header"]).args(sources).args(flags);
+            world.spawn(command).wait().expect(0).stdout
+        };
+        let expected = ask(COUNTS, &[&source], &[]);
+        for shard in ["1/3", "2/3", "3/3"] {
+            world.run(&["--shard", shard]).expect(0);
+            for sources in [[dataset.as_str(), &source], [&source, &dataset]] {
+                assert_eq!(ask(COUNTS, &sources, &[]), expected, "{shard}");
+            }
+            let range = ["--since", "2026-01-31T09:00:00Z", "--until", "2026-01-31T18:00:00Z"];
+            assert_eq!(ask(COUNTS, &[&dataset, &source], &range), ask(COUNTS, &[&source], &range));
+        }
+        let range = ["--since", "2026-01-31T09:00:00Z", "--until", "2026-01-31T18:00:00Z"];
+        let sql = "SELECT * FROM logs ORDER BY request_id, log_object";
+        assert_eq!(ask(sql, &[&dataset], &range), ask(sql, &[&source], &range));
+        let sql = "SELECT count(*), count(DISTINCT coalesce(object_key, key)) FROM logs WHERE time >= '2026-01-31T12:00:00Z' AND bucket = 'media'";
+        assert_eq!(ask(sql, &[&dataset], &[]), ask(sql, &[&source], &[]));
+        let sql = "SELECT request_id FROM logs ORDER BY time DESC, request_id LIMIT 5";
+        assert_eq!(ask(sql, &[&dataset], &[]), ask(sql, &[&source], &[]));
+    }
+}
+
+#[test]
+fn rejects_of_a_dataset_are_those_of_its_log_objects() {
+    let logs = Logs::new(60, 92);
+    let world = World::new(Place::Bucket, &logs);
+    let sql = "SELECT log_object, reason, line FROM rejects ORDER BY log_object, line";
+    let expected = world.ask(sql, &world.source());
+    world.run(&["--rejects", "s3://data/rejects", "--shard", "1/2"]).expect(0);
+    let mut command = world.program();
+    command.args(["query", "-q", sql, &world.dataset(), &world.source(), "-F", "csv", "--no-header"]);
+    assert_eq!(world.spawn(command).wait().expect(0).stdout, expected);
+    world.run(&["--rejects", "s3://data/rejects/"]).expect(0);
+    assert_eq!(world.ask(sql, &world.dataset()), expected);
+}
+
+/// A log object is the same one however it is named: from another folder, or by a link.
+#[test]
+fn log_objects_are_known_by_any_name() {
+    let world = World::new(Place::Directory, &Logs::new(20, 96));
+    std::os::unix::fs::symlink(world.path("logs"), world.path("link")).unwrap();
+    std::fs::create_dir(world.path("elsewhere")).unwrap();
+    for (number, (from, source)) in
+        [(".", "logs"), (".", "logs/."), (".", "link"), ("elsewhere", "../logs"), (".", "elsewhere/../link/")]
+            .into_iter()
+            .enumerate()
+    {
+        let mut command = world.program();
+        command.current_dir(world.path(from)).args(["convert", source, "--to", &world.dataset(), "-F", "json"]);
+        let ended = world.spawn(command).wait().expect(0);
+        let objects = if number == 0 { 20 } else { 0 };
+        assert!(ended.stdout.starts_with(&format!("{{\"objects\":{objects},")), "{source}: {}", ended.stdout);
+        let both = world.ask("SELECT count(*) FROM logs", &world.dataset());
+        let mut command = world.program();
+        command.current_dir(world.path(from));
+        command.args([
+            "query",
+            "-q",
+            "SELECT count(*) FROM logs",
+            source,
+            &world.dataset(),
+            "-F",
+            "csv",
+            "--no-header",
+        ]);
+        assert_eq!(world.spawn(command).wait().expect(0).stdout, both, "{source}");
+    }
+    // A dataset below is not read by another name, either.
+    std::fs::rename(world.path("set"), world.path("logs/set")).unwrap();
+    let mut command = world.program();
+    command.args(["convert", "logs", "--to", "link/set", "-F", "json"]);
+    let ended = world.spawn(command).wait().expect(0);
+    assert!(ended.stdout.starts_with("{\"objects\":0,"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\"objects_already_converted\":20,"), "{}", ended.stdout);
+}
+
+/// What is written is not read as log objects the next time, however it is named.
+#[test]
+fn a_dataset_may_be_below_its_log_objects() {
+    let logs = Logs::new(30, 93);
+    let world = World::new(Place::Directory, &logs);
+    let absolute = world.path("logs").display().to_string();
+    let expected = world.expected();
+    for (source, dataset, rejects) in [
+        ("logs", "logs/set", "logs/rejects"),
+        ("logs/", "./logs/set/", "logs/rejects/"),
+        (&absolute, "logs/set", "logs/set/rejects"),
+        ("logs", &format!("{absolute}/set"), "./logs/rejects"),
+    ] {
+        for objects in [30, 0, 0] {
+            let mut command = world.program();
+            command.args(["convert", source, "--to", dataset, "--rejects", rejects, "-F", "json"]);
+            let ended = world.spawn(command).wait().expect(0);
+            assert!(ended.stdout.starts_with(&format!("{{\"objects\":{objects},")), "{}", ended.stdout);
+        }
+        let (rows, _) = world.query(dataset);
+        // Names of log objects are as they were given.
+        assert_eq!(rows.len(), expected.rows.len());
+        let sql = "SELECT count(*) FROM rejects";
+        assert_eq!(world.ask(sql, dataset), format!("{}\n", logs.rejects));
+        for directory in ["logs/set", "logs/rejects"] {
+            let _ = std::fs::remove_dir_all(world.path(directory));
+        }
+    }
+}
+
+#[test]
+fn a_dataset_may_be_above_its_log_objects_or_below_in_a_bucket() {
+    let logs = Logs::new(30, 94);
+    let world = World::new(Place::Bucket, &logs);
+    let expected = world.ask(COUNTS, &world.source());
+    for (source, dataset, rejects) in [
+        ("s3://logs/access/", "s3://logs/", "s3://logs/rejects"),
+        ("s3://logs/access", "s3://logs/access/set/", "s3://logs/access/rejects/"),
+        ("s3://logs", "s3://logs/access", "s3://logs/access/rejects"),
+    ] {
+        for objects in [30, 0] {
+            let mut command = world.program();
+            command.args(["convert", source, "--to", dataset, "--rejects", rejects, "-F", "json"]);
+            let ended = world.spawn(command).wait().expect(0);
+            assert!(ended.stdout.starts_with(&format!("{{\"objects\":{objects},")), "{source}: {}", ended.stdout);
+        }
+        assert_eq!(world.ask(COUNTS, dataset), expected);
+        assert_eq!(world.ask("SELECT count(*) FROM rejects", dataset), format!("{}\n", logs.rejects));
+        let server = &world.store().server;
+        for key in server.keys("logs").iter().filter(|key| key.contains("_s3log/") || key.ends_with(".parquet")) {
+            server.remove("logs", key);
+        }
+        assert_eq!(server.keys("logs").len(), 30);
+    }
+}
+
+/// A dataset in place of its log objects would hide them.
+#[test]
+fn a_dataset_is_not_where_its_log_objects_are() {
+    for place in [Place::Directory, Place::Bucket] {
+        let world = World::new(place, &Logs::new(5, 95));
+        let source = world.source();
+        let source = source.trim_end_matches('/');
+        for (source, dest) in [(source, format!("{source}/")), (source, source.to_owned())] {
+            for flags in [&[][..], &["--dry-run"]] {
+                let mut command = world.program();
+                command.args(["convert", source, "--to", &dest]).args(flags);
+                world.spawn(command).wait().expect_failure(&["cannot be where its log objects are", "of its own"]);
+            }
+        }
+        assert_eq!(world.ask("SELECT count(DISTINCT log_object) FROM logs", source), "5\n");
+    }
+}

@@ -1,0 +1,139 @@
+//! `--rejects DEST`: lines that are no records are kept, each once, too.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::random::Random;
+use super::rows::{Rows, batches};
+use super::source::Logs;
+use super::world::{Place, World};
+
+const OBJECTS: usize = 100;
+/// Of the columns of `rejects`, those that are to be the same; a line's number is known only to whoever reads whole objects.
+const SQL: &str = "SELECT log_object, byte_offset, reason, line FROM rejects";
+
+/// Where they go: a place beside the dataset.
+fn rejects(world: &World, place: Place) -> String {
+    match place {
+        Place::Directory => world.path("rejects").display().to_string(),
+        Place::Bucket => "s3://data/rejects".to_owned(),
+    }
+}
+
+fn rows(world: &World, source: &str) -> Rows {
+    let path = world.path("rejects.parquet");
+    let mut command = world.program();
+    command.args(["query", "-q", SQL, source, "-o"]).arg(&path);
+    world.spawn(command).wait().expect(0);
+    let columns = ["log_object", "byte_offset", "reason", "line"].map(str::to_owned);
+    let mut rows = Rows::default();
+    rows.add(&batches(std::fs::read(path).unwrap().into()), &columns);
+    rows
+}
+
+/// Every reject is there once, and the place holds what the ledger names and nothing else.
+fn verify(world: &World, place: Place, expected: &Rows) {
+    if let Some(difference) = rows(world, &world.dataset()).difference(expected) {
+        panic!("{difference}");
+    }
+    let status = world.status().unwrap();
+    let (name, files) = status["reject_files"].as_object().unwrap().iter().next().unwrap();
+    assert_eq!(*name, rejects(world, place));
+    let named: BTreeSet<&str> = files.as_array().unwrap().iter().filter_map(|file| file["path"].as_str()).collect();
+    let there: BTreeSet<String> = match place {
+        Place::Directory => files_of(&world.path("rejects")),
+        Place::Bucket => {
+            let keys = world.store().server.keys("data");
+            keys.iter().filter_map(|key| key.strip_prefix("rejects/").map(str::to_owned)).collect()
+        }
+    };
+    assert_eq!(there.iter().map(String::as_str).collect::<BTreeSet<_>>(), named);
+}
+
+/// All files, without directories that are empty.
+fn files_of(directory: &std::path::Path) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => files.extend(files_of(&entry.path()).into_iter().map(|file| format!("{name}/{file}"))),
+            false => _ = files.insert(name),
+        }
+    }
+    files
+}
+
+#[test]
+fn every_reject_is_kept_once_whenever_runs_are_killed() {
+    let mut random = Random::of_environment();
+    for place in [Place::Directory, Place::Bucket] {
+        let logs = Logs::new(OBJECTS, 71);
+        let world = World::new(place, &logs);
+        let destination = rejects(&world, place);
+        let flags = ["--rejects", destination.as_str()];
+        let expected = rows(&world, &world.source());
+        assert_eq!(expected.len(), logs.rejects);
+        let ended = world.run(&flags).expect(0);
+        assert!(ended.stdout.ends_with(&format!(" + {}\n", logs.rejects)), "{}", ended.stdout);
+        verify(&world, place, &expected);
+        for _ in 0..2 {
+            world.clear_dataset();
+            if place == Place::Directory {
+                std::fs::remove_dir_all(world.path("rejects")).unwrap();
+            }
+            for _ in 0..5 {
+                let mut run = world.begin_with(&flags);
+                run.wait_until(random.up_to(ended.took.mul_f64(0.9)));
+                run.kill();
+            }
+            world.run(&flags).expect(0);
+            verify(&world, place, &expected);
+            world.verify_no_stray_but(&["rejects/"]);
+        }
+    }
+}
+
+#[test]
+fn a_place_that_nothing_was_written_to_does_not_matter() {
+    let world = World::new(Place::Directory, &Logs::new(3, 72));
+    world.run(&["--rejects", "rejects"]).expect(0);
+    assert!(!world.path("rejects").exists());
+    world.verify(&world.expected());
+    assert_eq!(rows(&world, &world.dataset()).len(), 0);
+}
+
+#[test]
+fn records_are_read_when_rejects_are_gone() {
+    let world = World::new(Place::Directory, &Logs::new(10, 73));
+    world.run(&["--rejects", "rejects"]).expect(0);
+    std::fs::remove_dir_all(world.path("rejects")).unwrap();
+    world.verify(&world.expected());
+    let mut command = world.program();
+    command.args(["query", SQL, &world.dataset()]);
+    let ended = world.spawn(command).wait();
+    assert!(ended.code != Some(0) && ended.stderr.contains("rejects"), "{ended:?}");
+}
+
+#[test]
+fn places_change_from_run_to_run() {
+    let logs = Logs::new(60, 74);
+    let world = World::new(Place::Directory, &Logs { objects: Vec::new(), ..logs });
+    for (part, flags) in logs.objects.chunks(20).zip([&["--rejects", "one"][..], &["--rejects", "two/"], &[]]) {
+        part.iter().for_each(|(name, bytes)| world.put_object(name, bytes.clone()));
+        world.run(flags).expect(0);
+    }
+    // Those of the last run were counted, and not kept.
+    let of_the_last: BTreeSet<&str> = logs.objects[40..].iter().map(|(name, _)| name.as_str()).collect();
+    let expected = rows(&world, &world.source()).filter(|row| !of_the_last.iter().any(|name| row.contains(name)));
+    assert_eq!(rows(&world, &world.dataset()).difference(&expected), None);
+    let status = world.status().unwrap();
+    assert_eq!(status["counts"]["rejects"], logs.rejects);
+    let places = status["reject_files"].as_object().unwrap();
+    assert_eq!(
+        places.keys().cloned().collect::<Vec<_>>(),
+        ["one", "two"].map(|name| world.path(name).display().to_string())
+    );
+    assert!(places.values().all(|files| files.as_array().is_some_and(|files: &Vec<Value>| !files.is_empty())));
+}
