@@ -81,7 +81,10 @@ const fn workload(
     Workload { name, sql, format, question, logs, glob }
 }
 
-const WORKLOADS: [Workload; 8] = [
+/// Not SQL: the log becomes Parquet.
+const CONVERT: &str = "convert";
+
+const WORKLOADS: [Workload; 11] = [
     workload("count(*)", (COUNT, "count"), "csv", "log", "log"),
     workload("top 10 IPs by bytes", (TOP_IPS, "topip"), "csv", "log", "log"),
     workload("filter on status, operation, key", (FILTER, "filter"), "null", "log", "log"),
@@ -90,6 +93,9 @@ const WORKLOADS: [Workload; 8] = [
     workload("top 10 IPs, 20,000 objects", (TOP_IPS, "topip"), "csv", "objects", "objects/*"),
     workload("top 10 IPs, one .gz", (TOP_IPS, "topip"), "csv", "log.gz", "log.gz"),
     workload("top 10 IPs, 100 .gz", (TOP_IPS, "topip"), "csv", "gz", "gz/*"),
+    workload("to Parquet, zstd 3", (CONVERT, "parquet"), "", "log", "log"),
+    workload("to Parquet, 20,000 objects", (CONVERT, "parquet"), "", "objects", "objects/*"),
+    workload("to Parquet, 100 .gz", (CONVERT, "parquet"), "", "gz", "gz/*"),
 ];
 
 /// One finished process.
@@ -127,7 +133,15 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Outcome<()> {
         if !name.contains(&arguments.only) {
             continue;
         }
+        // Every run converts anew: the dataset of the one before is removed first.
+        let written = arguments.logs.join("written");
         let ours = |program: &PathBuf| {
+            if sql == CONVERT {
+                let mut command = Command::new("sh");
+                command.args(["-c", r#"rm -rf "$2" && exec "$0" convert --progress none "$1" --to "$2""#]);
+                command.arg(program).arg(arguments.logs.join(logs)).arg(&written);
+                return command;
+            }
             let mut command = Command::new(program);
             command.args(["query", "--progress", "none", "-F", format, sql]).arg(arguments.logs.join(logs));
             command
@@ -139,11 +153,32 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Outcome<()> {
         for peer in peers.iter().filter(|_| !question.is_empty()) {
             let mut command = Command::new(&arguments.python);
             command.arg(&arguments.peers).args([peer, question]).arg(arguments.logs.join(glob));
+            if sql == CONVERT {
+                command.arg(arguments.logs.join(format!("written-{peer}.parquet")));
+            }
             commands.push(((*peer).to_owned(), command));
         }
         report(out, name, &measure(commands, arguments.runs)?)?;
+        if sql == CONVERT {
+            let bytes = |path: PathBuf| Some((path.display().to_string(), fs::metadata(&path).ok()?.len()));
+            let theirs = peers.iter().filter_map(|peer| bytes(arguments.logs.join(format!("written-{peer}.parquet"))));
+            for (path, bytes) in [("s3log".to_owned(), bytes_below(&written)?)].into_iter().chain(theirs) {
+                writeln!(std::io::stderr(), "{name}: {path}: {:.1} MB", bytes as f64 / 1e6)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// All bytes of a folder.
+fn bytes_below(folder: &Path) -> Outcome<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
 }
 
 /// A row for each tool; `None` for one that failed.
