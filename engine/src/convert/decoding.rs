@@ -69,7 +69,10 @@ impl Decoding {
         let waiting = self.decoders.lock().unwrap_or_else(PoisonError::into_inner).pop();
         waiting.unwrap_or_else(|| {
             let columns: Vec<_> = (0..LogsColumn::COUNT).collect();
-            LogsDecoder::new(&columns, TextLayout::Views).with_max_line(self.max_line).without_equal_object_keys()
+            LogsDecoder::new(&columns, TextLayout::Views)
+                .with_max_line(self.max_line)
+                .with_copied_text(true)
+                .without_equal_object_keys()
         })
     }
 

@@ -152,7 +152,7 @@ pub(crate) async fn write_records(job: Job) -> Result<Outcome, Error> {
 
 async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
     let spoiled = Arc::new(AtomicBool::new(false));
-    let pool = BufferPool::keeping(limits.block, (limits.sorter.window / limits.block).clamp(16, 64));
+    let pool = BufferPool::new(limits.block);
     let blocks = LineBlocks::new(pool).with_max_line(job.max_line);
     let blocks = if job.rejects.is_some() { blocks } else { blocks.without_line_numbers() };
     let (sender, mut received) = mpsc::channel(WAITING);

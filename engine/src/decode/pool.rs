@@ -15,24 +15,17 @@ pub struct BufferPool {
 #[derive(Debug)]
 struct Shared {
     size: usize,
-    kept: usize,
     free: Mutex<Vec<Vec<u8>>>,
 }
 
-/// Buffers that wait to be used again; more are freed.
+/// Buffers that wait to be used again; more are freed. A pipeline that holds on to many batches gives back many.
 const KEPT: usize = 16;
 
 impl BufferPool {
     /// A pool of buffers of `size` bytes.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self::keeping(size, KEPT)
-    }
-
-    /// A pool that keeps up to so many buffers for the next use: a pipeline that holds on to many batches gives back many.
-    #[must_use]
-    pub fn keeping(size: usize, kept: usize) -> Self {
-        Self { shared: Arc::new(Shared { size, kept, free: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { size, free: Mutex::default() }) }
     }
 
     /// Bytes of a buffer.
@@ -74,7 +67,7 @@ impl Drop for Lent {
             return;
         }
         let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < self.pool.kept {
+        if free.len() < KEPT {
             free.push(buffer);
         }
     }

@@ -53,6 +53,8 @@ pub struct LogsDecoder {
     max_line: usize,
     /// Whether `object_key` is NULL where it is the same as `key`.
     omits_equal_keys: bool,
+    /// Whether texts are copied out of the block.
+    copies_text: bool,
     text_columns: usize,
     located: Located,
     block_is_utf8: bool,
@@ -83,6 +85,7 @@ impl LogsDecoder {
             layout,
             max_line: MAX_LINE,
             omits_equal_keys: false,
+            copies_text: false,
             located: Located::new(wanted),
             block_is_utf8: false,
             counts: Counts::default(),
@@ -116,6 +119,14 @@ impl LogsDecoder {
         self
     }
 
+    /// Texts of more than a few bytes are copied, column by column, while the block is in the core's cache: for whoever goes through
+    /// the columns one by one later on, or holds on to the batches, since a view keeps its whole block.
+    #[must_use]
+    pub fn with_copied_text(mut self, copies_text: bool) -> Self {
+        self.copies_text = copies_text;
+        self
+    }
+
     /// The schema of its batches.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
@@ -136,7 +147,7 @@ impl LogsDecoder {
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
         let rows = self.locate(block);
         let every: Vec<usize> = (0..self.columns.len()).collect();
-        let arrays = self.arrays(block, &every, Rows { selected: None, compact: false })?;
+        let arrays = self.arrays(block, &every, Rows { selected: None, compact: self.copies_text })?;
         Ok(batch(Arc::clone(&self.schema), arrays, rows)?)
     }
 
@@ -176,10 +187,13 @@ impl LogsDecoder {
             LogsColumn::Field(field) => match field.info().kind {
                 Kind::Text => {
                     let spans = located.spans(field);
-                    let views = (self.layout == TextLayout::Views && !compact)
+                    let views = (self.layout == TextLayout::Views)
                         .then(|| {
                             let spans = rows.clone().map(|row| spans[row]);
-                            text::views_of_spans(spans, block.buffer(), self.block_is_utf8)
+                            match compact {
+                                false => text::views_of_spans(spans, block.buffer(), self.block_is_utf8),
+                                true => text::copies_of_spans(spans, block.buffer(), self.block_is_utf8),
+                            }
                         })
                         .flatten();
                     match views {

@@ -159,6 +159,37 @@ pub(super) fn views_of_spans(
     fits.then(|| Arc::new(views(texts, vec![block.clone()], nulls)) as ArrayRef)
 }
 
+/// The same with texts that are copied: those of a column then lie one behind the other, and the block can be let go.
+pub(super) fn copies_of_spans(
+    mut spans: impl ExactSizeIterator<Item = Span> + Clone,
+    block: &Buffer,
+    block_is_utf8: bool,
+) -> Option<ArrayRef> {
+    let rows = spans.len();
+    let bytes = block.as_slice();
+    let lengths = spans.clone().map(|span| (span.end - span.start) as usize);
+    let mut written = Vec::with_capacity(lengths.filter(|length| *length > INLINE).sum());
+    let mut texts = Vec::with_capacity(rows);
+    let mut fits = true;
+    let valid = BooleanBuffer::collect_bool(rows, |_| {
+        let span = spans.next().unwrap_or(Span::ABSENT);
+        let text = span.text(bytes);
+        texts.push(text.map_or(0, |text| {
+            fits &= block_is_utf8 || is_utf8(text);
+            let view = view(bytes, text, span.start);
+            if text.len() <= INLINE {
+                return view;
+            }
+            let offset = written.len() as u32;
+            written.extend_from_slice(text);
+            ByteView { offset, ..ByteView::from(view) }.as_u128()
+        }));
+        text.is_some()
+    });
+    let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+    fits.then(|| Arc::new(views(texts, vec![Buffer::from_vec(written)], nulls)) as ArrayRef)
+}
+
 /// What Arrow's `make_view` gives for a text of the block, without a guess at its length: a short one comes out of one load of
 /// sixteen bytes.
 #[inline(always)]
@@ -319,8 +350,27 @@ mod tests {
         };
         assert_eq!((texts(true), texts(false)), (2, 2), "one dash and one that is absent");
         let block = Buffer::from("\u{fc}".as_bytes());
-        assert!(views_of_spans([Span { start: 0, end: 2 }].into_iter(), &block, false).is_some());
+        let whole = Span { start: 0, end: 2 };
+        assert!(views_of_spans([whole].into_iter(), &block, false).is_some());
+        assert!(copies_of_spans([whole].into_iter(), &block, false).is_some());
+        assert!(copies_of_spans([Span { start: 0, end: 1 }].into_iter(), &block, false).is_none());
         assert!(views_of_spans([Span { start: 0, end: 1 }].into_iter(), &block, false).is_none());
+    }
+
+    #[test]
+    fn copies_of_spans_say_the_same_and_let_go_of_the_block() {
+        let block = Buffer::from(b"a bb - twelve bytes thirteen byte and even more bytes".as_slice());
+        let end = block.len() as u32;
+        let all = (0..end).flat_map(|start| (start..=end).map(move |end| Span { start, end }));
+        let spans: Vec<_> = all.chain([Span::ABSENT]).collect();
+        for block_is_utf8 in [true, false] {
+            let views = views_of_spans(spans.iter().copied(), &block, block_is_utf8).unwrap();
+            let copies = copies_of_spans(spans.iter().copied(), &block, block_is_utf8).unwrap();
+            copies.to_data().validate_full().unwrap();
+            assert_eq!(&views, &copies);
+            let copies = copies.as_string_view();
+            assert!(copies.data_buffers().iter().all(|buffer| buffer.as_ptr() != block.as_ptr()));
+        }
     }
 
     #[test]
