@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use s3log_engine::convert::privacy::AnonymizeIp;
-use s3log_engine::convert::{Compression, PartitionBy, Shard};
+use s3log_engine::convert::{Compression, ConvertOptions, PartitionBy, Shard};
 
 use super::{BehaviourArgs, Size, SourceArgs, Span, StoreArgs};
 
@@ -82,32 +82,9 @@ pub(crate) struct ConvertArgs {
     )]
     pub sort_by: SortBy,
 
-    /// About how large a file grows [default: 256MiB]
-    #[arg(long, env = "S3LOG_TARGET_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Dataset")]
-    pub target_size: Option<Size>,
-
-    /// zstd:N (1 to 22), snappy, gzip:N (1 to 9), lz4, none
-    #[arg(
-        long,
-        env = "S3LOG_COMPRESSION",
-        hide_env_values = true,
-        value_name = "CODEC",
-        default_value = "zstd:3",
-        value_parser = compression,
-        help_heading = "Dataset"
-    )]
-    pub compression: Compression,
-
-    /// Bloom filters for these columns, which find single values without reading: remote_ip,requester,request_id,key
-    #[arg(
-        long,
-        env = "S3LOG_BLOOM",
-        hide_env_values = true,
-        value_name = "COLUMNS",
-        value_delimiter = ',',
-        help_heading = "Dataset"
-    )]
-    pub bloom: Vec<String>,
+    /// How files look.
+    #[command(flatten)]
+    pub files: FileArgs,
 
     /// Keep lines that are no records, as Parquet files in this directory or at this s3://bucket/prefix
     #[arg(long, env = "S3LOG_REJECTS", hide_env_values = true, value_name = "DEST", help_heading = "Dataset")]
@@ -188,17 +165,9 @@ pub(crate) struct ConvertArgs {
     #[command(flatten)]
     pub source: SourceArgs,
 
-    /// Format of the report
-    #[arg(
-        short = 'F',
-        long,
-        env = "S3LOG_REPORT_FORMAT",
-        hide_env_values = true,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    pub format: ReportFormat,
+    /// How it is told.
+    #[command(flatten)]
+    pub report: ReportArgs,
 
     /// How the work is done.
     #[command(flatten)]
@@ -230,6 +199,30 @@ pub(crate) struct CompactArgs {
     )]
     pub older_than: Span,
 
+    /// How files look.
+    #[command(flatten)]
+    pub files: FileArgs,
+
+    /// Say what would be merged; writes nothing
+    #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Dataset")]
+    pub dry_run: bool,
+
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// How it is told.
+    #[command(flatten)]
+    pub report: ReportArgs,
+
+    /// How the work is done.
+    #[command(flatten)]
+    pub behaviour: BehaviourArgs,
+}
+
+/// How the files of a dataset look.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FileArgs {
     /// About how large a file grows [default: 256MiB]
     #[arg(long, env = "S3LOG_TARGET_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Dataset")]
     pub target_size: Option<Size>,
@@ -246,7 +239,7 @@ pub(crate) struct CompactArgs {
     )]
     pub compression: Compression,
 
-    /// Bloom filters for these columns
+    /// Bloom filters for these columns, which find single values without reading: remote_ip,requester,request_id,key
     #[arg(
         long,
         env = "S3LOG_BLOOM",
@@ -256,15 +249,24 @@ pub(crate) struct CompactArgs {
         help_heading = "Dataset"
     )]
     pub bloom: Vec<String>,
+}
 
-    /// Say what would be merged; writes nothing
-    #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Dataset")]
-    pub dry_run: bool,
+impl FileArgs {
+    /// What the engine needs to know of it, and what it takes where nothing is said.
+    pub(crate) fn options(&self) -> ConvertOptions {
+        let default = ConvertOptions::default();
+        ConvertOptions {
+            target_size: self.target_size.map_or(default.target_size, |size| size.0 as u64),
+            compression: self.compression,
+            bloom: self.bloom.clone(),
+            ..default
+        }
+    }
+}
 
-    /// How buckets are reached.
-    #[command(flatten)]
-    pub store: StoreArgs,
-
+/// How it is told what was done.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ReportArgs {
     /// Format of the report
     #[arg(
         short = 'F',
@@ -276,10 +278,6 @@ pub(crate) struct CompactArgs {
         help_heading = "Output"
     )]
     pub format: ReportFormat,
-
-    /// How the work is done.
-    #[command(flatten)]
-    pub behaviour: BehaviourArgs,
 }
 
 /// An order of rows.

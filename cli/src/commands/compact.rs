@@ -24,7 +24,6 @@ use crate::message::count;
 pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    let default = ConvertOptions::default();
     let limit = arguments.behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
     let options = SessionOptions::new().with_memory_limit(limit).with_stores(arguments.store.options());
     let options = match arguments.behaviour.threads {
@@ -32,13 +31,8 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
         None => options,
     };
     let session = Session::open(&[], options).await?;
-    let files = ConvertOptions {
-        target_size: arguments.target_size.map_or(default.target_size, |size| size.0 as u64),
-        compression: arguments.compression,
-        bloom: arguments.bloom.clone(),
-        memory: default.memory.min(limit),
-        ..default
-    };
+    let files = arguments.files.options();
+    let files = ConvertOptions { memory: files.memory.min(limit), ..files };
     let until = Utc::now().timestamp_micros().saturating_sub(arguments.older_than.micros());
     let options = CompactOptions { until, files, dry_run: arguments.dry_run };
     let report = match compact(&session, &arguments.dest, &options, &stop).await {
@@ -48,7 +42,7 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
         }
         report => report?,
     };
-    say(&match arguments.format {
+    say(&match arguments.report.format {
         ReportFormat::Text => text(&arguments.dest, &report, arguments.dry_run, start.elapsed()),
         ReportFormat::Json => json(&report, start.elapsed()),
     })?;

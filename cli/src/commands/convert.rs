@@ -82,7 +82,7 @@ async fn round(
     };
     if arguments.dry_run {
         let plan = convert_plan(&session, dest, options).await?;
-        say(&match arguments.format {
+        say(&match arguments.report.format {
             ReportFormat::Text => plan_text(dest, &plan),
             ReportFormat::Json => plan_json(&plan),
         })?;
@@ -100,7 +100,7 @@ async fn round(
         }
         report => report?,
     };
-    let text = match arguments.format {
+    let text = match arguments.report.format {
         ReportFormat::Text => report_text(dest, &report, options.dedupe, start.elapsed()),
         ReportFormat::Json => report_json(&report, start.elapsed()),
     };
@@ -207,20 +207,18 @@ fn options(arguments: &ConvertArgs, messages: &Messages) -> Result<ConvertOption
         (None, _) => None,
     };
     let privacy = Privacy::new(arguments.redact_uri, arguments.anonymize_ip, key.as_ref())?;
-    let default = ConvertOptions::default();
+    let files = arguments.files.options();
     let memory = arguments.behaviour.memory.map(|size| size.0);
     Ok(ConvertOptions {
         partition_by: arguments.partition_by,
-        target_size: arguments.target_size.map_or(default.target_size, |size| size.0 as u64),
-        compression: arguments.compression,
-        bloom: arguments.bloom.clone(),
         shard: arguments.shard,
         rejects: arguments.rejects.clone(),
         privacy: Arc::new(privacy),
         dedupe: arguments.dedupe.is_some(),
-        memory: memory.unwrap_or_else(|| default.memory.min(memory::default_limit())),
-        batch_objects: arguments.batch_objects.unwrap_or(default.batch_objects),
-        batch_bytes: arguments.batch_size.map_or(default.batch_bytes, |size| size.0 as u64),
+        memory: memory.unwrap_or_else(|| files.memory.min(memory::default_limit())),
+        batch_objects: arguments.batch_objects.unwrap_or(files.batch_objects),
+        batch_bytes: arguments.batch_size.map_or(files.batch_bytes, |size| size.0 as u64),
+        ..files
     })
 }
 

@@ -23,7 +23,7 @@ use crate::output::time::rfc3339;
 pub(crate) async fn run(dest: &str, arguments: &ConvertArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let stores = Stores::new(arguments.source.store.options());
     let status = status(dest, &stores).await?;
-    say(&match arguments.format {
+    say(&match arguments.report.format {
         ReportFormat::Text => text(&status),
         ReportFormat::Json => json(&status),
     })?;

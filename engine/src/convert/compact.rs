@@ -6,7 +6,7 @@
 use super::destination::Placed;
 use super::merge::merge;
 use super::options::ConvertOptions;
-use super::recovery::{Recovered, abandon_all, now, recover, remove_files_of, sweep};
+use super::recovery::{Recovered, now, recover, sweep, take_back_own};
 use super::stop::Stop;
 use super::tidy::{remove_replaced, tidy};
 use crate::dataset::{
@@ -179,23 +179,12 @@ impl Compaction<'_> {
             self.runner.end().await?;
             return Ok(self.report);
         };
-        if self.take_back().await.is_ok() && self.runner.place().is_local() {
+        let clean = take_back_own(&mut self.ledger, &self.runner, self.session.stores()).await;
+        // In a bucket the next run looks again: see `run.rs`.
+        if clean.is_ok() && self.runner.place().is_local() {
             drop(self.runner.end().await);
         }
         Err(error)
-    }
-
-    async fn take_back(&mut self) -> Result<(), Error> {
-        self.runner.uploads().close();
-        self.ledger.refresh().await?;
-        let name = self.runner.name().to_owned();
-        abandon_all(&mut self.ledger, &self.runner, &name, "its runner stopped").await?;
-        remove_files_of(&self.ledger, self.runner.place(), self.session.stores(), &name).await?;
-        let unswept: Vec<String> = self.ledger.state.unswept.keys().cloned().collect();
-        for batch in unswept.iter().filter(|batch| batch.starts_with(&name)) {
-            sweep(&mut self.ledger, &self.runner, batch).await?;
-        }
-        Ok(())
     }
 }
 

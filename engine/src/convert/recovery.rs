@@ -25,6 +25,8 @@ pub struct Recovered {
 /// Takes back what runners left behind that are gone.
 pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Stores) -> Result<Recovered, Error> {
     let mut recovered = Recovered::default();
+    // First what was begun, then who is there: whoever began it had a file before.
+    ledger.refresh().await?;
     let others = runner.others().await?;
     let present: BTreeSet<&str> = others.iter().map(|found| found.file.runner.as_str()).collect();
     if runner.place().is_local() {
@@ -32,7 +34,6 @@ pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Store
         present.insert(runner.name());
         remove_unfinished(runner.place(), &present, runner.now().await?).await?;
     }
-    ledger.refresh().await?;
     let mut gone: BTreeMap<String, Gone> = others
         .iter()
         .filter(|found| found.is_gone)
@@ -93,12 +94,7 @@ async fn take_back(
 /// Removes lists of log objects that a runner wrote and that nothing refers to. A runner that only seems to be gone may still begin
 /// a batch with its list, or write a checkpoint with those that it merged, so of such a one only lists of batches go that were
 /// abandoned.
-pub(super) async fn remove_lists_of(
-    ledger: &mut Ledger,
-    place: &Place,
-    runner: &str,
-    is_certain: bool,
-) -> Result<(), Error> {
+async fn remove_lists_of(ledger: &mut Ledger, place: &Place, runner: &str, is_certain: bool) -> Result<(), Error> {
     let lists = place.list(&format!("{SOURCES}/{runner}-"), None).await?;
     if lists.is_empty() {
         return Ok(());
@@ -137,31 +133,27 @@ pub(super) async fn abandon_all(ledger: &mut Ledger, runner: &Runner, of: &str, 
     Ok(abandoned)
 }
 
-/// Removes files of batches that a runner did not commit; how many there were. Files are listed only if there may be some.
-pub(super) async fn remove_files_of(
-    ledger: &Ledger,
-    place: &Place,
-    stores: &Stores,
-    runner: &str,
-) -> Result<u64, Error> {
-    let abandoned: Vec<_> = ledger.state.abandoned.values().filter(|batch| batch.runner == runner).collect();
-    if abandoned.is_empty() {
+/// Removes files of a runner's batches that were abandoned, and that nobody can commit any more; how many there were. Files are listed
+/// only if there may be some. Files of its other batches are left alone, whatever is known of them: it may commit them yet.
+async fn remove_files_of(ledger: &Ledger, place: &Place, stores: &Stores, runner: &str) -> Result<u64, Error> {
+    let abandoned = &ledger.state.abandoned;
+    if !abandoned.values().any(|batch| batch.runner == runner) {
         return Ok(0);
     }
+    let is_abandoned = |path: &str| batch_of(path).is_some_and(|batch| abandoned.contains_key(batch));
     let mut removed = 0;
     for entry in place.list("day=", None).await? {
-        if is_of(&entry.path, runner) && !ledger.state.files.contains_key(&entry.path) {
+        if is_abandoned(&entry.path) {
             place.delete(&entry.path).await?;
             removed += 1;
         }
     }
-    let places: BTreeSet<&String> = abandoned.iter().filter_map(|batch| batch.work.rejects()).collect();
+    let of_runner = abandoned.values().filter(|batch| batch.runner == runner);
+    let places: BTreeSet<&String> = of_runner.filter_map(|batch| batch.work.rejects()).collect();
     for name in places {
         let rejects = Place::of(name, stores).await?;
-        let committed = ledger.state.reject_files.get(name);
-        let is_committed = |path: &str| committed.is_some_and(|files| files.iter().any(|file| file.path == path));
         for entry in rejects.list(runner, None).await? {
-            if !is_committed(&entry.path) {
+            if is_abandoned(&entry.path) {
                 rejects.delete(&entry.path).await?;
                 removed += 1;
             }
@@ -176,10 +168,38 @@ pub(super) async fn remove_files_of(
     Ok(removed)
 }
 
-/// Whether a data file is of a batch of this runner.
-fn is_of(path: &str, runner: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.strip_prefix(runner).is_some_and(|rest| rest.starts_with('-'))
+/// The batch that a data file, or a file of rejects, is of: `day=2026-01-15/BATCH-0.parquet`, `BATCH-rejects-0.parquet`.
+fn batch_of(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?.strip_suffix(".parquet")?;
+    let (batch, number) = name.rsplit_once('-')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| batch.strip_suffix("-rejects").unwrap_or(batch))
+}
+
+/// Takes back what a run of one's own has begun: its batches, their files, its uploads in parts, and lists that nothing refers to.
+/// What it committed is finished.
+pub(super) async fn take_back_own(ledger: &mut Ledger, runner: &Runner, stores: &Stores) -> Result<(), Error> {
+    runner.uploads().close();
+    // Whether a record that failed to be written is there is known only now.
+    ledger.refresh().await?;
+    let name = runner.name();
+    abandon_all(ledger, runner, name, "its runner stopped").await?;
+    remove_files_of(ledger, runner.place(), stores, name).await?;
+    abort_uploads(runner).await?;
+    for batch in swept_by(&ledger.state, name) {
+        sweep(ledger, runner, &batch).await?;
+    }
+    remove_lists_of(ledger, runner.place(), name, true).await
+}
+
+/// Aborts the uploads in parts that a run of one's own has begun.
+pub(super) async fn abort_uploads(runner: &Runner) -> Result<(), Error> {
+    let Some((bucket, prefix)) = runner.place().bucket() else { return Ok(()) };
+    for (path, id) in runner.uploads().all() {
+        bucket.abort_parts(&Place::key(prefix, &path), &id).await?;
+        runner.uploads().remove(&id);
+    }
+    Ok(())
 }
 
 fn swept_by(state: &State, runner: &str) -> Vec<String> {
@@ -207,4 +227,23 @@ pub(super) async fn sweep(ledger: &mut Ledger, runner: &Runner, batch: &str) -> 
 /// In RFC 3339.
 pub(super) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_tell_their_batch() {
+        for (path, batch) in [
+            ("day=2026-01-15/20260115T103000Z-5b1c9e-2-0.parquet", Some("20260115T103000Z-5b1c9e-2")),
+            ("day=2026-01-15/bucket=a/20260115T103000Z-5b1c9e-12-7.parquet", Some("20260115T103000Z-5b1c9e-12")),
+            ("20260115T103000Z-5b1c9e-2-rejects-0.parquet", Some("20260115T103000Z-5b1c9e-2")),
+            ("day=2026-01-15/of-someone-else.parquet", None),
+            ("day=2026-01-15/part.parquet", None),
+            ("day=2026-01-15/20260115T103000Z-5b1c9e-2-0", None),
+        ] {
+            assert_eq!(batch_of(path), batch, "{path}");
+        }
+    }
 }

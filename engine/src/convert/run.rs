@@ -7,7 +7,7 @@ use super::known::CommittedIdentities;
 use super::options::{ConvertOptions, PartitionBy};
 use super::pipeline::{Deduplicate, Job, Layout, Outcome, write_records};
 use super::privacy::Privacy;
-use super::recovery::{Recovered, abandon_all, now, recover, remove_files_of, remove_lists_of};
+use super::recovery::{Recovered, abandon_all, abort_uploads, now, recover, take_back_own};
 use super::selection::{Candidate, Candidates, Passed, Selection, no_standard_input};
 use super::stop::Stop;
 use super::tidy::tidy;
@@ -456,25 +456,18 @@ impl Run<'_> {
                 rejects.delete(&entry.path).await?;
             }
         }
-        self.abort_uploads().await
-    }
-
-    async fn abort_uploads(&self) -> Result<(), Error> {
-        let Some((bucket, prefix)) = self.runner.place().bucket() else { return Ok(()) };
-        for (path, id) in self.runner.uploads().all() {
-            bucket.abort_parts(&Place::key(prefix, &path), &id).await?;
-            self.runner.uploads().remove(&id);
-        }
-        Ok(())
+        abort_uploads(&self.runner).await
     }
 
     /// Ends the run. What is not committed is taken back; where that fails, whoever comes next does it.
     async fn end(mut self, done: Result<(), Error>) -> Result<ConvertReport, Error> {
         let clean = match &done {
             Ok(()) => Ok(()),
-            Err(_) => tokio::time::timeout(PATIENCE, self.take_back())
-                .await
-                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unwritable, "it could not be taken back in time"))),
+            Err(_) => {
+                tokio::time::timeout(PATIENCE, take_back_own(&mut self.ledger, &self.runner, self.session.stores()))
+                    .await
+                    .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unwritable, "it could not be taken back in time")))
+            }
         };
         self.report.dataset_rows = self.ledger.state.rows();
         self.report.dataset_files = self.ledger.state.files.len() as u64;
@@ -491,18 +484,6 @@ impl Run<'_> {
             // out a request that nobody waits for any more.
             (Err(error), _) => Err(error),
         }
-    }
-
-    async fn take_back(&mut self) -> Result<(), Error> {
-        self.runner.uploads().close();
-        // Whether a record that failed to be written is there is known only now.
-        self.ledger.refresh().await?;
-        let name = self.runner.name().to_owned();
-        abandon_all(&mut self.ledger, &self.runner, &name, "its runner stopped").await?;
-        remove_files_of(&self.ledger, self.runner.place(), self.session.stores(), &name).await?;
-        self.abort_uploads().await?;
-        remove_lists_of(&mut self.ledger, self.runner.place(), &name, true).await?;
-        Ok(())
     }
 }
 

@@ -373,9 +373,22 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
+/// Makes the folder of a file, and waits until the disk has every folder that was not there before.
 pub(super) fn create_parent(path: &Path) -> Result<(), Error> {
     let Some(parent) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(parent).map_err(|error| cannot_write(parent.display(), error))
+    if parent.is_dir() {
+        return Ok(());
+    }
+    create_parent(parent)?;
+    match fs::create_dir(parent) {
+        Ok(()) => sync_parent(parent),
+        Err(error) if error.kind() == IoErrorKind::AlreadyExists && parent.is_dir() => Ok(()),
+        // Whoever removes empty folders was here.
+        Err(error) if is_missing(&error) => {
+            fs::create_dir_all(parent).map_err(|error| cannot_write(parent.display(), error))
+        }
+        Err(error) => Err(cannot_write(parent.display(), error)),
+    }
 }
 
 /// Gives a file its name, and waits until the disk has that.

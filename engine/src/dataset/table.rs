@@ -5,22 +5,22 @@ use super::place::Place;
 use super::record::DataFile;
 use super::store::DatasetStore;
 use crate::error::Error;
-use crate::scan::Times;
+use crate::scan::TimeRange;
 use crate::schema::{LogsColumn, Table, TextLayout, UTC};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DFSchema, Result as DataFusionResult, ScalarValue, Statistics};
+use datafusion::common::{ColumnStatistics, Result as DataFusionResult, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
-use datafusion::physical_expr::expressions::{CaseExpr, Column, IsNotNullExpr, binary, col, lit};
-use datafusion::physical_expr::utils::{conjunction, reassign_expr_columns};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::{CaseExpr, Column, IsNotNullExpr};
+use datafusion::physical_expr::utils::reassign_expr_columns;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -38,8 +38,7 @@ pub(crate) struct DatasetTable {
     files: Vec<DataFile>,
     store: Arc<DatasetStore>,
     url: ObjectStoreUrl,
-    since: Option<i64>,
-    until: Option<i64>,
+    times: TimeRange,
 }
 
 impl DatasetTable {
@@ -48,9 +47,9 @@ impl DatasetTable {
         Self::of(Table::Logs, place, state.files.values().cloned().collect(), layout)
     }
 
-    /// Leaves out records before `since`, and from `until` on: microseconds from 1970 in UTC.
-    pub(crate) fn with_times(self, since: Option<i64>, until: Option<i64>) -> Self {
-        Self { since, until, ..self }
+    /// Leaves out records of other times.
+    pub(crate) fn with_times(self, times: TimeRange) -> Self {
+        Self { times, ..self }
     }
 
     /// Rejects of a dataset, of which it may have several places.
@@ -64,7 +63,7 @@ impl DatasetTable {
         let url = ObjectStoreUrl::parse(format!("dataset://{number}"))
             .map_err(|error| Error::invalid("a dataset has no URL").with_source(error))?;
         let store = Arc::new(DatasetStore::new(place));
-        Ok(Self { table, schema: table.schema(layout), files, store, url, since: None, until: None })
+        Ok(Self { table, schema: table.schema(layout), files, store, url, times: TimeRange::default() })
     }
 
     /// Scans some of the files, in so many partitions at most; `sorted` has one partition a file, each in the order of time.
@@ -126,18 +125,6 @@ impl DatasetTable {
         }
     }
 
-    /// What leaves out records of other times than the session's.
-    fn time_filter(&self) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
-        let bounds = [(self.since, Operator::GtEq), (self.until, Operator::Lt)];
-        let bounds = bounds.into_iter().filter_map(|(bound, operator)| bound.map(|micros| (micros, operator)));
-        let compare = |(micros, operator)| {
-            let bound = ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
-            binary(col("time", &self.schema)?, operator, lit(bound), &self.schema)
-        };
-        let parts = bounds.map(compare).collect::<DataFusionResult<Vec<_>>>()?;
-        Ok((!parts.is_empty()).then(|| conjunction(parts)))
-    }
-
     /// `object_key` is stored where it differs from `key`.
     fn object_key_and(
         &self,
@@ -192,11 +179,7 @@ impl TableProvider for DatasetTable {
         if self.table == Table::Rejects {
             return self.scan_files(state, self.files.clone(), projection.cloned(), limit, false);
         }
-        let mut times = Times::between(self.since, self.until);
-        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
-        for filter in filters {
-            times = times.and(&Times::of(&state.create_physical_expr(filter.clone(), &schema)?));
-        }
+        let times = self.times.possible(state, &self.schema, filters)?;
         // The ledger knows the times of each file: those of others are not even opened.
         let files = self.files.iter().filter(|file| times.touches(file.min_time, file.max_time)).cloned().collect();
         let every: Vec<usize> = (0..self.schema.fields().len()).collect();
@@ -206,7 +189,7 @@ impl TableProvider for DatasetTable {
         if wanted.contains(&object_key) {
             needed.push(key);
         }
-        let filter = self.time_filter()?;
+        let filter = self.times.predicate(&self.schema)?;
         if filter.is_some() {
             needed.push(self.schema.index_of("time")?);
         }

@@ -138,37 +138,43 @@ impl TextBuilder {
 /// A column of views into the block, without the detour over a [`TextBuilder`]: what most columns are. `None` when the block is
 /// not known to be UTF-8 and one of the texts is not.
 pub(super) fn views_of_spans(
-    mut spans: impl ExactSizeIterator<Item = Span>,
+    spans: impl ExactSizeIterator<Item = Span>,
     block: &Buffer,
     block_is_utf8: bool,
 ) -> Option<ArrayRef> {
-    let rows = spans.len();
-    let bytes = block.as_slice();
-    let mut texts = Vec::with_capacity(rows);
-    let mut fits = true;
-    let valid = BooleanBuffer::collect_bool(rows, |_| {
-        let span = spans.next().unwrap_or(Span::ABSENT);
-        let text = span.text(bytes);
-        texts.push(text.map_or(0, |text| {
-            fits &= block_is_utf8 || is_utf8(text);
-            view(bytes, text, span.start)
-        }));
-        text.is_some()
-    });
-    let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
-    fits.then(|| Arc::new(views(texts, vec![block.clone()], nulls)) as ArrayRef)
+    let (texts, nulls) = texts_of_spans(spans, block, block_is_utf8, |_, view| view)?;
+    Some(Arc::new(views(texts, vec![block.clone()], nulls)))
 }
 
 /// The same with texts that are copied: those of a column then lie one behind the other, and the block can be let go.
 pub(super) fn copies_of_spans(
-    mut spans: impl ExactSizeIterator<Item = Span> + Clone,
+    spans: impl ExactSizeIterator<Item = Span> + Clone,
     block: &Buffer,
     block_is_utf8: bool,
 ) -> Option<ArrayRef> {
-    let rows = spans.len();
-    let bytes = block.as_slice();
     let lengths = spans.clone().map(|span| (span.end - span.start) as usize);
     let mut written = Vec::with_capacity(lengths.filter(|length| *length > INLINE).sum());
+    let (texts, nulls) = texts_of_spans(spans, block, block_is_utf8, |text, view| {
+        if text.len() <= INLINE {
+            return view;
+        }
+        let offset = written.len() as u32;
+        written.extend_from_slice(text);
+        ByteView { offset, ..ByteView::from(view) }.as_u128()
+    })?;
+    Some(Arc::new(views(texts, vec![Buffer::from_vec(written)], nulls)))
+}
+
+/// The views of texts into the block, each put in its `place`, and which of them are none.
+#[inline(always)]
+fn texts_of_spans(
+    mut spans: impl ExactSizeIterator<Item = Span>,
+    block: &Buffer,
+    block_is_utf8: bool,
+    mut place: impl FnMut(&[u8], u128) -> u128,
+) -> Option<(Vec<u128>, Option<NullBuffer>)> {
+    let rows = spans.len();
+    let bytes = block.as_slice();
     let mut texts = Vec::with_capacity(rows);
     let mut fits = true;
     let valid = BooleanBuffer::collect_bool(rows, |_| {
@@ -176,18 +182,12 @@ pub(super) fn copies_of_spans(
         let text = span.text(bytes);
         texts.push(text.map_or(0, |text| {
             fits &= block_is_utf8 || is_utf8(text);
-            let view = view(bytes, text, span.start);
-            if text.len() <= INLINE {
-                return view;
-            }
-            let offset = written.len() as u32;
-            written.extend_from_slice(text);
-            ByteView { offset, ..ByteView::from(view) }.as_u128()
+            place(text, view(bytes, text, span.start))
         }));
         text.is_some()
     });
     let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
-    fits.then(|| Arc::new(views(texts, vec![Buffer::from_vec(written)], nulls)) as ArrayRef)
+    fits.then_some((texts, nulls))
 }
 
 /// What Arrow's `make_view` gives for a text of the block, without a guess at its length: a short one comes out of one load of

@@ -143,7 +143,7 @@ impl Decompressor {
 impl Compression {
     fn damaged(self) -> Error {
         Error::new(ErrorKind::Unreadable, format!("the {} stream is damaged", self.name()))
-            .with_hint("its records up to the damage were read; fetch the object again")
+            .with_hint("fetch the object again; a query has its records up to the damage, a conversion has none")
     }
 }
 

@@ -39,4 +39,4 @@ pub(crate) use opener::needs_whole_objects;
 pub use progress::{Progress, ProgressSnapshot, Unreadable};
 pub(crate) use reader::{Event, Reader, Unopened};
 pub use source::{OnUnreadable, S3LogSource, ScanOptions};
-pub use times::Times;
+pub use times::{TimeRange, Times};

@@ -3,18 +3,66 @@
 //! An over-approximation, always: what cannot be read here leaves every instant possible. It decides which log objects
 //! are worth listing and fetching; rows are still filtered one by one.
 
-use crate::schema::LogsColumn;
-use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::Operator;
+use crate::schema::{LogsColumn, UTC};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use datafusion::catalog::Session;
+use datafusion::common::{DFSchema, Result as DataFusionResult, ScalarValue};
+use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::{
-    BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, Literal,
+    BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, Literal, binary, col, lit,
 };
+use datafusion::physical_expr::utils::conjunction;
 use datafusion::physical_plan::PhysicalExpr;
 use s3log_parser::Field;
 use std::fmt;
 use std::sync::Arc;
+
+/// Times of records: from `since`, before `until`; microseconds from 1970 in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// The first instant that counts.
+    pub since: Option<i64>,
+    /// The first instant that no longer counts.
+    pub until: Option<i64>,
+}
+
+impl TimeRange {
+    /// The instants of it.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        Times::between(self.since, self.until)
+    }
+
+    /// What keeps records of these times alone; `None` when it keeps all.
+    pub(crate) fn predicate(&self, schema: &SchemaRef) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
+        let bounds = [(self.since, Operator::GtEq), (self.until, Operator::Lt)];
+        let bounds = bounds.into_iter().filter_map(|(bound, operator)| bound.map(|micros| (micros, operator)));
+        let compare = |(micros, operator)| {
+            let bound = ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
+            binary(col(Field::Time.name(), schema)?, operator, lit(bound), schema)
+        };
+        let parts = bounds.map(compare).collect::<DataFusionResult<Vec<_>>>()?;
+        Ok((!parts.is_empty()).then(|| conjunction(parts)))
+    }
+
+    /// The instants that a wanted record can have, by the filters that are known when a scan is planned.
+    pub(crate) fn possible(
+        &self,
+        state: &dyn Session,
+        schema: &SchemaRef,
+        filters: &[Expr],
+    ) -> DataFusionResult<Times> {
+        let mut times = self.times();
+        if !filters.is_empty() {
+            let schema = DFSchema::try_from(Arc::clone(schema))?;
+            for filter in filters {
+                times = times.and(&Times::of(&state.create_physical_expr(filter.clone(), &schema)?));
+            }
+        }
+        Ok(times)
+    }
+}
 
 /// Instants in microseconds from 1970 in UTC: disjoint half-open ranges in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]

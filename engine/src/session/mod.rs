@@ -124,6 +124,8 @@ pub struct Session {
     listing: Arc<Listing>,
     /// Sources that are datasets.
     datasets: Vec<Snapshot>,
+    /// Log objects that they have, if there are any datasets.
+    converted: Option<Converted>,
     /// Sources that are none, local ones by their absolute paths.
     origins: Vec<String>,
     progress: Arc<Progress>,
@@ -168,13 +170,14 @@ impl Session {
         }
         listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
         let has_logs = !listing.is_empty();
-        if has_logs && !datasets.is_empty() {
-            listing.leave_out(&Converted::of(&datasets)).await?;
+        let converted = (!datasets.is_empty()).then(|| Converted::of(&datasets));
+        if let (true, Some(converted)) = (has_logs, &converted) {
+            listing.leave_out(converted).await?;
         }
         let scan = options.scan_options(&progress);
         let context = context(&options, &scan, &stores).map_err(set_up)?;
         let listing = Arc::new(listing);
-        let session = Self { context, listing, datasets, origins, progress, stores, options };
+        let session = Self { context, listing, datasets, converted, origins, progress, stores, options };
         if has_logs || !session.datasets.is_empty() {
             for table in Table::ALL {
                 let provider = session.table(table).await?;
@@ -191,9 +194,8 @@ impl Session {
         for dataset in &self.datasets {
             match table {
                 Table::Logs => {
-                    let TimeRange { since, until } = self.options.times;
                     let records = DatasetTable::of_records(&dataset.place, &dataset.state, layout)?;
-                    parts.push(Arc::new(records.with_times(since, until)));
+                    parts.push(Arc::new(records.with_times(self.options.times)));
                 }
                 Table::Rejects => {
                     for (place, files) in dataset.rejects(&self.stores).await? {
@@ -217,7 +219,7 @@ impl Session {
             .with_times(self.options.times)
             .with_options(self.options.scan_options(&self.progress))
             .with_stores(Arc::clone(&self.stores))
-            .without((!self.datasets.is_empty()).then(|| Converted::of(&self.datasets)))
+            .without(self.converted.clone())
     }
 
     /// The names of the sources that are datasets.

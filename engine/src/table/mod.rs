@@ -8,9 +8,10 @@ mod sources;
 mod union;
 mod walk;
 
+pub use crate::scan::TimeRange;
 pub use external::{LogTableFactory, STORED_AS, TABLE_FUNCTION};
 pub(crate) use listing::FullNames;
 pub(crate) use listing::Listed;
 pub use listing::Listing;
-pub use provider::{LogTable, TimeRange};
+pub use provider::LogTable;
 pub(crate) use union::UnionTable;

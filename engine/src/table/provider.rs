@@ -4,25 +4,23 @@ use super::listing::{Listed, Listing};
 use super::sources::Sources;
 use crate::dataset::Converted;
 use crate::scan::{
-    Arriving, Bundle, Compression, ListObjects, MAGIC_LEN, S3LogSource, ScanOptions, Times, Unopened,
+    Arriving, Bundle, Compression, ListObjects, MAGIC_LEN, S3LogSource, ScanOptions, TimeRange, Times, Unopened,
     needs_whole_objects,
 };
-use crate::schema::{Table, TextLayout, UTC};
+use crate::schema::{Table, TextLayout};
 use crate::store::Stores;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{DFSchema, Result as DataFusionResult, ScalarValue, Statistics};
+use datafusion::common::{Result as DataFusionResult, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
-use datafusion::physical_expr::expressions::{binary, col, lit};
-use datafusion::physical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
@@ -56,15 +54,6 @@ pub struct LogTable {
     options: ScanOptions,
     stores: Option<Arc<Stores>>,
     converted: Option<Converted>,
-}
-
-/// Times of records: from `since`, before `until`; microseconds from 1970 in UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeRange {
-    /// The first instant that counts.
-    pub since: Option<i64>,
-    /// The first instant that no longer counts.
-    pub until: Option<i64>,
 }
 
 impl LogTable {
@@ -104,36 +93,25 @@ impl LogTable {
     }
 
     fn time_predicate(&self) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
-        if self.table != Table::Logs {
-            return Ok(None);
+        match self.table {
+            Table::Logs => self.times.predicate(&self.schema),
+            Table::Rejects => Ok(None),
         }
-        let bounds = [(self.times.since, Operator::GtEq), (self.times.until, Operator::Lt)];
-        let parts = bounds.into_iter().filter_map(|(bound, operator)| bound.map(|micros| (micros, operator)));
-        let compare = |(micros, operator)| {
-            let bound = ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
-            binary(col("time", &self.schema)?, operator, lit(bound), &self.schema)
-        };
-        let parts = parts.map(compare).collect::<DataFusionResult<Vec<_>>>()?;
-        Ok((!parts.is_empty()).then(|| conjunction(parts)))
     }
 }
 
 impl LogTable {
     /// The instants that a wanted record can have, by the filters that are known when a scan is planned.
     fn possible_times(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Times> {
-        let mut times = self.object_times();
-        if self.table == Table::Logs && !filters.is_empty() {
-            let schema = DFSchema::try_from(self.schema())?;
-            for filter in filters {
-                times = times.and(&Times::of(&state.create_physical_expr(filter.clone(), &schema)?));
-            }
+        match self.table {
+            Table::Logs => self.times.possible(state, &self.schema, filters),
+            Table::Rejects => Ok(self.object_times()),
         }
-        Ok(times)
     }
 
     /// The times that are asked for, whatever the query.
     pub(crate) fn object_times(&self) -> Times {
-        Times::between(self.times.since, self.times.until)
+        self.times.times()
     }
 
     /// What the table is over.

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::source::Logs;
 use super::world::{Ended, Place, World};
-use crate::run;
 
 /// What differs from run to run.
 const FILTERS: [(&str, &str); 9] = [
@@ -39,13 +38,6 @@ fn transcript(world: &World, runs: &[&[&str]]) -> String {
         format!("$ s3log {}\n{}", arguments.join(" "), text(&world.spawn(command).wait()))
     };
     runs.iter().map(one).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn help() {
-    for command in ["convert", "compact"] {
-        assert_snapshot!(format!("{command}_help"), run(&[command, "--help"]));
-    }
 }
 
 #[test]
