@@ -64,6 +64,13 @@ impl FieldSet {
         Self(self.0 | other.0)
     }
 
+    /// What is in this set and in `other`.
+    #[inline]
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// This set with one more field.
     #[inline]
     #[must_use]

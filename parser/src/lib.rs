@@ -47,6 +47,7 @@ mod tail;
 mod token;
 pub mod value;
 
+pub use dialect::Dialect;
 pub use error::{Error, ErrorKind, Reason};
 pub use field::{Distinct, FIELDS, Field, FieldInfo, Kind, Shape};
 pub use field_set::FieldSet;

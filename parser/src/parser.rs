@@ -12,13 +12,13 @@
 
 use crate::ambiguity;
 use crate::careful;
-use crate::dialect;
+use crate::dialect::{self, Dialect};
 use crate::error::{Error, ErrorKind};
 use crate::field::Field;
 use crate::field_set::FieldSet;
 use crate::line::{Line, Lines};
 use crate::outline::{Ends, Extent, HEAD_TOKENS, Lanes, Outline, token_of};
-use crate::record::{HEAD, Record, Span};
+use crate::record::{Form, HEAD, Record, Span};
 use crate::tail;
 use crate::token::MISFIT;
 use crate::value::number::{are_numbers_or_null, is_status_or_null};
@@ -49,6 +49,7 @@ use crate::value::time::{self, Minute};
 #[derive(Clone, Debug)]
 pub struct Parser {
     wanted: FieldSet,
+    dialect: Dialect,
     extent: Extent,
     lanes: Lanes,
     minute: Minute,
@@ -86,7 +87,33 @@ impl Parser {
     fn with_lanes(wanted: FieldSet, lanes: Lanes) -> Self {
         let needs_tail = wanted.end() > HEAD || wanted.contains_all(FieldSet::EXTRA_FIELDS);
         let extent = if needs_tail { Extent::Line } else { Extent::Head };
-        Self { wanted, extent, lanes, minute: Minute::default(), outline: Outline::EMPTY }
+        Self { wanted, dialect: Dialect::Auto, extent, lanes, minute: Minute::default(), outline: Outline::EMPTY }
+    }
+
+    /// The same parser for lines of a dialect, too, that only who knows where they come from can tell from others.
+    ///
+    /// ```
+    /// use s3log_parser::{Dialect, Field, Parser};
+    ///
+    /// let line = b"owner photos [15/Jan/2026:10:22:41 +0000] REST.PUT.OBJECT cat one.jpg 512 null 5eb63bbbe01eeed0";
+    /// assert!(Parser::new().parse(line).is_err());
+    ///
+    /// let mut parser = Parser::new().with_dialect(Dialect::CephJournal);
+    /// let record = parser.parse(line)?;
+    /// assert_eq!(record.text(Field::Key).unwrap(), "cat one.jpg");
+    /// assert_eq!(record.text(Field::RemoteIp), None);
+    /// # Ok::<(), s3log_parser::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// The dialect that is read beside what is told by its content.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The fields that are wanted.
@@ -113,6 +140,11 @@ impl Parser {
     /// As [`Parser::parse`]; the record then holds nothing of use.
     #[inline]
     pub fn parse_into<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> Result<(), Error> {
+        if self.dialect != Dialect::Auto
+            && let Some(parsed) = self.read_dialect(line, record)
+        {
+            return parsed;
+        }
         let (len, _) = self.outline.draw(self.lanes, self.extent, line);
         // A line feed within the line is a byte like any other, but not to the outline.
         if len == line.len() && self.read_ordinary(line, record) { Ok(()) } else { self.read_carefully(line, record) }
@@ -145,14 +177,34 @@ impl Parser {
         }
         let (len, taken) = self.outline.draw(self.lanes, self.extent, rest);
         let line = lines.take(len, taken);
+        if self.dialect != Dialect::Auto
+            && let Some(parsed) = self.read_dialect(line.bytes, record)
+        {
+            return Some((line, parsed));
+        }
         let is_ordinary = self.read_ordinary(line.bytes, record);
         Some((line, if is_ordinary { Ok(()) } else { self.read_carefully(line.bytes, record) }))
+    }
+
+    /// Whether a line is a record of the dialect, if it is known for one of its lines. Asked first: a key of the dialect,
+    /// which quotes nothing, may look like the rest of an ordinary record.
+    #[cold]
+    #[inline(never)]
+    fn read_dialect<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> Option<Result<(), Error>> {
+        if line.len() >= u32::MAX as usize {
+            return None;
+        }
+        record.line = line;
+        record.wanted = self.wanted;
+        record.located = 0;
+        dialect::read(self.dialect, &mut self.minute, line, record)
     }
 
     /// The record of an outlined line, if the line is ordinary.
     #[inline(always)]
     fn read_ordinary<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> bool {
         record.line = line;
+        record.form = Form::Standard;
         record.wanted = self.wanted;
         if ordinary(&mut self.minute, &self.outline, line, record).is_err() {
             return false;
@@ -172,6 +224,7 @@ impl Parser {
     #[inline(never)]
     fn read_carefully<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> Result<(), Error> {
         record.line = line;
+        record.form = Form::Standard;
         record.wanted = self.wanted;
         record.located = 0;
         if line.len() >= u32::MAX as usize {

@@ -30,6 +30,30 @@ impl Span {
     }
 }
 
+/// Which fields stand in a line, and in what shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As AWS writes them.
+    Standard,
+    /// Seven of them and the etag; the spans of others mean nothing.
+    CephJournal,
+    /// Up to aclRequired without quotes, each with a span, as spaces may stand in any of them.
+    VersityGw,
+}
+
+impl Form {
+    /// Whether the field stands in a line of this form, for fields up to the user agent.
+    pub(crate) fn has(self, field: Field) -> bool {
+        match self {
+            Self::Standard | Self::VersityGw => true,
+            Self::CephJournal => matches!(
+                field,
+                Field::BucketOwner | Field::Bucket | Field::Time | Field::Operation | Field::Key | Field::ObjectSize
+            ),
+        }
+    }
+}
+
 /// One line of a log, split. It borrows the line and holds positions only; values are decoded when they are asked for.
 ///
 /// Fields that the [`Parser`](crate::Parser) was not asked for read as absent.
@@ -49,6 +73,8 @@ impl Span {
 #[derive(Clone)]
 pub struct Record<'a> {
     pub(crate) line: &'a [u8],
+    pub(crate) form: Form,
+    /// What was asked for, as far as lines of this form have it.
     pub(crate) wanted: FieldSet,
     pub(crate) spans: [Span; Field::COUNT],
     /// Unix seconds.
@@ -73,6 +99,7 @@ impl Default for Record<'_> {
     fn default() -> Self {
         Self {
             line: b"",
+            form: Form::Standard,
             wanted: FieldSet::EMPTY,
             spans: [Span::default(); Field::COUNT],
             time: 0,
@@ -197,10 +224,14 @@ impl<'a> Record<'a> {
     /// How many fields the line has, documented or not: 17 in 2006, 27 in 2026.
     #[must_use]
     pub fn field_count(&self) -> usize {
-        if self.located == 0 { 0 } else { HEAD + self.tail().count() }
+        match self.form {
+            _ if self.located == 0 => 0,
+            Form::VersityGw => self.located.into(),
+            form => Field::ALL[..HEAD].iter().filter(|field| form.has(**field)).count() + self.tail().count(),
+        }
     }
 
-    /// The tokens behind the user agent.
+    /// The tokens behind the user agent, or behind what there is up to it.
     pub(crate) fn tail(&self) -> impl Iterator<Item = &'a BStr> + use<'a> {
         Tokens { rest: skip_spaces(&self.line[self.tail_start as usize..]) }
     }

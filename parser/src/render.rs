@@ -1,7 +1,7 @@
 //! Records back into lines.
 
 use crate::field::{Field, Shape};
-use crate::record::{HEAD, Record};
+use crate::record::{Form, HEAD, Record};
 
 impl Record<'_> {
     /// Writes the record as a line without its end, fields separated by one space.
@@ -23,7 +23,7 @@ impl Record<'_> {
         if self.located == 0 {
             return;
         }
-        for field in Field::ALL.into_iter().take(HEAD) {
+        for field in Field::ALL.into_iter().take(HEAD).filter(|field| self.form.has(*field)) {
             if field.index() > 0 {
                 out.push(b' ');
             }
@@ -36,6 +36,13 @@ impl Record<'_> {
             out.extend_from_slice(open);
             out.extend_from_slice(text);
             out.extend_from_slice(close);
+        }
+        if self.form == Form::VersityGw {
+            for span in &self.spans[HEAD..usize::from(self.located)] {
+                out.push(b' ');
+                out.extend_from_slice(&self.line[span.range()]);
+            }
+            return;
         }
         for token in self.tail() {
             out.push(b' ');

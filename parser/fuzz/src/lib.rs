@@ -10,25 +10,36 @@ mod reference;
 mod parsed;
 
 use bstr::ByteSlice;
-use parsed::{owned, parsed};
+use parsed::{owned, parsed, parsed_as};
 use s3log_parser::value::{key, number, operation, time};
-use s3log_parser::{Field, FieldSet, Lines, Parser, Record, parallel};
+use s3log_parser::{Dialect, Field, FieldSet, Lines, Parser, Record, parallel};
 
-/// A line, behind four bytes that choose fields.
+/// A line, behind four bytes that choose fields; as every dialect.
 pub fn line(data: &[u8]) {
     let Some((choice, line)) = data.split_first_chunk::<4>() else { return };
-    let everything = parsed(line);
-    let reading = reference::read(line).ok();
-    assert_eq!(everything.as_ref(), reading.as_ref().map(|reading| &reading.record), "{}", line.as_bstr());
+    let wanted = field_set(u32::from_le_bytes(*choice));
+    for dialect in Dialect::ALL {
+        line_as(dialect, line, wanted);
+    }
+}
+
+fn line_as(dialect: Dialect, line: &[u8], wanted: FieldSet) {
+    let everything = parsed_as(dialect, line);
+    let reading = reference::read_as(dialect, line).ok();
+    let expected = reading.as_ref().map(|reading| &reading.record);
+    assert_eq!(everything.as_ref(), expected, "{dialect}: {}", line.as_bstr());
+    if !reference::is_of(dialect, line) {
+        assert_eq!(everything, parsed(line), "{dialect}: {}", line.as_bstr());
+    }
 
     // Fewer fields: the same decision, the same values, parts of the line in their order.
-    let wanted = field_set(u32::from_le_bytes(*choice));
-    for (kind, mut parser) in Parser::of_every_kind(wanted) {
-        let narrow = parser.parse(line).map(|record| owned(&record));
+    for (kind, parser) in Parser::of_every_kind(wanted) {
+        let narrow = parser.with_dialect(dialect).parse(line).map(|record| owned(&record));
         assert_eq!(narrow.is_ok(), everything.is_some(), "{kind}: {wanted:?} of {}", line.as_bstr());
-        assert_eq!(narrow.ok(), Parser::with_fields(wanted).parse(line).ok().map(|record| owned(&record)), "{kind}");
+        let best = Parser::with_fields(wanted).with_dialect(dialect).parse(line).map(|record| owned(&record));
+        assert_eq!(narrow.ok(), best.ok(), "{kind}");
     }
-    let mut parser = Parser::with_fields(wanted);
+    let mut parser = Parser::with_fields(wanted).with_dialect(dialect);
     let narrow = parser.parse(line);
     let (Ok(narrow), Some(everything), Some(reading)) = (narrow, everything, reading) else { return };
     let values = owned(&narrow);
@@ -50,7 +61,7 @@ pub fn line(data: &[u8]) {
     let mut rendered = Vec::new();
     narrow.render(&mut rendered);
     assert_eq!(rendered.as_bstr(), bstr::join(" ", reading.pieces).as_bstr());
-    let mut again = parsed(&rendered);
+    let mut again = parsed_as(dialect, &rendered);
     if let Some(again) = again.as_mut().filter(|_| rendered != line) {
         // Spaces that were one too many may have kept a second time in the tail from being one.
         again.ambiguous = everything.ambiguous;

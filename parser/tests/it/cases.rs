@@ -9,26 +9,31 @@ mod encodings;
 mod quotes;
 mod rules;
 
-use crate::parsed::parsed;
+use crate::parsed::parsed_as;
 use crate::reference::{self, INTEGERS, RefRecord};
-use s3log_parser::{Field, Parser};
+use s3log_parser::{Dialect, Field, Parser};
 
 /// What the names in braces stand for.
-const PIECES: [(&str, &str); 6] = [
+const PIECES: [(&str, &str); 8] = [
     ("{P}", "79a59df900b949e5 amzn-s3-demo-bucket [06/Feb/2019:00:00:38 +0000]"),
     ("{H}", "{P} 192.0.2.3 - 3E57427F33A59F07 REST.GET.OBJECT"),
     ("{U}", r#""GET /photos/a.jpg HTTP/1.1""#),
     ("{N}", "200 - 10 20 30 40"),
     ("{A}", r#""-" "curl/8.5.0""#),
     ("{T}", "- aGVsbG8gd29ybGQ= SigV4 TLS_AES_128_GCM_SHA256 AuthHeader demo.s3.eu-west-1.amazonaws.com TLSv1.3"),
+    ("{VP}", "alice b [06/August/2024:10:00:00 +0200] 192.0.2.3 AKIAEXAMPLE R s3_PutObject"),
+    ("{VT}", "SigV4 - AuthHeader s3.us-east-1.amazonaws.com - arn:aws:s3:::"),
 ];
 
-/// One test a line: `name: template => "field=value" …;`, or `"reject"`, `"reject=Kind"`, or `"row"` alone.
+/// One test a line: `name: template => "field=value" …;`, or `"reject"`, `"reject=Kind"`, or `"row"` alone. A name may be
+/// followed by the dialect that the line is read as: `name as VersityGw: …`.
 macro_rules! cases {
-    ($($name:ident: $line:expr => $($expected:literal)+;)*) => {
+    (@dialect) => { s3log_parser::Dialect::Auto };
+    (@dialect $dialect:ident) => { s3log_parser::Dialect::$dialect };
+    ($($name:ident $(as $dialect:ident)?: $line:expr => $($expected:literal)+;)*) => {
         $(#[test]
         fn $name() {
-            $crate::cases::check($line, &[$($expected),+]);
+            $crate::cases::check($crate::cases::cases!(@dialect $($dialect)?), $line, &[$($expected),+]);
         })*
     };
 }
@@ -54,7 +59,7 @@ fn expanded(template: &str) -> Vec<u8> {
 }
 
 /// Checks the reference and the parser against what a person wrote down.
-fn check(template: &str, expected: &[&str]) {
+fn check(dialect: Dialect, template: &str, expected: &[&str]) {
     let line = expanded(template);
     // A reject may say why; the reason's name is the parser's own.
     let (expected, kind) = match expected {
@@ -62,11 +67,11 @@ fn check(template: &str, expected: &[&str]) {
         _ => (expected, None),
     };
     if let Some(kind) = kind {
-        let found = Parser::new().parse(&line).err().map(|error| format!("{:?}", error.kind()));
+        let found = Parser::new().with_dialect(dialect).parse(&line).err().map(|error| format!("{:?}", error.kind()));
         assert_eq!(found.as_deref(), Some(kind), "{}", line.escape_ascii());
     }
-    check_one("parser", &line, parsed(&line), expected);
-    check_one("reference", &line, reference::read(&line).ok().map(|reading| reading.record), expected);
+    check_one("parser", &line, parsed_as(dialect, &line), expected);
+    check_one("reference", &line, reference::read_as(dialect, &line).ok().map(|reading| reading.record), expected);
 }
 
 fn check_one(who: &str, line: &[u8], record: Option<RefRecord>, expected: &[&str]) {

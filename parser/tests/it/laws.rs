@@ -4,6 +4,7 @@
 
 mod agreement;
 mod client;
+mod dialects;
 mod input;
 mod projection;
 mod rendering;

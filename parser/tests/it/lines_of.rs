@@ -3,22 +3,40 @@
 //! Start at [`any_line`].
 
 mod broken;
+mod dialects;
 mod hostile;
 mod soup;
 mod well_formed;
 
 pub(crate) use broken::mutated_line;
+pub(crate) use dialects::{DialectLine, flagged_line, journal_line, versity_line};
 pub(crate) use hostile::{client_bytes, hostile_line};
 pub(crate) use soup::{byte_soup, number_text, time_text, token_soup};
 pub(crate) use well_formed::{AwsLine, aws_line, dialect_line};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// A source of the same lines every time.
+pub(crate) fn deterministic() -> TestRunner {
+    TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+/// The next line of a strategy.
+pub(crate) fn one_of(strategy: &impl Strategy<Value = Vec<u8>>, runner: &mut TestRunner) -> Vec<u8> {
+    match strategy.new_tree(runner) {
+        Ok(tree) => tree.current(),
+        Err(reason) => panic!("no line: {reason}"),
+    }
+}
 
 /// A line from any of the strategies.
 pub(crate) fn any_line() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => aws_line().prop_map(|line| line.bytes()),
         1 => dialect_line(),
+        1 => flagged_line(),
         2 => hostile_line(),
         2 => mutated_line(),
         3 => token_soup(),
@@ -31,17 +49,14 @@ pub(crate) fn any_line() -> impl Strategy<Value = Vec<u8>> {
 mod tests {
     use super::*;
     use crate::reference;
-    use proptest::strategy::ValueTree;
-    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     use s3log_parser::Field;
 
     /// Of 1000 lines: records, ambiguous ones, ones with extra fields, and ones whose key or requester holds a space.
     fn counts(strategy: impl Strategy<Value = Vec<u8>>) -> [usize; 4] {
-        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        let mut runner = deterministic();
         let mut counts = [0; 4];
         for _ in 0..1000 {
-            let line = strategy.new_tree(&mut runner).unwrap().current();
+            let line = one_of(&strategy, &mut runner);
             if let Ok(reading) = reference::read(&line) {
                 let record = reading.record;
                 let has_space = |field| record.text(field).is_some_and(|text| text.contains(&b' '));

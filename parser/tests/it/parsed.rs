@@ -1,7 +1,7 @@
 //! What the parser says of a line, in the words of the reference.
 
 use crate::reference::{INTEGERS, RefRecord};
-use s3log_parser::{Field, FieldSet, Parser, Record};
+use s3log_parser::{Dialect, Field, FieldSet, Parser, Record};
 
 /// Everything that the record answers, as far as its parser was asked for it.
 pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
@@ -18,11 +18,20 @@ pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
     }
 }
 
-/// The record of a line, if it is one, with every field. Asks a parser for every set of instructions, which must agree.
+/// The record of a line, if it is one, with every field.
 pub(crate) fn parsed(line: &[u8]) -> Option<RefRecord> {
+    parsed_as(Dialect::Auto, line)
+}
+
+/// The same of a line that may be of this dialect. Asks a parser for every set of instructions, which must agree.
+pub(crate) fn parsed_as(dialect: Dialect, line: &[u8]) -> Option<RefRecord> {
     let mut kinds = Parser::of_every_kind(FieldSet::ALL).into_iter();
-    let mut ask =
-        || kinds.next().map(|(kind, mut parser)| (kind, parser.parse(line).ok().map(|record| owned(&record))));
+    let mut ask = || {
+        kinds.next().map(|(kind, parser)| {
+            let mut parser = parser.with_dialect(dialect);
+            (kind, parser.parse(line).ok().map(|record| owned(&record)))
+        })
+    };
     let (first, record) = ask()?;
     while let Some((kind, other)) = ask() {
         assert_eq!(other, record, "{kind} and {first} disagree on\n{}", line.escape_ascii());

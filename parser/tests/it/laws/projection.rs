@@ -29,7 +29,7 @@ pub(super) fn field_set() -> impl Strategy<Value = FieldSet> {
 }
 
 /// What is left of a record when only these fields are wanted.
-fn narrowed(mut record: RefRecord, wanted: FieldSet) -> RefRecord {
+pub(super) fn narrowed(mut record: RefRecord, wanted: FieldSet) -> RefRecord {
     let want = |field| wanted.contains(field);
     for field in Field::ALL.into_iter().filter(|field| !wanted.contains(*field)) {
         record.raw[field.index()] = None;

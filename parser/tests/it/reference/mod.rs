@@ -3,8 +3,11 @@
 //! It exists to disagree with the parser: it shares nothing with it but the names of the fields. Plain loops, every
 //! rule named where it is applied, no attempt at speed. Start at [`read`] and [`lines`].
 
+mod dialects;
 mod number;
 mod time;
+
+pub(crate) use dialects::{is_of, read_as};
 
 pub(crate) use number::integer;
 pub(crate) use time::time_at;
@@ -61,6 +64,8 @@ pub(crate) enum Reject {
     Referer,
     /// The user agent does not end.
     UserAgent,
+    /// A line of a dialect that was cut.
+    Dialect,
 }
 
 /// A record, and the pieces of its line in their order, brackets and quotes included.
