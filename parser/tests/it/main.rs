@@ -6,6 +6,7 @@
 
 mod cases;
 mod corpus;
+mod dialects;
 mod laws;
 mod lines_of;
 mod parsed;
