@@ -46,7 +46,7 @@ instructions *args:
     cargo build --release --workspace
     target/release/instructions {{ args }}
 
-# Fuzz the parser (line, lines, time, number, key); needs nightly and cargo-fuzz
+# Fuzz the parser (line, lines, time, number, key, cdn); needs nightly and cargo-fuzz
 [working-directory("parser")]
 fuzz target="line" *args:
     mkdir -p fuzz/corpus/{{ target }}

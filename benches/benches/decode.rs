@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringViewArray};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use s3log_benches::cdn;
 use s3log_benches::generate::{Generator, Options};
-use s3log_engine::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, LogsDecoder};
+use s3log_engine::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, RecordsDecoder};
 use s3log_engine::schema::{LogsColumn, Table, TextLayout};
 
 /// As many blocks as do not fit into the caches, so that each comes from memory as in a scan.
@@ -28,11 +29,14 @@ const WIDTHS: [(&str, &[&str]); 6] = [
 ];
 
 fn blocks() -> Vec<Block> {
-    let buffer = Generator::new(&Options { seed: SEED, ..Options::default() }).buffer(BUFFER_BYTES);
+    blocks_of(&Generator::new(&Options { seed: SEED, ..Options::default() }).buffer(BUFFER_BYTES))
+}
+
+fn blocks_of(buffer: &[u8]) -> Vec<Block> {
     let mut blocks = LineBlocks::new(BufferPool::new(BLOCK_SIZE)).without_line_numbers();
     blocks.begin_object("logs/2026-01-15-10-22-41-0123456789ABCDEF", 0);
     let mut cut = Vec::new();
-    let mut rest = &buffer[..];
+    let mut rest = buffer;
     while !rest.is_empty() {
         rest = &rest[blocks.push(rest)..];
         cut.extend(std::iter::from_fn(|| blocks.next_block()));
@@ -47,7 +51,11 @@ fn positions(names: &[&str]) -> Vec<usize> {
 }
 
 fn decode_all(blocks: &[Block], columns: &[usize], layout: TextLayout) -> usize {
-    let mut decoder = LogsDecoder::new(columns, layout);
+    decode_table(Table::Logs, blocks, columns, layout)
+}
+
+fn decode_table(table: Table, blocks: &[Block], columns: &[usize], layout: TextLayout) -> usize {
+    let mut decoder = RecordsDecoder::new(table, columns, layout);
     blocks.iter().filter_map(|block| decoder.decode(block).ok()).map(|batch| black_box(batch).num_rows()).sum()
 }
 
@@ -72,11 +80,41 @@ fn widths(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// CDN logs beside logs of S3, and requests of both: the same requests, in bytes of each log.
+fn tables(criterion: &mut Criterion) {
+    let origin = Generator::new(&Options { seed: SEED, ..Options::default() }).buffer(BUFFER_BYTES);
+    let (cdn, origin) = (blocks_of(&cdn::log(&origin)), blocks_of(&origin));
+    let mut group = criterion.benchmark_group("tables");
+    group.sample_size(SAMPLES).measurement_time(SECONDS);
+    let cases: [(&str, Table, &[Block], &[&str]); 8] = [
+        ("logs, two columns", Table::Logs, &origin, &["remote_ip", "bytes_sent"]),
+        ("requests of logs, two columns", Table::Requests, &origin, &["client_ip", "bytes_sent"]),
+        ("cdn, two columns", Table::Cdn, &cdn, &["c_ip", "sc_bytes"]),
+        ("requests of cdn, two columns", Table::Requests, &cdn, &["client_ip", "bytes_sent"]),
+        ("logs, all", Table::Logs, &origin, &[]),
+        ("requests of logs, all", Table::Requests, &origin, &[]),
+        ("cdn, all", Table::Cdn, &cdn, &[]),
+        ("requests of cdn, all", Table::Requests, &cdn, &[]),
+    ];
+    for (name, table, blocks, columns) in cases {
+        let schema = table.schema(TextLayout::Views);
+        let columns: Vec<usize> = match columns {
+            [] => (0..schema.fields().len()).collect(),
+            some => some.iter().filter_map(|name| schema.index_of(name).ok()).collect(),
+        };
+        group.throughput(Throughput::Bytes(bytes(blocks)));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| decode_table(table, blocks, &columns, TextLayout::Views));
+        });
+    }
+    group.finish();
+}
+
 /// What the decoder's unchecked constructor of views spares: validating each of them again.
 fn text(criterion: &mut Criterion) {
     let blocks = blocks();
     let columns = positions(&["key", "request_uri", "user_agent", "host_id"]);
-    let mut decoder = LogsDecoder::new(&columns, TextLayout::Views);
+    let mut decoder = RecordsDecoder::new(Table::Logs, &columns, TextLayout::Views);
     let batches: Vec<RecordBatch> = blocks.iter().filter_map(|block| decoder.decode(block).ok()).collect();
     let mut group = criterion.benchmark_group("text");
     group.throughput(Throughput::Bytes(bytes(&blocks))).sample_size(SAMPLES).measurement_time(SECONDS);
@@ -97,5 +135,5 @@ fn check(batch: &RecordBatch) -> bool {
     })
 }
 
-criterion_group!(benches, widths, text);
+criterion_group!(benches, widths, tables, text);
 criterion_main!(benches);

@@ -16,6 +16,8 @@ pub(crate) struct Accounting {
     worst: Read,
     objects: u64,
     rows: u64,
+    /// Lines of logs of another kind.
+    others: u64,
     /// Whether a statement was about the rejects themselves.
     shown: bool,
 }
@@ -42,6 +44,7 @@ impl Accounting {
         }
         self.objects = now.objects;
         self.rows = now.rows;
+        self.others = now.others;
         self.before = now;
     }
 
@@ -56,7 +59,7 @@ impl Accounting {
             say_unreadable(&unreadable, session.progress().unreadable_count(), messages);
         } else if self.objects > 0 && self.rows == 0 {
             exit = Exit::Incomplete;
-            say_no_record(self.objects, messages);
+            say_no_record(self.objects, self.others, messages);
             return exit;
         }
         let exceeded = limit.is_exceeded(self.worst.rows, self.worst.rejects);
@@ -106,11 +109,16 @@ pub(crate) fn why(unreadable: &Unreadable) -> &str {
 }
 
 /// Says that objects were read and none held a record.
-pub(crate) fn say_no_record(objects: u64, messages: &Messages) {
+pub(crate) fn say_no_record(objects: u64, others: u64, messages: &Messages) {
     let objects = match objects {
         1 => "1 object was read and it holds".to_owned(),
         count => format!("{} objects were read and they hold", HumanCount(count)),
     };
+    if others > 0 {
+        let hint = "`logs` has records of S3 server access logs, `cdn` those of a CDN, and `requests` both";
+        return messages
+            .incomplete(&format!("{objects} not one record of this table, but logs of another kind"), Some(hint));
+    }
     let hint = "are these access logs? `s3log check` says why each line was rejected";
     messages.incomplete(&format!("{objects} not one record"), Some(hint));
 }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::place::{Place, render};
 
 /// The tables that exist once there is a source.
-const TABLES_OF_SOURCES: [&str; 2] = ["logs", "rejects"];
+const TABLES_OF_SOURCES: [&str; 5] = ["logs", "cdn", "requests", "visitor_requests", "rejects"];
 
 /// What a diagnosis may look at.
 #[derive(Clone, Copy)]

@@ -5,14 +5,15 @@
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
-use s3log_engine::decode::{BLOCK_SIZE, BufferPool, LineBlocks, LogsDecoder};
+use s3log_engine::decode::{BLOCK_SIZE, BufferPool, LineBlocks, RecordsDecoder};
+use s3log_engine::schema::Table;
 use std::io::Read as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: decode FILE")?;
     let mut file = std::fs::File::open(path)?;
     let mut blocks = LineBlocks::new(BufferPool::new(BLOCK_SIZE));
-    let mut decoder = LogsDecoder::for_columns(&["remote_ip", "bytes_sent"])?;
+    let mut decoder = RecordsDecoder::for_columns(Table::Logs, &["remote_ip", "bytes_sent"])?;
     let mut sent = 0;
     loop {
         let len = file.read(blocks.space())?;

@@ -1,14 +1,16 @@
 //! Every line accounted for: what `s3log check` reports.
 
-use crate::decode::TooLong;
-use crate::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, Part};
+use crate::decode::{
+    BLOCK_SIZE, Block, BufferPool, Counts, JsonLine, LineBlocks, LineOptions, LineReader, Outcome, Part, Why,
+    kept_of_long_line,
+};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{Arriving, Event, ListObjects, Progress, Reader, Times, Unopened, Unreadable};
 use crate::schema::Table;
 use crate::session::Session;
 use crate::table::Listed;
-use s3log_parser::{Lines, Parser, Record};
-use std::collections::BTreeMap;
+use s3log_parser::{Field, FieldSet, Line, cdn};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -27,27 +29,35 @@ impl Default for CheckOptions {
 
 /// What was found in the log objects of a session.
 ///
-/// `lines = rows + rejects` always holds: lines are counted by their ends, rows and rejects by what they parse to.
+/// `lines = rows + cdn_rows + rejects` always holds: lines are counted by their ends, the others by what lines parse to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Log objects read to their end.
     pub objects: u64,
     /// Their bytes, as stored.
     pub bytes: u64,
-    /// Lines that are not blank.
+    /// Lines that are neither blank nor headers.
     pub lines: u64,
     /// Lines of nothing but spaces, tabs and carriage returns.
     pub blank_lines: u64,
-    /// Lines that are records.
+    /// Lines of CDN logs that begin with `#`.
+    pub headers: u64,
+    /// Lines that are S3 records.
     pub rows: u64,
+    /// Lines that are CDN records.
+    pub cdn_rows: u64,
     /// Lines that are no records.
     pub rejects: u64,
     /// Records that could have been split otherwise.
     pub ambiguous: u64,
     /// Why lines were rejected, the most frequent reason first.
     pub reasons: Vec<ReasonCount>,
-    /// How many fields records have, and how many records have so many.
+    /// How many fields S3 records have, and how many records have so many.
     pub field_counts: Vec<(usize, u64)>,
+    /// The same of CDN records.
+    pub cdn_field_counts: Vec<(usize, u64)>,
+    /// Fields that headers of CDN logs name, and that have no column: the first hundred of them.
+    pub unknown_cdn_fields: Vec<String>,
     /// Log objects that could not be read, or not to their end: the first thousand of them.
     pub unreadable: Vec<Unreadable>,
     /// Log objects that have to be restored from an archive before they can be read.
@@ -110,7 +120,7 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
                 next: Arc::clone(&next),
                 arriving: has_buckets.then_some((arriving, times.clone())),
                 progress: Arc::clone(progress),
-                max_line: session.max_line(),
+                lines: session.lines().clone(),
                 options,
                 tally: Tally::default(),
                 pool: BufferPool::new(BLOCK_SIZE),
@@ -134,7 +144,7 @@ struct Worker {
     /// The objects of buckets, if there are any.
     arriving: Option<(Arriving, Times)>,
     progress: Arc<Progress>,
-    max_line: usize,
+    lines: LineOptions,
     options: CheckOptions,
     tally: Tally,
     pool: BufferPool,
@@ -145,13 +155,18 @@ struct Tally {
     objects: u64,
     bytes: u64,
     line_ends: u64,
-    blank_lines: u64,
-    rows: u64,
+    counts: Counts,
+    cdn_rows: u64,
     ambiguous: u64,
     /// In how many lines, and the first of them, each with the position of its object in the listing.
     reasons: BTreeMap<String, (u64, Vec<(usize, RejectExample)>)>,
     field_counts: BTreeMap<usize, u64>,
+    cdn_field_counts: BTreeMap<usize, u64>,
+    unknown_cdn_fields: BTreeSet<String>,
 }
+
+/// So many names that no column has are kept.
+const MAX_UNKNOWN: usize = 100;
 
 impl Worker {
     async fn run(mut self) -> Result<Tally, Error> {
@@ -173,12 +188,13 @@ impl Worker {
     }
 
     fn blocks(&self) -> LineBlocks {
-        LineBlocks::new(self.pool.clone()).with_max_line(self.max_line)
+        LineBlocks::new(self.pool.clone()).with_max_line(self.lines.max_line())
     }
 
     /// Reads what the reader comes to; `position` orders examples of rejects.
     async fn read(&mut self, position: usize, mut reader: Reader) -> Result<(), Error> {
-        let mut parser = Parser::new();
+        let fields = Field::ALL.into_iter().collect::<FieldSet>() | FieldSet::EXTRA_FIELDS | FieldSet::AMBIGUOUS;
+        let mut lines = LineReader::new(fields, &self.lines);
         loop {
             let event = reader.next().await;
             let read = reader.take_read();
@@ -186,13 +202,9 @@ impl Worker {
             self.progress.read(read);
             match event {
                 Some(Event::Block(block)) => {
-                    let before = (self.tally.rows, self.tally.rejects(), self.tally.blank_lines);
-                    self.tally.count(&block, &mut parser, position, self.max_line, self.options);
-                    self.progress.counted(crate::decode::Counts {
-                        rows: self.tally.rows - before.0,
-                        rejects: self.tally.rejects() - before.1,
-                        blank_lines: self.tally.blank_lines - before.2,
-                    });
+                    let before = self.tally.counts;
+                    self.tally.count(&block, &mut lines, position, self.options);
+                    self.progress.counted(self.tally.counts - before);
                     tokio::task::coop::consume_budget().await;
                 }
                 Some(Event::Done(_)) => {
@@ -213,70 +225,83 @@ impl Worker {
 }
 
 impl Tally {
-    fn rejects(&self) -> u64 {
-        self.reasons.values().map(|(count, _)| count).sum()
-    }
-
     /// Counts the lines of a block.
-    fn count(&mut self, block: &Block, parser: &mut Parser, position: usize, max_line: usize, options: CheckOptions) {
-        let mut rest = block.parts();
-        while let [part, others @ ..] = rest {
-            let end = others.first().map_or(block.bytes().len(), Part::start);
-            let bytes = &block.bytes()[part.start()..end];
-            self.count_part(part, bytes, block.too_long().is_some(), parser, position, max_line, options);
-            rest = others;
-        }
-    }
-
-    /// Counts the lines of one object in a block.
-    #[expect(clippy::too_many_arguments, reason = "it is the body of the loop above")]
-    fn count_part(
-        &mut self,
-        part: &Part,
-        bytes: &[u8],
-        too_long: bool,
-        parser: &mut Parser,
-        position: usize,
-        max_line: usize,
-        options: CheckOptions,
-    ) {
-        let mut reject = |reason: String, line: &[u8], number: usize, offset: usize| {
-            let (count, examples) = self.reasons.entry(reason).or_default();
-            *count += 1;
-            if examples.len() < options.examples_per_reason {
-                let example = RejectExample {
-                    log_object: part.log_object().to_string(),
-                    line_number: part.line_number() + number as u64 - 1,
-                    byte_offset: part.offset() + offset as u64,
-                    line: line[..line.len().min(crate::decode::kept_of_long_line(max_line))].to_vec(),
-                };
-                examples.push((position, example));
-            }
-        };
-        if too_long {
+    fn count(&mut self, block: &Block, reader: &mut LineReader, position: usize, options: CheckOptions) {
+        let max_line = reader.max_line();
+        let kept = kept_of_long_line(max_line);
+        if block.too_long().is_some() {
             self.line_ends += 1;
-            reject(TooLong { max_line }.to_string(), bytes, 1, 0);
+            self.counts.rejects += 1;
+            if let Some(part) = block.parts().first() {
+                let line = Line { bytes: block.bytes(), offset: 0, number: 1 };
+                self.reject(Why::TooLong(max_line), part, line, kept, (position, options));
+            }
             return;
         }
-        // Lines are counted without the help of what parses them.
-        self.line_ends += memchr::memchr_iter(b'\n', bytes).count() as u64;
-        self.line_ends += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
-        let mut record = Record::default();
-        let mut lines = Lines::of_part(bytes);
-        while let Some((line, parsed)) = parser.parse_next(&mut lines, &mut record) {
-            if line.bytes.len() > max_line {
-                reject(TooLong { max_line }.to_string(), line.bytes, line.number, line.offset);
-                continue;
-            }
-            match parsed {
-                Ok(()) => {
-                    self.rows += 1;
+        for (part, bytes) in block.part_bytes() {
+            // Lines are counted without the help of what parses them.
+            self.line_ends += memchr::memchr_iter(b'\n', bytes).count() as u64;
+            self.line_ends += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
+            reader.each(part, bytes, |line, outcome| match outcome {
+                Outcome::Origin(record) => {
+                    self.counts.rows += 1;
                     self.ambiguous += u64::from(record.is_ambiguous());
                     *self.field_counts.entry(record.field_count()).or_default() += 1;
                 }
-                Err(_) if line.is_blank() => self.blank_lines += 1,
-                Err(error) => reject(error.reason().to_string(), line.bytes, line.number, line.offset),
+                Outcome::Json(JsonLine::Origin, names) => {
+                    self.counts.rows += 1;
+                    *self.field_counts.entry(names).or_default() += 1;
+                }
+                Outcome::Cdn(fields) | Outcome::Json(JsonLine::Cdn, fields) => {
+                    self.counts.rows += 1;
+                    self.cdn_rows += 1;
+                    *self.cdn_field_counts.entry(fields).or_default() += 1;
+                }
+                Outcome::Header => {
+                    self.counts.headers += 1;
+                    self.note_unknown(line.bytes);
+                }
+                Outcome::Blank => self.counts.blank_lines += 1,
+                Outcome::Reject(why) => {
+                    self.counts.rejects += 1;
+                    self.reject(why, part, line, kept, (position, options));
+                }
+            });
+        }
+    }
+
+    /// Notes names of a header that no column has.
+    fn note_unknown(&mut self, header: &[u8]) {
+        if cdn::Header::parse(header).is_none_or(|header| header.unknown() == 0) {
+            return;
+        }
+        let names = header.split(|byte| byte.is_ascii_whitespace()).skip(1).filter(|name| !name.is_empty());
+        for name in names.filter(|name| cdn::field_of_name(name).is_none()) {
+            if self.unknown_cdn_fields.len() < MAX_UNKNOWN {
+                self.unknown_cdn_fields.insert(String::from_utf8_lossy(name).into_owned());
             }
+        }
+    }
+
+    /// Notes why a line was rejected, and keeps it if it is among the first.
+    fn reject(
+        &mut self,
+        why: Why,
+        part: &Part,
+        line: Line<'_>,
+        kept: usize,
+        (position, options): (usize, CheckOptions),
+    ) {
+        let (count, examples) = self.reasons.entry(why.to_string()).or_default();
+        *count += 1;
+        if examples.len() < options.examples_per_reason {
+            let example = RejectExample {
+                log_object: part.log_object().to_string(),
+                line_number: part.line_number() + line.number as u64 - 1,
+                byte_offset: part.offset() + line.offset as u64,
+                line: line.bytes[..line.bytes.len().min(kept)].to_vec(),
+            };
+            examples.push((position, example));
         }
     }
 
@@ -284,8 +309,8 @@ impl Tally {
         self.objects += other.objects;
         self.bytes += other.bytes;
         self.line_ends += other.line_ends;
-        self.blank_lines += other.blank_lines;
-        self.rows += other.rows;
+        self.counts += other.counts;
+        self.cdn_rows += other.cdn_rows;
         self.ambiguous += other.ambiguous;
         for (reason, (count, examples)) in other.reasons {
             let (total, kept) = self.reasons.entry(reason).or_default();
@@ -299,10 +324,13 @@ impl Tally {
         for (fields, count) in other.field_counts {
             *self.field_counts.entry(fields).or_default() += count;
         }
+        for (fields, count) in other.cdn_field_counts {
+            *self.cdn_field_counts.entry(fields).or_default() += count;
+        }
+        self.unknown_cdn_fields.extend(other.unknown_cdn_fields);
     }
 
     fn report(self, progress: &Progress) -> CheckReport {
-        let rejects = self.rejects();
         let mut reasons: Vec<_> = self
             .reasons
             .into_iter()
@@ -315,13 +343,17 @@ impl Tally {
         CheckReport {
             objects: self.objects,
             bytes: self.bytes,
-            lines: self.line_ends - self.blank_lines,
-            blank_lines: self.blank_lines,
-            rows: self.rows,
-            rejects,
+            lines: self.line_ends - self.counts.blank_lines - self.counts.headers,
+            blank_lines: self.counts.blank_lines,
+            headers: self.counts.headers,
+            rows: self.counts.rows - self.cdn_rows,
+            cdn_rows: self.cdn_rows,
+            rejects: self.counts.rejects,
             ambiguous: self.ambiguous,
             reasons,
             field_counts: self.field_counts.into_iter().collect(),
+            cdn_field_counts: self.cdn_field_counts.into_iter().collect(),
+            unknown_cdn_fields: self.unknown_cdn_fields.into_iter().take(MAX_UNKNOWN).collect(),
             unreadable: progress.unreadable(),
             archived: progress.snapshot().archived,
         }

@@ -1,4 +1,4 @@
-//! Zero-copy parser for S3 server access logs.
+//! Zero-copy parser for S3 server access logs, and for CDN logs in CloudFront's format.
 //!
 //! A *log object* holds *lines*; a line parses to a [`Record`] with up to 27 documented [`Field`]s. AWS, Ceph, Backblaze
 //! B2, OVHcloud, Scality and others write the format, every year with more fields, and none of them escapes what clients
@@ -24,13 +24,28 @@
 //! }
 //! ```
 //!
-//! The format is described on AWS's page "Amazon S3 server access log format"; what other systems write, and what
+//! What a CDN served stands in logs of another format, which [`cdn`] reads; [`sniff`] tells which format a line is of, and
+//! [`LogObjectKey`] and [`CdnObjectKey`] what the names of log objects say.
+//!
+//! ```
+//! use s3log_parser::{Content, cdn, sniff};
+//!
+//! let line = b"2026-01-15\t10:22:41\tFRA56-P4\t2390\t192.0.2.3\tGET\td111111abcdef8.cloudfront.net\t/cat.jpg\t200\t-\tcurl/8.5.0\t-";
+//! assert_eq!(sniff(line), Some(Content::Cdn));
+//! let record = cdn::Parser::new().parse(line, None)?;
+//! assert_eq!((record.text(cdn::Field::CsUriStem), record.status()), (Some("/cat.jpg".into()), Some(200)));
+//! # Ok::<(), cdn::Error>(())
+//! ```
+//!
+//! The format of S3 is described on AWS's page "Amazon S3 server access log format"; what other systems write, and what
 //! clients do to it, was read from their sources and from public log lines.
 
 #![deny(unsafe_code)]
 
 mod ambiguity;
 mod careful;
+pub mod cdn;
+mod cdn_object_key;
 mod dialect;
 mod error;
 mod field;
@@ -43,10 +58,12 @@ pub mod parallel;
 mod parser;
 mod record;
 mod render;
+mod sniff;
 mod tail;
 mod token;
 pub mod value;
 
+pub use cdn_object_key::CdnObjectKey;
 pub use dialect::Dialect;
 pub use error::{Error, ErrorKind, Reason};
 pub use field::{Distinct, FIELDS, Field, FieldInfo, Kind, Shape};
@@ -55,3 +72,4 @@ pub use line::{BYTE_ORDER_MARK, Line, Lines, is_blank};
 pub use log_object_key::LogObjectKey;
 pub use parser::Parser;
 pub use record::Record;
+pub use sniff::{Content, sniff};

@@ -1,10 +1,11 @@
 //! `genlog`: writes logs of any size, and the tree under `fixtures/`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use s3log_benches::cdn;
 use s3log_benches::generate::{Generator, Options};
 use s3log_benches::objects::{self, Packing};
 use s3log_benches::story;
@@ -55,6 +56,9 @@ struct LogArguments {
     /// The year of the lines, which decides what fields they have: 17 in 2006, 27 in 2026.
     #[arg(long, value_name = "YEAR", default_value_t = 2026, value_parser = clap::value_parser!(u16).range(2006..=2099))]
     era: u16,
+    /// Write what a CDN would log of the same requests, into one file.
+    #[arg(long, conflicts_with_all = ["objects", "gzip", "zstd"])]
+    cdn: bool,
     /// Compress with gzip.
     #[arg(long, conflicts_with = "zstd")]
     gzip: bool,
@@ -96,6 +100,9 @@ impl LogArguments {
             hostile_percent: self.hostile,
             year: self.era,
         });
+        if let (true, Some(path)) = (self.cdn, &self.out) {
+            return self.write_cdn(&mut generator, path);
+        }
         let packing = match (self.gzip, self.zstd) {
             (true, _) => Packing::Gzip,
             (_, true) => Packing::Zstd,
@@ -112,6 +119,21 @@ impl LogArguments {
             }
             (None, None) => Ok(()),
         }
+    }
+
+    /// A part at a time, all under one header.
+    fn write_cdn(&self, generator: &mut Generator, path: &Path) -> io::Result<()> {
+        let mut out = std::fs::File::create(path)?;
+        out.write_all(cdn::HEADER.as_bytes())?;
+        let mut left = self.lines;
+        while left > 0 {
+            let lines = left.min(10_000);
+            left -= lines;
+            let mut part = Vec::new();
+            (0..lines).for_each(|_| generator.line(&mut part));
+            out.write_all(&cdn::log(&part)[cdn::HEADER.len()..])?;
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use s3log_benches::generate::{Generator, Options};
-use s3log_engine::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, LogsDecoder};
+use s3log_engine::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, RecordsDecoder};
 use s3log_engine::schema::{Table, TextLayout};
 use s3log_parser::{Field, FieldSet, Lines, Parser as LineParser, Record};
 use std::collections::BTreeMap;
@@ -128,7 +128,7 @@ fn decode(buffer: &[u8], columns: &[&str], times: u32) -> Outcome<usize> {
         positions.extend(0..schema.fields().len());
     }
     let blocks = blocks(buffer);
-    let mut decoder = LogsDecoder::new(&positions, TextLayout::Views);
+    let mut decoder = RecordsDecoder::new(Table::Logs, &positions, TextLayout::Views);
     let mut rows = 0;
     for _ in 0..times {
         rows = 0;

@@ -9,10 +9,19 @@ use std::path::{Path, PathBuf};
 use s3log_benches::{calendar, story};
 use s3log_parser::{Field, Lines, Parser};
 
+#[cfg(feature = "engine")]
+use arrow::array::{Array, AsArray};
+#[cfg(feature = "engine")]
+use s3log_engine::decode::{Block, Content, RecordsDecoder};
+#[cfg(feature = "engine")]
+use s3log_engine::schema::{Table, TextLayout};
+
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// `story.rs` and people both write there, but not what is documentation.
 const NO_LOGS: [&str; 2] = ["README.md", ".gitattributes"];
+/// Folders that `story.rs` knows nothing of.
+const BY_HAND: [&str; 6] = ["cdn/", "dialects/", "hostile/", "mixed/", "rejects/", "structured/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
@@ -45,16 +54,44 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What the parser makes of a log object.
+/// What comes of a log object.
+#[cfg(feature = "engine")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Account {
     objects: usize,
     records: usize,
     ambiguous: usize,
     rejects: usize,
+    headers: usize,
 }
 
-fn account(bytes: &[u8]) -> Account {
+/// What the decoder makes of it: of records of a bucket and of a CDN, of text and of JSON.
+#[cfg(feature = "engine")]
+fn account(path: &str, bytes: &[u8]) -> Account {
+    let block = Block::new(path, bytes.to_vec());
+    let is_s3 = |content: &Content| matches!(content, Content::S3 | Content::Undecided);
+    let mut decoder = RecordsDecoder::for_columns(Table::Requests, &["source", "ambiguous"]).unwrap();
+    let batch = decoder.decode(&block).unwrap();
+    let counts = decoder.counts();
+    assert_eq!(counts.others, 0, "{path}");
+    let number = |count: u64| usize::try_from(count).unwrap();
+    let account = Account {
+        objects: 1,
+        records: number(counts.rows),
+        ambiguous: batch.column(1).as_boolean().true_count(),
+        rejects: number(counts.rejects),
+        headers: number(counts.headers),
+    };
+    assert_eq!(batch.num_rows(), account.records, "{path}");
+    if block.parts().iter().all(|part| is_s3(part.content())) {
+        assert_eq!(account, parsed(bytes), "{path}: decoder and parser differ");
+    }
+    account
+}
+
+/// What the parser makes of it, which knows S3's records only.
+#[cfg(feature = "engine")]
+fn parsed(bytes: &[u8]) -> Account {
     let mut account = Account { objects: 1, ..Account::default() };
     let mut parser = Parser::new();
     for line in Lines::new(bytes).filter(|line| !line.is_blank()) {
@@ -82,12 +119,13 @@ fn the_story_is_told_again_in_the_same_bytes() {
 fn nothing_is_left_of_an_earlier_story() {
     let told: Vec<String> = story::files().unwrap().into_iter().map(|file| file.path).collect();
     for path in objects(&root()).into_keys() {
-        let by_hand = ["dialects/", "hostile/", "rejects/"].iter().any(|folder| path.starts_with(folder));
+        let by_hand = BY_HAND.iter().any(|folder| path.starts_with(folder));
         assert!(by_hand || told.contains(&path), "{path} is neither of the story nor written by hand");
     }
 }
 
-/// Rows of the README's table: path, objects, records, ambiguous ones, rejects, purpose.
+/// Rows of the README's table: path, objects, records, ambiguous ones, rejects, headers, purpose.
+#[cfg(feature = "engine")]
 #[test]
 fn the_readme_counts_what_is_there() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
@@ -96,16 +134,23 @@ fn the_readme_counts_what_is_there() {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let path = cells[1].trim_matches('`');
         let number = |cell: usize| cells[cell].parse().unwrap();
-        let stated = Account { objects: number(2), records: number(3), ambiguous: number(4), rejects: number(5) };
+        let stated = Account {
+            objects: number(2),
+            records: number(3),
+            ambiguous: number(4),
+            rejects: number(5),
+            headers: number(6),
+        };
         let mut counted = Account::default();
         left.retain(|object, bytes| {
             let inside = object == path || (path.ends_with('/') && object.starts_with(path));
             if inside {
-                let one = account(bytes);
+                let one = account(object, bytes);
                 counted.objects += one.objects;
                 counted.records += one.records;
                 counted.ambiguous += one.ambiguous;
                 counted.rejects += one.rejects;
+                counted.headers += one.headers;
             }
             !inside
         });
@@ -120,7 +165,16 @@ fn all_together_are_small() {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         entries.map(|path| if path.is_dir() { size(&path) } else { fs::metadata(&path).unwrap().len() }).sum()
     }
-    assert!(size(&root()) < 1_000_000, "{}", size(&root()));
+    assert!(size(&root()) < 1_100_000, "{}", size(&root()));
+}
+
+fn is_documented(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            matches!(address.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _])
+        }
+        IpAddr::V6(address) => address.segments().starts_with(&[0x2001, 0xdb8]),
+    }
 }
 
 #[test]
@@ -130,16 +184,51 @@ fn addresses_are_those_set_aside_for_documentation() {
         for line in Lines::new(&bytes) {
             let Ok(record) = parser.parse(line.bytes) else { continue };
             let Some(address) = record.text(Field::RemoteIp) else { continue };
-            let address: IpAddr = address.to_string().parse().unwrap_or_else(|_| panic!("{path}: {address}"));
-            let documented = match address.to_canonical() {
-                IpAddr::V4(address) => {
-                    matches!(address.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _])
-                }
-                IpAddr::V6(address) => address.segments().starts_with(&[0x2001, 0xdb8]),
-            };
-            assert!(documented, "{path}: {address}");
+            let parsed = address.to_string().parse().unwrap_or_else(|_| panic!("{path}: {address}"));
+            assert!(is_documented(parsed), "{path}: {address}");
         }
     }
+}
+
+/// The same of CDN logs and of JSON, and of what stands in X-Forwarded-For.
+#[cfg(feature = "engine")]
+#[test]
+fn addresses_of_requests_are_those_set_aside_for_documentation() {
+    let schema = Table::Requests.schema(TextLayout::Plain);
+    let columns = ["client_ip", "forwarded_for"].map(|name| schema.index_of(name).unwrap());
+    for (path, bytes) in objects(&root()) {
+        let block = Block::new(path.as_str(), bytes);
+        let batch = RecordsDecoder::new(Table::Requests, &columns, TextLayout::Plain).decode(&block).unwrap();
+        let clients = batch.column(0).as_string::<i32>();
+        let forwarded = batch.column(1).as_list::<i32>().values().as_string::<i32>();
+        for address in clients.iter().chain(forwarded).flatten() {
+            // What is claimed in the header need not be an address.
+            let Ok(parsed) = address.parse() else { continue };
+            assert!(is_documented(parsed), "{path}: {address}");
+        }
+    }
+}
+
+/// What the README says of the Space and its CDN.
+#[cfg(feature = "engine")]
+#[test]
+fn the_space_and_its_cdn_tell_their_story() {
+    let mut decoder =
+        RecordsDecoder::for_columns(Table::Requests, &["source", "bucket", "host", "is_cdn_fetch"]).unwrap();
+    // Sources, how many of them are fetches, how many of a host whose bucket nobody knows.
+    let (mut rows, mut fetches, mut unknown) = (BTreeMap::new(), 0, 0);
+    for (path, bytes) in objects(&root().join("mixed")) {
+        let batch = decoder.decode(&Block::new(path.as_str(), bytes)).unwrap();
+        let text = |name: &str| batch.column_by_name(name).unwrap().as_string_view();
+        let (source, bucket, host) = (text("source"), text("bucket"), text("host"));
+        for row in 0..batch.num_rows() {
+            *rows.entry(source.value(row).to_owned()).or_insert(0) += 1;
+            unknown += usize::from(bucket.is_null(row) && host.value(row) == "cdn.example.com");
+        }
+        fetches += batch.column_by_name("is_cdn_fetch").unwrap().as_boolean().true_count();
+    }
+    assert_eq!(rows, BTreeMap::from([("cdn".to_owned(), 22), ("origin".to_owned(), 17)]));
+    assert_eq!((fetches, unknown), (11, 8));
 }
 
 /// What the README promises its readers.

@@ -6,6 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use s3log_engine::convert::privacy::AnonymizeIp;
 use s3log_engine::convert::{Compression, ConvertOptions, PartitionBy, Shard};
+use s3log_engine::schema::Table;
 
 use super::{BehaviourArgs, Size, SourceArgs, Span, StoreArgs};
 
@@ -42,6 +43,18 @@ pub(crate) struct ConvertArgs {
         help_heading = "Dataset"
     )]
     pub to: Option<String>,
+
+    /// Table that the files hold: logs, cdn, or requests, which has both
+    #[arg(
+        long,
+        env = "S3LOG_TABLE",
+        hide_env_values = true,
+        hide_possible_values = true,
+        value_name = "TABLE",
+        default_value = "logs",
+        help_heading = "Dataset"
+    )]
+    pub table: TableArg,
 
     /// Say what a dataset holds, and who works on it; converts nothing
     #[arg(
@@ -278,6 +291,28 @@ pub(crate) struct ReportArgs {
         help_heading = "Output"
     )]
     pub format: ReportFormat,
+}
+
+/// A table of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableArg {
+    /// S3 server access log records
+    Logs,
+    /// CDN records
+    Cdn,
+    /// Both
+    Requests,
+}
+
+impl TableArg {
+    /// The engine's table.
+    pub(crate) fn table(self) -> Table {
+        match self {
+            Self::Logs => Table::Logs,
+            Self::Cdn => Table::Cdn,
+            Self::Requests => Table::Requests,
+        }
+    }
 }
 
 /// An order of rows.

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::behaviour::BehaviourArgs;
 pub(crate) use self::convert::{CompactArgs, ConvertArgs, ReportFormat};
 pub(crate) use self::output::OutputArgs;
-pub(crate) use self::source::{SourceArgs, StoreArgs};
+pub(crate) use self::source::{CdnArgs, SourceArgs, StoreArgs};
 pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
 
 use crate::terminal::Colour;
@@ -109,7 +109,7 @@ Examples:
   s3log query -f report.sql -F markdown logs/2026-01-* logs/2026-02-*
   cat access.gz | s3log query \"SELECT count(*) FROM logs\" -
 
-Tables: logs, rejects. `s3log schema` lists their columns."
+Tables: logs, cdn, requests, visitor_requests, rejects. `s3log schema` lists their columns."
 )]
 pub(crate) struct QueryArgs {
     /// SQL to run; statements end with `;`, `-` reads it from standard input

@@ -1,9 +1,11 @@
 //! Which records are read, and from where.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, PossibleValue};
 use clap::{Args, ValueEnum};
+use s3log_engine::decode::{Dialect, is_cdn_field};
 use s3log_engine::scan::Layout;
 use s3log_engine::store::{Addressing, StoreOptions};
 
@@ -44,9 +46,74 @@ pub(crate) struct SourceArgs {
     #[arg(long, env = "S3LOG_MAX_LATENESS", hide_env_values = true, value_name = "DURATION", help_heading = "Source")]
     pub max_lateness: Option<Span>,
 
+    /// What log objects hold beside lines that tell by themselves what they are: auto, ceph-journal, versitygw
+    ///
+    /// auto: nothing; lines of the others are rejects whose reason names them. ceph-journal: journal records of Ceph.
+    /// versitygw: the log file of VersityGW. All other lines are read as with auto; DIALECTS.md tells what comes of them.
+    #[arg(
+        long,
+        env = "S3LOG_DIALECT",
+        hide_env_values = true,
+        hide_possible_values = true,
+        value_name = "DIALECT",
+        default_value = "auto",
+        help_heading = "Source"
+    )]
+    pub dialect: DialectArg,
+
+    /// How CDN logs are understood.
+    #[command(flatten)]
+    pub cdn: CdnArgs,
+
     /// How buckets are reached.
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+/// How CDN logs are understood, and requests that came through a CDN.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CdnArgs {
+    /// The bucket behind a host of a CDN, such as cdn.example.com=photos; of hosts under cdn.digitaloceanspaces.com it is known
+    #[arg(
+        long,
+        env = "S3LOG_MAP",
+        hide_env_values = true,
+        value_name = "HOST=BUCKET",
+        value_delimiter = ',',
+        value_parser = host_and_bucket,
+        help_heading = "CDN"
+    )]
+    pub map: Vec<(String, String)>,
+
+    /// File of networks that the CDN itself asks the bucket from, one a line: its requests are `is_cdn_fetch` in `requests`
+    #[arg(long, env = "S3LOG_CDN_CIDR", hide_env_values = true, value_name = "FILE", help_heading = "CDN")]
+    pub cdn_cidr: Option<PathBuf>,
+
+    /// Fields of CDN logs that have no `#Fields` line, in order, such as date,time,c-ip,cs-uri-stem,sc-status
+    #[arg(
+        long,
+        env = "S3LOG_CDN_FIELDS",
+        hide_env_values = true,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        value_parser = cdn_field,
+        help_heading = "CDN"
+    )]
+    pub cdn_fields: Vec<String>,
+}
+
+fn cdn_field(name: &str) -> Result<String, String> {
+    match is_cdn_field(name) || name == "-" {
+        true => Ok(name.to_owned()),
+        false => Err("no CDN log has a field of this name; `-` stands for a column that is none".to_owned()),
+    }
+}
+
+fn host_and_bucket(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((host, bucket)) if !host.is_empty() && !bucket.is_empty() => Ok((host.to_owned(), bucket.to_owned())),
+        _ => Err("it is not of the form HOST=BUCKET".to_owned()),
+    }
 }
 
 /// How buckets are reached. What is not said comes from where `aws` takes it.
@@ -136,6 +203,20 @@ impl ValueEnum for LayoutArg {
                 Self(Layout::None),
             ]
         }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
+}
+
+/// What is read beside lines that tell by themselves what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DialectArg(pub Dialect);
+
+impl ValueEnum for DialectArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &[Self(Dialect::Auto), Self(Dialect::CephJournal), Self(Dialect::VersityGw)] }
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {

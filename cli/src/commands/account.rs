@@ -16,9 +16,13 @@ use crate::output::{Output, Shape, cut, push_json_text};
 /// Longer examples are cut where there is no terminal that has a width.
 const WIDEST_EXAMPLE: usize = 120;
 
-/// Whether every line that is not blank is a record or a reject.
+/// Whether every line that is neither blank nor a header is a record or a reject.
 pub(crate) fn is_balanced(report: &CheckReport) -> bool {
-    report.rows.checked_add(report.rejects) == Some(report.lines)
+    records(report).checked_add(report.rejects) == Some(report.lines)
+}
+
+fn records(report: &CheckReport) -> u64 {
+    report.rows + report.cdn_rows
 }
 
 /// Prints the account for people. The last line is the balance.
@@ -28,19 +32,24 @@ pub(crate) fn is_balanced(report: &CheckReport) -> bool {
 /// Those of the output.
 pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Failure> {
     let mut text = format!("{}, {}\n", count(report.objects, "object"), HumanBytes(report.bytes));
-    text.push_str(&count(report.rows, "record"));
-    if report.ambiguous > 0 {
-        text.push_str(&format!(", {} of them ambiguous", HumanCount(report.ambiguous)));
+    let has_cdn = report.cdn_rows + report.headers > 0;
+    if !has_cdn || report.rows > 0 {
+        text.push_str(&count(report.rows, if has_cdn { "S3 record" } else { "record" }));
+        if report.ambiguous > 0 {
+            text.push_str(&format!(", {} of them ambiguous", HumanCount(report.ambiguous)));
+        }
+        text.push('\n');
     }
-    text.push('\n');
+    if has_cdn {
+        text.push_str(&format!("{}, {}\n", count(report.cdn_rows, "CDN record"), count(report.headers, "header line")));
+    }
+    if !report.unknown_cdn_fields.is_empty() {
+        let names: Vec<_> = report.unknown_cdn_fields.iter().map(|name| visible(name)).collect();
+        text.push_str(&format!("CDN fields without a column: {}\n", names.join(", ")));
+    }
     say(output, &text)?;
-    if !report.field_counts.is_empty() {
-        let fields: ArrayRef =
-            Arc::new(report.field_counts.iter().map(|(fields, _)| Some(*fields as u64)).collect::<UInt64Array>());
-        let records: ArrayRef =
-            Arc::new(report.field_counts.iter().map(|(_, count)| Some(*count)).collect::<UInt64Array>());
-        table(output, "\nFields in a record:\n", vec![("fields", fields), ("records", records)])?;
-    }
+    field_counts(output, "\nFields in a record:\n", &report.field_counts)?;
+    field_counts(output, "\nFields in a CDN record:\n", &report.cdn_field_counts)?;
     if !report.reasons.is_empty() {
         let wide = if output.is_terminal() { usize::MAX } else { WIDEST_EXAMPLE };
         let numbers = |number: &dyn Fn(&RejectExample) -> u64| -> ArrayRef {
@@ -73,13 +82,23 @@ pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Fai
     say(output, &format!("\n{}\n", balance(report)))
 }
 
+/// How many records have how many fields.
+fn field_counts(output: &mut Output, heading: &str, counts: &[(usize, u64)]) -> Result<(), Failure> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let fields: ArrayRef = Arc::new(counts.iter().map(|(fields, _)| Some(*fields as u64)).collect::<UInt64Array>());
+    let records: ArrayRef = Arc::new(counts.iter().map(|(_, count)| Some(*count)).collect::<UInt64Array>());
+    table(output, heading, vec![("fields", fields), ("records", records)])
+}
+
 /// The balance, such as `lines = rows + rejects: 12,345 = 12,340 + 5 (blank 0)`.
 fn balance(report: &CheckReport) -> String {
     let sign = if is_balanced(report) { "=" } else { "≠" };
     format!(
         "lines = rows + rejects: {} {sign} {} + {} (blank {})",
         HumanCount(report.lines),
-        HumanCount(report.rows),
+        HumanCount(records(report)),
         HumanCount(report.rejects),
         HumanCount(report.blank_lines)
     )
@@ -110,16 +129,19 @@ pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<()
         let examples = reason.examples.iter().map(example).collect::<Vec<_>>().join(",");
         format!(r#"{{"reason":{},"count":{},"examples":[{examples}]}}"#, quoted(&reason.reason), reason.count)
     });
-    let fields =
-        report.field_counts.iter().map(|(fields, records)| format!(r#"{{"fields":{fields},"records":{records}}}"#));
+    let fields = |counts: &[(usize, u64)]| {
+        let counts = counts.iter().map(|(fields, records)| format!(r#"{{"fields":{fields},"records":{records}}}"#));
+        counts.collect::<Vec<_>>().join(",")
+    };
     let unreadable = report
         .unreadable
         .iter()
         .map(|object| format!(r#"{{"log_object":{},"why":{}}}"#, quoted(&object.object), quoted(why(object))));
     let text = format!(
         concat!(
-            r#"{{"balanced":{},"objects":{},"bytes":{},"lines":{},"blank_lines":{},"rows":{},"rejects":{},"ambiguous":{},"#,
-            r#""reasons":[{}],"field_counts":[{}],"archived":{},"unreadable":[{}]}}"#,
+            r#"{{"balanced":{},"objects":{},"bytes":{},"lines":{},"blank_lines":{},"header_lines":{},"rows":{},"cdn_rows":{},"#,
+            r#""rejects":{},"ambiguous":{},"reasons":[{}],"field_counts":[{}],"cdn_field_counts":[{}],"archived":{},"#,
+            r#""unknown_cdn_fields":[{}],"unreadable":[{}]}}"#,
             "\n"
         ),
         is_balanced(report),
@@ -127,12 +149,16 @@ pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<()
         report.bytes,
         report.lines,
         report.blank_lines,
+        report.headers,
         report.rows,
+        report.cdn_rows,
         report.rejects,
         report.ambiguous,
         reasons.collect::<Vec<_>>().join(","),
-        fields.collect::<Vec<_>>().join(","),
+        fields(&report.field_counts),
+        fields(&report.cdn_field_counts),
         report.archived,
+        report.unknown_cdn_fields.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(","),
         unreadable.collect::<Vec<_>>().join(",")
     );
     say(output, &text)

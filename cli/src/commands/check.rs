@@ -62,11 +62,11 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
         exit = Exit::Incomplete;
         say_unreadable(&report.unreadable, session.progress().unreadable_count(), &messages);
     }
-    let read = Read { rows: report.rows, rejects: report.rejects };
+    let read = Read { rows: report.rows + report.cdn_rows, rejects: report.rejects };
     let limit = arguments.behaviour.reject_limit();
-    if report.unreadable.is_empty() && report.objects > 0 && report.rows == 0 {
+    if report.unreadable.is_empty() && report.objects > 0 && report.rows + report.cdn_rows == 0 {
         exit = Exit::Incomplete;
-        say_no_record(report.objects, &messages);
+        say_no_record(report.objects, 0, &messages);
     } else if limit.is_exceeded(read.rows, read.rejects) {
         exit = Exit::Incomplete;
         say_rejects(read, limit, &messages);

@@ -152,9 +152,15 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
     }
     let counts = report.counts;
     let limit = arguments.behaviour.reject_limit();
-    if counts.objects > 0 && counts.rows + counts.duplicates == 0 && counts.rejects > 0 {
+    let others = session.progress().snapshot().others;
+    if counts.objects > 0 && counts.rows + counts.duplicates == 0 && counts.rejects + others > 0 {
         exit = Exit::Incomplete;
-        say_no_record(counts.objects, messages);
+        say_no_record(counts.objects, others, messages);
+    } else if others > 0 {
+        messages.note(&format!(
+            "{} of logs of another kind left out; --table requests has both kinds, --table cdn those of a CDN",
+            count(others, "line")
+        ));
     } else if counts.rejects > 0 {
         let lines = match counts.rejects {
             1 => "1 line is no record".to_owned(),
@@ -210,11 +216,13 @@ fn options(arguments: &ConvertArgs, messages: &Messages) -> Result<ConvertOption
     let files = arguments.files.options();
     let memory = arguments.behaviour.memory.map(|size| size.0);
     Ok(ConvertOptions {
+        table: arguments.table.table(),
         partition_by: arguments.partition_by,
         shard: arguments.shard,
         rejects: arguments.rejects.clone(),
         privacy: Arc::new(privacy),
         dedupe: arguments.dedupe.is_some(),
+        dedupe_memory: memory.map_or(files.dedupe_memory, |memory| memory / 2),
         memory: memory.unwrap_or_else(|| files.memory.min(memory::default_limit())),
         batch_objects: arguments.batch_objects.unwrap_or(files.batch_objects),
         batch_bytes: arguments.batch_size.map_or(files.batch_bytes, |size| size.0 as u64),

@@ -16,15 +16,18 @@ mod status;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
 use indicatif::HumanBytes;
 use s3log_engine::convert::Stop;
+use s3log_engine::decode::{LineOptions, RequestRules};
+use s3log_engine::functions::Networks;
 use s3log_engine::scan::NameRules;
 use s3log_engine::session::{Session, SessionOptions};
 
-use crate::args::{BehaviourArgs, Command, GeneralArgs, OutputArgs, SourceArgs};
+use crate::args::{BehaviourArgs, CdnArgs, Command, GeneralArgs, OutputArgs, SourceArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::{Messages, count};
@@ -218,6 +221,20 @@ fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<Ses
     })
 }
 
+/// What the flags say of requests that came through a CDN.
+fn request_rules(cdn: &CdnArgs) -> Result<RequestRules, Failure> {
+    let rules = RequestRules::default();
+    let mut rules = cdn.map.iter().fold(rules, |rules, (host, bucket)| rules.with_bucket(host, bucket));
+    if let Some(path) = &cdn.cdn_cidr {
+        let cannot = |error| Failure::failed(format!("`{}`: {error}", path.display()));
+        let list = std::fs::read_to_string(path).map_err(|error| cannot(format!("it cannot be read: {error}")))?;
+        let networks = Networks::of_list(&list)
+            .map_err(|error| cannot(error.to_string()).with_hint(error.hint().unwrap_or("one network a line")))?;
+        rules = rules.with_cdn_addresses(Arc::new(move |address| networks.contains(*address)));
+    }
+    Ok(rules)
+}
+
 /// What the flags about sources ask for.
 fn source_options(source: &SourceArgs) -> Result<SessionOptions, Failure> {
     let now = Utc::now();
@@ -229,7 +246,11 @@ fn source_options(source: &SourceArgs) -> Result<SessionOptions, Failure> {
         return Err(Failure::usage("--since is not before --until, so there is nothing to read"));
     }
     let names = NameRules { layout: source.layout.0, max_lateness: source.max_lateness.map(crate::args::Span::micros) };
-    let mut options = SessionOptions::new().with_names(names).with_stores(source.store.options());
+    let mut lines = LineOptions::default().with_dialect(source.dialect.0).with_requests(request_rules(&source.cdn)?);
+    if !source.cdn.cdn_fields.is_empty() {
+        lines = lines.with_cdn_fields(source.cdn.cdn_fields.iter().map(String::as_str));
+    }
+    let mut options = SessionOptions::new().with_names(names).with_lines(lines).with_stores(source.store.options());
     if let Some(since) = since {
         options = options.with_since(since);
     }

@@ -59,3 +59,16 @@ fn exit_codes() {
     assert_eq!(exit_code(&["check", "fixtures/nothing"]), Some(1));
     assert_eq!(exit_code(&["check"]), Some(2));
 }
+
+#[test]
+fn a_dialect_makes_rows_of_rejects() {
+    let sql = "SELECT count(*) AS n FROM logs";
+    for (dialect, file, rows) in
+        [("auto", "ceph-journal", "1"), ("ceph-journal", "ceph-journal", "5"), ("versitygw", "versitygw", "7")]
+    {
+        let source = format!("fixtures/dialects/{file}.log");
+        let output =
+            s3log().args(["query", sql, &source, "--dialect", dialect, "-F", "csv", "--no-header"]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), rows, "{dialect}");
+    }
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't run its program has failed")]
 
 mod buckets;
+mod cdn;
 mod check;
 #[cfg(unix)]
 mod convert;

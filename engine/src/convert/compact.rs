@@ -10,10 +10,11 @@ use super::recovery::{Recovered, now, recover, sweep, take_back_own};
 use super::stop::Stop;
 use super::tidy::{remove_replaced, tidy};
 use crate::dataset::{
-    BatchCounts, Begin, Commit, DataFile, DatasetSettings, DatasetTable, Entry, Ledger, Place, Runner, State, Work,
+    BatchCounts, Begin, Commit, DataFile, DatasetSettings, DatasetTable, Entry, Ledger, Place, Runner, RunnerName,
+    State, Work,
 };
 use crate::error::{Error, ErrorKind};
-use crate::schema::TextLayout;
+use crate::schema::{Table, TextLayout};
 use crate::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,13 +67,17 @@ pub async fn compact(
     options: &CompactOptions,
     stop: &Stop,
 ) -> Result<CompactReport, Error> {
-    options.files.check_bloom()?;
     let place = Place::of(dest, session.stores()).await?;
-    if DatasetSettings::read(&place).await?.is_none() {
+    let Some(settings) = DatasetSettings::read(&place).await? else {
         return Err(Error::new(ErrorKind::NotFound, "there is no dataset")
             .in_object(place.name())
             .with_hint("`s3log convert SOURCE --to DEST` makes one"));
-    }
+    };
+    let table = settings.known_table().map_err(|error| error.in_object(place.name()))?;
+    let mut options = options.clone();
+    options.files.table = table;
+    options.files.check_bloom()?;
+    let options = &options;
     if options.dry_run {
         let ledger = Ledger::load(&place).await?;
         let mut report = CompactReport::default();
@@ -84,9 +89,10 @@ pub async fn compact(
         }
         return Ok(report);
     }
-    let runner = Runner::start(&place, &now()).await?;
+    let runner = Runner::start(&place, RunnerName::new(&now())?, &now()).await?;
     let ledger = Ledger::load(runner.place()).await?;
-    let mut run = Compaction { session, options, stop, runner, ledger, begun: 0, report: CompactReport::default() };
+    let mut run =
+        Compaction { session, options, table, stop, runner, ledger, begun: 0, report: CompactReport::default() };
     let done = run.all().await;
     run.end(done).await
 }
@@ -94,6 +100,7 @@ pub async fn compact(
 struct Compaction<'a> {
     session: &'a Session,
     options: &'a CompactOptions,
+    table: Table,
     stop: &'a Stop,
     runner: Runner,
     ledger: Ledger,
@@ -141,7 +148,7 @@ impl Compaction<'_> {
             Err(error) => return Err(error),
         }
         let folder = paths.first().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder).to_owned();
-        let table = DatasetTable::of_records(self.runner.place(), &self.ledger.state, TextLayout::Views)?;
+        let table = DatasetTable::of_records(self.table, self.runner.place(), &self.ledger.state, TextLayout::Views)?;
         let destination = Arc::new(Placed::new(self.runner.place().clone(), self.runner.uploads().clone()));
         let files = tokio::select! {
             files = merge(self.session, &table, group.clone(), destination, &batch, &folder, &self.options.files) => files?,

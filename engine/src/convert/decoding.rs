@@ -1,9 +1,9 @@
 //! Blocks of lines into batches: the stage that runs in parallel.
 
 use super::partition::{self, Part};
-use crate::decode::{Block, Counts, LogsDecoder, Part as BlockPart, RejectsDecoder};
+use crate::decode::{Block, Counts, LineOptions, RecordsDecoder, RejectsDecoder};
 use crate::error::Error;
-use crate::schema::{LogsColumn, RejectsColumn, TextLayout};
+use crate::schema::{RejectsColumn, Table, TextLayout};
 use arrow::array::RecordBatch;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,14 +33,15 @@ pub(super) enum Records {
 
 /// Decodes blocks, several at once.
 pub(super) struct Decoding {
-    pub(super) max_line: usize,
+    pub(super) table: Table,
+    pub(super) lines: LineOptions,
     pub(super) wants_rejects: bool,
     pub(super) per_block: Option<PerBlock>,
     pub(super) reject_block: Option<PerBlock>,
     /// Whether records are split by partition, and by bucket too; not if they are looked at in order before.
     pub(super) splits: Option<bool>,
     /// Decoders that wait; each keeps buffers of its own.
-    pub(super) decoders: Mutex<Vec<LogsDecoder>>,
+    pub(super) decoders: Mutex<Vec<RecordsDecoder>>,
 }
 
 impl Decoding {
@@ -62,15 +63,16 @@ impl Decoding {
             true => Some(self.rejects(block)?),
             false => None,
         };
+        debug_assert!(rejects.iter().all(|rejects| rejects.num_rows() as u64 == counts.rejects));
         Ok(Decoded { records, rejects, counts, line_ends: line_ends(block), bytes: block.bytes().len() })
     }
 
-    fn decoder(&self) -> LogsDecoder {
+    fn decoder(&self) -> RecordsDecoder {
         let waiting = self.decoders.lock().unwrap_or_else(PoisonError::into_inner).pop();
         waiting.unwrap_or_else(|| {
-            let columns: Vec<_> = (0..LogsColumn::COUNT).collect();
-            LogsDecoder::new(&columns, TextLayout::Views)
-                .with_max_line(self.max_line)
+            let columns: Vec<_> = (0..self.table.schema(TextLayout::Views).fields().len()).collect();
+            RecordsDecoder::new(self.table, &columns, TextLayout::Views)
+                .with_options(&self.lines)
                 .with_copied_text(true)
                 .without_equal_object_keys()
         })
@@ -78,7 +80,7 @@ impl Decoding {
 
     fn rejects(&self, block: &Block) -> Result<RecordBatch, Error> {
         let columns: Vec<_> = (0..RejectsColumn::ALL.len()).collect();
-        let decoder = RejectsDecoder::new(&columns, TextLayout::Views).with_max_line(self.max_line);
+        let decoder = RejectsDecoder::new(&columns, TextLayout::Views).with_options(&self.lines).for_table(self.table);
         let batch = decoder.with_compact(true).decode(block)?;
         match &self.reject_block {
             Some(transform) => transform(batch),
@@ -92,14 +94,8 @@ fn line_ends(block: &Block) -> u64 {
     if block.too_long().is_some() {
         return 1;
     }
-    let mut count = 0;
-    let mut rest = block.parts();
-    while let [part, others @ ..] = rest {
-        let end = others.first().map_or(block.bytes().len(), BlockPart::start);
-        let bytes = &block.bytes()[part.start()..end];
-        count += memchr::memchr_iter(b'\n', bytes).count() as u64;
-        count += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
-        rest = others;
-    }
-    count
+    let ends = |bytes: &[u8]| {
+        memchr::memchr_iter(b'\n', bytes).count() as u64 + u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'))
+    };
+    block.part_bytes().map(|(_, bytes)| ends(bytes)).sum()
 }

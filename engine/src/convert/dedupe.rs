@@ -1,6 +1,7 @@
 //! Records that were delivered more than once, told by their identity.
 //!
-//! A record is another one again if its request id, operation, key, time and version id are the same. Never by the
+//! A record of `logs` is another one again if its request id, operation, key, time and version id are the same; of the other tables
+//! much the same tells. Never by the
 //! request id alone: a request that deletes a thousand objects writes a thousand records with the same id, which differ
 //! in their keys.
 //!
@@ -9,6 +10,7 @@
 
 use super::pipeline::Deduplicate;
 use crate::error::{Error, ErrorKind};
+use crate::schema::Table;
 use arrow::array::{Array as _, AsArray, BooleanArray, RecordBatch, StringArray, StringViewArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
@@ -37,6 +39,7 @@ pub(super) trait KnownIdentities: Send {
 /// What it has seen it takes for written. So it belongs to one attempt to convert a batch of log objects; another attempt
 /// takes another one.
 pub(super) struct Deduplicator {
+    table: Table,
     known: Box<dyn KnownIdentities>,
     days: HashMap<i32, Identities>,
     memory: Memory,
@@ -64,8 +67,8 @@ impl Deduplicator {
     /// Takes at most this many bytes for identities: 20 to 40 a record, and half as much again while it makes room for
     /// more.
     #[must_use]
-    pub(super) fn new(known: Box<dyn KnownIdentities>, max_bytes: usize) -> Self {
-        Self { known, days: HashMap::new(), memory: Memory { used: 0, limit: max_bytes }, duplicates: 0 }
+    pub(super) fn new(table: Table, known: Box<dyn KnownIdentities>, max_bytes: usize) -> Self {
+        Self { table, known, days: HashMap::new(), memory: Memory { used: 0, limit: max_bytes }, duplicates: 0 }
     }
 
     /// How many records were duplicates so far.
@@ -90,7 +93,7 @@ impl Deduplicator {
     /// If a column is missing, a day cannot be loaded, or the identities do not fit into memory. Some rows may be
     /// remembered by then, so the attempt is over.
     pub(super) async fn keep(&mut self, batch: &RecordBatch) -> Result<Option<BooleanArray>, Error> {
-        let identities = hash_batch(batch)?;
+        let identities = hash_batch(self.table, batch)?;
         let days = days_of(batch)?;
         let rows: Vec<Option<(i32, u128)>> =
             days.into_iter().zip(identities).map(|(day, identity)| Some((day, identity?))).collect();
@@ -152,27 +155,38 @@ impl Deduplicator {
 /// # Errors
 ///
 /// If one of these columns is missing or has another type.
-pub(super) fn hash_batch(batch: &RecordBatch) -> Result<Vec<Option<u128>>, Error> {
-    let [request_id, operation, key, version_id] =
-        ["request_id", "operation", "key", "version_id"].map(|name| TextColumn::of(batch, name));
-    let (request_id, operation, key, version_id) = (request_id?, operation?, key?, version_id?);
+pub(super) fn hash_batch(table: Table, batch: &RecordBatch) -> Result<Vec<Option<u128>>, Error> {
+    let [request_id, texts @ ..] = identity_texts(table).map(|name| TextColumn::of(batch, name));
+    let request_id = request_id?;
+    let texts = texts.into_iter().collect::<Result<Vec<_>, _>>()?;
     let times = times_of(batch)?;
     let hasher = SipHasher13::new_with_key(HASH_KEY);
     let mut framed = Vec::new();
     let identity = |row: usize| {
         let request_id = request_id.get(row)?;
         framed.clear();
-        for text in [Some(request_id), operation.get(row), key.get(row), version_id.get(row)] {
-            frame(text, &mut framed);
-        }
+        frame(Some(request_id), &mut framed);
+        texts.iter().for_each(|texts| frame(texts.get(row), &mut framed));
         framed.extend_from_slice(&times.value(row).to_le_bytes());
         Some(u128::from(hasher.hash(&framed)))
     };
     Ok((0..batch.num_rows()).map(identity).collect())
 }
 
+/// The columns of text that make up an identity, that of the id first. CloudFront documents its ids as unique; the rest is there
+/// for CDNs that only write the format.
+fn identity_texts(table: Table) -> [&'static str; 4] {
+    match table {
+        Table::Cdn => ["x_edge_request_id", "x_edge_location", "cs_uri_stem", "cs_method"],
+        Table::Requests => ["request_id", "operation", "object_key", "version_id"],
+        Table::Logs | Table::Rejects => ["request_id", "operation", "key", "version_id"],
+    }
+}
+
 /// The columns that make up an identity.
-pub(super) const IDENTITY_COLUMNS: [&str; 5] = ["request_id", "operation", "key", "time", "version_id"];
+pub(super) fn identity_columns(table: Table) -> impl Iterator<Item = &'static str> {
+    identity_texts(table).into_iter().chain(["time"])
+}
 
 const HASH_KEY: &[u8; 16] = b"s3log/identity/1";
 

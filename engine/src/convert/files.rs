@@ -42,7 +42,7 @@ impl FileLimits {
             row_groups: 16,
             encoding: memory * 5 / 8,
             files: 100,
-            waiting: memory / 8,
+            waiting: (16 << 20).min(memory / 4),
             output: memory / 8,
         }
     }

@@ -1,8 +1,9 @@
 //! The records that a dataset has already, for whoever looks for duplicates.
 
-use super::dedupe::{IDENTITY_COLUMNS, KnownIdentities, hash_batch};
+use super::dedupe::{KnownIdentities, hash_batch, identity_columns};
 use crate::dataset::{DataFile, Place, REPLACED, State};
 use crate::error::{Error, ErrorKind};
+use crate::schema::Table;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -18,13 +19,14 @@ use std::sync::Arc;
 /// Reads identities out of committed files, a day at a time.
 #[derive(Debug)]
 pub(super) struct CommittedIdentities {
+    table: Table,
     place: Place,
     files: Vec<DataFile>,
 }
 
 impl CommittedIdentities {
-    pub(super) fn new(place: Place, state: &State) -> Self {
-        Self { place, files: state.files.values().cloned().collect() }
+    pub(super) fn new(table: Table, place: Place, state: &State) -> Self {
+        Self { table, place, files: state.files.values().cloned().collect() }
     }
 }
 
@@ -43,10 +45,10 @@ impl KnownIdentities for CommittedIdentities {
             };
             let input = PlacedFile { place: self.place.clone(), path: file.path.clone(), bytes: file.bytes };
             let builder = ParquetRecordBatchStreamBuilder::new(input).await.map_err(cannot)?;
-            let mask = ProjectionMask::columns(builder.parquet_schema(), IDENTITY_COLUMNS.iter().copied());
+            let mask = ProjectionMask::columns(builder.parquet_schema(), identity_columns(self.table));
             let mut batches = builder.with_projection(mask).build().map_err(cannot)?;
             while let Some(batch) = batches.try_next().await.map_err(cannot)? {
-                hash_batch(&batch)?.into_iter().flatten().try_for_each(&mut *into)?;
+                hash_batch(self.table, &batch)?.into_iter().flatten().try_for_each(&mut *into)?;
             }
         }
         Ok(())

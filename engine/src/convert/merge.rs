@@ -10,7 +10,6 @@ use super::rows::Rows;
 use super::sorter::ROW;
 use crate::dataset::{DataFile, DatasetTable};
 use crate::error::{Error, ErrorKind};
-use crate::schema::Table;
 use crate::session::Session;
 use datafusion::error::DataFusionError;
 use datafusion::physical_expr::expressions::Column;
@@ -44,7 +43,7 @@ pub(super) async fn merge(
         ("s3log.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("s3log.batch".to_owned(), batch_id.to_owned()),
     ];
-    let format = Format::new(Table::Logs, options.compression, ROW_GROUP_ROWS)
+    let format = Format::new(table.table(), options.compression, ROW_GROUP_ROWS)
         .with_bloom_filters(options.bloom.clone())
         .with_metadata(metadata);
     let limits = FileLimits::new(options.target_size, options.memory);

@@ -4,7 +4,7 @@ use super::parquet::Compression;
 use super::privacy::Privacy;
 use super::selection::Shard;
 use crate::error::Error;
-use crate::schema::LogsColumn;
+use crate::schema::{Table, TextLayout};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -49,6 +49,8 @@ impl FromStr for PartitionBy {
 /// What can be said about a conversion.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
+    /// The table that the files hold.
+    pub table: Table,
     /// How files are shared out over folders.
     pub partition_by: PartitionBy,
     /// About how many bytes a file has at most.
@@ -65,8 +67,10 @@ pub struct ConvertOptions {
     pub privacy: Arc<Privacy>,
     /// Whether records that the dataset has already are left out.
     pub dedupe: bool,
-    /// About how many bytes of memory it takes.
+    /// About how many bytes of memory it takes, beside what encoders need in any case.
     pub memory: usize,
+    /// Bytes that the identities of records take at most, if duplicates are looked for.
+    pub dedupe_memory: usize,
     /// Log objects of a batch at most.
     pub batch_objects: u64,
     /// Bytes of a batch, as stored.
@@ -81,26 +85,42 @@ impl ConvertOptions {
     /// Bytes of a batch: half a minute of work of two cores, and files that are not small.
     pub const BATCH_BYTES: u64 = 8 << 30;
     /// Memory when nothing is said.
-    pub const MEMORY: usize = 512 << 20;
+    pub const MEMORY: usize = 192 << 20;
+    /// Memory for the identities of records, when nothing is said.
+    pub const DEDUPE_MEMORY: usize = 256 << 20;
 
     /// Whether there are such columns to make Bloom filters of.
     pub(super) fn check_bloom(&self) -> Result<(), Error> {
-        let is_column = |wanted: &str| LogsColumn::all().any(|column| column.name() == wanted);
+        let columns = self.table.columns(TextLayout::Views);
+        let is_column = |wanted: &str| columns.iter().any(|column| column.name == wanted);
         match self.bloom.iter().find(|wanted| !is_column(wanted)) {
             None => Ok(()),
             Some(wanted) => Err(Error::invalid(format!("there is no column `{wanted}` to make Bloom filters of"))
-                .with_hint("`s3log schema` prints all columns")),
+                .with_hint(format!("`s3log schema {}` prints all columns", self.table.name()))),
         }
     }
 
-    pub(super) fn dedupe_memory(&self) -> usize {
-        self.memory / 2
+    /// Whether the table has what files are partitioned by.
+    pub(super) fn check_table(&self) -> Result<(), Error> {
+        if !self.table.has_time() {
+            let table = self.table.name();
+            return Err(Error::invalid(format!("the table `{table}` cannot be converted"))
+                .with_hint("--rejects DEST keeps lines that are no records"));
+        }
+        match (self.table, self.partition_by) {
+            (Table::Cdn, PartitionBy::DayAndBucket) => {
+                Err(Error::invalid("the table `cdn` has no column `bucket` to partition by")
+                    .with_hint("--table requests has one"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl Default for ConvertOptions {
     fn default() -> Self {
         Self {
+            table: Table::Logs,
             partition_by: PartitionBy::Day,
             target_size: Self::TARGET_SIZE,
             compression: Compression::default(),
@@ -110,6 +130,7 @@ impl Default for ConvertOptions {
             privacy: Arc::default(),
             dedupe: false,
             memory: Self::MEMORY,
+            dedupe_memory: Self::DEDUPE_MEMORY,
             batch_objects: Self::BATCH_OBJECTS,
             batch_bytes: Self::BATCH_BYTES,
         }

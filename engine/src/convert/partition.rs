@@ -1,13 +1,11 @@
 //! Which partition of the dataset a row belongs to, and batches cut accordingly.
 
 use crate::error::{Error, ErrorKind};
-use crate::schema::LogsColumn;
 use arrow::array::types::TimestampMicrosecondType;
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringViewArray, UInt32Array};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::take;
 use arrow::datatypes::DataType;
-use s3log_parser::Field;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -77,10 +75,10 @@ pub(super) struct Part {
     pub(super) batch: RecordBatch,
 }
 
-/// The column `time` of a batch of `logs`, in microseconds.
+/// The column `time` of a batch of records, in microseconds.
 pub(super) fn times(batch: &RecordBatch) -> Result<ScalarBuffer<i64>, Error> {
-    let column = batch.column(Field::Time.index());
-    match column.as_primitive_opt::<TimestampMicrosecondType>() {
+    let column = batch.column_by_name("time").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    match column {
         Some(times) => Ok(times.values().clone()),
         None => Err(Error::new(ErrorKind::Internal, "a batch has no time in microseconds")),
     }
@@ -145,8 +143,7 @@ pub(super) fn bounds(times: &[i64]) -> Option<(i64, i64)> {
 }
 
 fn buckets(batch: &RecordBatch) -> Result<&StringViewArray, Error> {
-    let column = LogsColumn::Field(Field::Bucket).name();
-    let buckets = batch.column_by_name(column).and_then(|column| column.as_string_view_opt());
+    let buckets = batch.column_by_name("bucket").and_then(|column| column.as_string_view_opt());
     buckets.ok_or_else(|| Error::new(ErrorKind::Internal, "a batch has no buckets"))
 }
 
@@ -167,6 +164,7 @@ fn partition(day: i64, bucket: Option<Option<&str>>) -> Partition {
 mod tests {
     use super::*;
     use crate::convert::testing::{batch_of, line};
+    use s3log_parser::Field;
 
     #[test]
     fn directories_are_those_of_hive() {

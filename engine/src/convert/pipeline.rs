@@ -8,7 +8,7 @@ use super::partition;
 use super::rows::Rows;
 use super::sorter::{Sorter, SorterLimits};
 use crate::dataset::DataFile;
-use crate::decode::{BLOCK_SIZE, Block, BufferPool, Counts, LineBlocks};
+use crate::decode::{BLOCK_SIZE, Block, BufferPool, Counts, LineBlocks, LineOptions};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{Event, Progress, Reader, Unopened};
 use crate::schema::Table;
@@ -31,14 +31,16 @@ pub(crate) trait Deduplicate: Send {
 
 /// A batch of log objects that is to be written.
 pub(crate) struct Job {
+    /// The table whose records are written.
+    pub(crate) table: Table,
     /// In the order in which they are read.
     pub(crate) objects: Vec<Unopened>,
     /// Requests for objects of buckets that are under way at once.
     pub(crate) concurrency: usize,
     /// Threads that decode, and as many that encode.
     pub(crate) threads: usize,
-    /// Lines beyond this are rejects.
-    pub(crate) max_line: usize,
+    /// How lines are understood.
+    pub(crate) lines: LineOptions,
     /// A transformation of every batch of records.
     pub(crate) per_block: Option<PerBlock>,
     /// A transformation of every batch of rejects.
@@ -120,7 +122,8 @@ impl Limits {
         let memory = layout.memory.max(64 << 20);
         Self {
             sorter: SorterLimits {
-                window: memory / 16,
+                // Deliveries are nearly in order; it grows where they are not. Memory that is touched costs time to clear.
+                window: (12 << 20).min(memory / 4),
                 max_window: memory / 4,
                 memory: memory * 3 / 8,
                 runs: 4,
@@ -153,7 +156,7 @@ pub(crate) async fn write_records(job: Job) -> Result<Outcome, Error> {
 async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
     let spoiled = Arc::new(AtomicBool::new(false));
     let pool = BufferPool::new(limits.block);
-    let blocks = LineBlocks::new(pool).with_max_line(job.max_line);
+    let blocks = LineBlocks::new(pool).with_max_line(job.lines.max_line());
     let blocks = if job.rejects.is_some() { blocks } else { blocks.without_line_numbers() };
     let (sender, mut received) = mpsc::channel(WAITING);
     let reading = Reading {
@@ -165,7 +168,7 @@ async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
     let reading = SpawnedTask::spawn(reading.run());
 
     let encoders = Encoders::new(job.threads)?;
-    let format = Format::new(Table::Logs, job.layout.compression, limits.row_group_rows)
+    let format = Format::new(job.table, job.layout.compression, limits.row_group_rows)
         .with_bloom_filters(job.layout.bloom.clone())
         .with_metadata(job.layout.metadata.clone());
     let rejects = job.rejects.map(|(destination, prefix)| {
@@ -174,7 +177,8 @@ async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
         (Files::new(destination, format, &name, limits.files, encoders.clone()), prefix)
     });
     let decoding = Arc::new(Decoding {
-        max_line: job.max_line,
+        table: job.table,
+        lines: job.lines,
         wants_rejects: rejects.is_some(),
         per_block: job.per_block,
         reject_block: job.reject_block,
@@ -349,7 +353,7 @@ impl Writing {
         if let Some((files, _)) = &mut self.rejects {
             outcome.reject_files = files.finish().await?;
         }
-        outcome.lines = self.line_ends - self.counts.blank_lines;
+        outcome.lines = self.line_ends - self.counts.blank_lines - self.counts.headers - self.counts.others;
         outcome.blank_lines = self.counts.blank_lines;
         outcome.rows = self.counts.rows;
         outcome.rejects = self.counts.rejects;

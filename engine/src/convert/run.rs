@@ -12,8 +12,8 @@ use super::selection::{Candidate, Candidates, Passed, Selection, no_standard_inp
 use super::stop::Stop;
 use super::tidy::tidy;
 use crate::dataset::{
-    BatchCounts, Begin, Commit, DatasetSettings, Entry, Ledger, OpenBatch, Place, Runner, SETTINGS, SOURCES, Source,
-    SourceList, State, Work, write_list,
+    BatchCounts, Begin, Commit, DatasetSettings, Entry, Ledger, OpenBatch, Place, Runner, RunnerName, SETTINGS,
+    SOURCES, Source, SourceList, State, Work, write_list,
 };
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
@@ -85,6 +85,8 @@ pub async fn convert(
 ) -> Result<ConvertReport, Error> {
     let (place, rejects) = places_of(session, dest, options).await?;
     let wanted = settings_of(options);
+    let named = RunnerName::new(&now())?;
+    let place = named.place(&place);
     let existing = DatasetSettings::read(&place).await?;
     let is_new = existing.is_none();
     let settings = match existing {
@@ -98,7 +100,7 @@ pub async fn convert(
         }
         return Err(error);
     }
-    let runner = Runner::start(&place, &now()).await?;
+    let runner = Runner::start(&place, named, &now()).await?;
     let mut run = Run {
         session,
         options,
@@ -148,6 +150,7 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
 
 /// Where the dataset is, and where rejects go, if that can be.
 async fn places_of(session: &Session, dest: &str, options: &ConvertOptions) -> Result<(Place, Option<Place>), Error> {
+    options.check_table()?;
     options.check_bloom()?;
     if let Some(name) = session.dataset_names().into_iter().next() {
         return Err(Error::new(ErrorKind::Unsupported, "it is a dataset already").in_object(name));
@@ -189,7 +192,7 @@ fn full_names(place: &Place) -> impl Iterator<Item = String> + use<> {
 
 fn settings_of(options: &ConvertOptions) -> DatasetSettings {
     let privacy = options.privacy.describe();
-    let mut settings = DatasetSettings::new(now(), options.partition_by.columns());
+    let mut settings = DatasetSettings::new(options.table, now(), options.partition_by.columns());
     settings.anonymize_ip = privacy.anonymize_ip.to_string();
     settings.key_fingerprint.clone_from(&privacy.key);
     settings.redact_uri = privacy.redact_uri;
@@ -337,8 +340,9 @@ impl Run<'_> {
             Arc::new(Placed::new(place.clone(), self.runner.uploads().clone()))
         };
         let dedupe = self.options.dedupe.then(|| {
-            let known = CommittedIdentities::new(place.clone(), &self.ledger.state);
-            Box::new(Deduplicator::new(Box::new(known), self.options.dedupe_memory())) as Box<dyn Deduplicate>
+            let known = CommittedIdentities::new(self.options.table, place.clone(), &self.ledger.state);
+            Box::new(Deduplicator::new(self.options.table, Box::new(known), self.options.dedupe_memory))
+                as Box<dyn Deduplicate>
         });
         let metadata = [
             ("s3log.version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -350,10 +354,11 @@ impl Run<'_> {
             ("s3log.privacy", self.options.privacy.describe().to_string()),
         ];
         let job = Job {
+            table: self.options.table,
             objects,
             concurrency: self.session.stores().options().concurrency,
             threads: self.session.threads(),
-            max_line: self.session.max_line(),
+            lines: self.session.lines().clone(),
             per_block: transform(&self.options.privacy, Privacy::apply),
             reject_block: transform(&self.options.privacy, Privacy::apply_to_rejects),
             dedupe,

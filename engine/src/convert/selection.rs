@@ -9,7 +9,7 @@ use crate::table::FullNames;
 use crate::table::Listed;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use s3log_parser::LogObjectKey;
+use s3log_parser::{CdnObjectKey, LogObjectKey};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -305,7 +305,8 @@ fn lists_of(state: &State) -> HashSet<String> {
 fn sort_by_time(batch: &mut [Candidate]) {
     batch.sort_by_cached_key(|candidate| {
         let name = &candidate.source.name;
-        (LogObjectKey::parse(name).map(|key| key.seconds()), name.clone())
+        let cdn = || CdnObjectKey::parse(name).map(|key| key.seconds());
+        (LogObjectKey::parse(name).map(|key| key.seconds()).or_else(cdn), name.clone())
     });
 }
 

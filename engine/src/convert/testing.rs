@@ -1,8 +1,8 @@
 //! Lines and batches for tests.
 
 use super::rows::Rows;
-use crate::decode::{Block, LogsDecoder};
-use crate::schema::{LogsColumn, TextLayout};
+use crate::decode::{Block, RecordsDecoder};
+use crate::schema::{LogsColumn, Table, TextLayout};
 use arrow::array::types::TimestampMicrosecondType;
 use arrow::array::{AsArray as _, RecordBatch};
 use s3log_parser::Field;
@@ -20,7 +20,7 @@ pub(super) fn line(time: i64, bucket: &str, id: usize) -> String {
 pub(super) fn batch_of(lines: &str) -> RecordBatch {
     let columns: Vec<_> = (0..LogsColumn::COUNT).collect();
     let block = Block::new("log", bytes::Bytes::copy_from_slice(lines.as_bytes()));
-    LogsDecoder::new(&columns, TextLayout::Views).decode(&block).unwrap()
+    RecordsDecoder::new(Table::Logs, &columns, TextLayout::Views).decode(&block).unwrap()
 }
 
 /// Times in microseconds and ids of rows.

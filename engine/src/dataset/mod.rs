@@ -16,6 +16,7 @@
 mod ledger;
 mod place;
 mod record;
+mod requests;
 mod runner;
 mod settings;
 mod snapshot;
@@ -28,8 +29,29 @@ mod upload;
 pub(crate) use ledger::{Ledger, OpenBatch, Owner, State};
 
 /// Whether an object is of a dataset by its name, and so no log object: a dataset may be below the log objects that it was made of.
+/// Its Parquet files are told from those that others deliver by the batch in their names.
 pub(crate) fn is_of_dataset(name: &str) -> bool {
-    name.ends_with(".parquet") || name.starts_with("_s3log/") || name.contains("/_s3log/")
+    if name.starts_with("_s3log/") || name.contains("/_s3log/") {
+        return true;
+    }
+    let file = name.rsplit('/').next().unwrap_or_default();
+    file.strip_suffix(".parquet").is_some_and(|file| file.rsplit_once('-').is_some_and(|(batch, _)| is_batch(batch)))
+}
+
+/// `20260115T103000-5b1c9e2f0a7d-1`, and the same of rejects.
+fn is_batch(name: &str) -> bool {
+    let name = name.strip_suffix("-rejects").unwrap_or(name);
+    let mut parts = name.split('-');
+    let (time, id, number) = (parts.next(), parts.next(), parts.next());
+    let is_time = |time: &str| {
+        let time = time.strip_suffix('Z').unwrap_or(time);
+        let is_digit = |(at, byte): (usize, u8)| if at == 8 { byte == b'T' } else { byte.is_ascii_digit() };
+        time.len() == 15 && time.bytes().enumerate().all(is_digit)
+    };
+    time.is_some_and(is_time)
+        && id.is_some_and(|id| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        && parts.next().is_none()
 }
 
 /// Files that were replaced, for readers that still know them.
@@ -37,7 +59,8 @@ pub(crate) const REPLACED: &str = "_s3log/replaced";
 pub(crate) use place::{Place, TMP};
 pub(crate) use record::{Abandon, Begin, Commit, Entry, SourceList, Swept, Work};
 pub use record::{BatchCounts, DataFile};
-pub(crate) use runner::{Runner, forget, remove_unfinished};
+pub(crate) use requests::DatasetRequests;
+pub(crate) use runner::{Runner, RunnerName, forget, remove_unfinished};
 pub(crate) use settings::SETTINGS;
 pub use settings::{DATASET_VERSION, DatasetSettings};
 pub(crate) use snapshot::{Converted, Snapshot};
@@ -45,3 +68,24 @@ pub(crate) use sources::{Lookup, SOURCES, Source, SourceVersion, merge_lists, wr
 pub use status::{DatasetStatus, OpenBatchStatus, RunnerStatus, status};
 pub(crate) use table::DatasetTable;
 pub(crate) use upload::{OpenUploads, Upload};
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_dataset;
+
+    #[test]
+    fn files_of_a_dataset_are_told_by_their_names() {
+        for (name, expected) in [
+            ("_s3log/dataset.json", true),
+            ("a/_s3log/log/000000000001.json", true),
+            ("a/day=2026-01-15/20260115T103000-5b1c9e2f0a7d-1-0.parquet", true),
+            ("20260115T103000Z-5b1c9e2f0a7d-12-rejects-3.parquet", true),
+            ("a/2026/01/15/10/delivered.parquet", false),
+            ("a/20260115T103000-delivered-1-0.parquet", false),
+            ("a/day=2026-01-15/part-0.parquet", false),
+            ("a/2026-01-15-10-22-41-3E57427F3E57427F", false),
+        ] {
+            assert_eq!(is_of_dataset(name), expected, "{name}");
+        }
+    }
+}

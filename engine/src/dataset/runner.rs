@@ -58,9 +58,15 @@ pub(crate) struct Found {
     pub(crate) is_certain: bool,
 }
 
-impl Runner {
-    /// Begins to be one. `now` is in RFC 3339.
-    pub(crate) async fn start(place: &Place, now: &str) -> Result<Self, Error> {
+/// A name for a runner, locked on this machine: what is written under it is taken back once the process is gone.
+pub(crate) struct RunnerName {
+    name: String,
+    lock: Option<(File, PathBuf)>,
+}
+
+impl RunnerName {
+    /// A name that no other runner has. `now` is in RFC 3339.
+    pub(crate) fn new(now: &str) -> Result<Self, Error> {
         let mut random = [0; 6];
         getrandom::fill(&mut random).map_err(|error| {
             Error::new(ErrorKind::Internal, "the machine gives no random numbers")
@@ -69,8 +75,21 @@ impl Runner {
         let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let compact: String = now.chars().take(19).filter(|letter| letter.is_ascii_alphanumeric()).collect();
         let name = format!("{compact}Z-{digits}");
-        let place = place.for_writer(&name);
         let lock = lock(&name);
+        Ok(Self { name, lock })
+    }
+
+    /// The place for what is written before the runner has a file of its own.
+    pub(crate) fn place(&self, place: &Place) -> Place {
+        place.for_writer(&self.name)
+    }
+}
+
+impl Runner {
+    /// Begins to be one. `now` is in RFC 3339.
+    pub(crate) async fn start(place: &Place, named: RunnerName, now: &str) -> Result<Self, Error> {
+        let RunnerName { name, lock } = named;
+        let place = place.for_writer(&name);
         let file = RunnerFile {
             runner: name.clone(),
             host: host(),
@@ -241,8 +260,8 @@ mod tests {
     async fn a_runner_is_seen_as_long_as_it_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let place = Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
-        let one = Runner::start(&place, "2026-01-15T10:00:00Z").await.unwrap();
-        let other = Runner::start(&place, "2026-01-15T10:00:00Z").await.unwrap();
+        let one = start(&place).await;
+        let other = start(&place).await;
         assert_ne!(one.name(), other.name());
         let seen = one.others().await.unwrap();
         assert_eq!(seen.len(), 1);
@@ -253,12 +272,17 @@ mod tests {
         assert_eq!(place.list("_s3log/", None).await.unwrap(), []);
     }
 
+    async fn start(place: &Place) -> Runner {
+        let now = "2026-01-15T10:00:00Z";
+        Runner::start(place, RunnerName::new(now).unwrap(), now).await.unwrap()
+    }
+
     #[tokio::test]
     async fn one_whose_lock_is_free_is_gone_and_one_of_another_machine_when_it_is_silent() {
         let directory = tempfile::tempdir().unwrap();
         let place = Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
-        let one = Runner::start(&place, "2026-01-15T10:00:00Z").await.unwrap();
-        let killed = Runner::start(&place, "2026-01-15T10:00:00Z").await.unwrap();
+        let one = start(&place).await;
+        let killed = start(&place).await;
         let name = killed.name().to_owned();
         // As if the process had ended: the lock is free, the files stay.
         drop(killed);

@@ -2,6 +2,7 @@
 
 use super::place::Place;
 use crate::error::{Error, ErrorKind};
+use crate::schema::Table;
 use crate::store::PutNew;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -41,20 +42,35 @@ pub struct DatasetSettings {
 }
 
 impl DatasetSettings {
-    /// Settings of a new dataset of the table `logs`.
+    /// Settings of a new dataset of a table of records.
     #[must_use]
-    pub fn new(created_at: String, partition_by: Vec<String>) -> Self {
+    pub fn new(table: Table, created_at: String, partition_by: Vec<String>) -> Self {
         Self {
             format: FORMAT.to_owned(),
             version: DATASET_VERSION,
             created_by: concat!("s3log ", env!("CARGO_PKG_VERSION")).to_owned(),
             created_at,
-            table: "logs".to_owned(),
+            table: table.name().to_owned(),
             partition_by,
             anonymize_ip: "none".to_owned(),
             key_fingerprint: None,
             redact_uri: true,
         }
+    }
+
+    /// The table that its files hold.
+    ///
+    /// # Errors
+    ///
+    /// When this program does not know it.
+    pub fn known_table(&self) -> Result<Table, Error> {
+        Table::from_name(&self.table).filter(|table| table.has_time()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                format!("it holds the table `{}`, which this program does not know", self.table),
+            )
+            .with_hint("use a newer s3log")
+        })
     }
 
     /// Reads them; `None` when the place is no dataset.
@@ -140,6 +156,7 @@ impl DatasetSettings {
     /// Whether a run that wants these settings may add to a dataset that has those.
     pub(crate) fn check(&self, wanted: &Self, place: &Place) -> Result<(), Error> {
         let differences = [
+            ("--table", self.table.clone(), wanted.table.clone()),
             ("--partition-by", self.partition_by.join(","), wanted.partition_by.join(",")),
             ("--anonymize-ip", self.anonymize_ip.clone(), wanted.anonymize_ip.clone()),
             ("--redact-uri", self.redact_uri.to_string(), wanted.redact_uri.to_string()),
@@ -194,7 +211,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
         assert_eq!(DatasetSettings::read(&place).await.unwrap(), None);
-        let first = DatasetSettings::new("2026-01-15T10:00:00Z".to_owned(), vec!["day".to_owned()]);
+        let first = DatasetSettings::new(Table::Logs, "2026-01-15T10:00:00Z".to_owned(), vec!["day".to_owned()]);
         assert_eq!(first.create(&place).await.unwrap(), first);
         let mut second = first.clone();
         second.partition_by.push("bucket".to_owned());

@@ -5,7 +5,8 @@ use super::place::Place;
 use super::record::DataFile;
 use super::settings::{DatasetSettings, SETTINGS};
 use super::sources::Lookup;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::schema::Table;
 use crate::store::{Location, Stores};
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use tokio::sync::Mutex;
 /// A dataset at one moment of its ledger.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
+    /// What its files hold.
+    pub(crate) table: Table,
     pub(crate) place: Place,
     pub(crate) state: State,
 }
@@ -32,11 +35,8 @@ impl Snapshot {
             return Ok(None);
         }
         let Some(settings) = DatasetSettings::read(&place).await? else { return Ok(None) };
-        if settings.table != "logs" {
-            return Err(Error::new(ErrorKind::Unsupported, format!("it holds the table `{}`", settings.table))
-                .in_object(place.name()));
-        }
-        Ok(Some(Self { state: Ledger::load(&place).await?.state, place }))
+        let table = settings.known_table().map_err(|error| error.in_object(place.name()))?;
+        Ok(Some(Self { table, state: Ledger::load(&place).await?.state, place }))
     }
 
     /// Rejects that were kept, by the place where they are.
@@ -65,8 +65,8 @@ impl fmt::Debug for Converted {
 
 impl Converted {
     /// Of any of these datasets. What is being converted at this moment is not in them yet.
-    pub(crate) fn of(snapshots: &[Snapshot]) -> Self {
-        let lookups = snapshots.iter().map(|snapshot| {
+    pub(crate) fn of<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Self {
+        let lookups = snapshots.into_iter().map(|snapshot| {
             let lists = snapshot.state.converted.iter().map(|list| (list.clone(), Owner::Converted)).collect();
             Mutex::new((snapshot.place.clone(), Lookup::new(lists)))
         });

@@ -43,8 +43,13 @@ pub(crate) struct DatasetTable {
 
 impl DatasetTable {
     /// The records of a dataset.
-    pub(crate) fn of_records(place: &Place, state: &State, layout: TextLayout) -> Result<Self, Error> {
-        Self::of(Table::Logs, place, state.files.values().cloned().collect(), layout)
+    pub(crate) fn of_records(table: Table, place: &Place, state: &State, layout: TextLayout) -> Result<Self, Error> {
+        Self::of(table, place, state.files.values().cloned().collect(), layout)
+    }
+
+    /// What the files hold.
+    pub(crate) fn table(&self) -> Table {
+        self.table
     }
 
     /// Leaves out records of other times.
@@ -110,7 +115,7 @@ impl DatasetTable {
         let first = files.iter().map(|file| file.min_time).min();
         let last = files.iter().map(|file| file.max_time).max();
         let column = |name: &str| match (self.table, name, first, last) {
-            (Table::Logs, "time", Some(first), Some(last)) => ColumnStatistics {
+            (table, "time", Some(first), Some(last)) if table.has_time() => ColumnStatistics {
                 null_count: Precision::Exact(0),
                 min_value: Precision::Exact(micros(first)),
                 max_value: Precision::Exact(micros(last)),
@@ -131,22 +136,23 @@ impl DatasetTable {
         scan: Arc<dyn ExecutionPlan>,
         wanted: &[usize],
         scanned: &[usize],
+        object_key: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let schema = scan.schema();
         let at = |column: usize| -> DataFusionResult<Arc<dyn PhysicalExpr>> {
             let position = scanned.iter().position(|scanned| *scanned == column).unwrap_or_default();
             Ok(Arc::new(Column::new(schema.field(position).name(), position)))
         };
-        let (key, object_key) = key_columns(&self.schema)?;
         let expressions = wanted.iter().map(|column| {
             let name = self.schema.field(*column).name().clone();
-            let value = match *column == object_key {
-                true => {
+            let value = match object_key.filter(|object_key| column == object_key) {
+                Some(object_key) => {
+                    let (key, _) = key_columns(&self.schema)?;
                     let stored = at(object_key)?;
                     let differs: Arc<dyn PhysicalExpr> = Arc::new(IsNotNullExpr::new(Arc::clone(&stored)));
                     Arc::new(CaseExpr::try_new(None, vec![(differs, stored)], Some(at(key)?))?) as Arc<dyn PhysicalExpr>
                 }
-                false => at(*column)?,
+                None => at(*column)?,
             };
             Ok((value, name))
         });
@@ -184,11 +190,12 @@ impl TableProvider for DatasetTable {
         let files = self.files.iter().filter(|file| times.touches(file.min_time, file.max_time)).cloned().collect();
         let every: Vec<usize> = (0..self.schema.fields().len()).collect();
         let wanted = projection.unwrap_or(&every);
-        let (key, object_key) = key_columns(&self.schema)?;
-        let mut needed = Vec::new();
-        if wanted.contains(&object_key) {
-            needed.push(key);
-        }
+        // What is stored of `object_key` in `logs` needs the key beside it.
+        let keys = match self.table {
+            Table::Logs => Some(key_columns(&self.schema)?).filter(|(_, object_key)| wanted.contains(object_key)),
+            _ => None,
+        };
+        let mut needed: Vec<usize> = keys.iter().map(|(key, _)| *key).collect();
         let filter = self.times.predicate(&self.schema)?;
         if filter.is_some() {
             needed.push(self.schema.index_of("time")?);
@@ -202,9 +209,9 @@ impl TableProvider for DatasetTable {
             let filter = reassign_expr_columns(filter, &plan.schema())?;
             plan = Arc::new(FilterExec::try_new(filter, plan)?);
         }
-        match scanned == *wanted && !wanted.contains(&object_key) {
+        match scanned == *wanted && keys.is_none() {
             true => Ok(plan),
-            false => self.object_key_and(plan, wanted, &scanned),
+            false => self.object_key_and(plan, wanted, &scanned, keys.map(|(_, object_key)| object_key)),
         }
     }
 

@@ -4,6 +4,7 @@
 //! block begins (byte and line), skips a byte order mark, and keeps its memory bounded: of a line beyond the limit only
 //! the beginning is kept, and the rest is counted.
 
+use super::content::{Content, settle};
 use super::pool::BufferPool;
 use arrow::buffer::Buffer;
 use memchr::{memchr, memchr_iter, memrchr};
@@ -35,18 +36,39 @@ pub struct Block {
     too_long: Option<u64>,
 }
 
-/// The lines of one log object in a block.
+/// Lines of one log object in a block, all of one format; an object may have several parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     log_object: Arc<str>,
     start: usize,
     offset: u64,
     line_number: u64,
+    content: Content,
 }
 
 impl Part {
     fn new(log_object: Arc<str>, start: usize, offset: u64) -> Self {
-        Self { log_object, start, offset, line_number: 1 }
+        Self { log_object, start, offset, line_number: 1, content: Content::Undecided }
+    }
+
+    /// What follows after so many bytes and lines of it.
+    pub(super) fn behind(&self, bytes: usize, lines: u64) -> Self {
+        Self {
+            start: self.start + bytes,
+            offset: self.offset + bytes as u64,
+            line_number: self.line_number + lines,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn with_content(self, content: Content) -> Self {
+        Self { content, ..self }
+    }
+
+    /// What its lines are.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
     }
 
     /// The name of the object.
@@ -88,8 +110,16 @@ impl Block {
     pub fn new(log_object: impl Into<Arc<str>>, bytes: impl Into<Buffer>) -> Self {
         let bytes = bytes.into();
         let skipped = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let part = Part::new(log_object.into(), 0, skipped as u64);
-        Self { bytes: bytes.slice(skipped), parts: vec![part], too_long: None }
+        let bytes = bytes.slice(skipped);
+        let mut parts = vec![Part::new(log_object.into(), 0, skipped as u64)];
+        settle(&mut parts, &bytes, MAX_LINE, true);
+        Self { bytes, parts, too_long: None }
+    }
+
+    /// The lines of each part, in order.
+    pub fn part_bytes(&self) -> impl Iterator<Item = (&Part, &[u8])> {
+        let ends = self.parts.iter().skip(1).map(Part::start).chain([self.bytes.len()]);
+        self.parts.iter().zip(ends).map(|(part, end)| (part, &self.bytes[part.start..end]))
     }
 
     /// The lines, with their ends; the last one may have none.
@@ -202,6 +232,16 @@ impl LineBlocks {
     /// before, if there is one, ends here. Gives a block when that line was beyond the limit, or when there is hardly any room
     /// left for the lines of this object.
     pub fn begin_object(&mut self, log_object: impl Into<Arc<str>>, offset: u64) -> Option<Block> {
+        self.begin_object_of(log_object, offset, Content::Undecided)
+    }
+
+    /// The same for an object of which it is known what its lines are, as its first lines cannot tell when they are not read.
+    pub(crate) fn begin_object_of(
+        &mut self,
+        log_object: impl Into<Arc<str>>,
+        offset: u64,
+        content: Content,
+    ) -> Option<Block> {
         let too_long = match &mut self.skipping {
             Some(skipped) => {
                 skipped.ended = true;
@@ -229,7 +269,7 @@ impl LineBlocks {
         };
         // An object without lines leaves no part.
         self.parts.retain(|part| part.start < self.filled);
-        self.parts.push(Part::new(log_object.into(), self.filled, offset));
+        self.parts.push(Part::new(log_object.into(), self.filled, offset).with_content(content));
         self.at_object_start = offset == 0;
         block
     }
@@ -310,6 +350,8 @@ impl LineBlocks {
         next[..open].copy_from_slice(&self.buffer[len..self.filled]);
         let buffer = std::mem::replace(&mut self.buffer, next);
         let bytes = Buffer::from(self.pool.share(buffer, len));
+        // An object that has only begun is told by what is there, and goes on as it is.
+        settle(&mut self.parts, &bytes, self.max_line, self.counts_lines);
         let rest = self.part_behind(&bytes);
         let mut parts = std::mem::replace(&mut self.parts, vec![rest]);
         parts.retain(|part| part.start < len);
@@ -325,12 +367,7 @@ impl LineBlocks {
         let Some(last) = self.parts.last() else { return Part::new(Arc::from(""), 0, 0) };
         let done = &bytes[last.start.min(bytes.len())..];
         let lines = if self.counts_lines { memchr_iter(b'\n', done).count() as u64 } else { 0 };
-        Part {
-            log_object: Arc::clone(&last.log_object),
-            start: 0,
-            offset: last.offset + done.len() as u64,
-            line_number: last.line_number + lines,
-        }
+        Part { start: 0, ..last.behind(done.len(), lines) }
     }
 
     /// The buffer holds one line that is too long: the beginning is kept, the rest is counted.

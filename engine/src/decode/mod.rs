@@ -1,25 +1,47 @@
 //! Bytes into record batches: no I/O, no DataFusion.
 //!
 //! ```text
-//! bytes in pieces -> LineBlocks -> Block (whole lines) -> LogsDecoder    -> RecordBatch of `logs`
+//! bytes in pieces -> LineBlocks -> Block (whole lines) -> RecordsDecoder -> RecordBatch of `logs`, `cdn`, `requests`
 //!                                                      -> RejectsDecoder -> RecordBatch of `rejects`
 //! ```
 //!
 //! Whoever has a log object as bytes starts at [`Block::new`]; whoever gets it in pieces at [`LineBlocks`].
 
+mod address;
 mod block;
+mod cdn;
+mod columns;
+mod content;
+mod counts;
+mod json;
+mod lines;
 mod located;
+mod options;
+mod origin;
 mod pool;
 mod records;
 mod rejects;
+mod requests;
+mod span;
 mod text;
 
 pub use block::{BLOCK_SIZE, Block, LineBlocks, MAX_LINE, Part};
-pub use located::Counts;
+pub use content::Content;
+pub use counts::Counts;
+pub use options::{LineOptions, is_cdn_field};
 pub use pool::BufferPool;
-pub use records::LogsDecoder;
+pub use records::RecordsDecoder;
 #[cfg(feature = "datafusion")]
 pub(crate) use records::{Rows, batch};
 pub use rejects::RejectsDecoder;
 #[cfg(feature = "datafusion")]
-pub(crate) use {block::kept_of_long_line, rejects::TooLong};
+pub(crate) use requests::RequestsOfRows;
+pub use requests::{CDN, IsCdnAddress, ORIGIN, RequestRules};
+pub use s3log_parser::Dialect;
+#[cfg(feature = "datafusion")]
+pub(crate) use {
+    block::kept_of_long_line,
+    content::{DECIDED_WITHIN, SNIFFED},
+    json::JsonLine,
+    lines::{LineReader, Outcome, Why},
+};

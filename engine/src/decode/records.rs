@@ -1,21 +1,24 @@
-//! Records into record batches of the table `logs`.
+//! Records into record batches of the tables `logs`, `cdn` and `requests`.
 
-use super::block::{Block, MAX_LINE};
-use super::located::{Counts, Located, Span};
-use super::text::{self, Text, TextBuilder};
+use super::block::{Block, Part};
+use super::cdn::{self, CdnFields, CdnLocated, CdnRows};
+use super::columns::Build;
+use super::content::Content;
+use super::counts::Counts;
+use super::json::{JsonLine, JsonReader};
+use super::located::{Located, OriginFields, OriginRows};
+use super::options::LineOptions;
+use super::origin;
+use super::requests;
 use crate::error::Error;
-use crate::schema::{LogsColumn, Table, TextLayout, UTC};
-use arrow::array::NullBufferBuilder;
-use arrow::array::{
-    ArrayRef, BooleanArray, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions,
-    TimestampMicrosecondArray,
-};
-use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{Field as ArrowField, SchemaRef};
+use crate::schema::{CdnColumn, LogsColumn, RequestsColumn, Table, TextLayout};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow::buffer::Buffer;
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
-use s3log_parser::value::{key, number};
-use s3log_parser::{Field, FieldSet, Kind};
-use std::borrow::Cow;
+use s3log_parser::{FieldSet, Lines, cdn as cdn_fields};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Which of the located records a column is built of, and how.
@@ -30,89 +33,147 @@ pub(crate) struct Rows<'a> {
 /// Up to this many columns of text each field is validated by itself; beyond, the whole block is.
 const VALIDATED_ALONE: usize = 4;
 
-/// Decodes blocks of lines into record batches of the table `logs`, for some of its columns.
+/// Decodes blocks of lines into record batches of one of the tables of records, for some of its columns.
 ///
-/// Text columns are views into the block (see [`TextLayout`]); nothing is decoded that was not asked for. Lines that are
-/// no records are counted, and left to [`RejectsDecoder`](super::RejectsDecoder).
+/// Text columns are views into the block (see [`TextLayout`]); nothing is decoded that was not asked for. Lines that are no
+/// records are counted, and left to [`RejectsDecoder`](super::RejectsDecoder); lines of log objects of another kind are counted too.
 ///
 /// ```
-/// use s3log_engine::decode::{Block, LogsDecoder};
+/// use s3log_engine::decode::{Block, RecordsDecoder};
+/// use s3log_engine::schema::Table;
 ///
 /// let log = "a1b2 photos [15/Jan/2026:10:22:41 +0000] 192.0.2.3 - 3E57 REST.GET.OBJECT k \"GET /k HTTP/1.1\" 200 - 2326 2326 34 33 \"-\" \"curl/8.4.0\" -\n";
-/// let mut decoder = LogsDecoder::for_columns(&["remote_ip", "bytes_sent"])?;
+/// let mut decoder = RecordsDecoder::for_columns(Table::Logs, &["remote_ip", "bytes_sent"])?;
 /// let batch = decoder.decode(&Block::new("log", bytes::Bytes::from_static(log.as_bytes())))?;
 /// assert_eq!((batch.num_rows(), batch.num_columns()), (1, 2));
 /// assert_eq!(decoder.counts().rejects, 0);
 /// # Ok::<(), s3log_engine::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct LogsDecoder {
-    columns: Vec<LogsColumn>,
+pub struct RecordsDecoder {
+    columns: Vec<Column>,
     schema: SchemaRef,
     layout: TextLayout,
-    max_line: usize,
-    /// Whether `object_key` is NULL where it is the same as `key`.
+    options: LineOptions,
     omits_equal_keys: bool,
     /// Whether texts are copied out of the block.
     copies_text: bool,
     text_columns: usize,
-    located: Located,
+    /// What is asked of S3 records, if the table has any, and of CDN records.
+    wanted: (Option<FieldSet>, Option<cdn_fields::FieldSet>),
+    origin: Option<Located>,
+    cdn: Option<CdnLocated>,
+    json: Option<Json>,
     block_is_utf8: bool,
     counts: Counts,
 }
 
-impl LogsDecoder {
-    /// A decoder for these columns of `logs`, in the order of the table, by their positions.
+/// A column of one of the tables.
+#[derive(Clone, Copy, Debug)]
+enum Column {
+    Logs(LogsColumn),
+    Cdn(CdnColumn),
+    Requests(RequestsColumn),
+}
+
+impl RecordsDecoder {
+    /// A decoder for these columns of a table of records, in the order of the table, by their positions. Of a table that has
+    /// no records it gives none.
     #[must_use]
-    pub fn new(columns: &[usize], layout: TextLayout) -> Self {
+    pub fn new(table: Table, columns: &[usize], layout: TextLayout) -> Self {
         let mut positions = columns.to_vec();
         positions.sort_unstable();
         positions.dedup();
-        let columns: Vec<_> = positions.iter().filter_map(|position| LogsColumn::at(*position)).collect();
-        let all = Table::Logs.schema(layout);
+        let all = table.schema(layout);
         let fields: Vec<_> =
             positions.iter().filter_map(|position| all.fields().get(*position)).map(Arc::clone).collect();
-        let wanted = columns.iter().fold(FieldSet::EMPTY, |wanted, column| wanted | column.needs());
-        let is_text = |column: &&LogsColumn| match column {
-            LogsColumn::Field(field) => field.info().kind == Kind::Text,
-            LogsColumn::ExtraFields | LogsColumn::ObjectKey => true,
-            LogsColumn::Ambiguous | LogsColumn::LogObject => false,
+        let column = |position: &usize| match table {
+            Table::Logs => LogsColumn::at(*position).map(Column::Logs),
+            Table::Cdn => CdnColumn::at(*position).map(Column::Cdn),
+            Table::Requests => RequestsColumn::ALL.get(*position).copied().map(Column::Requests),
+            Table::Rejects => None,
         };
-        Self {
-            text_columns: columns.iter().filter(is_text).count(),
-            columns,
+        let is_text = |field: &&Arc<arrow::datatypes::Field>| {
+            let made = matches!(field.name().as_str(), "log_object" | "source");
+            !made && (*field.data_type() == layout.data_type() || matches!(field.data_type(), DataType::List(_)))
+        };
+        let wanted = match table {
+            Table::Logs => (Some(FieldSet::EMPTY), None),
+            Table::Cdn => (None, Some(cdn_fields::FieldSet::EMPTY)),
+            Table::Requests => (Some(FieldSet::EMPTY), Some(cdn_fields::FieldSet::EMPTY)),
+            Table::Rejects => (None, None),
+        };
+        let decoder = Self {
+            columns: positions.iter().filter_map(column).collect(),
+            text_columns: fields.iter().filter(is_text).count(),
             schema: Arc::new(arrow::datatypes::Schema::new(fields)),
             layout,
-            max_line: MAX_LINE,
+            options: LineOptions::default(),
             omits_equal_keys: false,
             copies_text: false,
-            located: Located::new(wanted),
+            wanted,
+            origin: None,
+            cdn: None,
+            json: None,
             block_is_utf8: false,
             counts: Counts::default(),
-        }
+        };
+        decoder.prepared()
     }
 
     /// A decoder for the columns of these names, in the order of the table.
     ///
     /// # Errors
     ///
-    /// Names a column that `logs` does not have.
-    pub fn for_columns(names: &[&str]) -> Result<Self, Error> {
-        let schema = Table::Logs.schema(TextLayout::Views);
+    /// Names a column that the table does not have.
+    pub fn for_columns(table: Table, names: &[&str]) -> Result<Self, Error> {
+        let schema = table.schema(TextLayout::Views);
         let positions = names.iter().map(|name| {
-            schema.index_of(name).map_err(|_| Error::invalid(format!("table `logs` has no column `{name}`")))
+            schema
+                .index_of(name)
+                .map_err(|_| Error::invalid(format!("table `{}` has no column `{name}`", table.name())))
         });
-        Ok(Self::new(&positions.collect::<Result<Vec<_>, _>>()?, TextLayout::Views))
+        Ok(Self::new(table, &positions.collect::<Result<Vec<_>, _>>()?, TextLayout::Views))
+    }
+
+    /// Works out what is to be located.
+    fn prepared(mut self) -> Self {
+        let rules = &self.options.requests;
+        if let Some(wanted) = &mut self.wanted.0 {
+            *wanted = self.columns.iter().fold(FieldSet::EMPTY, |wanted, column| match column {
+                Column::Logs(column) => wanted | column.needs(),
+                Column::Cdn(_) => wanted,
+                Column::Requests(column) => wanted | requests::origin_needs(*column, rules),
+            });
+        }
+        if let Some(wanted) = &mut self.wanted.1 {
+            *wanted = self.columns.iter().fold(cdn_fields::FieldSet::EMPTY, |wanted, column| match column {
+                Column::Logs(_) => wanted,
+                Column::Cdn(column) => wanted | cdn::needs(*column),
+                Column::Requests(column) => wanted | requests::cdn_needs(*column),
+            });
+        }
+        self.origin = self.wanted.0.map(|wanted| Located::new(wanted, self.options.dialect));
+        self.cdn = self.wanted.1.map(|wanted| CdnLocated::new(wanted, self.options.cdn_header.clone()));
+        self.json = None;
+        self
     }
 
     /// Lines beyond this many bytes are rejects.
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
-        self.max_line = max_line;
+        self.options = self.options.with_max_line(max_line);
         self
     }
 
-    /// `object_key` is NULL where it is the same as `key`, as it mostly is: for what is stored and would hold it twice.
+    /// How lines are understood.
+    #[must_use]
+    pub fn with_options(mut self, options: &LineOptions) -> Self {
+        self.options = options.clone();
+        self.prepared()
+    }
+
+    /// `object_key` of `logs` is NULL where it is the same as `key`, as it mostly is: for what is stored and would hold it twice.
     #[must_use]
     pub fn without_equal_object_keys(mut self) -> Self {
         self.omits_equal_keys = true;
@@ -151,157 +212,261 @@ impl LogsDecoder {
         Ok(batch(Arc::clone(&self.schema), arrays, rows)?)
     }
 
-    /// Finds the records of a block, which [`LogsDecoder::arrays`] then decodes; gives their number.
+    /// Finds the records of a block, which [`RecordsDecoder::arrays`] then decodes; gives their number.
     pub(crate) fn locate(&mut self, block: &Block) -> usize {
-        self.counts += self.located.locate(block, self.max_line);
+        self.clear();
+        if block.too_long().is_some() {
+            self.counts.rejects += 1;
+            return 0;
+        }
+        let parts = block.parts();
+        let mut at = 0;
+        for run in parts.chunk_by(|one, next| Kind::of(one) == Kind::of(next) && Kind::of(one) != Kind::Cdn) {
+            let start = parts.get(at).map_or(0, Part::start);
+            at += run.len();
+            let end = parts.get(at).map_or(block.bytes().len(), Part::start);
+            let kind = run.first().map_or(Kind::Undecided, Kind::of);
+            self.locate_run(kind, run, &block.bytes()[start..end], at);
+        }
+        if let Some(json) = &mut self.json {
+            json.text = Buffer::from_vec(std::mem::take(&mut json.written));
+        }
         self.block_is_utf8 = self.text_columns > VALIDATED_ALONE && simdutf8::basic::from_utf8(block.bytes()).is_ok();
-        self.located.rows
+        self.segments().iter().map(Range::len).sum()
+    }
+
+    /// Finds the records of neighbouring parts of one kind, up to the part with this number.
+    fn locate_run(&mut self, kind: Kind, run: &[Part], bytes: &[u8], end: usize) {
+        let counts = &mut self.counts;
+        match (kind, &mut self.origin, &mut self.cdn) {
+            (Kind::Undecided | Kind::S3, Some(origin), _) => origin.locate(run, bytes, self.options.max_line, counts),
+            // What is of no kind is a reject whatever is asked for, unless a dialect knows it.
+            (Kind::Undecided, None, _) => {
+                let mut found = Counts::default();
+                let mut undecided = Located::new(FieldSet::EMPTY, self.options.dialect);
+                undecided.locate(run, bytes, self.options.max_line, &mut found);
+                *counts += Counts { rows: 0, others: found.rows, ..found };
+            }
+            (Kind::Cdn, _, Some(cdn)) => {
+                run.iter().for_each(|part| cdn.locate(part, bytes, self.options.max_line, counts))
+            }
+            (Kind::Json, _, _) => {
+                let json = self.json.get_or_insert_with(|| Json::new(self.wanted));
+                // Made for this run, it knows nothing of the parts before.
+                json.origin.end_parts(end - run.len());
+                json.cdn.end_parts(end - run.len());
+                json.locate(run, bytes, self.options.max_line, counts);
+            }
+            (Kind::S3, None, _) | (Kind::Cdn, _, None) => count_others(bytes, counts),
+        }
+        // Of the others none of these parts has a row.
+        if let Some(origin) = &mut self.origin {
+            origin.rows.end_parts(end);
+        }
+        if let Some(cdn) = &mut self.cdn {
+            cdn.rows.end_parts(end);
+        }
+        if let Some(json) = &mut self.json {
+            json.origin.end_parts(end);
+            json.cdn.end_parts(end);
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(origin) = &mut self.origin {
+            origin.rows.clear();
+        }
+        if let Some(cdn) = &mut self.cdn {
+            cdn.rows.clear();
+        }
+        if let Some(json) = &mut self.json {
+            json.written = Vec::new();
+            json.origin.clear();
+            json.cdn.clear();
+        }
+    }
+
+    /// The rows that there are of lines of S3, of lines of a CDN, and of JSON objects of either, in this order.
+    fn segments(&self) -> [Range<usize>; 4] {
+        let json = self.json.as_ref();
+        let lens = [
+            self.origin.as_ref().map_or(0, |located| located.rows.rows),
+            self.cdn.as_ref().map_or(0, |located| located.rows.rows),
+            json.map_or(0, |json| json.origin.rows),
+            json.map_or(0, |json| json.cdn.rows),
+        ];
+        let mut end = 0;
+        lens.map(|len| {
+            end += len;
+            end - len..end
+        })
     }
 
     /// Some columns of the records that were located, by position among the decoder's columns.
     pub(crate) fn arrays(&self, block: &Block, columns: &[usize], rows: Rows<'_>) -> Result<Vec<ArrayRef>, Error> {
-        let one = |position: &usize| match rows.selected {
-            None => self.array(block, self.columns[*position], 0..self.located.rows, rows.compact),
-            Some(selected) => {
-                let numbers = selected.iter().map(|row| *row as usize);
-                self.array(block, self.columns[*position], numbers, rows.compact)
-            }
-        };
-        columns.iter().map(one).collect()
-    }
-
-    fn array(
-        &self,
-        block: &Block,
-        column: LogsColumn,
-        rows: impl ExactSizeIterator<Item = usize> + Clone,
-        compact: bool,
-    ) -> Result<ArrayRef, Error> {
-        let bytes = block.bytes();
-        let located = &self.located;
-        let text_builder = |rows: usize| {
-            let builder = TextBuilder::new(self.layout, rows, self.block_is_utf8);
-            if compact { builder.compact() } else { builder }
-        };
-        Ok(match column {
-            LogsColumn::Field(field) => match field.info().kind {
-                Kind::Text => {
-                    let spans = located.spans(field);
-                    let views = (self.layout == TextLayout::Views)
-                        .then(|| {
-                            let spans = rows.clone().map(|row| spans[row]);
-                            match compact {
-                                false => text::views_of_spans(spans, block.buffer(), self.block_is_utf8),
-                                true => text::copies_of_spans(spans, block.buffer(), self.block_is_utf8),
-                            }
-                        })
-                        .flatten();
-                    match views {
-                        Some(views) => views,
-                        None => {
-                            let mut builder = text_builder(rows.len());
-                            for row in rows {
-                                builder.push(borrowed(spans[row], bytes));
-                            }
-                            builder.finish(block.buffer())?
-                        }
-                    }
-                }
-                Kind::Time => {
-                    let micros = rows.map(|row| located.times[row] * 1_000_000);
-                    let values: ScalarBuffer<i64> = micros.collect();
-                    Arc::new(TimestampMicrosecondArray::new(values, None).with_timezone(UTC))
-                }
-                Kind::Status => {
-                    let spans = located.spans(field);
-                    let values = rows.map(|row| spans[row].text(bytes).and_then(number::status).map(i32::from));
-                    Arc::new(Int32Array::from_iter(values))
-                }
-                Kind::Integer => Arc::new(integers(located.spans(field), bytes, rows)),
-                Kind::YesNo => {
-                    let spans = located.spans(field);
-                    let values = rows.map(|row| spans[row].text(bytes).map(|_| true));
-                    Arc::new(BooleanArray::from_iter(values))
-                }
-            },
-            LogsColumn::ExtraFields => self.extra_fields(block, rows, text_builder(0))?,
-            LogsColumn::Ambiguous => {
-                let values: BooleanBuffer = rows.map(|row| located.ambiguous[row]).collect();
-                Arc::new(BooleanArray::new(values, None))
-            }
-            LogsColumn::ObjectKey => {
-                let (keys, operations) = (located.spans(Field::Key), located.spans(Field::Operation));
-                let mut builder = text_builder(rows.len());
-                for row in rows {
-                    let Some(text) = keys[row].text(bytes) else {
-                        builder.push(Text::Null);
-                        continue;
-                    };
-                    match key::object_key(text, operations[row].text(bytes).unwrap_or_default()) {
-                        // What has a `%` may stay as it is, too.
-                        decoded if self.omits_equal_keys && *decoded == text => builder.push(Text::Null),
-                        Cow::Borrowed(key) => builder.push(Text::Borrowed(key, keys[row].start)),
-                        Cow::Owned(key) => builder.push(Text::Made(&key)),
-                    }
-                }
-                builder.finish(block.buffer())?
-            }
-            LogsColumn::LogObject => {
-                let mut part = 0;
-                let part_of = rows.map(|row| {
-                    while located.part_ends[part] as usize <= row {
-                        part += 1;
-                    }
-                    part
-                });
-                text::names_of_parts(self.layout, block, part_of)
-            }
-        })
-    }
-
-    fn extra_fields(
-        &self,
-        block: &Block,
-        rows: impl ExactSizeIterator<Item = usize>,
-        mut builder: TextBuilder,
-    ) -> Result<ArrayRef, Error> {
-        let Located { extras, extra_ends, .. } = &self.located;
-        let mut nulls = NullBufferBuilder::new(rows.len());
-        let mut offsets = Vec::with_capacity(rows.len() + 1);
-        offsets.push(0);
-        let mut items = 0_i32;
-        for row in rows {
-            let start = if row == 0 { 0 } else { extra_ends[row - 1] as usize };
-            let of_row = &extras[start..extra_ends[row] as usize];
-            nulls.append(!of_row.is_empty());
-            for span in of_row {
-                let text = &block.bytes()[span.start as usize..span.end as usize];
-                builder.push(Text::Borrowed(text, span.start));
-                items += 1;
-            }
-            offsets.push(items);
+        let segments = self.segments();
+        let mut filled = segments.iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+        let (first, others) = (filled.next(), filled.next());
+        if others.is_none() {
+            // Nearly always: what a block holds is of one kind.
+            let segment = first.map_or(0, |(segment, _)| segment);
+            return columns.iter().map(|column| self.array(block, segment, *column, rows)).collect();
         }
-        let item = Arc::new(ArrowField::new_list_field(self.layout.data_type(), true));
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        Ok(Arc::new(ListArray::try_new(item, offsets, builder.finish(block.buffer())?, nulls.finish())?))
+        let parts = segments.iter().enumerate().map(|(segment, range)| {
+            let of_segment = rows.selected.map(|selected| {
+                let start = selected.partition_point(|row| (*row as usize) < range.start);
+                let end = selected.partition_point(|row| (*row as usize) < range.end);
+                selected[start..end].iter().map(|row| row - range.start as u32).collect::<Vec<_>>()
+            });
+            (segment, of_segment)
+        });
+        let parts: Vec<_> = parts.collect();
+        let column = |column: &usize| {
+            let arrays = parts.iter().filter(|(segment, _)| !segments[*segment].is_empty());
+            let arrays = arrays.map(|(segment, selected)| {
+                self.array(block, *segment, *column, Rows { selected: selected.as_deref(), ..rows })
+            });
+            let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+            Ok(concat(&arrays)?)
+        };
+        columns.iter().map(column).collect()
+    }
+
+    /// A column of the rows of one segment.
+    fn array(&self, block: &Block, segment: usize, column: usize, rows: Rows<'_>) -> Result<ArrayRef, Error> {
+        match rows.selected {
+            None => self.array_of(block, segment, column, rows.compact, 0..self.segments()[segment].len()),
+            Some(selected) => {
+                self.array_of(block, segment, column, rows.compact, selected.iter().map(|row| *row as usize))
+            }
+        }
+    }
+
+    fn array_of(
+        &self,
+        block: &Block,
+        segment: usize,
+        column: usize,
+        compact: bool,
+        rows: impl ExactSizeIterator<Item = usize> + Clone,
+    ) -> Result<ArrayRef, Error> {
+        let is_json = segment >= 2;
+        let buffer = self.json.as_ref().filter(|_| is_json).map_or(block.buffer(), |json| &json.text);
+        let build = Build {
+            block,
+            buffer,
+            bytes: buffer.as_slice(),
+            is_utf8: is_json || self.block_is_utf8,
+            layout: self.layout,
+            compact,
+            omits_equal_keys: self.omits_equal_keys && matches!(self.columns[column], Column::Logs(_)),
+        };
+        let json = self.json.as_ref();
+        let origin = match segment {
+            0 => self.origin.as_ref().map(|located| &located.rows),
+            2 => json.map(|json| &json.origin),
+            _ => None,
+        };
+        let cdn = match segment {
+            1 => self.cdn.as_ref().map(|located| &located.rows),
+            3 => json.map(|json| &json.cdn),
+            _ => None,
+        };
+        match (self.columns[column], origin, cdn) {
+            (Column::Logs(column), Some(located), _) => origin::array(&build, located, column, rows),
+            (Column::Cdn(column), _, Some(located)) => cdn::array(&build, located, column, rows),
+            (Column::Requests(column), Some(located), _) => {
+                requests::origin_array(&build, located, column, &self.options.requests, rows)
+            }
+            (Column::Requests(column), _, Some(located)) => {
+                requests::cdn_array(&build, located, column, &self.options.requests, rows)
+            }
+            // The first segment stands for all when there is no row at all.
+            _ => Ok(new_empty_array(self.schema.field(column).data_type())),
+        }
     }
 }
 
-#[inline]
-fn borrowed(span: Span, bytes: &[u8]) -> Text<'_> {
-    span.text(bytes).map_or(Text::Null, |text| Text::Borrowed(text, span.start))
+/// How the lines of a part are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Undecided,
+    S3,
+    Cdn,
+    Json,
 }
 
-fn integers(spans: &[Span], bytes: &[u8], mut rows: impl ExactSizeIterator<Item = usize>) -> Int64Array {
-    let count = rows.len();
-    let mut values = Vec::with_capacity(count);
-    let valid = BooleanBuffer::collect_bool(count, |_| {
-        let value = rows.next().and_then(|row| spans[row].text(bytes)).and_then(number::parse);
-        values.push(value.unwrap_or_default());
-        value.is_some()
-    });
-    let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
-    Int64Array::new(ScalarBuffer::from(values), nulls)
+impl Kind {
+    fn of(part: &Part) -> Self {
+        match part.content() {
+            Content::Undecided => Self::Undecided,
+            Content::S3 => Self::S3,
+            Content::Cdn(_) => Self::Cdn,
+            Content::Json => Self::Json,
+        }
+    }
+}
+
+/// Lines of a log of another kind than the table that is read.
+fn count_others(bytes: &[u8], counts: &mut Counts) {
+    counts.others += memchr::memchr_iter(b'\n', bytes).count() as u64;
+    counts.others += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
+}
+
+/// Records of JSON objects, and the text that they were made into.
+#[derive(Debug)]
+struct Json {
+    reader: JsonReader,
+    wanted: (Option<OriginFields>, Option<CdnFields>),
+    written: Vec<u8>,
+    text: Buffer,
+    origin: OriginRows,
+    cdn: CdnRows,
+}
+
+impl Json {
+    fn new(wanted: (Option<FieldSet>, Option<cdn_fields::FieldSet>)) -> Self {
+        Self {
+            reader: JsonReader::new(wanted.1.unwrap_or(cdn_fields::FieldSet::EMPTY)),
+            wanted: (wanted.0.map(OriginFields::new), wanted.1.map(CdnFields::new)),
+            written: Vec::new(),
+            text: Buffer::default(),
+            origin: OriginRows::default(),
+            cdn: CdnRows::default(),
+        }
+    }
+
+    fn locate(&mut self, parts: &[Part], bytes: &[u8], max_line: usize, counts: &mut Counts) {
+        let first = parts.first().map_or(0, Part::start);
+        let mut ends = parts.iter().skip(1).map(|part| part.start() - first).peekable();
+        for line in Lines::of_part(bytes) {
+            while ends.next_if(|end| *end <= line.offset).is_some() {
+                self.origin.part_ends.push(self.origin.rows as u32);
+                self.cdn.part_ends.push(self.cdn.rows as u32);
+            }
+            if line.is_blank() {
+                counts.blank_lines += 1;
+                continue;
+            }
+            let read = match line.bytes.len() > max_line {
+                true => None,
+                false => self.reader.read(line.bytes, &mut self.written).ok(),
+            };
+            match (read, &self.wanted) {
+                (None, _) => counts.rejects += 1,
+                (Some(JsonLine::Origin), (Some(wanted), _)) => {
+                    self.reader.add_origin(wanted, &mut self.origin);
+                    counts.rows += 1;
+                }
+                (Some(JsonLine::Cdn), (_, Some(wanted))) => {
+                    self.reader.add_cdn(wanted, &self.written, &mut self.cdn);
+                    counts.rows += 1;
+                }
+                (Some(_), _) => counts.others += 1,
+            }
+        }
+    }
 }
 
 /// A batch of these columns; with none, of rows that hold nothing.

@@ -1,15 +1,18 @@
 //! Lines that are no record, into record batches of the table `rejects`.
 
-use super::block::{Block, MAX_LINE, Part, kept_of_long_line};
-use super::located::Counts;
+use super::block::{Block, Part, kept_of_long_line};
+use super::content::Content;
+use super::counts::Counts;
+use super::lines::{LineReader, Outcome, Why};
+use super::options::LineOptions;
 use super::records::batch;
 use super::text::{self, Text, TextBuilder};
 use crate::error::Error;
 use crate::schema::{RejectsColumn, Table, TextLayout};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
-use s3log_parser::{FieldSet, Line, Lines, Parser, Record};
-use std::fmt::{self, Write as _};
+use s3log_parser::{FieldSet, Line};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Decodes blocks of lines into record batches of the table `rejects`, for some of its columns.
@@ -29,9 +32,10 @@ pub struct RejectsDecoder {
     columns: Vec<RejectsColumn>,
     schema: SchemaRef,
     layout: TextLayout,
-    max_line: usize,
     compact: bool,
-    parser: Parser,
+    /// Rejects of logs of which this table has no records are left out.
+    of_table: Option<Table>,
+    reader: LineReader,
     counts: Counts,
 }
 
@@ -57,17 +61,30 @@ impl RejectsDecoder {
             columns: positions.iter().map(|position| RejectsColumn::ALL[*position]).collect(),
             schema: Arc::new(Schema::new(fields)),
             layout,
-            max_line: MAX_LINE,
             compact: false,
-            parser: Parser::with_fields(FieldSet::EMPTY),
+            of_table: None,
+            reader: LineReader::new(FieldSet::EMPTY, &LineOptions::default()),
             counts: Counts::default(),
         }
     }
 
     /// Lines beyond this many bytes are rejects.
     #[must_use]
-    pub fn with_max_line(mut self, max_line: usize) -> Self {
-        self.max_line = max_line;
+    pub fn with_max_line(self, max_line: usize) -> Self {
+        self.with_options(&LineOptions::default().with_max_line(max_line))
+    }
+
+    /// How lines are understood.
+    #[must_use]
+    pub fn with_options(mut self, options: &LineOptions) -> Self {
+        self.reader = LineReader::new(FieldSet::EMPTY, options);
+        self
+    }
+
+    /// Leaves out rejects of logs of which this table has no records, as [`RecordsDecoder`](super::RecordsDecoder) does not count them.
+    #[must_use]
+    pub fn for_table(mut self, table: Table) -> Self {
+        self.of_table = Some(table);
         self
     }
 
@@ -104,45 +121,45 @@ impl RejectsDecoder {
     }
 
     fn rejects<'a>(&mut self, block: &'a Block, reasons: &mut String) -> Vec<Reject<'a>> {
-        let mut reason = |text: &dyn fmt::Display| {
+        let mut reason = |why: Why| {
             let start = reasons.len();
             // Writing into a String cannot fail.
-            let _ = write!(reasons, "{text}");
+            let _ = write!(reasons, "{why}");
             start..reasons.len()
         };
-        let max_line = self.max_line;
+        let max_line = self.reader.max_line();
         if block.too_long().is_some() {
             self.counts.rejects += 1;
             let line = Line { bytes: block.bytes(), offset: 0, number: 1 };
             let number = block.parts().first().map_or(1, Part::line_number);
-            return vec![Reject { line, part: 0, number, reason: reason(&TooLong { max_line }) }];
+            return vec![Reject { line, part: 0, number, reason: reason(Why::TooLong(max_line)) }];
         }
         let mut rejects = Vec::new();
-        let mut record = Record::default();
-        let bytes = block.bytes();
-        let mut lines = Lines::of_part(bytes);
-        let parts = block.parts();
-        let (mut part, mut before) = (0, 0);
-        while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
-            while parts.get(part + 1).is_some_and(|next| next.start() <= line.offset) {
-                (part, before) = (part + 1, line.number - 1);
-            }
-            let mut reject = |line: Line<'a>, why: &dyn fmt::Display| {
-                let number = parts[part].line_number() + (line.number - before) as u64 - 1;
-                rejects.push(Reject { line, part, number, reason: reason(why) });
-            };
-            if line.bytes.len() > max_line {
-                let kept = Line { bytes: &line.bytes[..kept_of_long_line(max_line)], ..line };
-                reject(kept, &TooLong { max_line });
+        let counts = &mut self.counts;
+        for (at, (part, bytes)) in block.part_bytes().enumerate() {
+            let is_of_others = matches!(
+                (part.content(), self.of_table),
+                (Content::S3, Some(Table::Cdn)) | (Content::Cdn(_), Some(Table::Logs))
+            );
+            if is_of_others {
                 continue;
             }
-            match parsed {
-                Ok(()) => self.counts.rows += 1,
-                Err(_) if line.is_blank() => self.counts.blank_lines += 1,
-                Err(error) => reject(line, &error.reason()),
-            }
+            self.reader.each(part, bytes, |line, outcome| match outcome {
+                Outcome::Origin(_) | Outcome::Cdn(_) | Outcome::Json(..) => counts.rows += 1,
+                Outcome::Header => counts.headers += 1,
+                Outcome::Blank => counts.blank_lines += 1,
+                Outcome::Reject(why) => {
+                    let kept = match why {
+                        Why::TooLong(_) => &line.bytes[..kept_of_long_line(max_line)],
+                        _ => line.bytes,
+                    };
+                    let number = part.line_number() + line.number as u64 - 1;
+                    let line = Line { bytes: kept, offset: part.start() + line.offset, ..line };
+                    rejects.push(Reject { line, part: at, number, reason: reason(why) });
+                }
+            });
         }
-        self.counts.rejects += rejects.len() as u64;
+        counts.rejects += rejects.len() as u64;
         rejects
     }
 
@@ -181,16 +198,5 @@ impl RejectsDecoder {
                 builder.finish(block.buffer())?
             }
         })
-    }
-}
-
-/// Why a line beyond the limit is no record.
-pub(crate) struct TooLong {
-    pub(crate) max_line: usize,
-}
-
-impl fmt::Display for TooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the line is longer than the limit of {} bytes; its beginning is kept", self.max_line)
     }
 }

@@ -5,7 +5,7 @@
 //! constructor would validate every view again. Text that is not valid is written with U+FFFD beside the block.
 
 use super::block::{Block, Part};
-use super::located::Span;
+use super::span::Span;
 use crate::schema::TextLayout;
 use arrow::array::NullBufferBuilder;
 use arrow::array::{ArrayRef, ByteView, StringArray, StringViewArray, builder::make_view};

@@ -3,7 +3,7 @@
 //! An address is text exactly as `std::net` reads it: no leading zeros, no port, no zone, no spaces. An IPv4 address
 //! that is written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address everywhere.
 
-mod networks;
+pub(super) mod networks;
 
 use super::text_function::{Row, Scratch, TextFunction};
 use super::{Documented, FunctionDoc};

@@ -17,6 +17,8 @@ mod text_function;
 mod uri;
 mod user_agent;
 
+pub use ip::networks::Networks;
+
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{DocSection, Documentation, ScalarUDF};

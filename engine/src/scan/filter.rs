@@ -3,16 +3,14 @@
 //! A predicate is split at its ANDs. Each part is a stage that decodes its own columns, for the rows that earlier stages
 //! kept. Filters that change while the query runs (those of a TopK) are asked anew for each block.
 
-use crate::decode::{Block, LogsDecoder, Rows, batch};
+use crate::decode::{Block, RecordsDecoder, Rows, batch};
 use crate::error::Error;
-use crate::schema::LogsColumn;
 use arrow::array::{Array, BooleanArray, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns, split_conjunction};
 use datafusion::physical_plan::PhysicalExpr;
-use s3log_parser::Kind;
 use std::sync::Arc;
 
 /// A predicate over the columns of a decoder.
@@ -73,7 +71,7 @@ impl Filter {
     }
 
     /// The rows of the located block that every part of the predicate is true for.
-    pub(super) fn select(&self, decoder: &LogsDecoder, block: &Block, rows: usize) -> DataFusionResult<Selected> {
+    pub(super) fn select(&self, decoder: &RecordsDecoder, block: &Block, rows: usize) -> DataFusionResult<Selected> {
         let mut selected = Selected::All;
         for stage in &self.stages {
             let left = selected.count(rows);
@@ -95,7 +93,7 @@ impl Stage {
     fn new(part: &Arc<dyn PhysicalExpr>, decoded: &SchemaRef) -> DataFusionResult<Self> {
         let columns: Vec<usize> = positions(part, decoded)?;
         let schema = Arc::new(decoded.project(&columns)?);
-        let cost = schema.fields().iter().map(|field| cost(field.name())).sum();
+        let cost = schema.fields().iter().map(|field| cost(field)).sum();
         let predicate = reassign_expr_columns(Arc::clone(part), &schema)?;
         Ok(Self { predicate, columns, schema, cost })
     }
@@ -122,15 +120,17 @@ pub(super) fn positions(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFu
 }
 
 /// What it takes to decode and compare a column, roughly: numbers, then short texts, then what must be made first.
-fn cost(column: &str) -> u32 {
-    let Some(field) = s3log_parser::Field::from_name(column) else {
-        return if column == LogsColumn::ObjectKey.name() { 8 } else { 1 };
-    };
-    match field.info().kind {
-        Kind::Time | Kind::YesNo => 1,
-        Kind::Status => 2,
-        Kind::Integer => 3,
-        Kind::Text => 4,
+fn cost(column: &Field) -> u32 {
+    match column.data_type() {
+        DataType::Timestamp(..) | DataType::Boolean => 1,
+        DataType::Int32 => 2,
+        DataType::Int64 | DataType::Float64 => 3,
+        _ => match column.name().as_str() {
+            // One value for each object.
+            "log_object" | "source" => 1,
+            "object_key" => 8,
+            _ => 4,
+        },
     }
 }
 

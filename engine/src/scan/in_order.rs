@@ -4,7 +4,7 @@
 //! for one behind it.
 
 use super::arrivals::MAX_FETCHED;
-use super::input::Input;
+use super::input::{Input, Opened};
 use super::object::Origin;
 use super::reader::Unopened;
 use crate::error::{Error, ErrorKind};
@@ -64,7 +64,7 @@ impl InOrder {
     }
 
     /// The next object; `None` at the end, or when reading is to stop.
-    pub(super) async fn next(&mut self) -> Option<(Unopened, Result<Option<Input>, Error>)> {
+    pub(super) async fn next(&mut self) -> Option<(Unopened, Result<Option<Opened>, Error>)> {
         if self.stop.load(Ordering::Relaxed) {
             return None;
         }
@@ -74,7 +74,9 @@ impl InOrder {
                 Some((unopened, opened))
             }
             // Its room is free again: of what was taken, the reader holds one object.
-            Ahead::Fetched(unopened, fetched, _room) => Some((unopened, fetched.map(Some))),
+            Ahead::Fetched(unopened, fetched, _room) => {
+                Some((unopened, fetched.map(|input| Some(Opened::whole(input)))))
+            }
         }
     }
 }

@@ -4,9 +4,11 @@
 //! `start` or behind it, up to the first that begins at `end` or behind it. The byte before a mark tells whether a line
 //! begins right there, so ranges that touch share no line and leave none out, wherever they are cut.
 
-use super::compression::{Compression, MAGIC_LEN};
+use super::head::{HEAD_LEN, Head, MAX_HEAD_LEN};
 use super::object::{ObjectVersion, Origin};
+use super::parquet::{MAX_HELD, ParquetLines, too_large};
 use super::reader::Unopened;
+use crate::decode::Content;
 use crate::error::{Error, ErrorKind};
 use crate::store::Bucket;
 use bytes::Bytes;
@@ -30,6 +32,20 @@ pub(super) const PART: u64 = 4 << 20;
 /// so many at once.
 const PARTS_AHEAD: usize = 4;
 
+/// A log object, or a range of one, ready to be read.
+pub(super) struct Opened {
+    pub(super) input: Input,
+    /// What its lines are, if more was looked at than is read.
+    pub(super) content: Content,
+}
+
+impl Opened {
+    /// From its beginning.
+    pub(super) fn whole(input: Input) -> Self {
+        Self { input, content: Content::Undecided }
+    }
+}
+
 /// Bytes of a log object, in order.
 pub(super) enum Input {
     /// A file from its current position; `left` bytes of it, or all. `expected` is the size that was listed.
@@ -44,9 +60,9 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// Opens an object, or a range of it; `None` when the range holds no line, or when the object is compressed and the range
-    /// is not its first: that one reads all of it.
-    pub(super) async fn open(unopened: &Unopened) -> Result<Option<Self>, Error> {
+    /// Opens an object, or a range of it; `None` when the range holds no line, or when the object can only be read as a whole and
+    /// the range is not its first: that one reads all of it.
+    pub(super) async fn open(unopened: &Unopened) -> Result<Option<Opened>, Error> {
         let Unopened { object, size, range } = unopened;
         match object.origin() {
             Origin::File(path) => Self::file(path, range.clone(), *size, object.pinned()),
@@ -56,7 +72,7 @@ impl Input {
                 Self::bucket(bucket, key, range.clone(), *size, e_tag).await
             }
             Origin::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
-            Origin::Stdin(_) => Ok(Some(Self::Stdin(tokio::io::stdin()))),
+            Origin::Stdin(_) => Ok(Some(Opened::whole(Self::Stdin(tokio::io::stdin())))),
         }
     }
 
@@ -65,7 +81,7 @@ impl Input {
         range: Option<Range<u64>>,
         expected: u64,
         pinned: Option<&ObjectVersion>,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<Opened>, Error> {
         let mut file = File::open(path).map_err(cannot_read)?;
         let metadata = file.metadata().map_err(cannot_read)?;
         if metadata.is_dir() {
@@ -74,17 +90,19 @@ impl Input {
         if let Some(version) = pinned {
             let modified = version.modified;
             check_version(&metadata, expected, modified)?;
-            return Ok(Some(Self::File { file, left: None, seen: 0, expected, pinned: Some(modified) }));
+            let whole = Self::File { file, left: None, seen: 0, expected, pinned: Some(modified) };
+            return Ok(Some(Opened::whole(whole)));
         }
-        let Some(range) = range.filter(|range| *range != (0..expected)) else {
-            return Ok(Some(Self::File { file, left: None, seen: 0, expected, pinned: None }));
+        let whole = |file| Opened::whole(Self::File { file, left: None, seen: 0, expected, pinned: None });
+        let Some(range) = range.filter(|range| *range != (0..expected)) else { return Ok(Some(whole(file))) };
+        let content = match head_of_file(&mut file).map_err(cannot_read)? {
+            Head::Lines(content) => content,
+            Head::Whole if range.start > 0 => return Ok(None),
+            Head::Whole => {
+                file.rewind().map_err(cannot_read)?;
+                return Ok(Some(whole(file)));
+            }
         };
-        let mut magic = [0; MAGIC_LEN];
-        let len = read_up_to(&mut file, &mut magic).map_err(cannot_read)?;
-        if Compression::of(&magic[..len]).is_some() {
-            file.rewind().map_err(cannot_read)?;
-            return Ok((range.start == 0).then_some(Self::File { file, left: None, seen: 0, expected, pinned: None }));
-        }
         let to_the_end = range.end >= expected;
         let limit = if to_the_end { u64::MAX } else { range.end };
         let Some(start) = line_start_in_file(&mut file, range.start, limit).map_err(cannot_read)? else {
@@ -97,7 +115,9 @@ impl Input {
         };
         file.seek(SeekFrom::Start(start)).map_err(cannot_read)?;
         let left = end.map(|end| end - start);
-        Ok(Some(Self::File { file, left, seen: start, expected, pinned: None }))
+        // What begins with the object is told by its lines as they come, garbage in front of them, too.
+        let content = if start == 0 { Content::Undecided } else { content };
+        Ok(Some(Opened { input: Self::File { file, left, seen: start, expected, pinned: None }, content }))
     }
 
     async fn store(
@@ -105,16 +125,16 @@ impl Input {
         location: &StorePath,
         range: Option<Range<u64>>,
         size: u64,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<Opened>, Error> {
         let mut options = GetOptions::default();
-        match lines_of_range(store, location, range, size).await.map_err(cannot_fetch)? {
-            Some(whole) if whole == (0..size) => {}
-            Some(part) => options.range = Some(GetRange::Bounded(part)),
-            None => return Ok(None),
+        let lines = lines_of_range(store, location, range, size).await.map_err(cannot_fetch)?;
+        let Some((lines, content)) = lines else { return Ok(None) };
+        if lines != (0..size) {
+            options.range = Some(GetRange::Bounded(lines));
         }
         let result = store.get_opts(location, options).await.map_err(cannot_fetch)?;
         let wanted = result.range.clone();
-        Ok(Some(match result.payload {
+        let input = match result.payload {
             GetResultPayload::File(mut file, _) => {
                 file.seek(SeekFrom::Start(wanted.start)).map_err(cannot_read)?;
                 let left = Some(wanted.end - wanted.start);
@@ -123,7 +143,8 @@ impl Input {
             GetResultPayload::Stream(stream) => {
                 Self::Stream { stream: stream.map_err(cannot_fetch).boxed(), chunk: Bytes::new(), start: wanted.start }
             }
-        }))
+        };
+        Ok(Some(Opened { input, content }))
     }
 
     /// An object of a bucket, which is fetched in parts: each is whole before it is used, and sent for again if it is not.
@@ -133,9 +154,10 @@ impl Input {
         range: Option<Range<u64>>,
         size: u64,
         e_tag: Option<String>,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<Opened>, Error> {
         let lines = lines_of_range(&bucket.store(), key, range, size).await;
-        let Some(lines) = lines.map_err(|error| bucket.explain_get(key, error))? else { return Ok(None) };
+        let lines = lines.map_err(|error| bucket.explain_get(key, error))?;
+        let Some((lines, content)) = lines else { return Ok(None) };
         let (start, end) = (lines.start, lines.end);
         let (bucket, key) = (Arc::clone(bucket), key.clone());
         let parts = lines.step_by(PART as usize).map(move |from| {
@@ -144,7 +166,7 @@ impl Input {
             async move { bucket.get_part(&key, part, e_tag.as_deref()).await }
         });
         let stream = futures::stream::iter(parts).buffered(PARTS_AHEAD).boxed();
-        Ok(Some(Self::Stream { stream, chunk: Bytes::new(), start }))
+        Ok(Some(Opened { input: Self::Stream { stream, chunk: Bytes::new(), start }, content }))
     }
 
     /// Whether bytes come when somebody types them, and are wanted at once.
@@ -161,10 +183,45 @@ impl Input {
         }
     }
 
+    /// Whether a file that must not be written meanwhile was not.
+    pub(super) fn check_unchanged(&self) -> Result<(), Error> {
+        match self {
+            Self::File { file, expected, pinned: Some(modified), .. } => {
+                check_version(&file.metadata().map_err(cannot_read)?, *expected, *modified)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The rows of the Parquet file that this is, of which the first bytes were read already. A file on a disk is read where it is,
+    /// any other is taken into memory.
+    pub(super) async fn parquet(&mut self, head: Vec<u8>, read: &mut u64) -> Result<ParquetLines, Error> {
+        if let Self::File { file, expected, .. } = self {
+            *read = (*read).max(*expected);
+            return ParquetLines::of_file(file.try_clone().map_err(cannot_read)?);
+        }
+        let mut bytes = head;
+        let mut len = bytes.len();
+        loop {
+            if len > MAX_HELD {
+                return Err(too_large());
+            }
+            bytes.resize((len.max(SEEK_CHUNK as usize) * 2).min(MAX_HELD + SEEK_CHUNK as usize), 0);
+            let more = self.read(&mut bytes[len..]).await?;
+            *read += more as u64;
+            len += more;
+            if more == 0 {
+                break;
+            }
+        }
+        bytes.truncate(len);
+        ParquetLines::of_bytes(bytes.into())
+    }
+
     /// Reads some bytes; 0 at the end. The buffer is not empty.
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         match self {
-            Self::File { file, left, seen, expected, pinned } => {
+            Self::File { file, left, seen, expected, .. } => {
                 let room =
                     left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
                 if room == 0 {
@@ -182,8 +239,8 @@ impl Input {
                     )
                     .with_hint("run again when nothing writes to it"));
                 }
-                if let (0, Some(modified)) = (len, *pinned) {
-                    check_version(&file.metadata().map_err(cannot_read)?, *expected, modified)?;
+                if len == 0 {
+                    self.check_unchanged()?;
                 }
                 Ok(len)
             }
@@ -265,23 +322,48 @@ fn line_start_in_file(file: &mut File, mark: u64, limit: u64) -> std::io::Result
     Ok(None)
 }
 
-/// Which bytes hold the lines that begin in a range: all of a compressed object for its first range, none for the others.
+/// What the first bytes of a file tell.
+pub(crate) fn head_of_file(file: &mut File) -> std::io::Result<Head> {
+    let mut bytes = vec![0; HEAD_LEN as usize];
+    let len = read_up_to(file, &mut bytes)?;
+    if let Some(head) = Head::of(&bytes[..len], len < bytes.len()) {
+        return Ok(head);
+    }
+    bytes.resize(MAX_HEAD_LEN as usize, 0);
+    let len = len + read_up_to(file, &mut bytes[len..])?;
+    Ok(Head::of(&bytes[..len], true).unwrap_or(Head::Whole))
+}
+
+async fn head_in_store(store: &Arc<dyn ObjectStore>, location: &StorePath, size: u64) -> object_store::Result<Head> {
+    for len in [HEAD_LEN, MAX_HEAD_LEN] {
+        let bytes = store.get_range(location, 0..size.min(len)).await?;
+        if let Some(head) = Head::of(&bytes, size <= len) {
+            return Ok(head);
+        }
+    }
+    Ok(Head::Whole)
+}
+
+/// Which bytes hold the lines that begin in a range, and what they are: all of an object that can only be read as a whole for its
+/// first range, none for the others.
 async fn lines_of_range(
     store: &Arc<dyn ObjectStore>,
     location: &StorePath,
     range: Option<Range<u64>>,
     size: u64,
-) -> object_store::Result<Option<Range<u64>>> {
-    let Some(range) = range.filter(|range| *range != (0..size)) else { return Ok(Some(0..size)) };
-    let magic = store.get_range(location, 0..size.min(MAGIC_LEN as u64)).await?;
-    if Compression::of(&magic).is_some() {
-        return Ok((range.start == 0).then_some(0..size));
-    }
+) -> object_store::Result<Option<(Range<u64>, Content)>> {
+    let whole = (0..size, Content::Undecided);
+    let Some(range) = range.filter(|range| *range != (0..size)) else { return Ok(Some(whole)) };
+    let content = match head_in_store(store, location, size).await? {
+        Head::Whole => return Ok((range.start == 0).then_some(whole)),
+        Head::Lines(content) => content,
+    };
     let Some(start) = line_start_in_store(store, location, range.start, range.end, size).await? else {
         return Ok(None);
     };
     let end = line_start_in_store(store, location, range.end, u64::MAX, size).await?;
-    Ok(Some(start..end.unwrap_or(size)))
+    let content = if start == 0 { Content::Undecided } else { content };
+    Ok(Some((start..end.unwrap_or(size), content)))
 }
 
 async fn line_start_in_store(

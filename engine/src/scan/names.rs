@@ -9,13 +9,17 @@
 //! - Scality: the time of the earliest record.
 //! - Ceph: when the object was begun, in the time zone of the gateway.
 //!
+//! - CloudFront: the hour in which the requests occurred, even where delivery took a day. Records are stamped when a response was
+//!   finished, so an hour to either side is allowed for.
+//!
 //! A name of any other form says nothing, and its object is always read.
 
 use super::times::Times;
-use s3log_parser::LogObjectKey;
+use s3log_parser::{CdnObjectKey, LogObjectKey};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
 
 /// Clocks differ, and a record is written when its request ends: records may be this much younger than the time of
 /// delivery, in seconds.
@@ -111,6 +115,37 @@ impl NameRules {
         }
     }
 
+    /// What the name of a CDN log object says of its records.
+    pub(crate) fn cdn_bounds(self, key: &CdnObjectKey<'_>) -> Bounds {
+        if !self.knows_cdn(key) {
+            return Bounds::OPEN;
+        }
+        Bounds { from: micros(key.seconds() - HOUR), to: end_of(key.seconds() + 2 * HOUR) }
+    }
+
+    /// Whether the name of a CDN log object says anything.
+    pub(crate) fn knows_cdn(self, key: &CdnObjectKey<'_>) -> bool {
+        match self.layout {
+            Layout::None => false,
+            Layout::Auto => key.is_of_aws(),
+            _ => true,
+        }
+    }
+
+    /// Behind which name the next CDN log object can stand that is worth reading, when this one is not.
+    pub(crate) fn beyond_cdn(self, key: &CdnObjectKey<'_>, wanted: &Times) -> Option<String> {
+        if self.cdn_bounds(key).meet(wanted) {
+            return None;
+        }
+        let end = key.end_of_year()?;
+        let first = wanted.first().div_euclid(SECOND).saturating_sub(2 * HOUR);
+        if wanted.first() > i64::MIN && key.seconds() < first {
+            return Some(key.beginning_at(first)?.min(end));
+        }
+        let last = wanted.end().div_euclid(SECOND).saturating_add(HOUR);
+        (wanted.end() < i64::MAX && key.seconds() > last).then_some(end)
+    }
+
     /// Whether the form of a name says anything.
     pub(crate) fn knows(self, key: &LogObjectKey<'_>) -> bool {
         self.layout != Layout::Auto || key.is_of_aws()
@@ -174,7 +209,10 @@ fn end_of(seconds: i64) -> i64 {
 
 /// The bounds of an object by its name alone, whatever its neighbours are called.
 pub(crate) fn bounds_of(rules: NameRules, name: &str) -> Bounds {
-    LogObjectKey::parse(name).map_or(Bounds::OPEN, |key| rules.bounds(&key))
+    match LogObjectKey::parse(name) {
+        Some(key) => rules.bounds(&key),
+        None => CdnObjectKey::parse(name).map_or(Bounds::OPEN, |key| rules.cdn_bounds(&key)),
+    }
 }
 
 #[cfg(test)]
@@ -237,6 +275,29 @@ mod tests {
         let ceph = "logs/2026-01-15-10-22-41-O3L1K9XUQPD4AZ0B";
         assert!(meets(Layout::Auto, None, ceph, "2027-01-01 00:00:00", ""));
         assert!(!meets(Layout::Flat, None, ceph, "2027-01-01 00:00:00", ""));
+    }
+
+    #[test]
+    fn an_hour_of_a_cdn_bounds_both_ends() {
+        let name = "cdn/EMLARXS9EXAMPLE.2026-01-15-10.RT4KCN4SGK9.gz";
+        for layout in [Layout::Auto, Layout::Flat] {
+            assert!(meets(layout, None, name, "2026-01-15 11:59:59", ""));
+            assert!(!meets(layout, None, name, "2026-01-15 12:00:00", ""));
+            assert!(meets(layout, None, name, "", "2026-01-15 09:00:01"));
+            assert!(!meets(layout, None, name, "", "2026-01-15 09:00:00"));
+        }
+        let other = "cdn/static.2026-01-15-10.abcdef01";
+        assert!(meets(Layout::Auto, None, other, "2027-01-01 00:00:00", ""), "no id of CloudFront");
+        assert!(!meets(Layout::Flat, None, other, "2027-01-01 00:00:00", ""));
+        assert!(meets(Layout::None, None, name, "2027-01-01 00:00:00", ""));
+        let beyond = |since, until| {
+            let key = CdnObjectKey::parse(name).unwrap();
+            NameRules::default().beyond_cdn(&key, &wanted(since, until))
+        };
+        assert_eq!(beyond("2026-01-15 10:30:00", ""), None);
+        assert_eq!(beyond("2026-03-01 12:30:00", "").as_deref(), Some("cdn/EMLARXS9EXAMPLE.2026-03-01-10"));
+        assert!(beyond("2027-03-01 12:30:00", "").is_some_and(|name| name.starts_with("cdn/EMLARXS9EXAMPLE.2026-")));
+        assert!(beyond("", "2025-03-01 12:30:00").is_some_and(|name| name.starts_with("cdn/EMLARXS9EXAMPLE.2026-")));
     }
 
     #[test]

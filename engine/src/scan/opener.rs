@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::reader::{Event, Reader, Unopened};
 use super::source::{OnUnreadable, ScanOptions, possible_times};
 use super::times::Times;
-use crate::decode::{Block, BufferPool, Counts, LineBlocks, LogsDecoder, RejectsDecoder, batch};
+use crate::decode::{Block, BufferPool, Counts, LineBlocks, RecordsDecoder, RejectsDecoder, batch};
 use crate::error::Error;
 use crate::schema::{LogsColumn, RejectsColumn, Table, TextLayout};
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
@@ -73,7 +73,7 @@ impl FileOpener for LogOpener {
             None => (None, None),
         };
         let decoding = Decoding::new(self, predicate.as_ref())?;
-        let mut blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.options.max_line);
+        let mut blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.options.lines.max_line());
         // Only rejects say where they stand.
         if self.table != Table::Rejects {
             blocks = blocks.without_line_numbers();
@@ -212,8 +212,18 @@ impl Batches {
 
 /// From a block to a batch of the wanted columns and rows.
 enum Decoding {
-    Logs { decoder: Box<LogsDecoder>, filter: Option<Filter>, output: Vec<usize>, schema: SchemaRef, compact: bool },
-    Rejects { decoder: Box<RejectsDecoder>, filter: Option<Arc<dyn PhysicalExpr>>, output: Vec<usize> },
+    Records {
+        decoder: Box<RecordsDecoder>,
+        filter: Option<Filter>,
+        output: Vec<usize>,
+        schema: SchemaRef,
+        compact: bool,
+    },
+    Rejects {
+        decoder: Box<RejectsDecoder>,
+        filter: Option<Arc<dyn PhysicalExpr>>,
+        output: Vec<usize>,
+    },
 }
 
 impl Decoding {
@@ -230,16 +240,16 @@ impl Decoding {
         let output: Vec<usize> = columns.iter().enumerate().filter_map(is_output).collect();
         let decoded: SchemaRef = Arc::new(all.project(&columns)?);
         let schema: SchemaRef = Arc::new(decoded.project(&output)?);
-        let max_line = opener.options.max_line;
         Ok(match opener.table {
-            Table::Logs => {
-                let decoder = LogsDecoder::new(&columns, opener.layout).with_max_line(max_line);
+            Table::Logs | Table::Cdn | Table::Requests => {
+                let decoder =
+                    RecordsDecoder::new(opener.table, &columns, opener.layout).with_options(&opener.options.lines);
                 let filter = predicate.map(|predicate| Filter::new(predicate, &decoded)).transpose()?;
-                Self::Logs { decoder: Box::new(decoder), filter, output, schema, compact: opener.compact }
+                Self::Records { decoder: Box::new(decoder), filter, output, schema, compact: opener.compact }
             }
             Table::Rejects => {
                 let decoder = RejectsDecoder::new(&columns, opener.layout);
-                let decoder = decoder.with_max_line(max_line).with_compact(opener.compact);
+                let decoder = decoder.with_options(&opener.options.lines).with_compact(opener.compact);
                 let filter =
                     predicate.map(|predicate| reassign_expr_columns(Arc::clone(predicate), &decoded)).transpose()?;
                 Self::Rejects { decoder: Box::new(decoder), filter, output }
@@ -249,14 +259,14 @@ impl Decoding {
 
     fn filters(&self) -> bool {
         match self {
-            Self::Logs { filter, .. } => filter.is_some(),
+            Self::Records { filter, .. } => filter.is_some(),
             Self::Rejects { filter, .. } => filter.is_some(),
         }
     }
 
     fn decode(&mut self, block: &Block) -> DataFusionResult<(RecordBatch, Counts)> {
         match self {
-            Self::Logs { decoder, filter, output, schema, compact } => {
+            Self::Records { decoder, filter, output, schema, compact } => {
                 let before = decoder.counts();
                 let rows = decoder.locate(block);
                 let counts = decoder.counts() - before;

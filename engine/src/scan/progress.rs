@@ -17,6 +17,7 @@ pub struct Progress {
     rows: AtomicU64,
     rejects: AtomicU64,
     blank_lines: AtomicU64,
+    others: AtomicU64,
     pruned: AtomicU64,
     archived: AtomicU64,
     names_unused: AtomicBool,
@@ -63,6 +64,8 @@ pub struct ProgressSnapshot {
     pub rejects: u64,
     /// Lines of nothing but spaces, tabs and carriage returns.
     pub blank_lines: u64,
+    /// Lines of logs of another kind than the table that was read.
+    pub others: u64,
     /// Log objects that were listed, and not read because their names say that they hold no record of the wanted times.
     /// Objects that were not even listed are not among them.
     pub pruned: u64,
@@ -82,6 +85,7 @@ impl Progress {
             rows: self.rows.load(Relaxed),
             rejects: self.rejects.load(Relaxed),
             blank_lines: self.blank_lines.load(Relaxed),
+            others: self.others.load(Relaxed),
             pruned: self.pruned.load(Relaxed),
             archived: self.archived.load(Relaxed),
         }
@@ -112,6 +116,7 @@ impl Progress {
         self.rows.fetch_add(counts.rows, Relaxed);
         self.rejects.fetch_add(counts.rejects, Relaxed);
         self.blank_lines.fetch_add(counts.blank_lines, Relaxed);
+        self.others.fetch_add(counts.others, Relaxed);
     }
 
     pub(crate) fn object_done(&self) {

@@ -6,8 +6,9 @@
 use super::arrivals::{Arrival, Arrivals, ListError};
 use super::compression::{Compression, Decompressor, MAGIC_LEN};
 use super::in_order::InOrder;
-use super::input::Input;
+use super::input::{Input, Opened};
 use super::object::LogObject;
+use super::parquet::{ParquetLines, is_parquet};
 use crate::decode::{Block, LineBlocks};
 use crate::error::{Error, ErrorKind};
 use std::collections::VecDeque;
@@ -77,6 +78,7 @@ enum Stage {
         input: Vec<u8>,
         pending: Range<usize>,
     },
+    Parquet(Box<ParquetLines>),
 }
 
 impl Reader {
@@ -128,9 +130,9 @@ impl Reader {
                     Next::End => return self.blocks.finish().map(Event::Block),
                 };
                 match opened {
-                    Ok(Some(input)) => {
+                    Ok(Some(Opened { input, content })) => {
                         let name = Arc::clone(unopened.object.name());
-                        let too_long = self.blocks.begin_object(name, input.start());
+                        let too_long = self.blocks.begin_object_of(name, input.start(), content);
                         self.current = Some(Current { unopened, input, stage: Stage::Start, gave: false });
                         if let Some(block) = too_long {
                             return Some(Event::Block(block));
@@ -167,7 +169,7 @@ impl Reader {
 /// What a queue comes to.
 enum Next {
     /// An object, and its bytes.
-    Object(Unopened, Result<Option<Input>, Error>),
+    Object(Unopened, Result<Option<Opened>, Error>),
     /// Something else that happened.
     Event(Event),
     /// Nothing more.
@@ -201,7 +203,9 @@ impl Reader {
         match arrival {
             None => Next::End,
             // Its room is free again: of what was taken, each reader holds one object.
-            Some(Arrival::Fetched { unopened, bytes, .. }) => Next::Object(unopened, Ok(Some(Input::Fetched(bytes)))),
+            Some(Arrival::Fetched { unopened, bytes, .. }) => {
+                Next::Object(unopened, Ok(Some(Opened::whole(Input::Fetched(bytes)))))
+            }
             Some(Arrival::Big(unopened)) => {
                 let opened = Input::open(&unopened).await;
                 Next::Object(unopened, opened)
@@ -231,6 +235,15 @@ impl Current {
                 blocks.advance(len);
                 self.gave |= len > 0;
                 *read += len as u64;
+                Ok(len > 0)
+            }
+            Stage::Parquet(lines) => {
+                let len = lines.read(blocks.space())?;
+                blocks.advance(len);
+                self.gave |= len > 0;
+                if len == 0 {
+                    self.input.check_unchanged()?;
+                }
                 Ok(len > 0)
             }
             Stage::Compressed { decompressor, input, pending } => {
@@ -263,6 +276,11 @@ impl Current {
             }
         }
         *read += len as u64;
+        if is_parquet(&space[..len]) {
+            let head = space[..len].to_vec();
+            self.stage = Stage::Parquet(Box::new(self.input.parquet(head, read).await?));
+            return Ok(true);
+        }
         match Compression::of(&space[..len]) {
             None => {
                 blocks.advance(len);

@@ -7,7 +7,7 @@ use super::object::is_planned;
 use super::opener::{LogOpener, Metrics, needs_whole_objects};
 use super::progress::Progress;
 use super::times::Times;
-use crate::decode::{BLOCK_SIZE, BufferPool, MAX_LINE};
+use crate::decode::{BLOCK_SIZE, BufferPool, LineOptions};
 use crate::error::Error;
 use crate::schema::{Table, TextLayout};
 use arrow::datatypes::SchemaRef;
@@ -42,7 +42,7 @@ pub enum OnUnreadable {
 /// What scans need to know beside the plan.
 #[derive(Clone, Debug)]
 pub struct ScanOptions {
-    pub(crate) max_line: usize,
+    pub(crate) lines: LineOptions,
     pub(crate) on_unreadable: OnUnreadable,
     pub(crate) progress: Option<Arc<Progress>>,
     pub(crate) names: NameRules,
@@ -55,7 +55,7 @@ pub struct ScanOptions {
 impl Default for ScanOptions {
     fn default() -> Self {
         Self {
-            max_line: MAX_LINE,
+            lines: LineOptions::default(),
             on_unreadable: OnUnreadable::Fail,
             progress: None,
             names: NameRules::default(),
@@ -66,10 +66,10 @@ impl Default for ScanOptions {
 }
 
 impl ScanOptions {
-    /// Lines beyond this many bytes are rejects of which only the beginning is kept.
+    /// How lines are understood.
     #[must_use]
-    pub fn with_max_line(mut self, max_line: usize) -> Self {
-        self.max_line = max_line.max(1);
+    pub fn with_lines(mut self, lines: LineOptions) -> Self {
+        self.lines = lines;
         self
     }
 
@@ -221,8 +221,8 @@ impl S3LogSource {
 
 /// Rejects have no time of their own; for them the times of objects count.
 pub(super) fn possible_times(table: Table, predicate: Option<&Arc<dyn PhysicalExpr>>, options: &ScanOptions) -> Times {
-    match (predicate, table) {
-        (Some(predicate), Table::Logs) => Times::of(predicate).and(&options.times),
+    match predicate {
+        Some(predicate) if table.has_time() => Times::of(predicate).and(&options.times),
         _ => options.times.clone(),
     }
 }

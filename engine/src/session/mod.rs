@@ -1,21 +1,25 @@
 //! A DataFusion session with everything of this crate in it.
 
-use crate::dataset::{Converted, DatasetTable, Snapshot};
+use crate::dataset::{Converted, DatasetRequests, DatasetTable, Snapshot};
+use crate::decode::LineOptions;
 use crate::error::Error;
 use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions, SourceCounts};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
 use crate::store::{Location, Registry, StoreOptions, Stores};
-use crate::table::{Listing, LogTable, LogTableFactory, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable};
+use crate::table::{
+    Listing, LogTable, LogTableFactory, RefusedTable, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable,
+};
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// How a session is set up.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +27,7 @@ pub struct SessionOptions {
     memory_limit: Option<usize>,
     threads: Option<usize>,
     times: TimeRange,
-    max_line: Option<usize>,
+    lines: LineOptions,
     layout: TextLayout,
     names: NameRules,
     stores: StoreOptions,
@@ -66,10 +70,10 @@ impl SessionOptions {
         self
     }
 
-    /// Longer lines are rejects of which only the beginning is kept.
+    /// How lines are understood.
     #[must_use]
-    pub fn with_max_line_bytes(mut self, bytes: usize) -> Self {
-        self.max_line = Some(bytes);
+    pub fn with_lines(mut self, lines: LineOptions) -> Self {
+        self.lines = lines;
         self
     }
 
@@ -102,8 +106,8 @@ impl SessionOptions {
     }
 }
 
-/// A DataFusion session over log objects: tables `logs` and `rejects`, the functions of this crate,
-/// `CREATE EXTERNAL TABLE … STORED AS S3LOG` and the table function `s3log('…')`.
+/// A DataFusion session over log objects: tables `logs`, `cdn`, `requests` and `rejects`, the view `visitor_requests`, the functions of
+/// this crate, `CREATE EXTERNAL TABLE … STORED AS S3LOG` and the table function `s3log('…')`.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -121,11 +125,10 @@ impl SessionOptions {
 /// ```
 pub struct Session {
     context: SessionContext,
-    listing: Arc<Listing>,
+    /// Log objects of which rows of each table are made.
+    raw: HashMap<Table, Raw>,
     /// Sources that are datasets.
     datasets: Vec<Snapshot>,
-    /// Log objects that they have, if there are any datasets.
-    converted: Option<Converted>,
     /// Sources that are none, local ones by their absolute paths.
     origins: Vec<String>,
     progress: Arc<Progress>,
@@ -133,17 +136,41 @@ pub struct Session {
     options: SessionOptions,
 }
 
+/// Log objects of which the rows of a table are made.
+#[derive(Clone, Debug, Default)]
+struct Raw {
+    listing: Arc<Listing>,
+    /// Those in buckets that are left out, because a dataset has their rows.
+    converted: Option<Converted>,
+}
+
+impl Raw {
+    /// All of these but those whose rows of this table a dataset has. A dataset holds one table: of log objects of several kinds
+    /// it has some records, and the others are nowhere else.
+    async fn of(table: Table, listing: &Arc<Listing>, datasets: &[Snapshot]) -> Result<Self, Error> {
+        let has_rows = |dataset: &&Snapshot| dataset.table == table || table == Table::Rejects;
+        let datasets: Vec<_> = datasets.iter().filter(has_rows).collect();
+        if datasets.is_empty() || listing.is_empty() {
+            return Ok(Self { listing: Arc::clone(listing), converted: None });
+        }
+        let converted = Converted::of(datasets);
+        let mut listing = Listing::clone(listing);
+        listing.leave_out(&converted).await?;
+        Ok(Self { listing: Arc::new(listing), converted: Some(converted) })
+    }
+}
+
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("objects", &self.listing.object_count()).finish_non_exhaustive()
+        f.debug_struct("Session").field("objects", &self.object_count()).finish_non_exhaustive()
     }
 }
 
 impl Session {
     /// Lists the sources and sets the session up. Reads no log object yet, and lists no bucket: that is done when a query reads
     /// them. A bucket is asked once, whether it is a dataset that [`crate::convert`] made: then its table is the files that its
-    /// ledger names, and log objects of other sources that it was made of are left out. Without sources there are no tables
-    /// `logs` and `rejects`, but everything else.
+    /// ledger names, and log objects of other sources that it was made of are left out. Without sources there are no tables,
+    /// but everything else.
     ///
     /// Log objects that cannot be read do not stop a query of this session: [`Progress::unreadable`] names them.
     ///
@@ -163,26 +190,27 @@ impl Session {
         let origins = raw.iter().map(|source| absolute(source)).collect();
         // Directories of many files take a while: not on the threads that run queries.
         let listed = tokio::task::spawn_blocking(move || Listing::of(&raw)).await;
-        let mut listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
+        let listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
         let progress = Arc::new(Progress::default());
         if let (true, true, Some((name, why))) = (datasets.is_empty(), listing.is_empty(), listing.unreadable.first()) {
             return Err(Error::new(why.kind(), why.to_string()).in_object(name));
         }
         listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
         let has_logs = !listing.is_empty();
-        let converted = (!datasets.is_empty()).then(|| Converted::of(&datasets));
-        if let (true, Some(converted)) = (has_logs, &converted) {
-            listing.leave_out(converted).await?;
+        let listing = Arc::new(listing);
+        let mut raw = HashMap::new();
+        for table in Table::ALL {
+            raw.insert(table, Raw::of(table, &listing, &datasets).await?);
         }
         let scan = options.scan_options(&progress);
         let context = context(&options, &scan, &stores).map_err(set_up)?;
-        let listing = Arc::new(listing);
-        let session = Self { context, listing, datasets, converted, origins, progress, stores, options };
+        let session = Self { context, raw, datasets, origins, progress, stores, options };
         if has_logs || !session.datasets.is_empty() {
             for table in Table::ALL {
                 let provider = session.table(table).await?;
                 session.context.register_table(table.name(), provider).map_err(set_up)?;
             }
+            session.context.sql(VISITOR_REQUESTS).await.map_err(set_up)?;
         }
         Ok(session)
     }
@@ -193,9 +221,17 @@ impl Session {
         let mut parts: Vec<Arc<dyn TableProvider>> = Vec::new();
         for dataset in &self.datasets {
             match table {
-                Table::Logs => {
-                    let records = DatasetTable::of_records(&dataset.place, &dataset.state, layout)?;
-                    parts.push(Arc::new(records.with_times(self.options.times)));
+                Table::Logs | Table::Cdn | Table::Requests => {
+                    let is_made = table == Table::Requests && dataset.table != table;
+                    if dataset.table != table && !is_made {
+                        continue;
+                    }
+                    let records = DatasetTable::of_records(dataset.table, &dataset.place, &dataset.state, layout)?;
+                    let records = records.with_times(self.options.times);
+                    parts.push(match is_made {
+                        true => Arc::new(DatasetRequests::new(records, layout, self.options.lines.clone())),
+                        false => Arc::new(records),
+                    });
                 }
                 Table::Rejects => {
                     for (place, files) in dataset.rejects(&self.stores).await? {
@@ -204,7 +240,29 @@ impl Session {
                 }
             }
         }
-        if !self.listing.is_empty() || parts.is_empty() {
+        let listing = self.listing(table);
+        let is_of_others = |dataset: &Snapshot| table == Table::Requests && dataset.table != table;
+        if !listing.is_empty() && self.datasets.iter().any(is_of_others) {
+            return Ok(Arc::new(RefusedTable::new(
+                table.schema(layout),
+                "`requests` cannot be made of a dataset of `logs` or `cdn` and of log objects together: which records of an \
+                 object are in the dataset depends on their kind"
+                    .to_owned(),
+                "convert with --table requests, or ask the datasets alone",
+            )));
+        }
+        let of_requests = self.datasets.iter().filter(|dataset| dataset.table == Table::Requests).count();
+        if table == Table::Requests && of_requests > 0 && of_requests < self.datasets.len() {
+            let message = "`requests` cannot be made of a dataset of `requests` and of others together: the same records may be in both";
+            return Ok(Arc::new(RefusedTable::new(table.schema(layout), message.to_owned(), "ask one of them alone")));
+        }
+        if listing.is_empty() && parts.is_empty() && table != Table::Rejects && !self.datasets.is_empty() {
+            let held = self.datasets.iter().map(|dataset| dataset.table.name()).collect::<Vec<_>>().join("` and `");
+            let message = format!("there is no `{}` here: the dataset holds `{held}`", table.name());
+            let hint = "`requests` is made of datasets of `logs`, of `cdn` and of `requests`";
+            return Ok(Arc::new(RefusedTable::new(table.schema(layout), message, hint)));
+        }
+        if !listing.is_empty() || parts.is_empty() {
             parts.push(Arc::new(self.log_table(table)));
         }
         Ok(match (parts.pop(), parts.is_empty()) {
@@ -215,11 +273,17 @@ impl Session {
 
     /// A table over its log objects.
     pub(crate) fn log_table(&self, table: Table) -> LogTable {
-        LogTable::new(table, Arc::clone(&self.listing), self.options.layout)
+        let Raw { listing, converted } = self.raw.get(&table).cloned().unwrap_or_default();
+        LogTable::new(table, listing, self.options.layout)
             .with_times(self.options.times)
             .with_options(self.options.scan_options(&self.progress))
             .with_stores(Arc::clone(&self.stores))
-            .without(self.converted.clone())
+            .without(converted)
+    }
+
+    fn listing(&self, table: Table) -> &Listing {
+        static NONE: LazyLock<Listing> = LazyLock::new(Listing::default);
+        self.raw.get(&table).map_or(&NONE, |raw| &*raw.listing)
     }
 
     /// The names of the sources that are datasets.
@@ -259,19 +323,19 @@ impl Session {
     /// The sources that are buckets.
     #[must_use]
     pub fn locations(&self) -> &[Location] {
-        self.listing.locations()
+        self.listing(Table::Logs).locations()
     }
 
     /// How many log objects the sources hold outside of buckets.
     #[must_use]
     pub fn object_count(&self) -> usize {
-        self.listing.object_count()
+        self.listing(Table::Logs).object_count()
     }
 
     /// Their bytes, as stored.
     #[must_use]
     pub fn byte_count(&self) -> u64 {
-        self.listing.byte_count()
+        self.listing(Table::Logs).byte_count()
     }
 
     /// What there is to read outside of buckets: files that names do not leave out for the times of the session.
@@ -285,8 +349,9 @@ impl Session {
         self.options.threads()
     }
 
-    pub(crate) fn max_line(&self) -> usize {
-        self.options.max_line.unwrap_or(crate::decode::MAX_LINE)
+    /// How lines are understood.
+    pub(crate) fn lines(&self) -> &LineOptions {
+        &self.options.lines
     }
 }
 
@@ -294,17 +359,16 @@ impl SessionOptions {
     fn scan_options(&self, progress: &Arc<Progress>) -> ScanOptions {
         let options =
             ScanOptions::default().with_progress(Arc::clone(progress), OnUnreadable::Report).with_names(self.names);
-        let options = options.with_listing_when_planned(Arc::clone(&self.lists_when_planned));
-        match self.max_line {
-            Some(max_line) => options.with_max_line(max_line),
-            None => options,
-        }
+        options.with_listing_when_planned(Arc::clone(&self.lists_when_planned)).with_lines(self.lines.clone())
     }
 
     fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 }
+
+/// The view of requests that clients made: through a CDN a request that the cache could not answer is in both logs.
+const VISITOR_REQUESTS: &str = "CREATE VIEW visitor_requests AS SELECT * FROM requests WHERE NOT is_cdn_fetch";
 
 /// The sources that are datasets, and those that are not.
 async fn datasets_of(sources: &[String], stores: &Stores) -> Result<(Vec<Snapshot>, Vec<String>), Error> {

@@ -70,7 +70,7 @@ impl TableProviderFactory for LogTableFactory {
                 "table" => table = table_named(value)?,
                 other => {
                     return Err(Error::invalid(format!("a table stored as {STORED_AS} has no option `{other}`"))
-                        .with_hint("the only option is `table`, with `logs` or `rejects`")
+                        .with_hint("the only option is `table`, with `logs`, `cdn`, `requests` or `rejects`")
                         .into());
                 }
             }

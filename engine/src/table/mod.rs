@@ -3,6 +3,7 @@
 mod external;
 mod listing;
 mod provider;
+mod refused;
 mod sieve;
 mod sources;
 mod union;
@@ -14,4 +15,5 @@ pub(crate) use listing::FullNames;
 pub(crate) use listing::Listed;
 pub use listing::Listing;
 pub use provider::LogTable;
+pub(crate) use refused::RefusedTable;
 pub(crate) use union::UnionTable;

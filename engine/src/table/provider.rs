@@ -4,7 +4,7 @@ use super::listing::{Listed, Listing};
 use super::sources::Sources;
 use crate::dataset::Converted;
 use crate::scan::{
-    Arriving, Bundle, Compression, ListObjects, MAGIC_LEN, S3LogSource, ScanOptions, TimeRange, Times, Unopened,
+    Arriving, Bundle, Head, ListObjects, S3LogSource, ScanOptions, TimeRange, Times, Unopened, head_of_file,
     needs_whole_objects,
 };
 use crate::schema::{Table, TextLayout};
@@ -25,7 +25,6 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
 use std::fs::File;
-use std::io::Read as _;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -93,19 +92,16 @@ impl LogTable {
     }
 
     fn time_predicate(&self) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
-        match self.table {
-            Table::Logs => self.times.predicate(&self.schema),
-            Table::Rejects => Ok(None),
-        }
+        if self.table.has_time() { self.times.predicate(&self.schema) } else { Ok(None) }
     }
 }
 
 impl LogTable {
     /// The instants that a wanted record can have, by the filters that are known when a scan is planned.
     fn possible_times(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Times> {
-        match self.table {
-            Table::Logs => self.times.possible(state, &self.schema, filters),
-            Table::Rejects => Ok(self.object_times()),
+        match self.table.has_time() {
+            true => self.times.possible(state, &self.schema, filters),
+            false => Ok(self.object_times()),
         }
     }
 
@@ -210,7 +206,7 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
             continue;
         }
         let file = partitioned_file(listed);
-        if splits && partitions > 1 && listed.size > MIN_RANGE && !is_compressed(listed) {
+        if splits && partitions > 1 && listed.size > MIN_RANGE && !is_read_whole(listed) {
             files.extend(
                 ranges(listed.size, share.clamp(MIN_RANGE, MAX_RANGE))
                     .map(|range| file.clone().with_range(range.start as i64, range.end as i64)),
@@ -277,10 +273,9 @@ fn partitioned_file(listed: &Listed) -> PartitionedFile {
 
 /// A look at the first bytes of a big file, so that one task is planned for it and not several of which all but one have
 /// nothing to do. Whoever reads it looks again.
-fn is_compressed(listed: &Listed) -> bool {
+fn is_read_whole(listed: &Listed) -> bool {
     let Some(path) = &listed.path else { return false };
-    let mut magic = [0; MAGIC_LEN];
-    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && Compression::of(&magic).is_some()
+    File::open(path).and_then(|mut file| head_of_file(&mut file)).is_ok_and(|head| head == Head::Whole)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which objects of a listing are worth reading, by their names, one after the other.
 
 use crate::scan::{NameRules, Times};
-use s3log_parser::LogObjectKey;
+use s3log_parser::{CdnObjectKey, LogObjectKey};
 
 /// Objects of one day that wait for the rest of their day. A day of more is read.
 const MAX_HELD: usize = 10_000;
@@ -48,7 +48,10 @@ impl<T> Sieve<T> {
             return;
         }
         let Some(key) = LogObjectKey::parse(name) else {
-            kept.push(object);
+            match CdnObjectKey::parse(name) {
+                Some(key) if !self.rules.cdn_bounds(&key).meet(&self.wanted) => self.pruned += 1,
+                _ => kept.push(object),
+            }
             return;
         };
         let folder = name.rfind('/').map_or("", |slash| &name[..=slash]);

@@ -20,7 +20,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
-use s3log_parser::LogObjectKey;
+use s3log_parser::{CdnObjectKey, LogObjectKey};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -241,9 +241,14 @@ impl Walk {
         let last = stretch.last.as_deref().filter(|_| !self.wanted.is_all());
         self.note_mixed(page, found);
         let target = last.and_then(|last| {
-            let key = LogObjectKey::parse(last)?;
-            let target = self.beyond(&key).filter(|target| target.as_str() > last);
-            target.filter(|_| !found.mixed.contains(key.group()))
+            let (group, target) = match LogObjectKey::parse(last) {
+                Some(key) => (key.group(), self.beyond(&key)?),
+                None => {
+                    let key = CdnObjectKey::parse(last)?;
+                    (key.group(), self.rules.beyond_cdn(&key, &self.wanted)?)
+                }
+            };
+            (target.as_str() > last && !found.mixed.contains(group)).then_some(target)
         });
         let Some(target) = target else {
             stretch.start = ListStart::Token(token);
@@ -263,10 +268,15 @@ impl Walk {
         }
         let names = || page.objects.iter().map(|meta| meta.location.as_ref());
         let known = |name| LogObjectKey::parse(name).filter(|key| self.rules.knows(key));
-        let Some(key) = names().rev().find_map(known) else { return };
-        if names().any(|name| key.is_among(name) && known(name).is_none()) {
-            found.mixed.insert(key.group().to_owned());
-        }
+        let known_cdn = |name| CdnObjectKey::parse(name).filter(|key| self.rules.knows_cdn(key));
+        let mixed =
+            names().rev().find_map(known).filter(|key| names().any(|name| key.is_among(name) && known(name).is_none()));
+        let mixed_cdn = names()
+            .rev()
+            .find_map(known_cdn)
+            .filter(|key| names().any(|name| key.is_among(name) && known_cdn(name).is_none()));
+        let groups = mixed.map(|key| key.group()).into_iter().chain(mixed_cdn.map(|key| key.group()));
+        found.mixed.extend(groups.map(str::to_owned));
     }
 
     /// Behind which name the next one can stand that is worth reading, when a name of its form is not.

@@ -109,7 +109,11 @@ async fn every_line_is_accounted_for() {
     std::fs::write(directory.path().join("packed"), gzip(&text)).unwrap();
     std::fs::write(directory.path().join("long"), format!("{}\n{}\n", "x".repeat(5000), crate::logs::line(1))).unwrap();
     std::fs::write(directory.path().join("empty"), "").unwrap();
-    let session = session(directory.path(), SessionOptions::new().with_max_line_bytes(2000)).await;
+    let session = session(
+        directory.path(),
+        SessionOptions::new().with_lines(s3log_engine::decode::LineOptions::default().with_max_line(2000)),
+    )
+    .await;
     let report = check(&session, CheckOptions { examples_per_reason: 2 }).await.unwrap();
     let (rows, rejects) = counts(0..3000);
     assert_eq!((report.rows, report.rejects), (2 * rows as u64 + 1, 2 * rejects as u64 + 1));

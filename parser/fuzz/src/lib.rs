@@ -9,6 +9,10 @@ mod reference;
 #[path = "../../tests/it/parsed.rs"]
 mod parsed;
 
+mod cdn;
+
+pub use cdn::cdn;
+
 use bstr::ByteSlice;
 use parsed::{owned, parsed, parsed_as};
 use s3log_parser::value::{key, number, operation, time};

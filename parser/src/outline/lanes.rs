@@ -1,9 +1,9 @@
-//! Sixty-four bytes at a time: which are spaces, quotes, line feeds, and where the set bits of such a mask stand.
+//! Sixty-four bytes at a time: which are spaces, quotes, tabs, line feeds, and where the set bits of such a mask stand.
 //!
 //! The only unsafe code of this crate is here: instructions that not every processor has. [`Lanes::best`] asks the
 //! processor once; every kind gives the same masks, and the tests run each over the same lines.
 
-use super::{Extent, Outline};
+use super::{Cells, Extent, Outline};
 
 /// Bytes of a chunk: one bit each in a mask.
 pub(super) const CHUNK: usize = 64;
@@ -16,9 +16,18 @@ pub(super) struct Masks {
     pub(super) line_feed: u64,
 }
 
+/// Where two bytes stand in a chunk; bit 0 is the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CellMasks {
+    pub(super) tab: u64,
+    pub(super) line_feed: u64,
+}
+
 /// What a kind of processor has to do for an outline. All of it is inlined into one function for the kind.
 pub(super) trait Lane {
     fn masks(chunk: &[u8; CHUNK]) -> Masks;
+
+    fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks;
 
     /// Bit `n` is the parity of the bits 0 to `n`: ones from an odd bit up to before the next one.
     fn parity(mask: u64) -> u64;
@@ -95,6 +104,23 @@ impl Lanes {
             Self::Avx512 => unsafe { x86::avx512(outline, extent, input) },
         }
     }
+
+    #[inline]
+    #[cfg_attr(
+        target_arch = "x86_64",
+        expect(unsafe_code, reason = "much faster than what every processor has: see benches, parse/lanes")
+    )]
+    pub(super) fn draw_cells(self, cells: &mut Cells, input: &[u8]) {
+        match self {
+            Self::Portable => cells.draw_with::<Portable>(input),
+            // SAFETY: `all`, the only source of these, gives none that the processor has not.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { x86::avx2_cells(cells, input) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { x86::avx512_cells(cells, input) },
+        }
+    }
 }
 
 fn portable(outline: &mut Outline, extent: Extent, input: &[u8]) {
@@ -110,6 +136,11 @@ impl Lane for Portable {
     #[inline(always)]
     fn masks(chunk: &[u8; CHUNK]) -> Masks {
         Masks { space: equal(chunk, b' '), quote: equal(chunk, b'"'), line_feed: equal(chunk, b'\n') }
+    }
+
+    #[inline(always)]
+    fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks {
+        CellMasks { tab: equal(chunk, b'\t'), line_feed: equal(chunk, b'\n') }
     }
 
     #[inline(always)]
@@ -149,7 +180,7 @@ fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that not every processor has: see benches, parse/lanes")]
 mod x86 {
-    use super::{CHUNK, Extent, Lane, Masks, Outline};
+    use super::{CHUNK, CellMasks, Cells, Extent, Lane, Masks, Outline};
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
@@ -168,24 +199,43 @@ mod x86 {
         }
     }
 
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
+    pub(super) fn avx2_cells(cells: &mut Cells, input: &[u8]) {
+        cells.draw_with::<Avx2>(input);
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq,avx512f,avx512bw,avx512vbmi2")]
+    pub(super) fn avx512_cells(cells: &mut Cells, input: &[u8]) {
+        cells.draw_with::<Avx512>(input);
+    }
+
     struct Avx2;
+
+    impl Avx2 {
+        /// Which bytes of the chunk are this one.
+        #[inline(always)]
+        fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
+            // SAFETY: only `avx2` and `avx2_cells` above use this, whose callers made sure of the instructions; both loads
+            // lie within the chunk and need no alignment.
+            unsafe {
+                let byte = _mm256_set1_epi8(byte as i8);
+                let low = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunk.as_ptr().cast()), byte);
+                let high = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunk.as_ptr().add(32).cast()), byte);
+                u64::from(_mm256_movemask_epi8(high) as u32) << 32 | u64::from(_mm256_movemask_epi8(low) as u32)
+            }
+        }
+    }
 
     impl Lane for Avx2 {
         #[inline(always)]
         fn masks(chunk: &[u8; CHUNK]) -> Masks {
-            // SAFETY: only `avx2` above uses this, whose callers made sure of the instructions; both loads lie within
-            // the chunk and need no alignment.
-            unsafe {
-                let low = _mm256_loadu_si256(chunk.as_ptr().cast());
-                let high = _mm256_loadu_si256(chunk.as_ptr().add(32).cast());
-                let equal = |byte: u8| {
-                    let byte = _mm256_set1_epi8(byte as i8);
-                    let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte)) as u32;
-                    let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte)) as u32;
-                    u64::from(high) << 32 | u64::from(low)
-                };
-                Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
-            }
+            let equal = |byte| Self::equal(chunk, byte);
+            Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
+        }
+
+        #[inline(always)]
+        fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks {
+            CellMasks { tab: Self::equal(chunk, b'\t'), line_feed: Self::equal(chunk, b'\n') }
         }
 
         #[inline(always)]
@@ -194,7 +244,7 @@ mod x86 {
             if mask == 0 {
                 return 0;
             }
-            // SAFETY: as in `masks`; it reads no memory.
+            // SAFETY: as in `equal`; it reads no memory.
             unsafe { product_with_ones(mask) }
         }
 
@@ -218,21 +268,31 @@ mod x86 {
 
     struct Avx512;
 
+    impl Avx512 {
+        /// Which bytes of the chunk are this one.
+        #[inline(always)]
+        fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
+            // SAFETY: only `avx512` and `avx512_cells` above use this, whose callers made sure of the instructions; the load
+            // is the whole chunk and needs no alignment.
+            unsafe { _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(chunk.as_ptr().cast()), _mm512_set1_epi8(byte as i8)) }
+        }
+    }
+
     impl Lane for Avx512 {
         #[inline(always)]
         fn masks(chunk: &[u8; CHUNK]) -> Masks {
-            // SAFETY: only `avx512` above uses this, whose callers made sure of the instructions; the load is the whole
-            // chunk and needs no alignment.
-            unsafe {
-                let bytes = _mm512_loadu_si512(chunk.as_ptr().cast());
-                let equal = |byte: u8| _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte as i8));
-                Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
-            }
+            let equal = |byte| Self::equal(chunk, byte);
+            Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
+        }
+
+        #[inline(always)]
+        fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks {
+            CellMasks { tab: Self::equal(chunk, b'\t'), line_feed: Self::equal(chunk, b'\n') }
         }
 
         #[inline(always)]
         fn parity(mask: u64) -> u64 {
-            // SAFETY: as in `masks`; it reads no memory.
+            // SAFETY: as in `equal`; it reads no memory.
             unsafe { product_with_ones(mask) }
         }
 
@@ -247,7 +307,7 @@ mod x86 {
                 }
                 numbers
             };
-            // SAFETY: as in `masks`; each store writes sixteen of the 64 positions of `out`, from 0, 16, 32 and 48.
+            // SAFETY: as in `equal`; each store writes sixteen of the 64 positions of `out`, from 0, 16, 32 and 48.
             unsafe {
                 let numbers = _mm512_loadu_si512(NUMBERS.as_ptr().cast());
                 let packed = _mm512_maskz_compress_epi8(mask, numbers);

@@ -8,9 +8,11 @@
 //! Quotes are only counted here. Whether they stand where an ordinary line has them, so that what stands between them is
 //! a field, is for [`crate::parser`] to say; any other line goes to the careful path, which looks at none of this.
 
+mod cells;
 mod lanes;
 
 use crate::field::Field;
+pub(crate) use cells::Cells;
 pub(crate) use lanes::Lanes;
 use lanes::{CHUNK, Lane};
 

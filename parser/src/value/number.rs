@@ -69,11 +69,11 @@ fn is_short_number_or_null(line: &[u8], start: usize, end: usize) -> bool {
     (len.wrapping_sub(1) < 8) & (are_digits(digits) | ((len == 1) & (word as u8 == b'-')))
 }
 
-const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+pub(crate) const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
 
 /// Whether all eight bytes are digits.
 #[inline]
-fn are_digits(word: u64) -> bool {
+pub(crate) fn are_digits(word: u64) -> bool {
     const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
     const SIX: u64 = 0x0606_0606_0606_0606;
     word & HIGH == ZEROS && word.wrapping_add(SIX) & HIGH == ZEROS

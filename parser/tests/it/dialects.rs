@@ -5,7 +5,7 @@
 
 mod systems;
 
-use s3log_parser::{Dialect, Field, Lines, Parser};
+use s3log_parser::{Content, Dialect, Field, Lines, Parser, cdn, sniff};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ fn root() -> PathBuf {
 struct Account {
     records: usize,
     ambiguous: usize,
+    /// Lines of a CDN log that begin with `#`.
+    headers: usize,
     /// How many fields a record has, at least and at most.
     fields: Option<(usize, usize)>,
     /// Fields that some record has, and fields that have a value in one.
@@ -51,6 +53,24 @@ fn account<'a>(dialect: Dialect, lines: impl Iterator<Item = &'a [u8]>) -> Accou
     account
 }
 
+/// What comes of a CDN log, each of whose lines is read by the header before it.
+fn cdn_account<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Account {
+    let mut account = Account::default();
+    let (mut parser, mut header) = (cdn::Parser::new(), None);
+    for line in lines {
+        if cdn::is_directive(line) {
+            header = cdn::Header::parse(line).or(header);
+            account.headers += 1;
+            continue;
+        }
+        match parser.parse(line, header.as_ref()) {
+            Ok(_) => account.records += 1,
+            Err(error) => *account.rejects.entry(error.reason().to_string()).or_default() += 1,
+        }
+    }
+    account
+}
+
 impl System {
     fn log(&self) -> Vec<u8> {
         let path = root().join("fixtures").join(self.fixture);
@@ -58,11 +78,19 @@ impl System {
     }
 
     fn read(&self, dialect: Dialect) -> Account {
-        account(dialect, lines(&self.log()))
+        let log = self.log();
+        match lines(&log).find_map(sniff) {
+            Some(Content::Cdn) => cdn_account(lines(&log)),
+            _ => account(dialect, lines(&log)),
+        }
     }
 
     /// Read with the flag, those of its lines that need one, if any does.
     fn own_lines(&self) -> Account {
+        if lines(&self.log()).find_map(sniff) == Some(Content::Cdn) {
+            // Its columns are those of another table.
+            return Account::default();
+        }
         let needs_flag = |line: &&[u8]| self.dialect == Dialect::Auto || Parser::new().parse(line).is_err();
         account(self.dialect, lines(&self.log()).filter(needs_flag))
     }
@@ -95,9 +123,10 @@ fn rejects(account: &Account) -> String {
 }
 
 fn records(account: &Account) -> String {
-    match account.ambiguous {
-        0 => account.records.to_string(),
-        ambiguous => format!("{}, of which {ambiguous} ambiguous", account.records),
+    match (account.ambiguous, account.headers) {
+        (0, 0) => account.records.to_string(),
+        (0, headers) => format!("{} behind {headers} header lines", account.records),
+        (ambiguous, _) => format!("{}, of which {ambiguous} ambiguous", account.records),
     }
 }
 

@@ -12,7 +12,7 @@ mod rendering;
 use proptest::test_runner::Config;
 
 /// At least this many cases a law, more if `PROPTEST_CASES` says so.
-fn config(cases: u32) -> Config {
+pub(crate) fn config(cases: u32) -> Config {
     let asked = Config::default();
     Config { cases: asked.cases.max(cases), failure_persistence: None, ..asked }
 }

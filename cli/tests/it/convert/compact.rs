@@ -278,6 +278,7 @@ fn places_that_are_no_dataset_are_refused() {
     let mut command = world.program();
     command.args(["compact", &world.source()]);
     world.spawn(command).wait().expect_failure(&["there is no dataset", "convert"]);
+    world.convert().expect(0);
     let mut command = world.program();
     command.args(["compact", &world.dataset(), "--bloom", "nonsense"]);
     world.spawn(command).wait().expect_failure(&["no column `nonsense`", "s3log schema"]);

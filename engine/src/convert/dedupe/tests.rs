@@ -55,7 +55,7 @@ impl Committed {
     fn add(&self, rows: &[Row]) {
         let batch = batch(rows);
         let mut committed = self.days.lock().unwrap();
-        for (day, identity) in days_of(&batch).unwrap().into_iter().zip(hash_batch(&batch).unwrap()) {
+        for (day, identity) in days_of(&batch).unwrap().into_iter().zip(hash_batch(Table::Logs, &batch).unwrap()) {
             committed.entry(day).or_default().extend(identity);
         }
     }
@@ -76,7 +76,7 @@ impl KnownIdentities for Committed {
 }
 
 fn deduplicator(committed: &Committed) -> Deduplicator {
-    Deduplicator::new(Box::new(committed.clone()), 1 << 20)
+    Deduplicator::new(Table::Logs, Box::new(committed.clone()), 1 << 20)
 }
 
 async fn kept(deduplicator: &mut Deduplicator, rows: &[Row]) -> Vec<bool> {
@@ -125,7 +125,7 @@ async fn rows_without_a_request_id_are_kept() {
     let mut deduplicator = deduplicator(&committed);
     let row = Row { request_id: None, ..GET };
     assert_eq!(kept(&mut deduplicator, &[row, row]).await, [true, true]);
-    assert_eq!(hash_batch(&batch(&[row])).unwrap(), [None]);
+    assert_eq!(hash_batch(Table::Logs, &batch(&[row])).unwrap(), [None]);
     assert!(committed.loads.lock().unwrap().is_empty(), "no day is loaded for them");
     assert_eq!(kept(&mut deduplicator, &[row, GET, GET]).await, [true, true, false]);
 }
@@ -160,7 +160,7 @@ async fn memory_is_bounded() {
     let ids = |from: u64, to: u64| (from..to).map(|n| u128::from(n.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
     committed.days.lock().unwrap().insert(5, ids(0, 20_000).collect());
     for (limit, fits) in [(100, false), (500_000, false), (1_700_000, true)] {
-        let mut deduplicator = Deduplicator::new(Box::new(committed.clone()), limit);
+        let mut deduplicator = Deduplicator::new(Table::Logs, Box::new(committed.clone()), limit);
         match deduplicator.keep(&batch(&[GET])).await {
             Ok(kept) => assert!(fits && kept.is_none(), "{limit}"),
             Err(error) => {
@@ -189,9 +189,9 @@ fn tables_take_what_is_counted() {
 #[test]
 fn identities_do_not_depend_on_the_layout() {
     let rows = [GET, Row { version_id: Some("3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY"), ..GET }];
-    let identities = hash_batch(&batch(&rows)).unwrap();
-    assert_eq!(hash_batch(&batch_in(&DataType::Utf8, &rows)).unwrap(), identities);
-    assert_eq!(hash_batch(&batch(&rows).slice(1, 1)).unwrap(), identities[1..]);
+    let identities = hash_batch(Table::Logs, &batch(&rows)).unwrap();
+    assert_eq!(hash_batch(Table::Logs, &batch_in(&DataType::Utf8, &rows)).unwrap(), identities);
+    assert_eq!(hash_batch(Table::Logs, &batch(&rows).slice(1, 1)).unwrap(), identities[1..]);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn columns_that_are_missing_or_of_another_type_are_named() {
     let complete = batch(&[GET]);
     for (position, name) in ["time", "request_id", "operation", "key", "version_id"].into_iter().enumerate() {
         let others: Vec<_> = (0..5).filter(|other| *other != position).collect();
-        let error = hash_batch(&complete.project(&others).unwrap()).unwrap_err();
+        let error = hash_batch(Table::Logs, &complete.project(&others).unwrap()).unwrap_err();
         assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
         let mut columns: Vec<_> = complete
             .schema()
@@ -209,7 +209,7 @@ fn columns_that_are_missing_or_of_another_type_are_named() {
             .zip(complete.columns().to_vec())
             .collect();
         columns[position].1 = Arc::new(BooleanArray::from(vec![true]));
-        let error = hash_batch(&RecordBatch::try_from_iter(columns).unwrap()).unwrap_err();
+        let error = hash_batch(Table::Logs, &RecordBatch::try_from_iter(columns).unwrap()).unwrap_err();
         assert!(error.to_string().contains(&format!("`{name}` is Boolean")), "{error}");
     }
 }

@@ -4,14 +4,14 @@
 
 use super::compression::Compression;
 use super::schema::file_schema;
-use crate::error::{Error, ErrorKind};
-use crate::schema::{LogsColumn, Table, TextLayout};
-use arrow::datatypes::SchemaRef;
+use crate::error::Error;
+use crate::schema::{ColumnDoc, Table, TextLayout};
+use arrow::datatypes::{DataType, SchemaRef};
 use parquet::basic::Encoding;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use s3log_parser::{Distinct, Field, Kind};
+use s3log_parser::Distinct;
 
 /// A dictionary of more bytes than this is given up, and the values that follow are written as they are.
 const DICTIONARY: usize = 4 << 20;
@@ -72,18 +72,15 @@ impl Format {
 
     /// The positions of the columns, those first whose encoding takes longest: long texts that seldom repeat.
     pub(super) fn order(&self) -> Vec<usize> {
-        let columns = self.batch_schema();
-        let cost = |index: usize| match (self.table, LogsColumn::at(index)) {
-            (Table::Logs, Some(LogsColumn::Field(field))) => match (field.info().kind, field.info().distinct) {
-                (Kind::Text, Distinct::Many) => 0,
-                (Kind::Text, Distinct::Unique) => 1,
-                (Kind::Text, Distinct::Few) => 2,
-                _ => 3,
-            },
-            _ => 2,
+        let columns = self.table.columns(TextLayout::Views);
+        let cost = |column: &ColumnDoc| match (column.data_type == TextLayout::Views.data_type(), column.distinct) {
+            (true, Distinct::Many) => 0,
+            (true, Distinct::Unique) => 1,
+            (true, Distinct::Few) => 2,
+            (false, _) => 3,
         };
-        let mut order: Vec<usize> = (0..columns.fields().len()).collect();
-        order.sort_by_key(|index| cost(*index));
+        let mut order: Vec<usize> = (0..columns.len()).collect();
+        order.sort_by_key(|index| cost(&columns[*index]));
         order
     }
 
@@ -94,14 +91,10 @@ impl Format {
     pub(super) fn properties(&self) -> Result<WriterProperties, Error> {
         let metadata = self.metadata.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
         let metadata = Some(metadata.collect::<Vec<_>>()).filter(|metadata| !metadata.is_empty());
-        let sorting = match self.table {
-            Table::Logs => Some(vec![SortingColumn {
-                column_idx: column_index(Field::Time)?,
-                descending: false,
-                nulls_first: false,
-            }]),
-            Table::Rejects => None,
-        };
+        let columns = self.table.columns(TextLayout::Views);
+        let time = columns.iter().position(|column| column.name == "time");
+        let sorting =
+            time.map(|time| vec![SortingColumn { column_idx: time as i32, descending: false, nulls_first: false }]);
         let mut builder = WriterProperties::builder()
             .set_created_by(concat!("s3log ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(self.compression.codec())
@@ -118,17 +111,15 @@ impl Format {
         if self.table == Table::Rejects {
             return Ok(builder.build());
         }
-        for column in LogsColumn::all() {
-            let path = ColumnPath::from(column.name());
-            if self.bloom.iter().any(|wanted| wanted == column.name()) {
+        for column in columns {
+            let path = ColumnPath::from(column.name);
+            if self.bloom.iter().any(|wanted| wanted == column.name) {
                 builder = builder
                     .set_column_bloom_filter_fpp(path.clone(), FALSE_POSITIVES)
                     .set_column_bloom_filter_max_ndv(path.clone(), self.row_group_rows.max(1) as u64);
             }
-            let LogsColumn::Field(field) = column else { continue };
-            let info = field.info();
-            builder = match (info.kind, info.distinct) {
-                (Kind::Time, _) => builder
+            builder = match (&column.data_type, column.distinct) {
+                (DataType::Timestamp(..), _) => builder
                     .set_column_dictionary_enabled(path.clone(), false)
                     .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
                 // Random text: no dictionary can hold it, no bounds leave anything out, and more effort makes it no smaller. With
@@ -138,15 +129,12 @@ impl Format {
                     .set_column_encoding(path.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
                     .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
                     .set_column_compression(path, self.compression.light().codec()),
-                (Kind::Text, Distinct::Many) => builder.set_column_dictionary_page_size_limit(path, LARGE_DICTIONARY),
+                (DataType::Utf8View, Distinct::Many) => {
+                    builder.set_column_dictionary_page_size_limit(path, LARGE_DICTIONARY)
+                }
                 _ => builder,
             };
         }
         Ok(builder.build())
     }
-}
-
-fn column_index(field: Field) -> Result<i32, Error> {
-    i32::try_from(field.index())
-        .map_err(|error| Error::new(ErrorKind::Internal, "there are too many columns").with_source(error))
 }

@@ -10,24 +10,16 @@ use std::sync::Arc;
 /// table grows: its position, from 1.
 pub(super) fn file_schema(table: Table) -> SchemaRef {
     let fields = table.columns(TextLayout::Plain).into_iter().zip(1..).map(|(column, id)| {
-        let logs_column = match table {
-            Table::Logs => LogsColumn::at(id - 1),
-            Table::Rejects => None,
-        };
-        let title = match logs_column {
-            Some(LogsColumn::Field(field)) => field.title(),
-            _ => "",
-        };
         let mut description = column.doc.to_owned();
-        if logs_column == Some(LogsColumn::ObjectKey) {
+        if table == Table::Logs && column.name == LogsColumn::ObjectKey.name() {
             description.push(' ');
             description.push_str(SAME_AS_KEY);
         }
         let known = [
-            (PARQUET_FIELD_ID_META_KEY, id.to_string()),
+            (PARQUET_FIELD_ID_META_KEY, u32::to_string(&id)),
             ("description", description),
             ("unit", column.unit.to_owned()),
-            ("aws_title", title.to_owned()),
+            ("aws_title", column.title.to_owned()),
         ];
         let known = known.into_iter().filter(|(_, value)| !value.is_empty());
         let metadata: HashMap<_, _> = known.map(|(name, value)| (name.to_owned(), value)).collect();

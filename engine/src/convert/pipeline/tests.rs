@@ -39,10 +39,11 @@ fn job(paths: &[impl AsRef<Path>], data: &Memory) -> Job {
         range: None,
     };
     Job {
+        table: crate::schema::Table::Logs,
         objects: paths.iter().map(|path| object(path.as_ref())).collect(),
         concurrency: 2,
         threads: 2,
-        max_line: 10_000,
+        lines: LineOptions::default().with_max_line(10_000),
         per_block: None,
         reject_block: None,
         dedupe: None,

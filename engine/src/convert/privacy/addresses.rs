@@ -160,6 +160,10 @@ fn next_address(text: &str, from: usize) -> Option<(IpAddr, Range<usize>)> {
     let mut before = b' ';
     for at in from..bytes.len() {
         let byte = bytes[at];
+        // CDN logs have spaces between addresses as `%20` or `\x20`, and digits right behind them.
+        if is_behind_escape(bytes, at) {
+            before = b' ';
+        }
         // No group of IPv6 begins in the middle of a word (`std::vector`), no number of IPv4 in the middle of one.
         if (byte == b':' || byte.is_ascii_hexdigit())
             && !before.is_ascii_alphanumeric()
@@ -176,6 +180,16 @@ fn next_address(text: &str, from: usize) -> Option<(IpAddr, Range<usize>)> {
         before = byte;
     }
     None
+}
+
+/// Whether the three or four bytes in front are an encoded byte.
+fn is_behind_escape(bytes: &[u8], at: usize) -> bool {
+    let is_hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    match &bytes[at.saturating_sub(4)..at] {
+        [b'\\', b'x', digits @ ..] => digits.len() == 2 && is_hex(digits),
+        [.., b'%', one, other] => is_hex(&[*one, *other]),
+        _ => false,
+    }
 }
 
 /// The longest IPv6 address that begins here.

@@ -8,6 +8,8 @@
 //!   `extra_fields` and in the `line` of a reject. A `remote_ip` that is no address becomes NULL, since it may be one
 //!   in a form nobody knows.
 //!
+//! Cookies in `cs_cookie` are replaced as a whole; those in the line of a reject cannot be told from other text, and stay.
+//!
 //! Everything else stays as it is. That includes keys (`key`, `object_key`): they name objects, and a key that was
 //! changed would name another one. A client that encodes a presigned URL once too often asks for a key that ends with
 //! its signature; there it stays. `user_agent` and `host_header` stay, too, and so do addresses in URIs: a host there
@@ -107,9 +109,13 @@ impl Privacy {
     pub fn apply(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
         self.rewrite(batch, |name, array| match name {
             "request_uri" => self.redacted(array, Place::RequestUri),
-            "referer" => self.redacted(array, Place::Referer),
-            "extra_fields" => self.anonymous_lines(&self.redacted(array, Place::Referer)?),
-            "remote_ip" => self.anonymous(array),
+            "referer" | "cs_referer" => self.redacted(array, Place::Referer),
+            "query" | "cs_uri_query" => self.redacted(array, Place::Query),
+            "cs_cookie" => self.without_cookies(array),
+            "extra_fields" => self.anonymous_lines(&self.redacted(array, Place::Extra)?),
+            "remote_ip" | "c_ip" | "client_ip" => self.anonymous(array),
+            // Whoever forwards a request names the client.
+            "x_forwarded_for" | "forwarded_for" => self.anonymous_lines(array),
             _ => Ok(Arc::clone(array)),
         })
     }
@@ -147,6 +153,14 @@ impl Privacy {
             return Ok(Arc::clone(array));
         }
         rewrite_texts(array, |text, into| is_candidate(text, place) && redact(text, place, into))
+    }
+
+    /// Cookies are what sessions are told by: all of them are secrets.
+    fn without_cookies(&self, array: &ArrayRef) -> Result<ArrayRef, Error> {
+        if !self.redact_uri {
+            return Ok(Arc::clone(array));
+        }
+        map_texts(array, |_| Some(redact::REDACTED.to_owned()))
     }
 
     fn anonymous(&self, array: &ArrayRef) -> Result<ArrayRef, Error> {

@@ -43,6 +43,10 @@ pub(super) enum Place {
     RequestUri,
     /// A URI alone, most often one of a page that refers to an object.
     Referer,
+    /// A query without the `?` in front of it.
+    Query,
+    /// A field that nobody knows: text, or a name, `=` and text that may be a query.
+    Extra,
     /// A line in which other fields stand around a URI: a value ends at a space or a quote, too.
     Line,
 }
@@ -58,11 +62,18 @@ pub(super) fn redact(text: &str, place: Place, into: &mut String) -> bool {
     let bytes = text.as_bytes();
     let end_of_values = if place == Place::Line { bytes.len() } else { end_of_target(bytes) };
     let mut copy = Copying::new(text, into);
-    let mut parameter: Option<Parameter> = None;
+    // The query's first parameter has nothing in front.
+    let begins = matches!(place, Place::Query | Place::Extra | Place::Line);
+    let mut parameter = begins.then_some(Parameter { name: 0, level: 0, list: false });
+    let mut is_named = false;
     let mut authority: Option<Authority> = None;
     let mut at = 0;
     loop {
-        let marks = if authority.is_some() { &MARKS_IN_AUTHORITY } else { &MARKS };
+        let marks = match (&authority, place) {
+            (Some(_), _) => &MARKS_IN_AUTHORITY,
+            (None, Place::Line) => &MARKS_IN_LINE,
+            (None, _) => &MARKS,
+        };
         let Some(next) = position(bytes, at, marks) else { break };
         let symbol = Symbol::at(bytes, next);
         at = next + symbol.len;
@@ -85,7 +96,15 @@ pub(super) fn redact(text: &str, place: Place, into: &mut String) -> bool {
                     let end = begun.end_of_value(bytes, at, place).min(end_of_values).max(at);
                     copy.replace(at..end);
                     at = end;
+                } else if place == Place::Extra && !is_named {
+                    // What follows the name may begin with a parameter.
+                    parameter = Some(Parameter { name: at, level: symbol.level, list: false });
                 }
+                is_named = true;
+            }
+            // A field of a line may be a query by itself: between tabs, or the text of a JSON object.
+            b'\t' | b'"' if place == Place::Line => {
+                parameter = Some(Parameter { name: at, level: symbol.level, list: false });
             }
             // Inside of an authority, one that is encoded more often is a part of it.
             b':' if authority.as_ref().is_none_or(|open| symbol.level <= open.level) => {
@@ -251,6 +270,7 @@ fn end_of_target(text: &[u8]) -> usize {
 type Marks = [bool; 256];
 
 const MARKS: Marks = marks(b"%\\=?#&;:", false);
+const MARKS_IN_LINE: Marks = marks(b"%\\=?#&;:\t\"", false);
 const MARKS_IN_AUTHORITY: Marks = marks(b"%\\=?#&;:@/\"", true);
 const MARKS_IN_VALUE: Marks = marks(b"%\\#&;?\"", true);
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::decode::{Block, LogsDecoder, RejectsDecoder};
+use crate::decode::{Block, RecordsDecoder, RejectsDecoder};
 use crate::schema::Table;
 use crate::schema::TextLayout;
 use arrow::array::{AsArray, ListArray, StringArray, StringViewArray};
@@ -28,7 +28,7 @@ fn log_line(ip: &str, uri: &str, referer: &str, extra: &str) -> String {
 fn logs(layout: TextLayout, lines: &str) -> RecordBatch {
     let all: Vec<_> = (0..Table::Logs.schema(layout).fields().len()).collect();
     let block = Block::new("log", bytes::Bytes::from(lines.to_owned()));
-    LogsDecoder::new(&all, layout).decode(&block).unwrap()
+    RecordsDecoder::new(Table::Logs, &all, layout).decode(&block).unwrap()
 }
 
 fn texts(batch: &RecordBatch, column: &str) -> Vec<Option<String>> {

@@ -244,3 +244,33 @@ async fn a_directory_prunes_as_a_bucket_does() {
         }
     }
 }
+
+/// A CDN's objects, three an hour, gzip for all that the name says.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_of_a_year_of_a_cdn() {
+    let server = server();
+    let line = |time: i64, number: i64| {
+        let time = chrono::DateTime::from_timestamp(time, 0).unwrap().format("%Y-%m-%d\t%H:%M:%S");
+        format!("#Fields: date time c-ip cs-uri-stem sc-status\n{time}\t192.0.2.3\t/k{number}\t200\n")
+    };
+    let objects = (0..365 * 24 * 3).map(|at| {
+        let hour = (FIRST + at / 3 * HOUR).div_euclid(HOUR) * HOUR;
+        let name = chrono::DateTime::from_timestamp(hour, 0).unwrap().format("%Y-%m-%d-%H");
+        // The last of an hour was finished in the next one.
+        let time = hour + at % 3 * 1_795 + 20;
+        (format!("access/E1EXAMPLE23ABC.{name}.{at:08x}"), Bytes::from(line(time, at)))
+    });
+    server.put_all("logs", objects);
+    for layout in [Layout::Auto, Layout::Flat] {
+        let options = hour(SessionOptions::new()).with_names(rules(layout, None));
+        let session = open(&server.endpoint(), &["s3://logs/access/"], options).await;
+        server.take_requests();
+        for table in ["cdn", "requests"] {
+            assert_eq!(number(&session, &format!("SELECT count(*) FROM {table}")).await.unwrap(), 3, "{layout:?}");
+            let requests = server.take_requests();
+            let (lists, gets) = (count(&requests, Kind::List), count(&requests, Kind::Get));
+            // That hour, and one to either side; a page before, and a look behind each year.
+            assert!(lists <= 4 && gets <= 12, "{layout:?}: {lists} LIST, {gets} GET");
+        }
+    }
+}

@@ -170,3 +170,15 @@ proptest! {
         prop_assert!(rest.all(|token| token.parse::<IpAddr>().is_err() || token == "::"), "{}", left);
     }
 }
+
+#[test]
+fn addresses_behind_encoded_spaces_are_found() {
+    for (text, expected) in [
+        ("192.0.2.60,%20198.51.100.60", "192.0.2.0,%20198.51.100.0"),
+        ("192.0.2.60,\\x20198.51.100.60", "192.0.2.0,\\x20198.51.100.0"),
+        ("192.0.2.60, 198.51.100.60", "192.0.2.0, 198.51.100.0"),
+        ("%202001:db8:1:2::3", "%202001:db8:1::"),
+    ] {
+        assert_eq!(line(&Anonymizer::Truncate, text), expected, "{text}");
+    }
+}

@@ -258,3 +258,24 @@ proptest! {
         prop_assert_eq!(redacted(&format!("/?{name}=abc"), Place::Referer), format!("/?{name}=REDACTED"));
     }
 }
+
+#[test]
+fn fields_that_are_queries_by_themselves() {
+    let redacted = |text: &str, place| {
+        let mut into = String::new();
+        if redact(text, place, &mut into) { into } else { text.to_owned() }
+    };
+    for (text, place, expected) in [
+        ("X-Amz-Signature=5f3a&x=1", Place::Query, "X-Amz-Signature=REDACTED&x=1"),
+        ("query=X-Amz-Signature=5f3a&x=1", Place::Extra, "query=X-Amz-Signature=REDACTED&x=1"),
+        ("X-Amz-Signature=5f3a", Place::Extra, "X-Amz-Signature=REDACTED"),
+        ("plain", Place::Extra, "plain"),
+        ("/k\tXX\tX-Amz-Signature=5f3a&a=b\tsid=1", Place::Line, "/k\tXX\tX-Amz-Signature=REDACTED&a=b\tsid=1"),
+        ("{\"cs-uri-query\":\"Signature=5f3a&x=1\"}", Place::Line, "{\"cs-uri-query\":\"Signature=REDACTED&x=1\"}"),
+        ("X-Amz-Signature=5f3a rest", Place::Line, "X-Amz-Signature=REDACTED rest"),
+    ] {
+        let once = redacted(text, place);
+        assert_eq!(once, expected, "{text}");
+        assert_eq!(redacted(&once, place), once, "{text}");
+    }
+}

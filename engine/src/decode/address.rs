@@ -1,0 +1,92 @@
+//! Addresses of clients, in the one form that tells whether two are the same.
+
+use core::net::{IpAddr, Ipv4Addr};
+use std::borrow::Cow;
+
+/// An address in canonical form: IPv4 also where it stands in an IPv6 address (`::ffff:192.0.2.3`), IPv6 as RFC 5952 writes it.
+/// `None` for what is no address.
+pub(super) fn canonical(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if is_canonical_v4(text) {
+        return Some(Cow::Borrowed(text));
+    }
+    let written = parse(text)?.to_string().into_bytes();
+    Some(if written == text { Cow::Borrowed(text) } else { Cow::Owned(written) })
+}
+
+/// What an address is, if it is one.
+pub(super) fn parse(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    // Some write zeros in front of the numbers, in tens all the same.
+    let address = text.parse().ok().or_else(|| with_zeros(text).map(IpAddr::V4))?;
+    Some(address.to_canonical())
+}
+
+/// Whether it is four numbers up to 255 between dots, without zeros in front: nearly every address of a log.
+#[inline]
+pub(super) fn is_canonical_v4(text: &[u8]) -> bool {
+    if text.len() > 15 {
+        return false;
+    }
+    let (mut numbers, mut digits, mut number) = (0, 0, 0_u32);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                // A zero in front of other digits.
+                if digits > 0 && number == 0 {
+                    return false;
+                }
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && number < 256 => {
+                numbers += 1;
+                (digits, number) = (0, 0);
+            }
+            _ => return false,
+        }
+    }
+    numbers == 3 && digits > 0 && number < 256
+}
+
+fn with_zeros(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        if !(1..=3).contains(&part.len()) || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *octet = part.parse().ok()?;
+    }
+    parts.next().is_none().then(|| octets.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (text, expected) in [
+            ("192.0.2.3", Some("192.0.2.3")),
+            ("0.0.0.0", Some("0.0.0.0")),
+            ("255.255.255.255", Some("255.255.255.255")),
+            ("192.0.2.256", None),
+            ("192.0.2", None),
+            ("192.0.2.3.4", None),
+            ("192..2.3", None),
+            ("192.000.002.003", Some("192.0.2.3")),
+            ("2001:DB8:0:0::1", Some("2001:db8::1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("::ffff:192.0.2.3", Some("192.0.2.3")),
+            ("***", None),
+            ("x.x.x.x", None),
+            ("unknown", None),
+            ("", None),
+            ("\u{661}92.0.2.3", None),
+        ] {
+            assert_eq!(canonical(text.as_bytes()).as_deref(), expected.map(str::as_bytes), "{text}");
+            assert_eq!(is_canonical_v4(text.as_bytes()), expected == Some(text) && !text.contains(':'), "{text}");
+        }
+    }
+}

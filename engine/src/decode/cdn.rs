@@ -1,0 +1,157 @@
+//! CDN records: where their fields stand, and the columns of the table `cdn`.
+
+use super::block::Part;
+use super::columns::Build;
+use super::content::Content;
+use super::counts::Counts;
+use super::span::Span;
+use crate::error::Error;
+use crate::schema::CdnColumn;
+use arrow::array::{ArrayRef, Float64Array, Int64Array};
+use s3log_parser::cdn::{Field, FieldSet, Header, Kind, Parser, Record, is_directive, value};
+use s3log_parser::{Lines, value::number};
+use std::sync::Arc;
+
+/// CDN records that were located, field by field; used again for the next block.
+#[derive(Debug)]
+pub(super) struct CdnRows {
+    pub(super) rows: usize,
+    /// What is `-` or empty is absent.
+    spans: [Vec<Span>; Field::COUNT],
+    /// In microseconds from 1970 in UTC.
+    pub(super) times: Vec<i64>,
+    /// How many rows there are up to the end of each part of the block.
+    pub(super) part_ends: Vec<u32>,
+}
+
+impl Default for CdnRows {
+    fn default() -> Self {
+        Self { rows: 0, spans: std::array::from_fn(|_| Vec::new()), times: Vec::new(), part_ends: Vec::new() }
+    }
+}
+
+impl CdnRows {
+    pub(super) fn spans(&self, field: Field) -> &[Span] {
+        &self.spans[field.index()]
+    }
+
+    pub(super) fn push_span(&mut self, field: Field, span: Span) {
+        self.spans[field.index()].push(span);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rows = 0;
+        self.spans.iter_mut().for_each(Vec::clear);
+        self.times.clear();
+        self.part_ends.clear();
+    }
+
+    /// Says that the block's parts up to this number end.
+    pub(super) fn end_parts(&mut self, end: usize) {
+        self.part_ends.resize(end, self.rows as u32);
+    }
+}
+
+/// Which fields of CDN records are wanted.
+#[derive(Clone, Debug)]
+pub(super) struct CdnFields {
+    pub(super) spans: Vec<Field>,
+    pub(super) time: bool,
+}
+
+impl CdnFields {
+    pub(super) fn new(wanted: FieldSet) -> Self {
+        let spans = wanted.iter().filter(|field| *field != Field::Time).collect();
+        Self { spans, time: wanted.contains(Field::Time) }
+    }
+}
+
+/// Locates the records of lines.
+#[derive(Debug)]
+pub(super) struct CdnLocated {
+    parser: Parser,
+    wanted: CdnFields,
+    /// For logs without a header.
+    header: Option<Arc<Header>>,
+    pub(super) rows: CdnRows,
+}
+
+impl CdnLocated {
+    pub(super) fn new(wanted: FieldSet, header: Option<Arc<Header>>) -> Self {
+        Self { parser: Parser::with_fields(wanted), wanted: CdnFields::new(wanted), header, rows: CdnRows::default() }
+    }
+
+    /// Parses the lines of a part of a block, and adds their records.
+    pub(super) fn locate(&mut self, part: &Part, bytes: &[u8], max_line: usize, counts: &mut Counts) {
+        let header = match part.content() {
+            Content::Cdn(Some(header)) => Some(header),
+            _ => self.header.as_ref(),
+        };
+        let rows = &mut self.rows;
+        let before = rows.rows;
+        let mut record = Record::default();
+        let mut lines = Lines::of_part(bytes);
+        while let Some((line, parsed)) = self.parser.parse_next(&mut lines, header.map(Arc::as_ref), &mut record) {
+            if parsed.is_err() || line.bytes.len() > max_line {
+                if line.is_blank() {
+                    counts.blank_lines += 1;
+                } else if is_directive(line.bytes) && line.bytes.len() <= max_line {
+                    counts.headers += 1;
+                } else {
+                    counts.rejects += 1;
+                }
+                continue;
+            }
+            rows.rows += 1;
+            let first = part.start() + line.offset;
+            for field in &self.wanted.spans {
+                let span = match record.range(*field) {
+                    Some(range) if !matches!(&line.bytes[range.clone()], b"" | b"-") => {
+                        Span { start: (first + range.start) as u32, end: (first + range.end) as u32 }
+                    }
+                    _ => Span::ABSENT,
+                };
+                rows.spans[field.index()].push(span);
+            }
+            if self.wanted.time {
+                rows.times.push(record.time().unwrap_or_default());
+            }
+        }
+        rows.part_ends.push(rows.rows as u32);
+        counts.rows += (rows.rows - before) as u64;
+    }
+}
+
+/// What of a record a column needs.
+pub(super) fn needs(column: CdnColumn) -> FieldSet {
+    match column {
+        CdnColumn::Field(field) => FieldSet::of(field),
+        CdnColumn::LogObject => FieldSet::EMPTY,
+    }
+}
+
+/// A column of `cdn`.
+pub(super) fn array(
+    build: &Build<'_>,
+    located: &CdnRows,
+    column: CdnColumn,
+    rows: impl ExactSizeIterator<Item = usize> + Clone,
+) -> Result<ArrayRef, Error> {
+    let field = match column {
+        CdnColumn::Field(field) => field,
+        CdnColumn::LogObject => return Ok(build.names(&located.part_ends, rows)),
+    };
+    let spans = located.spans(field);
+    Ok(match field.info().kind {
+        Kind::Text => build.texts(rows.map(|row| spans[row]))?,
+        Kind::Time => build.times(rows.map(|row| located.times[row])),
+        Kind::Status | Kind::Integer => {
+            let values = rows.map(|row| spans[row].text(build.bytes).and_then(number::parse));
+            Arc::new(values.collect::<Int64Array>())
+        }
+        Kind::Seconds => {
+            let values = rows.map(|row| spans[row].text(build.bytes).and_then(value::seconds));
+            Arc::new(values.collect::<Float64Array>())
+        }
+    })
+}

@@ -1,0 +1,121 @@
+//! Columns out of what was located: the pieces that all tables share.
+
+use super::block::Block;
+use super::span::{Span, offset_in};
+use super::text::{self, Text, TextBuilder};
+use crate::error::Error;
+use crate::schema::{TextLayout, UTC};
+use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+use s3log_parser::value::number;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// How columns are built, and what of.
+#[derive(Clone, Copy)]
+pub(super) struct Build<'a> {
+    pub(super) block: &'a Block,
+    /// What spans are parts of: the block, or what was made of it.
+    pub(super) buffer: &'a Buffer,
+    /// Its bytes.
+    pub(super) bytes: &'a [u8],
+    /// Whether all of it is known to be UTF-8.
+    pub(super) is_utf8: bool,
+    pub(super) layout: TextLayout,
+    /// Whether texts are copied, so that the buffer can be let go.
+    pub(super) compact: bool,
+    /// Whether `object_key` is NULL where it is the same as `key`.
+    pub(super) omits_equal_keys: bool,
+}
+
+impl Build<'_> {
+    /// A column of texts that are not all parts of the buffer.
+    pub(super) fn text_builder(&self, rows: usize) -> TextBuilder {
+        let builder = TextBuilder::new(self.layout, rows, self.is_utf8);
+        if self.compact { builder.compact() } else { builder }
+    }
+
+    /// A column of texts.
+    pub(super) fn texts(&self, spans: impl ExactSizeIterator<Item = Span> + Clone) -> Result<ArrayRef, Error> {
+        if self.layout == TextLayout::Views {
+            let views = match self.compact {
+                false => text::views_of_spans(spans.clone(), self.buffer, self.is_utf8),
+                true => text::copies_of_spans(spans.clone(), self.buffer, self.is_utf8),
+            };
+            if let Some(views) = views {
+                return Ok(views);
+            }
+        }
+        let mut builder = self.text_builder(spans.len());
+        for span in spans {
+            builder.push(span.text(self.bytes).map_or(Text::Null, |text| Text::Borrowed(text, span.start)));
+        }
+        Ok(builder.finish(self.buffer)?)
+    }
+
+    /// A column of texts that are made row by row: one for each.
+    pub(super) fn made_texts(
+        &self,
+        rows: impl ExactSizeIterator<Item = usize>,
+        mut push: impl FnMut(usize, &mut TextBuilder),
+    ) -> Result<ArrayRef, Error> {
+        let mut builder = self.text_builder(rows.len());
+        for row in rows {
+            push(row, &mut builder);
+        }
+        Ok(builder.finish(self.buffer)?)
+    }
+
+    /// A text that is part of the buffer.
+    pub(super) fn borrowed<'t>(&self, text: &'t [u8]) -> Text<'t> {
+        Text::Borrowed(text, offset_in(self.bytes, text))
+    }
+
+    /// A text that was decoded, or stayed a part of the buffer.
+    pub(super) fn push(&self, text: Cow<'_, [u8]>, builder: &mut TextBuilder) {
+        match text {
+            Cow::Borrowed(text) => builder.push(self.borrowed(text)),
+            Cow::Owned(text) => builder.push(Text::Made(&text)),
+        }
+    }
+
+    /// A column of instants.
+    pub(super) fn times(&self, micros: impl ExactSizeIterator<Item = i64>) -> ArrayRef {
+        let values: ScalarBuffer<i64> = micros.collect();
+        Arc::new(TimestampMicrosecondArray::new(values, None).with_timezone(UTC))
+    }
+
+    /// A column of integers.
+    pub(super) fn integers(&self, spans: impl ExactSizeIterator<Item = Span>) -> ArrayRef {
+        self.numbers(spans, number::parse)
+    }
+
+    /// A column of what texts mean.
+    pub(super) fn numbers(
+        &self,
+        mut spans: impl ExactSizeIterator<Item = Span>,
+        parse: impl Fn(&[u8]) -> Option<i64>,
+    ) -> ArrayRef {
+        let count = spans.len();
+        let mut values = Vec::with_capacity(count);
+        let valid = BooleanBuffer::collect_bool(count, |_| {
+            let value = spans.next().and_then(|span| span.text(self.bytes)).and_then(&parse);
+            values.push(value.unwrap_or_default());
+            value.is_some()
+        });
+        let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+        Arc::new(Int64Array::new(ScalarBuffer::from(values), nulls))
+    }
+
+    /// The names of the objects that rows are of, by how many rows there are up to the end of each part of the block.
+    pub(super) fn names(&self, part_ends: &[u32], rows: impl ExactSizeIterator<Item = usize>) -> ArrayRef {
+        let mut part = 0;
+        let part_of = rows.map(|row| {
+            while part_ends[part] as usize <= row {
+                part += 1;
+            }
+            part
+        });
+        text::names_of_parts(self.layout, self.block, part_of)
+    }
+}

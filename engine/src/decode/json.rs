@@ -1,0 +1,313 @@
+//! Records as JSON objects, one a line: how AWS delivers the same logs where text is not asked for.
+//!
+//! S3: the fields of "Log format in CloudWatch Logs" (AWS, Amazon S3 User Guide: `bucket_name`, `request_time`, `key_name` …), as
+//! CloudWatch Logs exports them, with a time in front of each object, and as they are delivered to a bucket. Names that the page
+//! and the text format spell differently are taken either way, in any letter case, with or without `_`. CDN: the names of `#Fields:`.
+//! Names of neither are kept as `name=value` in `extra_fields`, or left out of CDN records, as everywhere.
+
+use super::cdn::{CdnFields, CdnRows};
+use super::located::{OriginFields, OriginRows};
+use super::span::Span;
+use s3log_parser::value::{number, time};
+use s3log_parser::{Field, Kind, cdn};
+use serde_json::Deserializer;
+use serde_json::de::StrRead;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+mod object;
+
+use object::{Found, read_object};
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonLine {
+    Origin,
+    Cdn,
+}
+
+/// Why a line is no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonError {
+    /// It is no JSON object.
+    Syntax,
+    /// Its names are those of no log.
+    Unknown,
+    /// It lacks a field without which nothing is a record.
+    Missing(Field),
+    /// A value does not mean what its field does.
+    Value(Field),
+    /// A CDN record that is none.
+    Cdn(cdn::Error),
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax => f.write_str("the line is no JSON object, or it was cut"),
+            Self::Unknown => f.write_str("a JSON object whose names are those of no access log"),
+            Self::Missing(field) => write!(f, "the JSON object has no {field}"),
+            Self::Value(field) => write!(f, "the value of {field} in the JSON object cannot be understood"),
+            Self::Cdn(error) => write!(f, "in the JSON object, {}", error.reason()),
+        }
+    }
+}
+
+/// What a name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    origin: Origin,
+    is_cdn: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Field(Field),
+    /// Known, and said by others: the version of the schema, the ARN of the bucket.
+    Spare,
+    Unknown,
+}
+
+/// Names of AWS's pages and of its text format, in lower case without `_`.
+static NAMES: LazyLock<HashMap<Vec<u8>, Origin>> = LazyLock::new(|| {
+    let own = Field::ALL.map(|field| (field.name(), Origin::Field(field)));
+    let others = [
+        ("bucket_owner_id", Field::BucketOwner),
+        ("bucket_name", Field::Bucket),
+        ("request_time", Field::Time),
+        ("timestamp", Field::Time),
+        ("requester_id", Field::Requester),
+        ("key_name", Field::Key),
+        ("object_key", Field::Key),
+        ("status", Field::HttpStatus),
+        ("http_status_code", Field::HttpStatus),
+        ("total_time_ms", Field::TotalTime),
+        ("turnaround_time", Field::TurnAroundTime),
+        ("turn_around_time_ms", Field::TurnAroundTime),
+        ("referrer", Field::Referer),
+        ("object_version_id", Field::VersionId),
+        ("sig_version", Field::SignatureVersion),
+        ("auth_type", Field::AuthenticationType),
+        ("authentication", Field::AuthenticationType),
+        ("access_point", Field::AccessPointArn),
+        ("region", Field::SourceRegion),
+    ];
+    let others = others.map(|(name, field)| (name, Origin::Field(field)));
+    let spare = ["schema_version_id", "bucket_arn"].map(|name| (name, Origin::Spare));
+    own.into_iter().chain(others).chain(spare).map(|(name, origin)| (normal(name.as_bytes()), origin)).collect()
+});
+
+fn normal(name: &[u8]) -> Vec<u8> {
+    name.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase).collect()
+}
+
+/// The names of the line before, which mostly are those of this one.
+#[derive(Debug, Default)]
+struct Shape {
+    keys: Vec<String>,
+    names: Vec<Name>,
+    header: Option<cdn::Header>,
+    is_cdn: bool,
+    /// Whether the names are those of an S3 record. Other programs' logs have a bucket and a time, too, so more is asked for.
+    is_origin: bool,
+}
+
+impl Shape {
+    fn of(found: &Found) -> Self {
+        let keys: Vec<String> = found.keys().map(str::to_owned).collect();
+        let names: Vec<Name> = keys.iter().map(|key| name(key.as_bytes())).collect();
+        // A CDN log's records have names that no other's have.
+        let is_cdn = keys.iter().any(|key| {
+            matches!(
+                cdn::field_of_name(key.as_bytes()),
+                Some(cdn::Cell::Field(cdn::Field::CIp | cdn::Field::CsUriStem | cdn::Field::ScStatus))
+            )
+        });
+        let of_cdn = keys.iter().zip(&names).filter(|(_, name)| name.is_cdn).map(|(key, _)| key.as_bytes());
+        let header = is_cdn.then(|| cdn::Header::of_names(of_cdn));
+        let has = |field| names.iter().any(|name| name.origin == Origin::Field(field));
+        let is_origin = has(Field::Bucket)
+            && has(Field::Operation)
+            && [Field::RemoteIp, Field::RequestId, Field::Requester].into_iter().any(has);
+        Self { keys, names, header, is_cdn, is_origin }
+    }
+}
+
+fn name(key: &[u8]) -> Name {
+    let origin = NAMES.get(&normal(key)).copied().unwrap_or(Origin::Unknown);
+    Name { origin, is_cdn: cdn::field_of_name(key).is_some() }
+}
+
+/// Reads lines of JSON; what it makes of them stands in a text of its own.
+#[derive(Debug)]
+pub(super) struct JsonReader {
+    shape: Shape,
+    found: Found,
+    parser: cdn::Parser,
+    /// Where the fields of the last record stand in the text.
+    spans: [Span; Field::COUNT],
+    extras: Vec<Span>,
+    /// In microseconds.
+    time: i64,
+}
+
+impl JsonReader {
+    pub(super) fn new(cdn_fields: cdn::FieldSet) -> Self {
+        Self {
+            shape: Shape::default(),
+            found: Found::default(),
+            parser: cdn::Parser::with_fields(cdn_fields),
+            spans: [Span::ABSENT; Field::COUNT],
+            extras: Vec::new(),
+            time: 0,
+        }
+    }
+
+    /// How many names the last object had.
+    pub(super) fn name_count(&self) -> usize {
+        self.shape.keys.len()
+    }
+
+    /// Reads a line; what its values are is appended to `text`.
+    pub(super) fn read(&mut self, line: &[u8], text: &mut Vec<u8>) -> Result<JsonLine, JsonError> {
+        // CloudWatch Logs writes when it took the record in front of it.
+        let start = memchr::memchr(b'{', line).ok_or(JsonError::Syntax)?;
+        let object = std::str::from_utf8(&line[start..]).map(std::borrow::Cow::Borrowed);
+        let object = object.unwrap_or_else(|_| String::from_utf8_lossy(&line[start..]));
+        let mut deserializer = Deserializer::new(StrRead::new(&object));
+        read_object(&mut deserializer, text, &mut self.found).map_err(|_| JsonError::Syntax)?;
+        if !self.found.keys().eq(self.shape.keys.iter().map(String::as_str)) {
+            self.shape = Shape::of(&self.found);
+        }
+        match self.shape.is_cdn {
+            true => self.cdn(text).map(|()| JsonLine::Cdn),
+            false => self.origin(text).map(|()| JsonLine::Origin),
+        }
+    }
+
+    fn origin(&mut self, text: &mut Vec<u8>) -> Result<(), JsonError> {
+        self.spans = [Span::ABSENT; Field::COUNT];
+        self.extras.clear();
+        if !self.shape.is_origin {
+            return Err(JsonError::Unknown);
+        }
+        for ((key, value), name) in self.found.pairs().zip(&self.shape.names) {
+            match name.origin {
+                Origin::Field(field) => {
+                    // Of two names for one field the first that has a value counts.
+                    if self.spans[field.index()].text(text).is_none() {
+                        self.spans[field.index()] = value;
+                    }
+                }
+                Origin::Spare => {}
+                Origin::Unknown if value == Span::ABSENT => {}
+                Origin::Unknown => {
+                    let start = text.len() as u32;
+                    text.extend_from_slice(key.as_bytes());
+                    text.push(b'=');
+                    text.extend_from_within(value.start as usize..value.end as usize);
+                    self.extras.push(Span { start, end: text.len() as u32 });
+                }
+            }
+        }
+        let Some(written) = self.spans[Field::Time.index()].text(text) else {
+            return Err(JsonError::Missing(Field::Time));
+        };
+        let bracketed = || time::parse(written).map(|seconds| seconds * 1_000_000);
+        // A bare number may be anything: what other systems call `request_time` is how long it took.
+        let iso = written.get(4).filter(|dash| **dash == b'-').and_then(|_| cdn::value::timestamp(written));
+        self.time = iso.or_else(bracketed).ok_or(JsonError::Value(Field::Time))?;
+        for info in &s3log_parser::FIELDS {
+            let Some(written) = self.spans[info.field.index()].text(text) else { continue };
+            let is_understood = match info.kind {
+                Kind::Text | Kind::Time => true,
+                Kind::Status => number::status(written).is_some(),
+                Kind::Integer => number::parse(written).is_some(),
+                Kind::YesNo => {
+                    if matches!(written, b"false" | b"No" | b"no") {
+                        self.spans[info.field.index()] = Span::ABSENT;
+                    }
+                    true
+                }
+            };
+            if !is_understood {
+                return Err(JsonError::Value(info.field));
+            }
+        }
+        // What every record of text has.
+        for field in [Field::Bucket, Field::Operation] {
+            if self.spans[field.index()].text(text).is_none() {
+                return Err(JsonError::Missing(field));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the record that was read last.
+    pub(super) fn add_origin(&self, wanted: &OriginFields, rows: &mut OriginRows) {
+        rows.rows += 1;
+        for field in &wanted.spans {
+            rows.push_span(*field, self.spans[field.index()]);
+        }
+        if wanted.time {
+            rows.times.push(self.time);
+        }
+        if wanted.ambiguous {
+            rows.ambiguous.push(false);
+        }
+        if wanted.extra {
+            rows.extras.extend_from_slice(&self.extras);
+            rows.extra_ends.push(rows.extras.len() as u32);
+        }
+    }
+
+    /// Writes the line that a log of text would have, with what cannot stand there encoded as such a log encodes it.
+    fn cdn(&mut self, text: &mut Vec<u8>) -> Result<(), JsonError> {
+        let start = text.len();
+        let of_cdn = self.found.pairs().zip(&self.shape.names).filter(|(_, name)| name.is_cdn);
+        for (at, ((_, value), _)) in of_cdn.enumerate() {
+            if at > 0 {
+                text.push(b'\t');
+            }
+            if value == Span::ABSENT {
+                text.push(b'-');
+                continue;
+            }
+            for from in value.start as usize..value.end as usize {
+                match text[from] {
+                    // At the beginning of a line it would make a remark of it.
+                    b'#' if text.len() == start => text.extend_from_slice(b"%23"),
+                    b'\t' => text.extend_from_slice(b"%09"),
+                    b'\n' => text.extend_from_slice(b"%0A"),
+                    b'\r' => text.extend_from_slice(b"%0D"),
+                    byte => text.push(byte),
+                }
+            }
+        }
+        self.found.line = start..text.len();
+        self.parser.parse(&text[start..], self.shape.header.as_ref()).map(|_| ()).map_err(JsonError::Cdn)
+    }
+
+    /// Adds the record that was read last.
+    pub(super) fn add_cdn(&mut self, wanted: &CdnFields, text: &[u8], rows: &mut CdnRows) {
+        let line = self.found.line.clone();
+        let Ok(record) = self.parser.parse(&text[line.clone()], self.shape.header.as_ref()) else { return };
+        rows.rows += 1;
+        for field in &wanted.spans {
+            let span = match record.range(*field) {
+                Some(range) if record.text(*field).is_some() => {
+                    Span { start: (line.start + range.start) as u32, end: (line.start + range.end) as u32 }
+                }
+                _ => Span::ABSENT,
+            };
+            rows.push_span(*field, span);
+        }
+        if wanted.time {
+            rows.times.push(record.time().unwrap_or_default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

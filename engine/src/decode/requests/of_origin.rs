@@ -1,0 +1,148 @@
+//! A request as an S3 server access log has it.
+
+use super::rules::{CDN_USER_AGENT, RequestRules};
+use super::{ORIGIN, addresses, lower_case, tls_version};
+use crate::decode::columns::Build;
+use crate::decode::located::OriginRows;
+use crate::decode::origin;
+use crate::decode::text::Text;
+use crate::error::Error;
+use crate::schema::{LogsColumn, RequestsColumn as Column};
+use arrow::array::{ArrayRef, BooleanArray, new_null_array};
+use arrow::buffer::BooleanBuffer;
+use s3log_parser::value::operation::{Api, Operation};
+use s3log_parser::value::request_uri::RequestUri;
+use s3log_parser::{Field, FieldSet};
+use std::sync::Arc;
+
+/// The column of `logs` that has the same, if there is one.
+fn same(column: Column) -> Option<LogsColumn> {
+    Some(match column {
+        Column::Time | Column::StartTime => LogsColumn::Field(Field::Time),
+        Column::Requester => LogsColumn::Field(Field::Requester),
+        Column::Bucket => LogsColumn::Field(Field::Bucket),
+        Column::Operation => LogsColumn::Field(Field::Operation),
+        Column::ObjectKey => LogsColumn::ObjectKey,
+        Column::Status => LogsColumn::Field(Field::HttpStatus),
+        Column::ErrorCode => LogsColumn::Field(Field::ErrorCode),
+        Column::BytesSent | Column::BodyBytes => LogsColumn::Field(Field::BytesSent),
+        Column::ObjectSize => LogsColumn::Field(Field::ObjectSize),
+        Column::TotalTimeMs => LogsColumn::Field(Field::TotalTime),
+        Column::FirstByteMs => LogsColumn::Field(Field::TurnAroundTime),
+        Column::Referer => LogsColumn::Field(Field::Referer),
+        Column::UserAgent => LogsColumn::Field(Field::UserAgent),
+        Column::CipherSuite => LogsColumn::Field(Field::CipherSuite),
+        Column::RequestId => LogsColumn::Field(Field::RequestId),
+        Column::VersionId => LogsColumn::Field(Field::VersionId),
+        Column::HostId => LogsColumn::Field(Field::HostId),
+        Column::SignatureVersion => LogsColumn::Field(Field::SignatureVersion),
+        Column::AuthenticationType => LogsColumn::Field(Field::AuthenticationType),
+        Column::AclRequired => LogsColumn::Field(Field::AclRequired),
+        Column::SourceRegion => LogsColumn::Field(Field::SourceRegion),
+        Column::Ambiguous => LogsColumn::Ambiguous,
+        Column::LogObject => LogsColumn::LogObject,
+        _ => return None,
+    })
+}
+
+/// What of a record a column needs.
+pub(in crate::decode) fn needs(column: Column, rules: &RequestRules) -> FieldSet {
+    if let Some(same) = same(column) {
+        return same.needs();
+    }
+    let fields: &[Field] = match column {
+        Column::ClientIp => &[Field::RemoteIp],
+        Column::Method => &[Field::RequestUri, Field::Operation],
+        Column::Host => &[Field::HostHeader],
+        Column::Path | Column::Query | Column::HttpVersion => &[Field::RequestUri],
+        Column::TlsVersion => &[Field::TlsVersion],
+        Column::Scheme => &[Field::HostId, Field::CipherSuite, Field::TlsVersion],
+        Column::IsCdnFetch if rules.knows_addresses() => &[Field::UserAgent, Field::RemoteIp],
+        Column::IsCdnFetch => &[Field::UserAgent],
+        _ => &[],
+    };
+    fields.iter().copied().collect()
+}
+
+/// A column of `requests`.
+pub(in crate::decode) fn array(
+    build: &Build<'_>,
+    located: &OriginRows,
+    column: Column,
+    rules: &RequestRules,
+    rows: impl ExactSizeIterator<Item = usize> + Clone,
+) -> Result<ArrayRef, Error> {
+    if let Some(same) = same(column) {
+        return origin::array(build, located, same, rows);
+    }
+    let bytes = build.bytes;
+    let text = |field: Field, row: usize| located.spans(field)[row].text(bytes);
+    let uri = |row: usize| text(Field::RequestUri, row).map(RequestUri::new);
+    match column {
+        Column::Source => build.made_texts(rows, |_, builder| builder.push(Text::Made(ORIGIN.as_bytes()))),
+        Column::ClientIp => {
+            let spans = located.spans(Field::RemoteIp);
+            addresses(build, rows.map(|row| spans[row]))
+        }
+        Column::Method => build.made_texts(rows, |row, builder| {
+            if let Some(method) = uri(row).and_then(|uri| uri.method()) {
+                return builder.push(build.borrowed(method));
+            }
+            let method = text(Field::Operation, row).and_then(method_of);
+            builder.push(method.map_or(Text::Null, Text::Made));
+        }),
+        Column::Host => build.made_texts(rows, |row, builder| match text(Field::HostHeader, row) {
+            Some(host) => build.push(lower_case(host), builder),
+            None => builder.push(Text::Null),
+        }),
+        Column::TlsVersion => build.made_texts(rows, |row, builder| match text(Field::TlsVersion, row) {
+            Some(version) => build.push(tls_version(version), builder),
+            None => builder.push(Text::Null),
+        }),
+        Column::Path => build.made_texts(rows, |row, builder| {
+            builder.push(uri(row).map_or(Text::Null, |uri| build.borrowed(uri.path())));
+        }),
+        Column::Query => build.made_texts(rows, |row, builder| {
+            let query = uri(row).and_then(|uri| uri.query());
+            builder.push(query.map_or(Text::Null, |query| build.borrowed(query)));
+        }),
+        Column::HttpVersion => build.made_texts(rows, |row, builder| {
+            let version = uri(row).and_then(|uri| uri.version());
+            builder.push(version.map_or(Text::Null, |version| build.borrowed(version)));
+        }),
+        Column::Scheme => build.made_texts(rows, |row, builder| {
+            let is_encrypted = text(Field::TlsVersion, row).or(text(Field::CipherSuite, row)).is_some();
+            // Who writes no id of the host does not tell of TLS either.
+            let tells = text(Field::HostId, row).is_some();
+            builder.push(match (is_encrypted, tells) {
+                (true, _) => Text::Made(b"https"),
+                (false, true) => Text::Made(b"http"),
+                (false, false) => Text::Null,
+            });
+        }),
+        Column::IsCdnFetch => {
+            let is_fetch = |row: usize| {
+                text(Field::UserAgent, row) == Some(CDN_USER_AGENT)
+                    || rules.knows_addresses()
+                        && text(Field::RemoteIp, row).is_some_and(|address| rules.is_cdn_address(address))
+            };
+            let values: BooleanBuffer = rows.map(is_fetch).collect();
+            Ok(Arc::new(BooleanArray::new(values, None)))
+        }
+        // What only a CDN knows.
+        _ => Ok(new_null_array(&column.data_type(build.layout), rows.len())),
+    }
+}
+
+/// `GET` of `REST.GET.OBJECT`: for requests whose URI is not there or has no method.
+fn method_of(operation: &[u8]) -> Option<&'static [u8]> {
+    const METHODS: [&[u8]; 6] = [b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS"];
+    let operation = Operation::new(operation);
+    if !matches!(operation.api(), Some(Api::Rest | Api::Website)) {
+        return None;
+    }
+    let method: &[u8] = operation.part(1)?;
+    // A copy is a PUT.
+    let method = if method == b"COPY" { b"PUT" } else { method };
+    METHODS.into_iter().find(|known| *known == method)
+}

@@ -1,0 +1,112 @@
+//! What a user can say of requests: whose bucket a host is, and which addresses are the CDN's.
+
+use core::net::IpAddr;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Whether an address is one that the CDN itself asks from.
+pub type IsCdnAddress = Arc<dyn Fn(&IpAddr) -> bool + Send + Sync>;
+
+/// What the columns `bucket` and `is_cdn_fetch` of `requests` follow.
+///
+/// ```
+/// use s3log_engine::decode::RequestRules;
+///
+/// let rules = RequestRules::default().with_bucket("Images.Example.com", "photos");
+/// assert_eq!(rules.bucket(b"images.example.com"), Some(&b"photos"[..]));
+/// assert_eq!(rules.bucket(b"static.nyc3.cdn.digitaloceanspaces.com"), Some(&b"static"[..]));
+/// assert_eq!(rules.bucket(b"d111111abcdef8.cloudfront.net"), None);
+/// ```
+#[derive(Clone, Default)]
+pub struct RequestRules {
+    /// By host in lower case.
+    buckets: HashMap<Vec<u8>, Vec<u8>>,
+    is_cdn_address: Option<IsCdnAddress>,
+}
+
+impl fmt::Debug for RequestRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses = self.is_cdn_address.is_some();
+        f.debug_struct("RequestRules").field("hosts", &self.buckets.len()).field("addresses", &addresses).finish()
+    }
+}
+
+/// Where Spaces has the endpoints of its CDN: `BUCKET.REGION.cdn.digitaloceanspaces.com`.
+const SPACES_CDN: &[u8] = b".cdn.digitaloceanspaces.com";
+
+/// What CloudFront calls itself when it asks an origin (AWS, "Request and response behavior for Amazon S3 origins").
+pub(super) const CDN_USER_AGENT: &[u8] = b"Amazon CloudFront";
+
+impl RequestRules {
+    /// The same, with the bucket behind a host.
+    #[must_use]
+    pub fn with_bucket(mut self, host: &str, bucket: &str) -> Self {
+        self.buckets.insert(host.to_ascii_lowercase().into_bytes(), bucket.into());
+        self
+    }
+
+    /// The same, with what tells addresses that the CDN itself asks from.
+    #[must_use]
+    pub fn with_cdn_addresses(mut self, is_cdn_address: IsCdnAddress) -> Self {
+        self.is_cdn_address = Some(is_cdn_address);
+        self
+    }
+
+    /// The bucket behind a host: what the name of an endpoint of Spaces' CDN begins with, or what was said of the host.
+    #[must_use]
+    pub fn bucket<'a>(&'a self, host: &'a [u8]) -> Option<&'a [u8]> {
+        spaces_bucket(host).or_else(|| match self.buckets.is_empty() {
+            true => None,
+            false => self.buckets.get(&host.to_ascii_lowercase()).map(Vec::as_slice),
+        })
+    }
+
+    /// Whether the CDN itself asks from this address.
+    pub(super) fn is_cdn_address(&self, text: &[u8]) -> bool {
+        let Some(is_cdn_address) = &self.is_cdn_address else { return false };
+        crate::decode::address::parse(text).is_some_and(|address| is_cdn_address(&address))
+    }
+
+    /// Whether addresses matter.
+    pub(super) fn knows_addresses(&self) -> bool {
+        self.is_cdn_address.is_some()
+    }
+}
+
+/// `static` of `static.nyc3.cdn.digitaloceanspaces.com`; buckets may have dots.
+fn spaces_bucket(host: &[u8]) -> Option<&[u8]> {
+    let (endpoint, domain) = host.split_at_checked(host.len().checked_sub(SPACES_CDN.len())?)?;
+    if !domain.eq_ignore_ascii_case(SPACES_CDN) {
+        return None;
+    }
+    let dot = endpoint.iter().rposition(|byte| *byte == b'.')?;
+    let (bucket, region) = (&endpoint[..dot], &endpoint[dot + 1..]);
+    let (letters, digits) = region.split_at_checked(3)?;
+    let is_region =
+        letters.iter().all(u8::is_ascii_alphabetic) && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    (is_region && !bucket.is_empty()).then_some(bucket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_of_hosts() {
+        let rules = RequestRules::default().with_bucket("cdn.example.com", "media");
+        for (host, bucket) in [
+            ("static.nyc3.cdn.digitaloceanspaces.com", Some("static")),
+            ("www.example.com.FRA1.CDN.digitaloceanspaces.com", Some("www.example.com")),
+            (".nyc3.cdn.digitaloceanspaces.com", None),
+            ("static.cdn.digitaloceanspaces.com", None),
+            ("static.nyc.cdn.digitaloceanspaces.com", None),
+            ("static.nyc3.digitaloceanspaces.com", None),
+            ("CDN.example.com", Some("media")),
+            ("example.com", None),
+            ("", None),
+        ] {
+            assert_eq!(rules.bucket(host.as_bytes()), bucket.map(str::as_bytes), "{host}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Columns of `logs`, derived from the parser's table of fields.
+
+use super::requests::RequestsColumn;
+use super::{ColumnDoc, Shape, TextLayout};
+use s3log_parser::{Distinct, Field, FieldSet, Kind};
+
+/// A column of `logs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogsColumn {
+    /// A field of the record.
+    Field(Field),
+    /// What stands behind the last documented field.
+    ExtraFields,
+    /// Whether the line could have been split otherwise.
+    Ambiguous,
+    /// The key, decoded.
+    ObjectKey,
+    /// Where the row came from.
+    LogObject,
+}
+
+impl LogsColumn {
+    /// How many columns there are.
+    pub const COUNT: usize = Field::COUNT + 4;
+
+    /// Every column, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let derived = [Self::ExtraFields, Self::Ambiguous, Self::ObjectKey, Self::LogObject];
+        Field::ALL.into_iter().map(Self::Field).chain(derived)
+    }
+
+    /// The column at this position.
+    #[must_use]
+    pub fn at(index: usize) -> Option<Self> {
+        Self::all().nth(index)
+    }
+
+    /// Its name in SQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Field(field) => field.name(),
+            Self::ExtraFields => "extra_fields",
+            Self::Ambiguous => "ambiguous",
+            Self::ObjectKey => "object_key",
+            Self::LogObject => "log_object",
+        }
+    }
+
+    /// What must be known of a record to fill the column.
+    #[must_use]
+    pub fn needs(self) -> FieldSet {
+        match self {
+            Self::Field(field) => FieldSet::of(field),
+            Self::ExtraFields => FieldSet::EXTRA_FIELDS,
+            Self::Ambiguous => FieldSet::AMBIGUOUS,
+            Self::ObjectKey => FieldSet::from_iter([Field::Operation, Field::Key]),
+            Self::LogObject => FieldSet::EMPTY,
+        }
+    }
+
+    pub(super) fn doc(self, text: TextLayout) -> ColumnDoc {
+        let name = self.name();
+        let column = |shape: Shape, nullable, distinct, doc| ColumnDoc {
+            name,
+            title: "",
+            data_type: shape.data_type(text),
+            nullable,
+            distinct,
+            unit: "",
+            doc,
+            example: "",
+        };
+        match self {
+            Self::Field(field) => {
+                let info = field.info();
+                let shape = match info.kind {
+                    Kind::Text => Shape::Text,
+                    Kind::Time => Shape::Time,
+                    Kind::Status => Shape::Int32,
+                    Kind::Integer => Shape::Int64,
+                    Kind::YesNo => Shape::Bool,
+                };
+                ColumnDoc {
+                    name: info.name,
+                    title: info.title,
+                    data_type: shape.data_type(text),
+                    // A line without a time is a reject, which is what lets a time prune.
+                    nullable: info.kind != Kind::Time,
+                    distinct: info.distinct,
+                    unit: info.unit,
+                    doc: info.doc,
+                    example: info.example,
+                }
+            }
+            Self::ExtraFields => {
+                let doc = "Fields behind the last documented one, or in the place of one without being it, as written.";
+                column(Shape::TextList, true, Distinct::Many, doc)
+            }
+            Self::Ambiguous => {
+                let doc = "Whether quotes or a second record inside a field allow another split of the line.";
+                column(Shape::Bool, false, Distinct::Few, doc)
+            }
+            Self::ObjectKey => {
+                let doc = "The key as the object has it, decoded by the class of the operation.";
+                column(Shape::Text, true, Distinct::Many, doc)
+            }
+            Self::LogObject => RequestsColumn::LogObject.doc(text),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Why a line is no record of a CDN log.
+
+use super::field::Field;
+use std::fmt;
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The line ends before the field.
+    Missing,
+    /// No `yyyy-mm-dd` of the calendar.
+    Date,
+    /// No `hh:mm:ss`.
+    Time,
+    /// No time since 1970, and no time as RFC 3339 has it.
+    Timestamp,
+    /// What should say the time is `-` or empty.
+    NoTime,
+    /// Neither `-` nor empty nor a status of three digits.
+    Status,
+    /// Neither `-` nor empty nor a whole number that fits into 64 bits.
+    Number,
+    /// Neither `-` nor empty nor a decimal number of seconds.
+    Seconds,
+    /// No `#Fields` line came before, and the number of columns tells nothing of their order.
+    Header,
+    /// The `#Fields` line before does not name a field that a record must have.
+    Unnamed,
+    /// A line that begins with `#`.
+    Directive,
+    /// A real-time log record of CloudFront, whose fields no line names.
+    RealTime,
+    /// A record of an S3 server access log.
+    S3,
+    /// The line is longer than offsets reach.
+    TooLong,
+}
+
+/// A line that is no record: what is wrong, in which field, at which byte of the line.
+///
+/// ```
+/// use s3log_parser::cdn::{ErrorKind, Field, Header, Parser};
+///
+/// let header = Header::parse(b"#Fields: date time c-ip cs-uri-stem sc-status").unwrap();
+/// let error = Parser::new().parse(b"2026-01-15\t10:22:41\t192.0.2.3\t/a\t20", Some(&header)).unwrap_err();
+/// assert_eq!((error.kind(), error.field(), error.offset()), (ErrorKind::Status, Field::ScStatus, 33));
+/// assert_eq!(error.to_string(), "sc-status is neither `-` nor a status of three digits (byte 33)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Error {
+    kind: ErrorKind,
+    field: Field,
+    offset: u32,
+}
+
+const _: () = assert!(size_of::<Error>() <= 8);
+
+impl Error {
+    pub(super) fn new(kind: ErrorKind, field: Field, offset: usize) -> Self {
+        Self { kind, field, offset: u32::try_from(offset).unwrap_or(u32::MAX) }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The field in which it is wrong.
+    #[must_use]
+    pub fn field(&self) -> Field {
+        self.field
+    }
+
+    /// Byte of the line, from 0, at which the field stands or was expected.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset as usize
+    }
+
+    /// What is wrong, without the place: the same text for all lines that fail alike, so that they can be counted together.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        Reason(*self)
+    }
+}
+
+/// What is wrong with a line, see [`Error::reason`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reason(Error);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.0.field.title();
+        match self.0.kind {
+            ErrorKind::Missing => write!(f, "the line ends before {field}"),
+            ErrorKind::Date => f.write_str("date is no day of the form `yyyy-mm-dd`"),
+            ErrorKind::Time => f.write_str("time is not of the form `hh:mm:ss`"),
+            ErrorKind::Timestamp => f.write_str("timestamp is no time since 1970"),
+            ErrorKind::NoTime => f.write_str("the record has no time"),
+            ErrorKind::Status => write!(f, "{field} is neither `-` nor a status of three digits"),
+            ErrorKind::Number => write!(f, "{field} is neither `-` nor a whole number that fits into 64 bits"),
+            ErrorKind::Seconds => write!(f, "{field} is neither `-` nor a decimal number of seconds"),
+            ErrorKind::Header => {
+                f.write_str("no `#Fields` line came before, and the number of columns does not tell what they are")
+            }
+            ErrorKind::Unnamed => write!(f, "the `#Fields` line does not name {field}"),
+            ErrorKind::Directive => f.write_str("a line that begins with `#`, no record"),
+            ErrorKind::RealTime => f.write_str("a real-time log record of CloudFront, whose fields no line names"),
+            ErrorKind::S3 => f.write_str("a record of an S3 server access log, no CDN record"),
+            ErrorKind::TooLong => f.write_str("the line is longer than 4 GiB"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (byte {})", self.reason(), self.offset)
+    }
+}
+
+impl std::error::Error for Error {}

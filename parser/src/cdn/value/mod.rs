@@ -1,0 +1,13 @@
+//! Values, decoded on demand from the text of a field.
+//!
+//! All of these take a text as it stands in a cell, and know nothing of cells that hold `-` or nothing.
+
+mod clock;
+mod decimal;
+mod encoding;
+
+pub(super) use clock::{DATE_LEN, Day, TIME_LEN, is_time};
+pub use clock::{date_and_time, timestamp, timestamp_ms};
+pub use decimal::{integer, millis, seconds, status};
+pub(super) use decimal::{is_short_integer_or_null, is_short_seconds_or_null};
+pub use encoding::{decode_once, user_agent};

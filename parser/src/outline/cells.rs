@@ -1,0 +1,209 @@
+//! The cells of a line: where they end, found in one pass over its bytes that finds the line's end, too.
+//!
+//! A tab ends a cell and nothing else does, so there is nothing to be careful about: the same masks and positions as for
+//! tokens, without quotes.
+
+use super::lanes::{CHUNK, Lane, Lanes};
+use crate::record::Span;
+use memchr::memchr_iter;
+
+/// What stands before the first cell, so that it begins at 0.
+const BEFORE: u32 = u32::MAX;
+
+/// Where the cells of one line end. Positions count from the line's first byte.
+#[derive(Clone)]
+pub(crate) struct Cells {
+    /// What stands before and behind each cell: -1, the tabs, and the line's end behind the last of them. There is room for
+    /// those that are kept, and for a chunk that writes all its positions behind them; what is not written stands there
+    /// from an earlier line.
+    bounds: Vec<u32>,
+    /// How many cells there are, kept or not.
+    count: usize,
+    /// Bytes of the line without its end.
+    len: usize,
+    /// Bytes of the line with its end.
+    taken: usize,
+}
+
+impl Cells {
+    /// Room for so many cells.
+    pub(crate) fn with_room(cells: usize) -> Self {
+        let mut bounds = vec![0; 1 + cells + CHUNK];
+        bounds[0] = BEFORE;
+        Self { bounds, count: 0, len: 0, taken: 0 }
+    }
+
+    /// Makes room for so many cells.
+    #[inline]
+    pub(crate) fn make_room(&mut self, cells: usize) {
+        if self.bounds.len() < 1 + cells + CHUNK {
+            self.bounds.resize(1 + cells + CHUNK, 0);
+        }
+    }
+
+    /// Finds the cells of the line at the front of `input`, which may go on behind its line feed. Gives the length of the
+    /// line without and with its end.
+    #[inline]
+    pub(crate) fn draw(&mut self, lanes: Lanes, input: &[u8]) -> (usize, usize) {
+        lanes.draw_cells(self, input);
+        (self.len, self.taken)
+    }
+
+    /// The same for a line that is all of `line`: line feeds within it are bytes like any other.
+    #[cold]
+    pub(crate) fn draw_whole(&mut self, line: &[u8]) {
+        let mut count = 0;
+        for tab in memchr_iter(b'\t', line) {
+            count += 1;
+            if let Some(bound) = self.bounds.get_mut(count) {
+                *bound = tab as u32;
+            }
+        }
+        self.finish(count, line.len(), line.len());
+    }
+
+    /// Where a cell starts and ends. There must be so many in the line, and room must have been made for it.
+    #[inline(always)]
+    pub(crate) fn span(&self, cell: usize) -> Span {
+        Span { start: self.bounds[cell].wrapping_add(1), end: self.bounds[cell + 1] }
+    }
+
+    /// Where the first cells start and end, whether the line has so many or not.
+    #[inline(always)]
+    pub(crate) fn bounds(&self) -> &[u32] {
+        &self.bounds
+    }
+
+    /// How many cells there are.
+    #[inline]
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Leaves a byte out at the end of the last cell.
+    #[cold]
+    pub(crate) fn shorten(&mut self) {
+        if let Some(end) = self.bounds.get_mut(self.count) {
+            *end = end.saturating_sub(1);
+        }
+    }
+
+    /// The one pass. It is compiled once for every kind of [`Lane`].
+    #[inline(always)]
+    pub(super) fn draw_with<L: Lane>(&mut self, input: &[u8]) {
+        let (chunks, rest) = input.as_chunks::<CHUNK>();
+        let mut pass = Pass { at: 0, tabs: 0 };
+        let mut end = None;
+        for chunk in chunks {
+            end = pass.chunk::<L>(chunk, &mut self.bounds);
+            if end.is_some() {
+                break;
+            }
+        }
+        let end = match end {
+            Some(end) => end,
+            None => pass.last_chunk::<L>(rest, &mut self.bounds),
+        };
+        let (len, taken) = match input.get(end) {
+            Some(_) if end > 0 && input[end - 1] == b'\r' => (end - 1, end + 1),
+            Some(_) => (end, end + 1),
+            None => (input.len(), input.len()),
+        };
+        self.finish(pass.tabs, len, taken);
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, tabs: usize, len: usize, taken: usize) {
+        self.count = tabs + 1;
+        if let Some(last) = self.bounds.get_mut(self.count) {
+            *last = len as u32;
+        }
+        self.len = len;
+        self.taken = taken;
+    }
+}
+
+/// What a chunk needs to know of those before it.
+struct Pass {
+    at: usize,
+    tabs: usize,
+}
+
+impl Pass {
+    /// The position of the line feed, if it stands in this chunk.
+    #[inline(always)]
+    fn chunk<L: Lane>(&mut self, chunk: &[u8; CHUNK], bounds: &mut [u32]) -> Option<usize> {
+        let masks = L::cell_masks(chunk);
+        let tab = masks.tab & masks.line_feed.wrapping_sub(1) & !masks.line_feed;
+        // Behind what is kept they are only counted.
+        if let Some(room) = bounds.get_mut(1 + self.tabs..).and_then(<[u32]>::first_chunk_mut) {
+            L::positions(tab, self.at as u32, room);
+        }
+        self.tabs += tab.count_ones() as usize;
+        if masks.line_feed != 0 {
+            return Some(self.at + masks.line_feed.trailing_zeros() as usize);
+        }
+        self.at += CHUNK;
+        None
+    }
+
+    /// What is behind the last whole chunk: with line feeds behind it, the line ends here if not before.
+    #[cold]
+    fn last_chunk<L: Lane>(&mut self, rest: &[u8], bounds: &mut [u32]) -> usize {
+        let mut chunk = [b'\n'; CHUNK];
+        chunk[..rest.len()].copy_from_slice(rest);
+        let end = self.chunk::<L>(&chunk, bounds);
+        end.unwrap_or(self.at)
+    }
+}
+
+impl std::fmt::Debug for Cells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cells").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Cell ends and lengths, byte by byte.
+    fn slow(input: &[u8]) -> (Vec<u32>, (usize, usize)) {
+        let (len, taken) = match input.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end - usize::from(input[..end].ends_with(b"\r")), end + 1),
+            None => (input.len(), input.len()),
+        };
+        let tabs = input[..len].iter().enumerate().filter(|(_, byte)| **byte == b'\t').map(|(at, _)| at as u32);
+        (tabs.chain([len as u32]).collect(), (len, taken))
+    }
+
+    proptest! {
+        #[test]
+        fn every_kind_draws_what_a_look_at_each_byte_finds(
+            input in prop::collection::vec(
+                prop_oneof![2 => Just(b'\t'), 12 => Just(b'x'), 1 => Just(b'\x08'), 1 => Just(b'\x0B')], 0..500
+            ),
+            end in prop::sample::select(vec![&b""[..], b"\n", b"\r\n", b"\r", b"\nmore \t lines\n and\tmore"]),
+            room in 0_usize..100,
+        ) {
+            let input = [&input[..], end].concat();
+            let (ends, lens) = slow(&input);
+            let kept = ends.len().min(room);
+            for lanes in Lanes::all() {
+                // What an earlier line left must not matter.
+                let mut cells = Cells::with_room(0);
+                cells.draw(Lanes::Portable, &b"x\t".repeat(70));
+                cells.make_room(room);
+                prop_assert_eq!(cells.draw(lanes, &input), lens, "{:?}", lanes);
+                prop_assert_eq!(cells.count(), ends.len(), "{:?}", lanes);
+                prop_assert_eq!(&cells.bounds()[1..=kept], &ends[..kept], "{:?}", lanes);
+                let first = Span { start: 0, end: ends[0] };
+                prop_assert!(kept == 0 || cells.span(0) == first);
+            }
+            let mut cells = Cells::with_room(room);
+            cells.draw_whole(&input[..lens.0]);
+            prop_assert_eq!((cells.count(), &cells.bounds()[1..=kept]), (ends.len(), &ends[..kept]));
+        }
+    }
+}
