@@ -47,43 +47,7 @@ pub struct Error {
     offset: u32,
 }
 
-const _: () = assert!(size_of::<Error>() <= 8);
-
-impl Error {
-    pub(crate) fn new(kind: ErrorKind, field: Field, offset: usize) -> Self {
-        Self { kind, field, offset: u32::try_from(offset).unwrap_or(u32::MAX) }
-    }
-
-    /// What is wrong.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        self.kind
-    }
-
-    /// The field that was expected where the line stopped to fit.
-    #[must_use]
-    pub fn field(&self) -> Field {
-        self.field
-    }
-
-    /// Byte of the line, from 0, at which the field was expected.
-    #[must_use]
-    pub fn offset(&self) -> usize {
-        self.offset as usize
-    }
-}
-
-impl Error {
-    /// What is wrong, without the place: the same for all lines that fail alike, so that they can be counted together.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        Reason(*self)
-    }
-}
-
-/// What is wrong with a line, see [`Error::reason`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Reason(Error);
+crate::formats::error_methods!();
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,11 +67,3 @@ impl fmt::Display for Reason {
         }
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (byte {})", self.reason(), self.offset)
-    }
-}
-
-impl std::error::Error for Error {}

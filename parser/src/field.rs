@@ -3,8 +3,6 @@
 //! Names and order are those of AWS's page "Amazon S3 server access log format"; the Arrow schema, projections,
 //! `s3log schema` and the README's table derive from [`Field::info`].
 
-use std::fmt;
-
 /// How a field stands in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
@@ -162,47 +160,7 @@ fields! {
         "AWS Region that the request came from; `-` when it came from elsewhere.";
 }
 
-impl Field {
-    /// What is known of this field.
-    #[inline]
-    #[must_use]
-    pub const fn info(self) -> &'static FieldInfo {
-        &FIELDS[self as usize]
-    }
-
-    /// Column name, such as `remote_ip`.
-    #[inline]
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.info().name
-    }
-
-    /// AWS's title, such as `Remote IP`.
-    #[inline]
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        self.info().title
-    }
-
-    /// Position in the line, from 0.
-    #[inline]
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The field with this column name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        FIELDS.iter().find(|info| info.name == name).map(|info| info.field)
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.title())
-    }
-}
+crate::formats::field_methods!();
 
 #[cfg(test)]
 mod tests {

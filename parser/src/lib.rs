@@ -50,6 +50,7 @@ mod dialect;
 mod error;
 mod field;
 mod field_set;
+mod formats;
 mod line;
 mod log_object_key;
 mod outline;

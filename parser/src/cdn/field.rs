@@ -4,8 +4,6 @@
 //! case with `_` for what is no letter; `date` and `time` are one column.
 
 use crate::field::Distinct;
-use std::fmt;
-
 /// What the text of a field means once it is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -153,47 +151,7 @@ fields! {
         "Autonomous system of the viewer; only where the log was set up to have it.";
 }
 
-impl Field {
-    /// What is known of this field.
-    #[inline]
-    #[must_use]
-    pub const fn info(self) -> &'static FieldInfo {
-        &FIELDS[self as usize]
-    }
-
-    /// Column name, such as `c_ip`.
-    #[inline]
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.info().name
-    }
-
-    /// The name in a `#Fields:` line, such as `cs(Host)`.
-    #[inline]
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        self.info().title
-    }
-
-    /// Position among all fields, from 0.
-    #[inline]
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The field with this column name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        FIELDS.iter().find(|info| info.name == name).map(|info| info.field)
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.title())
-    }
-}
+crate::formats::field_methods!();
 
 #[cfg(test)]
 mod tests {
