@@ -4,6 +4,7 @@ use super::block::Part;
 use super::columns::Build;
 use super::content::Content;
 use super::counts::Counts;
+use super::rows::FieldRows;
 use super::span::Span;
 use crate::error::Error;
 use crate::schema::CdnColumn;
@@ -12,44 +13,17 @@ use s3log_parser::cdn::{Field, FieldSet, Header, Kind, Parser, Record, is_direct
 use s3log_parser::{Lines, value::number};
 use std::sync::Arc;
 
-/// CDN records that were located, field by field; used again for the next block.
-#[derive(Debug)]
-pub(super) struct CdnRows {
-    pub(super) rows: usize,
-    /// What is `-` or empty is absent.
-    spans: [Vec<Span>; Field::COUNT],
-    /// In microseconds from 1970 in UTC.
-    pub(super) times: Vec<i64>,
-    /// How many rows there are up to the end of each part of the block.
-    pub(super) part_ends: Vec<u32>,
-}
+/// CDN records that were located. What is `-` or empty is absent.
+pub(super) type CdnRows = FieldRows<Field>;
 
-impl Default for CdnRows {
-    fn default() -> Self {
-        Self { rows: 0, spans: std::array::from_fn(|_| Vec::new()), times: Vec::new(), part_ends: Vec::new() }
-    }
-}
-
-impl CdnRows {
-    pub(super) fn spans(&self, field: Field) -> &[Span] {
-        &self.spans[field.index()]
-    }
-
-    pub(super) fn push_span(&mut self, field: Field, span: Span) {
-        self.spans[field.index()].push(span);
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.rows = 0;
-        self.spans.iter_mut().for_each(Vec::clear);
-        self.times.clear();
-        self.part_ends.clear();
-    }
-
-    /// Says that the block's parts up to this number end.
-    pub(super) fn end_parts(&mut self, end: usize) {
-        self.part_ends.resize(end, self.rows as u32);
-    }
+/// Where a field of a record stands in a text in which its line begins there.
+pub(super) fn span_of(record: &Record<'_>, field: Field, line_start: usize) -> Span {
+    let line: &[u8] = record.line();
+    let range = record.range(field).filter(|range| !matches!(&line[range.clone()], b"" | b"-"));
+    range.map_or(Span::ABSENT, |range| Span {
+        start: (line_start + range.start) as u32,
+        end: (line_start + range.end) as u32,
+    })
 }
 
 /// Which fields of CDN records are wanted.
@@ -105,13 +79,7 @@ impl CdnLocated {
             rows.rows += 1;
             let first = part.start() + line.offset;
             for field in &self.wanted.spans {
-                let span = match record.range(*field) {
-                    Some(range) if !matches!(&line.bytes[range.clone()], b"" | b"-") => {
-                        Span { start: (first + range.start) as u32, end: (first + range.end) as u32 }
-                    }
-                    _ => Span::ABSENT,
-                };
-                rows.spans[field.index()].push(span);
+                rows.push_span(*field, span_of(&record, *field, first));
             }
             if self.wanted.time {
                 rows.times.push(record.time().unwrap_or_default());

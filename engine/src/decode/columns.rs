@@ -5,8 +5,9 @@ use super::span::{Span, offset_in};
 use super::text::{self, Text, TextBuilder};
 use crate::error::Error;
 use crate::schema::{TextLayout, UTC};
-use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+use arrow::array::{ArrayRef, Int64Array, ListArray, NullBufferBuilder, TimestampMicrosecondArray};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::Field as ArrowField;
 use s3log_parser::value::number;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -64,6 +65,28 @@ impl Build<'_> {
             push(row, &mut builder);
         }
         Ok(builder.finish(self.buffer)?)
+    }
+
+    /// A column of lists of texts: `push` adds those of a row, and says how many; `None` is no list.
+    pub(super) fn lists(
+        &self,
+        rows: impl ExactSizeIterator<Item = usize>,
+        mut push: impl FnMut(usize, &mut TextBuilder) -> Option<i32>,
+    ) -> Result<ArrayRef, Error> {
+        let mut builder = self.text_builder(0);
+        let mut nulls = NullBufferBuilder::new(rows.len());
+        let mut offsets = Vec::with_capacity(rows.len() + 1);
+        offsets.push(0);
+        let mut items = 0;
+        for row in rows {
+            let pushed = push(row, &mut builder);
+            nulls.append(pushed.is_some());
+            items += pushed.unwrap_or(0);
+            offsets.push(items);
+        }
+        let item = Arc::new(ArrowField::new_list_field(self.layout.data_type(), true));
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Ok(Arc::new(ListArray::try_new(item, offsets, builder.finish(self.buffer)?, nulls.finish())?))
     }
 
     /// A text that is part of the buffer.

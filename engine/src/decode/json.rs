@@ -5,7 +5,7 @@
 //! and the text format spell differently are taken either way, in any letter case, with or without `_`. CDN: the names of `#Fields:`.
 //! Names of neither are kept as `name=value` in `extra_fields`, or left out of CDN records, as everywhere.
 
-use super::cdn::{CdnFields, CdnRows};
+use super::cdn::{CdnFields, CdnRows, span_of};
 use super::located::{OriginFields, OriginRows};
 use super::span::Span;
 use s3log_parser::value::{number, time};
@@ -148,6 +148,8 @@ pub(super) struct JsonReader {
     /// Where the fields of the last record stand in the text.
     spans: [Span; Field::COUNT],
     extras: Vec<Span>,
+    /// The same of the last CDN record.
+    cdn_spans: [Span; cdn::Field::COUNT],
     /// In microseconds.
     time: i64,
 }
@@ -160,6 +162,7 @@ impl JsonReader {
             parser: cdn::Parser::with_fields(cdn_fields),
             spans: [Span::ABSENT; Field::COUNT],
             extras: Vec::new(),
+            cdn_spans: [Span::ABSENT; cdn::Field::COUNT],
             time: 0,
         }
     }
@@ -246,12 +249,12 @@ impl JsonReader {
 
     /// Adds the record that was read last.
     pub(super) fn add_origin(&self, wanted: &OriginFields, rows: &mut OriginRows) {
-        rows.rows += 1;
+        rows.fields.rows += 1;
         for field in &wanted.spans {
-            rows.push_span(*field, self.spans[field.index()]);
+            rows.fields.push_span(*field, self.spans[field.index()]);
         }
         if wanted.time {
-            rows.times.push(self.time);
+            rows.fields.times.push(self.time);
         }
         if wanted.ambiguous {
             rows.ambiguous.push(false);
@@ -285,26 +288,22 @@ impl JsonReader {
                 }
             }
         }
-        self.found.line = start..text.len();
-        self.parser.parse(&text[start..], self.shape.header.as_ref()).map(|_| ()).map_err(JsonError::Cdn)
+        let record = self.parser.parse(&text[start..], self.shape.header.as_ref()).map_err(JsonError::Cdn)?;
+        self.time = record.time().unwrap_or_default();
+        for field in cdn::Field::ALL {
+            self.cdn_spans[field.index()] = span_of(&record, field, start);
+        }
+        Ok(())
     }
 
     /// Adds the record that was read last.
-    pub(super) fn add_cdn(&mut self, wanted: &CdnFields, text: &[u8], rows: &mut CdnRows) {
-        let line = self.found.line.clone();
-        let Ok(record) = self.parser.parse(&text[line.clone()], self.shape.header.as_ref()) else { return };
+    pub(super) fn add_cdn(&self, wanted: &CdnFields, rows: &mut CdnRows) {
         rows.rows += 1;
         for field in &wanted.spans {
-            let span = match record.range(*field) {
-                Some(range) if record.text(*field).is_some() => {
-                    Span { start: (line.start + range.start) as u32, end: (line.start + range.end) as u32 }
-                }
-                _ => Span::ABSENT,
-            };
-            rows.push_span(*field, span);
+            rows.push_span(*field, self.cdn_spans[field.index()]);
         }
         if wanted.time {
-            rows.times.push(record.time().unwrap_or_default());
+            rows.times.push(self.time);
         }
     }
 }

@@ -3,61 +3,31 @@
 use super::block::Part;
 use super::content::Content;
 use super::counts::Counts;
+use super::rows::FieldRows;
 use super::span::Span;
 use s3log_parser::cdn::is_directive;
 use s3log_parser::{Dialect, Field, FieldSet, Lines, Parser, Record};
 
-/// S3 records that were located, field by field; used again for the next block.
-#[derive(Debug)]
+/// S3 records that were located; used again for the next block.
+#[derive(Debug, Default)]
 pub(super) struct OriginRows {
-    pub(super) rows: usize,
-    spans: [Vec<Span>; Field::COUNT],
-    /// In microseconds from 1970 in UTC.
-    pub(super) times: Vec<i64>,
+    pub(super) fields: FieldRows<Field>,
     pub(super) ambiguous: Vec<bool>,
     /// Extra fields of all records in a row, and where those of each record end.
     pub(super) extras: Vec<Span>,
     pub(super) extra_ends: Vec<u32>,
-    /// How many rows there are up to the end of each part of the block.
-    pub(super) part_ends: Vec<u32>,
-}
-
-impl Default for OriginRows {
-    fn default() -> Self {
-        Self {
-            rows: 0,
-            spans: std::array::from_fn(|_| Vec::new()),
-            times: Vec::new(),
-            ambiguous: Vec::new(),
-            extras: Vec::new(),
-            extra_ends: Vec::new(),
-            part_ends: Vec::new(),
-        }
-    }
 }
 
 impl OriginRows {
     pub(super) fn spans(&self, field: Field) -> &[Span] {
-        &self.spans[field.index()]
-    }
-
-    pub(super) fn push_span(&mut self, field: Field, span: Span) {
-        self.spans[field.index()].push(span);
+        self.fields.spans(field)
     }
 
     pub(super) fn clear(&mut self) {
-        self.rows = 0;
-        self.spans.iter_mut().for_each(Vec::clear);
-        self.times.clear();
+        self.fields.clear();
         self.ambiguous.clear();
         self.extras.clear();
         self.extra_ends.clear();
-        self.part_ends.clear();
-    }
-
-    /// Says that the block's parts up to this number end.
-    pub(super) fn end_parts(&mut self, end: usize) {
-        self.part_ends.resize(end, self.rows as u32);
     }
 }
 
@@ -101,8 +71,8 @@ impl Located {
 
     /// Parses the lines of neighbouring parts of a block, all of one kind, and adds their records.
     pub(super) fn locate(&mut self, parts: &[Part], bytes: &[u8], max_line: usize, counts: &mut Counts) {
-        let rows = &mut self.rows;
-        let before = (rows.rows, rows.part_ends.len());
+        let OriginRows { fields, ambiguous, extras, extra_ends } = &mut self.rows;
+        let before = (fields.rows, fields.part_ends.len());
         let first = parts.first().map_or(0, Part::start);
         let is_undecided = parts.first().is_some_and(|part| *part.content() == Content::Undecided);
         let mut ends = parts.iter().skip(1).map(|part| part.start() - first).peekable();
@@ -110,7 +80,7 @@ impl Located {
         let mut lines = Lines::of_part(bytes);
         while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
             while ends.next_if(|end| *end <= line.offset).is_some() {
-                rows.part_ends.push(rows.rows as u32);
+                fields.part_ends.push(fields.rows as u32);
             }
             // A record is never blank, so only what fails is asked.
             if parsed.is_err() || line.bytes.len() > max_line {
@@ -123,30 +93,30 @@ impl Located {
                 }
                 continue;
             }
-            rows.rows += 1;
+            fields.rows += 1;
             let at = |start: usize| (first + line.offset + start) as u32;
             for field in &self.wanted.spans {
                 let span = record
                     .range(*field)
                     .map_or(Span::ABSENT, |range| Span { start: at(range.start), end: at(range.end) });
-                rows.spans[field.index()].push(span);
+                fields.push_span(*field, span);
             }
             if self.wanted.time {
-                rows.times.push(record.time().unwrap_or_default() * 1_000_000);
+                fields.times.push(record.time().unwrap_or_default() * 1_000_000);
             }
             if self.wanted.ambiguous {
-                rows.ambiguous.push(record.is_ambiguous());
+                ambiguous.push(record.is_ambiguous());
             }
             if self.wanted.extra {
                 let start = line.bytes.as_ptr() as usize;
-                rows.extras.extend(record.extra_fields().map(|text| {
+                extras.extend(record.extra_fields().map(|text| {
                     let within = text.as_ptr() as usize - start;
                     Span { start: at(within), end: at(within + text.len()) }
                 }));
-                rows.extra_ends.push(rows.extras.len() as u32);
+                extra_ends.push(extras.len() as u32);
             }
         }
-        rows.part_ends.resize(before.1 + parts.len(), rows.rows as u32);
-        counts.rows += (rows.rows - before.0) as u64;
+        fields.end_parts(before.1 + parts.len());
+        counts.rows += (fields.rows - before.0) as u64;
     }
 }

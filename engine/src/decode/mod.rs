@@ -22,6 +22,7 @@ mod pool;
 mod records;
 mod rejects;
 mod requests;
+mod rows;
 mod span;
 mod text;
 

@@ -5,10 +5,8 @@ use super::located::OriginRows;
 use super::text::{Text, TextBuilder};
 use crate::error::Error;
 use crate::schema::LogsColumn;
-use arrow::array::NullBufferBuilder;
-use arrow::array::{ArrayRef, BooleanArray, Int32Array, ListArray};
-use arrow::buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::Field as ArrowField;
+use arrow::array::{ArrayRef, BooleanArray, Int32Array};
+use arrow::buffer::BooleanBuffer;
 use s3log_parser::value::{key, number};
 use s3log_parser::{Field, Kind};
 use std::borrow::Cow;
@@ -27,7 +25,7 @@ pub(super) fn array(
             let spans = located.spans(field);
             match field.info().kind {
                 Kind::Text => build.texts(rows.map(|row| spans[row]))?,
-                Kind::Time => build.times(rows.map(|row| located.times[row])),
+                Kind::Time => build.times(rows.map(|row| located.fields.times[row])),
                 Kind::Status => {
                     let values = rows.map(|row| spans[row].text(bytes).and_then(number::status).map(i32::from));
                     Arc::new(Int32Array::from_iter(values))
@@ -51,7 +49,7 @@ pub(super) fn array(
             }
             builder.finish(build.buffer)?
         }
-        LogsColumn::LogObject => build.names(&located.part_ends, rows),
+        LogsColumn::LogObject => build.names(&located.fields.part_ends, rows),
     })
 }
 
@@ -73,23 +71,13 @@ fn extra_fields(
     rows: impl ExactSizeIterator<Item = usize>,
 ) -> Result<ArrayRef, Error> {
     let OriginRows { extras, extra_ends, .. } = located;
-    let mut builder = build.text_builder(0);
-    let mut nulls = NullBufferBuilder::new(rows.len());
-    let mut offsets = Vec::with_capacity(rows.len() + 1);
-    offsets.push(0);
-    let mut items = 0_i32;
-    for row in rows {
+    build.lists(rows, |row, builder| {
         let start = if row == 0 { 0 } else { extra_ends[row - 1] as usize };
         let of_row = &extras[start..extra_ends[row] as usize];
-        nulls.append(!of_row.is_empty());
         for span in of_row {
             let text = &build.bytes[span.start as usize..span.end as usize];
             builder.push(Text::Borrowed(text, span.start));
-            items += 1;
         }
-        offsets.push(items);
-    }
-    let item = Arc::new(ArrowField::new_list_field(build.layout.data_type(), true));
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    Ok(Arc::new(ListArray::try_new(item, offsets, builder.finish(build.buffer)?, nulls.finish())?))
+        Some(of_row.len() as i32).filter(|items| *items > 0)
+    })
 }

@@ -253,7 +253,7 @@ impl RecordsDecoder {
             (Kind::Json, _, _) => {
                 let json = self.json.get_or_insert_with(|| Json::new(self.wanted));
                 // Made for this run, it knows nothing of the parts before.
-                json.origin.end_parts(end - run.len());
+                json.origin.fields.end_parts(end - run.len());
                 json.cdn.end_parts(end - run.len());
                 json.locate(run, bytes, self.options.max_line, counts);
             }
@@ -261,13 +261,13 @@ impl RecordsDecoder {
         }
         // Of the others none of these parts has a row.
         if let Some(origin) = &mut self.origin {
-            origin.rows.end_parts(end);
+            origin.rows.fields.end_parts(end);
         }
         if let Some(cdn) = &mut self.cdn {
             cdn.rows.end_parts(end);
         }
         if let Some(json) = &mut self.json {
-            json.origin.end_parts(end);
+            json.origin.fields.end_parts(end);
             json.cdn.end_parts(end);
         }
     }
@@ -290,9 +290,9 @@ impl RecordsDecoder {
     fn segments(&self) -> [Range<usize>; 4] {
         let json = self.json.as_ref();
         let lens = [
-            self.origin.as_ref().map_or(0, |located| located.rows.rows),
+            self.origin.as_ref().map_or(0, |located| located.rows.fields.rows),
             self.cdn.as_ref().map_or(0, |located| located.rows.rows),
-            json.map_or(0, |json| json.origin.rows),
+            json.map_or(0, |json| json.origin.fields.rows),
             json.map_or(0, |json| json.cdn.rows),
         ];
         let mut end = 0;
@@ -442,7 +442,7 @@ impl Json {
         let mut ends = parts.iter().skip(1).map(|part| part.start() - first).peekable();
         for line in Lines::of_part(bytes) {
             while ends.next_if(|end| *end <= line.offset).is_some() {
-                self.origin.part_ends.push(self.origin.rows as u32);
+                self.origin.fields.part_ends.push(self.origin.fields.rows as u32);
                 self.cdn.part_ends.push(self.cdn.rows as u32);
             }
             if line.is_blank() {
@@ -460,7 +460,7 @@ impl Json {
                     counts.rows += 1;
                 }
                 (Some(JsonLine::Cdn), (_, Some(wanted))) => {
-                    self.reader.add_cdn(wanted, &self.written, &mut self.cdn);
+                    self.reader.add_cdn(wanted, &mut self.cdn);
                     counts.rows += 1;
                 }
                 (Some(_), _) => counts.others += 1,

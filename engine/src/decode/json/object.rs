@@ -3,7 +3,6 @@
 use crate::decode::span::Span;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt::{self, Write};
-use std::ops::Range;
 
 /// The names and values of an object, in order; used again for the next.
 #[derive(Debug, Default)]
@@ -11,8 +10,6 @@ pub(super) struct Found {
     keys: String,
     key_ends: Vec<usize>,
     values: Vec<Span>,
-    /// Where something was made of them.
-    pub(super) line: Range<usize>,
 }
 
 impl Found {

@@ -7,9 +7,8 @@ use crate::decode::columns::Build;
 use crate::decode::text::{Text, TextBuilder};
 use crate::error::Error;
 use crate::schema::RequestsColumn as Column;
-use arrow::array::{ArrayRef, BooleanArray, Int32Array, ListArray, NullBufferBuilder, new_null_array};
-use arrow::buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::Field as ArrowField;
+use arrow::array::{ArrayRef, BooleanArray, Int32Array, new_null_array};
+use arrow::buffer::BooleanBuffer;
 use s3log_parser::cdn::{Field, FieldSet, value};
 use s3log_parser::value::number;
 use std::borrow::Cow;
@@ -176,24 +175,11 @@ fn forwarded_for(
     rows: impl ExactSizeIterator<Item = usize>,
 ) -> Result<ArrayRef, Error> {
     let spans = located.spans(Field::XForwardedFor);
-    let mut builder = build.text_builder(0);
-    let mut nulls = NullBufferBuilder::new(rows.len());
-    let mut offsets = Vec::with_capacity(rows.len() + 1);
-    offsets.push(0);
-    let mut items = 0_i32;
-    for row in rows {
-        let text = spans[row].text(build.bytes);
-        nulls.append(text.is_some());
-        let addresses = text.into_iter().flat_map(|text| text.split(|byte| *byte == b',')).map(without_spaces);
-        for address in addresses.filter(|address| !address.is_empty()) {
-            builder.push(build.borrowed(address));
-            items += 1;
-        }
-        offsets.push(items);
-    }
-    let item = Arc::new(ArrowField::new_list_field(build.layout.data_type(), true));
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    Ok(Arc::new(ListArray::try_new(item, offsets, builder.finish(build.buffer)?, nulls.finish())?))
+    build.lists(rows, |row, builder| {
+        let addresses = spans[row].text(build.bytes)?.split(|byte| *byte == b',').map(without_spaces);
+        let addresses = addresses.filter(|address| !address.is_empty());
+        Some(addresses.map(|address| builder.push(build.borrowed(address))).count() as i32)
+    })
 }
 
 fn without_spaces(mut text: &[u8]) -> &[u8] {

@@ -77,7 +77,7 @@ impl RequestsOfRows {
         let rows = of.num_rows();
         let mut text = b"-".to_vec();
         let (mut origin, mut located) = (OriginRows::default(), CdnRows::default());
-        (origin.rows, located.rows) = (rows, rows);
+        (origin.fields.rows, located.rows) = (rows, rows);
         for (at, array) in self.needed.iter().zip(of.columns()) {
             match (self.from, LogsColumn::at(*at), CdnColumn::at(*at)) {
                 (Table::Cdn, _, Some(CdnColumn::Field(cdn::Field::Time))) => located.times = times(array)?,
@@ -86,9 +86,9 @@ impl RequestsOfRows {
                     let absent = |span| if span == NULL { Span::ABSENT } else { span };
                     spans(array, &mut text)?.into_iter().for_each(|span| located.push_span(field, absent(span)));
                 }
-                (_, Some(LogsColumn::Field(Field::Time)), _) => origin.times = times(array)?,
+                (_, Some(LogsColumn::Field(Field::Time)), _) => origin.fields.times = times(array)?,
                 (_, Some(LogsColumn::Field(field)), _) => {
-                    spans(array, &mut text)?.into_iter().for_each(|span| origin.push_span(field, span));
+                    spans(array, &mut text)?.into_iter().for_each(|span| origin.fields.push_span(field, span));
                 }
                 (_, Some(LogsColumn::Ambiguous), _) => origin.ambiguous = array.as_boolean().values().iter().collect(),
                 _ => {}
