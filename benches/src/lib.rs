@@ -11,6 +11,7 @@
 pub mod calendar;
 pub mod cdn;
 pub mod generate;
+pub mod labelled;
 pub mod objects;
 
 pub mod random;

@@ -29,6 +29,8 @@ use crate::calendar::{DAY, midnight};
 use crate::objects::Packing;
 use crate::random::Random;
 use crate::row::Era;
+pub(crate) use scribe::encode;
+
 use company::{BACKUPS, LAKE, MEDIA, SITE};
 use scribe::Scribe;
 use visitors::Gap;

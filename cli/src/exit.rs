@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     /// Finished and answered, but not from everything: objects could not be read, held no record, or held more rejects
     /// than allowed.
     Incomplete,
+    /// `flag --fail-on` found something.
+    Found,
     /// Interrupted by Ctrl-C or a request to end.
     Interrupted,
 }
@@ -26,6 +28,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Incomplete => 3,
+            Self::Found => 4,
             Self::Interrupted => 130,
         }
     }

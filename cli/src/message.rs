@@ -75,10 +75,15 @@ fn render(heading: &str, report: &Report, paint: Paint) -> String {
     text
 }
 
-/// A number of things, such as `1 object` or `1,234 objects`.
+/// A number of things, such as `1 object`, `1,234 objects`, `2 addresses` or `3 entries`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", HumanCount(number))
+    let counted = HumanCount(number);
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("{counted} {noun}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{counted} {stem}ies"),
+        _ if noun.ends_with('s') => format!("{counted} {noun}es"),
+        _ => format!("{counted} {noun}s"),
+    }
 }
 
 /// Writes to standard error in one piece. When nobody listens, nothing can be done about it.

@@ -8,6 +8,8 @@ pub mod convert;
 #[cfg(feature = "datafusion")]
 pub mod dataset;
 pub mod decode;
+#[cfg(feature = "datafusion")]
+pub mod detect;
 mod error;
 #[cfg(feature = "datafusion")]
 pub mod functions;

@@ -307,7 +307,7 @@ fn endpoint(bucket: &'static Bucket, operation: &str) -> (&'static str, &'static
 }
 
 /// Percent-encodes a key as clients do.
-fn encode(key: &str) -> String {
+pub(crate) fn encode(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {

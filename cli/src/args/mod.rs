@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod convert;
+mod flag;
 mod output;
 mod source;
 mod value;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::behaviour::BehaviourArgs;
 pub(crate) use self::convert::{CompactArgs, ConvertArgs, ReportFormat};
+pub(crate) use self::flag::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, RuleArgs, RulesArgs, RulesCommand};
 pub(crate) use self::output::OutputArgs;
 pub(crate) use self::source::{CdnArgs, SourceArgs, StoreArgs};
 pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
@@ -32,10 +34,12 @@ Examples:
   s3log query \"SELECT remote_ip, count(*) FROM logs GROUP BY 1 ORDER BY 2 DESC LIMIT 10\" logs/
   s3log query \"SELECT count(*) FROM logs WHERE http_status = 403\" s3://my-logs/access/ --since 24h
   s3log shell logs/
+  s3log flag logs/
   s3log check logs/
   s3log convert s3://my-logs/access/ --to s3://my-lake/access/
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete, 130 interrupted"
+Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete,
+  4 `flag --fail-on` found something, 130 interrupted"
 )]
 pub(crate) struct Cli {
     /// What holds for every command.
@@ -81,6 +85,8 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Merge small files of a dataset
     Compact(CompactArgs),
+    /// Say which client addresses are suspicious, how sure that is, and why
+    Flag(Box<FlagArgs>),
     /// Read everything, account for every line, say what was rejected and why
     Check(CheckArgs),
     /// Say what a query would list, leave out and fetch, and what that costs; reads no log object
@@ -89,6 +95,8 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Print the SQL functions that s3log adds
     Functions(FunctionsArgs),
+    /// List, show and test the rules of `flag`
+    Rules(RulesArgs),
     /// Say which credentials, region and endpoint win, and whether they work
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

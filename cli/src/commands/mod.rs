@@ -6,16 +6,21 @@ mod compact;
 mod completions;
 mod convert;
 mod doctor;
+mod explained;
+mod findings;
+mod flag;
 mod functions;
 mod man;
 mod plan;
 mod query;
+mod rules;
 mod schema;
 mod shell;
 mod status;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +28,7 @@ use chrono::Utc;
 use indicatif::HumanBytes;
 use s3log_engine::convert::Stop;
 use s3log_engine::decode::{LineOptions, RequestRules};
-use s3log_engine::functions::Networks;
+use s3log_engine::detect::context::{CidrList, Context};
 use s3log_engine::scan::NameRules;
 use s3log_engine::session::{Session, SessionOptions};
 
@@ -104,6 +109,11 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
             runtime.shutdown_timeout(CLEANUP);
             ended
         }
+        Command::Flag(arguments) => {
+            let threads = arguments.behaviour.threads;
+            block_on(threads, flag::run(*arguments, surroundings))
+        }
+        Command::Rules(arguments) => block_on(None, rules::run(arguments, surroundings)),
         Command::Check(arguments) => {
             let threads = arguments.behaviour.threads;
             block_on(threads, check::run(arguments, surroundings))
@@ -226,13 +236,19 @@ fn request_rules(cdn: &CdnArgs) -> Result<RequestRules, Failure> {
     let rules = RequestRules::default();
     let mut rules = cdn.map.iter().fold(rules, |rules, (host, bucket)| rules.with_bucket(host, bucket));
     if let Some(path) = &cdn.cdn_cidr {
-        let cannot = |error| Failure::failed(format!("`{}`: {error}", path.display()));
-        let list = std::fs::read_to_string(path).map_err(|error| cannot(format!("it cannot be read: {error}")))?;
-        let networks = Networks::of_list(&list)
-            .map_err(|error| cannot(error.to_string()).with_hint(error.hint().unwrap_or("one network a line")))?;
-        rules = rules.with_cdn_addresses(Arc::new(move |address| networks.contains(*address)));
+        let now = Utc::now().timestamp_micros();
+        let networks = Context::new(now).with_cdn(&network_list(path, now)?);
+        rules = rules.with_cdn_addresses(Arc::new(move |address| networks.of(*address).cdn.is_some()));
     }
     Ok(rules)
+}
+
+/// The networks of a file.
+fn network_list(path: &Path, now: i64) -> Result<CidrList, Failure> {
+    let name = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("can't read `{name}`: {error}")))?;
+    Ok(CidrList::parse(&name, &text, now)?)
 }
 
 /// What the flags about sources ask for.

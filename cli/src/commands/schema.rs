@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Schema};
 use s3log_engine::schema::{ColumnDoc, TableDoc, tables};
 
 use super::Surroundings;
-use crate::args::SchemaArgs;
+use crate::args::{OutputArgs, SchemaArgs};
 use crate::diagnose::closest;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,19 +20,44 @@ use crate::output::{Output, Shape};
 /// When there is no such table, or the output can't be written.
 pub(crate) fn run(arguments: &SchemaArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let mut tables = tables();
+    tables.push(s3log_engine::detect::findings_table::doc());
     if let Some(name) = &arguments.table {
-        let names: Vec<&'static str> = tables.iter().map(|table| table.name).collect();
-        tables.retain(|table| table.name.eq_ignore_ascii_case(name));
-        if tables.is_empty() {
-            let failure = Failure::usage(format!("no table `{name}`"));
-            return Err(match closest(name, names.iter().copied()) {
-                Some(meant) => failure.with_hint(format!("did you mean `{meant}`?")),
-                None => failure.with_hint(format!("tables: {}", names.join(", "))),
-            });
-        }
+        only(&mut tables, name)?;
     }
-    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
-    output.print(Shape::Prose, &describe(&tables, arguments.table.is_none())?)?;
+    print(&tables, arguments.table.is_none(), &arguments.output, surroundings)
+}
+
+/// Leaves one table.
+///
+/// # Errors
+///
+/// When there is no such table.
+pub(super) fn only(tables: &mut Vec<TableDoc>, name: &str) -> Result<(), Failure> {
+    let names: Vec<&'static str> = tables.iter().map(|table| table.name).collect();
+    tables.retain(|table| table.name.eq_ignore_ascii_case(name));
+    if !tables.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::usage(format!("no table `{name}`"));
+    Err(match closest(name, names.iter().copied()) {
+        Some(meant) => failure.with_hint(format!("did you mean `{meant}`?")),
+        None => failure.with_hint(format!("tables: {}", names.join(", "))),
+    })
+}
+
+/// Prints columns of tables.
+///
+/// # Errors
+///
+/// When the output can't be written.
+pub(super) fn print(
+    tables: &[TableDoc],
+    named: bool,
+    arguments: &OutputArgs,
+    surroundings: Surroundings,
+) -> Result<Exit, Failure> {
+    let mut output = Output::open(arguments.output.as_deref(), surroundings.output(arguments))?;
+    output.print(Shape::Prose, &describe(tables, named)?)?;
     output.commit()?;
     Ok(Exit::Done)
 }

@@ -9,6 +9,9 @@ mod convert;
 mod documentation;
 mod errors;
 mod files;
+mod flag;
+#[cfg(unix)]
+mod footprints;
 mod query;
 mod shell;
 

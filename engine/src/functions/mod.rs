@@ -18,6 +18,8 @@ mod uri;
 mod user_agent;
 
 pub use ip::networks::Networks;
+pub(crate) use ip::networks::parse_network;
+pub(crate) use user_agent::family as user_agent_family;
 
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;

@@ -79,7 +79,7 @@ impl Table {
 }
 
 /// The name of the client; empty for an empty text.
-fn family(user_agent: &str) -> &str {
+pub(crate) fn family(user_agent: &str) -> &str {
     let mut best: Option<(usize, &str)> = None;
     for word in words(user_agent) {
         if let Some(found) = TABLE.look_up(word)

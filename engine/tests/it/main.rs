@@ -4,6 +4,7 @@
 mod buckets;
 mod content;
 mod datasets;
+mod detect;
 mod functions;
 mod laws;
 mod logs;

@@ -112,7 +112,7 @@ fn within<T: Copy + Ord>(ranges: &[(T, T)], value: T) -> bool {
 }
 
 /// The network that a text is: `address` or `address/bits`.
-fn parse_network(text: &str) -> Option<IpNet> {
+pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits)),
         None => (text, None),

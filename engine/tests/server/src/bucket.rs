@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use md5::{Digest as _, Md5};
 
 use crate::upload::Upload;
 
@@ -40,9 +41,15 @@ pub(crate) struct Bucket {
     /// Of the last object: a million objects may well share one content. Holding it keeps its address from being reused.
     last: Option<(Bytes, Arc<str>)>,
     classes: Vec<Arc<str>>,
+    /// Whether tags are what S3 makes them of, which takes long in a program that is not optimised.
+    has_md5: bool,
 }
 
 impl Bucket {
+    pub(crate) fn new(has_md5: bool) -> Self {
+        Self { has_md5, ..Self::default() }
+    }
+
     pub(crate) fn put(&mut self, key: String, bytes: Bytes, storage_class: &str) -> Arc<str> {
         let e_tag = self.e_tag(&bytes);
         self.put_tagged(key, bytes, Arc::clone(&e_tag), storage_class);
@@ -67,7 +74,10 @@ impl Bucket {
         match &self.last {
             Some((last, e_tag)) if (last.as_ptr(), last.len()) == (bytes.as_ptr(), bytes.len()) => Arc::clone(e_tag),
             _ => {
-                let e_tag: Arc<str> = e_tag_of(bytes).into();
+                let e_tag: Arc<str> = match self.has_md5 {
+                    true => hexadecimal(&Md5::digest(bytes)).into(),
+                    false => e_tag_of(bytes).into(),
+                };
                 self.last = Some((bytes.clone(), Arc::clone(&e_tag)));
                 e_tag
             }
@@ -82,6 +92,10 @@ impl Bucket {
         self.classes.push(Arc::clone(&class));
         class
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Looks like an MD5, which it is neither here nor for objects that were put in parts: all that counts is that another

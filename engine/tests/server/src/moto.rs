@@ -1,15 +1,15 @@
 //! Moto, an S3 server written in Python by others, in a process of its own. It can be written to as well: conditions of puts and
 //! of completed uploads are honoured, parts that are too small are refused.
 
-use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::environment::environment;
+use crate::packages::python_packages;
 
 /// What it is tested with.
 const REQUIREMENT: &str = "moto[server,s3]==5.2.1";
@@ -38,13 +38,13 @@ impl Moto {
             Ok(moto) => return Ok(moto),
             Err(error) => error,
         };
-        let program = install(cache).map_err(|error| {
+        let program = python_packages(cache, "moto", &[REQUIREMENT]).map_err(|error| {
             io::Error::other(format!(
                 "moto_server does not start ({not_found}) and cannot be installed ({error}): \
                  install Python and `pip install '{REQUIREMENT}'`"
             ))
         })?;
-        Self::run(&program)
+        Self::run(&program.join("moto_server"))
     }
 
     /// Its URL: `http://127.0.0.1:PORT`.
@@ -117,31 +117,5 @@ fn announced(stderr: impl io::Read + Send + 'static) -> io::Result<String> {
             Err(mpsc::RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
             Err(mpsc::RecvTimeoutError::Disconnected) => return Err(io::Error::other(lines.join("; "))),
         }
-    }
-}
-
-/// The program in a virtual environment, which is made if it is not there.
-fn install(cache: &Path) -> io::Result<PathBuf> {
-    fs::create_dir_all(cache)?;
-    let environment = cache.join("moto-venv");
-    let program = environment.join("bin").join("moto_server");
-    // Written last: without it, an installation was interrupted.
-    let complete = environment.join("complete");
-    let lock = File::create(cache.join("moto-venv.lock"))?;
-    // Tests run in several processes. The lock ends with the file.
-    lock.lock()?;
-    if !complete.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-        run(Command::new(environment.join("bin").join("python")).args(["-m", "pip", "install", "-q", REQUIREMENT]))?;
-        fs::write(complete, REQUIREMENT)?;
-    }
-    Ok(program)
-}
-
-fn run(command: &mut Command) -> io::Result<()> {
-    let output = command.output().map_err(|error| io::Error::other(format!("{command:?}: {error}")))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
     }
 }

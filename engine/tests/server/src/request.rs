@@ -144,7 +144,7 @@ fn parameter(query: &str, wanted: &str) -> Option<String> {
 }
 
 /// Ampersands last: what they stand for is no escape.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
 }
 

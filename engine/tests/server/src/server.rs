@@ -48,6 +48,8 @@ pub struct Builder {
     is_anonymous: bool,
     conditional_puts: ConditionalPuts,
     conflicts: usize,
+    access_keys: Vec<String>,
+    has_md5: bool,
 }
 
 impl Builder {
@@ -80,14 +82,28 @@ impl Builder {
         self
     }
 
+    /// One more access key that it knows. The secret key is that of [`ACCESS_KEY`].
+    #[must_use]
+    pub fn access_key(mut self, access_key: impl Into<String>) -> Self {
+        self.access_keys.push(access_key.into());
+        self
+    }
+
+    /// Tags of objects are their MD5, as those of S3, for clients that look.
+    #[must_use]
+    pub fn md5(mut self) -> Self {
+        self.has_md5 = true;
+        self
+    }
+
     /// Starts the server.
     #[must_use]
     pub fn start(self) -> Server {
         let conditions = Conditions { puts: self.conditional_puts, conflicts: AtomicUsize::new(self.conflicts) };
-        let buckets = Buckets { all: Arc::default(), conditions: Arc::new(conditions) };
+        let buckets = Buckets { all: Arc::default(), conditions: Arc::new(conditions), has_md5: self.has_md5 };
         let observed = Arc::new(Observed::default());
         let mut service = S3ServiceBuilder::new(buckets.clone());
-        service.set_auth(OneKey);
+        service.set_auth(Keys(self.access_keys));
         if self.is_anonymous {
             service.set_access(Everybody);
         }
@@ -125,7 +141,8 @@ impl Server {
 
     /// Makes a bucket, unless it is there.
     pub fn create_bucket(&self, name: &str) {
-        self.buckets.all.write().unwrap().entry(name.to_owned()).or_default();
+        let new = || Bucket::new(self.buckets.has_md5);
+        self.buckets.all.write().unwrap().entry(name.to_owned()).or_insert_with(new);
     }
 
     /// Puts an object. The bucket must be there.
@@ -303,18 +320,17 @@ impl hyper::body::Body for Observing {
     }
 }
 
-struct OneKey;
+/// Which access keys there are beside [`ACCESS_KEY`].
+struct Keys(Vec<String>);
 
 #[async_trait::async_trait]
-impl S3Auth for OneKey {
+impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        match access_key {
-            ACCESS_KEY => Ok(SecretKey::from(SECRET_KEY)),
-            // `SimpleAuth` of s3s answers NotSignedUp, which S3 does not.
-            _ => {
-                Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
-            }
+        if access_key == ACCESS_KEY || self.0.iter().any(|known| known == access_key) {
+            return Ok(SecretKey::from(SECRET_KEY));
         }
+        // `SimpleAuth` of s3s answers NotSignedUp, which S3 does not.
+        Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
     }
 }
 

@@ -9,10 +9,11 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
-    DeleteObjectsOutput, ETag, EncodingType, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
-    HeadObjectInput, HeadObjectOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, ObjectStorageClass, PutObjectInput, PutObjectOutput, StorageClass, Timestamp,
-    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    DeleteObjectsOutput, ETag, EncodingType, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput,
+    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListMultipartUploadsInput,
+    ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    ObjectStorageClass, PutObjectInput, PutObjectOutput, StorageClass, Timestamp, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -31,6 +32,8 @@ pub(crate) struct Buckets {
     /// By name.
     pub(crate) all: Arc<RwLock<BTreeMap<String, Bucket>>>,
     pub(crate) conditions: Arc<Conditions>,
+    /// Of buckets that are made.
+    pub(crate) has_md5: bool,
 }
 
 /// What operations need, those that write (`writes.rs`) too.
@@ -71,7 +74,7 @@ impl S3 for Buckets {
         if buckets.contains_key(&name) {
             return Err(s3_error!(BucketAlreadyOwnedByYou));
         }
-        buckets.insert(name, Bucket::default());
+        buckets.insert(name, Bucket::new(self.has_md5));
         Ok(S3Response::new(CreateBucketOutput { location: Some(location) }))
     }
 
@@ -129,6 +132,35 @@ impl S3 for Buckets {
             encoding_type: input.encoding_type,
             ..output
         }))
+    }
+
+    /// The first version of lists: the second one, but for how pages follow each other.
+    async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let marker = req.input.marker.clone();
+        let list = self.list_objects_v2(req.map_input(Into::into)).await?.output;
+        let next = list.next_continuation_token.as_deref().map(key_of_token).transpose()?;
+        Ok(S3Response::new(ListObjectsOutput {
+            name: list.name,
+            prefix: list.prefix,
+            marker,
+            max_keys: list.max_keys,
+            is_truncated: list.is_truncated,
+            contents: list.contents,
+            common_prefixes: list.common_prefixes,
+            delimiter: list.delimiter,
+            next_marker: next,
+            encoding_type: list.encoding_type,
+            ..Default::default()
+        }))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        req: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.with_bucket(&req.input.bucket, |_| Ok(()))?;
+        // In us-east-1 it has none.
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {

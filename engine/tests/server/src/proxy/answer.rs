@@ -12,13 +12,13 @@ const BEFORE_RESET: Duration = Duration::from_millis(50);
 const TOO_LONG: usize = 100;
 
 /// An answer to the client.
-pub(super) struct Answer {
-    pub(super) head: Head,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16, code: &str, message: &str) -> Self {
+    pub(crate) fn new(status: u16, code: &str, message: &str) -> Self {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
              <RequestId>PROXY</RequestId><HostId>proxy</HostId></Error>"
@@ -30,7 +30,7 @@ impl Answer {
         Self { head, body: body.into_bytes() }
     }
 
-    pub(super) fn error(status: u16) -> Self {
+    pub(crate) fn error(status: u16) -> Self {
         let (code, message) = match status {
             400 => ("BadRequest", "Bad request."),
             403 => ("AccessDenied", "Access Denied"),
@@ -55,7 +55,7 @@ impl Answer {
     }
 
     /// Sends it, with what a fault makes of it.
-    pub(super) async fn send(mut self, client: &mut Wire, fault: Option<Fault>, is_head: bool) -> io::Result<Sent> {
+    pub(crate) async fn send(mut self, client: &mut Wire, fault: Option<Fault>, is_head: bool) -> io::Result<Sent> {
         if is_head {
             // Its length is of a body that does not follow.
             self.body.clear();
@@ -89,7 +89,7 @@ impl Answer {
 }
 
 /// How an answer ended.
-pub(super) enum Sent {
+pub(crate) enum Sent {
     /// Another request may follow.
     Whole,
     /// The connection is to be closed.

@@ -1,9 +1,9 @@
 //! A proxy between a client and an S3 server, which injects faults.
 
-mod answer;
+pub(crate) mod answer;
 mod fault;
 mod hold;
-mod wire;
+pub(crate) mod wire;
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -146,7 +146,7 @@ impl State {
             }
             Some(Fault::Status(status)) => Answer::error(status),
             Some(Fault::RegionRedirect(region)) => Answer::redirect(region),
-            _ => match self.pass_on(&request, body, is_head).await {
+            _ => match pass_on(&self.upstream, &request, body, is_head).await {
                 Ok(answer) => answer,
                 // Said aloud: a test is to fail for this, not for some fault it did not ask for.
                 Err(error) => Answer::new(502, "BadGateway", &format!("the server behind the proxy: {error}")),
@@ -174,33 +174,34 @@ impl State {
             }
         })
     }
+}
 
-    async fn pass_on(&self, request: &Head, body: &[u8], is_head: bool) -> io::Result<Answer> {
-        let mut head = request.clone();
-        head.remove("expect");
-        head.set("Connection", "close");
-        if request.get("transfer-encoding").is_some() {
-            head.remove("transfer-encoding");
-            head.set("Content-Length", body.len());
-        }
-        let stream = TcpStream::connect(&self.upstream).await?;
-        stream.set_nodelay(true)?;
-        let mut server = Wire::new(stream);
-        server.write(&[&head.to_bytes(), body].concat()).await?;
-        let mut head = server.read_head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        while matches!(head.status(), 100..=199) {
-            head = server.read_head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        }
-        let has_body = !is_head && !matches!(head.status(), 204 | 304);
-        let body = if has_body { server.read_body(&head, true).await? } else { Vec::new() };
-        for name in ["connection", "keep-alive", "transfer-encoding"] {
-            head.remove(name);
-        }
-        // The server may speak HTTP/1.0.
-        head.first_line = head.first_line.replacen("HTTP/1.0", "HTTP/1.1", 1);
-        if has_body {
-            head.set("Content-Length", body.len());
-        }
-        Ok(Answer { head, body })
+/// Passes a request on to the server at `HOST:PORT`, by a connection of its own.
+pub(crate) async fn pass_on(upstream: &str, request: &Head, body: &[u8], is_head: bool) -> io::Result<Answer> {
+    let mut head = request.clone();
+    head.remove("expect");
+    head.set("Connection", "close");
+    if request.get("transfer-encoding").is_some() {
+        head.remove("transfer-encoding");
+        head.set("Content-Length", body.len());
     }
+    let stream = TcpStream::connect(upstream).await?;
+    stream.set_nodelay(true)?;
+    let mut server = Wire::new(stream);
+    server.write(&[&head.to_bytes(), body].concat()).await?;
+    let mut head = server.read_head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    while matches!(head.status(), 100..=199) {
+        head = server.read_head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    }
+    let has_body = !is_head && !matches!(head.status(), 204 | 304);
+    let body = if has_body { server.read_body(&head, true).await? } else { Vec::new() };
+    for name in ["connection", "keep-alive", "transfer-encoding"] {
+        head.remove(name);
+    }
+    // The server may speak HTTP/1.0.
+    head.first_line = head.first_line.replacen("HTTP/1.0", "HTTP/1.1", 1);
+    if has_body {
+        head.set("Content-Length", body.len());
+    }
+    Ok(Answer { head, body })
 }

@@ -8,31 +8,31 @@ use tokio::net::TcpStream;
 
 /// The first line and the headers of a message.
 #[derive(Clone, Debug)]
-pub(super) struct Head {
-    pub(super) first_line: String,
+pub(crate) struct Head {
+    pub(crate) first_line: String,
     headers: Vec<(String, String)>,
 }
 
 impl Head {
-    pub(super) fn new(first_line: String) -> Self {
+    pub(crate) fn new(first_line: String) -> Self {
         Self { first_line, headers: Vec::new() }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     }
 
-    pub(super) fn set(&mut self, name: &str, value: impl ToString) {
+    pub(crate) fn set(&mut self, name: &str, value: impl ToString) {
         self.remove(name);
         self.headers.push((name.to_owned(), value.to_string()));
     }
 
     /// The status of a response.
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.first_line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
 
@@ -46,7 +46,7 @@ impl Head {
         Some(head)
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("{}\r\n{headers}\r\n", self.first_line).into_bytes()
     }
@@ -54,18 +54,18 @@ impl Head {
 
 /// A connection, and what was read of it but not asked for yet.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     buffer: BytesMut,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         Self { stream, buffer: BytesMut::new() }
     }
 
     /// The next head; none if the connection ends before it.
-    pub(super) async fn read_head(&mut self) -> io::Result<Option<Head>> {
+    pub(crate) async fn read_head(&mut self) -> io::Result<Option<Head>> {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 let text = self.buffer.split_to(end + 4);
@@ -80,7 +80,7 @@ impl Wire {
 
     /// The body behind a head, without the framing of chunks. A request that gives no length has none; a response without
     /// one lasts until the connection ends.
-    pub(super) async fn read_body(&mut self, head: &Head, is_response: bool) -> io::Result<Vec<u8>> {
+    pub(crate) async fn read_body(&mut self, head: &Head, is_response: bool) -> io::Result<Vec<u8>> {
         if head.get("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked")) {
             return self.read_chunks().await;
         }
@@ -135,17 +135,17 @@ impl Wire {
         }
     }
 
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
     /// Waits until the other side closes the connection.
-    pub(super) async fn wait_for_end(&mut self) {
+    pub(crate) async fn wait_for_end(&mut self) {
         while self.stream.read_buf(&mut self.buffer).await.is_ok_and(|read| read > 0) {}
     }
 
     /// Resets the connection instead of closing it.
-    pub(super) fn reset(self) {
+    pub(crate) fn reset(self) {
         let _ = self.stream.set_zero_linger();
     }
 }

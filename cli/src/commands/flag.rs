@@ -1,0 +1,419 @@
+//! `s3log flag`: which client addresses are suspicious, and why.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use chrono::Utc;
+use s3log_engine::detect::context::{CidrList, Context};
+use s3log_engine::detect::deny::{DenyFormat, DenyList, DenyOptions, LeftOut, Selection};
+use s3log_engine::detect::report::{Scope, markdown};
+use s3log_engine::detect::{
+    Band, Baseline, DetectOptions, Finding, Lists, Report, backtest, detect, explain, findings_table, learn, ocsf,
+};
+use s3log_engine::session::Session;
+
+use super::findings::{self, looked_at};
+use super::{Surroundings, rules};
+use crate::accounting::Accounting;
+use crate::args::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, SourceArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::message::Messages;
+use crate::output::{Format, Output, OutputSettings, Shape};
+use crate::progress::Watch;
+
+/// Flags addresses, or does what else was asked for.
+///
+/// # Errors
+///
+/// Why there is no answer.
+pub(crate) async fn run(arguments: FlagArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let messages = surroundings.messages;
+    // To whole seconds, as it is printed.
+    let now = Utc::now().timestamp() * 1_000_000;
+    check(&arguments)?;
+    let options = options(&arguments, now, &messages).await?;
+    let output = open_output(&arguments, surroundings)?;
+    let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, &messages).await?;
+    let mode = surroundings.progress(arguments.behaviour.progress);
+    let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    watch.announce_large(&session, messages);
+    let mut run = Run {
+        arguments: &arguments,
+        session: &session,
+        options: &options,
+        output,
+        messages,
+        verbose: surroundings.verbose,
+        now,
+    };
+    let done = match (&arguments.learn, arguments.backtest, arguments.explain) {
+        (Some(path), ..) => run.learn(path, &mut watch).await.map(|()| Exit::Done),
+        (None, true, _) => run.backtest(&mut watch).await.map(|()| Exit::Done),
+        (None, false, Some(address)) => run.explain(address, &mut watch).await,
+        (None, false, None) => run.flag(&mut watch).await,
+    };
+    watch.stop();
+    let exit = done?;
+    run.output.commit()?;
+    if surroundings.verbose {
+        messages.note(&format!("took {:.3} s", start.elapsed().as_secs_f64()));
+    }
+    if let Some(fault) = options.context().geo_fault() {
+        messages.warning(&fault.to_string(), fault.hint());
+    }
+    let mut accounting = Accounting::default();
+    accounting.add(session.progress().snapshot(), false);
+    let complete = accounting.judge(&session, arguments.behaviour.reject_limit(), &messages);
+    // Who waits for an alarm wants to hear it, complete or not.
+    Ok(if exit == Exit::Found { exit } else { complete })
+}
+
+/// What cannot be said together is told before anything is read.
+fn check(arguments: &FlagArgs) -> Result<(), Failure> {
+    let other = match (arguments.explain.is_some(), arguments.backtest, arguments.learn.is_some()) {
+        (true, ..) => Some("--explain"),
+        (_, true, _) => Some("--backtest"),
+        (.., true) => Some("--learn"),
+        _ => None,
+    };
+    match (other, arguments.format) {
+        (Some("--learn"), _) if arguments.output.is_some() => {
+            Err(Failure::usage("--learn names its own file, so --output has nothing to write"))
+        }
+        (Some(flag), FlagFormat::Report | FlagFormat::Ocsf | FlagFormat::Deny(_)) => {
+            Err(Failure::usage(format!("{flag} writes no report, no events and no deny list"))
+                .with_hint("with -F json, csv or any other format of results it can be read by programs"))
+        }
+        (None, FlagFormat::Deny(DenyFormat::AwsBucketPolicy)) if arguments.deny.bucket.is_none() => {
+            Err(Failure::usage("a bucket policy is of one bucket").with_hint("name it: --bucket BUCKET"))
+        }
+        (None, FlagFormat::Deny(DenyFormat::AwsBucketPolicy)) if arguments.deny.exempt.is_empty() => {
+            Err(Failure::usage("a bucket policy without an exempt administrator can lock everybody out")
+                .with_hint("name one: --exempt arn:aws:iam::123456789012:role/admin"))
+        }
+        (None, FlagFormat::Deny(DenyFormat::SpacesBucketPolicy)) if !arguments.deny.full_access_keys => {
+            Err(Failure::usage("a bucket of Spaces that keys with limited access are used on takes no bucket policy").with_hint(
+                "if all keys have full access, say --full-access-keys; else -F nginx, -F cidr for a firewall, or rules of the CDN keep \
+                 addresses out",
+            ))
+        }
+        (None, FlagFormat::Deny(DenyFormat::SpacesBucketPolicy)) if arguments.deny.bucket.is_none() => {
+            Err(Failure::usage("a bucket policy is of one bucket").with_hint("name it: --bucket BUCKET"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How many notes about what is no address are told.
+const NOTES: usize = 5;
+
+/// One run of the command.
+struct Run<'a> {
+    arguments: &'a FlagArgs,
+    session: &'a Session,
+    options: &'a DetectOptions,
+    output: Output,
+    messages: Messages,
+    verbose: bool,
+    now: i64,
+}
+
+impl Run<'_> {
+    async fn flag(&mut self, watch: &mut Watch) -> Result<Exit, Failure> {
+        let deny = matches!(self.arguments.format, FlagFormat::Deny(_));
+        let default = if deny { Band::Block } else { Band::Alert };
+        let min_score = self.arguments.min_score.unwrap_or(default.min_score());
+        // Those below are counted, as far as they are worth watching.
+        let options = self.options.clone().with_min_score(min_score.min(Band::Watch.min_score()));
+        let report = detect(self.session, &options).await?;
+        watch.stop();
+        let shown: Vec<Finding> =
+            report.findings.iter().filter(|finding| finding.score >= min_score).cloned().collect();
+        match self.arguments.format {
+            FlagFormat::Deny(_) => self.deny(&report.findings, min_score)?,
+            FlagFormat::Ocsf => {
+                let options =
+                    ocsf::OcsfOptions { window_start: report.looked.first, ..ocsf::OcsfOptions::new(self.now) };
+                ocsf::write(self.output.sink(), &shown, &options).map_err(Failure::from_output)?;
+            }
+            FlagFormat::Report => {
+                let text = markdown(&shown, &report.notes, &self.scope(&report, min_score));
+                self.write(&text)?;
+            }
+            FlagFormat::Result(Format::Auto) if self.output.is_terminal() => {
+                let text = findings::list(&shown, self.output.paint());
+                self.write(&text)?;
+            }
+            FlagFormat::Result(_) if self.output.format() == Format::Table => {
+                if !shown.is_empty() {
+                    self.output.print(Shape::Prose, &findings::summary(&shown)?)?;
+                }
+            }
+            FlagFormat::Result(_) => self.output.print(Shape::Rows, &findings_table::batch(&shown)?)?,
+        }
+        self.say(&report, &shown, min_score);
+        if self.verbose {
+            let timing = report.looked.timing;
+            self.messages.note(&format!(
+                "reading and counting {:.3} s, tables {:.3} s, rules {:.3} s",
+                timing.pass.as_secs_f64(),
+                timing.tables.as_secs_f64(),
+                timing.rules.as_secs_f64()
+            ));
+        }
+        let worst = report.findings.iter().map(|finding| finding.band).max().unwrap_or_default();
+        Ok(match self.arguments.fail_on {
+            Some(band) if worst >= band.0 => Exit::Found,
+            _ => Exit::Done,
+        })
+    }
+
+    /// Says on standard error what was looked at, and what is not in the answer.
+    fn say(&self, report: &Report, shown: &[Finding], min_score: f64) {
+        let looked = looked_at(&report.looked);
+        if shown.is_empty() {
+            self.messages.note(&format!("no address has a score of {min_score} or more; looked at {looked}"));
+            let below = |from: f64| report.findings.iter().filter(|finding| finding.score >= from).count();
+            let watched = below(Band::Watch.min_score());
+            if watched > 0 && min_score > Band::Watch.min_score() {
+                let addresses = crate::message::count(watched as u64, "address");
+                self.messages.note(&format!("at least 0.3: {addresses}, which `--min-score 0.3` shows"));
+            }
+        } else {
+            let addresses = crate::message::count(shown.len() as u64, "address");
+            self.messages.note(&format!("{addresses} of {looked}"));
+            if matches!(self.arguments.format, FlagFormat::Result(_)) && self.output.is_terminal() {
+                self.messages.note("`--explain IP` tells all of one; -F json has what was measured, with requests");
+            }
+        }
+        for note in report.notes.iter().take(NOTES) {
+            let entity = if note.entity.is_empty() { "(unknown: --map tells of CDN hosts)" } else { &note.entity };
+            self.messages.note(&format!(
+                "{} {}: {} [{}]",
+                note.entity_kind,
+                crate::output::escape::visible(entity),
+                crate::output::escape::visible(&note.explanation),
+                note.id
+            ));
+        }
+        if report.notes.len() > NOTES {
+            let more = crate::message::count((report.notes.len() - NOTES) as u64, "note");
+            self.messages.note(&format!("{more} more about buckets, requesters and networks: `-F markdown` has them"));
+        }
+        if let Some(from) = report.looked.provisional_from {
+            let from = crate::output::time::rfc3339(from);
+            self.messages.note(&format!("provisional from {from} on: log objects of that time may still be delivered"));
+        }
+    }
+
+    fn scope(&self, report: &Report, min_score: f64) -> Scope {
+        let progress = self.session.progress().snapshot();
+        Scope {
+            made: self.now,
+            sources: self.arguments.sources.clone(),
+            objects: progress.objects,
+            bytes: progress.bytes,
+            records: report.looked.requests,
+            rejects: progress.rejects,
+            first: report.looked.first,
+            last: report.looked.last,
+            provisional_from: report.looked.provisional_from,
+            rules: usize::try_from(report.looked.rules).unwrap_or_default(),
+            min_score,
+            notes: Vec::new(),
+        }
+    }
+
+    fn deny(&mut self, findings: &[Finding], min_score: f64) -> Result<(), Failure> {
+        let FlagFormat::Deny(format) = self.arguments.format else { return Ok(()) };
+        let DenyArgs {
+            max_entries,
+            aggregate,
+            expires,
+            set_name,
+            jail,
+            waf_scope,
+            ip_version,
+            bucket,
+            exempt,
+            full_access_keys,
+        } = self.arguments.deny.clone();
+        let selection =
+            Selection { min_score, max_entries, aggregate, good_for: expires.0, ..Selection::new(self.now) };
+        let list = DenyList::select(findings, &selection)?;
+        let options = DenyOptions {
+            set_name,
+            jail,
+            waf_scope: waf_scope.0,
+            ip_version: ip_version.0,
+            bucket,
+            exempt,
+            full_access_keys,
+        };
+        let printed = list.print(format, &options)?;
+        self.write(&printed.text)?;
+        for warning in &printed.warnings {
+            self.messages.warning(warning, None);
+        }
+        let left_out = list.left_out().to_string();
+        if left_out != LeftOut::default().to_string() {
+            self.messages.note(&format!("not on the list: {left_out}"));
+        }
+        Ok(())
+    }
+
+    async fn learn(&mut self, path: &Path, watch: &mut Watch) -> Result<(), Failure> {
+        let baseline = learn(self.session, self.options).await?;
+        watch.stop();
+        let mut bytes = Vec::new();
+        baseline.write(&mut bytes)?;
+        let cannot = |error: std::io::Error| Failure::failed(format!("can't write `{}`: {error}", path.display()));
+        let mut destination = crate::output::Destination::file(path).map_err(cannot)?;
+        destination.write_all(&bytes).map_err(cannot)?;
+        destination.commit().map_err(cannot)?;
+        self.messages.note(&format!("`{}` holds what is normal: give it to --baseline", path.display()));
+        Ok(())
+    }
+
+    async fn backtest(&mut self, watch: &mut Watch) -> Result<(), Failure> {
+        let days = backtest(self.session, self.options).await?;
+        watch.stop();
+        let fired: Vec<_> = days.iter().filter(|day| day.fired > 0).collect();
+        self.output.print(Shape::Rows, &findings::backtest(&fired)?)?;
+        let all: std::collections::BTreeSet<i64> = days.iter().map(|day| day.day).collect();
+        let rules = self.options.rules().enabled().count();
+        self.messages.note(&format!(
+            "{rules} rules over {}, each day by itself with those before as baseline; rules that found nothing are left out",
+            crate::message::count(all.len() as u64, "day")
+        ));
+        Ok(())
+    }
+
+    async fn explain(&mut self, address: std::net::IpAddr, watch: &mut Watch) -> Result<Exit, Failure> {
+        let explanation = explain(self.session, self.options, address).await?;
+        watch.stop();
+        let FlagFormat::Result(format) = self.arguments.format else { return Ok(Exit::Done) };
+        match (&explanation.finding, format) {
+            (None, _) => {
+                let looked = looked_at(&explanation.report.looked);
+                self.messages.note(&format!("{address} made no request; looked at {looked}"));
+            }
+            (Some(finding), Format::Auto | Format::Table) => {
+                let text = super::explained::page(finding, &explanation, self.output.paint());
+                self.write(&text)?;
+            }
+            (Some(finding), _) => {
+                self.output.print(Shape::Rows, &findings_table::batch(std::slice::from_ref(finding))?)?;
+            }
+        }
+        let band = explanation.finding.map(|finding| finding.band).unwrap_or_default();
+        Ok(match self.arguments.fail_on {
+            Some(wanted) if band >= wanted.0 => Exit::Found,
+            _ => Exit::Done,
+        })
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Failure> {
+        self.output.sink().write_all(text.as_bytes()).map_err(Failure::from_output)
+    }
+}
+
+fn open_output(arguments: &FlagArgs, surroundings: Surroundings) -> Result<Output, Failure> {
+    let text = !matches!(arguments.format, FlagFormat::Result(_));
+    let format = match arguments.format {
+        FlagFormat::Result(format) => format,
+        // Text of our own, whatever the file is called.
+        _ => Format::Csv,
+    };
+    let settings = OutputSettings {
+        format,
+        header: true,
+        null: None,
+        terminal: surroundings.stdout,
+        paint: surroundings.paint,
+        quiet: surroundings.quiet || text,
+    };
+    Output::open(arguments.output.as_deref(), settings)
+}
+
+async fn options(arguments: &FlagArgs, now: i64, messages: &Messages) -> Result<DetectOptions, Failure> {
+    let (rules, lists) = rules::load(&arguments.rules)?;
+    let context = context(&arguments.context, &arguments.source, &lists, now, messages)?;
+    let mut options = DetectOptions::new(now)?.with_lists(lists).with_context(context).with_rules(rules);
+    if let Some(half_life) = arguments.half_life {
+        options = options.with_half_life(half_life.0);
+    }
+    let baseline = baseline(arguments, &options, messages).await?;
+    Ok(options.with_baseline(baseline))
+}
+
+/// What is normal: of a file that was learned, or of other logs.
+async fn baseline(arguments: &FlagArgs, options: &DetectOptions, messages: &Messages) -> Result<Baseline, Failure> {
+    let mut logs = Vec::new();
+    let mut baseline = Baseline::default();
+    for source in &arguments.baseline {
+        let path = Path::new(source);
+        let is_parquet = std::fs::File::open(path).is_ok_and(|mut file| {
+            let mut magic = [0; 4];
+            std::io::Read::read_exact(&mut file, &mut magic).is_ok() && magic == *b"PAR1"
+        });
+        if is_parquet {
+            let bytes = std::fs::read(path).map_err(|error| cannot_read(path, &error))?;
+            let learned = Baseline::read(bytes.into()).map_err(|error| error.in_object(source.clone()))?;
+            baseline.extend(learned);
+        } else {
+            logs.push(source.clone());
+        }
+    }
+    if !logs.is_empty() {
+        // Of all times before those that are looked at.
+        let source = SourceArgs { since: None, until: arguments.source.since, ..arguments.source.clone() };
+        let session = super::open(&logs, &source, &arguments.behaviour, false, messages).await?;
+        baseline.extend(learn(&session, options).await?);
+    }
+    Ok(baseline)
+}
+
+fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("can't read `{}`: {error}", path.display()))
+}
+
+/// What the files of networks and the databases say.
+fn context(
+    arguments: &ContextArgs,
+    source: &SourceArgs,
+    lists: &Lists,
+    now: i64,
+    messages: &Messages,
+) -> Result<Context, Failure> {
+    type With = fn(Context, &CidrList) -> Context;
+    let mut context = Context::new(now).with_crawlers_of(lists)?;
+    let cdn: Vec<_> = source.cdn.cdn_cidr.iter().cloned().collect();
+    for (paths, with) in [
+        (&arguments.allow, Context::with_allow as With),
+        (&arguments.deny, Context::with_deny),
+        (&cdn, Context::with_cdn),
+        (&arguments.crawlers, Context::with_crawlers),
+        (&arguments.intel, Context::with_intel),
+    ] {
+        for path in paths {
+            let list = super::network_list(path, now)?;
+            if list.expired() > 0 {
+                let entries = crate::message::count(list.expired() as u64, "entry");
+                messages.warning(&format!("`{}`: {entries} past `until=`, and left out", path.display()), None);
+            }
+            context = with(context, &list);
+        }
+    }
+    let bytes = |path: &Path| std::fs::read(path).map_err(|error| cannot_read(path, &error));
+    if let Some(path) = &arguments.geoip {
+        context = context.with_geoip(&path.display().to_string(), bytes(path)?)?;
+    }
+    if let Some(path) = &arguments.asn {
+        context = context.with_asn(&path.display().to_string(), bytes(path)?)?;
+    }
+    Ok(context)
+}

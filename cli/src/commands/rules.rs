@@ -1,0 +1,249 @@
+//! `s3log rules`: the rules of detection, their tests, and what they may read.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use s3log_engine::detect::rules::{Level, Rule, RuleSet};
+use s3log_engine::detect::{Lists, SHIPPED_LISTS, check_rules, tables, verify};
+
+use super::Surroundings;
+use crate::args::{OutputArgs, RuleArgs, RulesArgs, RulesCommand};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Output, Shape};
+
+/// Does what was asked for, or lists the rules.
+///
+/// # Errors
+///
+/// When a rule is wrong, a test does not hold, or the output can't be written.
+pub(crate) async fn run(arguments: RulesArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    match arguments.command {
+        None => list(&arguments.rules, &arguments.output, surroundings),
+        Some(RulesCommand::List(given)) => list(&given.rules, &given.output, surroundings),
+        Some(RulesCommand::Show(given)) => show(&given.rules, &given.id),
+        Some(RulesCommand::Test(given)) => test(&given.rules, given.id.as_deref(), surroundings).await,
+        Some(RulesCommand::Lint(given)) => lint(&given.rules, &given.output, surroundings).await,
+        Some(RulesCommand::Tables(given)) => {
+            let mut tables = tables::docs();
+            if let Some(name) = &given.table {
+                super::schema::only(&mut tables, name)?;
+            }
+            super::schema::print(&tables, given.table.is_none(), &given.output, surroundings)
+        }
+        Some(RulesCommand::Lists(given)) => lists(given.name.as_deref(), &given.output, surroundings),
+    }
+}
+
+/// The rules and lists that the arguments ask for.
+pub(super) fn load(arguments: &RuleArgs) -> Result<(RuleSet, Lists), Failure> {
+    let mut rules = RuleSet::shipped()?;
+    if let Some(directory) = &arguments.rules {
+        rules = rules.with_directory(files(directory, "toml")?)?;
+    }
+    let lists = match &arguments.lists {
+        Some(directory) => {
+            let mut replaced = Vec::new();
+            for (name, text) in files(directory, "regex")?.into_iter().chain(files(directory, "txt")?) {
+                let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+                replaced.push((stem, text));
+            }
+            let replaced: Vec<_> = replaced.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            Lists::with(&replaced).map_err(s3log_engine::Error::from)?
+        }
+        None => Lists::shipped().map_err(s3log_engine::Error::from)?,
+    };
+    Ok((rules, lists))
+}
+
+/// Name and text of the files of a directory that end so, by name.
+fn files(directory: &Path, extension: &str) -> Result<Vec<(String, String)>, Failure> {
+    let cannot = |error: std::io::Error| Failure::failed(format!("can't read `{}`: {error}", directory.display()));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| Failure::failed(format!("can't read `{}`: {error}", path.display())))?;
+            files.push((path.display().to_string(), text));
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<StringArray>())
+}
+
+fn print<'a>(
+    columns: impl IntoIterator<Item = (&'a str, ArrayRef)>,
+    arguments: &OutputArgs,
+    surroundings: Surroundings,
+) -> Result<(), Failure> {
+    let batch = RecordBatch::try_from_iter(columns);
+    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    let mut output = Output::open(arguments.output.as_deref(), surroundings.output(arguments))?;
+    output.print(Shape::Prose, &batch)?;
+    output.commit()
+}
+
+fn list(rules: &RuleArgs, output: &OutputArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let (rules, _) = load(rules)?;
+    let all: Vec<&Rule> = rules.iter().collect();
+    let severities: Vec<String> = all.iter().map(|rule| rule.severity.to_string()).collect();
+    let entities: Vec<String> = all.iter().map(|rule| rule.entity.to_string()).collect();
+    let mitre: Vec<String> = all.iter().map(|rule| rule.mitre.join(" ")).collect();
+    let sources: Vec<String> = all.iter().map(|rule| rule.source.to_string()).collect();
+    let tests: Int64Array = all.iter().map(|rule| i64::try_from(rule.tests.len()).ok()).collect();
+    let flags = |is: fn(&Rule) -> bool| -> ArrayRef {
+        Arc::new(all.iter().map(|rule| Some(is(rule))).collect::<BooleanArray>())
+    };
+    print(
+        [
+            ("id", texts(all.iter().map(|rule| rule.id.as_str()))),
+            ("name", texts(all.iter().map(|rule| rule.name.as_str()))),
+            ("family", texts(all.iter().map(|rule| rule.family.as_str()))),
+            ("severity", texts(severities.iter().map(String::as_str))),
+            ("about", texts(entities.iter().map(String::as_str))),
+            ("scored", flags(|rule| rule.scored)),
+            ("enabled", flags(|rule| rule.enabled)),
+            ("mitre", texts(mitre.iter().map(String::as_str))),
+            ("tests", Arc::new(tests)),
+            ("from", texts(sources.iter().map(String::as_str))),
+        ],
+        output,
+        surroundings,
+    )?;
+    Ok(Exit::Done)
+}
+
+fn show(rules: &RuleArgs, id: &str) -> Result<Exit, Failure> {
+    let (rules, _) = load(rules)?;
+    let text = shown(rules.get(id)?)?;
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::from_output)?;
+    Ok(Exit::Done)
+}
+
+/// A rule for people.
+fn shown(rule: &Rule) -> Result<String, Failure> {
+    let mut text = String::new();
+    let query = rule.query()?;
+    // Writing to a String can't fail.
+    let mut line = |line: String| {
+        let _ = writeln!(text, "{line}");
+    };
+    line(format!("{} {}", rule.id, rule.name));
+    let scored = if rule.scored { "" } else { ", reported without a score" };
+    let enabled = if rule.enabled { "" } else { ", switched off" };
+    line(format!("family {}, severity {}, about a {}{scored}{enabled}", rule.family, rule.severity, rule.entity));
+    if !rule.mitre.is_empty() {
+        line(format!("MITRE ATT&CK {}", rule.mitre.join(", ")));
+    }
+    line(format!("from {}", rule.source));
+    for file in &rule.tuned_by {
+        line(format!("tuned by {file}"));
+    }
+    line(format!("\n{}", rule.description.trim()));
+    line(format!("\nSays: {}", rule.explain.as_str()));
+    if !rule.params.is_empty() {
+        line("\nParameters:".to_owned());
+        for (name, value) in &rule.params {
+            line(format!("  {name} = {value}"));
+        }
+    }
+    line(format!("\nQuery{}:\n{}", if rule.from_match { ", made of [match]" } else { "" }, query.trim()));
+    line("\nTests:".to_owned());
+    for case in &rule.tests {
+        line(format!("  {} {}", if case.fires() { "fires: " } else { "silent:" }, case.name));
+    }
+    Ok(text)
+}
+
+async fn test(rules: &RuleArgs, id: Option<&str>, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let (rules, lists) = load(rules)?;
+    let chosen: Vec<&Rule> = match id {
+        Some(id) => vec![rules.get(id)?],
+        None => rules.iter().collect(),
+    };
+    let number = chosen.len();
+    let (ran, failures) = verify(chosen, &lists).await?;
+    for failure in &failures {
+        for wrong in &failure.wrong {
+            surroundings.messages.plain(&format!("{} {}: {wrong}", failure.rule, failure.test));
+        }
+    }
+    if !failures.is_empty() {
+        return Err(Failure::failed(format!("{} of {ran} tests do not hold", failures.len())));
+    }
+    surroundings.messages.note(&format!("{ran} tests of {} hold", crate::message::count(number as u64, "rule")));
+    Ok(Exit::Done)
+}
+
+async fn lint(arguments: &RuleArgs, output: &OutputArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let shipped = RuleSet::shipped()?;
+    let (rules, errors) = match &arguments.rules {
+        Some(directory) => shipped.with_what_loads(files(directory, "toml")?),
+        None => (shipped, Vec::new()),
+    };
+    for error in &errors {
+        surroundings.messages.failure(&Failure::from(s3log_engine::Error::new(error.kind(), error.to_string())));
+    }
+    check_rules(&rules).await?;
+    let found = rules.lint();
+    if !found.is_empty() {
+        let levels: Vec<&str> =
+            found.iter().map(|lint| if lint.level == Level::Error { "error" } else { "warning" }).collect();
+        print(
+            [
+                ("rule", texts(found.iter().map(|lint| lint.rule.as_str()))),
+                ("level", texts(levels.into_iter())),
+                ("file", texts(found.iter().map(|lint| lint.file.as_str()))),
+                ("what", texts(found.iter().map(|lint| lint.message.as_str()))),
+            ],
+            output,
+            surroundings,
+        )?;
+    }
+    if !errors.is_empty() || found.iter().any(|lint| lint.level == Level::Error) {
+        return Err(Failure::failed("some rules do not work"));
+    }
+    surroundings.messages.note(&format!("{} work", crate::message::count(rules.len() as u64, "rule")));
+    Ok(Exit::Done)
+}
+
+fn lists(name: Option<&str>, output: &OutputArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    if let Some(name) = name {
+        let list = SHIPPED_LISTS.iter().find(|list| list.name == name || list.file == name);
+        let known: Vec<&str> = SHIPPED_LISTS.iter().map(|list| list.name).collect();
+        let list = list.ok_or_else(|| {
+            Failure::usage(format!("no list is called `{name}`")).with_hint(format!("lists: {}", known.join(", ")))
+        })?;
+        std::io::stdout().lock().write_all(list.text.as_bytes()).map_err(Failure::from_output)?;
+        return Ok(Exit::Done);
+    }
+    let shipped = Lists::shipped().map_err(s3log_engine::Error::from)?;
+    let entries: Int64Array =
+        SHIPPED_LISTS.iter().map(|list| shipped.len_of(list.name).and_then(|len| i64::try_from(len).ok())).collect();
+    let heads: Vec<String> = SHIPPED_LISTS.iter().map(|list| head(list.text)).collect();
+    print(
+        [
+            ("list", texts(SHIPPED_LISTS.iter().map(|list| list.name))),
+            ("file", texts(SHIPPED_LISTS.iter().map(|list| list.file))),
+            ("entries", Arc::new(entries)),
+            ("about", texts(heads.iter().map(String::as_str))),
+        ],
+        output,
+        surroundings,
+    )?;
+    Ok(Exit::Done)
+}
+
+/// The comment at the head of a list.
+fn head(text: &str) -> String {
+    let lines = text.lines().take_while(|line| line.starts_with('#'));
+    lines.map(|line| line.trim_start_matches('#').trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}

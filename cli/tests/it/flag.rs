@@ -1,0 +1,211 @@
+//! `s3log flag` and `s3log rules`: what they print, what they refuse, how they end.
+
+use std::fs;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{exit_code, run, s3log};
+
+/// A record of January 2026, long ago, so that nothing is provisional.
+fn record(second: u32, address: &str, key: &str, status: u16, user_agent: &str) -> String {
+    let error = match status {
+        403 => "AccessDenied",
+        404 => "NoSuchKey",
+        _ => "-",
+    };
+    format!(
+        "0123456789abcdef photos [15/Jan/2026:10:{:02}:{:02} +0000] {address} - 3E57427F33A59F07 REST.GET.OBJECT {key} \
+         \"GET /{key} HTTP/1.1\" {status} {error} 1234 1234 7 5 \"-\" \"{user_agent}\" - aWQ= - ECDHE-RSA-AES128-GCM-SHA256 - \
+         photos.s3.us-east-1.amazonaws.com TLSv1.2 - -\n",
+        second / 60,
+        second % 60
+    )
+}
+
+/// Two attackers, one of whom writes escape sequences, and visitors.
+fn logs() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for (second, key) in [".env", ".git/config", ".aws/credentials", "backup.sql", "id_rsa"].into_iter().enumerate() {
+        text += &record(second as u32, "203.0.113.9", key, 403, "curl/8.5.0");
+        text += &record(second as u32 + 60, "2001:db8:1:2::77", key, 404, "\u{1b}[2J<b>|x|</b>");
+    }
+    for second in 0..200 {
+        let address = format!("192.0.2.{}", second % 20);
+        text += &record(
+            second,
+            &address,
+            &format!("img/{}.jpg", second % 7),
+            200,
+            "Mozilla/5.0 (X11; Linux) Firefox/128.0",
+        );
+    }
+    fs::write(folder.path().join("2026-01-15-11-00-00-0123456789ABCDEF"), text).unwrap();
+    folder
+}
+
+fn flag(folder: &Path, flags: &[&str]) -> String {
+    let output = s3log().args(["flag", "-q"]).arg(folder).args(flags).output().unwrap();
+    assert!(output.status.success(), "{flags:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn findings_are_rows() {
+    let folder = logs();
+    let lines = flag(folder.path(), &["-F", "ndjson"]);
+    let findings: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut addresses: Vec<_> = findings.iter().map(|finding| finding["client_ip"].as_str().unwrap()).collect();
+    addresses.sort_unstable();
+    assert_eq!(addresses, ["2001:db8:1:2::/64", "203.0.113.9"]);
+    let finding = findings.iter().find(|finding| finding["client_ip"] == "203.0.113.9").unwrap();
+    assert_eq!(
+        (&finding["band"], &finding["requests"], &finding["provisional"]),
+        (&"block".into(), &5.into(), &false.into())
+    );
+    assert_eq!(finding["first_seen"], "2026-01-15T10:00:00Z");
+    let probe = finding["detectors"].as_array().unwrap().iter().find(|signal| signal["id"] == "S3D-103").unwrap();
+    assert_eq!(probe["samples"].as_array().unwrap().len(), 5);
+    let measured: Value = serde_json::from_str(probe["measured"].as_str().unwrap()).unwrap();
+    assert_eq!((&measured["d"], &measured["thresholds"]["min_good"]), (&5.into(), &3.into()));
+    for format in ["csv", "tsv", "json", "line", "table"] {
+        assert!(flag(folder.path(), &["-F", format]).contains("203.0.113.9"), "{format}");
+    }
+    let file = folder.path().join("../findings.parquet");
+    let output =
+        s3log().args(["flag"]).arg(folder.path()).args(["-o"]).arg(&file).args(["-F", "parquet"]).output().unwrap();
+    assert!(output.status.success());
+    let counted = run(&["query", &format!("SELECT count(*) FROM '{}'", file.display()), "-F", "csv", "--no-header"]);
+    assert!(counted.contains("\n2\n"), "{counted}");
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn exit_codes_are_for_cron() {
+    let folder = logs();
+    let source = folder.path().to_str().unwrap();
+    assert_eq!(exit_code(&["flag", source]), Some(0));
+    assert_eq!(exit_code(&["flag", source, "--fail-on", "block"]), Some(4));
+    let allow = folder.path().join("allow.list");
+    fs::write(&allow, "203.0.113.0/24 ; name=own scanner\n2001:db8:1:2::77\n").unwrap();
+    let logs = folder.path().join("2026-01-15-11-00-00-0123456789ABCDEF");
+    let arguments = ["flag", logs.to_str().unwrap(), "--fail-on", "watch", "--allow", allow.to_str().unwrap()];
+    assert_eq!(exit_code(&arguments), Some(0), "{}", run(&arguments));
+    assert!(run(&arguments).contains("no address has a score of 0.6 or more; looked at 210 requests of 22 addresses"));
+}
+
+#[test]
+fn what_clients_write_stays_text() {
+    let folder = logs();
+    for flags in [&["-F", "table"][..], &["-F", "markdown"], &["--explain", "2001:db8:1:2::1"], &["-F", "csv"]] {
+        let text = flag(folder.path(), flags);
+        assert!(text.contains("2001:db8:1:2::/64"), "{flags:?}: {text}");
+        assert!(!text.contains('\u{1b}') || flags.contains(&"csv"), "{flags:?}: {text}");
+    }
+    // What is in a span of code is no HTML.
+    let report = flag(folder.path(), &["-F", "markdown"]);
+    assert!(report.split('`').step_by(2).all(|outside| !outside.contains("<b>")), "{report}");
+}
+
+#[test]
+fn deny_lists_hold_addresses_and_nothing_else() {
+    let folder = logs();
+    let list = flag(folder.path(), &["-F", "cidr"]);
+    let entries: Vec<_> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(entries, ["203.0.113.9/32", "2001:db8:1:2::/64"], "{list}");
+    for (format, part) in [
+        ("nginx", "deny 203.0.113.9;"),
+        ("ipset", "203.0.113.9"),
+        ("nftables", "203.0.113.9"),
+        ("fail2ban", "banip"),
+        ("aws-waf", "203.0.113.9/32"),
+    ] {
+        assert!(flag(folder.path(), &["-F", format]).contains(part), "{format}");
+    }
+    let exempt = "arn:aws:iam::123456789012:role/admin";
+    let policy = flag(folder.path(), &["-F", "aws-bucket-policy", "--bucket", "photos", "--exempt", exempt]);
+    assert!(serde_json::from_str::<Value>(&policy).is_ok(), "{policy}");
+    let source = folder.path().to_str().unwrap();
+    assert_snapshot!(run(&["flag", source, "-F", "spaces-bucket-policy", "--bucket", "photos"]));
+    assert_snapshot!(run(&["flag", source, "-F", "aws-bucket-policy", "--bucket", "photos"]));
+    assert_snapshot!(run(&["flag", source, "-F", "nginx", "--explain", "203.0.113.9"]));
+}
+
+#[test]
+fn events_are_of_a_standard() {
+    let folder = logs();
+    let line = flag(folder.path(), &["-F", "ocsf"]);
+    let event: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!((&event["class_uid"], &event["type_uid"]), (&2004.into(), &200_401.into()));
+}
+
+#[test]
+fn one_address_is_explained() {
+    let folder = logs();
+    assert_snapshot!(flag(folder.path(), &["--explain", "203.0.113.9"]));
+    assert!(flag(folder.path(), &["--explain", "192.0.2.7"]).contains("No rule says anything of it."));
+    let nobody = run(&["flag", folder.path().to_str().unwrap(), "--explain", "198.51.100.1"]);
+    assert!(nobody.contains("198.51.100.1 made no request; looked at 210 requests"), "{nobody}");
+}
+
+#[test]
+fn what_is_normal_is_learned_from_a_time_before() {
+    let folder = logs();
+    let profile = folder.path().join("../normal.profile");
+    let output = s3log().arg("flag").arg(folder.path()).arg("--learn").arg(&profile).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(flag(folder.path(), &["--baseline", profile.to_str().unwrap()]).contains("203.0.113.9"));
+    assert!(flag(folder.path(), &["--backtest", "-F", "csv"]).contains("2026-01-15,S3D-103,"));
+    fs::remove_file(profile).unwrap();
+}
+
+#[test]
+fn rules_are_listed_shown_tested_and_linted() {
+    let listed = run(&["rules", "-F", "csv"]);
+    assert!(listed.contains("S3D-101,Key enumeration,recon,medium,src,true,true"), "{listed}");
+    assert_eq!(listed, run(&["rules", "list", "-F", "csv"]));
+    assert_snapshot!(run(&["rules", "show", "S3D-105"]));
+    assert_snapshot!(run(&["rules", "show", "S3D-1O5"]));
+    assert!(run(&["rules", "test", "S3D-103"]).contains("hold"));
+    assert!(run(&["rules", "lint"]).starts_with("exit 0"));
+    assert!(run(&["rules", "tables", "walks", "-F", "csv"]).contains("ascending_share"));
+    assert!(run(&["rules", "lists", "payloads"]).contains("[jndi]"));
+}
+
+#[test]
+fn rules_of_ones_own_are_added_and_checked() {
+    let rules = tempfile::tempdir().unwrap();
+    let own = r#"
+id = "OWN-1"
+name = "Reads pictures"
+family = "own"
+severity = "low"
+explain = "{n} pictures"
+[match]
+where = "anon AND key_ext = 'jpg'"
+at_least = 3
+within = "24h"
+confidence = 0.65
+[[test]]
+name = "three pictures fire"
+rows = [{ src = "203.0.113.9", key = "img/{i}.jpg", repeat = 3 }]
+expect = [{ src = "203.0.113.9", confidence = "0.65" }]
+[[test]]
+name = "two do not"
+rows = [{ src = "203.0.113.9", key = "img/{i}.jpg", repeat = 2 }]
+expect = []
+"#;
+    fs::write(rules.path().join("own.toml"), own).unwrap();
+    fs::write(rules.path().join("tuned.toml"), "id = \"S3D-103\"\nenabled = false\n").unwrap();
+    let directory = rules.path().to_str().unwrap();
+    assert!(run(&["rules", "test", "OWN-1", "--rules", directory]).contains("2 tests of 1 rule hold"));
+    let folder = logs();
+    let found = flag(folder.path(), &["--rules", directory, "-F", "csv"]);
+    assert!(found.contains("192.0.2.7") && !found.contains("S3D-103"), "{found}");
+    fs::write(rules.path().join("own.toml"), own.replace("key_ext", "extension")).unwrap();
+    let wrong = run(&["flag", folder.path().to_str().unwrap(), "--rules", directory]);
+    assert!(wrong.starts_with("exit 1") && wrong.contains("OWN-1") && wrong.contains("extension"), "{wrong}");
+}

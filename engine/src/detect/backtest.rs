@@ -1,0 +1,107 @@
+//! What every rule would have flagged, day by day: as if `s3log flag` had run after each day, with the days before as baseline.
+
+use super::baseline::Baseline;
+use super::finding::{Band, Finding};
+use super::pass::{Wanted, pass};
+use super::{DetectOptions, Detected, Rule};
+use crate::error::{Error, ErrorKind};
+use crate::session::Session;
+use std::collections::BTreeMap;
+
+/// What a rule found on a day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BacktestDay {
+    /// The day's beginning, in microseconds since 1970.
+    pub day: i64,
+    /// Id of the rule.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Requests of that day.
+    pub requests: u64,
+    /// Sources of that day.
+    pub sources: u64,
+    /// Sources for which it fired.
+    pub fired: u64,
+    /// Those of them whose score was in the band `watch` or above.
+    pub watch: u64,
+    /// Those of them whose score was in the band `alert` or above.
+    pub alert: u64,
+    /// Those of them whose score was in the band `block`.
+    pub block: u64,
+    /// Those of them that are in the band `alert` or above, but would not be without this rule's family.
+    pub decisive: u64,
+    /// The highest confidence.
+    pub confidence: f64,
+}
+
+/// Runs all rules over each day by itself. The logs are read once.
+///
+/// # Errors
+///
+/// Those of [`detect`](super::detect). Rules that read `s3_events` cannot be run by day.
+pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<BacktestDay>, Error> {
+    if options.needs_events() {
+        return Err(Error::new(ErrorKind::Unsupported, "rules that read `s3_events` cannot be run day by day")
+            .with_hint("leave them out with `enabled = false`, or let them read `s3_trail`"));
+    }
+    let passed = pass(session, &options.shared(), Wanted { every: false, by_day: true }).await?;
+    let rules: Vec<&Rule> = options.rules().enabled().collect();
+    let runtime = session.context().runtime_env();
+    let first = passed.days.keys().next().map_or(0, |day| i64::from(*day) * super::collect::event::DAY);
+    let mut baseline = Baseline::clone(&options.baseline).before(first);
+    let mut rows = Vec::new();
+    for (day, counted) in passed.days {
+        let learned = Baseline::of(&counted);
+        let (requests, sources) = (counted.requests, counted.sources.len() as u64);
+        let detected = Detected::of(counted, &baseline, &rules, runtime.clone(), session.threads(), &[], String::new());
+        // As old as on that day's end.
+        let options = options.at(i64::from(day + 1) * super::collect::event::DAY);
+        let findings = detected.await?.findings(&options)?;
+        let mut by_rule: BTreeMap<&str, BacktestDay> = BTreeMap::new();
+        for rule in &rules {
+            by_rule.insert(
+                &rule.id,
+                BacktestDay {
+                    day: i64::from(day) * super::collect::event::DAY,
+                    id: rule.id.clone(),
+                    name: rule.name.clone(),
+                    requests,
+                    sources,
+                    fired: 0,
+                    watch: 0,
+                    alert: 0,
+                    block: 0,
+                    decisive: 0,
+                    confidence: 0.0,
+                },
+            );
+        }
+        for finding in &findings {
+            for signal in &finding.detectors {
+                let Some(row) = by_rule.get_mut(signal.id.as_str()) else { continue };
+                row.fired += 1;
+                row.watch += u64::from(finding.band >= Band::Watch);
+                row.alert += u64::from(finding.band >= Band::Alert);
+                row.block += u64::from(finding.band >= Band::Block);
+                row.decisive += u64::from(finding.band >= Band::Alert && !is_alert_without(finding, &signal.family));
+                row.confidence = row.confidence.max(signal.confidence);
+            }
+        }
+        rows.extend(by_rule.into_values());
+        baseline.extend(learned);
+    }
+    Ok(rows)
+}
+
+/// Whether a finding would be in the band `alert` without what one family says.
+fn is_alert_without(finding: &Finding, family: &str) -> bool {
+    let mut families: BTreeMap<&str, f64> = BTreeMap::new();
+    for signal in finding.detectors.iter().filter(|signal| signal.family != family) {
+        let strongest = families.entry(&signal.family).or_default();
+        *strongest = strongest.max(signal.confidence);
+    }
+    let factor: f64 = finding.guards.iter().map(|guard| guard.factor).product();
+    let doubt: f64 = families.values().map(|confidence| 1.0 - factor * confidence).product();
+    Band::of(1.0 - doubt) >= Band::Alert
+}

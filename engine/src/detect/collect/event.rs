@@ -1,0 +1,188 @@
+//! A request as detection sees it.
+
+use super::sketch::hash_of;
+use crate::detect::facts::OpClass;
+
+/// Microseconds of a day.
+pub(crate) const DAY: i64 = 86_400_000_000;
+
+/// What is true of a request, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u64);
+
+macro_rules! flags {
+    ($($name:ident $doc:literal;)*) => {
+        flags!(@bits 0_u32; $($name $doc;)*);
+    };
+    (@bits $bit:expr; $name:ident $doc:literal; $($rest:tt)*) => {
+        impl Flags {
+            #[doc = $doc]
+            pub(crate) const $name: Self = Self(1 << ($bit));
+        }
+        flags!(@bits $bit + 1; $($rest)*);
+    };
+    (@bits $bit:expr;) => {};
+}
+
+flags! {
+    OK "It was answered: a status from 200 to 399.";
+    FAIL "What it asked for is not there, or it may not have it.";
+    DENIED "It may not.";
+    AUTH_ERROR "Its signature or its credentials are not good.";
+    SKEW "Its signature is late or early, which happens to honest clients.";
+    ANON "Nobody signed it.";
+    PRESIGNED "Its signature stands in the URL.";
+    SENSITIVE "Its key is one that nobody should ask for.";
+    WEB_PROBE "Its key belongs to software that no bucket runs.";
+    PAYLOAD "Its URI carries an attack on a web application.";
+    BENIGN_MISS "Ordinary clients ask for such keys though they are not there.";
+    PROTOCOL "It bends the protocol.";
+    RANSOM_NOTE "Its key is named like a ransom note.";
+    SUSPICIOUS_UPLOAD "Its key is named like a test of an intruder.";
+    ENCRYPTED "Its key ends as encrypted copies do.";
+    RISKY_CONTENT "Browsers or servers execute what has such a key.";
+    ASSET "Its key is a part of pages.";
+    PAGE "Its key is a page.";
+    MEDIA "Its key is a picture, sound or film.";
+    PART "Its key is a numbered part of something larger.";
+    COPY_SOURCE "It is the source's line of a copy.";
+    VERSION_LIST "It lists versions.";
+    BUCKET_HEAD "It asks whether a bucket is there.";
+    HOSTILE "Its user agent names an attacker's tool.";
+    FALSE_CRAWLER "Its user agent names a crawler, and its address is none of that crawler's.";
+    STALE_CRAWLERS "So it seems by ranges that are old.";
+    CRAWLER "It comes from a crawler.";
+    CDN "It comes from a CDN.";
+    CDN_CLAIM "Its user agent says that it comes from a CDN.";
+    ALLOW "Its address is on a list of allowed ones.";
+    DENY "Its address is on a list of denied ones.";
+    PRIVATE "Its address is a private one.";
+    SERVICE "A service of the provider asked.";
+}
+
+impl Flags {
+    /// Whether all of `others` are set.
+    #[inline]
+    pub(crate) fn has(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// Whether one of `others` is set.
+    #[inline]
+    pub(crate) fn has_any(self, others: &[Self]) -> bool {
+        others.iter().any(|other| self.has(*other))
+    }
+
+    /// Sets them if `condition`.
+    #[inline]
+    pub(crate) fn set(&mut self, others: Self, condition: bool) {
+        if condition {
+            self.0 |= others.0;
+        }
+    }
+
+    /// As a number.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Of a number.
+    pub(crate) fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// One request with all that rules may ask of it. Numbers are those of the collector's names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event<'a> {
+    /// Microseconds from 1970 in UTC.
+    pub time: i64,
+    pub source: u32,
+    /// The same for one source in every partition and run.
+    pub source_hash: u64,
+    pub address: u32,
+    pub requester: u32,
+    pub bucket: u32,
+    pub operation: u32,
+    pub class: OpClass,
+    pub method: u32,
+    pub error: u32,
+    pub agent: u32,
+    /// The family of its user agent.
+    pub family: u32,
+    pub referer: u32,
+    pub status: Option<i32>,
+    pub bytes_sent: Option<u64>,
+    pub object_size: Option<u64>,
+    pub flags: Flags,
+    /// Of bucket and key; 0 without a key.
+    pub key_hash: u64,
+    /// Of bucket and the key's first folder; 0 without one.
+    pub prefix_hash: u64,
+    pub key: Option<&'a str>,
+    pub path: Option<&'a str>,
+    pub query: Option<&'a str>,
+    pub version_id: Option<&'a str>,
+}
+
+impl Event<'_> {
+    /// Its day, from 1970 on.
+    pub(crate) fn day(&self) -> i32 {
+        i32::try_from(self.time.div_euclid(DAY)).unwrap_or_default()
+    }
+
+    /// The group of requests of which it may be kept, and how many of that are.
+    pub(crate) fn keeping(&self) -> (u8, u16) {
+        let flags = self.flags;
+        let anon = flags.has(Flags::ANON);
+        let (outcome, capacity) = if flags.has_any(&Flags::NOTABLE) {
+            (0, 256)
+        } else if flags.has(Flags::FAIL) && (anon || matches!(self.class, OpClass::ConfigRead | OpClass::ConfigWrite)) {
+            (1, 256)
+        } else if !flags.has(Flags::OK) && anon {
+            // What went wrong on the way says nothing of the client.
+            (2, 16)
+        } else if self.version_id.is_some()
+            || flags.has(Flags::VERSION_LIST)
+            || flags.has(Flags::RISKY_CONTENT) && self.class == OpClass::ObjectWrite
+        {
+            (3, 64)
+        } else {
+            let capacity = match self.class {
+                OpClass::ObjectRead if anon => 64,
+                OpClass::ConfigRead | OpClass::ConfigWrite => 256,
+                OpClass::List | OpClass::ObjectWrite | OpClass::ObjectDelete | OpClass::Copy if anon => 256,
+                _ if anon || flags.has(Flags::PRESIGNED) => 16,
+                // What a requester does is counted, and a few are kept with it.
+                _ => 0,
+            };
+            (4, capacity)
+        };
+        (self.class as u8 * 16 + u8::from(anon) * 8 + outcome, capacity)
+    }
+
+    /// What tells it from others of the same second.
+    pub(crate) fn tie(&self) -> u64 {
+        // Listings have no key, and differ in their queries.
+        let asked =
+            if self.key_hash == 0 { hash_of(&[self.query.unwrap_or_default().as_bytes()]) } else { self.key_hash };
+        let answer = u64::from(self.status.unwrap_or_default().unsigned_abs()) << 32 | u64::from(self.class as u8);
+        asked ^ answer.rotate_left(17) ^ self.bytes_sent.unwrap_or_default().rotate_left(41)
+    }
+}
+
+impl Flags {
+    /// Each of these alone makes a request worth keeping.
+    const NOTABLE: [Self; 10] = [
+        Self::AUTH_ERROR,
+        Self::SENSITIVE,
+        Self::WEB_PROBE,
+        Self::PAYLOAD,
+        Self::PROTOCOL,
+        Self::RANSOM_NOTE,
+        Self::SUSPICIOUS_UPLOAD,
+        Self::ENCRYPTED,
+        Self::HOSTILE,
+        Self::FALSE_CRAWLER,
+    ];
+}

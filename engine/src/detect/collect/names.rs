@@ -1,0 +1,92 @@
+//! Texts that come again and again, as numbers.
+
+use datafusion::common::HashMap;
+use std::sync::Arc;
+
+/// What stands for no text.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Numbers from 0 on for texts, in the order in which they were first seen.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    numbers: HashMap<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
+    /// The number that was asked for last: neighbouring records have much in common.
+    last: u32,
+}
+
+impl Names {
+    /// The number of a text, and whether it is new.
+    pub(crate) fn number(&mut self, text: &str) -> (u32, bool) {
+        if let Some(last) = self.texts.get(self.last as usize)
+            && **last == *text
+        {
+            return (self.last, false);
+        }
+        if let Some(number) = self.numbers.get(text) {
+            self.last = *number;
+            return (*number, false);
+        }
+        let text: Arc<str> = text.into();
+        let number = u32::try_from(self.texts.len()).unwrap_or(NONE);
+        self.numbers.insert(Arc::clone(&text), number);
+        self.texts.push(text);
+        self.last = number;
+        (number, true)
+    }
+
+    /// The number of a text that may not be there.
+    pub(crate) fn optional(&mut self, text: Option<&str>) -> u32 {
+        text.map_or(NONE, |text| self.number(text).0)
+    }
+
+    /// The number of a text, without making one.
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        self.numbers.get(text).copied()
+    }
+
+    /// The text of a number; `None` for [`NONE`].
+    pub(crate) fn text(&self, number: u32) -> Option<&str> {
+        self.texts.get(number as usize).map(|text| &**text)
+    }
+
+    /// The text of a number that has one.
+    pub(crate) fn get(&self, number: u32) -> &str {
+        self.text(number).unwrap_or_default()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Takes the texts of `other`; the answer holds the number here of each number there.
+    pub(crate) fn merge(&mut self, other: &Self) -> Vec<u32> {
+        other.texts.iter().map(|text| self.number(text).0).collect()
+    }
+}
+
+/// The number here of a number there.
+pub(crate) fn renamed(numbers: &[u32], number: u32) -> u32 {
+    numbers.get(number as usize).copied().unwrap_or(NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_keeps_its_number() {
+        let mut names = Names::default();
+        assert_eq!(names.number("a"), (0, true));
+        assert_eq!(names.number("b"), (1, true));
+        assert_eq!(names.number("a"), (0, false));
+        assert_eq!((names.optional(None), names.text(NONE)), (NONE, None));
+        let mut others = Names::default();
+        others.number("b");
+        others.number("c");
+        let here = names.merge(&others);
+        assert_eq!((here.as_slice(), names.get(2)), ([1, 2].as_slice(), "c"));
+        assert_eq!((renamed(&here, 1), renamed(&here, NONE)), (2, NONE));
+    }
+}

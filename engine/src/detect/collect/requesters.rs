@@ -1,0 +1,223 @@
+//! Who signed requests, and from where.
+
+use super::event::{Event, Flags};
+use super::kept::Kept;
+use super::names::renamed;
+use super::sketch::Distinct;
+use crate::detect::facts::OpClass;
+use datafusion::common::{HashMap, HashSet};
+
+/// From how many sources on nobody asks whether a requester is new at one of them: fleets come and go.
+pub(crate) const ELASTIC: usize = 200;
+
+/// How many different keys a day are counted exactly.
+const KEYS: usize = 256;
+
+/// Requests of one requester from one source on one day.
+#[derive(Debug, Default)]
+pub(crate) struct PairDay {
+    pub first: i64,
+    pub last: i64,
+    pub requests: u64,
+    pub reads: u64,
+    pub lists: u64,
+    pub version_lists: u64,
+    pub writes: u64,
+    pub deletes: u64,
+    pub config_writes: u64,
+    pub denied: u64,
+    pub copies: u64,
+    pub bytes_sent: u64,
+    /// Operations that read the configuration.
+    pub config_reads: HashSet<u32>,
+    pub buckets: HashSet<u32>,
+    /// Families of user agents.
+    pub families: HashSet<u32>,
+    pub keys: Distinct<64>,
+    /// A few ordinary requests, to be shown.
+    pub kept: Kept,
+}
+
+impl PairDay {
+    fn add(&mut self, event: &Event<'_>) {
+        if self.requests == 0 {
+            (self.first, self.last) = (event.time, event.time);
+        }
+        self.first = self.first.min(event.time);
+        self.last = self.last.max(event.time);
+        self.requests += 1;
+        self.bytes_sent += event.bytes_sent.unwrap_or_default();
+        self.denied += u64::from(event.flags.has(Flags::DENIED));
+        self.buckets.insert(event.bucket);
+        self.families.insert(event.family);
+        let ok = event.flags.has(Flags::OK);
+        match event.class {
+            OpClass::ObjectRead if ok => {
+                self.reads += 1;
+                self.keys.add(event.key_hash);
+            }
+            OpClass::List => {
+                self.lists += 1;
+                self.version_lists += u64::from(event.flags.has(Flags::VERSION_LIST));
+            }
+            OpClass::ObjectWrite => self.writes += u64::from(ok),
+            OpClass::ObjectDelete => self.deletes += u64::from(ok),
+            OpClass::ConfigRead => {
+                self.config_reads.insert(event.operation);
+            }
+            OpClass::ConfigWrite => self.config_writes += 1,
+            // A copy is two lines; the target's counts.
+            OpClass::Copy => self.copies += u64::from(ok && !event.flags.has(Flags::COPY_SOURCE)),
+            _ => {}
+        }
+    }
+
+    fn merge(&mut self, other: Self, names: &Renamed<'_>) {
+        if self.requests == 0 {
+            (self.first, self.last) = (other.first, other.last);
+        }
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        for (mine, more) in [
+            (&mut self.requests, other.requests),
+            (&mut self.reads, other.reads),
+            (&mut self.lists, other.lists),
+            (&mut self.version_lists, other.version_lists),
+            (&mut self.writes, other.writes),
+            (&mut self.deletes, other.deletes),
+            (&mut self.config_writes, other.config_writes),
+            (&mut self.denied, other.denied),
+            (&mut self.copies, other.copies),
+            (&mut self.bytes_sent, other.bytes_sent),
+        ] {
+            *mine += more;
+        }
+        self.config_reads.extend(other.config_reads.iter().map(|number| renamed(names.operations, *number)));
+        self.buckets.extend(other.buckets.iter().map(|number| renamed(names.buckets, *number)));
+        self.families.extend(other.families.iter().map(|number| renamed(names.families, *number)));
+        self.keys.merge(&other.keys);
+        self.kept.merge(other.kept, names.rows);
+    }
+}
+
+/// Numbers of another partition as numbers here.
+pub(crate) struct Renamed<'a> {
+    pub sources: &'a [u32],
+    pub buckets: &'a [u32],
+    pub requesters: &'a [u32],
+    pub operations: &'a [u32],
+    pub families: &'a [u32],
+    pub rows: u32,
+}
+
+/// Requests of one requester on one day.
+#[derive(Debug, Default)]
+pub(crate) struct RequesterDay {
+    pub requests: u64,
+    pub bytes_sent: u64,
+    pub keys: Distinct<KEYS>,
+    pub sources: Distinct<KEYS>,
+}
+
+/// All that is known of one requester.
+#[derive(Debug, Default)]
+pub(crate) struct Requester {
+    pub first: i64,
+    pub last: i64,
+    pub requests: u64,
+    /// Its sources, up to [`ELASTIC`] and one more.
+    pub sources: HashSet<u32>,
+}
+
+impl Requester {
+    /// Whether it has more sources than anybody would call its own.
+    pub(crate) fn is_elastic(&self) -> bool {
+        self.sources.len() > ELASTIC
+    }
+
+    fn has_source(&mut self, source: u32) {
+        if !self.is_elastic() {
+            self.sources.insert(source);
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Requesters {
+    pub requesters: Vec<Requester>,
+    pub pairs: HashMap<(u32, u32, i32), PairDay>,
+    pub days: HashMap<(u32, i32), RequesterDay>,
+}
+
+impl Requesters {
+    /// Counts a signed request; where to keep it, unless the requester has too many sources.
+    pub(crate) fn add(&mut self, event: &Event<'_>) -> Option<&mut Kept> {
+        let day = self.days.entry((event.requester, event.day())).or_default();
+        day.requests += 1;
+        day.bytes_sent += event.bytes_sent.unwrap_or_default();
+        day.sources.add(event.source_hash);
+        if event.class == OpClass::ObjectRead && event.flags.has(Flags::OK) {
+            day.keys.add(event.key_hash);
+        }
+        let requester = self.requester(event.requester);
+        if requester.requests == 0 {
+            (requester.first, requester.last) = (event.time, event.time);
+        }
+        requester.first = requester.first.min(event.time);
+        requester.last = requester.last.max(event.time);
+        requester.requests += 1;
+        requester.has_source(event.source);
+        if requester.is_elastic() {
+            return None;
+        }
+        let pair = self.pairs.entry((event.requester, event.source, event.day())).or_default();
+        pair.add(event);
+        Some(&mut pair.kept)
+    }
+
+    fn requester(&mut self, number: u32) -> &mut Requester {
+        let at = number as usize;
+        if at >= self.requesters.len() {
+            self.requesters.resize_with(at + 1, Requester::default);
+        }
+        &mut self.requesters[at]
+    }
+
+    pub(crate) fn merge(&mut self, other: Self, names: &Renamed<'_>) {
+        for (number, theirs) in other.requesters.into_iter().enumerate() {
+            if theirs.requests == 0 {
+                continue;
+            }
+            let mine = self.requester(renamed(names.requesters, number as u32));
+            if mine.requests == 0 {
+                (mine.first, mine.last) = (theirs.first, theirs.last);
+            }
+            mine.first = mine.first.min(theirs.first);
+            mine.last = mine.last.max(theirs.last);
+            mine.requests += theirs.requests;
+            for source in theirs.sources {
+                mine.has_source(renamed(names.sources, source));
+            }
+        }
+        for ((requester, source, day), theirs) in other.pairs {
+            let key = (renamed(names.requesters, requester), renamed(names.sources, source), day);
+            self.pairs.entry(key).or_default().merge(theirs, names);
+        }
+        for ((requester, day), theirs) in other.days {
+            let mine = self.days.entry((renamed(names.requesters, requester), day)).or_default();
+            mine.requests += theirs.requests;
+            mine.bytes_sent += theirs.bytes_sent;
+            mine.keys.merge(&theirs.keys);
+            mine.sources.merge(&theirs.sources);
+        }
+    }
+
+    /// Forgets what pairs of requesters with too many sources did: it was counted only until that was known, and is no figure.
+    pub(crate) fn settle(&mut self) {
+        let requesters = &self.requesters;
+        self.pairs.retain(|(requester, _, _), _| {
+            requesters.get(*requester as usize).is_some_and(|requester| !requester.is_elastic())
+        });
+    }
+}

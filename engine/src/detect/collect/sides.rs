@@ -1,0 +1,241 @@
+//! Small counts beside the main ones: deletes by hour, listings by hour, large reads, referers, transport, buckets.
+
+use super::event::{DAY, Event, Flags};
+use super::names::renamed;
+use super::sketch::{Distinct, hash_of};
+use crate::detect::facts::OpClass;
+use datafusion::common::{HashMap, HashSet};
+use std::collections::BTreeMap;
+
+/// From this size on, an object costs something to send.
+const HEAVY: u64 = 2_000_000;
+/// How many hosts of referers of one bucket are counted, those of the smallest hashes: anybody can send new ones.
+const MOST_REFERERS: usize = 10_000;
+/// How many large objects of one source and bucket are counted one by one, those of the smallest hashes.
+const MOST_HEAVY: usize = 64;
+
+const HOUR: i64 = DAY / 24;
+
+/// Deletes of an hour.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Deletes {
+    pub n: u64,
+    pub first: i64,
+    pub last: i64,
+}
+
+/// Reads of a large object.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heavy {
+    pub key: String,
+    pub n: u64,
+    pub aborted: u64,
+    pub queries: Distinct<64>,
+    pub object_size: u64,
+    pub bytes_sent: u64,
+    pub first: i64,
+    pub last: i64,
+}
+
+/// Requests that came from pages of one host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Referred {
+    pub host: String,
+    pub requests: u64,
+    pub bytes_sent: u64,
+    pub sources: Distinct<64>,
+    pub first: i64,
+    pub last: i64,
+}
+
+/// All that is known of one bucket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bucket {
+    pub requests: u64,
+    pub bytes_sent: u64,
+    pub first: i64,
+    pub last: i64,
+    pub keys: Distinct<1024>,
+    pub sources: Distinct<1024>,
+    pub anon_listers: Distinct<64>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(crate) struct Sides {
+    /// By source, requester, bucket and hour.
+    pub deletes: HashMap<(u32, u32, u32, i32), Deletes>,
+    /// Sources that listed a bucket in an hour.
+    pub lists: HashSet<(u32, u32, i32)>,
+    /// By source and bucket, then by the hash of the key.
+    pub heavy: HashMap<(u32, u32), BTreeMap<u64, Heavy>>,
+    /// By bucket, then by the hash of the referer's host.
+    pub referers: HashMap<u32, BTreeMap<u64, Referred>>,
+    /// Requests by bucket, scheme, version of TLS and kind of authentication.
+    pub posture: HashMap<(u32, u32, u32, u32), u64>,
+    pub buckets: Vec<Bucket>,
+}
+
+/// The hour of an instant, from 1970 on.
+pub(crate) fn hour_of(time: i64) -> i32 {
+    i32::try_from(time.div_euclid(HOUR)).unwrap_or_default()
+}
+
+/// The instant at which an hour begins.
+pub(crate) fn hour_start(hour: i32) -> i64 {
+    i64::from(hour) * HOUR
+}
+
+fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to: i64) {
+    if is_new {
+        (*first, *last) = (from, to);
+    }
+    *first = (*first).min(from);
+    *last = (*last).max(to);
+}
+
+/// The place of a hash, if it is one of the `most` smallest so far. Whoever is in the end was counted from the beginning on, in whatever
+/// order they came.
+fn of_smallest<T: Default>(counted: &mut BTreeMap<u64, T>, hash: u64, most: usize) -> Option<&mut T> {
+    if !counted.contains_key(&hash) && counted.len() >= most {
+        if counted.last_key_value().is_some_and(|(largest, _)| *largest < hash) {
+            return None;
+        }
+        counted.pop_last();
+    }
+    Some(counted.entry(hash).or_default())
+}
+
+impl Sides {
+    pub(crate) fn add(&mut self, event: &Event<'_>, host: Option<&str>, transport: (u32, u32, u32)) {
+        let (scheme, tls, authentication) = transport;
+        *self.posture.entry((event.bucket, scheme, tls, authentication)).or_default() += 1;
+        let (ok, anon) = (event.flags.has(Flags::OK), event.flags.has(Flags::ANON));
+        let bytes_sent = event.bytes_sent.unwrap_or_default();
+        let bucket = self.bucket(event.bucket);
+        widen(&mut bucket.first, &mut bucket.last, bucket.requests == 0, event.time, event.time);
+        bucket.requests += 1;
+        bucket.bytes_sent += bytes_sent;
+        bucket.sources.add(event.source_hash);
+        if ok && event.key_hash != 0 {
+            bucket.keys.add(event.key_hash);
+        }
+        match event.class {
+            OpClass::List if ok => {
+                if anon {
+                    self.bucket(event.bucket).anon_listers.add(event.source_hash);
+                }
+                self.lists.insert((event.source, event.bucket, hour_of(event.time)));
+            }
+            OpClass::ObjectDelete if ok => {
+                let key = (event.source, event.requester, event.bucket, hour_of(event.time));
+                let deletes = self.deletes.entry(key).or_default();
+                widen(&mut deletes.first, &mut deletes.last, deletes.n == 0, event.time, event.time);
+                deletes.n += 1;
+            }
+            OpClass::ObjectRead if ok && anon => {
+                if let Some(host) = host {
+                    self.add_referer(event, host, bytes_sent);
+                }
+                self.add_heavy(event, bytes_sent);
+            }
+            _ => {}
+        }
+    }
+
+    fn bucket(&mut self, number: u32) -> &mut Bucket {
+        let at = number as usize;
+        if at >= self.buckets.len() {
+            self.buckets.resize_with(at + 1, Bucket::default);
+        }
+        &mut self.buckets[at]
+    }
+
+    fn add_referer(&mut self, event: &Event<'_>, host: &str, bytes_sent: u64) {
+        let hosts = self.referers.entry(event.bucket).or_default();
+        let Some(referred) = of_smallest(hosts, hash_of(&[host.as_bytes()]), MOST_REFERERS) else { return };
+        if referred.requests == 0 {
+            host.clone_into(&mut referred.host);
+        }
+        widen(&mut referred.first, &mut referred.last, referred.requests == 0, event.time, event.time);
+        referred.requests += 1;
+        referred.bytes_sent += bytes_sent;
+        referred.sources.add(event.source_hash);
+    }
+
+    /// Reads of whole large objects; ranges are what players ask for.
+    fn add_heavy(&mut self, event: &Event<'_>, bytes_sent: u64) {
+        let size = event.object_size.unwrap_or_default();
+        if size < HEAVY || event.status != Some(200) {
+            return;
+        }
+        let keys = self.heavy.entry((event.source, event.bucket)).or_default();
+        let Some(heavy) = of_smallest(keys, event.key_hash, MOST_HEAVY) else { return };
+        if heavy.n == 0 {
+            event.key.unwrap_or_default().clone_into(&mut heavy.key);
+        }
+        widen(&mut heavy.first, &mut heavy.last, heavy.n == 0, event.time, event.time);
+        heavy.n += 1;
+        heavy.aborted += u64::from(bytes_sent < size / 2);
+        heavy.object_size = heavy.object_size.max(size);
+        heavy.bytes_sent += bytes_sent;
+        if let Some(query) = event.query {
+            heavy.queries.add(hash_of(&[query.as_bytes()]));
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self, names: &super::Renamings) {
+        let source = |number| renamed(&names.sources, number);
+        let bucket = |number| renamed(&names.buckets, number);
+        for ((from, requester, of, hour), theirs) in other.deletes {
+            let key = (source(from), renamed(&names.requesters, requester), bucket(of), hour);
+            let mine = self.deletes.entry(key).or_default();
+            widen(&mut mine.first, &mut mine.last, mine.n == 0, theirs.first, theirs.last);
+            mine.n += theirs.n;
+        }
+        self.lists.extend(other.lists.into_iter().map(|(from, of, hour)| (source(from), bucket(of), hour)));
+        for ((from, of), keys) in other.heavy {
+            let mine = self.heavy.entry((source(from), bucket(of))).or_default();
+            for (key, theirs) in keys {
+                let Some(mine) = of_smallest(mine, key, MOST_HEAVY) else { continue };
+                widen(&mut mine.first, &mut mine.last, mine.n == 0, theirs.first, theirs.last);
+                mine.key = theirs.key;
+                mine.n += theirs.n;
+                mine.aborted += theirs.aborted;
+                mine.object_size = mine.object_size.max(theirs.object_size);
+                mine.bytes_sent += theirs.bytes_sent;
+                mine.queries.merge(&theirs.queries);
+            }
+        }
+        for (of, hosts) in other.referers {
+            let mine = self.referers.entry(bucket(of)).or_default();
+            for (host, theirs) in hosts {
+                let Some(mine) = of_smallest(mine, host, MOST_REFERERS) else { continue };
+                widen(&mut mine.first, &mut mine.last, mine.requests == 0, theirs.first, theirs.last);
+                mine.host = theirs.host;
+                mine.requests += theirs.requests;
+                mine.bytes_sent += theirs.bytes_sent;
+                mine.sources.merge(&theirs.sources);
+            }
+        }
+        for ((of, scheme, tls, authentication), n) in other.posture {
+            let transport = |number| renamed(&names.transports, number);
+            *self
+                .posture
+                .entry((bucket(of), transport(scheme), transport(tls), transport(authentication)))
+                .or_default() += n;
+        }
+        for (number, theirs) in other.buckets.into_iter().enumerate() {
+            if theirs.requests == 0 {
+                continue;
+            }
+            let mine = self.bucket(bucket(number as u32));
+            widen(&mut mine.first, &mut mine.last, mine.requests == 0, theirs.first, theirs.last);
+            mine.requests += theirs.requests;
+            mine.bytes_sent += theirs.bytes_sent;
+            mine.keys.merge(&theirs.keys);
+            mine.sources.merge(&theirs.sources);
+            mine.anon_listers.merge(&theirs.anon_listers);
+        }
+    }
+}

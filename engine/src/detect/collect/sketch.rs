@@ -1,0 +1,224 @@
+//! Small summaries of large sets: the members with the smallest hashes.
+//!
+//! What is left of a set does not depend on the order in which its members came, and two summaries merge into that of both sets,
+//! so partitions can be counted side by side and every run gives the same figures.
+
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher as _;
+
+/// The hash of texts that is the same in every run, partition and profile.
+pub(crate) fn hash_of(parts: &[&[u8]]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for part in parts {
+        hasher.write(part);
+        // What ends a part, so that `ab` and `c` are not `a` and `bc`: no text has this byte.
+        hasher.write_u8(0xff);
+    }
+    hasher.finish()
+}
+
+/// How many members a sample is of, from how many are kept and the largest hash among them.
+fn estimate(kept: usize, capacity: usize, largest: u64) -> u64 {
+    if kept < capacity || largest == 0 {
+        return kept as u64;
+    }
+    // The hashes are spread evenly, so as many as are kept lie below the largest of them.
+    ((kept as f64 - 1.0) * (u64::MAX as f64 / largest as f64)).round() as u64
+}
+
+/// How many different hashes there were: exact up to the capacity, and estimated beyond.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Distinct<const CAPACITY: usize> {
+    hashes: Vec<u64>,
+}
+
+impl<const CAPACITY: usize> Distinct<CAPACITY> {
+    pub(crate) fn add(&mut self, hash: u64) {
+        let full = self.hashes.len() == CAPACITY;
+        if full && self.hashes.last().is_some_and(|largest| *largest < hash) {
+            return;
+        }
+        if let Err(at) = self.hashes.binary_search(&hash) {
+            if full {
+                self.hashes.pop();
+            }
+            self.hashes.insert(at, hash);
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for hash in &other.hashes {
+            self.add(*hash);
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        estimate(self.hashes.len(), CAPACITY, self.hashes.last().copied().unwrap_or_default())
+    }
+
+    /// Whether `hash` is known to have been there; beyond the capacity only some are known.
+    #[cfg(test)]
+    fn has(&self, hash: u64) -> bool {
+        self.hashes.binary_search(&hash).is_ok()
+    }
+}
+
+/// What happened to a key on a day, as it is asked for: seconds of the day from 1 on; 0 is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyTimes {
+    /// When it was first read.
+    pub read: u32,
+    /// When it was last written or deleted.
+    pub written: u32,
+    /// When it was first the source of a copy, to four seconds.
+    pub copied_from: u32,
+    /// When it was first the target of a copy, to four seconds.
+    pub copied_to: u32,
+}
+
+/// Bits of a second of the day, and of a quarter as many.
+const SECOND: u32 = 17;
+const COARSE: u32 = 15;
+
+impl KeyTimes {
+    fn pack(self) -> u64 {
+        let coarse = |second: u32| u64::from(second.div_ceil(4));
+        u64::from(self.read)
+            | u64::from(self.written) << SECOND
+            | coarse(self.copied_from) << (2 * SECOND)
+            | coarse(self.copied_to) << (2 * SECOND + COARSE)
+    }
+
+    fn unpack(bits: u64) -> Self {
+        let part = |from: u32, bits_of_it: u32| ((bits >> from) & ((1 << bits_of_it) - 1)) as u32;
+        Self {
+            read: part(0, SECOND),
+            written: part(SECOND, SECOND),
+            copied_from: part(2 * SECOND, COARSE) * 4,
+            copied_to: part(2 * SECOND + COARSE, COARSE) * 4,
+        }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        let earlier = |a: u32, b: u32| if a == 0 || (b != 0 && b < a) { b } else { a };
+        self.read = earlier(self.read, other.read);
+        self.written = self.written.max(other.written);
+        self.copied_from = earlier(self.copied_from, other.copied_from);
+        self.copied_to = earlier(self.copied_to, other.copied_to);
+    }
+}
+
+/// A key and its times, small since there are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct KeyUse {
+    hash: u64,
+    times: u64,
+}
+
+/// How many keys of a source, a bucket and a day are remembered.
+const KEYS: usize = 64;
+
+/// Keys that a source used, and how: all of a few, a fair sample of many. Since it is the same sample for every kind of use, a key
+/// that was read and later overwritten is seen as one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeySample {
+    keys: Vec<KeyUse>,
+}
+
+impl KeySample {
+    pub(crate) fn add(&mut self, hash: u64, times: KeyTimes) {
+        let full = self.keys.len() == KEYS;
+        if full && self.keys.last().is_some_and(|largest| largest.hash < hash) {
+            return;
+        }
+        match self.keys.binary_search_by_key(&hash, |known| known.hash) {
+            Ok(at) => {
+                let mut known = KeyTimes::unpack(self.keys[at].times);
+                known.absorb(times);
+                self.keys[at].times = known.pack();
+            }
+            Err(at) => {
+                if full {
+                    self.keys.pop();
+                } else if self.keys.len() == self.keys.capacity() {
+                    self.keys.reserve_exact(self.keys.len().max(1));
+                }
+                self.keys.insert(at, KeyUse { hash, times: times.pack() });
+            }
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for key in &other.keys {
+            self.add(key.hash, KeyTimes::unpack(key.times));
+        }
+    }
+
+    /// How many keys there were.
+    pub(crate) fn count(&self) -> u64 {
+        estimate(self.keys.len(), KEYS, self.keys.last().map_or(0, |largest| largest.hash))
+    }
+
+    /// How many keys stand for one of the sample.
+    pub(crate) fn scale(&self) -> f64 {
+        if self.keys.is_empty() { 1.0 } else { self.count() as f64 / self.keys.len() as f64 }
+    }
+
+    /// How many keys there were of which this is true.
+    pub(crate) fn estimate(&self, is: impl Fn(&KeyTimes) -> bool) -> u64 {
+        let found = self.keys.iter().filter(|key| is(&KeyTimes::unpack(key.times))).count();
+        (found as f64 * self.scale()).round() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn few_are_counted_and_many_estimated() {
+        let mut distinct = Distinct::<256>::default();
+        for number in 0_u32..200 {
+            distinct.add(hash_of(&[&number.to_le_bytes()]));
+            distinct.add(hash_of(&[&number.to_le_bytes()]));
+        }
+        assert_eq!(distinct.count(), 200);
+        for number in 0_u32..100_000 {
+            distinct.add(hash_of(&[&number.to_le_bytes()]));
+        }
+        let count = distinct.count();
+        assert!((80_000..120_000).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn parts_of_a_hash_have_ends() {
+        assert_ne!(hash_of(&[b"ab", b"c"]), hash_of(&[b"a", b"bc"]));
+    }
+
+    proptest! {
+        #[test]
+        fn neither_order_nor_partitions_matter(hashes in prop::collection::vec(0_u64..500, 0..300), cut in 0_usize..300) {
+            let cut = cut.min(hashes.len());
+            let of = |hashes: &[u64]| {
+                let (mut distinct, mut keys) = (Distinct::<16>::default(), KeySample::default());
+                for (at, hash) in hashes.iter().enumerate() {
+                    distinct.add(*hash);
+                    keys.add(*hash, KeyTimes { read: (*hash % 7) as u32, written: (*hash % 5) as u32, copied_to: (*hash % 3 * 86_400 / 2) as u32, ..KeyTimes::default() });
+                    let _ = at;
+                }
+                (distinct, keys)
+            };
+            let whole = of(&hashes);
+            let (mut first, second) = (of(&hashes[..cut]), of(&hashes[cut..]));
+            first.0.merge(&second.0);
+            first.1.merge(&second.1);
+            prop_assert_eq!(&first, &whole);
+            let backwards: Vec<u64> = hashes.iter().rev().copied().collect();
+            prop_assert_eq!(&of(&backwards), &whole);
+            if let Some(smallest) = hashes.iter().min() {
+                prop_assert!(whole.0.has(*smallest));
+            }
+        }
+    }
+}

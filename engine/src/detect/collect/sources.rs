@@ -1,0 +1,117 @@
+//! What is known of each source of requests.
+
+use super::event::{Event, Flags};
+use super::names::renamed;
+
+/// How many user agents of one source are told apart.
+const MOST_AGENTS: usize = 64;
+/// How many buckets and requesters are.
+const MOST_NAMES: usize = 1024;
+
+/// All requests of one source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SourceTotals {
+    pub first: i64,
+    pub last: i64,
+    pub requests: u64,
+    pub ok: u64,
+    pub fails: u64,
+    pub anon_requests: u64,
+    pub bytes_sent: u64,
+    /// Requests that say to come from a CDN.
+    pub cdn_claims: u64,
+    /// Flags that are true of some request.
+    pub some: u64,
+    /// Kinds of user agents, as bits.
+    pub kinds: u16,
+    /// User agents without their versions.
+    pub agents: Numbers,
+    /// Those of them for which requests worked.
+    pub ok_agents: Numbers,
+    pub buckets: Numbers,
+    pub requesters: Numbers,
+}
+
+/// A small set of numbers: the first 64 as bits, since most sources have none but those, the others in a list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbers {
+    bits: u64,
+    others: Vec<u32>,
+}
+
+impl Numbers {
+    fn add(&mut self, number: u32, most: usize) {
+        if number < u64::BITS {
+            self.bits |= 1 << number;
+        } else if let Err(at) = self.others.binary_search(&number)
+            && self.len() < most
+        {
+            self.others.insert(at, number);
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.bits.count_ones() as usize + self.others.len()
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        let bits = self.bits;
+        (0..u64::BITS).filter(move |number| bits >> number & 1 == 1).chain(self.others.iter().copied())
+    }
+}
+
+impl SourceTotals {
+    pub(crate) fn add(&mut self, event: &Event<'_>, kind: u8, agent: u32) {
+        if self.requests == 0 {
+            (self.first, self.last) = (event.time, event.time);
+        }
+        self.first = self.first.min(event.time);
+        self.last = self.last.max(event.time);
+        self.requests += 1;
+        self.ok += u64::from(event.flags.has(Flags::OK));
+        self.fails += u64::from(event.flags.has(Flags::FAIL));
+        self.anon_requests += u64::from(event.flags.has(Flags::ANON));
+        self.cdn_claims += u64::from(event.flags.has(Flags::CDN_CLAIM));
+        self.bytes_sent += event.bytes_sent.unwrap_or_default();
+        self.some |= event.flags.bits();
+        self.kinds |= 1 << kind;
+        self.agents.add(agent, MOST_AGENTS);
+        if event.flags.has(Flags::OK) {
+            self.ok_agents.add(agent, MOST_AGENTS);
+        }
+        self.buckets.add(event.bucket, MOST_NAMES);
+        if event.requester != super::names::NONE {
+            self.requesters.add(event.requester, MOST_NAMES);
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self, names: &super::Renamings) {
+        if other.requests == 0 {
+            return;
+        }
+        if self.requests == 0 {
+            (self.first, self.last) = (other.first, other.last);
+        }
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.requests += other.requests;
+        self.ok += other.ok;
+        self.fails += other.fails;
+        self.anon_requests += other.anon_requests;
+        self.cdn_claims += other.cdn_claims;
+        self.bytes_sent += other.bytes_sent;
+        self.some |= other.some;
+        self.kinds |= other.kinds;
+        other.agents.iter().for_each(|agent| self.agents.add(renamed(&names.norms, agent), MOST_AGENTS));
+        other.ok_agents.iter().for_each(|agent| self.ok_agents.add(renamed(&names.norms, agent), MOST_AGENTS));
+        other.buckets.iter().for_each(|bucket| self.buckets.add(renamed(&names.buckets, bucket), MOST_NAMES));
+        other.requesters.iter().for_each(|one| self.requesters.add(renamed(&names.requesters, one), MOST_NAMES));
+    }
+
+    /// Whether it is a CDN's address, as far as user agents tell: most of many requests say so. Some CDNs hand on what clients say.
+    pub(crate) fn seems_cdn(&self) -> bool {
+        self.requests >= 20 && self.cdn_claims * 4 >= self.requests * 3
+    }
+}

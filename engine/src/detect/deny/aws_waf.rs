@@ -1,0 +1,73 @@
+//! An IP set of AWS WAF, as `aws wafv2 create-ip-set --cli-input-json` takes it.
+
+use super::{DenyList, DenyOptions, IpVersion, Printed, WafScope, checked_name};
+use crate::Error;
+use crate::detect::when::rfc3339;
+use serde::Serialize;
+
+/// How many networks a set takes: <https://docs.aws.amazon.com/waf/latest/developerguide/limits.html>.
+const MAX_ADDRESSES: usize = 10_000;
+
+/// The longest name of a set.
+const NAME: usize = 128;
+
+/// The request `CreateIPSet`, in its order.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreateIpSet<'a> {
+    name: &'a str,
+    scope: &'static str,
+    description: String,
+    #[serde(rename = "IPAddressVersion")]
+    ip_address_version: &'static str,
+    addresses: Vec<String>,
+}
+
+pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    let name = checked_name("an IP set", &options.set_name, NAME)?;
+    let addresses: Vec<_> = list.of_version(options.ip_version).map(ToString::to_string).collect();
+    if addresses.len() > MAX_ADDRESSES {
+        return Err(Error::invalid(format!(
+            "an IP set of AWS WAF takes {MAX_ADDRESSES} networks, and these are {}, {} too many",
+            addresses.len(),
+            addresses.len() - MAX_ADDRESSES
+        ))
+        .with_hint(format!(
+            "`--max-entries {MAX_ADDRESSES}` takes the highest scores, `--aggregate` makes one of neighbours"
+        )));
+    }
+    let (this, other) = match options.ip_version {
+        IpVersion::V4 => ("IPv4", "IPv6"),
+        IpVersion::V6 => ("IPv6", "IPv4"),
+    };
+    let mut warnings = vec![format!(
+        "an IP set does not expire: a rule has to refer to it, and it is to be replaced (`aws wafv2 update-ip-set`) before {}",
+        rfc3339(list.expires())
+    )];
+    let others = list.networks().len() - addresses.len();
+    if others > 0 {
+        warnings.push(format!(
+            "{others} {other} networks are not in it: a set holds {this} or {other}, so make a second one"
+        ));
+    }
+    let scope = match options.waf_scope {
+        WafScope::Regional => "REGIONAL",
+        WafScope::CloudFront => {
+            warnings.push("sets for CloudFront are made in the region us-east-1".to_owned());
+            "CLOUDFRONT"
+        }
+    };
+    let ip_address_version = match options.ip_version {
+        IpVersion::V4 => "IPV4",
+        IpVersion::V6 => "IPV6",
+    };
+    // Letters, digits, spaces and `+=:#@/-,.` are all that a description may hold.
+    let description = format!(
+        "s3log: score at least {}, made {}, expires {}",
+        list.min_score(),
+        rfc3339(list.made()),
+        rfc3339(list.expires())
+    );
+    let set = CreateIpSet { name, scope, description, ip_address_version, addresses };
+    Ok(Printed { text: super::pretty(&set)?, warnings })
+}

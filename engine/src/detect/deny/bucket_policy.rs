@@ -1,0 +1,178 @@
+//! Bucket policies that deny everything to the listed addresses.
+//!
+//! The two providers get the same statement, but not the same conditions. On AWS a condition with a negated operator holds when
+//! its key is missing, so that `ArnNotLike aws:PrincipalArn` spares the administrators and still denies anonymous requests. The
+//! gateway of Ceph takes a missing key for a condition that does not hold: there the same condition would deny nobody, and
+//! nothing would say so. A policy for Spaces has therefore no condition but the addresses.
+
+use super::{DenyList, DenyOptions, Printed, short};
+use crate::detect::when::rfc3339;
+use crate::error::{Error, ErrorKind};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How long a policy may be: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html>.
+const MAX_BYTES: usize = 20 * 1024;
+
+/// What the statement is found by when it is to be replaced or removed.
+const STATEMENT: &str = "S3logDeny";
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy<'a> {
+    version: &'static str,
+    id: &'static str,
+    statement: [Statement<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement<'a> {
+    sid: &'static str,
+    effect: &'static str,
+    principal: &'static str,
+    action: &'static str,
+    resource: [String; 2],
+    condition: BTreeMap<&'static str, BTreeMap<&'static str, &'a [String]>>,
+}
+
+/// For S3 of AWS. It stops to deny by itself when the list expires.
+pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    let bucket = checked_bucket(options)?;
+    let Some(partition) = options.exempt.first().map(|arn| checked_principal(arn)).transpose()? else {
+        return Err(Error::invalid("a policy that denies needs somebody whom it does not deny").with_hint(
+            "name the role or user that administers the bucket, such as arn:aws:iam::111122223333:role/admin",
+        ));
+    };
+    for arn in &options.exempt {
+        if checked_principal(arn)? != partition {
+            return Err(Error::invalid(format!("`{arn}` is not in the partition `{partition}` like the others")));
+        }
+    }
+    let expires = [rfc3339(list.expires() - list.expires().rem_euclid(1_000_000))];
+    let conditions =
+        [("ArnNotLike", "aws:PrincipalArn", &options.exempt[..]), ("DateLessThan", "aws:CurrentTime", &expires[..])];
+    let text = document(list, bucket, partition, &conditions)?;
+    let warnings = vec![
+        "`put-bucket-policy` replaces the whole policy of the bucket: if there is one, add the statement to it".to_owned(),
+        "requests through a VPC endpoint are not denied: `aws:SourceIp` is not there for them".to_owned(),
+        "what a CDN answers from its cache is not denied, and what it fetches comes from the CDN's addresses: deny at the CDN"
+            .to_owned(),
+    ];
+    Ok(Printed { text, warnings })
+}
+
+/// For Spaces of DigitalOcean.
+pub(super) fn spaces(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    if !options.full_access_keys {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "Spaces takes no policy for a bucket that a key with limited access is used on, and no such key for a bucket with a \
+             policy",
+        )
+        .with_hint(
+            "affirm that every key of the bucket has full access; else deny elsewhere: `nginx` in front of the bucket, `nftables` \
+             or `ipset` on a proxy, or rules of the CDN",
+        ));
+    }
+    if !options.exempt.is_empty() {
+        return Err(Error::new(ErrorKind::Unsupported, "a policy of Spaces cannot spare a principal")
+            .with_hint("put the administrators' addresses on the allow list"));
+    }
+    let bucket = checked_bucket(options)?;
+    let text = document(list, bucket, "aws", &[])?;
+    let warnings = vec![
+        format!(
+            "the policy does not expire: remove the statement `{STATEMENT}` by {}",
+            rfc3339(list.expires())
+        ),
+        "it spares nobody: if one of these addresses is yours, you are locked out, and the policy is removed from another address"
+            .to_owned(),
+        "`put-bucket-policy` replaces the whole policy of the bucket: if there is one, add the statement to it".to_owned(),
+        "no key with limited access can be made for the bucket while it has a policy; Cold Storage takes no policy at all"
+            .to_owned(),
+        "what the CDN answers from its cache is not denied, and what it fetches comes from the CDN's addresses".to_owned(),
+    ];
+    Ok(Printed { text, warnings })
+}
+
+/// The policy with these conditions beside the addresses, in the fewest bytes.
+fn document(
+    list: &DenyList,
+    bucket: &str,
+    partition: &str,
+    conditions: &[(&'static str, &'static str, &[String])],
+) -> Result<String, Error> {
+    let addresses: Vec<_> = list.networks().iter().map(short).collect();
+    if addresses.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, "there is nobody to deny, and a policy without addresses is none")
+            .with_hint(format!("remove the statement `{STATEMENT}`, if the bucket's policy still has it")));
+    }
+    let policy = |addresses: &[String]| {
+        let mut condition: BTreeMap<_, _> =
+            conditions.iter().map(|(operator, key, values)| (*operator, BTreeMap::from([(*key, *values)]))).collect();
+        condition.insert("IpAddress", BTreeMap::from([("aws:SourceIp", addresses)]));
+        let resource = [format!("arn:{partition}:s3:::{bucket}"), format!("arn:{partition}:s3:::{bucket}/*")];
+        let (sid, effect, principal, action) = (STATEMENT, "Deny", "*", "s3:*");
+        let statement = [Statement { sid, effect, principal, action, resource, condition }];
+        serde_json::to_string(&Policy { version: "2012-10-17", id: "s3log", statement })
+            .map_err(|error| Error::new(ErrorKind::Internal, "a policy is no JSON").with_source(error))
+    };
+    let text = policy(&addresses)?;
+    if text.len() <= MAX_BYTES {
+        return Ok(text + "\n");
+    }
+    // Each address stands in quotes, and before all but the first there is a comma. The longest first, so that what is said to
+    // fit does, whichever addresses have the highest scores.
+    let mut lengths: Vec<_> = addresses.iter().map(|address| address.len() + 3).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    let room = (MAX_BYTES + 1).saturating_sub(policy(&[])?.len());
+    let ends = lengths.iter().scan(0, |end, length| {
+        *end += length;
+        Some(*end)
+    });
+    let fitting = ends.take_while(|end| *end <= room).count();
+    Err(Error::invalid(format!(
+        "a bucket policy has {MAX_BYTES} bytes at most, and {} of {} networks do not fit",
+        addresses.len() - fitting,
+        addresses.len()
+    ))
+    .with_hint(format!(
+        "`--max-entries {fitting}` takes the highest scores, `--aggregate` makes one of neighbours; for longer lists use AWS WAF \
+         or a firewall"
+    )))
+}
+
+/// The bucket, as it stands in an ARN: without anything that means something there.
+fn checked_bucket(options: &DenyOptions) -> Result<&str, Error> {
+    let Some(bucket) = options.bucket.as_deref() else {
+        return Err(Error::invalid("a bucket policy is for one bucket").with_hint("name the bucket"));
+    };
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if (3..=255).contains(&bucket.len()) && bucket.bytes().all(fits) {
+        return Ok(bucket);
+    }
+    Err(Error::invalid(format!("`{}` is no name of a bucket", bucket.escape_debug()))
+        .with_hint("letters, digits, `.`, `-` and `_`, at least three"))
+}
+
+/// The partition of a role or user: `aws` of `arn:aws:iam::111122223333:role/admin`.
+fn checked_principal(arn: &str) -> Result<&str, Error> {
+    let named = |name: &str| {
+        // A wildcard in its place would spare everybody; behind a beginning it is what paths are for.
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/*".contains(&byte);
+        name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric()) && name.bytes().all(fits)
+    };
+    let parts: Vec<_> = arn.splitn(6, ':').collect();
+    if let [arn, partition, "iam", "", account, resource] = parts[..] {
+        let known = arn == "arn" && matches!(partition, "aws" | "aws-cn" | "aws-us-gov");
+        let account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        let resource = resource == "root"
+            || resource.split_once('/').is_some_and(|(kind, name)| matches!(kind, "role" | "user") && named(name));
+        if known && account && resource {
+            return Ok(partition);
+        }
+    }
+    Err(Error::invalid(format!("`{}` names no role or user", arn.escape_debug()))
+        .with_hint("such as arn:aws:iam::111122223333:role/admin"))
+}

@@ -1,0 +1,37 @@
+//! Input of `nft -f`: a table of its own with a set for IPv4 and one for IPv6. What was in them goes in the same transaction.
+
+use super::{DenyList, DenyOptions, IpVersion, Printed, checked_name, short};
+use crate::Error;
+
+/// The longest name of a table that every kernel takes.
+const NAME: usize = 31;
+
+pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    let table = checked_name("a table", &options.set_name, NAME)?;
+    let seconds = list.good_for().as_secs();
+    if seconds == 0 {
+        return Err(Error::invalid("a set that has already expired denies nobody").with_hint("at least one second"));
+    }
+    let sets = [("deny4", "ipv4_addr", IpVersion::V4), ("deny6", "ipv6_addr", IpVersion::V6)];
+    let mut text = list.comments();
+    text += &format!("table inet {table} {{\n");
+    for (set, kind, _) in sets {
+        text +=
+            &format!("\tset {set} {{\n\t\ttype {kind}\n\t\tflags interval, timeout\n\t\ttimeout {seconds}s\n\t}}\n");
+    }
+    text += "}\n";
+    for (set, _, version) in sets {
+        text += &format!("flush set inet {table} {set}\n");
+        let elements: Vec<_> = list.of_version(version).map(|network| format!("\t{}", short(network))).collect();
+        // Braces without an element are no syntax.
+        if !elements.is_empty() {
+            text += &format!("add element inet {table} {set} {{\n{}\n}}\n", elements.join(",\n"));
+        }
+    }
+    let warnings = vec![format!(
+        "sets deny nothing by themselves, and only rules of the same table see them: `nft add chain inet {table} input '{{ \
+         type filter hook input priority -10; }}'`, then `nft add rule inet {table} input ip saddr @deny4 drop` and the same \
+         with `ip6 saddr @deny6`"
+    )];
+    Ok(Printed { text, warnings })
+}

@@ -1,0 +1,144 @@
+//! All that is known of one source.
+
+use super::context::Entry;
+use super::finding::{Finding, Listed, Sample, Source};
+use super::samples::Samples;
+use super::{DetectOptions, Note, Report, detected, score, tables};
+use crate::error::Error;
+use crate::session::Session;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use std::net::IpAddr;
+
+/// Requests of a source to a bucket on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveDay {
+    /// The day's beginning, in microseconds since 1970.
+    pub day: i64,
+    /// The bucket.
+    pub bucket: String,
+    /// Requests.
+    pub requests: i64,
+    /// Anonymous requests for objects that failed.
+    pub anon_object_fails: i64,
+    /// Objects read.
+    pub ok_reads: i64,
+    /// Listings.
+    pub lists: i64,
+    /// Writes.
+    pub writes: i64,
+    /// Deletes.
+    pub deletes: i64,
+    /// Bytes sent.
+    pub bytes_sent: i64,
+    /// The first request.
+    pub first: i64,
+    /// The last request.
+    pub last: i64,
+}
+
+/// What [`explain`] tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// The source, also when it gave no evidence: then its score is 0 and it has no detectors. `None` when it made no request.
+    pub finding: Option<Finding>,
+    /// Notes that name it.
+    pub notes: Vec<Note>,
+    /// Entries of lists that it is in, those that others overrule included: the kind of list and what it calls the network.
+    pub lists: Vec<(String, String)>,
+    /// What it did, by day and bucket.
+    pub days: Vec<ActiveDay>,
+    /// Its requests that are known one by one, in the order of their times.
+    pub timeline: Vec<Sample>,
+    /// The whole report.
+    pub report: Report,
+}
+
+/// All that is known of one address.
+///
+/// # Errors
+///
+/// Those of [`detect`](super::detect).
+pub async fn explain(session: &Session, options: &DetectOptions, address: IpAddr) -> Result<Explanation, Error> {
+    let detected = detected(session, options).await?;
+    let report = detected.report(options)?;
+    let source = Source::of(address);
+    let text = source.to_string();
+    let known = options.context().of(address);
+    let found = report.findings.iter().find(|finding| finding.client_ip == source).cloned();
+    let finding = found.or_else(|| {
+        let totals = detected.totals(&text)?;
+        let names = &detected.counted.names;
+        Some(Finding {
+            client_ip: source,
+            score: 0.0,
+            band: super::Band::None,
+            severity: super::Severity::Info,
+            first_seen: totals.first,
+            last_seen: totals.last,
+            requests: totals.requests,
+            bytes_sent: totals.bytes_sent,
+            buckets: super::sorted(&totals.buckets, |number| names.buckets.get(number)),
+            requesters: super::sorted(&totals.requesters, |number| names.requesters.get(number)),
+            detectors: Vec::new(),
+            guards: score::guards(&known, totals),
+            provisional: super::provisional_from(options.now).is_some_and(|from| totals.last >= from),
+            listed: Listed {
+                allow: known.allow.is_some(),
+                cdn: known.cdn.is_some() || totals.seems_cdn(),
+                crawler: known.crawler.is_some(),
+                private: known.private,
+                deny: known.deny.is_some(),
+            },
+            country: known.country.as_deref().map(str::to_owned),
+            asn: known.asn,
+            as_org: known.as_org.as_deref().map(str::to_owned),
+        })
+    });
+    let lists = options.context().entries(address);
+    let lists = lists.into_iter().map(|(kind, entry)| (format!("{kind:?}").to_lowercase(), described(entry))).collect();
+    let names_it = |note: &&Note| note.evidence.contains(&text) || note.entity == text;
+    let notes = report.notes.iter().filter(names_it).cloned().collect();
+    let timeline = detected.tables.get(tables::TRAIL).and_then(Samples::of).map(|samples| samples.all_of(&text));
+    let days = detected.tables.get("src_bucket_day").map(|table| days_of(table, &text)).unwrap_or_default();
+    Ok(Explanation { finding, notes, lists, days, timeline: timeline.unwrap_or_default(), report })
+}
+
+fn described(entry: &Entry) -> String {
+    format!("{} ({})", entry.label(), super::context::network::text_of(entry.network))
+}
+
+fn days_of(table: &RecordBatch, source: &str) -> Vec<ActiveDay> {
+    let text = |name: &str| table.column_by_name(name).and_then(|column| column.as_string_view_opt());
+    let (Some(sources), Some(buckets)) = (text("src"), text("bucket")) else { return Vec::new() };
+    let number = |name: &str, row: usize| {
+        let column = table.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+        column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row))
+    };
+    let time = |name: &str, row: usize| {
+        let column =
+            table.column_by_name(name).and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+        column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row))
+    };
+    let is_history = table.column_by_name("from_history").and_then(|column| column.as_boolean_opt());
+    let is_now = |row: &usize| is_history.is_none_or(|column| !column.value(*row));
+    let rows =
+        (0..table.num_rows()).filter(|row| sources.is_valid(*row) && sources.value(*row) == source).filter(is_now);
+    let mut days: Vec<ActiveDay> = rows
+        .map(|row| ActiveDay {
+            day: time("day", row),
+            bucket: buckets.value(row).to_owned(),
+            requests: number("requests", row),
+            anon_object_fails: number("anon_object_fails", row),
+            ok_reads: number("ok_reads", row),
+            lists: number("lists", row),
+            writes: number("writes", row),
+            deletes: number("deletes", row),
+            bytes_sent: number("bytes_sent", row),
+            first: time("first", row),
+            last: time("last", row),
+        })
+        .collect();
+    days.sort_unstable_by(|a, b| (a.day, &a.bucket).cmp(&(b.day, &b.bucket)));
+    days
+}

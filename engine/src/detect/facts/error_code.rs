@@ -1,0 +1,197 @@
+//! What a refusal means: `NoSuchKey` is a miss, `AccessDenied` a denial, `NoSuchCORSConfiguration` an everyday answer.
+//!
+//! Where nobody may list a bucket, a missing key is denied, not missing: who looks for keys gets either. So a request
+//! [fails](ErrorFacts::fail) by both. Codes are compared without letter case and punctuation, as VersityGW writes sentences
+//! (`Access Denied.`). A CDN has no codes, and its status stands for one.
+
+/// Why a signature or a key was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum AuthError {
+    /// The access key is not known: `InvalidAccessKeyId`.
+    UnknownKey,
+    /// The key is known, its secret was not: `SignatureDoesNotMatch`.
+    Signature,
+    /// The session token is none: `InvalidToken`.
+    Token,
+    /// The header or the query that signs has no good form, or names another region.
+    Malformed,
+    /// The client's clock is wrong: `RequestTimeTooSkewed`.
+    Skew,
+    /// The token or the request was good once: `ExpiredToken`.
+    Expired,
+}
+
+/// What a status and an error code say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ErrorFacts {
+    /// The key or the version is not there.
+    pub(crate) miss: bool,
+    /// The client may not.
+    pub(crate) denied: bool,
+    /// The client could not prove who it is.
+    pub(crate) auth: Option<AuthError>,
+    /// A configuration that was read is not set, which is no failure.
+    pub(crate) benign_config: bool,
+    /// What was sent is no request that a client of S3 makes.
+    pub(crate) protocol: bool,
+    /// Clock or expiry: a good client may see it any day. `auth` says which.
+    pub(crate) skew_or_expired: bool,
+}
+
+impl ErrorFacts {
+    /// Of an error code, and of the status where there is none.
+    pub(crate) fn of(error_code: Option<&str>, status: Option<i32>) -> Self {
+        let none = Self::default();
+        let code = error_code.map(squeeze).unwrap_or_default();
+        match code.as_str() {
+            "" => match status {
+                Some(404 | 410) => Self { miss: true, ..none },
+                Some(401 | 403) => Self { denied: true, ..none },
+                Some(505) => Self { protocol: true, ..none },
+                _ => none,
+            },
+            "nosuchkey"
+            | "nosuchversion"
+            | "thespecifiedkeydoesnotexist"
+            | "nosuchobject"
+            | "notfound"
+            | "objectnotfound" => Self { miss: true, ..none },
+            "accessdenied"
+            | "allaccessdisabled"
+            | "accessforbidden"
+            | "forbidden"
+            | "accountproblem"
+            | "unauthorizedaccess"
+            | "unauthorized"
+            | "invalidpayer"
+            | "accesspointaccessdenied" => Self { denied: true, ..none },
+            "invalidaccesskeyid" | "nosuchaccesskey" => auth(AuthError::UnknownKey),
+            "signaturedoesnotmatch" | "xamzcontentsha256mismatch" => auth(AuthError::Signature),
+            "invalidtoken" | "invalidtokenid" | "invalidclienttokenid" => auth(AuthError::Token),
+            "authorizationheadermalformed"
+            | "authorizationqueryparameterserror"
+            | "invalidsecurity"
+            | "missingsecurityheader"
+            | "missingauthenticationtoken"
+            | "credentialsnotsupported"
+            | "missingsecurityelement" => auth(AuthError::Malformed),
+            "requesttimetooskewed" | "requestexpired" => auth(AuthError::Skew),
+            "expiredtoken" | "tokenrefreshrequired" | "expiredtokenexception" => auth(AuthError::Expired),
+            "invaliduri"
+            | "badrequest"
+            | "invalidhttpversion"
+            | "httpversionnotsupported"
+            | "badhttprequest"
+            | "unsupportedhttpverb" => Self { protocol: true, ..none },
+            code if is_unset_configuration(code) => Self { benign_config: true, ..none },
+            _ => none,
+        }
+    }
+
+    /// The client got nothing: a miss or a denial.
+    pub(crate) fn fail(self) -> bool {
+        self.miss || self.denied
+    }
+}
+
+fn auth(error: AuthError) -> ErrorFacts {
+    let skew_or_expired = matches!(error, AuthError::Skew | AuthError::Expired);
+    ErrorFacts { auth: Some(error), skew_or_expired, ..ErrorFacts::default() }
+}
+
+/// `NoSuchBucketPolicy`, `NoSuchCORSConfiguration`, `ReplicationConfigurationNotFoundError`, and what will be called so.
+fn is_unset_configuration(code: &str) -> bool {
+    let unset = code.strip_prefix("nosuch").is_some_and(|what| {
+        ["policy", "configuration", "tagset", "tagseterror", "lifecycle", "config"]
+            .iter()
+            .any(|end| what.ends_with(end))
+    });
+    unset || code.ends_with("notfounderror") || code.ends_with("configurationnotfound")
+}
+
+/// In lower case, letters and digits only.
+fn squeeze(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_statuses() {
+        for (code, status, expected) in [
+            (Some("NoSuchKey"), Some(404), "miss"),
+            (Some("NoSuchVersion"), Some(404), "miss"),
+            (Some("The specified key does not exist."), Some(404), "miss"),
+            (Some("AccessDenied"), Some(403), "denied"),
+            (Some("Access Denied."), Some(403), "denied"),
+            (Some("AllAccessDisabled"), Some(403), "denied"),
+            (None, Some(404), "miss"),
+            (Some("-"), Some(404), "miss"),
+            (None, Some(403), "denied"),
+            (None, Some(401), "denied"),
+            (None, Some(505), "protocol"),
+            (Some("InvalidAccessKeyId"), Some(403), "auth UnknownKey"),
+            (Some("SignatureDoesNotMatch"), Some(403), "auth Signature"),
+            (Some("InvalidToken"), Some(400), "auth Token"),
+            (Some("AuthorizationHeaderMalformed"), Some(400), "auth Malformed"),
+            (Some("AuthorizationQueryParametersError"), Some(400), "auth Malformed"),
+            (Some("RequestTimeTooSkewed"), Some(403), "auth Skew waits"),
+            (Some("ExpiredToken"), Some(400), "auth Expired waits"),
+            (Some("NoSuchBucketPolicy"), Some(404), "config"),
+            (Some("NoSuchCORSConfiguration"), Some(404), "config"),
+            (Some("NoSuchLifecycleConfiguration"), Some(404), "config"),
+            (Some("NoSuchWebsiteConfiguration"), Some(404), "config"),
+            (Some("NoSuchTagSet"), Some(404), "config"),
+            (Some("NoSuchTagSetError"), Some(404), "config"),
+            (Some("NoSuchConfiguration"), Some(404), "config"),
+            (Some("NoSuchPublicAccessBlockConfiguration"), Some(404), "config"),
+            (Some("ReplicationConfigurationNotFoundError"), Some(404), "config"),
+            (Some("ServerSideEncryptionConfigurationNotFoundError"), Some(404), "config"),
+            (Some("ObjectLockConfigurationNotFoundError"), Some(404), "config"),
+            (Some("OwnershipControlsNotFoundError"), Some(404), "config"),
+            (Some("InvalidURI"), Some(400), "protocol"),
+            (Some("BadRequest"), Some(400), "protocol"),
+            // Neither miss nor denial, whatever the status.
+            (Some("NoSuchUpload"), Some(404), ""),
+            (Some("NoSuchBucket"), Some(404), ""),
+            (Some("InvalidObjectState"), Some(403), ""),
+            (Some("PreconditionFailed"), Some(412), ""),
+            // The answer for a delete marker, too.
+            (Some("MethodNotAllowed"), Some(405), ""),
+            (None, Some(405), ""),
+            (Some("SlowDown"), Some(503), ""),
+            (Some("TemporaryRedirect"), Some(307), ""),
+            (None, Some(200), ""),
+            (None, Some(304), ""),
+            (None, Some(416), ""),
+            (None, None, ""),
+        ] {
+            let facts = ErrorFacts::of(code, status);
+            let auth = facts.auth.map(|error| format!("auth {error:?}"));
+            let told = [
+                facts.miss.then_some("miss"),
+                facts.denied.then_some("denied"),
+                auth.as_deref(),
+                facts.benign_config.then_some("config"),
+                facts.protocol.then_some("protocol"),
+                facts.skew_or_expired.then_some("waits"),
+            ];
+            let told = told.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            assert_eq!(told, expected, "{code:?} {status:?}");
+            assert_eq!(facts.fail(), facts.miss || facts.denied);
+        }
+    }
+
+    #[test]
+    fn waiting_is_no_guessing() {
+        let is_guess = |code: &str, status: i32| {
+            let facts = ErrorFacts::of(Some(code), Some(status));
+            facts.auth.is_some() && !facts.skew_or_expired
+        };
+        assert!(is_guess("InvalidAccessKeyId", 403));
+        assert!(!is_guess("ExpiredToken", 400));
+        assert!(!is_guess("AccessDenied", 403));
+    }
+}

@@ -1,0 +1,134 @@
+//! Text in Markdown that says what it says and does nothing.
+//!
+//! Clients choose keys, user agents and referers. In a report, none of them may become a link, a picture, HTML, a new line or a
+//! change of direction. There are two places for text: [`code`], for what clients wrote, and [`prose`], for sentences that may
+//! have something of it in them. Both stand inside a line, never at its beginning.
+
+/// How many characters of a client's text are shown.
+const SHOWN: usize = 256;
+
+/// A code span: nothing in it is Markdown or HTML, if only its fence does not occur in it.
+pub(super) fn code(text: &str) -> String {
+    let text = visible(text);
+    if text.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // One space at both ends belongs to the fence, and is taken away from what has one itself.
+    let space = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+/// A sentence: what has a meaning in Markdown or HTML is escaped, and nothing becomes a link by itself.
+pub(super) fn prose(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in visible(text).chars() {
+        if "\\`*_[]<>#|~&!$".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    // GitHub makes links of these three without being asked.
+    let escaped = escaped.replace("://", ":\\//").replace('@', "\\@");
+    without_www(&escaped)
+}
+
+/// `www.` in whatever case, with its dot escaped.
+fn without_www(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for (index, character) in text.char_indices() {
+        if character == '.' && text.as_bytes()[..index].to_ascii_lowercase().ends_with(b"www") {
+            result.push('\\');
+        }
+        result.push(character);
+    }
+    result
+}
+
+/// The text with everything shown that is not seen, and not more of it than is read.
+fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for (number, character) in text.chars().enumerate() {
+        if number == SHOWN {
+            shown.push('…');
+            break;
+        }
+        if is_unseen(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Controls, ends of lines, what changes the direction of text, and what has no width.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_never_left() {
+        for (text, span) in [
+            ("a/b.txt", "`a/b.txt`"),
+            ("", "(empty)"),
+            ("a`b", "``a`b``"),
+            ("``", "``` `` ```"),
+            ("`a", "`` `a ``"),
+            (" a ", "`  a  `"),
+            ("<img src=x>", "`<img src=x>`"),
+            ("a\nb\r\t\0", "`a\\u{a}b\\u{d}\\u{9}\\u{0}`"),
+            ("\u{202e}gpj.exe\u{2066}", "`\\u{202e}gpj.exe\\u{2066}`"),
+            ("\u{200b}\u{feff}\u{2028}\u{e0041}", "`\\u{200b}\\u{feff}\\u{2028}\\u{e0041}`"),
+            ("naïve 日本", "`naïve 日本`"),
+        ] {
+            assert_eq!(code(text), span, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn prose_is_plain_text() {
+        for (text, escaped) in [
+            ("3 keys, 0.93 of 1", "3 keys, 0.93 of 1"),
+            ("<b>&amp;", "\\<b\\>\\&amp;"),
+            ("[a](http://192.0.2.1)", "\\[a\\](http:\\//192.0.2.1)"),
+            ("![](x) *a* _b_ `c` a|b ~d~ #1 $x$", "\\!\\[\\](x) \\*a\\* \\_b\\_ \\`c\\` a\\|b \\~d\\~ \\#1 \\$x\\$"),
+            ("WWW.example.com @org", "WWW\\.example.com \\@org"),
+            ("a\\\nb\u{202e}", "a\\\\\\\\u{a}b\\\\u{202e}"),
+        ] {
+            assert_eq!(prose(text), escaped, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!(code(&"ä".repeat(SHOWN)).chars().count(), SHOWN + 2);
+        assert_eq!(code(&"ä".repeat(SHOWN + 1)).chars().count(), SHOWN + 3);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn text_stays_in_its_line_and_its_span(text in "[`a \n\r\u{2028}<\\\\]{0,24}") {
+            for line in [code(&text), prose(&text)] {
+                let ends = line.contains(['\n', '\r', '\u{2028}']);
+                proptest::prop_assert!(!ends, "{line:?}");
+            }
+            let span = code(&text);
+            let fence: String = span.chars().take_while(|character| *character == '`').collect();
+            if !fence.is_empty() {
+                let inner = span.strip_prefix(&fence).and_then(|rest| rest.strip_suffix(&fence)).unwrap();
+                let runs: Vec<_> = inner.split(|character| character != '`').filter(|run| !run.is_empty()).collect();
+                proptest::prop_assert!(runs.iter().all(|run| run.len() != fence.len()), "{span}");
+                proptest::prop_assert!(!inner.starts_with('`') && !inner.ends_with('`'), "{span}");
+            }
+        }
+    }
+}

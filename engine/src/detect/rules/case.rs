@@ -1,0 +1,405 @@
+//! Inline tests of rules: requests, and what has to be found in them.
+//!
+//! Requests are written as rows of a few columns and [rendered](Case::log) as lines of a log, so that a test takes the way that
+//! logs take: parser, derived columns, tables, query.
+
+mod line;
+mod row;
+
+use self::row::{Clock, Row};
+use super::file::Entity;
+use super::parameters::shown;
+use super::problem::Problem;
+use crate::detect::finding::Source;
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use toml::Spanned;
+
+/// A test of a rule.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Case {
+    /// What it shows.
+    pub name: String,
+    rows: Vec<Row>,
+    history: Vec<Row>,
+    lines: String,
+    /// Addresses and networks that may do anything.
+    pub allow: Vec<String>,
+    /// Those that are to be blocked.
+    pub deny: Vec<String>,
+    /// Those of a CDN.
+    pub cdn: Vec<String>,
+    /// Those that operators of crawlers publish.
+    pub crawlers: Vec<String>,
+    /// Those of a list of suspicious ones.
+    pub intel: Vec<String>,
+    /// Networks, with their autonomous systems and countries.
+    pub places: Vec<Place>,
+    /// What has to be found; everything else must not be.
+    pub expect: Vec<Expected>,
+}
+
+/// Where a network is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The network.
+    pub network: IpNet,
+    /// Its autonomous system.
+    pub asn: Option<u32>,
+    /// Its country.
+    pub country: Option<String>,
+}
+
+/// A row that the rule has to return.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Expected {
+    /// Address or /64.
+    pub src: Option<String>,
+    /// Who signed.
+    pub requester: Option<String>,
+    /// Bucket.
+    pub bucket: Option<String>,
+    /// Host of the referer.
+    pub referer: Option<String>,
+    /// How sure it has to be.
+    pub confidence: Option<Bounds>,
+}
+
+/// A row that the rule returned, as far as tests look at it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Address or /64.
+    pub src: Option<String>,
+    /// Who signed.
+    pub requester: Option<String>,
+    /// Bucket.
+    pub bucket: Option<String>,
+    /// Host of the referer.
+    pub referer: Option<String>,
+    /// How sure the rule is.
+    pub confidence: f64,
+}
+
+impl Case {
+    /// The log: a line for each request, then the lines of `log`.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let mut log = rendered(&self.rows, Clock::of_rows());
+        log.push_str(&self.lines);
+        log
+    }
+
+    /// The log of an earlier time, which a baseline is learned from.
+    #[must_use]
+    pub fn history_log(&self) -> Option<String> {
+        (!self.history.is_empty()).then(|| rendered(&self.history, Clock::of_history()))
+    }
+
+    /// Whether something has to be found.
+    #[must_use]
+    pub fn fires(&self) -> bool {
+        !self.expect.is_empty()
+    }
+
+    /// What is wrong with the rows that the rule returned: a sentence each.
+    #[must_use]
+    pub fn verify(&self, found: &[Found]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for expected in &self.expect {
+            let of = found.iter().filter(|found| expected.is_of(found)).map(|found| found.confidence);
+            let Some(confidence) = of.reduce(f64::max) else {
+                wrong.push(format!("{expected} is not found"));
+                continue;
+            };
+            if let Some(bounds) = expected.confidence
+                && !bounds.contain(confidence)
+            {
+                wrong.push(format!("{expected} has a confidence of {confidence:.3}, which is not {bounds}"));
+            }
+        }
+        let nobody = |found: &&Found| !self.expect.iter().any(|expected| expected.is_of(found));
+        wrong.extend(found.iter().filter(nobody).map(|found| format!("{found} is found, and must not be")));
+        wrong
+    }
+}
+
+fn rendered(rows: &[Row], mut clock: Clock) -> String {
+    let mut log = String::new();
+    for row in rows {
+        row.render(&mut clock, &mut log);
+    }
+    log
+}
+
+impl Expected {
+    fn is_of(&self, found: &Found) -> bool {
+        let same = |expected: &Option<String>, found: &Option<String>| expected.is_none() || expected == found;
+        let source = found.src.as_deref().map(canonical);
+        same(&self.src, &source)
+            && same(&self.requester, &found.requester)
+            && same(&self.bucket, &found.bucket)
+            && same(&self.referer, &found.referer)
+    }
+}
+
+/// The form that results have addresses in.
+fn canonical(src: &str) -> String {
+    src.parse::<Source>().map_or_else(|_| src.to_owned(), |source| source.to_string())
+}
+
+/// The names that are there, as a test writes them.
+fn named(f: &mut fmt::Formatter<'_>, names: [(&str, &Option<String>); 4]) -> fmt::Result {
+    let mut separator = "";
+    for (column, name) in names {
+        if let Some(name) = name {
+            write!(f, "{separator}{column} {}", name.escape_debug())?;
+            separator = ", ";
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        named(
+            f,
+            [("src", &self.src), ("requester", &self.requester), ("bucket", &self.bucket), ("referer", &self.referer)],
+        )
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        named(
+            f,
+            [("src", &self.src), ("requester", &self.requester), ("bucket", &self.bucket), ("referer", &self.referer)],
+        )?;
+        write!(f, " with a confidence of {:.3}", self.confidence)
+    }
+}
+
+/// What a confidence has to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bounds {
+    /// From here on.
+    AtLeast(f64),
+    /// More.
+    Above(f64),
+    /// Up to here.
+    AtMost(f64),
+    /// Less.
+    Below(f64),
+    /// This much, within half a hundredth.
+    About(f64),
+    /// From here to there, both included.
+    Between(f64, f64),
+}
+
+impl Bounds {
+    /// `>=0.7`, `<0.3`, `0.9`, `0.3..0.5`.
+    fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+        let text = text.trim();
+        if let Some((low, high)) = text.split_once("..") {
+            return Some(Self::Between(number(low)?, number(high)?));
+        }
+        for (sign, bounds) in [
+            (">=", Self::AtLeast as fn(f64) -> Self),
+            ("<=", Self::AtMost),
+            (">", Self::Above),
+            ("<", Self::Below),
+            ("=", Self::About),
+        ] {
+            if let Some(rest) = text.strip_prefix(sign) {
+                return number(rest).map(bounds);
+            }
+        }
+        number(text).map(Self::About)
+    }
+
+    /// Whether a confidence is so. What differs by less than a billionth is the same: sums of hundredths are not exact.
+    fn contain(self, confidence: f64) -> bool {
+        let tiny = 1e-9;
+        match self {
+            Self::AtLeast(low) => confidence >= low - tiny,
+            Self::Above(low) => confidence > low + tiny,
+            Self::AtMost(high) => confidence <= high + tiny,
+            Self::Below(high) => confidence < high - tiny,
+            Self::About(middle) => (confidence - middle).abs() <= 0.005 + tiny,
+            Self::Between(low, high) => confidence >= low - tiny && confidence <= high + tiny,
+        }
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(low) => write!(f, ">={low}"),
+            Self::Above(low) => write!(f, ">{low}"),
+            Self::AtMost(high) => write!(f, "<={high}"),
+            Self::Below(high) => write!(f, "<{high}"),
+            Self::About(middle) => write!(f, "{middle}"),
+            Self::Between(low, high) => write!(f, "{low}..{high}"),
+        }
+    }
+}
+
+/// A test as it stands in a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCase {
+    name: Spanned<String>,
+    #[serde(default)]
+    rows: Vec<Spanned<Row>>,
+    log: Option<String>,
+    #[serde(default)]
+    history_rows: Vec<Spanned<Row>>,
+    #[serde(default)]
+    allow: Vec<Spanned<String>>,
+    #[serde(default)]
+    deny: Vec<Spanned<String>>,
+    #[serde(default)]
+    cdn: Vec<Spanned<String>>,
+    #[serde(default)]
+    crawlers: Vec<Spanned<String>>,
+    #[serde(default)]
+    intel: Vec<Spanned<String>>,
+    #[serde(default)]
+    places: BTreeMap<Spanned<String>, String>,
+    expect: Option<Vec<Spanned<RawExpected>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExpected {
+    src: Option<String>,
+    requester: Option<String>,
+    bucket: Option<String>,
+    referer: Option<String>,
+    confidence: Option<toml::Value>,
+}
+
+/// A problem, and the byte of the file where it is, if that is not the test itself.
+type Placed = (Option<usize>, Problem);
+
+impl RawCase {
+    /// The test, of a rule about this entity.
+    pub(super) fn case(self, entity: Entity) -> Result<Case, Placed> {
+        if self.name.get_ref().trim().is_empty() {
+            return Err((
+                Some(self.name.span().start),
+                Problem::new("a test has an empty name").with_hint("say what it shows"),
+            ));
+        }
+        let Some(expect) = self.expect else {
+            let problem = Problem::new(format!("the test `{}` expects nothing", self.name.get_ref().escape_debug()));
+            return Err((None, problem.with_hint("`expect = []` says that no row may be returned")));
+        };
+        let mut lines = String::new();
+        for line in self.log.iter().flat_map(|log| log.lines()).filter(|line| !line.trim().is_empty()) {
+            lines.push_str(line.trim());
+            lines.push('\n');
+        }
+        if self.rows.is_empty() && lines.is_empty() {
+            let problem = Problem::new(format!("the test `{}` has no request", self.name.get_ref().escape_debug()));
+            return Err((
+                None,
+                problem.with_hint("add `rows = [ {src = \"203.0.113.9\", key = \".env\", status = 403} ]`"),
+            ));
+        }
+        Ok(Case {
+            name: self.name.into_inner(),
+            rows: rows(self.rows)?,
+            history: rows(self.history_rows)?,
+            lines,
+            allow: networks(self.allow)?,
+            deny: networks(self.deny)?,
+            cdn: networks(self.cdn)?,
+            crawlers: networks(self.crawlers)?,
+            intel: networks(self.intel)?,
+            places: self
+                .places
+                .into_iter()
+                .map(|(network, place)| placed(network, &place))
+                .collect::<Result<_, _>>()?,
+            expect: expect.into_iter().map(|expected| expectation(expected, entity)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn rows(rows: Vec<Spanned<Row>>) -> Result<Vec<Row>, Placed> {
+    let checked = |row: Spanned<Row>| {
+        let start = row.span().start;
+        let row = row.into_inner();
+        row.check().map(|()| row).map_err(|problem| (Some(start), problem))
+    };
+    rows.into_iter().map(checked).collect()
+}
+
+/// A network and where it is: `AS64500 FR`, or one of both.
+fn placed(network: Spanned<String>, place: &str) -> Result<Place, Placed> {
+    let start = network.span().start;
+    let wrong = |what: &str| {
+        let problem =
+            Problem::new(format!("`{}` is no {what}", what_is(what, network.get_ref(), place).escape_debug()));
+        (Some(start), problem.with_hint("such as `places = { \"198.51.100.0/24\" = \"AS64500 FR\" }`"))
+    };
+    let found = network.get_ref().parse().map_err(|_| wrong("network"))?;
+    let (mut asn, mut country) = (None, None);
+    for word in place.split_whitespace() {
+        match word.strip_prefix("AS").and_then(|number| number.parse().ok()) {
+            Some(number) => asn = Some(number),
+            None if word.len() == 2 => country = Some(word.to_owned()),
+            None => return Err(wrong("place")),
+        }
+    }
+    Ok(Place { network: found, asn, country })
+}
+
+fn what_is<'a>(what: &str, network: &'a str, place: &'a str) -> &'a str {
+    if what == "network" { network } else { place }
+}
+
+fn networks(texts: Vec<Spanned<String>>) -> Result<Vec<String>, Placed> {
+    let is_network = |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok();
+    if let Some(wrong) = texts.iter().find(|text| !is_network(text.get_ref())) {
+        let problem = Problem::new(format!("`{}` is no address and no network", wrong.get_ref().escape_debug()));
+        return Err((Some(wrong.span().start), problem.with_hint("such as \"203.0.113.9\" or \"203.0.113.0/24\"")));
+    }
+    Ok(texts.into_iter().map(Spanned::into_inner).collect())
+}
+
+fn expectation(expected: Spanned<RawExpected>, entity: Entity) -> Result<Expected, Placed> {
+    let start = expected.span().start;
+    let RawExpected { src, requester, bucket, referer, confidence } = expected.into_inner();
+    let confidence = match confidence {
+        None => None,
+        Some(value) => {
+            let text = value.as_str().map_or_else(|| shown(&value), str::to_owned);
+            let problem = || {
+                let problem = Problem::new(format!("`confidence = {}` says nothing of a confidence", shown(&value)));
+                (Some(start), problem.with_hint("such as \">=0.7\", \"<0.3\", \"0.9\" or \"0.3..0.5\""))
+            };
+            Some(Bounds::parse(&text).ok_or_else(problem)?)
+        }
+    };
+    let named = match entity {
+        Entity::Src => &src,
+        Entity::Requester => &requester,
+        Entity::Referer => &referer,
+        Entity::Bucket => &bucket,
+    };
+    if named.is_none() {
+        let problem = Problem::new(format!("a row of `expect` does not say which `{entity}`"));
+        return Err((Some(start), problem.with_hint(format!("the rule is about `{entity}`"))));
+    }
+    Ok(Expected { src: src.as_deref().map(canonical), requester, bucket, referer, confidence })
+}
+
+#[cfg(test)]
+mod tests;

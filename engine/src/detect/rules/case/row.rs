@@ -1,0 +1,257 @@
+//! A row of a test: what its author says of a request, and what follows from that.
+
+use super::line::{self, Line};
+use crate::detect::rules::problem::Problem;
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+/// 2026-03-02T10:00:00Z, a Monday.
+const ROWS_BEGIN: u64 = 1_772_445_600;
+/// Two weeks before.
+const HISTORY_BEGINS: u64 = ROWS_BEGIN - 14 * 86_400;
+/// What a test may repeat a row: enough for every threshold, and still quickly run.
+const MOST_REPETITIONS: u64 = 20_000;
+
+const BROWSER: &str =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
+const COMMAND_LINE: &str = "aws-cli/2.17.11 md/awscrt#0.20.11 ua/2.0 os/linux#6.1.0 md/arch#x86_64 lang/python#3.11.9";
+const SIGNED_URL: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260302%2Fus-east-1%2Fs3%2Faws4_request\
+                          &X-Amz-Date=20260302T090000Z&X-Amz-Expires=604800&X-Amz-SignedHeaders=host&X-Amz-Signature=0123456789abcdef";
+
+/// A row, with the names that its columns have in a file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Row {
+    src: Option<String>,
+    ts: Option<String>,
+    repeat: Option<u64>,
+    every: Option<String>,
+    requester: Option<String>,
+    bucket: Option<String>,
+    operation: Option<String>,
+    method: Option<String>,
+    key: Option<String>,
+    uri: Option<String>,
+    query: Option<String>,
+    status: Option<u16>,
+    error_code: Option<String>,
+    bytes_sent: Option<u64>,
+    object_size: Option<u64>,
+    referer: Option<String>,
+    user_agent: Option<String>,
+    version_id: Option<String>,
+    authentication_type: Option<String>,
+    host: Option<String>,
+}
+
+/// When the next row is, in seconds since 1970, and what offsets count from.
+pub(super) struct Clock {
+    begin: u64,
+    next: u64,
+    /// Lines that are written.
+    lines: u64,
+}
+
+impl Clock {
+    /// Of the rows that the rule looks at.
+    pub(super) fn of_rows() -> Self {
+        Self { begin: ROWS_BEGIN, next: ROWS_BEGIN, lines: 0 }
+    }
+
+    /// Of rows that a baseline is learned from.
+    pub(super) fn of_history() -> Self {
+        Self { begin: HISTORY_BEGINS, next: HISTORY_BEGINS, lines: 0 }
+    }
+}
+
+/// When a row is.
+enum When {
+    At(u64),
+    /// Seconds after the first row.
+    After(i64),
+}
+
+impl When {
+    fn parse(text: &str) -> Option<Self> {
+        let offset =
+            |text: &str| humantime::parse_duration(text).ok().and_then(|time| i64::try_from(time.as_secs()).ok());
+        if let Some(text) = text.strip_prefix('+') {
+            return offset(text).map(Self::After);
+        }
+        if let Some(text) = text.strip_prefix('-') {
+            return offset(text).map(|seconds| Self::After(-seconds));
+        }
+        let time = humantime::parse_rfc3339_weak(text).ok()?;
+        time.duration_since(SystemTime::UNIX_EPOCH).ok().map(|time| Self::At(time.as_secs()))
+    }
+}
+
+impl Row {
+    /// Whether it can be rendered as it is meant.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let repeat = self.repeat.unwrap_or(1);
+        if repeat == 0 || repeat > MOST_REPETITIONS {
+            let problem = Problem::new(format!("`repeat = {repeat}` is no number of requests"));
+            return Err(problem.with_hint(format!("from 1 to {MOST_REPETITIONS}")));
+        }
+        if let Some(ts) = &self.ts
+            && When::parse(ts).is_none()
+        {
+            let problem = Problem::new(format!("`ts = \"{}\"` is no time", ts.escape_debug()));
+            return Err(problem.with_hint("such as \"2026-03-02T11:30:00Z\", or \"+5m\" after the first row"));
+        }
+        if let Some(every) = &self.every
+            && humantime::parse_duration(every).is_err()
+        {
+            let problem = Problem::new(format!("`every = \"{}\"` is no length of time", every.escape_debug()));
+            return Err(problem.with_hint("such as \"10s\" or \"1h\""));
+        }
+        if let Some(src) = &self.src {
+            let wrong = [0, repeat - 1].map(|i| line::numbered(src, i)).into_iter();
+            if let Some(wrong) = wrong.into_iter().find(|src| src != "-" && src.parse::<IpAddr>().is_err()) {
+                let problem = Problem::new(format!("`{}` is no address", wrong.escape_debug()));
+                return Err(problem
+                    .with_hint("such as \"203.0.113.9\", \"203.0.113.{i%250}\", or \"-\" for the service itself"));
+            }
+        }
+        if self.uri.is_some() && self.query.is_some() {
+            let problem = Problem::new("a row has `uri` and `query`");
+            return Err(problem.with_hint("`uri` is path and query; leave `query` out"));
+        }
+        match self.status {
+            Some(status) if !(100..=599).contains(&status) => {
+                Err(Problem::new(format!("`status = {status}` is no status of HTTP")).with_hint("such as 200 or 403"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends its lines.
+    pub(super) fn render(&self, clock: &mut Clock, log: &mut String) {
+        let mut time = match self.ts.as_deref().and_then(When::parse) {
+            Some(When::At(time)) => time,
+            Some(When::After(seconds)) => clock.begin.saturating_add_signed(seconds),
+            None => clock.next,
+        };
+        if clock.lines == 0 {
+            clock.begin = time;
+        }
+        let every = self.every.as_deref().and_then(|every| humantime::parse_duration(every).ok());
+        let every = every.unwrap_or(Duration::from_secs(1));
+        let start = time;
+        for i in 0..self.repeat.unwrap_or(1) {
+            // Seconds are all that a log has: steps that are shorter add up.
+            let millis = every.as_millis().saturating_mul(u128::from(i));
+            time = start.saturating_add(u64::try_from(millis / 1000).unwrap_or(u64::MAX));
+            clock.lines += 1;
+            self.line(i, time, clock.lines).append(log);
+        }
+        clock.next = time.saturating_add(1);
+    }
+
+    /// Its line of this repetition.
+    fn line(&self, i: u64, time: u64, number: u64) -> Line {
+        // `-` is how a log says that there is nothing.
+        let given = |text: &Option<String>| text.as_deref().map(|text| line::numbered(text, i));
+        let some = |text: String| if text == "-" || text.is_empty() { None } else { Some(text) };
+        let service = self.operation.as_deref().is_some_and(|operation| operation.starts_with("S3."));
+
+        let uri = given(&self.uri);
+        let path = uri.as_deref().map(|uri| uri.split('?').next().unwrap_or(uri));
+        let key = match (given(&self.key).and_then(some), path) {
+            (Some(key), _) => Some(key.into_bytes()),
+            (None, Some(path)) => line::key_of_path(path),
+            (None, None) => None,
+        };
+        let asked = uri.as_deref().and_then(|uri| uri.split_once('?')).map(|(_, query)| query.to_owned());
+        let query = asked.or_else(|| given(&self.query).and_then(some));
+        let given_operation = given(&self.operation);
+        let method = given(&self.method);
+        let method = method.or_else(|| given_operation.as_deref().and_then(line::method_of).map(str::to_owned));
+        let method = method.unwrap_or_else(|| "GET".to_owned());
+        let operation = given_operation.unwrap_or_else(|| line::operation_of(&method, key.is_some(), query.as_deref()));
+        // A batch is one request, whose lines know nothing of it.
+        let batch = operation.starts_with("BATCH.");
+
+        let requester = given(&self.requester).unwrap_or_else(|| if service { "AmazonS3" } else { "-" }.to_owned());
+        let requester = some(requester);
+        let version_id = given(&self.version_id).and_then(some);
+        let default_authentication = if requester.is_some() && !service { "AuthHeader" } else { "-" };
+        let authentication_type = given(&self.authentication_type).unwrap_or_else(|| {
+            let signed_url = query.as_deref().is_some_and(|query| query.contains("X-Amz-Signature="));
+            if signed_url { "QueryString" } else { default_authentication }.to_owned()
+        });
+        let authentication_type = some(authentication_type);
+        let request_uri = match uri {
+            Some(uri) => Some(format!("{method} {uri} HTTP/1.1")),
+            None if service || batch => None,
+            None => {
+                let query = query.or_else(|| {
+                    let mut parts: Vec<String> = line::query_of(&operation).map(str::to_owned).into_iter().collect();
+                    parts.extend(version_id.as_ref().map(|version| format!("versionId={version}")));
+                    parts
+                        .extend((authentication_type.as_deref() == Some("QueryString")).then(|| SIGNED_URL.to_owned()));
+                    (!parts.is_empty()).then(|| parts.join("&"))
+                });
+                let path = key.as_deref().map(line::encoded).unwrap_or_default();
+                let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+                Some(format!("{method} /{path}{query} HTTP/1.1"))
+            }
+        };
+
+        let deletes = operation.ends_with("DELETE.OBJECT");
+        let status = if service { self.status } else { Some(self.status.unwrap_or(if deletes { 204 } else { 200 })) };
+        let code = status.and_then(|status| line::error_code_of(status, &operation, key.is_some()));
+        let error_code = given(&self.error_code).map_or_else(|| code.map(str::to_owned), some);
+        let failed = status.is_some_and(|status| status >= 300);
+        let of_object = key.is_some() && operation.ends_with("OBJECT");
+        let object_size = self.object_size.or((of_object && !failed).then_some(self.bytes_sent.unwrap_or(2048)));
+        let bytes_sent = self.bytes_sent.or_else(|| {
+            let answers = matches!(method.as_str(), "GET" | "POST") && !batch && !service;
+            match status? {
+                _ if method == "HEAD" => None,
+                304 => None,
+                403 => Some(243),
+                404 => Some(281),
+                400.. => Some(300),
+                _ if !answers => None,
+                _ if of_object => object_size,
+                _ => Some(1500),
+            }
+        });
+        // Keys are encoded once by who asks and once by who logs; of lines without a request only by the latter.
+        let key = key.map(|key| {
+            let once = line::encoded(&key);
+            if service || batch { once } else { line::encoded(once.as_bytes()) }
+        });
+
+        let bucket = given(&self.bucket).unwrap_or_else(|| "b".to_owned());
+        let host = given(&self.host).unwrap_or_else(|| {
+            let host = format!("{bucket}.s3.us-east-1.amazonaws.com");
+            if service { "-".to_owned() } else { host }
+        });
+        let signs = authentication_type.as_deref() == Some("AuthHeader");
+        let agent = given(&self.user_agent).unwrap_or_else(|| if signs { COMMAND_LINE } else { BROWSER }.to_owned());
+        let remote_ip = given(&self.src).unwrap_or_else(|| if service { "-" } else { "203.0.113.1" }.to_owned());
+        Line {
+            bucket,
+            time,
+            remote_ip: some(remote_ip),
+            requester,
+            number,
+            operation,
+            key,
+            request_uri,
+            status,
+            error_code,
+            bytes_sent,
+            object_size,
+            referer: given(&self.referer).and_then(some),
+            user_agent: if service { None } else { some(agent) },
+            version_id,
+            authentication_type,
+            host: some(host),
+        }
+    }
+}

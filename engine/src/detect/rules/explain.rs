@@ -1,0 +1,366 @@
+//! The sentence of a finding: a template of a rule file, filled with a row of its result.
+//!
+//! Typical template: `{d} distinct keys, {share:%} of {bytes:bytes}, at least {$min}`. A name in braces is a column of the rule's
+//! SQL, with a dollar sign a parameter; behind a colon stands how it is written. `{{` and `}}` are braces.
+
+use super::parameters::{self, ParamValue, Parameters};
+use super::problem::{Problem, hint_of_names};
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+/// A value of a row, as far as sentences tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Nothing.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// True or false.
+    Boolean(bool),
+    /// Microseconds since 1970 (UTC).
+    Time(i64),
+    /// Texts.
+    List(Vec<String>),
+}
+
+impl From<&ParamValue> for Value {
+    fn from(value: &ParamValue) -> Self {
+        match value {
+            ParamValue::Integer(number) => Self::Integer(*number),
+            ParamValue::Float(number) => Self::Float(*number),
+            ParamValue::Text(text) => Self::Text(text.clone()),
+            ParamValue::Boolean(truth) => Self::Boolean(*truth),
+        }
+    }
+}
+
+impl Value {
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// A sentence with places for values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Template {
+    text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Column(String, Style),
+    Parameter(String, Style),
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Style {
+    Plain,
+    Percent,
+    Bytes,
+    Date,
+    Duration,
+    Decimals(usize),
+}
+
+impl Style {
+    fn of(text: &str) -> Option<Self> {
+        Some(match text {
+            "%" => Self::Percent,
+            "bytes" => Self::Bytes,
+            "date" => Self::Date,
+            "duration" => Self::Duration,
+            _ => match text.strip_prefix('.')?.parse() {
+                Ok(decimals) if decimals <= 9 => Self::Decimals(decimals),
+                _ => return None,
+            },
+        })
+    }
+}
+
+impl Template {
+    /// The template that this text is.
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            literal.push_str(&rest[..at]);
+            let brace = &rest[at..=at];
+            rest = &rest[at + 1..];
+            if let Some(behind) = rest.strip_prefix(brace) {
+                literal.push_str(brace);
+                rest = behind;
+                continue;
+            }
+            let Some((place, behind)) = (if brace == "{" { rest.split_once('}') } else { None }) else {
+                let problem = Problem::new(format!("`explain` has a single `{brace}`"));
+                return Err(problem.with_hint(format!("a value is `{{column}}`, a brace is `{brace}{brace}`")));
+            };
+            if !literal.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut literal)));
+            }
+            parts.push(place_of(place)?);
+            rest = behind;
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            parts.push(Part::Text(literal));
+        }
+        Ok(Self { text: text.to_owned(), parts })
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Columns that it shows.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| if let Part::Column(name, _) = part { Some(name.as_str()) } else { None })
+    }
+
+    /// Parameters that it shows.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.parts
+            .iter()
+            .filter_map(|part| if let Part::Parameter(name, _) = part { Some(name.as_str()) } else { None })
+    }
+
+    /// Whether there is a value for every place. `more_columns`: there are columns without a name that is known.
+    pub(super) fn check(&self, columns: &[String], more_columns: bool, values: &Parameters) -> Result<(), Problem> {
+        if let Some(name) = self.parameters().find(|name| !values.contains_key(*name)) {
+            return Err(parameters::unknown(name, values));
+        }
+        match self.columns().find(|name| !more_columns && !columns.iter().any(|column| column == name)) {
+            None => Ok(()),
+            Some(name) => {
+                let problem =
+                    Problem::new(format!("`explain` shows `{{{name}}}`, which the rule's SQL does not return"));
+                Err(problem.with_hint(hint_of_names(name, columns.iter().map(String::as_str))))
+            }
+        }
+    }
+
+    /// The sentence for a row: `value_of` knows its columns. Texts of a row are the client's, so outputs have to escape it.
+    pub fn render(&self, value_of: impl Fn(&str) -> Value, values: &Parameters) -> String {
+        let mut sentence = String::with_capacity(self.text.len() + 32);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => sentence.push_str(text),
+                Part::Column(name, style) => write(&mut sentence, &value_of(name), *style),
+                Part::Parameter(name, style) => {
+                    write(&mut sentence, &values.get(name).map_or(Value::Null, Value::from), *style);
+                }
+            }
+        }
+        sentence
+    }
+}
+
+fn place_of(place: &str) -> Result<Part, Problem> {
+    let (name, style) = match place.split_once(':') {
+        None => (place, Style::Plain),
+        Some((name, text)) => match Style::of(text) {
+            Some(style) => (name, style),
+            None => {
+                let problem =
+                    Problem::new(format!("`explain` has `{{{place}}}`, but `{text}` is no way to write a value"));
+                return Err(problem.with_hint("there are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals"));
+            }
+        },
+    };
+    let column = name.strip_prefix('$').unwrap_or(name);
+    let is_name =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_name(column) {
+        let problem = Problem::new(format!("`explain` has `{{{place}}}`, which names no column"));
+        return Err(problem.with_hint("a value is `{column}` or `{$parameter}`; braces are `{{` and `}}`"));
+    }
+    Ok(if column.len() == name.len() {
+        Part::Column(name.to_owned(), style)
+    } else {
+        Part::Parameter(column.to_owned(), style)
+    })
+}
+
+fn write(to: &mut String, value: &Value, style: Style) {
+    // Writing to a text cannot fail.
+    let _ = match (style, value, value.number()) {
+        (_, Value::Null, _) => to.write_str("-"),
+        (_, _, Some(number)) if !number.is_finite() => to.write_str("-"),
+        (Style::Percent, _, Some(share)) => to.write_str(&percent(share)),
+        (Style::Bytes, _, Some(bytes)) => to.write_str(&size(bytes)),
+        (Style::Duration, _, Some(seconds)) => to.write_str(&duration(seconds)),
+        (Style::Decimals(decimals), _, Some(number)) => to.write_str(&grouped(&format!("{number:.decimals$}"))),
+        (_, Value::Integer(number), _) => to.write_str(&grouped(&number.to_string())),
+        (_, Value::Float(number), _) => to.write_str(&grouped(without_zeros(&format!("{number:.2}")))),
+        (Style::Date, Value::Time(micros), _) => to.write_str(time(*micros).get(..10).unwrap_or("-")),
+        (_, Value::Time(micros), _) => to.write_str(&time(*micros)),
+        (_, Value::Boolean(truth), _) => to.write_str(if *truth { "yes" } else { "no" }),
+        (_, Value::Text(text), _) => to.write_str(text),
+        (_, Value::List(texts), _) => to.write_str(&texts.join(", ")),
+    };
+}
+
+/// `12345.60` becomes `12,345.60`.
+fn grouped(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
+    let whole = digits.find('.').unwrap_or(digits.len());
+    let mut result = sign.to_owned();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && at < whole && (whole - at).is_multiple_of(3) {
+            result.push(',');
+        }
+        result.push(digit);
+    }
+    result
+}
+
+/// `1.50` becomes `1.5`, and `2.00` becomes `2`.
+fn without_zeros(number: &str) -> &str {
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
+}
+
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = if percent.abs() < 9.95 { format!("{percent:.1}") } else { format!("{percent:.0}") };
+    format!("{}%", grouped(without_zeros(&text)))
+}
+
+fn size(bytes: f64) -> String {
+    let mut number = bytes;
+    let mut unit = "bytes";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if number.abs() < 1024.0 {
+            break;
+        }
+        number /= 1024.0;
+        unit = next;
+    }
+    if unit == "bytes" { format!("{number:.0} {unit}") } else { format!("{} {unit}", grouped(&format!("{number:.1}"))) }
+}
+
+fn duration(seconds: f64) -> String {
+    // More than that is no time that logs span, and more than the formatter's unit holds.
+    let whole = Duration::try_from_secs_f64(seconds.clamp(0.0, 1e12).round()).unwrap_or_default();
+    humantime::format_duration(whole).to_string()
+}
+
+/// `2026-03-02 10:00:00`, in UTC.
+pub(super) fn time(micros: i64) -> String {
+    // What is written has four digits of a year; nothing that a log holds lies beyond.
+    let seconds = u64::try_from(micros.div_euclid(1_000_000)).unwrap_or(0).min(253_402_300_799);
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(SystemTime::UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").trim_end_matches('Z').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value_of(column: &str) -> Value {
+        match column {
+            "n" => Value::Integer(1_234_567),
+            "m" => Value::Integer(-999),
+            "f" => Value::Float(1234.5),
+            "share" => Value::Float(0.153),
+            "little" => Value::Float(0.0149),
+            "bytes" => Value::Float(1.5 * 1024.0 * 1024.0 * 1024.0),
+            "nan" => Value::Float(f64::NAN),
+            "key" => Value::Text("a{b}".to_owned()),
+            "ok" => Value::Boolean(true),
+            "first" => Value::Time(1_772_445_600_000_000),
+            "far" => Value::Time(i64::MAX),
+            "list" => Value::List(vec!["a".to_owned(), "b".to_owned()]),
+            _ => Value::Null,
+        }
+    }
+
+    #[test]
+    fn sentences() {
+        let values = Parameters::from([("min".to_owned(), ParamValue::Float(0.5))]);
+        for (template, sentence) in [
+            ("", ""),
+            ("no value", "no value"),
+            ("{n} and {m}", "1,234,567 and -999"),
+            ("{{{n}}}", "{1,234,567}"),
+            ("{f} {f:.0} {f:.3} {n:.1}", "1,234.5 1,234 1,234.500 1,234,567.0"),
+            ("{share:%} {little:%} {n:%}", "15% 1.5% 123,456,700%"),
+            ("{bytes:bytes} {m:bytes} {n:bytes}", "1.5 GiB -999 bytes 1.2 MiB"),
+            ("{n:duration} {m:duration}", "14days 6h 56m 7s 0s"),
+            ("{first} {first:date} {far}", "2026-03-02 10:00:00 2026-03-02 9999-12-31 23:59:59"),
+            ("{key} {ok} {list} {none} {nan}", "a{b} yes a, b - -"),
+            ("at least {$min}, {$min:%}", "at least 0.5, 50%"),
+            ("{key:%} {ok:bytes}", "a{b} yes"),
+        ] {
+            let parsed = Template::parse(template).unwrap();
+            assert_eq!(parsed.render(value_of, &values), sentence, "{template}");
+            assert_eq!(parsed.as_str(), template);
+        }
+    }
+
+    #[test]
+    fn what_is_no_template() {
+        for (template, message, hint) in [
+            ("a { b", "`explain` has a single `{`", "a value is `{column}`, a brace is `{{`"),
+            ("a } b", "`explain` has a single `}`", "a value is `{column}`, a brace is `}}`"),
+            (
+                "{n:pct}",
+                "`explain` has `{n:pct}`, but `pct` is no way to write a value",
+                "there are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals",
+            ),
+            (
+                "{}",
+                "`explain` has `{}`, which names no column",
+                "a value is `{column}` or `{$parameter}`; braces are `{{` and `}}`",
+            ),
+            (
+                "{a b}",
+                "`explain` has `{a b}`, which names no column",
+                "a value is `{column}` or `{$parameter}`; braces are `{{` and `}}`",
+            ),
+        ] {
+            let error = Template::parse(template).unwrap_err().without_place();
+            assert_eq!((error.to_string().as_str(), error.hint()), (message, Some(hint)), "{template}");
+        }
+    }
+
+    #[test]
+    fn places_need_values() {
+        let columns = ["src".to_owned(), "distinct_keys".to_owned()];
+        let values = Parameters::from([("min".to_owned(), ParamValue::Integer(1))]);
+        for (template, more, message, hint) in [
+            (
+                "{distinct_key}",
+                false,
+                "`explain` shows `{distinct_key}`, which the rule's SQL does not return",
+                "did you mean `distinct_keys`?",
+            ),
+            (
+                "{x}",
+                false,
+                "`explain` shows `{x}`, which the rule's SQL does not return",
+                "there are: `src`, `distinct_keys`",
+            ),
+            ("{$max}", true, "`$max` is no parameter of the rule", "there are: `min`"),
+        ] {
+            let error = Template::parse(template).unwrap().check(&columns, more, &values).unwrap_err().without_place();
+            assert_eq!((error.to_string().as_str(), error.hint()), (message, Some(hint)), "{template}");
+        }
+        for (template, more) in [("{src} {$min}", false), ("{x}", true)] {
+            assert_eq!(Template::parse(template).unwrap().check(&columns, more, &values), Ok(()), "{template}");
+        }
+    }
+}

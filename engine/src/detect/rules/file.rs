@@ -1,0 +1,583 @@
+//! A rule file: TOML to a [`Rule`], or to an [`Overlay`] that tunes one.
+//!
+//! Everything that can be wrong with a rule is found here, before a log is read, and told with file and line. A file with nothing
+//! but an id, `enabled` and `[params]` is an overlay; every other one is a whole rule.
+
+use super::TABLES;
+use super::case::{Case, RawCase};
+use super::check::{self, Checked};
+use super::explain::Template;
+use super::parameters::{self, ParamValue, Parameters};
+use super::problem::{Problem, closest, hint_of_names};
+use super::shorthand::{self, Match};
+use crate::Error;
+use crate::detect::finding::Severity;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+use toml::Spanned;
+
+/// Families of the shipped rules. Inside a family only the strongest evidence counts; a rule may have a family of its own.
+pub const FAMILIES: [&str; 8] = ["recon", "spoof", "auth", "identity", "exfil", "impact", "cost", "intel"];
+
+/// Keys of a rule file, above its tables.
+const KEYS: [&str; 13] = [
+    "id",
+    "name",
+    "family",
+    "severity",
+    "entity",
+    "mitre",
+    "cost",
+    "window",
+    "enabled",
+    "scored",
+    "explain",
+    "description",
+    "sql",
+];
+
+/// Its tables.
+const TABLE_KEYS: [&str; 4] = ["params", "files", "match", "test"];
+
+/// Whom the rows of a rule are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Entity {
+    /// A source of requests: an address, or the /64 of one.
+    #[default]
+    Src,
+    /// Who signed.
+    Requester,
+    /// The host that pages stand on which others' browsers fetch objects for.
+    Referer,
+    /// A bucket.
+    Bucket,
+}
+
+impl Entity {
+    /// Every entity.
+    pub const ALL: [Self; 4] = [Self::Src, Self::Requester, Self::Referer, Self::Bucket];
+
+    /// The column of the rule's rows that names it, and its name in rule files.
+    #[must_use]
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::Src => "src",
+            Self::Requester => "requester",
+            Self::Referer => "referer",
+            Self::Bucket => "bucket",
+        }
+    }
+}
+
+impl fmt::Display for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.column())
+    }
+}
+
+/// Where a rule came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is one of the program's own, from this file of its catalogue.
+    Shipped(&'static str),
+    /// From this file of the user's.
+    File(String),
+}
+
+impl Origin {
+    /// The file's name.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        match self {
+            Self::Shipped(name) => name,
+            Self::File(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shipped(_) => f.pad("shipped"),
+            Self::File(name) => f.pad(name),
+        }
+    }
+}
+
+/// A rule: a query, and what its rows mean.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Such as `S3D-103`.
+    pub id: String,
+    /// A short title.
+    pub name: String,
+    /// Inside of which only the strongest evidence counts.
+    pub family: String,
+    /// How bad it is, if it is what it seems to be.
+    pub severity: Severity,
+    /// Whom its rows are about.
+    pub entity: Entity,
+    /// Techniques of MITRE ATT&CK.
+    pub mitre: Vec<String>,
+    /// What it costs, as the letter A to D or S; see the catalogue.
+    pub cost: Option<String>,
+    /// How long what it looks for may take.
+    pub window: Option<Duration>,
+    /// Whether it is run.
+    pub enabled: bool,
+    /// Whether its confidence enters the score.
+    pub scored: bool,
+    /// The sentence of a finding.
+    pub explain: Template,
+    /// Why it is as it is.
+    pub description: String,
+    /// The query, with `$name` for parameters; of a `[match]` what it was compiled to.
+    pub sql: String,
+    /// Whether the query was compiled from a `[match]`.
+    pub from_match: bool,
+    /// Values of its parameters.
+    pub params: Parameters,
+    /// Lists that it rests on, by what it calls them.
+    pub files: BTreeMap<String, String>,
+    /// Its inline tests.
+    pub tests: Vec<Case>,
+    /// Where it came from.
+    pub source: Origin,
+    /// Files that tuned it.
+    pub tuned_by: Vec<String>,
+    /// What is known of its query.
+    pub(super) checked: Checked,
+}
+
+impl Rule {
+    /// The query with the values of its parameters.
+    ///
+    /// # Errors
+    ///
+    /// A parameter has no value. That is found when a rule is loaded, too.
+    pub fn query(&self) -> Result<String, Error> {
+        parameters::substitute(&self.sql, &self.params)
+            .map_err(|problem| problem.without_place().in_object(format!("rule {}", self.id)))
+    }
+
+    /// Tables that its query reads.
+    #[must_use]
+    pub fn tables(&self) -> &BTreeSet<String> {
+        &self.checked.tables
+    }
+
+    /// Changes parameters and whether it is run.
+    ///
+    /// # Errors
+    ///
+    /// The overlay names a parameter that the rule does not have, or gives it a value of another type.
+    pub fn tune(&mut self, overlay: &Overlay) -> Result<(), Error> {
+        for (name, (value, line)) in &overlay.params {
+            let place = |problem: Problem| problem.in_file(&overlay.source, *line);
+            let Some(current) = self.params.get_mut(name) else {
+                let problem = Problem::new(format!("{} has no parameter `{name}`", self.id));
+                return Err(place(problem.with_hint(hint_of_names(name, self.params.keys().map(String::as_str)))));
+            };
+            *current = match (&*current, value) {
+                (ParamValue::Float(_), ParamValue::Integer(number)) => ParamValue::Float(*number as f64),
+                (current, value) if current.kind() == value.kind() => value.clone(),
+                (current, value) => {
+                    let message = format!("`{name}` of {} is {}, not {}", self.id, current.kind(), value.kind());
+                    return Err(place(Problem::new(message).with_hint(format!("the rule has `{name} = {current}`"))));
+                }
+            };
+        }
+        self.enabled = overlay.enabled.unwrap_or(self.enabled);
+        self.tuned_by.push(overlay.source.clone());
+        Ok(())
+    }
+}
+
+/// What a file changes of a rule that is there.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Overlay {
+    /// Which rule.
+    pub id: String,
+    /// Whether it is run from now on.
+    pub enabled: Option<bool>,
+    /// New values of parameters, each with its line.
+    pub(super) params: BTreeMap<String, (ParamValue, usize)>,
+    /// The file.
+    pub source: String,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub enum RuleFile {
+    /// A whole rule.
+    Rule(Box<Rule>),
+    /// Changes of a rule.
+    Overlay(Overlay),
+}
+
+/// Keys of the file as they stand there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    id: Option<Spanned<String>>,
+    name: Option<Spanned<String>>,
+    family: Option<Spanned<String>>,
+    severity: Option<Spanned<String>>,
+    entity: Option<Spanned<String>>,
+    mitre: Option<Vec<Spanned<String>>>,
+    cost: Option<Spanned<String>>,
+    window: Option<Spanned<String>>,
+    enabled: Option<bool>,
+    scored: Option<Spanned<bool>>,
+    explain: Option<Spanned<String>>,
+    description: Option<String>,
+    sql: Option<Spanned<String>>,
+    #[serde(default)]
+    params: BTreeMap<String, Spanned<toml::Value>>,
+    files: Option<BTreeMap<String, String>>,
+    #[serde(rename = "match")]
+    pattern: Option<Spanned<Match>>,
+    #[serde(default)]
+    test: Vec<Spanned<RawCase>>,
+}
+
+/// Reads a rule file. `text` is its content.
+///
+/// # Errors
+///
+/// Whatever is wrong with it, with the line.
+pub fn load(origin: Origin, text: &str) -> Result<RuleFile, Error> {
+    let file = File { name: origin.file().to_owned(), text };
+    let raw: Raw = toml::from_str(text).map_err(|error| file.toml_problem(&error))?;
+    let params = file.params(&raw)?;
+    let is_overlay = raw.is_overlay();
+    let Some(id) = &raw.id else {
+        return Err(file.at(
+            0,
+            Problem::new("there is no `id`").with_hint("a rule begins with an id, such as `id = \"S3D-103\"`"),
+        ));
+    };
+    let is_id = |id: &str| id.starts_with(|first: char| first.is_ascii_alphanumeric()) && id.len() <= 64;
+    let in_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !is_id(id.get_ref()) || !id.get_ref().bytes().all(in_id) {
+        let problem = Problem::new(format!("`{}` is no id of a rule", id.get_ref().escape_debug()));
+        return Err(
+            file.at(id.span().start, problem.with_hint("letters, digits, `-`, `_` and `.`, such as \"S3D-103\""))
+        );
+    }
+    if !is_overlay {
+        return file.rule(raw, params, origin).map(|rule| RuleFile::Rule(Box::new(rule)));
+    }
+    if raw.enabled.is_none() && params.is_empty() {
+        let problem = Problem::new("there is an id, and nothing else");
+        return Err(file.at(
+            0,
+            problem.with_hint(
+                "a rule has `name`, `family`, `severity` and `sql` or [match]; to tune one, add `enabled` or [params]",
+            ),
+        ));
+    }
+    let id = id.get_ref().clone();
+    Ok(RuleFile::Overlay(Overlay { id, enabled: raw.enabled, params, source: file.name }))
+}
+
+impl Raw {
+    /// Whether there is nothing but what overlays have.
+    fn is_overlay(&self) -> bool {
+        let texts = [
+            &self.name,
+            &self.family,
+            &self.severity,
+            &self.entity,
+            &self.cost,
+            &self.window,
+            &self.explain,
+            &self.sql,
+        ];
+        texts.into_iter().all(Option::is_none)
+            && self.mitre.is_none()
+            && self.scored.is_none()
+            && self.description.is_none()
+            && self.files.is_none()
+            && self.pattern.is_none()
+            && self.test.is_empty()
+    }
+}
+
+/// A file's name and text: what messages need.
+struct File<'a> {
+    name: String,
+    text: &'a str,
+}
+
+impl File<'_> {
+    /// The line of a byte, counted from 1.
+    fn line(&self, byte: usize) -> usize {
+        self.text.as_bytes().iter().take(byte).filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    fn at(&self, byte: usize, problem: Problem) -> Error {
+        problem.in_file(&self.name, self.line(byte))
+    }
+
+    /// An error in the lines of a text that begins at this byte; a text of several lines begins below its quotes.
+    fn within(&self, byte: usize, problem: Problem) -> Error {
+        let text = self.text.get(byte..).unwrap_or_default();
+        let begins_below = ["\"\"\"\n", "\"\"\"\r\n", "'''\n", "'''\r\n"].iter().any(|quotes| text.starts_with(quotes));
+        problem.in_file(&self.name, self.line(byte) + usize::from(begins_below))
+    }
+
+    /// What TOML says, with the name that was probably meant.
+    fn toml_problem(&self, error: &toml::de::Error) -> Error {
+        let message = error.message().trim().replace('\n', ", ");
+        let start = error.span().map_or(0, |span| span.start);
+        let problem = Problem::new(message.clone());
+        let Some((_, rest)) = message.split_once("unknown field `") else {
+            return self.at(
+                start,
+                problem.with_hint("the file is TOML: texts between quotes, every key above the first [table]"),
+            );
+        };
+        let (key, expected) = rest.split_once('`').unwrap_or((rest, ""));
+        let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        let problem = Problem::new(format!("`{key}` is no key of this place"));
+        let hint = if KEYS.contains(&key) && !names.contains(&"sql") {
+            format!("`{key}` stands above the first [table]")
+        } else {
+            hint_of_names(key, names.into_iter())
+        };
+        self.at(start, problem.with_hint(hint))
+    }
+
+    fn params(&self, raw: &Raw) -> Result<BTreeMap<String, (ParamValue, usize)>, Error> {
+        let mut params = BTreeMap::new();
+        for (name, value) in &raw.params {
+            let start = value.span().start;
+            let (name, line) = (name.as_str(), self.line(start));
+            if KEYS.contains(&name) || TABLE_KEYS.contains(&name) {
+                let problem = Problem::new(format!("`{name}` stands in [params], and is a key of the file"));
+                return Err(self.at(start, problem.with_hint("in TOML every key stands above the first [table]")));
+            }
+            if !parameters::is_name(name) {
+                let problem = Problem::new(format!("`{}` is no name of a parameter", name.escape_debug()));
+                return Err(self.at(start, problem.with_hint("small letters, digits and `_`, a letter first")));
+            }
+            let Some(value) = ParamValue::of_toml(value.get_ref()) else {
+                let problem = Problem::new(format!("the parameter `{name}` has no value that SQL can compare with"));
+                return Err(self.at(start, problem.with_hint("a number, a text, true or false")));
+            };
+            params.insert(name.to_owned(), (value, line));
+        }
+        Ok(params)
+    }
+
+    /// A key that every rule has.
+    fn required(&self, key: &str, value: Option<Spanned<String>>) -> Result<Spanned<String>, Error> {
+        match value {
+            Some(value) if !value.get_ref().trim().is_empty() => Ok(value),
+            Some(value) => {
+                Err(self.at(value.span().start, Problem::new(format!("`{key}` is empty")).with_hint(what_is(key))))
+            }
+            None => Err(self.at(0, Problem::new(format!("there is no `{key}`")).with_hint(what_is(key)))),
+        }
+    }
+
+    fn rule(&self, raw: Raw, params: BTreeMap<String, (ParamValue, usize)>, source: Origin) -> Result<Rule, Error> {
+        let params: Parameters = params.into_iter().map(|(name, (value, _))| (name, value)).collect();
+        let id = self.required("id", raw.id)?.into_inner();
+        let name = self.required("name", raw.name)?.into_inner();
+        let family = self.family(self.required("family", raw.family)?)?;
+        let severity = self.required("severity", raw.severity)?;
+        let severity =
+            severity.get_ref().parse::<Severity>().map_err(|error| self.at(severity.span().start, of_error(&error)))?;
+        let entity = self.entity(raw.entity)?;
+        let scored = self.scored(raw.scored, severity, entity)?;
+        let mitre = self.mitre(raw.mitre.unwrap_or_default())?;
+        let cost = self.cost(raw.cost)?;
+        let (sql, first, from_match) = self.sql(raw.sql, raw.pattern.as_ref(), entity)?;
+        let in_sql = |problem: Problem| if from_match { self.at(first, problem) } else { self.within(first, problem) };
+        let query = parameters::substitute(&sql, &params).map_err(in_sql)?;
+        let checked = check::check(&query, TABLES).map_err(in_sql)?;
+        for column in [entity.column(), "confidence"] {
+            if !checked.more_columns && !checked.columns.iter().any(|name| name == column) {
+                let problem = Problem::new(format!("the SQL does not return `{column}`"));
+                return Err(in_sql(
+                    problem.with_hint(format!("a rule about `{entity}` returns `{entity}` and `confidence`")),
+                ));
+            }
+        }
+        let explain = match raw.explain {
+            None => Template::default(),
+            Some(text) => {
+                let template = Template::parse(text.get_ref());
+                let checks = |template: Template| {
+                    template.check(&checked.columns, checked.more_columns, &params).map(|()| template)
+                };
+                template.and_then(checks).map_err(|problem| self.at(text.span().start, problem))?
+            }
+        };
+        let within = raw.pattern.as_ref().and_then(|pattern| pattern.get_ref().within());
+        let window = match &raw.window {
+            Some(text) => {
+                let problem = || self.at(text.span().start, shorthand::no_window("window", text.get_ref()));
+                Some(humantime::parse_duration(text.get_ref()).map_err(|_| problem())?)
+            }
+            // A length that there is no table of is an error of the compiler.
+            None => within.and_then(|within| humantime::parse_duration(within).ok()),
+        };
+        Ok(Rule {
+            id,
+            name,
+            family,
+            severity,
+            entity,
+            mitre,
+            cost,
+            window,
+            enabled: raw.enabled.unwrap_or(true),
+            scored,
+            explain,
+            description: raw.description.unwrap_or_default().trim().to_owned(),
+            sql,
+            from_match,
+            params,
+            files: raw.files.unwrap_or_default(),
+            tests: self.tests(raw.test, entity)?,
+            source,
+            tuned_by: Vec::new(),
+            checked,
+        })
+    }
+
+    fn family(&self, family: Spanned<String>) -> Result<String, Error> {
+        let name = family.get_ref();
+        if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')) {
+            return Ok(family.into_inner());
+        }
+        let problem = Problem::new(format!("`{}` is no name of a family", name.escape_debug()));
+        let hint = format!("small letters, digits, `-` and `_`; shipped rules have: {}", FAMILIES.join(", "));
+        Err(self.at(family.span().start, problem.with_hint(hint)))
+    }
+
+    fn entity(&self, entity: Option<Spanned<String>>) -> Result<Entity, Error> {
+        let Some(entity) = entity else { return Ok(Entity::default()) };
+        let name = entity.get_ref().as_str();
+        Entity::ALL.into_iter().find(|entity| entity.column() == name).ok_or_else(|| {
+            let problem = Problem::new(format!("`{}` is nobody that a rule can be about", name.escape_debug()));
+            self.at(
+                entity.span().start,
+                problem.with_hint(hint_of_names(name, Entity::ALL.iter().map(|entity| entity.column()))),
+            )
+        })
+    }
+
+    fn scored(&self, scored: Option<Spanned<bool>>, severity: Severity, entity: Entity) -> Result<bool, Error> {
+        let has_score = matches!(entity, Entity::Src | Entity::Requester);
+        match scored {
+            Some(scored) if *scored.get_ref() && !has_score => {
+                let problem = Problem::new(format!("a rule about `{entity}` is not scored"));
+                Err(self.at(scored.span().start, problem.with_hint("only addresses have a score; leave `scored` out")))
+            }
+            Some(scored) => Ok(scored.into_inner()),
+            None => Ok(has_score && severity != Severity::Info),
+        }
+    }
+
+    fn mitre(&self, techniques: Vec<Spanned<String>>) -> Result<Vec<String>, Error> {
+        let digits = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_technique = |text: &str| {
+            let Some(number) = text.strip_prefix('T') else { return false };
+            number
+                .split_once('.')
+                .map_or_else(|| digits(number, 4), |(number, sub)| digits(number, 4) && digits(sub, 3))
+        };
+        if let Some(wrong) = techniques.iter().find(|technique| !is_technique(technique.get_ref())) {
+            let problem = Problem::new(format!("`{}` is no technique of MITRE ATT&CK", wrong.get_ref().escape_debug()));
+            return Err(self.at(wrong.span().start, problem.with_hint("such as \"T1595\" or \"T1595.003\"")));
+        }
+        Ok(techniques.into_iter().map(Spanned::into_inner).collect())
+    }
+
+    fn cost(&self, cost: Option<Spanned<String>>) -> Result<Option<String>, Error> {
+        let Some(cost) = cost else { return Ok(None) };
+        if matches!(cost.get_ref().as_str(), "A" | "B" | "C" | "D" | "S") {
+            return Ok(Some(cost.into_inner()));
+        }
+        let problem = Problem::new(format!("`{}` is no kind of cost", cost.get_ref().escape_debug()));
+        Err(self.at(
+            cost.span().start,
+            problem.with_hint("A one pass, B a join, C windows over sorted rows, D history, S sequences"),
+        ))
+    }
+
+    /// The query, the byte where it or what it comes from begins, and whether it comes from a `[match]`.
+    fn sql(
+        &self,
+        sql: Option<Spanned<String>>,
+        pattern: Option<&Spanned<Match>>,
+        entity: Entity,
+    ) -> Result<(String, usize, bool), Error> {
+        let either = "a rule has either `sql`, or a table [match]";
+        match (sql, pattern) {
+            (Some(sql), None) => {
+                let start = sql.span().start;
+                Ok((sql.into_inner(), start, false))
+            }
+            (None, Some(pattern)) => {
+                let start = pattern.span().start;
+                let sql = pattern.get_ref().compile(entity).map_err(|problem| self.at(start, problem))?;
+                Ok((sql, start, true))
+            }
+            (Some(_), Some(pattern)) => {
+                Err(self.at(pattern.span().start, Problem::new("there are `sql` and [match]").with_hint(either)))
+            }
+            (None, None) => Err(self.at(0, Problem::new("there is no `sql`, and no [match]").with_hint(either))),
+        }
+    }
+
+    fn tests(&self, tests: Vec<Spanned<RawCase>>, entity: Entity) -> Result<Vec<Case>, Error> {
+        let mut cases: Vec<Case> = Vec::with_capacity(tests.len());
+        for test in tests {
+            let start = test.span().start;
+            let at = |byte: Option<usize>, problem: Problem| self.at(byte.unwrap_or(start), problem);
+            let case = test.into_inner().case(entity).map_err(|(byte, problem)| at(byte, problem))?;
+            if cases.iter().any(|other| other.name == case.name) {
+                let problem = Problem::new(format!("there are two tests `{}`", case.name.escape_debug()));
+                return Err(at(None, problem.with_hint("give each a name of its own")));
+            }
+            cases.push(case);
+        }
+        Ok(cases)
+    }
+}
+
+/// What a key of the file is for.
+fn what_is(key: &str) -> &'static str {
+    match key {
+        "id" => "such as `id = \"S3D-103\"`",
+        "name" => "a short title, such as `name = \"Sensitive file probing\"`",
+        "family" => "recon, spoof, auth, identity, exfil, impact, cost, intel, or one of your own",
+        _ => "info, low, medium, high or critical",
+    }
+}
+
+/// An error of another module, as one of a place in the file.
+fn of_error(error: &Error) -> Problem {
+    let problem = Problem::new(error.to_string());
+    match error.hint() {
+        Some(hint) => problem.with_hint(hint),
+        None => problem,
+    }
+}
+
+/// The shipped family that was probably meant.
+pub(super) fn near_family(family: &str) -> Option<&'static str> {
+    if FAMILIES.contains(&family) { None } else { closest(family, FAMILIES.into_iter()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What could be better in a rule that works.
+
+use super::file::{Rule, near_family};
+use super::parameters;
+use crate::detect::finding::Severity;
+use std::fmt;
+
+/// How bad a remark is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// It could be better.
+    Warning,
+    /// It is not meant so.
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// A remark about a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lint {
+    /// Id of the rule.
+    pub rule: String,
+    /// The file that it stands in.
+    pub file: String,
+    /// How bad it is.
+    pub level: Level,
+    /// What it is, and what to do.
+    pub message: String,
+}
+
+/// `S3D-103: warning: it has no test that fires`.
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.rule, self.level, self.message)
+    }
+}
+
+/// Remarks about a rule.
+pub(super) fn lint(rule: &Rule) -> Vec<Lint> {
+    let mut remarks = Vec::new();
+    let mut remark = |level: Level, message: String| {
+        remarks.push(Lint { rule: rule.id.clone(), file: rule.source.file().to_owned(), level, message });
+    };
+    // A rule that was loaded has SQL that can be read.
+    let mut used = parameters::names_of(&rule.sql).unwrap_or_default();
+    used.extend(rule.explain.parameters().map(str::to_owned));
+    for name in rule.params.keys().filter(|name| !used.contains(*name)) {
+        remark(Level::Error, format!("the parameter `{name}` is not used: write `${name}` in the SQL, or take it out"));
+    }
+    if !rule.tests.iter().any(|test| test.fires()) {
+        remark(Level::Warning, "it has no test that fires: add a [[test]] with rows that it has to find".to_owned());
+    }
+    if !rule.tests.iter().any(|test| !test.fires()) {
+        remark(Level::Warning, "it has no test that does not fire: add a [[test]] with `expect = []`".to_owned());
+    }
+    if rule.explain.as_str().is_empty() {
+        remark(Level::Warning, "it has no `explain`: nobody learns what it found".to_owned());
+    }
+    if rule.description.is_empty() {
+        remark(Level::Warning, "it has no `description`: say what fires, what does not, and why".to_owned());
+    }
+    if rule.mitre.is_empty() && rule.severity > Severity::Info {
+        remark(Level::Warning, "it has no `mitre`: name the techniques that it finds".to_owned());
+    }
+    if let Some(near) = near_family(&rule.family) {
+        remark(Level::Warning, format!("its family `{}` is its own; `{near}` is probably meant", rule.family));
+    }
+    if rule.checked.wildcard {
+        remark(Level::Warning, "its SQL returns `*`: name the columns, so that `explain` can be checked".to_owned());
+    }
+    if let Some(function) = &rule.checked.of_the_moment {
+        remark(Level::Warning, format!("its SQL calls `{function}`: the same log gives another result at every run"));
+    }
+    if rule.checked.tables.contains("s3_events") {
+        remark(
+            Level::Warning,
+            "it reads `s3_events`, which holds every request: `s3_trail` has all that is not ordinary".to_owned(),
+        );
+    }
+    if !rule.from_match && !rule.checked.wildcard {
+        match rule.checked.highest {
+            Some(highest) if highest <= 1.0 + 1e-9 => {}
+            Some(highest) => remark(
+                Level::Warning,
+                format!(
+                    "its confidence gets as high as {highest:.2}, and what is above 1 is cut: write `least(0.95, …)`"
+                ),
+            ),
+            None => remark(
+                Level::Warning,
+                "its confidence has no bound, and what is above 1 is cut: write `least(0.95, …)`".to_owned(),
+            ),
+        }
+    }
+    remarks
+}

@@ -1,0 +1,266 @@
+//! Parameters of rules: `$name` in SQL becomes a literal.
+//!
+//! Typical input: `n >= $min AND code <> '$min'` with `min = 3`. Result: `n >= 3 AND code <> '$min'`. The text is cut by the
+//! tokenizer that DataFusion reads it with, so that what is a string or a comment for one is one for the other, too; what is no
+//! parameter is left as it was written, so that `s3log rules show` prints SQL as its author laid it out.
+
+use super::explain::Value;
+use super::problem::{Problem, hint_of_names};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Values of a rule's parameters by their names.
+pub type Parameters = BTreeMap<String, ParamValue>;
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamValue {
+    /// A whole number.
+    Integer(i64),
+    /// A number; never NaN, never infinite.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// True or false.
+    Boolean(bool),
+}
+
+impl ParamValue {
+    /// The same as what a query returns.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        match self {
+            Self::Integer(number) => Value::Integer(*number),
+            Self::Float(number) => Value::Float(*number),
+            Self::Text(text) => Value::Text(text.clone()),
+            Self::Boolean(is) => Value::Boolean(*is),
+        }
+    }
+}
+
+impl ParamValue {
+    /// A value of a TOML file; `None` if it is of a type that has no literal.
+    pub(super) fn of_toml(value: &toml::Value) -> Option<Self> {
+        match value {
+            toml::Value::Integer(number) => Some(Self::Integer(*number)),
+            toml::Value::Float(number) if number.is_finite() => Some(Self::Float(*number)),
+            toml::Value::String(text) => Some(Self::Text(text.clone())),
+            toml::Value::Boolean(truth) => Some(Self::Boolean(*truth)),
+            _ => None,
+        }
+    }
+
+    /// The type, for messages.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Integer(_) | Self::Float(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Boolean(_) => "true or false",
+        }
+    }
+
+    /// The literal of SQL.
+    fn literal(&self) -> String {
+        match self {
+            // A minus behind a minus would begin a comment.
+            Self::Integer(number) if *number < 0 => format!("({number})"),
+            Self::Float(number) if *number < 0.0 => format!("({number:?})"),
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => format!("{number:?}"),
+            Self::Text(text) => format!("'{}'", text.replace('\'', "''")),
+            Self::Boolean(true) => "TRUE".to_owned(),
+            Self::Boolean(false) => "FALSE".to_owned(),
+        }
+    }
+}
+
+/// As TOML writes it.
+impl fmt::Display for ParamValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Float(number) => write!(f, "{number:?}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Boolean(truth) => truth.fmt(f),
+        }
+    }
+}
+
+/// A value of a TOML file, for messages.
+pub(super) fn shown(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Float(number) => format!("{number:?}"),
+        toml::Value::Datetime(_) => "a time".to_owned(),
+        toml::Value::Array(_) => "a list".to_owned(),
+        toml::Value::Table(_) => "a table".to_owned(),
+        _ => ParamValue::of_toml(value).map_or_else(String::new, |value| value.to_string()),
+    }
+}
+
+/// Names of the parameters that this SQL asks for.
+pub(super) fn names_of(sql: &str) -> Result<BTreeSet<String>, Problem> {
+    Ok(places_of(sql)?.into_iter().map(|(_, name)| name).collect())
+}
+
+/// The SQL with literals for its parameters.
+pub(super) fn substitute(sql: &str, parameters: &Parameters) -> Result<String, Problem> {
+    let places = places_of(sql)?;
+    let mut result = String::with_capacity(sql.len() + 16);
+    let mut copied = 0;
+    for (start, name) in places {
+        let Some(value) = parameters.get(&name) else {
+            let above = sql[..start].matches('\n').count();
+            return Err(unknown(&name, parameters).below(above));
+        };
+        result.push_str(&sql[copied..start]);
+        result.push_str(&value.literal());
+        copied = start + "$".len() + name.len();
+    }
+    result.push_str(&sql[copied..]);
+    Ok(result)
+}
+
+/// What to say of a name that is no parameter.
+pub(super) fn unknown(name: &str, parameters: &Parameters) -> Problem {
+    let hint = if parameters.is_empty() {
+        format!("give it a value: a table [params] with `{name} = …`")
+    } else {
+        hint_of_names(name, parameters.keys().map(String::as_str))
+    };
+    Problem::new(format!("`${name}` is no parameter of the rule")).with_hint(hint)
+}
+
+/// Where in the SQL a parameter stands, in bytes, and its name; in order.
+fn places_of(sql: &str) -> Result<Vec<(usize, String)>, Problem> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
+    let tokens = tokens.map_err(|error| {
+        Problem::new(format!("the SQL cannot be read: {}", error.message)).below(line_above(error.location))
+    })?;
+    let mut places = Vec::new();
+    let mut positions = Positions::new(sql);
+    for token in tokens {
+        let line = line_above(token.span.start);
+        match &token.token {
+            Token::Placeholder(text) => {
+                let Some(name) = text.strip_prefix('$').filter(|name| is_name(name)) else {
+                    let message = format!("`{text}` is no parameter");
+                    return Err(Problem::new(message).with_hint("parameters are written `$name`").below(line));
+                };
+                places.push((positions.byte_of(token.span.start), name.to_owned()));
+            }
+            Token::DollarQuotedString(_) => {
+                let problem = Problem::new("text between dollar signs is not understood here");
+                return Err(problem.with_hint("write texts between single quotes").below(line));
+            }
+            _ => {}
+        }
+    }
+    Ok(places)
+}
+
+/// Whether a parameter may be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn line_above(location: Location) -> usize {
+    usize::try_from(location.line.saturating_sub(1)).unwrap_or(0)
+}
+
+/// Finds places in a text that are asked for in order.
+struct Positions<'a> {
+    rest: std::iter::Peekable<std::str::CharIndices<'a>>,
+    len: usize,
+    at: Location,
+}
+
+impl<'a> Positions<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: text.char_indices().peekable(), len: text.len(), at: Location { line: 1, column: 1 } }
+    }
+
+    /// The byte at this place. The tokenizer counts characters, and lines by their feeds alone.
+    fn byte_of(&mut self, place: Location) -> usize {
+        while let Some(&(byte, char)) = self.rest.peek() {
+            if self.at >= place {
+                return byte;
+            }
+            self.rest.next();
+            self.at = match char {
+                '\n' => Location { line: self.at.line + 1, column: 1 },
+                _ => Location { line: self.at.line, column: self.at.column + 1 },
+            };
+        }
+        self.len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters() -> Parameters {
+        Parameters::from([
+            ("min".to_owned(), ParamValue::Integer(3)),
+            ("below".to_owned(), ParamValue::Integer(-3)),
+            ("share".to_owned(), ParamValue::Float(0.5)),
+            ("tiny".to_owned(), ParamValue::Float(-1e-9)),
+            ("code".to_owned(), ParamValue::Text("it's $min".to_owned())),
+            ("on".to_owned(), ParamValue::Boolean(true)),
+        ])
+    }
+
+    #[test]
+    fn parameters_become_literals() {
+        for (sql, expected) in [
+            ("", ""),
+            ("SELECT 1", "SELECT 1"),
+            ("n>=$min AND x", "n>=3 AND x"),
+            ("$min", "3"),
+            ("1 -$below", "1 -(-3)"),
+            ("$share*$tiny", "0.5*(-1e-9)"),
+            ("a = $code", "a = 'it''s $min'"),
+            ("NOT $on", "NOT TRUE"),
+            ("'$min' || \"$min\" -- $min\n, $min", "'$min' || \"$min\" -- $min\n, 3"),
+            ("/* $min /* $x */ */ $min", "/* $min /* $x */ */ 3"),
+            ("'ä''$min', 'ö\n ü' ,\r\n\t$min,'€'", "'ä''$min', 'ö\n ü' ,\r\n\t3,'€'"),
+        ] {
+            assert_eq!(substitute(sql, &parameters()).as_deref(), Ok(expected), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (sql, message, hint) in [
+            ("\nn > $mni", "f:2: `$mni` is no parameter of the rule", Some("did you mean `min`?".to_owned())),
+            ("?", "f:1: `?` is no parameter", Some("parameters are written `$name`".to_owned())),
+            ("$1", "f:1: `$1` is no parameter", Some("parameters are written `$name`".to_owned())),
+            (
+                "a\n= $$x$$",
+                "f:2: text between dollar signs is not understood here",
+                Some("write texts between single quotes".to_owned()),
+            ),
+            ("a = 'x", "f:1: the SQL cannot be read: Unterminated string literal", None),
+        ] {
+            let error = substitute(sql, &parameters()).unwrap_err().in_file("f", 1);
+            assert_eq!((error.to_string(), error.hint()), (message.to_owned(), hint.as_deref()), "{sql}");
+        }
+        let error = substitute("$x", &Parameters::new()).unwrap_err().in_file("f", 1);
+        assert_eq!(error.hint(), Some("give it a value: a table [params] with `x = …`"));
+    }
+
+    #[test]
+    fn names_are_found() {
+        let names = names_of("SELECT $b, '$c', $a, $b").unwrap();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn values_are_shown_as_toml() {
+        let shown: Vec<_> = parameters().values().map(ToString::to_string).collect();
+        assert_eq!(shown, ["-3", "\"it's $min\"", "3", "true", "0.5", "-1e-9"]);
+    }
+}

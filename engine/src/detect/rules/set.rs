@@ -1,0 +1,148 @@
+//! Rules together: the shipped ones, and a user's own above them.
+
+use super::catalogue;
+use super::file::{Origin, Overlay, Rule, RuleFile, load};
+use super::lint::{self, Lint};
+use super::problem::hint_of_names;
+use crate::Error;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rules by their ids.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    rules: BTreeMap<String, Rule>,
+}
+
+impl RuleSet {
+    /// The rules that come with the program.
+    ///
+    /// # Errors
+    ///
+    /// None that a user can see: tests load them.
+    pub fn shipped() -> Result<Self, Error> {
+        let mut set = Self::default();
+        let files = catalogue::FILES.iter().map(|(name, text)| (Origin::Shipped(name), *text));
+        match set.add(files).into_iter().next() {
+            None => Ok(set),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// With the files of a directory, as name and text: a rule of an id that is there replaces it, a file with nothing but
+    /// `enabled` and `[params]` tunes it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first file that is; see [`load`]. Two files of one directory about the same rule.
+    pub fn with_directory(self, files: Vec<(String, String)>) -> Result<Self, Error> {
+        let (set, errors) = self.with_what_loads(files);
+        let more = errors.len().saturating_sub(1);
+        match errors.into_iter().next() {
+            None => Ok(set),
+            Some(error) if more == 0 => Err(error),
+            Some(error) => {
+                let hint = error.hint().unwrap_or("correct it").to_owned();
+                Err(error.with_hint(format!("{hint}; {more} more files are wrong: `s3log rules lint` lists them")))
+            }
+        }
+    }
+
+    /// The same, without the files that are wrong, and what is wrong with them.
+    #[must_use]
+    pub fn with_what_loads(mut self, files: Vec<(String, String)>) -> (Self, Vec<Error>) {
+        let files = files.iter().map(|(name, text)| (Origin::File(name.clone()), text.as_str()));
+        let errors = self.add(files);
+        (self, errors)
+    }
+
+    /// Adds the files of one directory: whole rules first, so that the order of files does not count.
+    fn add<'a>(&mut self, files: impl Iterator<Item = (Origin, &'a str)>) -> Vec<Error> {
+        let mut errors = Vec::new();
+        let mut overlays: BTreeMap<String, Overlay> = BTreeMap::new();
+        let mut own: BTreeMap<String, String> = BTreeMap::new();
+        let twice = |id: &str, file: &str, other: &str| {
+            Error::invalid(format!("{id} stands in {other}, too"))
+                .in_object(file)
+                .with_hint("a directory has one file for a rule; take one of them out")
+        };
+        for (origin, text) in files {
+            let file = origin.file().to_owned();
+            match load(origin, text) {
+                Err(error) => errors.push(error),
+                Ok(RuleFile::Rule(rule)) => match own.get(&rule.id) {
+                    Some(other) => errors.push(twice(&rule.id, &file, other)),
+                    None => {
+                        own.insert(rule.id.clone(), file);
+                        self.rules.insert(rule.id.clone(), *rule);
+                    }
+                },
+                Ok(RuleFile::Overlay(overlay)) => match overlays.get(&overlay.id) {
+                    Some(other) => errors.push(twice(&overlay.id, &file, &other.source)),
+                    None => drop(overlays.insert(overlay.id.clone(), overlay)),
+                },
+            }
+        }
+        for (id, overlay) in overlays {
+            match self.rules.get_mut(&id) {
+                Some(rule) => errors.extend(rule.tune(&overlay).err()),
+                None => errors.push(self.unknown(&id).in_object(overlay.source)),
+            }
+        }
+        errors
+    }
+
+    /// The rule of this id; letter case does not count.
+    ///
+    /// # Errors
+    ///
+    /// There is none; the hint names one that is near.
+    pub fn get(&self, id: &str) -> Result<&Rule, Error> {
+        let found = self.rules.get(id).or_else(|| self.iter().find(|rule| rule.id.eq_ignore_ascii_case(id)));
+        found.ok_or_else(|| self.unknown(id))
+    }
+
+    fn unknown(&self, id: &str) -> Error {
+        let hint = match hint_of_names(id, self.rules.keys().map(String::as_str)) {
+            near if near.starts_with("did") => near,
+            _ => "`s3log rules list` lists them".to_owned(),
+        };
+        Error::invalid(format!("there is no rule `{}`", id.escape_debug())).with_hint(hint)
+    }
+
+    /// Every rule, in order of ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.values()
+    }
+
+    /// Rules that are run, in order of ids.
+    pub fn enabled(&self) -> impl Iterator<Item = &Rule> {
+        self.iter().filter(|rule| rule.enabled)
+    }
+
+    /// Tables that rules which are run read.
+    #[must_use]
+    pub fn tables(&self) -> BTreeSet<&str> {
+        self.enabled().flat_map(|rule| rule.tables().iter().map(String::as_str)).collect()
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is no rule.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What could be better, in order of ids.
+    #[must_use]
+    pub fn lint(&self) -> Vec<Lint> {
+        self.iter().flat_map(lint::lint).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

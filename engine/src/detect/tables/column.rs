@@ -1,0 +1,92 @@
+//! Columns of the tables that rules read: what they are, and arrays of them.
+
+use crate::schema::{ColumnDoc, TextLayout, time_type};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, RecordBatch, StringViewArray, StringViewBuilder,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use s3log_parser::Distinct;
+use std::sync::Arc;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Texts,
+    Time,
+    Integer,
+    Double,
+    Boolean,
+}
+
+/// A column: name, kind, meaning.
+pub(crate) type Column = (&'static str, Kind, &'static str);
+
+impl Kind {
+    fn data_type(self) -> DataType {
+        let text = TextLayout::Views.data_type();
+        match self {
+            Self::Text => text,
+            Self::Texts => DataType::List(Arc::new(Field::new_list_field(text, true))),
+            Self::Time => time_type(),
+            Self::Integer => DataType::Int64,
+            Self::Double => DataType::Float64,
+            Self::Boolean => DataType::Boolean,
+        }
+    }
+}
+
+/// The schema of a table.
+pub(crate) fn schema_of<'a>(columns: impl IntoIterator<Item = &'a Column>) -> SchemaRef {
+    let fields = columns.into_iter().map(|(name, kind, _)| Field::new(*name, kind.data_type(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// What a person reads about a column.
+pub(crate) fn doc_of((name, kind, doc): &Column) -> ColumnDoc {
+    let (data_type, nullable) = (kind.data_type(), true);
+    ColumnDoc { name, title: "", data_type, nullable, distinct: Distinct::Many, unit: "", doc, example: "" }
+}
+
+/// A batch of a table.
+pub(crate) fn batch_of<'a>(
+    columns: impl IntoIterator<Item = &'a Column>,
+    arrays: Vec<ArrayRef>,
+) -> Result<RecordBatch, ArrowError> {
+    RecordBatch::try_new(schema_of(columns), arrays)
+}
+
+pub(crate) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    Arc::new(values.collect::<StringViewArray>())
+}
+
+pub(crate) fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone(crate::schema::UTC))
+}
+
+pub(crate) fn integers(values: impl Iterator<Item = u64>) -> ArrayRef {
+    Arc::new(values.map(|value| i64::try_from(value).ok()).collect::<Int64Array>())
+}
+
+pub(crate) fn optional_integers(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(values.collect::<Int64Array>())
+}
+
+pub(crate) fn doubles(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(values.collect::<Float64Array>())
+}
+
+pub(crate) fn booleans(values: impl Iterator<Item = bool>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<BooleanArray>())
+}
+
+pub(crate) fn text_lists<'a, I: Iterator<Item = &'a str>>(rows: impl Iterator<Item = I>) -> ArrayRef {
+    let mut lists = ListBuilder::new(StringViewBuilder::new());
+    for row in rows {
+        row.for_each(|text| lists.values().append_value(text));
+        lists.append(true);
+    }
+    Arc::new(lists.finish())
+}

@@ -1,0 +1,199 @@
+//! The tables that rules read: made once, of what the one pass counted.
+
+pub(crate) mod column;
+mod requesters;
+pub(crate) mod requests;
+mod sides;
+mod sources;
+
+pub(crate) use self::sources::net_of;
+
+use self::column::{Column, doc_of, schema_of};
+use super::baseline::Baseline;
+use super::collect::Collector;
+use crate::error::Error;
+use crate::schema::TableDoc;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::SessionContext;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use std::sync::Arc;
+
+/// A table: name, what its rows are, columns.
+type Table = (&'static str, &'static str, &'static [&'static [Column]]);
+
+/// Single requests.
+pub(crate) const TRAIL: &str = "s3_trail";
+/// All requests, one by one.
+pub(crate) const EVENTS: &str = "s3_events";
+
+/// Every table.
+const TABLES: [Table; 13] = [
+    (
+        TRAIL,
+        "Single requests, one row each: all that are anything but ordinary, and some of the ordinary ones. Of each source, bucket, kind of operation, outcome and day at most the first 256; of anonymous reads that were answered the first 64; of signed requests that are about objects and no sign of anything by themselves the first 3 of a day, source and requester of at most 200 sources.",
+        &[requests::EVENT, requests::TOGETHER],
+    ),
+    (
+        EVENTS,
+        "All requests, one row each. Only made when a rule reads it: then every request is written to a temporary file beside the one pass.",
+        &[requests::EVENT],
+    ),
+    ("sources", "One row a source.", &[sources::SOURCES]),
+    ("src_bucket_day", "What a source did with a bucket on a day.", &[sources::SRC_BUCKET_DAY]),
+    ("walks", "How a source went from key to key of a bucket: at least 4 reads that nobody signed.", &[sources::WALKS]),
+    ("overwrites", "Sources that overwrote what they had read, by bucket.", &[sources::OVERWRITES]),
+    (
+        "requester_src_day",
+        "What a requester did from a source on a day; only requesters of at most 200 sources.",
+        &[requesters::REQUESTER_SRC_DAY],
+    ),
+    ("requester_day", "What a requester did on a day.", &[requesters::REQUESTER_DAY]),
+    ("deletes_hour", "Objects that a requester deleted from a source in an hour.", &[requesters::DELETES_HOUR]),
+    ("heavy_reads", "Large objects that a source read more than once.", &[sides::HEAVY_READS]),
+    ("buckets", "One row a bucket.", &[sides::BUCKETS]),
+    ("referers", "Hosts of pages that readers of a bucket came from.", &[sides::REFERERS]),
+    ("posture", "How a bucket was reached.", &[sides::POSTURE]),
+];
+
+/// Two more, by key.
+const BY_KEY: [Table; 2] = [
+    ("good", "For how many sources a key of `s3_trail` worked.", &[sides::GOOD]),
+    ("asks", "For how many sources a key of `s3_trail` did not work.", &[sides::ASKS]),
+];
+
+/// Lengths of windows over `s3_trail`, as names of tables and as intervals.
+pub(crate) const WINDOWS: [(&str, &str, i64); 5] = [
+    ("1h", "1 hour", 1),
+    ("6h", "6 hours", 6),
+    ("24h", "24 hours", 24),
+    ("48h", "48 hours", 48),
+    ("7d", "168 hours", 168),
+];
+
+/// The name of `s3_trail` in windows.
+pub(crate) fn windowed(window: &str) -> String {
+    format!("{TRAIL}_{window}")
+}
+
+/// What a person reads about the tables.
+#[must_use]
+pub fn docs() -> Vec<TableDoc> {
+    let doc = |(name, doc, columns): &Table| TableDoc {
+        name,
+        doc,
+        columns: columns.iter().flat_map(|columns| columns.iter()).map(doc_of).collect(),
+    };
+    TABLES.iter().chain(&BY_KEY).map(doc).collect()
+}
+
+/// The schema of `s3_events`.
+pub(crate) fn events_schema() -> SchemaRef {
+    schema_of(requests::EVENT)
+}
+
+/// All tables of what was counted.
+pub(crate) struct Tables {
+    /// Name and rows.
+    tables: Vec<(&'static str, RecordBatch)>,
+}
+
+impl Tables {
+    /// Makes them.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met: columns are as long as each other.
+    /// `by_key`: whether some rule reads `good` or `asks`.
+    pub(crate) fn of(collector: &Collector, baseline: &Baseline, by_key: bool) -> Result<Self, Error> {
+        let is_cdn = is_cdn(collector);
+        // Each is one thread's work.
+        type Make<'a> = Box<dyn Fn() -> Result<RecordBatch, ArrowError> + Send + Sync + 'a>;
+        let is_cdn = is_cdn.as_slice();
+        let makers: Vec<(&'static str, Make<'_>)> = vec![
+            ("src_bucket_day", Box::new(|| sources::days_batch(collector, is_cdn))),
+            (TRAIL, Box::new(|| requests::trail_batch(collector, is_cdn))),
+            ("walks", Box::new(|| sources::walks_batch(collector, is_cdn))),
+            ("overwrites", Box::new(|| sources::overwrites_batch(collector))),
+            ("requester_src_day", Box::new(|| requesters::pairs_batch(collector, baseline, is_cdn))),
+            ("deletes_hour", Box::new(|| requesters::deletes_batch(collector, baseline, is_cdn))),
+            ("sources", Box::new(|| sources::sources_batch(collector, is_cdn))),
+            ("requester_day", Box::new(|| requesters::requester_days_batch(collector, baseline))),
+            ("heavy_reads", Box::new(|| sides::heavy_batch(collector, is_cdn))),
+            ("buckets", Box::new(|| sides::buckets_batch(collector, baseline))),
+            ("referers", Box::new(|| sides::referers_batch(collector))),
+            ("posture", Box::new(|| sides::posture_batch(collector))),
+        ];
+        let mut tables: Vec<(&'static str, RecordBatch)> =
+            makers.par_iter().map(|(name, make)| Ok((*name, make()?))).collect::<Result<_, ArrowError>>()?;
+        let (good, asks) = sides::keys_batches(collector, by_key)?;
+        tables.extend([("good", good), ("asks", asks)]);
+        if let Some((_, days)) = tables.iter_mut().find(|(name, _)| *name == "src_bucket_day")
+            && let Some(before) = baseline.source_days(&days.schema())?
+        {
+            *days = datafusion::arrow::compute::concat_batches(&days.schema(), [&*days, &before])?;
+        }
+        Ok(Self { tables })
+    }
+
+    /// The rows of a table.
+    pub(crate) fn get(&self, name: &str) -> Option<&RecordBatch> {
+        self.tables.iter().find(|(known, _)| *known == name).map(|(_, batch)| batch)
+    }
+
+    /// Makes them known to a session, and `s3_trail` in windows.
+    ///
+    /// # Errors
+    ///
+    /// What DataFusion reports of registrations.
+    pub(crate) async fn register(&self, context: &SessionContext) -> datafusion::error::Result<()> {
+        for (name, batch) in &self.tables {
+            // Batches of the usual size, so that work is spread over the partitions.
+            let rows = context.copied_config().batch_size();
+            let pieces = (0..batch.num_rows().div_ceil(rows))
+                .map(|at| batch.slice(at * rows, rows.min(batch.num_rows() - at * rows)))
+                .collect();
+            let table = MemTable::try_new(batch.schema(), vec![pieces])?;
+            context.register_table(*name, Arc::new(table))?;
+        }
+        for (window, interval, hours) in WINDOWS {
+            let shift = format!("INTERVAL '{} minutes'", hours * 30);
+            let sql = format!(
+                "CREATE VIEW {} AS \
+                 SELECT date_bin(INTERVAL '{interval}', ts) AS w, * FROM {TRAIL} UNION ALL \
+                 SELECT date_bin(INTERVAL '{interval}', ts + {shift}) - {shift} AS w, * FROM {TRAIL}",
+                windowed(window)
+            );
+            context.sql(&sql).await?.collect().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Which sources are a CDN's, by the lists that the user gave.
+pub(crate) fn is_cdn(collector: &Collector) -> Vec<bool> {
+    collector.sources.iter().map(|source| source.known.cdn.is_some()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn rules_may_read_every_table_and_no_other() {
+        let tables = TABLES.iter().chain(&BY_KEY).map(|(name, ..)| (*name).to_owned());
+        let names: BTreeSet<String> = tables.chain(WINDOWS.iter().map(|(window, ..)| windowed(window))).collect();
+        let allowed: BTreeSet<String> = crate::detect::rules::TABLES.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(names, allowed);
+    }
+
+    #[test]
+    fn every_column_is_told_of() {
+        for table in docs() {
+            assert!(table.columns.iter().all(|column| column.doc.ends_with('.')), "{}", table.name);
+        }
+    }
+}

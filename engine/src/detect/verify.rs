@@ -1,0 +1,171 @@
+//! The tests that rules bring along, and what is wrong with rules themselves.
+
+use super::baseline::Baseline;
+use super::collect::input::{COLUMNS, Input};
+use super::collect::{Collector, SharedParts};
+use super::context::{CidrList, Context};
+use super::facts::Lists;
+use super::pass::failed;
+use super::rules::{Case, Entity, Found, Rule, RuleSet};
+use super::tables::{EVENTS, Tables, events_schema, requests::events_batch};
+use super::{hits, rules_context};
+use crate::decode::{Block, RecordsDecoder};
+use crate::error::{Error, ErrorKind};
+use crate::schema::Table;
+use datafusion::datasource::MemTable;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+
+/// A test of a rule that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Id of the rule.
+    pub rule: String,
+    /// Name of the test; empty when the rule itself does not work.
+    pub test: String,
+    /// What is wrong, a sentence each.
+    pub wrong: Vec<String>,
+}
+
+/// When tests take place: the day of their rows.
+const NOW: i64 = 1_772_530_000_000_000;
+
+/// Runs the tests of rules; the answer is how many ran, and those that do not hold.
+///
+/// # Errors
+///
+/// When something fails that is no rule's fault.
+pub async fn verify(rules: impl IntoIterator<Item = &Rule>, lists: &Lists) -> Result<(usize, Vec<Failure>), Error> {
+    let mut ran = 0;
+    let mut failures = Vec::new();
+    for rule in rules {
+        for case in &rule.tests {
+            ran += 1;
+            let wrong = match run(rule, case, lists).await {
+                Ok(found) => case.verify(&found),
+                Err(error) => vec![error.to_string()],
+            };
+            if !wrong.is_empty() {
+                failures.push(Failure { rule: rule.id.clone(), test: case.name.clone(), wrong });
+            }
+        }
+    }
+    Ok((ran, failures))
+}
+
+/// Plans every rule over tables without rows.
+///
+/// # Errors
+///
+/// What is wrong with the first rule that does not work.
+pub async fn check_rules(rules: &RuleSet) -> Result<(), Error> {
+    let shared = SharedParts { lists: Lists::shipped()?, context: Arc::default() };
+    let context = tables_context(&Collector::new(shared, true), &Baseline::default()).await?;
+    for rule in rules.enabled() {
+        hits::check(&context, rule).await?;
+    }
+    Ok(())
+}
+
+async fn run(rule: &Rule, case: &Case, lists: &Lists) -> Result<Vec<Found>, Error> {
+    let mut context = Context::new(NOW).with_crawlers_of(lists)?;
+    type With = fn(Context, &CidrList) -> Context;
+    for (name, networks, with) in [
+        ("allow", &case.allow, Context::with_allow as With),
+        ("deny", &case.deny, Context::with_deny),
+        ("cdn", &case.cdn, Context::with_cdn),
+        ("crawlers", &case.crawlers, Context::with_crawlers),
+        ("intel", &case.intel, Context::with_intel),
+    ] {
+        if !networks.is_empty() {
+            context = with(context, &CidrList::parse(name, &networks.join("\n"), NOW)?);
+        }
+    }
+    for place in &case.places {
+        context = context.with_place(place.network, place.asn, place.country.as_deref());
+    }
+    let shared = SharedParts { lists: lists.clone(), context: Arc::new(context) };
+    let baseline = match case.history_log() {
+        Some(log) => Baseline::of(&counted(&log, &shared)?),
+        None => Baseline::default(),
+    };
+    let mut counted = counted(&case.log(), &shared)?;
+    for (key, sources) in &baseline.keys {
+        counted.keys.remember(*key, *sources);
+    }
+    let context = tables_context_of(&mut counted, &baseline, rule.tables().contains(EVENTS)).await?;
+    let hits = hits::run(&context, rule).await?;
+    let found = hits.into_iter().map(|hit| {
+        let src = if rule.entity == Entity::Src { Some(hit.entity.clone()) } else { hit.text("src") };
+        let named = |entity: Entity, other: Option<String>| {
+            if rule.entity == entity { Some(hit.entity.clone()) } else { other }
+        };
+        Found {
+            src,
+            requester: named(Entity::Requester, hit.requester.clone()),
+            bucket: named(Entity::Bucket, hit.bucket.clone()),
+            referer: named(Entity::Referer, None),
+            confidence: hit.confidence,
+        }
+    });
+    Ok(found.collect())
+}
+
+/// Counts the lines of a log; one that is no record is an error.
+fn counted(log: &str, shared: &SharedParts) -> Result<Collector, Error> {
+    let mut decoder = RecordsDecoder::for_columns(Table::Requests, &COLUMNS)?;
+    let batch = decoder.decode(&Block::new("test", log.as_bytes().to_vec()))?;
+    if decoder.counts().rejects > 0 {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("{} lines of the test are no records", decoder.counts().rejects),
+        ));
+    }
+    let mut collector = Collector::new(shared.clone(), true);
+    let input = Input::new(&batch)?;
+    for row in 0..batch.num_rows() {
+        collector.add_row(&input, row);
+    }
+    collector.requesters.settle();
+    Ok(collector)
+}
+
+async fn tables_context(collector: &Collector, baseline: &Baseline) -> Result<SessionContext, Error> {
+    let context = rules_context(Arc::new(RuntimeEnv::default()))?;
+    Tables::of(collector, baseline, true)?.register(&context).await.map_err(failed)?;
+    let events = MemTable::try_new(events_schema(), vec![Vec::new()]).map_err(failed)?;
+    context.register_table(EVENTS, Arc::new(events)).map_err(failed)?;
+    Ok(context)
+}
+
+async fn tables_context_of(
+    collector: &mut Collector,
+    baseline: &Baseline,
+    events: bool,
+) -> Result<SessionContext, Error> {
+    let every = collector.take_every();
+    let context = tables_context(collector, baseline).await?;
+    if events && let Some(every) = every {
+        let batch = events_batch(collector, &every)?;
+        let table = MemTable::try_new(events_schema(), vec![vec![batch]]).map_err(failed)?;
+        context.deregister_table(EVENTS).map_err(failed)?;
+        context.register_table(EVENTS, Arc::new(table)).map_err(failed)?;
+    }
+    Ok(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_tests_of_all_shipped_rules_hold() {
+        let rules = RuleSet::shipped().unwrap();
+        let lists = Lists::shipped().unwrap();
+        check_rules(&rules).await.unwrap();
+        let (ran, failures) = verify(rules.iter(), &lists).await.unwrap();
+        assert!(failures.is_empty(), "{failures:#?}");
+        assert!(ran >= 2 * rules.len(), "{ran} tests of {} rules", rules.len());
+    }
+}

@@ -1,0 +1,230 @@
+//! Detection from outside: what is found does not depend on how the logs are cut, and what users add works.
+
+use s3log_engine::detect::context::{CidrList, Context};
+use s3log_engine::detect::rules::RuleSet;
+use s3log_engine::detect::{
+    Band, Baseline, DetectOptions, EntityKind, Lists, Report, Timing, backtest, detect, explain, findings_table, learn,
+};
+use s3log_engine::session::{Session, SessionOptions};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The day after the lines of rules' tests.
+const NOW: i64 = 1_772_600_000_000_000;
+
+fn options() -> DetectOptions {
+    DetectOptions::new(NOW).unwrap()
+}
+
+/// The lines of the tests of all shipped rules: ordinary clients and attackers of every kind.
+fn lines() -> Vec<String> {
+    let rules = RuleSet::shipped().unwrap();
+    let cases = rules.iter().flat_map(|rule| &rule.tests).enumerate();
+    cases
+        .flat_map(|(at, case)| {
+            // The tests have addresses in common, and are different worlds.
+            let log = case
+                .log()
+                .replace("203.0.113.", &format!("198.18.{at}."))
+                .replace("198.51.100.", &format!("198.19.{at}."));
+            log.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+async fn session(folder: &Path, threads: usize) -> Session {
+    let sources = [folder.display().to_string()];
+    Session::open(&sources, SessionOptions::new().with_threads(threads)).await.unwrap()
+}
+
+/// Writes lines as so many log objects, cut after every `of`th line in turn.
+fn write(folder: &Path, lines: &[String], objects: usize) {
+    let mut texts = vec![String::new(); objects];
+    for (at, line) in lines.iter().enumerate() {
+        let text = &mut texts[at * 7 % objects];
+        text.push_str(line);
+        text.push('\n');
+    }
+    for (at, text) in texts.iter().enumerate() {
+        std::fs::write(folder.join(format!("2026-03-03-00-00-00-{at:016X}")), text).unwrap();
+    }
+}
+
+fn line(second: u32, address: &str, key: &str, status: u16) -> String {
+    let error = match status {
+        403 => "AccessDenied",
+        404 => "NoSuchKey",
+        _ => "-",
+    };
+    format!(
+        "79a5 photos [02/Mar/2026:10:{:02}:{:02} +0000] {address} - 3E57427F33A59F07 REST.GET.OBJECT {key} \
+         \"GET /{key} HTTP/1.1\" {status} {error} 243 - 7 5 \"-\" \"curl/8.5.0\" - aWQ= - ECDHE-RSA-AES128-GCM-SHA256 - \
+         photos.s3.us-east-1.amazonaws.com TLSv1.2 - -",
+        second / 60,
+        second % 60
+    )
+}
+
+async fn found(lines: &[String], objects: usize, threads: usize, options: &DetectOptions) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), lines, objects);
+    let mut report = detect(&session(folder.path(), threads).await, options).await.unwrap();
+    // How the logs were read is no finding.
+    report.looked.plan.clear();
+    report.looked.timing = Timing::default();
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_objects_nor_their_order_nor_threads_change_a_finding() {
+    let lines = lines();
+    let options = options();
+    let expected = found(&lines, 1, 1, &options).await;
+    let flagged = expected.findings.iter().filter(|finding| finding.band >= Band::Alert).count();
+    assert!(flagged > 20, "{flagged} of {} are flagged", expected.findings.len());
+    assert!(expected.findings.iter().any(|finding| !finding.detectors.iter().all(|signal| signal.samples.is_empty())));
+    let backwards: Vec<String> = lines.iter().rev().cloned().collect();
+    for (lines, objects, threads) in [(&lines, 3, 1), (&lines, 50, 4), (&backwards, 5, 3)] {
+        let report = found(lines, objects, threads, &options).await;
+        assert_eq!(report.looked, expected.looked);
+        assert_eq!(report.notes, expected.notes);
+        assert_eq!(report.findings.len(), expected.findings.len());
+        for (found, expected) in report.findings.iter().zip(&expected.findings) {
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_logs_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &lines(), 4);
+    let session = session(folder.path(), 2).await;
+    let report = detect(&session, &options()).await.unwrap();
+    assert_eq!(report.looked.plan.matches("DataSourceExec").count(), 1, "{}", report.looked.plan);
+    let read = session.progress().snapshot();
+    assert_eq!((read.rows, read.objects), (report.looked.requests, 4));
+}
+
+/// The example of a rule that reads every request, as the documentation has it.
+const EVERY_REQUEST: &str = r#"
+id = "OWN-1"
+name = "Anything at all"
+family = "own"
+severity = "low"
+entity = "src"
+explain = "{n} requests, {good} of keys that work for others"
+sql = """
+SELECT e.src, count(*) AS n, count(g.n) AS good, least(1.0, count(*) / 1000.0) AS confidence
+FROM s3_events e LEFT JOIN good g ON g.bucket = e.bucket AND g.key = e.key
+WHERE e.anon AND NOT e.is_cdn
+GROUP BY e.src
+"""
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_may_read_every_request() {
+    let lines: Vec<String> =
+        (0..700).map(|second| line(second, "192.0.2.7", &format!("a/{second}.jpg"), 200)).collect();
+    let rules = RuleSet::shipped().unwrap().with_directory(vec![("own.toml".to_owned(), EVERY_REQUEST.to_owned())]);
+    let report = found(&lines, 3, 2, &options().with_rules(rules.unwrap())).await;
+    let own =
+        report.findings.iter().flat_map(|finding| &finding.detectors).find(|signal| signal.id == "OWN-1").unwrap();
+    // The trail has 64 of them; `s3_events` has all.
+    assert!(own.explanation.starts_with("700 requests"), "{}", own.explanation);
+    assert!((own.confidence - 0.7).abs() < 1e-9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stands_on_a_list_is_never_flagged() {
+    let probes = [".env", ".git/config", ".aws/credentials", "id_rsa", "backup.sql", "wp-login.php"];
+    let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"];
+    let lines: Vec<String> = addresses
+        .iter()
+        .flat_map(|address| probes.iter().enumerate().map(|(at, key)| line(at as u32, address, key, 403)))
+        .collect();
+    let list = |name: &str, text: &str| CidrList::parse(name, text, NOW).unwrap();
+    let context = Context::new(NOW)
+        .with_allow(&list("allow", "192.0.2.1"))
+        .with_cdn(&list("cdn", "192.0.2.2/31 ; name=edge"))
+        .with_deny(&list("deny", "192.0.2.4"));
+    let report = found(&lines, 1, 1, &options().with_context(context)).await;
+    let scores: BTreeMap<String, f64> =
+        report.findings.iter().map(|finding| (finding.client_ip.to_string(), finding.score)).collect();
+    assert!(scores.get("192.0.2.1").is_none_or(|score| *score == 0.0), "{scores:?}");
+    assert!(scores.get("192.0.2.2").is_none_or(|score| *score == 0.0), "{scores:?}");
+    assert!(scores.get("192.0.2.3").is_none_or(|score| *score == 0.0), "{scores:?}");
+    assert_eq!(scores.get("192.0.2.4"), Some(&1.0));
+    let plain = found(&lines, 1, 1, &options()).await;
+    assert_eq!(plain.findings.iter().filter(|finding| finding.band == Band::Block).count(), 4);
+    assert_eq!(findings_table::batch(&plain.findings).unwrap().num_rows(), plain.findings.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_are_named_when_many_of_them_do_the_same() {
+    let lines: Vec<String> = (1..=6)
+        .flat_map(|host| {
+            let address = format!("198.51.100.{host}");
+            [".env", ".git/config", "id_rsa"].map(|key| line(host, &address, key, 403))
+        })
+        .collect();
+    let report = found(&lines, 2, 2, &options()).await;
+    let note =
+        report.notes.iter().find(|note| note.entity_kind == EntityKind::Network && note.id == "S3D-103").unwrap();
+    assert_eq!((note.entity.as_str(), note.evidence.len()), ("198.51.100.0/24", 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_normal_is_learned_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let history: Vec<String> = lines().iter().map(|line| line.replace("Mar/2026", "Feb/2026")).collect();
+    write(folder.path(), &history, 2);
+    let learned = learn(&session(folder.path(), 2).await, &options()).await.unwrap();
+    let mut bytes = Vec::new();
+    learned.write(&mut bytes).unwrap();
+    assert_eq!(Baseline::read(bytes.clone().into()).unwrap(), learned);
+    let error = Baseline::read(bytes[..bytes.len() / 2].to_vec().into()).unwrap_err();
+    assert!(error.hint().is_some_and(|hint| hint.contains("--learn")), "{error}");
+    let with = found(&lines(), 2, 2, &options().with_baseline(learned)).await;
+    let without = found(&lines(), 2, 2, &options()).await;
+    assert_eq!(with.looked, without.looked);
+    assert_ne!(with.findings, without.findings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_is_explained() {
+    let mut lines: Vec<String> = (0..50).map(|second| line(second, "192.0.2.9", "photo.jpg", 200)).collect();
+    lines.extend([".env", ".git/config", "id_rsa"].map(|key| line(51, "192.0.2.1", key, 403)));
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &lines, 2);
+    let session = session(folder.path(), 2).await;
+    let told = explain(&session, &options(), "192.0.2.1".parse().unwrap()).await.unwrap();
+    let finding = told.finding.unwrap();
+    assert!(finding.band >= Band::Alert);
+    assert_eq!((told.timeline.len(), told.days.len(), told.days[0].anon_object_fails), (3, 1, 3));
+    let told = explain(&session, &options(), "192.0.2.9".parse().unwrap()).await.unwrap();
+    assert_eq!(told.finding.map(|finding| (finding.score, finding.requests)), Some((0.0, 50)));
+    let told = explain(&session, &options(), "192.0.2.77".parse().unwrap()).await.unwrap();
+    assert_eq!((told.finding, told.timeline.len()), (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_day_is_tried_by_itself() {
+    let of_day =
+        |day: u32, key: &str| line(1, "192.0.2.1", key, 403).replace("02/Mar/2026", &format!("{day:02}/Mar/2026"));
+    let lines: Vec<String> =
+        [of_day(2, ".env"), of_day(2, ".git/config"), of_day(2, "id_rsa"), of_day(3, ".env")].to_vec();
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &lines, 2);
+    let days = backtest(&session(folder.path(), 2).await, &options()).await.unwrap();
+    let of_rule: Vec<_> = days.iter().filter(|day| day.id == "S3D-103").collect();
+    assert_eq!(of_rule.iter().map(|day| (day.requests, day.fired)).collect::<Vec<_>>(), [(3, 1), (1, 1)]);
+    assert!(of_rule[0].confidence > of_rule[1].confidence);
+    assert_eq!((of_rule[0].alert, of_rule[1].alert), (1, 0));
+}
+
+#[test]
+fn lists_are_replaced_by_name() {
+    assert!(Lists::with(&[("sensitive-keys", "^only-this$")]).is_ok());
+    assert!(Lists::with(&[("no-such-list", "")]).unwrap_err().to_string().contains("sensitive-keys"));
+}

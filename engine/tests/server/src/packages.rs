@@ -1,0 +1,105 @@
+//! Programs of others, installed into a folder without the rights of root: each is downloaded once.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+/// What could not be installed, and why: each waits for the network but once.
+static FAILED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+
+/// The folder of the programs of Python packages, in a virtual environment of that name, which is made if it is not there.
+///
+/// # Errors
+///
+/// There is no Python, or the packages cannot be had.
+pub fn python_packages(cache: &Path, name: &str, requirements: &[&str]) -> io::Result<PathBuf> {
+    let environment = cache.join(format!("{name}-venv"));
+    let programs = environment.join("bin");
+    once(cache, &environment, &requirements.join("\n"), || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        // A pip comes first: it installs the others.
+        requirements.chunk_by(|one, _| !one.starts_with("pip")).try_for_each(|requirements| {
+            let mut pip = Command::new(programs.join("python"));
+            pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries", "1"]);
+            run(pip.args(requirements)).map(drop)
+        })
+    })?;
+    Ok(programs)
+}
+
+/// A folder with the files of Debian packages, and of those that they need and this system has not.
+///
+/// # Errors
+///
+/// This is no Debian, or the packages cannot be had.
+pub fn debian_packages(cache: &Path, name: &str, packages: &[&str]) -> io::Result<PathBuf> {
+    let root = cache.join(format!("{name}-debian"));
+    once(cache, &root, &packages.join("\n"), || {
+        let state = cache.join("apt");
+        fs::create_dir_all(&root)?;
+        // The lists of packages are ours as well: those of the system may be missing, and only root may get them.
+        let apt = || {
+            let mut apt = Command::new("apt-get");
+            let cache = format!("Dir::Cache={}", state.join("cache").display());
+            let lists = format!("Dir::State::lists={}", state.join("lists").display());
+            apt.args(["-qq", "-o", &cache, "-o", &lists, "-o", "APT::Sandbox::User=", "-o", "Acquire::Retries=1"]);
+            apt.args(["-o", "Debug::NoLocking=1"]).current_dir(&root);
+            apt
+        };
+        // Once a process: what stands in old lists may not be there any more.
+        once(&state, &state.join("updated"), &std::process::id().to_string(), || {
+            for folder in ["lists/partial", "cache/archives/partial", "updated"] {
+                fs::create_dir_all(state.join(folder))?;
+            }
+            run(apt().arg("update")).map(drop)
+        })?;
+        let needed = run(apt().args(["install", "--print-uris", "--no-install-recommends"]).args(packages))?;
+        // `'http://…' gobuster_3.5.0-1+b1_amd64.deb 2437656 MD5Sum:…`
+        let files = needed.lines().filter_map(|line| line.split(' ').nth(1));
+        let needed: Vec<&str> = files.filter_map(|file| file.split('_').next()).collect();
+        run(apt().arg("download").args(&needed))?;
+        for file in fs::read_dir(&root)? {
+            let file = file?.path();
+            if file.extension() == Some(OsStr::new("deb")) {
+                run(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&root))?;
+                fs::remove_file(file)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(root)
+}
+
+/// Fills a folder, unless it was filled with the same before.
+fn once(cache: &Path, folder: &Path, content: &str, fill: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    fs::create_dir_all(cache)?;
+    // Written last: without it, an installation was interrupted.
+    let complete = folder.join("complete");
+    let lock = File::create(folder.with_extension("lock"))?;
+    // Tests run in several processes. The lock ends with the file.
+    lock.lock()?;
+    if fs::read_to_string(&complete).is_ok_and(|installed| installed == content) {
+        return Ok(());
+    }
+    if let Some(why) = FAILED.lock().unwrap().get(folder) {
+        return Err(io::Error::other(why.clone()));
+    }
+    let result = fill().and_then(|()| fs::write(complete, content));
+    if let Err(error) = &result {
+        FAILED.lock().unwrap().insert(folder.to_owned(), error.to_string());
+    }
+    result
+}
+
+/// Runs a command and returns what it printed.
+pub(crate) fn run(command: &mut Command) -> io::Result<String> {
+    let output = command.output().map_err(|error| io::Error::other(format!("{command:?}: {error}")))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(io::Error::other(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
+    }
+}
