@@ -83,8 +83,10 @@ const fn workload(
 
 /// Not SQL: the log becomes Parquet.
 const CONVERT: &str = "convert";
+/// Not SQL either: which addresses are suspicious.
+const FLAG: &str = "flag";
 
-const WORKLOADS: [Workload; 11] = [
+const WORKLOADS: [Workload; 12] = [
     workload("count(*)", (COUNT, "count"), "csv", "log", "log"),
     workload("top 10 IPs by bytes", (TOP_IPS, "topip"), "csv", "log", "log"),
     workload("filter on status, operation, key", (FILTER, "filter"), "null", "log", "log"),
@@ -96,6 +98,7 @@ const WORKLOADS: [Workload; 11] = [
     workload("to Parquet, zstd 3", (CONVERT, "parquet"), "", "log", "log"),
     workload("to Parquet, 20,000 objects", (CONVERT, "parquet"), "", "objects", "objects/*"),
     workload("to Parquet, 100 .gz", (CONVERT, "parquet"), "", "gz", "gz/*"),
+    workload("flag", (FLAG, ""), "null", "log", "log"),
 ];
 
 /// One finished process.
@@ -140,6 +143,11 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Outcome<()> {
                 let mut command = Command::new("sh");
                 command.args(["-c", r#"rm -rf "$2" && exec "$0" convert --progress none "$1" --to "$2""#]);
                 command.arg(program).arg(arguments.logs.join(logs)).arg(&written);
+                return command;
+            }
+            if sql == FLAG {
+                let mut command = Command::new(program);
+                command.args(["flag", "--progress", "none", "-q", "-F", format]).arg(arguments.logs.join(logs));
                 return command;
             }
             let mut command = Command::new(program);

@@ -154,6 +154,8 @@ impl Run<'_> {
             }
             FlagFormat::Result(_) => self.output.print(Shape::Rows, &findings_table::batch(&shown)?)?,
         }
+        // What is found stands before what is said of it, where both go to a terminal.
+        self.output.flush().map_err(Failure::from_output)?;
         self.say(&report, &shown, min_score);
         if self.verbose {
             let timing = report.looked.timing;

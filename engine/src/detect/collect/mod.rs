@@ -41,15 +41,13 @@ use std::sync::Arc;
 /// The group of ordinary requests that are kept with a requester, to be shown.
 const ORDINARY: (u8, u16) = (0, 3);
 
-/// What stands for no address.
-const NOWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-
 /// What a client address stands for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Address {
-    /// [`NONE`] when the text is no address.
+    number: u32,
     source: u32,
-    address: IpAddr,
+    /// Of the source.
+    hash: u64,
     flags: Flags,
 }
 
@@ -177,7 +175,7 @@ pub(crate) struct SharedParts {
 pub(crate) struct Collector {
     shared: SharedParts,
     pub names: AllNames,
-    addresses: Vec<Address>,
+    addresses: HashMap<IpAddr, Address>,
     pub sources: Vec<SourceOf>,
     pub totals: Vec<SourceTotals>,
     pub agents: Vec<Agent>,
@@ -205,7 +203,7 @@ impl Collector {
         Self {
             shared,
             names: AllNames::default(),
-            addresses: Vec::new(),
+            addresses: HashMap::default(),
             sources: Vec::new(),
             totals: Vec::new(),
             agents: Vec::new(),
@@ -236,10 +234,12 @@ impl Collector {
         self.requests += 1;
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.last = Some(self.last.map_or(time, |last| last.max(time)));
-        let Some(address) = text(&input.client_ip, row).and_then(|address| self.address(address)) else {
+        let address = text(&input.client_ip, row).and_then(|address| Some((address, address.parse::<IpAddr>().ok()?)));
+        let Some((address_text, address)) = address else {
             self.without_address += 1;
             return;
         };
+        let who = self.who(address, address_text);
         let requester = text(&input.requester, row);
         let method = text(&input.method, row);
         let (method_number, _) = self.names.methods.number(method.unwrap_or_default());
@@ -256,7 +256,6 @@ impl Collector {
             .or_insert_with(|| ErrorFacts::of(text(&input.error_code, row), status));
         let (path, query) = (text(&input.path, row), text(&input.query, row));
         let authentication = text(&input.authentication_type, row);
-        let who = &self.addresses[address as usize];
         let mut flags = who.flags;
         flags.set(Flags::OK, status.is_some_and(|status| (200..400).contains(&status)));
         flags.set(Flags::DENIED, error_facts.denied);
@@ -277,7 +276,7 @@ impl Collector {
         flags.set(Flags::HOSTILE, agent.is_hostile);
         // Crawlers do not sign, and who does needs no false name.
         if let Some(operator) = agent.facts.crawler_claim.as_ref().filter(|_| !signed) {
-            let claim = self.shared.context.claim(operator, who.address);
+            let claim = self.shared.context.claim(operator, address);
             flags.set(Flags::CRAWLER, claim == Claim::Proven);
             flags.set(Flags::FALSE_CRAWLER, matches!(claim, Claim::Refuted { .. }));
             flags.set(Flags::STALE_CRAWLERS, matches!(claim, Claim::Refuted { stale: true }));
@@ -319,8 +318,8 @@ impl Collector {
         let event = Event {
             time,
             source: who.source,
-            source_hash: self.sources[who.source as usize].hash,
-            address,
+            source_hash: who.hash,
+            address: who.number,
             requester: self.names.requesters.optional(requester),
             bucket,
             operation: operation_number,
@@ -380,35 +379,34 @@ impl Collector {
         }
     }
 
-    /// The number of an address; `None` when the text is none.
-    fn address(&mut self, address: &str) -> Option<u32> {
-        let (number, is_new) = self.names.addresses.number(address);
-        if is_new {
-            let found = match address.parse::<IpAddr>() {
-                Ok(address) => self.new_address(address),
-                Err(_) => Address { source: NONE, address: NOWHERE, flags: Flags::default() },
-            };
-            self.addresses.push(found);
+    /// What an address stands for, as the log has it.
+    fn who(&mut self, address: IpAddr, text: &str) -> Address {
+        if let Some(known) = self.addresses.get(&address) {
+            return *known;
         }
-        (self.addresses[number as usize].source != NONE).then_some(number)
+        let known = self.new_address(address, text);
+        self.addresses.insert(address, known);
+        known
     }
 
-    fn new_address(&mut self, address: IpAddr) -> Address {
+    fn new_address(&mut self, address: IpAddr, text: &str) -> Address {
         let known = self.shared.context.of(address);
         let mut flags = Flags::default();
         flags.set(Flags::ALLOW, known.allow.is_some());
         flags.set(Flags::DENY, known.deny.is_some());
         flags.set(Flags::CDN, known.cdn.is_some());
         flags.set(Flags::PRIVATE, known.private);
-        let text = text_of(source_of(address)).to_string();
-        let (source, is_new) = self.names.sources.number(&text);
+        let (number, _) = self.names.addresses.number(text);
+        let name = text_of(source_of(address)).to_string();
+        let hash = hash_of(&[name.as_bytes()]);
+        let (source, is_new) = self.names.sources.number(&name);
         if is_new {
-            self.sources.push(SourceOf { address, known, hash: hash_of(&[text.as_bytes()]) });
+            self.sources.push(SourceOf { address, known, hash });
             self.totals.push(SourceTotals::default());
         } else {
             self.sources[source as usize].also(address, known);
         }
-        Address { source, address, flags }
+        Address { number, source, hash, flags }
     }
 
     fn agent(&mut self, agent: &str) -> (u32, bool) {
