@@ -147,7 +147,10 @@ async fn refusals_end_when_nothing_may_be_read() {
     bucket.proxy.inject(Fault::Status(403), Matching::kind(Kind::Get), usize::MAX);
     let session = session(&bucket).await;
     let error = number(&session, "SELECT count(*) FROM logs").await.unwrap_err();
-    assert!(error.to_string().ends_with("none of 100 objects may be read"), "{error}");
+    // Refusals of requests that were under way with the hundredth may be counted, too.
+    let told = error.to_string();
+    let refused = told.split("none of ").nth(1).and_then(|rest| rest.strip_suffix(" objects may be read"));
+    assert!(refused.is_some_and(|number| (100..200).contains(&number.parse().unwrap())), "{error}");
     assert!(bucket.proxy.take_requests().len() < 400, "each request costs");
 }
 
