@@ -57,7 +57,7 @@ pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<
         let detected = Detected::of(counted, &baseline, &rules, runtime.clone(), session.threads(), &[], String::new());
         // As old as on that day's end.
         let options = options.at(i64::from(day + 1) * super::collect::event::DAY);
-        let findings = detected.await?.findings(&options)?;
+        let findings = detected.await?.findings(&options);
         let mut by_rule: BTreeMap<&str, BacktestDay> = BTreeMap::new();
         for rule in &rules {
             by_rule.insert(

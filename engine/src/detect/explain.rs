@@ -1,9 +1,8 @@
 //! All that is known of one source.
 
 use super::context::Entry;
-use super::finding::{Finding, Listed, Sample, Source};
-use super::samples::Samples;
-use super::{DetectOptions, Note, Report, detected, score, tables};
+use super::finding::{Finding, Sample, Source};
+use super::{DetectOptions, Note, Report, detected};
 use crate::error::Error;
 use crate::session::Session;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -61,47 +60,18 @@ pub struct Explanation {
 /// Those of [`detect`](super::detect).
 pub async fn explain(session: &Session, options: &DetectOptions, address: IpAddr) -> Result<Explanation, Error> {
     let detected = detected(session, options).await?;
-    let report = detected.report(options)?;
+    let report = detected.report(options);
     let source = Source::of(address);
     let text = source.to_string();
-    let known = options.context().of(address);
     let found = report.findings.iter().find(|finding| finding.client_ip == source).cloned();
-    let finding = found.or_else(|| {
-        let totals = detected.totals(&text)?;
-        let names = &detected.counted.names;
-        Some(Finding {
-            client_ip: source,
-            score: 0.0,
-            band: super::Band::None,
-            severity: super::Severity::Info,
-            first_seen: totals.first,
-            last_seen: totals.last,
-            requests: totals.requests,
-            bytes_sent: totals.bytes_sent,
-            buckets: super::sorted(&totals.buckets, |number| names.buckets.get(number)),
-            requesters: super::sorted(&totals.requesters, |number| names.requesters.get(number)),
-            detectors: Vec::new(),
-            guards: score::guards(&known, totals),
-            provisional: super::provisional_from(options.now).is_some_and(|from| totals.last >= from),
-            listed: Listed {
-                allow: known.allow.is_some(),
-                cdn: known.cdn.is_some() || totals.seems_cdn(),
-                crawler: known.crawler.is_some(),
-                private: known.private,
-                deny: known.deny.is_some(),
-            },
-            country: known.country.as_deref().map(str::to_owned),
-            asn: known.asn,
-            as_org: known.as_org.as_deref().map(str::to_owned),
-        })
-    });
+    let finding = found.or_else(|| detected.bare(&text, options).map(|(finding, _)| finding));
     let lists = options.context().entries(address);
     let lists = lists.into_iter().map(|(kind, entry)| (format!("{kind:?}").to_lowercase(), described(entry))).collect();
     let names_it = |note: &&Note| note.evidence.contains(&text) || note.entity == text;
     let notes = report.notes.iter().filter(names_it).cloned().collect();
-    let timeline = detected.tables.get(tables::TRAIL).and_then(Samples::of).map(|samples| samples.all_of(&text));
+    let timeline = detected.samples.all_of(&text);
     let days = detected.tables.get("src_bucket_day").map(|table| days_of(table, &text)).unwrap_or_default();
-    Ok(Explanation { finding, notes, lists, days, timeline: timeline.unwrap_or_default(), report })
+    Ok(Explanation { finding, notes, lists, days, timeline, report })
 }
 
 fn described(entry: &Entry) -> String {

@@ -44,9 +44,9 @@ pub use self::finding::{Band, Finding, Guard, Listed, Sample, Severity, Signal, 
 pub use self::note::{EntityKind, Note};
 pub use self::verify::{Failure, check_rules, verify};
 
-use self::collect::sources::{Numbers, SourceTotals};
+use self::collect::sources::Numbers;
 use self::collect::{Collector, SharedParts};
-use self::context::Context;
+use self::context::{Context, Known};
 use self::distinct::CountHashes;
 use self::hits::Hit;
 use self::pass::{Wanted, failed, pass};
@@ -253,7 +253,7 @@ pub struct Report {
 ///
 /// When the logs cannot be read, or a rule does not work.
 pub async fn detect(session: &Session, options: &DetectOptions) -> Result<Report, Error> {
-    detected(session, options).await?.report(options)
+    Ok(detected(session, options).await?.report(options))
 }
 
 /// Learns what is normal from the logs of a session.
@@ -287,6 +287,7 @@ async fn detected(session: &Session, options: &DetectOptions) -> Result<Detected
 struct Detected {
     counted: Collector,
     tables: Tables,
+    samples: Samples,
     /// By the rule's id.
     hits: BTreeMap<String, Vec<Hit>>,
     plan: String,
@@ -325,6 +326,8 @@ impl Detected {
         let start = Instant::now();
         let tables = Tables::of(&counted, baseline, by_key)?;
         counted.forget();
+        let trail = tables.get(tables::TRAIL).and_then(Samples::of);
+        let samples = trail.ok_or_else(|| Error::new(crate::ErrorKind::Internal, "the trail has not its columns"))?;
         let context = rules_context(runtime)?;
         tables.register(&context).await.map_err(failed)?;
         register_events(&context, events).await?;
@@ -349,18 +352,19 @@ impl Detected {
         Ok(Self {
             counted,
             tables,
+            samples,
             hits,
             plan,
             timing: Timing { tables: made, rules: start.elapsed(), ..Timing::default() },
         })
     }
 
-    fn report(&self, options: &DetectOptions) -> Result<Report, Error> {
-        let mut findings = self.findings(options)?;
+    fn report(&self, options: &DetectOptions) -> Report {
+        let mut findings = self.findings(options);
         Finding::sort(&mut findings);
         let mut notes = self.notes(options);
         notes.extend(roll_ups(&findings));
-        Ok(Report { findings, notes, looked: self.looked(options) })
+        Report { findings, notes, looked: self.looked(options) }
     }
 
     fn looked(&self, options: &DetectOptions) -> Looked {
@@ -385,7 +389,7 @@ impl Detected {
     }
 
     /// Everybody with evidence, in no order.
-    fn findings(&self, options: &DetectOptions) -> Result<Vec<Finding>, Error> {
+    fn findings(&self, options: &DetectOptions) -> Vec<Finding> {
         let mut by_source: HashMap<&str, Vec<(&Rule, Vec<&Hit>)>> = HashMap::new();
         for rule in options.rules.enabled().filter(|rule| rule.scored && rule.entity == Entity::Src) {
             let mut of_rule: BTreeMap<&str, Vec<&Hit>> = BTreeMap::new();
@@ -401,26 +405,15 @@ impl Detected {
                 by_source.entry(self.counted.names.sources.get(number as u32)).or_default();
             }
         }
-        let trail = self.tables.get(tables::TRAIL).and_then(Samples::of);
-        let samples = trail.ok_or_else(|| Error::new(crate::ErrorKind::Internal, "the trail has not its columns"))?;
         let mut findings = Vec::with_capacity(by_source.len());
         for (source, of_rules) in by_source {
-            findings.extend(self.finding(source, &of_rules, &samples, options));
+            findings.extend(self.finding(source, &of_rules, options));
         }
-        Ok(findings)
+        findings
     }
 
-    fn finding(
-        &self,
-        source: &str,
-        of_rules: &[(&Rule, Vec<&Hit>)],
-        samples: &Samples,
-        options: &DetectOptions,
-    ) -> Option<Finding> {
-        let counted = &self.counted;
-        let number = counted.names.sources.find(source)? as usize;
-        let (of, totals) = (counted.sources.get(number)?, counted.totals.get(number)?);
-        let known = &of.known;
+    fn finding(&self, source: &str, of_rules: &[(&Rule, Vec<&Hit>)], options: &DetectOptions) -> Option<Finding> {
+        let (bare, known) = self.bare(source, options)?;
         let counts = |rule: &Rule| !known.private || score::counts_for_private(&rule.family, &rule.id);
         let mut weighed: Vec<Weighed<'_>> = of_rules
             .iter()
@@ -431,29 +424,36 @@ impl Detected {
         if weighed.is_empty() && known.deny.is_none() {
             return None;
         }
-        let guards = score::guards(known, totals);
         let decay = Decay { now: options.now, half_life: options.half_life };
         let evidence: Vec<Evidence<'_>> = weighed.iter().map(Weighed::evidence).collect();
-        let (score, severity) = score::score(&evidence, &guards, known, &decay);
+        let (score, severity) = score::score(&evidence, &bare.guards, known, &decay);
         let score = hits::round(score);
         if score < options.min_score {
             return None;
         }
-        let detectors = weighed.iter().map(|weighed| weighed.signal(source, samples)).collect();
+        let detectors = weighed.iter().map(|weighed| weighed.signal(source, &self.samples)).collect();
+        Some(Finding { score, band: Band::of(score), severity, detectors, ..bare })
+    }
+
+    /// What is known of a source without any rule: no evidence, no score.
+    fn bare(&self, source: &str, options: &DetectOptions) -> Option<(Finding, &Known)> {
+        let counted = &self.counted;
         let names = &counted.names;
-        Some(Finding {
+        let number = names.sources.find(source)? as usize;
+        let (known, totals) = (&counted.sources.get(number)?.known, counted.totals.get(number)?);
+        let finding = Finding {
             client_ip: source.parse().ok()?,
-            score,
-            band: Band::of(score),
-            severity,
+            score: 0.0,
+            band: Band::None,
+            severity: Severity::Info,
             first_seen: totals.first,
             last_seen: totals.last,
             requests: totals.requests,
             bytes_sent: totals.bytes_sent,
             buckets: sorted(&totals.buckets, |number| names.buckets.get(number)),
             requesters: sorted(&totals.requesters, |number| names.requesters.get(number)),
-            detectors,
-            guards,
+            detectors: Vec::new(),
+            guards: score::guards(known, totals),
             provisional: provisional_from(options.now).is_some_and(|from| totals.last >= from),
             listed: Listed {
                 allow: known.allow.is_some(),
@@ -465,13 +465,13 @@ impl Detected {
             country: known.country.as_deref().map(str::to_owned),
             asn: known.asn,
             as_org: known.as_org.as_deref().map(str::to_owned),
-        })
+        };
+        Some((finding, known))
     }
 
     /// What rules say that is about no source.
     fn notes(&self, options: &DetectOptions) -> Vec<Note> {
         let mut notes = Vec::new();
-        let samples = self.tables.get(tables::TRAIL).and_then(Samples::of);
         for rule in options.rules.enabled().filter(|rule| !rule.scored || rule.entity != Entity::Src) {
             for hit in self.hits.get(&rule.id).into_iter().flatten() {
                 let Ok(entity_kind) = rule.entity.column().parse() else { continue };
@@ -484,16 +484,12 @@ impl Detected {
                     explanation: hit.explanation(rule),
                     measured: hit.measured(rule),
                     evidence: hit.evidence.clone(),
-                    samples: samples.as_ref().map(|samples| samples.for_note(entity_kind, hit)).unwrap_or_default(),
+                    samples: self.samples.for_note(entity_kind, hit),
                 });
             }
         }
         notes.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| (&a.id, &a.entity).cmp(&(&b.id, &b.entity))));
         notes
-    }
-
-    fn totals(&self, source: &str) -> Option<&SourceTotals> {
-        self.counted.totals.get(self.counted.names.sources.find(source)? as usize)
     }
 }
 

@@ -17,7 +17,6 @@ mod text_function;
 mod uri;
 mod user_agent;
 
-pub use ip::networks::Networks;
 pub(crate) use ip::networks::parse_network;
 pub(crate) use user_agent::family as user_agent_family;
 

@@ -1,7 +1,7 @@
 //! What a source did with a bucket on a day.
 
 use super::Renamings;
-use super::event::{DAY, Event, Flags};
+use super::event::{DAY, Event, Flags, widen};
 use super::kept::Kept;
 use super::names::renamed;
 use super::sketch::{KeySample, KeyTimes};
@@ -50,11 +50,7 @@ pub(crate) struct Minute {
 impl SourceDay {
     fn add(&mut self, event: &Event<'_>) {
         let flags = event.flags;
-        if self.requests == 0 {
-            (self.first, self.last) = (event.time, event.time);
-        }
-        self.first = self.first.min(event.time);
-        self.last = self.last.max(event.time);
+        widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
         self.requests += 1;
         let (ok, anon) = (flags.has(Flags::OK), flags.has(Flags::ANON));
         let failed = flags.has(Flags::FAIL);
@@ -138,11 +134,7 @@ impl SourceDay {
     }
 
     fn merge(&mut self, other: Self, names: &Renamings) {
-        if self.requests == 0 {
-            (self.first, self.last) = (other.first, other.last);
-        }
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
+        widen(&mut self.first, &mut self.last, self.requests == 0, other.first, other.last);
         for (mine, more) in [
             (&mut self.requests, other.requests),
             (&mut self.anon_requests, other.anon_requests),

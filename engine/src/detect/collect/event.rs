@@ -6,6 +6,15 @@ use crate::detect::facts::OpClass;
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
 
+/// Makes room in a span of times for another one; a new span is that one.
+pub(crate) fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to: i64) {
+    if is_new {
+        (*first, *last) = (from, to);
+    }
+    *first = (*first).min(from);
+    *last = (*last).max(to);
+}
+
 /// What is true of a request, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u64);

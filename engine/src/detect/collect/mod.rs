@@ -29,17 +29,24 @@ use self::sides::Sides;
 use self::sketch::hash_of;
 use self::sources::SourceTotals;
 use self::trail::Trail;
-use crate::detect::context::network::{source_of, text_of};
 use crate::detect::context::{Claim, Context, Entry, Known};
 use crate::detect::facts::{
     ErrorFacts, KeyFacts, KeyFlags, KeyKind, Lists, OpClass, OperationFacts, UserAgentFacts, is_abuse,
 };
+use crate::detect::finding::Source;
 use datafusion::common::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The group of ordinary requests that are kept with a requester, to be shown.
 const ORDINARY: (u8, u16) = (0, 3);
+
+/// How many user agents, and how many hosts of referers, are told apart: anybody can send new ones.
+const MOST_NAMES: usize = 100_000;
+/// How many methods are; HTTP has a dozen.
+const MOST_METHODS: usize = 1_000;
+/// What user agents are called beyond that.
+const OTHERS: &str = "(others)";
 
 /// What a client address stands for.
 #[derive(Clone, Copy, Debug)]
@@ -242,7 +249,8 @@ impl Collector {
         let who = self.who(address, address_text);
         let requester = text(&input.requester, row);
         let method = text(&input.method, row);
-        let (method_number, _) = self.names.methods.number(method.unwrap_or_default());
+        let (method_number, _) =
+            self.names.methods.number_at_most(method.unwrap_or_default(), MOST_METHODS).unwrap_or((NONE, false));
         let operation = self.operation(text(&input.operation, row), method, method_number);
         let (operation_number, operation) = operation;
         let class = operation.class;
@@ -328,7 +336,9 @@ impl Collector {
             error,
             agent: agent_number,
             family: agent.family,
-            referer: self.names.referers.optional(referer),
+            referer: referer
+                .and_then(|host| self.names.referers.number_at_most(host, MOST_NAMES))
+                .map_or(NONE, |(number, _)| number),
             status,
             bytes_sent: input.bytes_sent(row),
             object_size: input.object_size(row),
@@ -397,7 +407,7 @@ impl Collector {
         flags.set(Flags::CDN, known.cdn.is_some());
         flags.set(Flags::PRIVATE, known.private);
         let (number, _) = self.names.addresses.number(text);
-        let name = text_of(source_of(address)).to_string();
+        let name = Source::of(address).to_string();
         let hash = hash_of(&[name.as_bytes()]);
         let (source, is_new) = self.names.sources.number(&name);
         if is_new {
@@ -410,18 +420,35 @@ impl Collector {
     }
 
     fn agent(&mut self, agent: &str) -> (u32, bool) {
-        let (number, is_new) = self.names.agents.number(agent);
+        let (number, is_new) = match self.names.agents.number_at_most(agent, MOST_NAMES) {
+            Some(numbered) => numbered,
+            None => {
+                // What matters of one more: tools and crawlers are few, whatever stands around their names.
+                let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
+                let name =
+                    facts.hostile_tool.as_deref().or(facts.crawler_claim.as_deref()).unwrap_or(OTHERS).to_owned();
+                let (number, is_new) = self.names.agents.number(&name);
+                if is_new {
+                    self.push_agent(agent, facts);
+                }
+                return (number, is_new);
+            }
+        };
         if is_new {
             let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
-            self.agents.push(Agent {
-                norm: self.names.norms.number(&facts.norm).0,
-                family: self.names.families.number(&facts.family).0,
-                is_hostile: facts.hostile_tool.is_some() || facts.offensive_os,
-                claims_cdn: agent == "Amazon CloudFront",
-                facts,
-            });
+            self.push_agent(agent, facts);
         }
         (number, is_new)
+    }
+
+    fn push_agent(&mut self, agent: &str, facts: UserAgentFacts) {
+        self.agents.push(Agent {
+            norm: self.names.norms.number(&facts.norm).0,
+            family: self.names.families.number(&facts.family).0,
+            is_hostile: facts.hostile_tool.is_some() || facts.offensive_os,
+            claims_cdn: agent == "Amazon CloudFront",
+            facts,
+        });
     }
 
     fn operation(

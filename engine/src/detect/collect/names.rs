@@ -35,6 +35,14 @@ impl Names {
         (number, true)
     }
 
+    /// The number of a text, as long as there are fewer than `most`: what clients choose must not fill the memory.
+    pub(crate) fn number_at_most(&mut self, text: &str, most: usize) -> Option<(u32, bool)> {
+        match self.find(text) {
+            None if self.len() >= most => None,
+            _ => Some(self.number(text)),
+        }
+    }
+
     /// The number of a text that may not be there.
     pub(crate) fn optional(&mut self, text: Option<&str>) -> u32 {
         text.map_or(NONE, |text| self.number(text).0)
@@ -82,6 +90,7 @@ mod tests {
         assert_eq!(names.number("b"), (1, true));
         assert_eq!(names.number("a"), (0, false));
         assert_eq!((names.optional(None), names.text(NONE)), (NONE, None));
+        assert_eq!((names.number_at_most("b", 2), names.number_at_most("c", 2)), (Some((1, false)), None));
         let mut others = Names::default();
         others.number("b");
         others.number("c");

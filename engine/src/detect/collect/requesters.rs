@@ -1,6 +1,6 @@
 //! Who signed requests, and from where.
 
-use super::event::{Event, Flags};
+use super::event::{Event, Flags, widen};
 use super::kept::Kept;
 use super::names::renamed;
 use super::sketch::Distinct;
@@ -40,11 +40,7 @@ pub(crate) struct PairDay {
 
 impl PairDay {
     fn add(&mut self, event: &Event<'_>) {
-        if self.requests == 0 {
-            (self.first, self.last) = (event.time, event.time);
-        }
-        self.first = self.first.min(event.time);
-        self.last = self.last.max(event.time);
+        widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
         self.requests += 1;
         self.bytes_sent += event.bytes_sent.unwrap_or_default();
         self.denied += u64::from(event.flags.has(Flags::DENIED));
@@ -73,11 +69,7 @@ impl PairDay {
     }
 
     fn merge(&mut self, other: Self, names: &Renamed<'_>) {
-        if self.requests == 0 {
-            (self.first, self.last) = (other.first, other.last);
-        }
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
+        widen(&mut self.first, &mut self.last, self.requests == 0, other.first, other.last);
         for (mine, more) in [
             (&mut self.requests, other.requests),
             (&mut self.reads, other.reads),
@@ -161,11 +153,7 @@ impl Requesters {
             day.keys.add(event.key_hash);
         }
         let requester = self.requester(event.requester);
-        if requester.requests == 0 {
-            (requester.first, requester.last) = (event.time, event.time);
-        }
-        requester.first = requester.first.min(event.time);
-        requester.last = requester.last.max(event.time);
+        widen(&mut requester.first, &mut requester.last, requester.requests == 0, event.time, event.time);
         requester.requests += 1;
         requester.has_source(event.source);
         if requester.is_elastic() {
@@ -190,11 +178,7 @@ impl Requesters {
                 continue;
             }
             let mine = self.requester(renamed(names.requesters, number as u32));
-            if mine.requests == 0 {
-                (mine.first, mine.last) = (theirs.first, theirs.last);
-            }
-            mine.first = mine.first.min(theirs.first);
-            mine.last = mine.last.max(theirs.last);
+            widen(&mut mine.first, &mut mine.last, mine.requests == 0, theirs.first, theirs.last);
             mine.requests += theirs.requests;
             for source in theirs.sources {
                 mine.has_source(renamed(names.sources, source));

@@ -1,6 +1,6 @@
 //! Small counts beside the main ones: deletes by hour, listings by hour, large reads, referers, transport, buckets.
 
-use super::event::{DAY, Event, Flags};
+use super::event::{DAY, Event, Flags, widen};
 use super::names::renamed;
 use super::sketch::{Distinct, hash_of};
 use crate::detect::facts::OpClass;
@@ -84,14 +84,6 @@ pub(crate) fn hour_of(time: i64) -> i32 {
 /// The instant at which an hour begins.
 pub(crate) fn hour_start(hour: i32) -> i64 {
     i64::from(hour) * HOUR
-}
-
-fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to: i64) {
-    if is_new {
-        (*first, *last) = (from, to);
-    }
-    *first = (*first).min(from);
-    *last = (*last).max(to);
 }
 
 /// The place of a hash, if it is one of the `most` smallest so far. Whoever is in the end was counted from the beginning on, in whatever

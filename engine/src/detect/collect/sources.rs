@@ -1,6 +1,6 @@
 //! What is known of each source of requests.
 
-use super::event::{Event, Flags};
+use super::event::{Event, Flags, widen};
 use super::names::renamed;
 
 /// How many user agents of one source are told apart.
@@ -64,11 +64,7 @@ impl Numbers {
 
 impl SourceTotals {
     pub(crate) fn add(&mut self, event: &Event<'_>, kind: u8, agent: u32) {
-        if self.requests == 0 {
-            (self.first, self.last) = (event.time, event.time);
-        }
-        self.first = self.first.min(event.time);
-        self.last = self.last.max(event.time);
+        widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
         self.requests += 1;
         self.ok += u64::from(event.flags.has(Flags::OK));
         self.fails += u64::from(event.flags.has(Flags::FAIL));
@@ -91,11 +87,7 @@ impl SourceTotals {
         if other.requests == 0 {
             return;
         }
-        if self.requests == 0 {
-            (self.first, self.last) = (other.first, other.last);
-        }
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
+        widen(&mut self.first, &mut self.last, self.requests == 0, other.first, other.last);
         self.requests += other.requests;
         self.ok += other.ok;
         self.fails += other.fails;

@@ -1,22 +1,12 @@
-//! Which network an address counts for: as a source, and in a roll-up.
+//! Which network an address counts for in a roll-up, and which addresses nobody on the internet has.
 
 use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What one customer has at least: within a /64, devices choose addresses as they please.
-const SOURCE_BITS_V6: u8 = 64;
 /// What sources are rolled up to: the smallest networks that are routed on their own.
 const ROLL_UP_BITS_V4: u8 = 24;
 const ROLL_UP_BITS_V6: u8 = 48;
-
-/// The source that an address belongs to: an IPv4 address by itself, of an IPv6 address its /64. `::ffff:192.0.2.1` is IPv4.
-///
-/// [`text_of`] writes it.
-#[must_use]
-pub fn source_of(address: IpAddr) -> IpNet {
-    network_of(address, 32, SOURCE_BITS_V6)
-}
 
 /// The network whose sources are reported together: /24 of an IPv4 address, /48 of an IPv6 address.
 #[must_use]
@@ -72,16 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_and_roll_ups() {
-        for (address, source, roll_up) in [
-            ("192.0.2.77", "192.0.2.77", "192.0.2.0/24"),
-            ("::ffff:192.0.2.77", "192.0.2.77", "192.0.2.0/24"),
-            ("2001:DB8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"),
-            ("2001:db8::", "2001:db8::/64", "2001:db8::/48"),
+    fn roll_ups() {
+        for (address, roll_up) in [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77", "192.0.2.0/24"),
+            ("2001:DB8:1:2:3:4:5:6", "2001:db8:1::/48"),
+            ("2001:db8::", "2001:db8::/48"),
         ] {
-            let address = address.parse().unwrap();
-            assert_eq!(text_of(source_of(address)).to_string(), source);
-            assert_eq!(text_of(roll_up_of(address)).to_string(), roll_up);
+            assert_eq!(text_of(roll_up_of(address.parse().unwrap())).to_string(), roll_up);
         }
         assert_eq!(text_of("2001:db8::1/128".parse().unwrap()).to_string(), "2001:db8::1");
         assert_eq!(text_of("192.0.2.77/24".parse().unwrap()).to_string(), "192.0.2.0/24");

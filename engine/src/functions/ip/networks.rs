@@ -1,7 +1,6 @@
 //! Sets of networks, and the function `ip_in_cidr`.
 
 use super::{GROUP, IP, parse_ip};
-use crate::error::Error;
 use crate::functions::{Documented, FunctionDoc};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, ListArray, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
@@ -37,30 +36,12 @@ pub(super) fn ip_in_cidr() -> Documented {
 
 /// Addresses as sorted ranges that do not overlap, so that a list of thousands of networks costs a binary search a row.
 #[derive(Clone, Debug, Default)]
-pub struct Networks {
+pub(super) struct Networks {
     v4: Vec<(u32, u32)>,
     v6: Vec<(u128, u128)>,
 }
 
 impl Networks {
-    /// The set of the networks of a list, one a line; `#` begins a comment.
-    ///
-    /// # Errors
-    ///
-    /// Names the first line that is no network.
-    pub fn of_list(list: &str) -> std::result::Result<Self, Error> {
-        let lines =
-            list.lines().enumerate().map(|(at, line)| (at + 1, line.split('#').next().unwrap_or_default().trim()));
-        let networks: Vec<_> = lines.filter(|(_, network)| !network.is_empty()).collect();
-        for (number, network) in &networks {
-            if parse_network(network).is_none() {
-                return Err(Error::invalid(format!("line {number}: `{network}` is no network in CIDR form"))
-                    .with_hint("a network is 192.0.2.0/24 or 2001:db8::/32, one a line"));
-            }
-        }
-        Self::new(networks.into_iter().map(|(_, network)| network)).map_err(Error::invalid)
-    }
-
     /// The set of all these networks.
     ///
     /// # Errors
@@ -86,7 +67,7 @@ impl Networks {
 
     /// Whether an address, in its canonical form, is in one of the networks.
     #[must_use]
-    pub fn contains(&self, ip: IpAddr) -> bool {
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
         match ip {
             IpAddr::V4(ip) => within(&self.v4, ip.to_bits()),
             IpAddr::V6(ip) => within(&self.v6, ip.to_bits()),
