@@ -3,6 +3,7 @@
 mod behaviour;
 mod convert;
 mod flag;
+mod logging;
 mod output;
 mod source;
 mod value;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::behaviour::BehaviourArgs;
 pub(crate) use self::convert::{CompactArgs, ConvertArgs, ReportFormat};
 pub(crate) use self::flag::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, RuleArgs, RulesArgs, RulesCommand};
+pub(crate) use self::logging::{LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs};
 pub(crate) use self::output::OutputArgs;
 pub(crate) use self::source::{CdnArgs, SourceArgs, StoreArgs};
 pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
@@ -99,6 +101,8 @@ pub(crate) enum Command {
     Rules(RulesArgs),
     /// Say which credentials, region and endpoint win, and whether they work
     Doctor(DoctorArgs),
+    /// Say whether a bucket is logged, and switch its access log on or off
+    Logging(LoggingArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page as roff
@@ -350,7 +354,10 @@ mod tests {
 
     #[test]
     fn every_flag_has_an_environment_variable() {
-        for command in Cli::command().get_subcommands() {
+        let program = Cli::command();
+        let mut commands: Vec<_> = program.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands());
             for flag in command.get_arguments().filter(|argument| !argument.is_positional()) {
                 let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert!(variable.starts_with("S3LOG_"), "--{} of {}", flag.get_id(), command.get_name());

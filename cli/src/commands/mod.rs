@@ -10,6 +10,7 @@ mod explained;
 mod findings;
 mod flag;
 mod functions;
+mod logging;
 mod man;
 mod plan;
 mod query;
@@ -130,6 +131,7 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
         }
         Command::Plan(arguments) => block_on(None, plan::run(arguments, surroundings)),
         Command::Doctor(arguments) => block_on(None, doctor::run(arguments, surroundings)),
+        Command::Logging(arguments) => block_on(None, logging::run(arguments, surroundings)),
         Command::Schema(arguments) => schema::run(&arguments, surroundings),
         Command::Functions(arguments) => functions::run(&arguments, surroundings),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 
 use crate::{exit_code, run, s3log};
 
-const COMMANDS: [&str; 9] =
-    ["query", "shell", "convert", "compact", "check", "schema", "functions", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["query", "shell", "convert", "compact", "check", "logging", "schema", "functions", "completions", "man"];
 
 #[test]
 fn help_of_the_program() {

@@ -1,6 +1,7 @@
 //! How buckets are reached: what the user says, and what `aws` would take where nothing is said.
 
 use super::bucket::{Bucket, ListStart};
+use super::control::{Control, http_client};
 use super::credentials::{ChainedCredentials, origin};
 use super::endpoint::{region_of, without_secrets};
 use super::location::Location;
@@ -147,8 +148,12 @@ pub(super) struct Settings {
     pub(super) max_attempts: usize,
     /// Of authorities that are trusted beside those of the system.
     pub(super) certificates: Vec<Certificate>,
+    /// What AWS's own client asks with, trusting the same authorities.
+    pub(super) http: SharedHttpClient,
+    /// What AWS's own library found, for what is settled nowhere else.
+    pub(super) sdk: SdkConfig,
     /// Whether the endpoint is AWS's own, though it had to be written out.
-    is_aws: bool,
+    pub(super) is_aws: bool,
     profile: Setting,
 }
 
@@ -163,6 +168,27 @@ impl Settings {
                 let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
                 (self.endpoint.is_none() || self.is_aws) && bucket.bytes().all(fits)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    /// Settings that nothing of the machine's configuration is in.
+    pub(super) fn of_server(endpoint: &str, credentials: ChainedCredentials, patience: Duration) -> Self {
+        let setting = |value: &str| Setting { value: value.to_owned(), origin: "test" };
+        Self {
+            options: StoreOptions { patience, ..StoreOptions::default() },
+            credentials: Some(Arc::new(credentials)),
+            region: setting("us-east-1"),
+            endpoint: Some(setting(endpoint)),
+            addressing: (Addressing::Auto, "test"),
+            max_attempts: 1,
+            certificates: Vec::new(),
+            http: http_client(Vec::new()).unwrap(),
+            sdk: SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build(),
+            is_aws: false,
+            profile: setting("test"),
         }
     }
 }
@@ -202,6 +228,15 @@ impl Stores {
         let bucket = Arc::new(Bucket::new(name, settings, Arc::clone(&self.requests))?);
         buckets.insert(name.to_owned(), Arc::clone(&bucket));
         Ok(bucket)
+    }
+
+    /// What asks for the settings of buckets.
+    ///
+    /// # Errors
+    ///
+    /// When AWS's configuration files cannot be read, and when there are no credentials: nobody may see settings without.
+    pub(crate) async fn control(&self) -> Result<Control, Error> {
+        Control::new(Arc::clone(self.settings().await?)).await
     }
 
     /// The endpoint, `None` for AWS's own.
@@ -322,9 +357,9 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
 
     let is_aws = endpoint.is_none();
     let endpoint = endpoint.or_else(|| special_endpoint(&region.value, &config));
-    let certificates = match variable("AWS_CA_BUNDLE").or_else(|| of_profile("ca_bundle")) {
+    let (certificates, pem) = match variable("AWS_CA_BUNDLE").or_else(|| of_profile("ca_bundle")) {
         Some(file) => certificates(&file)?,
-        None => Vec::new(),
+        None => (Vec::new(), Vec::new()),
     };
     let addressing = match options.addressing {
         Some(addressing) => (addressing, "--addressing"),
@@ -346,6 +381,8 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
         addressing,
         max_attempts: attempts.unwrap_or(StoreOptions::MAX_ATTEMPTS).max(1),
         certificates,
+        http: http_client(pem)?,
+        sdk: config,
         is_aws,
         profile,
     })
@@ -374,14 +411,16 @@ fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
     Some(Setting { value: format!("https://{service}.{stack}{region}.{domain}"), origin })
 }
 
-fn certificates(file: &str) -> Result<Vec<Certificate>, Error> {
+/// The certificates of a file, and its text.
+fn certificates(file: &str) -> Result<(Vec<Certificate>, Vec<u8>), Error> {
     let cannot = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::Invalid, "the certificates of AWS_CA_BUNDLE or ca_bundle cannot be read")
             .in_object(file)
             .with_source(error)
     };
     let pem = std::fs::read(file).map_err(|error| cannot(error.into()))?;
-    Certificate::from_pem_bundle(&pem).map_err(|error| cannot(error.into()))
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| cannot(error.into()))?;
+    Ok((certificates, pem))
 }
 
 fn profile_setting(options: &StoreOptions, profiles: &ProfileSet, in_environment: bool) -> Result<Setting, Error> {

@@ -1,9 +1,10 @@
-//! AWS's own chain of credentials, for `object_store`.
+//! AWS's own chain of credentials, for `object_store` and for AWS's own client.
 
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_credential_types::provider::error::CredentialsError as ProviderError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use std::sync::Arc;
@@ -20,8 +21,9 @@ pub(super) struct ChainedCredentials {
     known: Mutex<Option<Known>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
+    credentials: Credentials,
     credential: Arc<AwsCredential>,
     /// When to fetch others.
     renewed: Option<SystemTime>,
@@ -37,31 +39,28 @@ impl ChainedCredentials {
     pub(super) async fn fetch(&self) -> Result<Credentials, CredentialsError> {
         self.chain.provide_credentials().await.map_err(|error| CredentialsError(causes(&error)))
     }
-}
 
-#[async_trait]
-impl CredentialProvider for ChainedCredentials {
-    type Credential = AwsCredential;
+    /// Those that requests are signed with now.
+    pub(super) async fn current(&self) -> Result<Credentials, CredentialsError> {
+        self.known().await.map(|known| known.credentials)
+    }
 
-    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+    async fn known(&self) -> Result<Known, CredentialsError> {
         // Held while fetching: dozens of requests at the start ask the chain once.
         let mut known = self.known.lock().await;
         let now = SystemTime::now();
         if let Some(known) = &*known
             && known.renewed.is_none_or(|renewed| now < renewed)
         {
-            return Ok(Arc::clone(&known.credential));
+            return Ok(known.clone());
         }
         let found = match (self.fetch().await, &*known) {
             (Ok(found), _) => found,
             // They are good for a while yet.
             (Err(_), Some(known)) if known.expires.is_some_and(|expires| now < expires) => {
-                return Ok(Arc::clone(&known.credential));
+                return Ok(known.clone());
             }
-            (Err(error), _) => {
-                let source = Box::new(error);
-                return Err(object_store::Error::Unauthenticated { path: String::new(), source });
-            }
+            (Err(error), _) => return Err(error),
         };
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
@@ -72,8 +71,34 @@ impl CredentialProvider for ChainedCredentials {
         // Those that live for a short time are used for half of it.
         let early = |expires: SystemTime| EARLY.min(expires.duration_since(now).unwrap_or_default() / 2);
         let renewed = expires.and_then(|expires| expires.checked_sub(early(expires)));
-        *known = Some(Known { credential: Arc::clone(&credential), renewed, expires });
-        Ok(credential)
+        Ok(known.insert(Known { credentials: found, credential, renewed, expires }).clone())
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for ChainedCredentials {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        self.known().await.map(|known| known.credential).map_err(|error| {
+            let source = Box::new(error);
+            object_store::Error::Unauthenticated { path: String::new(), source }
+        })
+    }
+}
+
+/// The same for AWS's own client, so that both sign with what was fetched once.
+#[derive(Debug)]
+pub(super) struct SameCredentials(pub(super) Arc<ChainedCredentials>);
+
+impl ProvideCredentials for SameCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            self.0.current().await.map_err(|error| ProviderError::not_loaded(error.to_string()))
+        })
     }
 }
 

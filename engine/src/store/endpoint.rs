@@ -34,7 +34,8 @@ pub fn host_of(endpoint: &str) -> &str {
 }
 
 /// The URL without a user's name and password, to be shown.
-pub(crate) fn without_secrets(endpoint: &str) -> String {
+#[must_use]
+pub fn without_secrets(endpoint: &str) -> String {
     let Some((scheme, rest)) = endpoint.split_once("://") else { return endpoint.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);

@@ -7,6 +7,7 @@ mod datasets;
 mod detect;
 mod functions;
 mod laws;
+mod logging;
 mod logs;
 mod scan;
 mod sources;

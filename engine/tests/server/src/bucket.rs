@@ -36,6 +36,10 @@ pub(crate) struct Bucket {
     pub(crate) objects: BTreeMap<String, Object>,
     /// What was begun and neither completed nor aborted, by its id.
     pub(crate) uploads: BTreeMap<String, Upload>,
+    /// Where its logs go.
+    pub(crate) logging: Option<s3s::dto::LoggingEnabled>,
+    /// Where it is, if it is not where the server is.
+    pub(crate) region: Option<String>,
     /// How many uploads were ever begun.
     begun: u64,
     /// Of the last object: a million objects may well share one content. Holding it keeps its address from being reused.

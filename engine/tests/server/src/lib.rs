@@ -21,6 +21,7 @@ mod proxy;
 mod request;
 mod server;
 mod service;
+mod settings;
 mod unsigned;
 mod upload;
 mod writes;

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::condition::{ConditionalPuts, Conditions};
 use crate::environment::environment;
 use crate::request::{Log, Request};
 use crate::service::Buckets;
+use crate::settings::{Refused, elsewhere, signed_region};
 
 /// The access key that [`Server`] knows.
 pub const ACCESS_KEY: &str = "test";
@@ -50,6 +51,8 @@ pub struct Builder {
     conflicts: usize,
     access_keys: Vec<String>,
     has_md5: bool,
+    forgets_logging: bool,
+    refused: Vec<Refused>,
 }
 
 impl Builder {
@@ -96,19 +99,44 @@ impl Builder {
         self
     }
 
+    /// Settings of logging are taken, and not kept.
+    #[must_use]
+    pub fn forgets_logging(mut self) -> Self {
+        self.forgets_logging = true;
+        self
+    }
+
+    /// Requests of this method with this parameter in their query, such as `PUT` and `logging`, get an error of this status and
+    /// code.
+    #[must_use]
+    pub fn refuses(mut self, method: &'static str, parameter: &'static str, status: u16, code: &'static str) -> Self {
+        self.refused.push(Refused::new(method, parameter, status, code));
+        self
+    }
+
     /// Starts the server.
     #[must_use]
     pub fn start(self) -> Server {
         let conditions = Conditions { puts: self.conditional_puts, conflicts: AtomicUsize::new(self.conflicts) };
-        let buckets = Buckets { all: Arc::default(), conditions: Arc::new(conditions), has_md5: self.has_md5 };
+        let buckets = Buckets {
+            all: Arc::default(),
+            conditions: Arc::new(conditions),
+            has_md5: self.has_md5,
+            forgets_logging: self.forgets_logging,
+        };
         let observed = Arc::new(Observed::default());
         let mut service = S3ServiceBuilder::new(buckets.clone());
         service.set_auth(Keys(self.access_keys));
         if self.is_anonymous {
             service.set_access(Everybody);
         }
-        let layer =
-            Arc::new(Layer { service: service.build(), observed: Arc::clone(&observed), latency: self.latency });
+        let layer = Arc::new(Layer {
+            service: service.build(),
+            buckets: buckets.clone(),
+            observed: Arc::clone(&observed),
+            latency: self.latency,
+            refused: self.refused,
+        });
         let background = Background::serve("test-s3-server", move |stream| serve(stream, Arc::clone(&layer)));
         Server { background, buckets, observed }
     }
@@ -143,6 +171,17 @@ impl Server {
     pub fn create_bucket(&self, name: &str) {
         let new = || Bucket::new(self.buckets.has_md5);
         self.buckets.all.write().unwrap().entry(name.to_owned()).or_insert_with(new);
+    }
+
+    /// Moves a bucket into a region: requests that are signed for another are sent there.
+    pub fn move_bucket(&self, name: &str, region: &str) {
+        self.with_bucket(name, |bucket| bucket.region = Some(region.to_owned()));
+    }
+
+    /// The bodies of all that was put as settings of logging, in order.
+    #[must_use]
+    pub fn logging_bodies(&self) -> Vec<String> {
+        self.observed.logging_bodies.lock().unwrap().clone()
     }
 
     /// Puts an object. The bucket must be there.
@@ -228,6 +267,7 @@ impl Server {
 #[derive(Debug, Default)]
 struct Observed {
     log: Log,
+    logging_bodies: Mutex<Vec<String>>,
     in_flight: AtomicUsize,
     most: AtomicUsize,
 }
@@ -252,8 +292,10 @@ impl Drop for InFlight {
 /// Stands before the operations: observes requests and lets them wait.
 struct Layer {
     service: S3Service,
+    buckets: Buckets,
     observed: Arc<Observed>,
     latency: Duration,
+    refused: Vec<Refused>,
 }
 
 impl Layer {
@@ -262,17 +304,29 @@ impl Layer {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());
         let mut asked = Request::of(request.method().as_str(), target, header);
+        let method = request.method().to_string();
+        let region = header("authorization").and_then(signed_region).map(str::to_owned);
         let mut request = request.map(Body::from);
+        if method == "PUT" && asked.parameter("logging").is_some() {
+            let body = request.body_mut().store_all_limited(MOST_BODY).await.unwrap_or_default();
+            self.observed.logging_bodies.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
+        }
         if asked.wants_body() {
             // What cannot be read fails again below, where it is answered.
             let body = request.body_mut().store_all_limited(MOST_BODY).await;
             asked = asked.with_body(&body.unwrap_or_default());
         }
+        let refused = self.refused.iter().find(|refused| refused.befalls(&method, &asked)).map(Refused::answer);
+        let instead = refused.or_else(|| self.elsewhere(&asked.bucket, region.as_deref()));
         let number = self.observed.log.arrived(asked);
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
-        let response = match self.service.call(request).await {
+        let response = match (instead, self.service.call(request)) {
+            (Some(response), _) => Ok(response),
+            (None, answer) => answer.await,
+        };
+        let response = match response {
             Ok(response) => response,
             Err(_) => {
                 let mut response = hyper::Response::new(Body::empty());
@@ -282,6 +336,15 @@ impl Layer {
         };
         self.observed.log.answered(number, response.status().as_u16());
         response.map(|body| Observing { body, _in_flight: in_flight })
+    }
+}
+
+impl Layer {
+    /// The answer to requests that are signed for another region than that of the bucket.
+    fn elsewhere(&self, bucket: &str, signed: Option<&str>) -> Option<hyper::Response<Body>> {
+        let buckets = self.buckets.all.read().unwrap();
+        let region = buckets.get(bucket)?.region.as_deref()?;
+        (signed != Some(region)).then(|| elsewhere(region))
     }
 }
 

@@ -9,11 +9,12 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
-    DeleteObjectsOutput, ETag, EncodingType, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput,
-    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    ObjectStorageClass, PutObjectInput, PutObjectOutput, StorageClass, Timestamp, UploadPartCopyInput,
-    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    DeleteObjectsOutput, ETag, EncodingType, GetBucketLocationInput, GetBucketLocationOutput, GetBucketLoggingInput,
+    GetBucketLoggingOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
+    HeadObjectOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, ObjectStorageClass, PutBucketLoggingInput, PutBucketLoggingOutput,
+    PutObjectInput, PutObjectOutput, StorageClass, Timestamp, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -34,6 +35,8 @@ pub(crate) struct Buckets {
     pub(crate) conditions: Arc<Conditions>,
     /// Of buckets that are made.
     pub(crate) has_md5: bool,
+    /// Whether settings of logging are taken and not kept.
+    pub(crate) forgets_logging: bool,
 }
 
 /// What operations need, those that write (`writes.rs`) too.
@@ -79,8 +82,9 @@ impl S3 for Buckets {
     }
 
     async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.with_bucket(&req.input.bucket, |_| Ok(()))?;
-        Ok(S3Response::new(HeadBucketOutput { bucket_region: Some("us-east-1".to_owned()), ..Default::default() }))
+        let region = self.with_bucket(&req.input.bucket, |bucket| Ok(bucket.region.clone()))?;
+        let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+        Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(region), ..Default::default() }))
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
@@ -161,6 +165,20 @@ impl S3 for Buckets {
         self.with_bucket(&req.input.bucket, |_| Ok(()))?;
         // In us-east-1 it has none.
         Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    async fn get_bucket_logging(
+        &self,
+        req: S3Request<GetBucketLoggingInput>,
+    ) -> S3Result<S3Response<GetBucketLoggingOutput>> {
+        self.logging(&req.input.bucket).map(S3Response::new)
+    }
+
+    async fn put_bucket_logging(
+        &self,
+        req: S3Request<PutBucketLoggingInput>,
+    ) -> S3Result<S3Response<PutBucketLoggingOutput>> {
+        self.put_logging(req.input).map(S3Response::new)
     }
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {

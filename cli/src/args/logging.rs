@@ -1,0 +1,168 @@
+//! Arguments of `logging`.
+
+use clap::builder::{FalseyValueParser, PossibleValue};
+use clap::{Args, Subcommand, ValueEnum};
+use s3log_engine::logging::KeyFormat;
+
+use super::{ReportFormat, StoreArgs};
+
+/// Arguments of `logging`.
+#[derive(Debug, Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  s3log logging status s3://photos
+  s3log logging enable s3://photos --target s3://my-logs/photos/
+  s3log logging enable s3://photos --target s3://my-logs/photos/ --dry-run
+  s3log logging disable s3://photos --endpoint-url https://nyc3.digitaloceanspaces.com"
+)]
+pub(crate) struct LoggingArgs {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: LoggingCommand,
+}
+
+/// What `logging` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LoggingCommand {
+    /// Say whether a bucket is logged, where its logs go, whether any came, and how to query them
+    Status(LoggingStatusArgs),
+    /// Switch logging on: check both buckets, put the settings, read them back
+    Enable(LoggingEnableArgs),
+    /// Switch logging off; log objects that were delivered stay
+    Disable(LoggingDisableArgs),
+}
+
+/// Arguments of `logging status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  s3log logging status s3://photos
+  s3log logging status s3://photos -F json | jq .enabled")]
+pub(crate) struct LoggingStatusArgs {
+    /// The bucket that is logged, or not: s3://BUCKET
+    #[arg(value_name = "BUCKET")]
+    pub bucket: String,
+
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// How the answer looks.
+    #[command(flatten)]
+    pub report: LoggingReportArgs,
+}
+
+/// Arguments of `logging enable`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Before anything is changed: are both buckets there and in one region, is nothing else set already,
+and, at AWS, can log objects be delivered into the target. If nothing permits that, the statement
+for its policy is printed.
+
+Examples:
+  s3log logging enable s3://photos --target s3://my-logs/photos/
+  s3log logging enable s3://photos --target s3://my-logs          # into s3://my-logs/photos/
+  s3log logging enable s3://photos --target s3://my-logs/photos/ --dry-run > logging.xml
+  s3log logging enable s3://photos --target s3://my-logs --endpoint-url https://nyc3.digitaloceanspaces.com")]
+pub(crate) struct LoggingEnableArgs {
+    /// The bucket that is to be logged: s3://BUCKET
+    #[arg(value_name = "BUCKET")]
+    pub bucket: String,
+
+    /// Where log objects go: s3://BUCKET/prefix/; without a prefix, names begin with the name of the logged bucket
+    #[arg(long, env = "S3LOG_LOGGING_TARGET", hide_env_values = true, value_name = "TARGET", help_heading = "Logging")]
+    pub target: String,
+
+    /// How log objects are named: simple, event-time, delivery-time [default: what is set already, else event-time at AWS
+    /// and simple elsewhere]
+    ///
+    /// simple: prefix and time of delivery. event-time, delivery-time: in folders of account, region, bucket and day. With
+    /// event-time the day is that of the records, so that --since and --until leave log objects out by their names.
+    /// Spaces has nothing to choose.
+    #[arg(
+        long,
+        env = "S3LOG_LOGGING_KEY_FORMAT",
+        hide_env_values = true,
+        hide_possible_values = true,
+        value_name = "FORMAT",
+        help_heading = "Logging"
+    )]
+    pub key_format: Option<KeyFormatArg>,
+
+    /// Give up grants on log objects that the settings before have; otherwise they are kept
+    #[arg(long, env = "S3LOG_LOGGING_DROP_GRANTS", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
+    pub drop_grants: bool,
+
+    /// Replace other settings, and do it even if nothing can be delivered as things are
+    #[arg(long, env = "S3LOG_LOGGING_FORCE", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
+    pub force: bool,
+
+    /// Check everything and print the XML that would be put; change nothing
+    #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
+    pub dry_run: bool,
+
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// How the answer looks.
+    #[command(flatten)]
+    pub report: LoggingReportArgs,
+}
+
+/// Arguments of `logging disable`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  s3log logging disable s3://photos
+  s3log logging disable s3://photos --dry-run")]
+pub(crate) struct LoggingDisableArgs {
+    /// The bucket that is not to be logged any more: s3://BUCKET
+    #[arg(value_name = "BUCKET")]
+    pub bucket: String,
+
+    /// Look, and print the XML that would be put; change nothing
+    #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
+    pub dry_run: bool,
+
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// How the answer looks.
+    #[command(flatten)]
+    pub report: LoggingReportArgs,
+}
+
+/// How the answers of `logging` look.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoggingReportArgs {
+    /// Format of the answer
+    #[arg(
+        short = 'F',
+        long,
+        env = "S3LOG_LOGGING_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    pub format: ReportFormat,
+}
+
+/// How log objects are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyFormatArg(pub KeyFormat);
+
+impl ValueEnum for KeyFormatArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &[Self(KeyFormat::Simple), Self(KeyFormat::EventTime), Self(KeyFormat::DeliveryTime)] }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
+}

@@ -1,0 +1,64 @@
+//! The command that looks at logs once they come.
+
+use s3log_engine::logging::{KeyFormat, LoggingSettings, Service};
+use s3log_engine::scan::Layout;
+use s3log_engine::store::{Addressing, names_are_documented, without_secrets};
+
+use crate::args::StoreArgs;
+
+/// A query over the log objects of these settings, as typed into a shell, with what it takes to reach them.
+pub(super) fn query(service: Service, settings: &LoggingSettings, store: &StoreArgs) -> String {
+    let sql = match service {
+        // Logs of its CDN are delivered to the same place; `requests` has both.
+        Service::Spaces => "SELECT source, status, count(*) FROM requests GROUP BY 1, 2 ORDER BY 3 DESC",
+        _ => "SELECT operation, http_status, count(*) FROM logs GROUP BY 1, 2 ORDER BY 3 DESC",
+    };
+    let mut command = format!("s3log query \"{sql}\" {}", quoted(&settings.target()));
+    let mut flag = |name: &str, value: &str| command.push_str(&format!(" --{name} {}", quoted(value)));
+    if let Some(endpoint) = &store.endpoint_url {
+        flag("endpoint-url", &without_secrets(endpoint));
+    }
+    if let Some(profile) = &store.profile {
+        flag("profile", profile);
+    }
+    if let Some(region) = &store.region {
+        flag("region", region);
+    }
+    match store.addressing.map(|addressing| addressing.0) {
+        Some(Addressing::Path) => flag("addressing", "path"),
+        Some(Addressing::Virtual) => flag("addressing", "virtual"),
+        Some(Addressing::Auto) | None => {}
+    }
+    // Where a service says nothing of the times in names, they leave nothing out; here it was asked what they are to be.
+    if settings.key_format == KeyFormat::EventTime && !names_are_documented(store.endpoint_url.as_deref()) {
+        flag("layout", Layout::EventTime.name());
+    }
+    command
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        for (word, expected) in [
+            ("s3://logs/photos/", "s3://logs/photos/"),
+            ("s3://logs/my photos", "'s3://logs/my photos'"),
+            ("it's", "'it'\\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}

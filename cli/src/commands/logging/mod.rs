@@ -1,0 +1,166 @@
+//! `s3log logging`: whether a bucket is logged, switching that on and off.
+
+mod answer;
+mod look;
+
+use s3log_engine::logging::{self, Enable, Finding, Level, Plan};
+use s3log_engine::store::{Location, Stores};
+use s3log_engine::{Error, ErrorKind};
+
+use super::Surroundings;
+use super::convert::say;
+use crate::args::{
+    LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs, ReportFormat, StoreArgs,
+};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Does what was asked for.
+///
+/// # Errors
+///
+/// When settings cannot be seen or changed, and when something stands against a change.
+pub(crate) async fn run(arguments: LoggingArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    match arguments.command {
+        LoggingCommand::Status(arguments) => status(arguments, surroundings).await,
+        LoggingCommand::Enable(arguments) => enable(arguments, surroundings).await,
+        LoggingCommand::Disable(arguments) => disable(arguments, surroundings).await,
+    }
+}
+
+async fn status(arguments: LoggingStatusArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let bucket = whole_bucket(&arguments.bucket)?;
+    let stores = stores(&arguments.store)?;
+    let status = logging::status(&stores, &bucket).await?;
+    let query = status.settings.as_ref().map(|settings| look::query(status.service, settings, &arguments.store));
+    say(&match arguments.report.format {
+        ReportFormat::Text => answer::status(&status, query.as_deref()),
+        ReportFormat::Json => answer::status_json(&status, query.as_deref()),
+    })?;
+    if let Some(Err(error)) = &status.delivered {
+        surroundings.messages.warning(&error.to_string(), error.hint());
+    }
+    if status.settings.is_none() {
+        surroundings.messages.note(&format!(
+            "`s3log logging enable s3://{bucket} --target s3://LOGS/{bucket}/` switches it on, for requests from then on"
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+async fn enable(arguments: LoggingEnableArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let target = Location::parse(&arguments.target).map_err(usage)?;
+    let enable = Enable {
+        bucket: whole_bucket(&arguments.bucket)?,
+        target_bucket: target.bucket().to_owned(),
+        target_prefix: target.prefix().to_owned(),
+        key_format: arguments.key_format.map(|format| format.0),
+        drop_grants: arguments.drop_grants,
+        forced: arguments.force,
+    };
+    let stores = stores(&arguments.store)?;
+    let plan = logging::plan_enable(&stores, &enable).await.map_err(usage)?;
+    let change = Change { plan, store: arguments.store, format: arguments.report.format, dry_run: arguments.dry_run };
+    change.run(surroundings).await
+}
+
+async fn disable(arguments: LoggingDisableArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let bucket = whole_bucket(&arguments.bucket)?;
+    let stores = stores(&arguments.store)?;
+    let plan = logging::plan_disable(&stores, &bucket).await?;
+    let change = Change { plan, store: arguments.store, format: arguments.report.format, dry_run: arguments.dry_run };
+    change.run(surroundings).await
+}
+
+/// A plan, and how it is to be carried out.
+struct Change {
+    plan: Plan,
+    store: StoreArgs,
+    format: ReportFormat,
+    dry_run: bool,
+}
+
+impl Change {
+    async fn run(self, surroundings: Surroundings) -> Result<Exit, Failure> {
+        let plan = &self.plan;
+        tell(&plan.findings, surroundings);
+        if plan.is_blocked() {
+            return Err(Failure::failed(match self.dry_run {
+                true => "nothing would be changed",
+                false => "nothing was changed",
+            }));
+        }
+        let outcome = if plan.is_done() {
+            answer::Outcome::NothingToDo
+        } else if self.dry_run {
+            answer::Outcome::WouldPut(plan.body().await?)
+        } else {
+            tell(&plan.apply().await?, surroundings);
+            answer::Outcome::Changed
+        };
+        let query = plan.wanted.as_ref().map(|settings| look::query(plan.service, settings, &self.store));
+        say(&match self.format {
+            ReportFormat::Text => answer::change(plan, &outcome, query.as_deref()),
+            ReportFormat::Json => answer::change_json(plan, &outcome, query.as_deref()),
+        })?;
+        if let answer::Outcome::WouldPut(_) = outcome {
+            surroundings
+                .messages
+                .note(&format!("this would be put to s3://{}/?logging; nothing was changed", plan.bucket));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Says what was found, worst last: what stands against it is then followed by the error.
+fn tell(findings: &[Finding], surroundings: Surroundings) {
+    let messages = &surroundings.messages;
+    for level in [Level::Notes, Level::Warns, Level::Blocks] {
+        for finding in findings.iter().filter(|finding| finding.level == level) {
+            let hint = finding.hint.as_deref();
+            match level {
+                Level::Notes => messages.note(&finding.message),
+                Level::Warns => messages.warning(&finding.message, hint),
+                Level::Blocks => {
+                    let failure = Failure::failed(&*finding.message);
+                    messages.failure(&match hint {
+                        Some(hint) => failure.with_hint(hint),
+                        None => failure,
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn stores(arguments: &StoreArgs) -> Result<Stores, Failure> {
+    if arguments.no_sign_request {
+        return Err(Failure::usage(
+            "--no-sign-request makes no sense here: nobody sees or changes settings without a signature",
+        )
+        .with_hint("leave it out, and see that S3LOG_NO_SIGN_REQUEST is not set"));
+    }
+    Ok(Stores::new(arguments.options()))
+}
+
+/// The bucket of `s3://BUCKET`.
+fn whole_bucket(source: &str) -> Result<String, Failure> {
+    let location = Location::parse(source).map_err(usage)?;
+    match location.prefix() {
+        "" => Ok(location.bucket().to_owned()),
+        prefix => Err(Failure::usage(format!("logging is of a whole bucket, and `{prefix}` is a part of one"))
+            .with_hint(format!("say s3://{}", location.bucket()))),
+    }
+}
+
+/// What says nothing, or nothing that the service offers, is an error of the command line.
+fn usage(error: Error) -> Failure {
+    if error.kind() != ErrorKind::Invalid {
+        return Failure::from(error);
+    }
+    let failure = Failure::usage(error.to_string());
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}

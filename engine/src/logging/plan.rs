@@ -1,0 +1,480 @@
+//! Switching logging on and off: what is checked before, and read back after.
+
+use super::policy::Delivery;
+use super::target::{Target, permit};
+use super::{Finding, KeyFormat, Level, LoggingSettings, Service, cannot_see, place};
+use crate::error::{Error, ErrorKind};
+use crate::store::{Control, Refusal, Stores};
+use std::time::Duration;
+
+/// Settings may be seen a moment after they were put.
+const READ_BACKS: u32 = 4;
+/// Before the second look, and doubled before each further one.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What somebody wants of the log of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enable {
+    /// The bucket that is to be logged.
+    pub bucket: String,
+    /// The bucket that log objects go to.
+    pub target_bucket: String,
+    /// What their names begin with; when it is empty, the bucket's name and a slash.
+    pub target_prefix: String,
+    /// How the rest of their names is made. When nothing is said it stays as it is, or is the service's default.
+    pub key_format: Option<KeyFormat>,
+    /// Whether grants of earlier settings are given up.
+    pub drop_grants: bool,
+    /// Whether other settings are replaced, and what stands against delivery does not count.
+    pub forced: bool,
+}
+
+impl Enable {
+    /// What cannot be asked for at a service, whatever its buckets are.
+    fn check(&self, service: Service) -> Result<(), Error> {
+        if let Some(why) = self.key_format.and_then(|format| service.refuses(format)) {
+            return Err(Error::invalid(why).with_hint("leave --key-format out"));
+        }
+        if service == Service::Spaces && self.bucket == self.target_bucket {
+            return Err(Error::invalid("Spaces writes no log of a bucket into the bucket itself")
+                .in_object(place(&self.bucket))
+                .with_hint("choose another bucket of the same region as --target"));
+        }
+        Ok(())
+    }
+
+    /// The settings that it comes to, with what was set before.
+    fn settings(&self, service: Service, before: Option<&LoggingSettings>) -> LoggingSettings {
+        let target_prefix = match self.target_prefix.as_str() {
+            "" => format!("{}/", self.bucket),
+            prefix => prefix.to_owned(),
+        };
+        let same_place =
+            before.filter(|before| before.target_bucket == self.target_bucket && before.target_prefix == target_prefix);
+        let kept = same_place.map(|before| before.key_format);
+        let grants = before.filter(|_| !self.drop_grants).map(|before| before.target_grants.clone());
+        LoggingSettings {
+            target_bucket: self.target_bucket.clone(),
+            target_prefix,
+            key_format: self.key_format.or(kept).unwrap_or_else(|| service.default_key_format()),
+            target_grants: grants.unwrap_or_default(),
+        }
+    }
+}
+
+/// A change of the logging of a bucket that was thought through.
+#[derive(Debug)]
+pub struct Plan {
+    /// Whose service it is at.
+    pub service: Service,
+    /// The bucket whose logging is to be changed.
+    pub bucket: String,
+    /// What is set now; `None` when logging is off.
+    pub before: Option<LoggingSettings>,
+    /// What is to be set; `None` to switch logging off.
+    pub wanted: Option<LoggingSettings>,
+    /// What was found out, in the order in which it was looked at.
+    pub findings: Vec<Finding>,
+    control: Control,
+    region: String,
+    account: Option<String>,
+    /// Whether the format of names was asked for, so that it has to be kept.
+    insists_on_format: bool,
+}
+
+/// Looks at both buckets, and says what would be put.
+///
+/// # Errors
+///
+/// [`ErrorKind::Invalid`] for what the service does not offer; when the settings cannot be seen, or the store does not
+/// answer. What stands against it otherwise is a finding.
+pub async fn plan_enable(stores: &Stores, enable: &Enable) -> Result<Plan, Error> {
+    let service = Service::at(stores.endpoint().await?.as_deref());
+    enable.check(service)?;
+    let control = stores.control().await?;
+    let bucket = enable.bucket.as_str();
+    let before = control.logging(bucket).await.map_err(|refusal| cannot_see(service, bucket, &refusal))?;
+    let wanted = enable.settings(service, before.as_ref());
+    let mut plan = Plan {
+        service,
+        bucket: bucket.to_owned(),
+        before,
+        wanted: Some(wanted.clone()),
+        findings: Vec::new(),
+        region: control.region(bucket),
+        control,
+        account: None,
+        insists_on_format: enable.key_format.is_some(),
+    };
+    plan.look_at_names(enable, &wanted);
+    if plan.look_at_buckets(&wanted, enable.forced).await? {
+        plan.look_at_target(&wanted, enable.forced).await;
+    }
+    plan.look_at_settings(&wanted, enable.forced);
+    Ok(plan)
+}
+
+/// Looks at the settings of a bucket whose logging is to be switched off.
+///
+/// # Errors
+///
+/// When they cannot be seen.
+pub async fn plan_disable(stores: &Stores, bucket: &str) -> Result<Plan, Error> {
+    let control = stores.control().await?;
+    let service = Service::at(control.endpoint());
+    let before = control.logging(bucket).await.map_err(|refusal| cannot_see(service, bucket, &refusal))?;
+    Ok(Plan {
+        service,
+        bucket: bucket.to_owned(),
+        before,
+        wanted: None,
+        findings: Vec::new(),
+        region: control.region(bucket),
+        control,
+        account: None,
+        insists_on_format: false,
+    })
+}
+
+impl Plan {
+    /// Whether all is as it is to be.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.before == self.wanted
+    }
+
+    /// Whether something stands against it.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.findings.iter().any(|finding| finding.level == Level::Blocks)
+    }
+
+    /// The body that [`Plan::apply`] would put, as XML. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written down.
+    pub async fn body(&self) -> Result<String, Error> {
+        self.control.logging_body(&self.bucket, self.wanted.as_ref()).await
+    }
+
+    /// Does it and reads back what came of it, whatever was found before. What is not quite as it was to be is returned.
+    ///
+    /// # Errors
+    ///
+    /// When the store refuses, or took the settings and did not keep them.
+    pub async fn apply(&self) -> Result<Vec<Finding>, Error> {
+        let put = self.control.put_logging(&self.bucket, self.wanted.as_ref()).await?;
+        put.map_err(|refusal| self.cannot_change(&refusal))?;
+        let mut pause = PAUSE;
+        let mut found = self.read_back().await?;
+        for _ in 1..READ_BACKS {
+            if found == self.wanted {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            found = self.read_back().await?;
+        }
+        self.compare(found)
+    }
+
+    async fn read_back(&self) -> Result<Option<LoggingSettings>, Error> {
+        let read = self.control.logging(&self.bucket).await;
+        read.map_err(|refusal| {
+            cannot_see(self.service, &self.bucket, &refusal).with_note("the store took the new ones before")
+        })
+    }
+
+    /// What was kept, against what was put.
+    fn compare(&self, found: Option<LoggingSettings>) -> Result<Vec<Finding>, Error> {
+        if found == self.wanted {
+            return Ok(Vec::new());
+        }
+        let lost = |message: String| {
+            Err(Error::new(ErrorKind::Unwritable, message)
+                .in_object(place(&self.bucket))
+                .with_hint("this store does not do what it answers; nothing else can be told from outside"))
+        };
+        let (wanted, found) = match (&self.wanted, found) {
+            (Some(wanted), Some(found)) => (wanted, found),
+            (Some(_), None) => {
+                return lost("the store took the settings and did not keep them: logging is still off".to_owned());
+            }
+            (None, found) => {
+                let still = found.map(|found| found.target()).unwrap_or_default();
+                return lost(format!("the store took it, and logging is still on, to {still}"));
+            }
+        };
+        if found.target() != wanted.target() {
+            return lost(format!(
+                "the store took the settings and kept others: log objects go to {}, not to {}",
+                found.target(),
+                wanted.target()
+            ));
+        }
+        let mut findings = Vec::new();
+        if found.key_format != wanted.key_format {
+            let message = format!(
+                "the store kept the target and not the format of names: they are {}, not {}",
+                found.key_format, wanted.key_format
+            );
+            if self.insists_on_format {
+                return lost(message);
+            }
+            findings.push(Finding::new(Level::Warns, message));
+        }
+        if found.target_grants != wanted.target_grants {
+            findings
+                .push(Finding::new(Level::Warns, "the store did not keep the grants on log objects as they were put"));
+        }
+        Ok(findings)
+    }
+
+    /// The error of a store that refuses.
+    fn cannot_change(&self, refusal: &Refusal) -> Error {
+        let error = refusal.explain("its logging cannot be changed", &place(&self.bucket));
+        if error.hint().is_some() {
+            return error;
+        }
+        let told = |finding: &Finding| finding.hint.as_deref().is_some_and(|hint| hint.contains('{'));
+        let hint = match (refusal.code.as_deref(), &self.wanted) {
+            (Some("InvalidTargetBucketForLogging"), Some(_)) if self.findings.iter().any(told) => {
+                Some("the statement above, in the target's policy, permits it".to_owned())
+            }
+            (Some("InvalidTargetBucketForLogging"), Some(wanted)) if self.service.wants_permission() => {
+                Some(permit(&self.delivery(wanted)))
+            }
+            (Some("CrossLocationLoggingProhibited"), Some(_)) => {
+                Some(format!("choose a target in the region of {}", place(&self.bucket)))
+            }
+            (Some("AccessControlListNotSupported"), Some(_)) => {
+                Some("the target takes no grants: --drop-grants gives up those of the settings before".to_owned())
+            }
+            _ => self.service.advice(refusal, true),
+        };
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    fn delivery<'a>(&'a self, wanted: &'a LoggingSettings) -> Delivery<'a> {
+        Delivery {
+            source: &self.bucket,
+            target: &wanted.target_bucket,
+            prefix: &wanted.target_prefix,
+            account: self.account.as_deref(),
+            region: &self.region,
+        }
+    }
+
+    fn note(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    fn look_at_names(&mut self, enable: &Enable, wanted: &LoggingSettings) {
+        let prefix = &wanted.target_prefix;
+        if enable.target_prefix.is_empty() {
+            self.note(Finding::new(
+                Level::Notes,
+                format!("no prefix was said: `{prefix}` keeps these log objects apart from those of other buckets"),
+            ));
+        } else if !prefix.ends_with('/') {
+            self.note(Finding::new(
+                Level::Notes,
+                format!("the prefix does not end with `/`: names will begin with `{prefix}` and go on at once"),
+            ));
+        }
+        if wanted.target_bucket == self.bucket {
+            self.note(
+                Finding::new(
+                    Level::Blocks,
+                    format!(
+                        "{} is to hold the log of itself: every log object is one more request, which is logged again, without end",
+                        place(&self.bucket)
+                    ),
+                )
+                .with_hint("choose another bucket as --target, or do it all the same with --force")
+                .unless(enable.forced),
+            );
+        }
+    }
+
+    /// Whether the target is there, and where both are. Returns whether it makes sense to look further.
+    async fn look_at_buckets(&mut self, wanted: &LoggingSettings, forced: bool) -> Result<bool, Error> {
+        let target = wanted.target_bucket.as_str();
+        if target == self.bucket {
+            return Ok(true);
+        }
+        let (source_head, head, of_target) =
+            tokio::join!(self.control.head(&self.bucket), self.control.head(target), self.control.logging(target));
+        let shown = place(target);
+        // The settings of the source were seen; what else it does not show is no reason to stop.
+        let source_region = source_head.ok().flatten();
+        let region = match head {
+            Ok(region) => region,
+            Err(refusal) if refusal.is_missing_bucket() => {
+                let hint = match (self.service, &source_region) {
+                    (Service::Spaces, _) => {
+                        "make it first, in the region of this endpoint: source and target are in one region".to_owned()
+                    }
+                    (_, Some(region)) => format!("make it first: aws s3 mb {shown} --region {region}"),
+                    _ => "make it first, or check its name".to_owned(),
+                };
+                self.note(Finding::new(Level::Blocks, format!("there is no bucket {shown}")).with_hint(hint));
+                return Ok(false);
+            }
+            Err(refusal) if refusal.is_denied() => {
+                self.note(
+                    Finding::new(Level::Warns, format!("{shown} does not let itself be looked at: {refusal}"))
+                        .with_hint(
+                            "it has to be of the same account as the source; s3:ListBucket on it lets this be checked",
+                        ),
+                );
+                refusal.region
+            }
+            Err(refusal) if refusal.is_elsewhere() && refusal.region.is_some() => refusal.region,
+            Err(refusal) => return Err(refusal.explain("the target cannot be looked at", &shown)),
+        };
+        if let (Some(source), Some(target)) = (&source_region, &region)
+            && source != target
+        {
+            self.note(
+                Finding::new(
+                    Level::Blocks,
+                    format!(
+                        "{shown} is in {target} and {} in {source}: logs are delivered within a region alone",
+                        place(&self.bucket)
+                    ),
+                )
+                .with_hint(format!("choose a target in {source}")),
+            );
+            return Ok(false);
+        }
+        if let Some(source) = source_region {
+            self.region = source;
+        }
+        if let Ok(Some(of_target)) = of_target {
+            let loops = of_target.target_bucket == self.bucket;
+            let what = match loops {
+                true => format!(
+                    "{shown} has its own log delivered to {}: each log makes the other grow, without end",
+                    of_target.target()
+                ),
+                false => format!(
+                    "{shown} is logged itself, to {}: every log object that is delivered is one more record there",
+                    of_target.target()
+                ),
+            };
+            let level = if loops { Level::Blocks } else { Level::Warns };
+            self.note(
+                Finding::new(level, what).with_hint("a bucket for logs is best not logged itself").unless(forced),
+            );
+        }
+        Ok(true)
+    }
+
+    /// Whether log objects can be written into it.
+    async fn look_at_target(&mut self, wanted: &LoggingSettings, forced: bool) {
+        if matches!(self.service, Service::Spaces | Service::Without(_)) {
+            return;
+        }
+        let is_aws = self.service == Service::Aws;
+        let (target, account) =
+            tokio::join!(Target::look(&self.control, &wanted.target_bucket), self.control.account(is_aws));
+        self.account = account;
+        let found = target.findings(self.service, &self.delivery(wanted), forced);
+        self.findings.extend(found);
+        if target.takes_no_grants() && !wanted.target_grants.is_empty() {
+            let target = place(&wanted.target_bucket);
+            self.note(
+                Finding::new(
+                    Level::Blocks,
+                    format!("the settings before have grants on log objects, and {target} takes none (its owner is enforced)"),
+                )
+                .with_hint("--drop-grants gives them up"),
+            );
+        }
+    }
+
+    /// What is set already. Nothing is put when it is the same, so nothing stands against that.
+    fn look_at_settings(&mut self, wanted: &LoggingSettings, forced: bool) {
+        let Some(before) = &self.before else { return };
+        if before == wanted {
+            for finding in &mut self.findings {
+                if finding.level == Level::Blocks {
+                    finding.level = Level::Warns;
+                }
+            }
+            return;
+        }
+        let both = format!("\n  now    {}\n  asked  {}", in_words(before), in_words(wanted));
+        let finding = match forced {
+            true => Finding::new(Level::Notes, format!("other settings are replaced{both}")),
+            false => Finding::new(
+                Level::Blocks,
+                format!("logging of {} is on already, with other settings{both}", place(&self.bucket)),
+            )
+            .with_hint("--force replaces them"),
+        };
+        self.note(finding);
+    }
+}
+
+/// Settings in a line.
+fn in_words(settings: &LoggingSettings) -> String {
+    let grants: Vec<String> = settings.target_grants.iter().map(ToString::to_string).collect();
+    let grants = if grants.is_empty() { String::new() } else { format!(", {}", grants.join(", ")) };
+    format!("{}, names {}{grants}", settings.target(), settings.key_format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enable(target_prefix: &str, key_format: Option<KeyFormat>) -> Enable {
+        Enable {
+            bucket: "photos".to_owned(),
+            target_bucket: "logs".to_owned(),
+            target_prefix: target_prefix.to_owned(),
+            key_format,
+            drop_grants: false,
+            forced: false,
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_stays_or_is_the_services_default() {
+        use KeyFormat::{DeliveryTime, EventTime, Simple};
+        let before = |prefix, format| Some(enable(prefix, Some(format)).settings(Service::Aws, None));
+        for (service, before, said, expected) in [
+            (Service::Aws, None, None, EventTime),
+            (Service::Aws, None, Some(Simple), Simple),
+            (Service::Spaces, None, None, Simple),
+            (Service::Backblaze, None, None, Simple),
+            (Service::Other, None, Some(EventTime), EventTime),
+            (Service::Aws, before("a/", Simple), None, Simple),
+            (Service::Aws, before("a/", Simple), Some(DeliveryTime), DeliveryTime),
+            (Service::Aws, before("b/", Simple), None, EventTime),
+        ] {
+            let settings = enable("a/", said).settings(service, before.as_ref());
+            assert_eq!(
+                (settings.key_format, settings.target().as_str()),
+                (expected, "s3://logs/a/"),
+                "{service:?} {before:?}"
+            );
+        }
+        assert_eq!(enable("", None).settings(Service::Aws, None).target(), "s3://logs/photos/");
+    }
+
+    #[test]
+    fn what_spaces_does_not_offer() {
+        let refused = |enable: Enable| enable.check(Service::Spaces).map_err(|error| error.to_string());
+        assert_eq!(refused(enable("a/", None)), Ok(()));
+        assert_eq!(refused(enable("a/", Some(KeyFormat::Simple))), Ok(()));
+        assert!(refused(enable("a/", Some(KeyFormat::EventTime))).is_err());
+        let itself = Enable { target_bucket: "photos".to_owned(), ..enable("a/", None) };
+        assert!(refused(itself.clone()).is_err() && itself.check(Service::Aws).is_ok());
+    }
+}

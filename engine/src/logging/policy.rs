@@ -1,0 +1,308 @@
+//! Whether a bucket policy lets AWS deliver log objects, and the statement that does.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html#grant-log-delivery-permissions-general>
+//! has the principal and the statement, <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html> the
+//! language. Only what decides about this one question is understood; what is not makes the answer "perhaps".
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Who delivers.
+const PRINCIPAL: &str = "logging.s3.amazonaws.com";
+/// What they do.
+const ACTION: &str = "s3:PutObject";
+/// What stands for a number that nobody told.
+const PLACEHOLDER: &str = "ACCOUNT-ID-OF-THE-SOURCE";
+
+/// What log objects of one bucket need.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delivery<'a> {
+    /// The bucket that is logged.
+    pub(super) source: &'a str,
+    /// The bucket that log objects go to.
+    pub(super) target: &'a str,
+    /// What their names begin with.
+    pub(super) prefix: &'a str,
+    /// The account of the source.
+    pub(super) account: Option<&'a str>,
+    /// The region of both.
+    pub(super) region: &'a str,
+}
+
+/// What a policy says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It permits all of it.
+    Permits,
+    /// It does not speak of it.
+    Silent,
+    /// A statement denies it; its `Sid`, if it has one.
+    Denies(String),
+    /// What a statement says depends on something that is not known here; its `Sid`.
+    Perhaps(String),
+}
+
+impl Delivery<'_> {
+    /// `aws`, or the partition of regions that are apart.
+    fn partition(&self) -> &'static str {
+        match self.region {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
+    fn source_arn(&self) -> String {
+        format!("arn:{}:s3:::{}", self.partition(), self.source)
+    }
+
+    /// What all names of the log objects begin with, as a resource.
+    fn beginning(&self) -> String {
+        format!("arn:{}:s3:::{}/{}", self.partition(), self.target, self.prefix)
+    }
+
+    /// The statement that the target's policy needs, as JSON.
+    pub(super) fn statement(&self) -> String {
+        let statement = Statement {
+            sid: "S3ServerAccessLogsOf",
+            source: self.source,
+            resource: format!("{}*", self.beginning()),
+            arn: self.source_arn(),
+            account: self.account.unwrap_or(PLACEHOLDER),
+        };
+        // A struct of texts cannot fail to be written.
+        serde_json::to_string_pretty(&statement.wire()).unwrap_or_default()
+    }
+
+    /// Reads a policy.
+    pub(super) fn judge(&self, policy: &str) -> Verdict {
+        let Ok(policy) = serde_json::from_str::<Value>(policy) else { return Verdict::Perhaps("all of it".to_owned()) };
+        let (mut permits, mut permits_perhaps, mut denies_perhaps) = (false, None, None);
+        for statement in several(policy.get("Statement")) {
+            let Some(is_sure) = self.concerns(statement) else { continue };
+            let sid = statement.get("Sid").and_then(Value::as_str).unwrap_or("without a Sid").to_owned();
+            match (is_deny(statement), is_sure) {
+                (true, true) => return Verdict::Denies(sid),
+                (true, false) => _ = denies_perhaps.get_or_insert(sid),
+                (false, true) => permits = true,
+                (false, false) => _ = permits_perhaps.get_or_insert(sid),
+            }
+        }
+        match (permits, denies_perhaps, permits_perhaps) {
+            (true, None, _) => Verdict::Permits,
+            (true, Some(sid), _) | (false, Some(sid), Some(_)) | (false, None, Some(sid)) => Verdict::Perhaps(sid),
+            // What nothing permits needs no denial.
+            (false, _, None) => Verdict::Silent,
+        }
+    }
+
+    /// Whether a statement is about log objects: `None` when not, `Some(false)` when it may be.
+    fn concerns(&self, statement: &Value) -> Option<bool> {
+        let mut sure = true;
+        // Of what is said by exception, all but the exception is meant.
+        match (statement.get("Principal"), statement.get("NotPrincipal")) {
+            (Some(principal), _) if is_principal(principal) => {}
+            (None, Some(_)) => sure = false,
+            _ => return None,
+        }
+        match (statement.get("Action"), statement.get("NotAction")) {
+            (Some(action), _) if texts(action).any(|pattern| glob(&pattern.to_lowercase(), &ACTION.to_lowercase())) => {
+            }
+            (None, Some(_)) => sure = false,
+            _ => return None,
+        }
+        let beginning = self.beginning();
+        match (statement.get("Resource"), statement.get("NotResource")) {
+            (Some(resource), _) if texts(resource).any(|pattern| covers(pattern, &beginning)) => {}
+            // What denies a part of the names denies some log objects.
+            (Some(resource), _) if is_deny(statement) && texts(resource).any(|pattern| meets(pattern, &beginning)) => {
+                sure = false
+            }
+            (None, Some(_)) => sure = false,
+            _ => return None,
+        }
+        match statement.get("Condition").and_then(Value::as_object) {
+            None => Some(sure),
+            Some(conditions) => {
+                for (operator, keys) in conditions {
+                    for (key, wanted) in keys.as_object().into_iter().flatten() {
+                        match self.condition(operator, key, wanted) {
+                            Some(true) => {}
+                            Some(false) => return None,
+                            None => sure = false,
+                        }
+                    }
+                }
+                Some(sure)
+            }
+        }
+    }
+
+    /// Whether a condition holds when log objects are delivered, if that is known.
+    fn condition(&self, operator: &str, key: &str, wanted: &Value) -> Option<bool> {
+        let operator = operator.to_lowercase();
+        let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
+        let arn = self.source_arn();
+        let found = match key.to_lowercase().as_str() {
+            "aws:sourcearn" => arn.as_str(),
+            // Whoever wrote it down knew the number better than whoever asks.
+            "aws:sourceaccount" => match self.account {
+                Some(account) => account,
+                None => return (!operator.contains("not")).then_some(true),
+            },
+            // Log objects are delivered over TLS.
+            "aws:securetransport" => "true",
+            _ => return None,
+        };
+        let any = |fits: fn(&str, &str) -> bool| texts(wanted).any(|pattern| fits(pattern, found));
+        match operator {
+            "arnlike" | "arnequals" | "stringlike" => Some(any(glob)),
+            "stringequals" => Some(any(|one, other| one == other)),
+            "arnnotlike" | "arnnotequals" | "stringnotlike" => Some(!any(glob)),
+            "stringnotequals" => Some(!any(|one, other| one == other)),
+            "bool" => {
+                let as_bool = wanted.as_bool().map(|wanted| wanted.to_string());
+                Some(as_bool.as_deref() == Some(found) || any(|one, other| one.eq_ignore_ascii_case(other)))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_deny(statement: &Value) -> bool {
+    statement.get("Effect").and_then(Value::as_str) == Some("Deny")
+}
+
+/// One value, or a list of them.
+fn several(value: Option<&Value>) -> Vec<&Value> {
+    match value {
+        None => Vec::new(),
+        Some(Value::Array(values)) => values.iter().collect(),
+        Some(value) => vec![value],
+    }
+}
+
+/// A text, or a list of texts.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    several(Some(value)).into_iter().filter_map(Value::as_str)
+}
+
+fn is_principal(principal: &Value) -> bool {
+    match principal {
+        Value::String(everybody) => everybody == "*",
+        _ => {
+            let of = |kind: &str| principal.get(kind).into_iter().flat_map(texts);
+            of("Service").any(|service| service == PRINCIPAL || service == "*") || of("AWS").any(|who| who == "*")
+        }
+    }
+}
+
+/// Whether a pattern matches a text: `*` stands for anything, `?` for one character.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut in_text) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while in_text < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, in_text));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[in_text] => {
+                at += 1;
+                in_text += 1;
+            }
+            _ => match star {
+                // The star takes one more.
+                Some((of_star, from)) => {
+                    star = Some((of_star, from + 1));
+                    at = of_star + 1;
+                    in_text = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+/// Whether a pattern matches every text that begins so.
+fn covers(pattern: &str, beginning: &str) -> bool {
+    let Some(head) = pattern.strip_suffix('*') else { return false };
+    let head = head.trim_end_matches('*');
+    (0..=beginning.len()).any(|end| beginning.is_char_boundary(end) && glob(head, &beginning[..end]))
+}
+
+/// Whether it matches some text that begins so.
+fn meets(pattern: &str, beginning: &str) -> bool {
+    // As far as the pattern has no sign that stands for others, both have to say the same.
+    let plain = pattern.split(['*', '?']).next().unwrap_or_default();
+    covers(pattern, beginning) || plain.starts_with(beginning) || (plain != pattern && beginning.starts_with(plain))
+}
+
+/// The parts of a statement.
+struct Statement<'a> {
+    sid: &'a str,
+    source: &'a str,
+    resource: String,
+    arn: String,
+    account: &'a str,
+}
+
+impl Statement<'_> {
+    fn wire(&self) -> WireStatement<'_> {
+        // A Sid has letters and digits alone; with the source in it, statements of several buckets fit into one policy.
+        let letters: String = self.source.chars().filter(char::is_ascii_alphanumeric).collect();
+        WireStatement {
+            sid: format!("{}{letters}", self.sid),
+            effect: "Allow",
+            principal: WirePrincipal { service: PRINCIPAL },
+            action: [ACTION],
+            resource: &self.resource,
+            condition: WireCondition {
+                arn_like: SourceArn { arn: &self.arn },
+                string_equals: SourceAccount { account: self.account },
+            },
+        }
+    }
+}
+
+/// In the order in which people write it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireStatement<'a> {
+    sid: String,
+    effect: &'a str,
+    principal: WirePrincipal<'a>,
+    action: [&'a str; 1],
+    resource: &'a str,
+    condition: WireCondition<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WirePrincipal<'a> {
+    service: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireCondition<'a> {
+    arn_like: SourceArn<'a>,
+    string_equals: SourceAccount<'a>,
+}
+
+#[derive(Serialize)]
+struct SourceArn<'a> {
+    #[serde(rename = "aws:SourceArn")]
+    arn: &'a str,
+}
+
+#[derive(Serialize)]
+struct SourceAccount<'a> {
+    #[serde(rename = "aws:SourceAccount")]
+    account: &'a str,
+}
+
+#[cfg(test)]
+mod tests;

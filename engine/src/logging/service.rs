@@ -1,0 +1,180 @@
+//! Whose service a bucket is at, and what that service does with access logs of buckets.
+
+use crate::store::{KeyFormat, Refusal, host_of};
+
+/// A service, as far as its access logs are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Service {
+    /// AWS S3. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html>
+    Aws,
+    /// DigitalOcean Spaces. <https://docs.digitalocean.com/products/spaces/how-to/access-logs/>
+    Spaces,
+    /// Backblaze B2. <https://www.backblaze.com/docs/cloud-storage-bucket-access-logs>
+    Backblaze,
+    /// A service that has none, as far as is known.
+    Without(&'static str),
+    /// Any other: Ceph, MinIO, a service of an S3 kind.
+    Other,
+}
+
+/// Domains of services.
+const KNOWN: [(&str, Service); 8] = [
+    ("amazonaws.com", Service::Aws),
+    ("amazonaws.com.cn", Service::Aws),
+    ("digitaloceanspaces.com", Service::Spaces),
+    ("backblazeb2.com", Service::Backblaze),
+    ("r2.cloudflarestorage.com", Service::Without("Cloudflare R2")),
+    ("linodeobjects.com", Service::Without("Akamai's object storage (Linode)")),
+    ("scw.cloud", Service::Without("Scaleway")),
+    ("storjshare.io", Service::Without("Storj")),
+];
+
+impl Service {
+    /// The service at an endpoint; `None` is AWS's own.
+    #[must_use]
+    pub fn at(endpoint: Option<&str>) -> Self {
+        let Some(endpoint) = endpoint else { return Self::Aws };
+        let host = host_of(endpoint).to_lowercase();
+        let is_of = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        KNOWN.iter().find(|(domain, _)| is_of(domain)).map_or(Self::Other, |(_, service)| *service)
+    }
+
+    /// Its name, in the middle of a sentence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::Spaces => "DigitalOcean Spaces",
+            Self::Backblaze => "Backblaze B2",
+            Self::Without(name) => name,
+            Self::Other => "this store",
+        }
+    }
+
+    /// Its name for programs.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Spaces => "digitalocean-spaces",
+            Self::Backblaze => "backblaze-b2",
+            Self::Without(_) | Self::Other => "other",
+        }
+    }
+
+    /// The format of names when nothing is said. At AWS names then tell the day of the records, so that `--since` leaves
+    /// log objects out by their names on both sides. Elsewhere what every store understands.
+    #[must_use]
+    pub fn default_key_format(self) -> KeyFormat {
+        match self {
+            Self::Aws => KeyFormat::EventTime,
+            _ => KeyFormat::Simple,
+        }
+    }
+
+    /// When log objects can be expected, as a sentence.
+    #[must_use]
+    pub fn delivery(self) -> &'static str {
+        match self {
+            Self::Aws => {
+                "AWS takes up to about an hour to act on new settings, and delivers by best effort: most records within a few hours, some later, a few never"
+            }
+            Self::Spaces => "Spaces delivers usually within an hour, at times after two hours or more",
+            _ => "When log objects come is up to the store",
+        }
+    }
+
+    /// Whether it may be that log objects need a permission to be written, which the target's policy or ACL gives.
+    pub(super) fn wants_permission(self) -> bool {
+        matches!(self, Self::Aws | Self::Other)
+    }
+
+    /// Why a format of names cannot be asked for.
+    pub(super) fn refuses(self, format: KeyFormat) -> Option<String> {
+        (self == Self::Spaces && format != KeyFormat::Simple).then(|| {
+            format!("Spaces knows no format of names, so `{format}` cannot be asked for: its settings have the target's bucket and prefix and nothing else")
+        })
+    }
+
+    /// What to do when the service refuses to show or change the settings of logging.
+    pub(super) fn advice(self, refusal: &Refusal, is_write: bool) -> Option<String> {
+        let action = if is_write { "s3:PutBucketLogging" } else { "s3:GetBucketLogging" };
+        if refusal.is_denied() {
+            return Some(match self {
+                Self::Aws => format!(
+                    "it takes the permission {action} on this bucket, and to be of the account that owns it; `s3log doctor` says whose credentials these are"
+                ),
+                Self::Spaces => {
+                    "Spaces shows and changes these settings with a key of full access alone: a key that is limited to buckets is denied. Make one with the permission \"Full Access\", and give it with --profile"
+                        .to_owned()
+                }
+                Self::Backblaze => format!(
+                    "it takes an application key with the capability {}",
+                    if is_write { "writeBucketLogging" } else { "readBucketLogging" }
+                ),
+                Self::Without(_) | Self::Other => format!(
+                    "it takes credentials that may do {action} on this bucket; `s3log doctor` says whose credentials these are"
+                ),
+            });
+        }
+        if refusal.is_unknown_here() {
+            return Some(match self {
+                Self::Aws => "this endpoint of AWS has no bucket logging; directory buckets have none".to_owned(),
+                Self::Spaces => {
+                    "logging is set at an endpoint of a region, such as https://nyc3.digitaloceanspaces.com".to_owned()
+                }
+                Self::Backblaze => "Backblaze has bucket access logs for paying accounts, some of which have to ask its sales for them".to_owned(),
+                Self::Without(name) => format!("{name} writes no access logs of buckets that could be switched on this way"),
+                Self::Other => {
+                    "this store knows no logging of buckets: Ceph has it since Tentacle, MinIO, Garage, Cloudflare R2 and Scaleway do not. A proxy before the store can write an access log"
+                        .to_owned()
+                }
+            });
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_by_their_endpoints() {
+        for (endpoint, service) in [
+            (None, Service::Aws),
+            (Some("https://s3.eu-west-1.amazonaws.com"), Service::Aws),
+            (Some("https://s3.cn-north-1.amazonaws.com.cn"), Service::Aws),
+            (Some("https://NYC3.digitaloceanspaces.com"), Service::Spaces),
+            (Some("https://s3.us-west-004.backblazeb2.com"), Service::Backblaze),
+            (Some("https://abc.r2.cloudflarestorage.com"), Service::Without("Cloudflare R2")),
+            (Some("https://notamazonaws.com"), Service::Other),
+            (Some("http://127.0.0.1:9000"), Service::Other),
+        ] {
+            assert_eq!(Service::at(endpoint), service, "{endpoint:?}");
+        }
+    }
+
+    /// What people read when they are refused, service by service.
+    #[test]
+    fn advice() {
+        let denied = Refusal::with_code("AccessDenied", 403);
+        let unknown = Refusal::with_code("NotImplemented", 501);
+        let other = Refusal::with_code("SlowDown", 503);
+        let mut text = String::new();
+        for service in
+            [Service::Aws, Service::Spaces, Service::Backblaze, Service::Without("Cloudflare R2"), Service::Other]
+        {
+            text.push_str(&format!("{}\n", service.name()));
+            for (what, refusal, is_write) in
+                [("read denied", &denied, false), ("write denied", &denied, true), ("unknown", &unknown, true)]
+            {
+                text.push_str(&format!("  {what}: {}\n", service.advice(refusal, is_write).unwrap()));
+            }
+            text.push_str(&format!("  {}\n", service.delivery()));
+            assert_eq!(service.advice(&other, true), None);
+        }
+        insta::assert_snapshot!(text);
+    }
+}
