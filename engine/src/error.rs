@@ -117,6 +117,21 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// Why a query failed: our own error if there is one in it, else `message` and what DataFusion says.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn of_query(error: datafusion::error::DataFusionError, message: &str) -> Self {
+        match Self::find(&error) {
+            Some(ours) => {
+                let error = Self::new(ours.kind(), ours.to_string());
+                match ours.hint() {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
+            }
+            None => Self::new(ErrorKind::Internal, message).with_source(error),
+        }
+    }
+
     /// The engine's error inside an error of DataFusion, if there is one.
     #[cfg(feature = "datafusion")]
     #[must_use]

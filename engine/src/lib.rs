@@ -14,6 +14,8 @@ mod error;
 #[cfg(feature = "datafusion")]
 pub mod functions;
 #[cfg(feature = "datafusion")]
+pub mod keys;
+#[cfg(feature = "datafusion")]
 pub mod logging;
 #[cfg(feature = "datafusion")]
 pub mod plan;

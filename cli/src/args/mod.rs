@@ -1,8 +1,10 @@
 //! The command line: syntax and validation only. What a flag means is decided in `commands`.
 
+mod audit;
 mod behaviour;
 mod convert;
 mod flag;
+mod keys;
 mod logging;
 mod output;
 mod source;
@@ -13,9 +15,11 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::audit::{AuditFormat, KeysAuditArgs};
 pub(crate) use self::behaviour::BehaviourArgs;
 pub(crate) use self::convert::{CompactArgs, ConvertArgs, ReportFormat};
 pub(crate) use self::flag::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, RuleArgs, RulesArgs, RulesCommand};
+pub(crate) use self::keys::{ApiArgs, KeysArgs, KeysCommand, KeysListArgs, KeysOperationsArgs, KeysRotateArgs};
 pub(crate) use self::logging::{LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs};
 pub(crate) use self::output::OutputArgs;
 pub(crate) use self::source::{CdnArgs, SourceArgs, StoreArgs};
@@ -99,6 +103,8 @@ pub(crate) enum Command {
     Functions(FunctionsArgs),
     /// List, show and test the rules of `flag`
     Rules(RulesArgs),
+    /// List, audit and rotate access keys: who may do more than they do
+    Keys(Box<KeysArgs>),
     /// Say which credentials, region and endpoint win, and whether they work
     Doctor(DoctorArgs),
     /// Say whether a bucket is logged, and switch its access log on or off
@@ -354,14 +360,13 @@ mod tests {
 
     #[test]
     fn every_flag_has_an_environment_variable() {
-        let program = Cli::command();
-        let mut commands: Vec<_> = program.get_subcommands().collect();
-        while let Some(command) = commands.pop() {
-            commands.extend(command.get_subcommands());
+        fn look(command: &clap::Command) {
             for flag in command.get_arguments().filter(|argument| !argument.is_positional()) {
                 let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert!(variable.starts_with("S3LOG_"), "--{} of {}", flag.get_id(), command.get_name());
             }
+            command.get_subcommands().for_each(look);
         }
+        look(&Cli::command());
     }
 }

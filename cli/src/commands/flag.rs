@@ -384,7 +384,7 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// What the files of networks and the databases say.
-fn context(
+pub(super) fn context(
     arguments: &ContextArgs,
     source: &SourceArgs,
     lists: &Lists,

@@ -10,6 +10,7 @@ mod explained;
 mod findings;
 mod flag;
 mod functions;
+mod keys;
 mod logging;
 mod man;
 mod plan;
@@ -129,6 +130,12 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
             let stop = Stop::new();
             block_on_until_stopped(threads, &stop.clone(), compact::run(arguments, surroundings, stop))
         }
+        Command::Keys(arguments) => {
+            // A key that is being made is not left half way by the first Ctrl-C: nobody would have its secret.
+            let stop = Stop::new();
+            let threads = keys::threads(&arguments);
+            block_on_until_stopped(threads, &stop.clone(), keys::run(*arguments, surroundings, stop))
+        }
         Command::Plan(arguments) => block_on(None, plan::run(arguments, surroundings)),
         Command::Doctor(arguments) => block_on(None, doctor::run(arguments, surroundings)),
         Command::Logging(arguments) => block_on(None, logging::run(arguments, surroundings)),
@@ -247,10 +254,11 @@ fn request_rules(cdn: &CdnArgs) -> Result<RequestRules, Failure> {
 
 /// The networks of a file.
 fn network_list(path: &Path, now: i64) -> Result<CidrList, Failure> {
-    let name = path.display().to_string();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("can't read `{name}`: {error}")))?;
-    Ok(CidrList::parse(&name, &text, now)?)
+    Ok(CidrList::parse(&path.display().to_string(), &read_text(path)?, now)?)
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("can't read `{}`: {error}", path.display())))
 }
 
 /// What the flags about sources ask for.

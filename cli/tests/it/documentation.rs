@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 
 use crate::{exit_code, run, s3log};
 
-const COMMANDS: [&str; 10] =
-    ["query", "shell", "convert", "compact", "check", "logging", "schema", "functions", "completions", "man"];
+const COMMANDS: [&str; 11] =
+    ["query", "shell", "convert", "compact", "check", "logging", "schema", "functions", "keys", "completions", "man"];
 
 #[test]
 fn help_of_the_program() {
@@ -17,6 +17,9 @@ fn help_of_the_program() {
 fn help_of_each_command() {
     for command in COMMANDS {
         assert_snapshot!(format!("help_{command}"), run(&[command, "--help"]));
+    }
+    for command in ["list", "audit", "rotate", "operations"] {
+        assert_snapshot!(format!("help_keys_{command}"), run(&["keys", command, "--help"]));
     }
 }
 

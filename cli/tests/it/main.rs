@@ -12,6 +12,7 @@ mod files;
 mod flag;
 #[cfg(unix)]
 mod footprints;
+mod keys;
 mod logging;
 mod query;
 mod shell;

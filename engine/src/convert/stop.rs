@@ -49,7 +49,7 @@ impl Stop {
     }
 
     /// Waits until it is told to stop at once.
-    pub(super) async fn told_now(&self) {
+    pub async fn told_now(&self) {
         // The sender lives as long as this.
         let mut now = self.now.subscribe();
         if now.wait_for(|now| *now).await.is_err() {

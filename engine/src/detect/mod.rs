@@ -18,7 +18,7 @@ pub mod context;
 pub mod deny;
 mod distinct;
 mod explain;
-mod facts;
+pub(crate) mod facts;
 mod finding;
 pub mod findings_table;
 mod hits;
@@ -35,6 +35,8 @@ pub mod tables;
 mod testing;
 mod verify;
 mod when;
+
+pub(crate) use self::when::rfc3339;
 
 pub use self::backtest::{BacktestDay, backtest};
 pub use self::baseline::Baseline;

@@ -145,14 +145,5 @@ pub(super) async fn pass(session: &Session, shared: &SharedParts, wanted: Wanted
 
 /// What DataFusion says, or our own error inside of it.
 pub(super) fn failed(error: datafusion::error::DataFusionError) -> Error {
-    match Error::find(&error) {
-        Some(ours) => {
-            let error = Error::new(ours.kind(), ours.to_string());
-            match ours.hint() {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        }
-        None => Error::new(ErrorKind::Internal, "the requests cannot be read").with_source(error),
-    }
+    Error::of_query(error, "the requests cannot be read")
 }

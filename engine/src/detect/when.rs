@@ -3,7 +3,7 @@
 use arrow::temporal_conversions::timestamp_us_to_datetime;
 
 /// RFC 3339 in UTC, with a fraction only if there is one: `2026-01-31T12:00:00Z`. Beyond the calendar it is the number.
-pub(super) fn rfc3339(micros: i64) -> String {
+pub(crate) fn rfc3339(micros: i64) -> String {
     match timestamp_us_to_datetime(micros) {
         Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.fZ").to_string(),
         None => format!("{micros} µs since 1970"),

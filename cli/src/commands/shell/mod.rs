@@ -5,7 +5,6 @@ mod editor;
 mod words;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 use std::time::Instant;
 
 use datafusion::common::TableReference;
@@ -15,7 +14,7 @@ use s3log_engine::session::Session;
 use self::dot::{Dot, HELP};
 use self::editor::{Editor, Input};
 use self::words::Words;
-use super::{Surroundings, schema};
+use super::{Surroundings, read_text, schema};
 use crate::accounting::Accounting;
 use crate::args::{BehaviourArgs, ShellArgs};
 use crate::diagnose::{closest, tables};
@@ -150,7 +149,7 @@ impl Shell {
                 }
             }
             Dot::Read(path) => {
-                let sql = read(&path)?;
+                let sql = read_text(&path)?;
                 self.run(&sql).await?;
             }
             Dot::Timer(on) => self.timer = on,
@@ -222,8 +221,4 @@ impl Shell {
         let limit = self.behaviour.reject_limit();
         Ok(self.accounting.judge(&self.session, limit, &self.surroundings.messages))
     }
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("can't read `{}`: {error}", path.display())))
 }

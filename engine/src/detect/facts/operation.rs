@@ -1,8 +1,6 @@
 //! What an operation does: `REST.GET.OBJECT` reads an object, `REST.PUT.BUCKETPOLICY` writes configuration.
-//!
-//! Names come in three shapes: AWS's, `REST.GET.OBJECT`, of which others make `REST.S3_GET_OBJECT` or
-//! `REST.GET.BUCKET.LOCATION`; those of the API, `GetObject`; and Ceph's, `get_obj`. All are taken apart into a verb and a
-//! noun without separators: GET and `object`. Requests of a CDN have no operation, only a method.
+
+use super::operation_name::{OperationName, Verb};
 
 /// What kind of thing an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,26 +105,12 @@ pub(crate) struct OperationFacts {
     pub(crate) invalid: bool,
 }
 
-/// What is done, whatever the protocol calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Get,
-    Head,
-    Put,
-    Post,
-    Delete,
-    Copy,
-    List,
-    Options,
-    Other,
-}
-
 impl OperationFacts {
     /// Of an operation, or of a method where there is none.
     pub(crate) fn of(operation: Option<&str>, method: Option<&str>) -> Self {
         match operation {
             Some(operation) if !operation.is_empty() && operation != "-" => Self::of_operation(operation),
-            _ => Self::plain(match verb(method.unwrap_or_default()) {
+            _ => Self::plain(match Verb::of(method.unwrap_or_default()) {
                 Verb::Get | Verb::Head => OpClass::ObjectRead,
                 Verb::Put | Verb::Post => OpClass::ObjectWrite,
                 Verb::Delete => OpClass::ObjectDelete,
@@ -152,65 +136,12 @@ impl OperationFacts {
     }
 
     fn of_operation(operation: &str) -> Self {
-        let mut parts = operation.split('.');
-        let api = parts.next().unwrap_or_default();
-        let Some(second) = parts.next() else { return Self::of_words(operation) };
-        if api == "S3" {
-            return Self::plain(OpClass::Service);
+        match OperationName::of(operation) {
+            OperationName::Store => Self::plain(OpClass::Service),
+            OperationName::Invalid => Self { invalid: true, ..Self::plain(OpClass::Other) },
+            OperationName::Is(verb, noun) => Self::of_parts(verb, &noun),
+            OperationName::Other => Self::plain(OpClass::Other),
         }
-        match parts.next_back() {
-            // `REST.GET.BUCKET.LOCATION` is about the location.
-            Some(noun) => Self::of_parts(verb(second), &squeeze(noun)),
-            None if second.eq_ignore_ascii_case("INVALIDOPERATION") => {
-                Self { invalid: true, ..Self::plain(OpClass::Other) }
-            }
-            None => Self::of_words(second),
-        }
-    }
-
-    /// Of one word in which verb and noun stand together: `S3_GET_OBJECT`, `ListAllMyBuckets`, `get_obj`.
-    fn of_words(name: &str) -> Self {
-        let name = name.strip_prefix("s3_").or_else(|| name.strip_prefix("S3_")).unwrap_or(name);
-        let words = squeeze(name);
-        match words.as_str() {
-            "listallmybuckets" | "listbuckets" => return Self::plain(OpClass::List),
-            "deleteobjects" | "multiobjectdelete" | "multideleteobject" | "deletemultipleobjects" => {
-                return Self::of_parts(Verb::Post, "multiobjectdelete");
-            }
-            "uploadpartcopy" | "copypart" => return Self::plain(OpClass::Copy),
-            "uploadpart" | "putpart" => return Self::of_parts(Verb::Put, "part"),
-            "createmultipartupload" | "initiatemultipartupload" | "initmultipart" => {
-                return Self::of_parts(Verb::Post, "uploads");
-            }
-            "completemultipartupload" | "completemultipart" => return Self::of_parts(Verb::Post, "upload"),
-            "abortmultipartupload" | "abortmultipart" => return Self::of_parts(Verb::Delete, "upload"),
-            "listmultipartuploads" | "listbucketmultiparts" => return Self::of_parts(Verb::Get, "uploads"),
-            "listparts" | "listmultipart" => return Self::of_parts(Verb::Get, "upload"),
-            "selectobjectcontent" | "selectobject" => return Self::plain(OpClass::ObjectRead),
-            "restoreobject" | "restoreobj" => return Self::of_parts(Verb::Post, "restore"),
-            "optionscors" | "options" | "corspreflight" => return Self::plain(OpClass::Preflight),
-            _ => {}
-        }
-        for (start, verb) in [
-            ("get", Verb::Get),
-            ("head", Verb::Head),
-            ("stat", Verb::Head),
-            ("put", Verb::Put),
-            ("set", Verb::Put),
-            ("create", Verb::Put),
-            ("update", Verb::Put),
-            ("post", Verb::Post),
-            ("delete", Verb::Delete),
-            ("remove", Verb::Delete),
-            ("copy", Verb::Copy),
-            ("list", Verb::List),
-            ("options", Verb::Options),
-        ] {
-            if let Some(noun) = words.strip_prefix(start) {
-                return Self::of_parts(verb, noun);
-            }
-        }
-        Self::plain(OpClass::Other)
     }
 
     /// Of a verb and a noun in lower case without separators.
@@ -282,29 +213,6 @@ impl OperationFacts {
             }
         }
     }
-}
-
-fn verb(word: &str) -> Verb {
-    for (name, verb) in [
-        ("GET", Verb::Get),
-        ("HEAD", Verb::Head),
-        ("PUT", Verb::Put),
-        ("POST", Verb::Post),
-        ("DELETE", Verb::Delete),
-        ("COPY", Verb::Copy),
-        ("LIST", Verb::List),
-        ("OPTIONS", Verb::Options),
-    ] {
-        if word.eq_ignore_ascii_case(name) {
-            return verb;
-        }
-    }
-    Verb::Other
-}
-
-/// In lower case and without separators.
-fn squeeze(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

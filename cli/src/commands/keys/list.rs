@@ -1,0 +1,84 @@
+//! `s3log keys list`.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ListArray, RecordBatch, StringArray, StructArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Fields};
+use arrow::error::ArrowError;
+use s3log_engine::keys::{Key, KeyFilter, Permission};
+
+use super::Account;
+use crate::args::KeysListArgs;
+use crate::commands::Surroundings;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Format, Output, Shape};
+
+/// Prints the keys.
+///
+/// # Errors
+///
+/// When they cannot be had, or the output can't be written.
+pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let account = Account::open(&arguments.api, surroundings)?;
+    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    let filter = KeyFilter {
+        name: arguments.name.clone(),
+        bucket: arguments.bucket.clone(),
+        permission: arguments.permission.clone().map(Permission::from),
+    };
+    let keys = account.api.keys_with(&filter).await?;
+    let of_people = matches!(output.format(), Format::Table | Format::Markdown);
+    let batch = if of_people { lines(&keys) } else { rows(&keys) };
+    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    output.print(if of_people { Shape::Prose } else { Shape::Rows }, &batch)?;
+    output.commit()?;
+    if keys.is_empty() {
+        let which = if filter == KeyFilter::default() { "the account has no key" } else { "no key is like that" };
+        surroundings.messages.note(which);
+    }
+    Ok(account.exit())
+}
+
+/// One row a key, its grants in a list.
+fn rows(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
+    let grants = || keys.iter().flat_map(|key| &key.grants);
+    let fields: Fields = ["bucket", "permission"].map(|name| Field::new(name, DataType::Utf8, false)).to_vec().into();
+    let texts = |values: Vec<&str>| -> ArrayRef { Arc::new(StringArray::from(values)) };
+    let columns = vec![
+        texts(grants().map(|grant| grant.bucket.as_str()).collect()),
+        texts(grants().map(|grant| grant.permission.as_str()).collect()),
+    ];
+    let grants = StructArray::try_new_with_length(fields.clone(), columns, None, grants().count())?;
+    let item = Arc::new(Field::new_list_field(DataType::Struct(fields), false));
+    let offsets = OffsetBuffer::from_lengths(keys.iter().map(|key| key.grants.len()));
+    let created: StringArray = keys.iter().map(|key| key.created_at.as_deref()).collect();
+    RecordBatch::try_from_iter_with_nullable([
+        ("name", texts(keys.iter().map(|key| key.name.as_str()).collect()), false),
+        ("access_key", texts(keys.iter().map(|key| key.access_key.as_str()).collect()), false),
+        ("created_at", Arc::new(created) as ArrayRef, true),
+        ("grants", Arc::new(ListArray::try_new(item, offsets, Arc::new(grants), None)?), false),
+    ])
+}
+
+/// One line a grant; what is of the key stands in its first line.
+fn lines(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
+    let mut lines: Vec<[&str; 5]> = Vec::new();
+    for key in keys {
+        let first = [key.name.as_str(), key.access_key.as_str(), key.created_at.as_deref().unwrap_or_default()];
+        if key.grants.is_empty() {
+            let [name, id, created] = first;
+            lines.push([name, id, created, "", "none"]);
+        }
+        for (at, grant) in key.grants.iter().enumerate() {
+            let [name, id, created] = if at == 0 { first } else { [""; 3] };
+            let is_full = grant.permission == Permission::FullAccess && grant.bucket.is_empty();
+            let bucket = if is_full { "(all buckets)" } else { grant.bucket.as_str() };
+            lines.push([name, id, created, bucket, grant.permission.as_str()]);
+        }
+    }
+    let column = |at: usize| -> ArrayRef { Arc::new(lines.iter().map(|line| Some(line[at])).collect::<StringArray>()) };
+    let names = ["name", "access_key", "created_at", "bucket", "permission"];
+    RecordBatch::try_from_iter(names.into_iter().enumerate().map(|(at, name)| (name, column(at))))
+}

@@ -1,0 +1,147 @@
+//! What to do to change over from one key to another, for people. Names in it were chosen by others; commands in it are for a
+//! shell, and hold nothing that a shell would obey.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use s3log_engine::keys::{API_URL, Key, Replacement, granted};
+
+use super::credentials::profile;
+use crate::output::escape::{is_unprintable, visible};
+
+/// Where to change over from, and to.
+pub(super) struct Change<'a> {
+    /// The old key.
+    pub(super) old: &'a Key,
+    /// What the new key is to be.
+    pub(super) new: &'a Replacement,
+    /// Its id, once it is made.
+    pub(super) made: Option<&'a str>,
+    /// The file with its secret, if it was named.
+    pub(super) credentials: Option<&'a Path>,
+    /// `https://api.digitalocean.com/v2/spaces/keys`.
+    pub(super) keys_url: &'a str,
+}
+
+impl Change<'_> {
+    /// The request, and what is done then.
+    pub(super) fn plan(&self, body: &str) -> String {
+        let Self { old, new, keys_url, .. } = self;
+        let mut text = String::new();
+        let created = old.created_at.as_deref().map(|time| format!(", made {time}")).unwrap_or_default();
+        let old_grants = granted(&old.grants);
+        // Writing to a String can't fail.
+        let _ =
+            writeln!(text, "old key {}", visible(&format!("{} `{}`{created}: {old_grants}", old.access_key, old.name)));
+        let _ = writeln!(text, "new key {}", visible(&format!("`{}`: {}", new.name, granted(&new.grants))));
+        let _ = writeln!(text, "\nThis would be sent, and was not:\nPOST {keys_url}\n{}\n", printable_json(body));
+        let _ = write!(text, "Then:\n{}", self.steps());
+        text
+    }
+
+    /// What to do, step by step.
+    pub(super) fn steps(&self) -> String {
+        let Self { old, new, made, credentials, keys_url } = self;
+        let old_id = &old.access_key;
+        let profile = profile(&new.name);
+        let file = shell(&credentials.map_or(Cow::Borrowed("FILE"), |path| path.to_string_lossy()));
+        let mut text = String::new();
+        let _ = match made {
+            Some(id) => writeln!(
+                text,
+                "1. The new key is {id}, `{}`: {}. Its secret is in {file}, profile [{profile}], and nowhere else.",
+                visible(&new.name),
+                visible(&granted(&new.grants)),
+            ),
+            None => writeln!(
+                text,
+                "1. Make the new key: the same command with --apply --credentials {file} instead of --dry-run. Its secret will be in that\n   \
+                 file, profile [{profile}], and nowhere else."
+            ),
+        };
+        // A bucket's name may be anything that the API says.
+        let bucket = new.grants.first().map(|grant| grant.bucket.as_str()).filter(|bucket| !bucket.is_empty());
+        let bucket = shell(&format!("s3://{}/", bucket.unwrap_or("BUCKET")));
+        let base = keys_url.strip_suffix("/v2/spaces/keys").unwrap_or(keys_url);
+        let doctl = if base == API_URL { "doctl".to_owned() } else { format!("doctl --api-url {}", shell(base)) };
+        let _ = write!(
+            text,
+            "\
+2. Put it into use wherever {old_id} is used. To try it:
+   AWS_SHARED_CREDENTIALS_FILE={file} s3log doctor {bucket} --profile {profile} --endpoint-url https://REGION.digitaloceanspaces.com
+3. Look in the access logs of its buckets whether {old_id} is still used:
+   s3log keys audit s3://LOG-BUCKET/PREFIX/
+   s3log query \"SELECT requester, count(*), max(time) FROM logs GROUP BY 1\" s3://LOG-BUCKET/PREFIX/
+   DigitalOcean does not document what `requester` is in logs of Spaces, and logs come late or never: what is not found there may
+   still be used.
+4. Once it is used no more, delete it by one of these; a deleted key never comes back:
+   {doctl} spaces keys delete {old_id}
+   curl --fail -X DELETE -H \"Authorization: Bearer $DIGITALOCEAN_ACCESS_TOKEN\" {}
+",
+            shell(&format!("{keys_url}/{old_id}"))
+        );
+        text
+    }
+}
+
+/// How to delete a key, for a hint.
+pub(super) fn delete(access_key: &str) -> String {
+    format!("`doctl spaces keys delete {access_key}`")
+}
+
+/// One word of a shell's command line, that a terminal shows as it is.
+fn shell(word: &str) -> String {
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '%' | '+' | ',');
+    let word = visible(word);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// JSON with `\u` for all that a terminal would obey, which every reader of JSON undoes.
+fn printable_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_unprintable(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_shell() {
+        for (word, expected) in [
+            ("s3://my-logs/", "s3://my-logs/"),
+            ("/home/me/a b.credentials", "'/home/me/a b.credentials'"),
+            ("it's", r"'it'\''s'"),
+            ("$(id)", "'$(id)'"),
+            ("`id`\n", r"'`id`\n'"),
+            ("\u{202e}x", r"'\u{202e}x'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell(word), expected);
+        }
+    }
+
+    #[test]
+    fn json_stays_what_it_is() {
+        let json = serde_json::to_string(&["\u{9b}2J\u{e0041}\n", "é"]).unwrap();
+        let shown = printable_json(&json);
+        assert_eq!(shown, r#"["\u009b2J\udb40\udc41\n","é"]"#);
+        let values = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap();
+        assert_eq!(values(&shown), values(&json));
+    }
+}

@@ -1,0 +1,243 @@
+//! Proposals in the forms in which they are put into use.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io;
+
+use serde_json::json;
+
+use super::{Audit, PrincipalKind, PrincipalUse, Proposal};
+use crate::detect::rfc3339;
+use crate::keys::{Grant, Replacement, granted};
+
+/// A form of proposals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Calls of DigitalOcean's API by curl; the token is in `DIGITALOCEAN_ACCESS_TOKEN`.
+    Curl,
+    /// Calls of DigitalOcean's command line, doctl.
+    Doctl,
+    /// Resources of Terraform's provider `digitalocean`.
+    Terraform,
+    /// Policies of IAM: the document itself if there is one principal, else an object with the principals' ids for names.
+    Iam,
+}
+
+/// Writes the proposals of all keys, or the policies of all identities of IAM.
+///
+/// A key whose grants are the smallest already as far as these logs tell, or that did nothing, has a comment in place of a proposal. Names in comments are
+/// without control characters, and quoted for the shell or for Terraform elsewhere: both come from requests.
+///
+/// # Errors
+///
+/// What is written to fails.
+pub fn write(audit: &Audit, form: Form, output: &mut dyn io::Write) -> io::Result<()> {
+    let mut text = String::new();
+    if form == Form::Iam {
+        policies(audit, &mut text);
+    } else {
+        head(audit, &mut text);
+        let mut labels = BTreeSet::new();
+        for (one, proposal) in keys(audit) {
+            text.push('\n');
+            key(one, proposal, form, &mut labels, &mut text);
+        }
+    }
+    output.write_all(text.as_bytes())
+}
+
+/// What was looked at.
+fn head(audit: &Audit, text: &mut String) {
+    let time = |micros: Option<i64>| micros.map_or_else(|| "never".to_owned(), rfc3339);
+    comment(
+        text,
+        &format!("from {} requests, the first {}, the last {}", audit.requests, time(audit.first), time(audit.last)),
+    );
+    comment(
+        text,
+        &format!(
+            "{} of those that were signed ({:.1} %) lead to no key, user or role",
+            audit.untold,
+            audit.untold_share * 100.0
+        ),
+    );
+}
+
+/// Those who may be keys: a canonical id is an account, and an ARN is AWS's.
+fn keys(audit: &Audit) -> impl Iterator<Item = (&PrincipalUse, &Proposal)> {
+    let keys = audit.principals.iter();
+    let keys = keys.filter(|one| matches!(one.principal.kind, PrincipalKind::AccessKey | PrincipalKind::Other));
+    keys.filter_map(|one| Some((one, one.proposal.as_ref()?)))
+}
+
+/// A line that no shell and no reader of Terraform's language takes for anything else.
+fn comment(text: &mut String, line: &str) {
+    text.push_str("# ");
+    text.extend(line.chars().map(|letter| if is_plain(letter) { letter } else { '\u{FFFD}' }));
+    text.push('\n');
+}
+
+/// Whether a letter is shown as it is: no control character, and none that turns, joins or hides others.
+fn is_plain(letter: char) -> bool {
+    !letter.is_control()
+        && !matches!(letter, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
+}
+
+fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSet<String>, text: &mut String) {
+    let id = &one.principal.id;
+    let name = one.name();
+    let who = if name == id { id.clone() } else { format!("{name} ({id})") };
+    if one.principal.kind == PrincipalKind::Other {
+        comment(text, &format!("{who}: which key that is is not known; --principals tells"));
+        return;
+    }
+    if one.allowed() == 0 {
+        comment(text, &format!("{who} was not used: nothing is proposed"));
+        return;
+    }
+    if !one.is_granted_too_much() {
+        comment(text, &format!("{who} is granted what it needs and no more: {}", granted(&proposal.grants)));
+        return;
+    }
+    let Some(grants) = one.replacement() else {
+        comment(text, &format!("{who}: nothing is proposed"));
+        for caveat in one.caveats() {
+            comment(text, &caveat);
+        }
+        return;
+    };
+    let now = one.key.as_ref().map(|key| format!(", in place of {}", granted(&key.grants)));
+    comment(text, &format!("{who}: {}{}", granted(&grants), now.unwrap_or_default()));
+    comment(
+        text,
+        &format!("{} of {} requests that were allowed would have been refused", proposal.grants_refuse, proposal.tried),
+    );
+    for caveat in one.caveats() {
+        comment(text, &caveat);
+    }
+    // A name that a program would take for an option, or that nobody could read, is none to give away.
+    let is_good = |letter: char| is_plain(letter) && !matches!(letter, '\'' | '"' | '\\');
+    let name = if name.starts_with('-') || !name.chars().all(is_good) { id } else { name };
+    let new_name = format!("{name}-least");
+    match form {
+        Form::Doctl => doctl(&new_name, &grants, text),
+        Form::Terraform => terraform(&new_name, &grants, labels, text),
+        Form::Curl | Form::Iam => curl(&new_name, &grants, text),
+    }
+}
+
+fn curl(name: &str, grants: &[Grant], text: &mut String) {
+    let body = Replacement { name: name.to_owned(), grants: grants.to_vec() }.body().unwrap_or_default();
+    text.push_str("curl -X POST https://api.digitalocean.com/v2/spaces/keys \\\n");
+    text.push_str("  -H 'Content-Type: application/json' -H \"Authorization: Bearer $DIGITALOCEAN_ACCESS_TOKEN\" \\\n");
+    let _ = writeln!(text, "  -d {}", shell(&body));
+}
+
+fn doctl(name: &str, grants: &[Grant], text: &mut String) {
+    let grants = grants.iter().map(|grant| format!("bucket={};permission={}", grant.bucket, grant.permission));
+    let grants: Vec<String> = grants.collect();
+    let _ = writeln!(text, "doctl spaces keys create {} --grants {}", shell(name), shell(&grants.join(",")));
+}
+
+fn terraform(name: &str, grants: &[Grant], labels: &mut BTreeSet<String>, text: &mut String) {
+    let clean =
+        |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' { letter.to_ascii_lowercase() } else { '_' };
+    let base: String = name.chars().map(clean).collect();
+    let base = if base.starts_with(|first: char| first.is_ascii_digit()) { format!("key_{base}") } else { base };
+    let mut label = base.clone();
+    let mut number = 2;
+    while !labels.insert(label.clone()) {
+        label = format!("{base}_{number}");
+        number += 1;
+    }
+    let _ = writeln!(text, "resource \"digitalocean_spaces_key\" \"{label}\" {{\n  name = {}", hcl(name));
+    for Grant { bucket, permission } in grants {
+        let permission = hcl(permission.as_str());
+        let _ = writeln!(text, "\n  grant {{\n    bucket     = {}\n    permission = {permission}\n  }}", hcl(bucket));
+    }
+    text.push_str("}\n");
+}
+
+fn policies(audit: &Audit, text: &mut String) {
+    let identities = audit.principals.iter().filter(|one| one.principal.kind.has_policy());
+    let with_policy = identities.filter_map(|one| Some((one, &one.proposal.as_ref()?.policy)));
+    let policies: Vec<_> = with_policy.filter(|(_, policy)| !policy.is_empty()).collect();
+    let pretty = match policies.as_slice() {
+        [(_, policy)] => serde_json::to_string_pretty(policy),
+        _ => {
+            let named = policies.iter().map(|(one, policy)| (one.principal.id.clone(), json!(policy)));
+            serde_json::to_string_pretty(&named.collect::<serde_json::Map<_, _>>())
+        }
+    };
+    text.push_str(&pretty.unwrap_or_default());
+    text.push('\n');
+}
+
+/// A text as one word of a shell.
+fn shell(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A text as Terraform quotes it.
+fn hcl(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '$' | '%' if letters.peek() == Some(&'{') => quoted.extend([letter, letter]),
+            letter if letter.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+impl Proposal {
+    /// What whoever uses the proposal has to know.
+    #[must_use]
+    pub fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if !self.not_covered.is_empty() {
+            let mut names: Vec<&str> = self.not_covered.iter().map(|count| count.operation.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            caveats.push(format!("not covered, since what it needs is not known: {}", names.join(", ")));
+        }
+        if self.copies > 0 {
+            let copies = match self.copies {
+                1 => "1 copy was".to_owned(),
+                copies => format!("{copies} copies were"),
+            };
+            caveats.push(format!(
+                "{copies} written, whose records do not name their sources: reading these is covered where the source's bucket has a log here"
+            ));
+        }
+        caveats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_quoted() {
+        for (text, in_shell, in_hcl) in [
+            ("a", "'a'", "\"a\""),
+            ("it's", r"'it'\''s'", "\"it's\""),
+            ("$(id)", "'$(id)'", "\"$(id)\""),
+            ("${x}%{y}$", "'${x}%{y}$'", "\"$${x}%%{y}$\""),
+            ("a\"\\\n\u{1b}", "'a\"\\\n\u{1b}'", "\"a\\\"\\\\\\n\\u001B\""),
+        ] {
+            assert_eq!((shell(text), hcl(text)), (in_shell.to_owned(), in_hcl.to_owned()), "{text:?}");
+        }
+    }
+}

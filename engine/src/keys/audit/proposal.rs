@@ -1,0 +1,147 @@
+//! The smallest grants that would have allowed everything that was seen.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::policy::{self, Policy};
+use super::principal::Principal;
+use super::usage::{Activity, Counts, UseOf};
+use crate::keys::operations::{Needs, Operation, UseKind};
+use crate::keys::{Grant, Permission, is_bucket_name};
+
+/// What a principal would need, had it been made for what it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Proposal {
+    /// Grants of a key of DigitalOcean Spaces.
+    pub grants: Vec<Grant>,
+    /// What else than `fullaccess` would do, if what needs that were done with another key: the requests of [`Self::only_full`].
+    pub without_full: Option<Vec<Grant>>,
+    /// What needs `fullaccess`.
+    pub only_full: Vec<OperationCount>,
+    /// The policy for an identity of IAM.
+    pub policy: Policy,
+    /// Requests that were allowed, and that the grants and the policy were tried on.
+    pub tried: u64,
+    /// Of these, how many the grants would have refused. There are none, by how they are made; it is counted all the same.
+    pub grants_refuse: u64,
+    /// How many the policy would have refused.
+    pub policy_refuses: u64,
+    /// What was allowed and is not known to this version: the proposal does not cover it.
+    pub not_covered: Vec<OperationCount>,
+    /// Copies that were written. The record of one does not name its source: reading that is in the proposal only if the source's
+    /// bucket has a log here, too.
+    pub copies: u64,
+}
+
+/// How often an operation was asked for in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OperationCount {
+    /// As the log names it.
+    pub operation: String,
+    /// Where.
+    pub bucket: String,
+    /// How often.
+    pub requests: u64,
+}
+
+/// Whether grants allow this permission on a bucket.
+#[must_use]
+pub fn grants_allow(grants: &[Grant], bucket: &str, wanted: &Permission) -> bool {
+    grants.iter().any(|grant| grant.covers(bucket, wanted))
+}
+
+/// What was allowed, with what it needs.
+pub(super) fn needs(activity: &Activity) -> impl Iterator<Item = (&UseOf, &Counts, Needs)> {
+    let allowed = activity.uses.iter().filter(|(_, counts)| counts.allowed > 0);
+    allowed
+        // Where each deletion of a batch has a record of its own, the request for all of them needs nothing more.
+        .filter(|(of, _)| !is_batch_request(of) || !has_batch_records(activity, &of.bucket))
+        .map(|(of, counts)| match is_bucket_name(&of.bucket) {
+            true => (of, counts, Operation::needs(&of.operation, of.has_key)),
+            // Nothing can be granted for what is no bucket.
+            false => (of, counts, Needs::Unknown),
+        })
+}
+
+fn is_batch_request(of: &UseOf) -> bool {
+    matches!(Operation::needs(&of.operation, of.has_key), Needs::Operation(row) if row.api == "DeleteObjects")
+}
+
+fn has_batch_records(activity: &Activity, bucket: &str) -> bool {
+    let records = activity.uses.iter().filter(|(of, _)| of.bucket == bucket && of.operation == "BATCH.DELETE.OBJECT");
+    records.map(|(_, counts)| counts.allowed).sum::<u64>() > 0
+}
+
+impl Proposal {
+    pub(super) fn of(principal: &Principal, activity: &Activity, folders: bool) -> Self {
+        let partition = principal.partition();
+        let mut scoped: BTreeMap<&str, Permission> = BTreeMap::new();
+        let mut proposal = Self::default();
+        for (of, counts, needs) in needs(activity) {
+            let count = || OperationCount {
+                operation: of.operation.clone(),
+                bucket: of.bucket.clone(),
+                requests: counts.allowed,
+            };
+            match needs {
+                Needs::Nothing => {}
+                Needs::Unknown => proposal.not_covered.push(count()),
+                Needs::Operation(operation) => match operation.spaces_permission() {
+                    Permission::FullAccess => proposal.only_full.push(count()),
+                    permission => {
+                        let known = scoped.entry(&of.bucket).or_insert(Permission::Read);
+                        *known = permission.max(known.clone());
+                    }
+                },
+            }
+        }
+        let scoped = scoped.into_iter().map(|(bucket, permission)| Grant { bucket: bucket.to_owned(), permission });
+        let scoped: Vec<Grant> = scoped.collect();
+        (proposal.grants, proposal.without_full) = match proposal.only_full.is_empty() {
+            true => (scoped, None),
+            false => (vec![Grant { bucket: String::new(), permission: Permission::FullAccess }], Some(scoped)),
+        };
+        let known = needs(activity).filter(|(_, _, needs)| matches!(needs, Needs::Operation(_)));
+        proposal.policy = policy::smallest(known.map(|(of, counts, _)| (of, counts)), partition, folders);
+        proposal.copies = copies(activity);
+        proposal.try_on(activity, partition);
+        proposal
+    }
+
+    /// Tries grants and policy on everything that was allowed.
+    fn try_on(&mut self, activity: &Activity, partition: &str) {
+        for (of, counts, needs) in needs(activity) {
+            let Needs::Operation(operation) = needs else { continue };
+            self.tried += counts.allowed;
+            if !grants_allow(&self.grants, &of.bucket, &operation.spaces_permission()) {
+                self.grants_refuse += counts.allowed;
+            }
+            if !self.policy.allows_use(of, counts, partition) {
+                self.policy_refuses += counts.allowed;
+            }
+        }
+    }
+}
+
+/// How many copies were written.
+fn copies(activity: &Activity) -> u64 {
+    let written = activity.uses.iter().filter(|(of, _)| {
+        matches!(Operation::needs(&of.operation, of.has_key), Needs::Operation(row) if row.api.ends_with("(destination)"))
+    });
+    written.map(|(_, counts)| counts.allowed).sum()
+}
+
+/// What kinds of things were done, and how often they were allowed.
+pub(super) fn by_kind<'a>(uses: impl IntoIterator<Item = (&'a UseOf, &'a Counts)>) -> BTreeMap<UseKind, u64> {
+    let mut kinds = BTreeMap::new();
+    for (of, counts) in uses {
+        let kind = match Operation::needs(&of.operation, of.has_key) {
+            Needs::Operation(operation) => operation.kind,
+            Needs::Nothing => continue,
+            Needs::Unknown => UseKind::Unknown,
+        };
+        *kinds.entry(kind).or_insert(0) += counts.allowed;
+    }
+    kinds
+}

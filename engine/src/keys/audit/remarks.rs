@@ -1,0 +1,334 @@
+//! What ought to be looked at: grants that nobody used, access that nobody granted, keys in the wrong hands.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::proposal::{by_kind, grants_allow, needs};
+use super::usage::Activity;
+use super::{AuditOptions, Principal, PrincipalKind, PrincipalUse, Proposal};
+use crate::detect::{Band, Severity, Source, rfc3339};
+use crate::keys::operations::{Needs, UseKind};
+use crate::keys::{Grant, Permission, granted};
+
+/// How many suspicious addresses of a principal are told one by one.
+const TOLD: usize = 5;
+
+/// What a remark is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RemarkKind {
+    /// A key is used from an address that `flag` finds suspicious.
+    SuspiciousAddress,
+    /// Requests that nobody signed succeeded.
+    PublicAccess,
+    /// A key that signed is not one of the account's.
+    UnknownKey,
+    /// A key has `fullaccess`, and did nothing that needs it.
+    FullAccessNotNeeded,
+    /// A key has `fullaccess`, and few of its requests need it.
+    FullAccessForFew,
+    /// A key was not used.
+    UnusedKey,
+    /// A key has a grant for a bucket that it did not use.
+    UnusedGrant,
+    /// A key may write, and only read.
+    WriteNotUsed,
+    /// Requests succeeded that the key's grants do not allow.
+    BeyondGrants,
+    /// Requests succeeded by an access control list alone.
+    AclAccess,
+}
+
+impl RemarkKind {
+    /// Its name: `unused-key`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SuspiciousAddress => "suspicious-address",
+            Self::PublicAccess => "public-access",
+            Self::UnknownKey => "unknown-key",
+            Self::FullAccessNotNeeded => "full-access-not-needed",
+            Self::FullAccessForFew => "full-access-for-few",
+            Self::UnusedKey => "unused-key",
+            Self::UnusedGrant => "unused-grant",
+            Self::WriteNotUsed => "write-not-used",
+            Self::BeyondGrants => "beyond-grants",
+            Self::AclAccess => "acl-access",
+        }
+    }
+}
+
+/// Something to look at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Remark {
+    /// What it is about.
+    pub kind: RemarkKind,
+    /// How bad it is.
+    #[serde(serialize_with = "severity")]
+    pub severity: Severity,
+    /// Whom it is about.
+    pub principal: Principal,
+    /// What people call that.
+    pub name: String,
+    /// Where, if it is about one bucket.
+    pub bucket: Option<String>,
+    /// How many requests it was told from; 0 if it is that there were none.
+    pub requests: u64,
+    /// In a sentence, with what was measured.
+    pub explanation: String,
+}
+
+fn severity<S: serde::Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(severity.name())
+}
+
+impl Remark {
+    /// The worst first; of the same, by what and whom they are about.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let key = |remark: &Self| (remark.kind, remark.principal.clone(), remark.bucket.clone());
+        other.severity.cmp(&self.severity).then_with(|| key(self).cmp(&key(other)))
+    }
+}
+
+/// Adds what there is to say of one principal.
+pub(super) fn of(
+    one: &PrincipalUse,
+    activity: &Activity,
+    options: &AuditOptions,
+    buckets: &BTreeSet<String>,
+    remarks: &mut Vec<Remark>,
+) {
+    let mut about = About { one, remarks };
+    about.addresses(activity, options);
+    if one.principal.kind == PrincipalKind::Anonymous {
+        about.nobody(activity);
+        return;
+    }
+    about.lists(activity);
+    match (&one.key, &one.proposal) {
+        (Some(key), Some(proposal)) => about.grants(&key.grants, proposal, activity, buckets),
+        (None, _) if one.principal.kind == PrincipalKind::AccessKey && options.keys.is_some() && one.allowed() > 0 => {
+            about.add(
+                RemarkKind::UnknownKey,
+                Severity::Medium,
+                None,
+                one.allowed(),
+                format!(
+                    "{} succeeded, and it is not among the account's keys: deleted since, or of another account",
+                    requests(one.allowed())
+                ),
+            );
+        }
+        _ => {}
+    }
+}
+
+struct About<'a> {
+    one: &'a PrincipalUse,
+    remarks: &'a mut Vec<Remark>,
+}
+
+impl About<'_> {
+    fn add(&mut self, kind: RemarkKind, severity: Severity, bucket: Option<&str>, requests: u64, explanation: String) {
+        self.remarks.push(Remark {
+            kind,
+            severity,
+            principal: self.one.principal.clone(),
+            name: self.one.name().to_owned(),
+            bucket: bucket.map(str::to_owned),
+            requests,
+            explanation,
+        });
+    }
+
+    fn addresses(&mut self, activity: &Activity, options: &AuditOptions) {
+        let alarming = options.findings.iter().filter(|finding| finding.band >= Band::Alert);
+        let networks: HashMap<_, _> = alarming.map(|finding| (finding.client_ip.network(), finding)).collect();
+        // Who uses a link need not have the key.
+        let ways = [
+            (&activity.addresses, Severity::High, ""),
+            (&activity.guests, Severity::Medium, " by URLs that it signed"),
+        ];
+        for (addresses, severity, how) in ways {
+            let suspicious = addresses.iter().filter_map(|(text, (requests, last))| {
+                let address: IpAddr = text.parse().ok()?;
+                let finding = networks.get(&Source::of(address).network())?;
+                Some((text, *requests, *last, *finding))
+            });
+            let mut suspicious: Vec<_> = suspicious.collect();
+            suspicious.sort_by(|one, other| other.3.score.total_cmp(&one.3.score).then_with(|| one.0.cmp(other.0)));
+            let left = suspicious.len().saturating_sub(TOLD);
+            for (address, count, last, finding) in suspicious.into_iter().take(TOLD) {
+                let denied = finding.listed.deny.then_some("on the list of denied addresses");
+                let names = finding.detectors.iter().map(|signal| signal.name.as_str());
+                let reasons: Vec<&str> = denied.into_iter().chain(names).collect();
+                let explanation = format!(
+                    "{} from {address}{how}, the last at {}; that address scores {:.2}: {}",
+                    requests(count),
+                    rfc3339(last),
+                    finding.score,
+                    reasons.join("; ")
+                );
+                self.add(RemarkKind::SuspiciousAddress, severity, None, count, explanation);
+            }
+            if left > 0 {
+                let explanation = format!("{left} more suspicious addresses{how}");
+                self.add(RemarkKind::SuspiciousAddress, severity, None, 0, explanation);
+            }
+        }
+    }
+
+    /// What nobody who signed was allowed, by bucket.
+    fn nobody(&mut self, activity: &Activity) {
+        for (bucket, kinds) in kinds_by_bucket(activity, |counts| counts.allowed) {
+            let writes = [UseKind::Write, UseKind::Delete, UseKind::Configuration];
+            let severity = if kinds.keys().any(|kind| writes.contains(kind)) {
+                Severity::Critical
+            } else if kinds.contains_key(&UseKind::List) {
+                Severity::Medium
+            } else {
+                Severity::Info
+            };
+            let all = kinds.values().sum();
+            let explanation = format!("{} succeeded that nobody signed: {}", requests(all), in_words(&kinds));
+            self.add(RemarkKind::PublicAccess, severity, Some(&bucket), all, explanation);
+        }
+    }
+
+    fn lists(&mut self, activity: &Activity) {
+        for (bucket, kinds) in kinds_by_bucket(activity, |counts| counts.by_acl) {
+            let all = kinds.values().sum();
+            let explanation =
+                format!("{} succeeded by an access control list alone: {}", requests(all), in_words(&kinds));
+            self.add(RemarkKind::AclAccess, Severity::Low, Some(&bucket), all, explanation);
+        }
+    }
+
+    fn grants(&mut self, has: &[Grant], proposal: &Proposal, activity: &Activity, buckets: &BTreeSet<String>) {
+        let judged = |grant: &&Grant| grant.bucket.is_empty() || buckets.contains(&grant.bucket);
+        let all = self.one.allowed();
+        if all == 0 {
+            if has.is_empty() || has.iter().any(|grant| judged(&grant)) {
+                let refused: u64 = self.one.uses.iter().map(|one| one.refused).sum();
+                let refused = if refused > 0 { format!("; {} refused", requests_were(refused)) } else { String::new() };
+                let explanation = format!("granted {}, and not used in these logs{refused}", granted(has));
+                self.add(RemarkKind::UnusedKey, Severity::Medium, None, 0, explanation);
+            }
+            return;
+        }
+        if has.iter().any(|grant| grant.permission == Permission::FullAccess) {
+            self.full_access(proposal, all);
+            return;
+        }
+        let used: BTreeMap<&str, Permission> = used(activity);
+        for grant in has.iter().filter(judged) {
+            match (used.get(grant.bucket.as_str()), &grant.permission) {
+                (None, permission) => {
+                    let explanation = format!("granted {permission} and never used there");
+                    self.add(RemarkKind::UnusedGrant, Severity::Low, Some(&grant.bucket), 0, explanation);
+                }
+                (Some(Permission::Read), Permission::ReadWrite) => {
+                    let reads =
+                        self.one.uses.iter().filter(|one| one.bucket == grant.bucket).map(|one| one.allowed).sum();
+                    let explanation = format!("granted readwrite, and {} there needed read alone", requests(reads));
+                    self.add(RemarkKind::WriteNotUsed, Severity::Low, Some(&grant.bucket), reads, explanation);
+                }
+                _ => {}
+            }
+        }
+        let mut beyond: BTreeMap<&str, u64> = BTreeMap::new();
+        for (of, counts, needs) in needs(activity) {
+            if let Needs::Operation(operation) = needs
+                && !grants_allow(has, &of.bucket, &operation.spaces_permission())
+            {
+                *beyond.entry(&of.bucket).or_insert(0) += counts.allowed;
+            }
+        }
+        for (bucket, count) in beyond {
+            let explanation = format!(
+                "{} succeeded beyond what the key is granted: public access, an access control list, or other grants then",
+                requests(count)
+            );
+            self.add(RemarkKind::BeyondGrants, Severity::Low, Some(bucket), count, explanation);
+        }
+    }
+
+    fn full_access(&mut self, proposal: &Proposal, all: u64) {
+        // Nobody knows what else that needed.
+        if !proposal.not_covered.is_empty() || proposal.grants.is_empty() {
+            return;
+        }
+        let (kind, grants, reason) = match &proposal.without_full {
+            None => (RemarkKind::FullAccessNotNeeded, &proposal.grants, "nothing in these logs needs that".to_owned()),
+            Some(grants) => {
+                let few: u64 = proposal.only_full.iter().map(|count| count.requests).sum();
+                let mut operations: Vec<&str> =
+                    proposal.only_full.iter().map(|count| count.operation.as_str()).collect();
+                operations.sort_unstable();
+                operations.dedup();
+                if few * 2 > all {
+                    return;
+                }
+                let reason = format!("{few} of {} need that ({})", requests(all), operations.join(", "));
+                (RemarkKind::FullAccessForFew, grants, reason)
+            }
+        };
+        let places = match grants.len() {
+            1 => "one bucket".to_owned(),
+            count => format!("{count} buckets"),
+        };
+        let explanation = format!("granted fullaccess and used on {places}; {reason}: {} would do", granted(grants));
+        let severity = if kind == RemarkKind::FullAccessNotNeeded { Severity::Medium } else { Severity::Low };
+        self.add(kind, severity, None, all, explanation);
+    }
+}
+
+/// The greatest permission that was needed in each bucket.
+fn used(activity: &Activity) -> BTreeMap<&str, Permission> {
+    let mut used: BTreeMap<&str, Permission> = BTreeMap::new();
+    for (of, _, needs) in needs(activity) {
+        if let Needs::Operation(operation) = needs {
+            let known = used.entry(&of.bucket).or_insert(Permission::Read);
+            *known = operation.spaces_permission().max(known.clone());
+        }
+    }
+    used
+}
+
+fn kinds_by_bucket(
+    activity: &Activity,
+    count: impl Fn(&super::usage::Counts) -> u64,
+) -> BTreeMap<String, BTreeMap<UseKind, u64>> {
+    let mut buckets: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for (of, counts) in &activity.uses {
+        let counted = super::usage::Counts { allowed: count(counts), ..super::usage::Counts::default() };
+        if counted.allowed > 0 {
+            buckets.entry(of.bucket.clone()).or_default().push((of, counted));
+        }
+    }
+    let sum = |(bucket, uses): (String, Vec<_>)| {
+        let kinds = by_kind(uses.iter().map(|(of, counts): &(&super::usage::UseOf, _)| (*of, counts)));
+        (bucket, kinds)
+    };
+    buckets.into_iter().map(sum).filter(|(_, kinds)| !kinds.is_empty()).collect()
+}
+
+fn requests(count: u64) -> String {
+    match count {
+        1 => "1 request".to_owned(),
+        _ => format!("{count} requests"),
+    }
+}
+
+fn requests_were(count: u64) -> String {
+    format!("{} {}", requests(count), if count == 1 { "was" } else { "were" })
+}
+
+fn in_words(kinds: &BTreeMap<UseKind, u64>) -> String {
+    let words: Vec<String> = kinds.iter().map(|(kind, count)| format!("{} {count}", kind.as_str())).collect();
+    words.join(", ")
+}

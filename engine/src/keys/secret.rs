@@ -1,0 +1,44 @@
+//! Text that must not be seen: tokens of the API, and secrets of keys.
+
+use std::fmt;
+
+/// A text that is handed on and never shown: neither `Debug` nor `Display` tells it.
+///
+/// ```
+/// let token = s3log_engine::keys::Secret::new("dop_v1_example");
+/// assert_eq!(format!("{token} {token:?}"), "… Secret(…)");
+/// assert_eq!(token.reveal(), "dop_v1_example");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// This text, as a secret.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for whoever sends it or writes it to where it belongs.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` without this secret, wherever it stands in it: what others say may repeat what they were told.
+    pub(super) fn taken_out_of(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "…") }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
