@@ -20,6 +20,8 @@ pub mod logging;
 #[cfg(feature = "datafusion")]
 pub mod plan;
 #[cfg(feature = "datafusion")]
+mod policy_pattern;
+#[cfg(feature = "datafusion")]
 pub mod scan;
 pub mod schema;
 #[cfg(feature = "datafusion")]
@@ -28,5 +30,7 @@ pub mod session;
 pub mod store;
 #[cfg(feature = "datafusion")]
 pub mod table;
+mod unprintable;
 
 pub use error::{Error, ErrorKind};
+pub use unprintable::is_unprintable;

@@ -42,17 +42,9 @@ Examples:
   s3log logging status s3://photos
   s3log logging status s3://photos -F json | jq .enabled")]
 pub(crate) struct LoggingStatusArgs {
-    /// The bucket that is logged, or not: s3://BUCKET
-    #[arg(value_name = "BUCKET")]
-    pub bucket: String,
-
-    /// How buckets are reached.
+    /// Which bucket, and how the answer looks.
     #[command(flatten)]
-    pub store: StoreArgs,
-
-    /// How the answer looks.
-    #[command(flatten)]
-    pub report: LoggingReportArgs,
+    pub logged: LoggedArgs,
 }
 
 /// Arguments of `logging enable`.
@@ -68,9 +60,9 @@ Examples:
   s3log logging enable s3://photos --target s3://my-logs/photos/ --dry-run > logging.xml
   s3log logging enable s3://photos --target s3://my-logs --endpoint-url https://nyc3.digitaloceanspaces.com")]
 pub(crate) struct LoggingEnableArgs {
-    /// The bucket that is to be logged: s3://BUCKET
-    #[arg(value_name = "BUCKET")]
-    pub bucket: String,
+    /// Which bucket, and how the answer looks.
+    #[command(flatten)]
+    pub logged: LoggedArgs,
 
     /// Where log objects go: s3://BUCKET/prefix/; without a prefix, names begin with the name of the logged bucket
     #[arg(long, env = "S3LOG_LOGGING_TARGET", hide_env_values = true, value_name = "TARGET", help_heading = "Logging")]
@@ -103,14 +95,6 @@ pub(crate) struct LoggingEnableArgs {
     /// Check everything and print the XML that would be put; change nothing
     #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
     pub dry_run: bool,
-
-    /// How buckets are reached.
-    #[command(flatten)]
-    pub store: StoreArgs,
-
-    /// How the answer looks.
-    #[command(flatten)]
-    pub report: LoggingReportArgs,
 }
 
 /// Arguments of `logging disable`.
@@ -120,26 +104,26 @@ Examples:
   s3log logging disable s3://photos
   s3log logging disable s3://photos --dry-run")]
 pub(crate) struct LoggingDisableArgs {
-    /// The bucket that is not to be logged any more: s3://BUCKET
-    #[arg(value_name = "BUCKET")]
-    pub bucket: String,
+    /// Which bucket, and how the answer looks.
+    #[command(flatten)]
+    pub logged: LoggedArgs,
 
     /// Look, and print the XML that would be put; change nothing
     #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
     pub dry_run: bool,
+}
+
+/// A bucket whose log is meant, and how the answer looks.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoggedArgs {
+    /// The bucket whose access log is meant: s3://BUCKET
+    #[arg(value_name = "BUCKET")]
+    pub bucket: String,
 
     /// How buckets are reached.
     #[command(flatten)]
     pub store: StoreArgs,
 
-    /// How the answer looks.
-    #[command(flatten)]
-    pub report: LoggingReportArgs,
-}
-
-/// How the answers of `logging` look.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct LoggingReportArgs {
     /// Format of the answer
     #[arg(
         short = 'F',

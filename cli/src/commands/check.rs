@@ -10,7 +10,7 @@ use crate::accounting::{Read, say_archived, say_names_unused, say_no_record, say
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Format, Output, OutputSettings};
+use crate::output::Output;
 use crate::progress::Watch;
 
 /// Prints the account and tells whether every line is in it.
@@ -21,16 +21,7 @@ use crate::progress::Watch;
 pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    let settings = OutputSettings {
-        format: Format::Table,
-        header: true,
-        null: None,
-        terminal: surroundings.stdout,
-        paint: surroundings.paint,
-        // An account has headings of its own.
-        quiet: true,
-    };
-    let mut output = Output::open(arguments.output.as_deref(), settings)?;
+    let mut output = Output::open(arguments.output.as_deref(), surroundings.prose())?;
     let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());

@@ -324,19 +324,9 @@ impl Run<'_> {
 }
 
 fn open_output(arguments: &FlagArgs, surroundings: Surroundings) -> Result<Output, Failure> {
-    let text = !matches!(arguments.format, FlagFormat::Result(_));
-    let format = match arguments.format {
-        FlagFormat::Result(format) => format,
-        // Text of our own, whatever the file is called.
-        _ => Format::Csv,
-    };
-    let settings = OutputSettings {
-        format,
-        header: true,
-        null: None,
-        terminal: surroundings.stdout,
-        paint: surroundings.paint,
-        quiet: surroundings.quiet || text,
+    let settings = match arguments.format {
+        FlagFormat::Result(format) => OutputSettings { format, quiet: surroundings.quiet, ..surroundings.prose() },
+        _ => surroundings.prose(),
     };
     Output::open(arguments.output.as_deref(), settings)
 }

@@ -38,7 +38,7 @@ use crate::args::{BehaviourArgs, CdnArgs, Command, GeneralArgs, OutputArgs, Sour
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::{Messages, count};
-use crate::output::OutputSettings;
+use crate::output::{Format, OutputSettings};
 use crate::progress::{MANY_BYTES, MANY_OBJECTS, ProgressMode};
 use crate::{interrupt, memory, terminal};
 
@@ -84,6 +84,18 @@ impl Surroundings {
             terminal: self.stdout,
             paint: self.paint,
             quiet: self.quiet,
+        }
+    }
+
+    /// How text of our own looks, which has headings of its own, whatever the file is called.
+    fn prose(&self) -> OutputSettings {
+        OutputSettings {
+            format: Format::Table,
+            header: true,
+            null: None,
+            terminal: self.stdout,
+            paint: self.paint,
+            quiet: true,
         }
     }
 

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+pub(crate) use s3log_engine::is_unprintable;
+
 use super::push_fmt;
 
 /// `text` with every character that a terminal would obey, or not show at all, written visibly: `\n`, `\x1b`,
@@ -45,15 +47,6 @@ fn push_visible(c: char, out: &mut String) {
         _ if c.is_ascii() => push_fmt(out, format_args!("\\x{:02x}", u32::from(c))),
         _ => push_fmt(out, format_args!("\\u{{{:x}}}", u32::from(c))),
     }
-}
-
-/// Whether a terminal would act on this character, or show nothing for it: C0, DEL, C1, bidi controls, zero-width and
-/// other format characters, line and paragraph separators, tags.
-pub(crate) fn is_unprintable(c: char) -> bool {
-    matches!(c,
-        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

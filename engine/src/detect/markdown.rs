@@ -4,6 +4,8 @@
 //! change of direction. There are two places for text: [`code`], for what clients wrote, and [`prose`], for sentences that may
 //! have something of it in them. Both stand inside a line, never at its beginning.
 
+use crate::unprintable::is_unprintable;
+
 /// How many characters of a client's text are shown.
 const SHOWN: usize = 256;
 
@@ -54,21 +56,13 @@ fn visible(text: &str) -> String {
             shown.push('…');
             break;
         }
-        if is_unseen(character) {
+        if is_unprintable(character) {
             shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
         }
     }
     shown
-}
-
-/// Controls, ends of lines, what changes the direction of text, and what has no width.
-fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

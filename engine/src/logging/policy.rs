@@ -4,6 +4,7 @@
 //! has the principal and the statement, <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html> the
 //! language. Only what decides about this one question is understood; what is not makes the answer "perhaps".
 
+use crate::policy_pattern::{literal, matches};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -66,7 +67,7 @@ impl Delivery<'_> {
         let statement = Statement {
             sid: "S3ServerAccessLogsOf",
             source: self.source,
-            resource: format!("{}*", self.beginning()),
+            resource: format!("{}*", literal(&self.beginning())),
             arn: self.source_arn(),
             account: self.account.unwrap_or(PLACEHOLDER),
         };
@@ -106,8 +107,8 @@ impl Delivery<'_> {
             _ => return None,
         }
         match (statement.get("Action"), statement.get("NotAction")) {
-            (Some(action), _) if texts(action).any(|pattern| glob(&pattern.to_lowercase(), &ACTION.to_lowercase())) => {
-            }
+            (Some(action), _)
+                if texts(action).any(|pattern| matches(&pattern.to_lowercase(), &ACTION.to_lowercase())) => {}
             (None, Some(_)) => sure = false,
             _ => return None,
         }
@@ -156,9 +157,9 @@ impl Delivery<'_> {
         };
         let any = |fits: fn(&str, &str) -> bool| texts(wanted).any(|pattern| fits(pattern, found));
         match operator {
-            "arnlike" | "arnequals" | "stringlike" => Some(any(glob)),
+            "arnlike" | "arnequals" | "stringlike" => Some(any(matches)),
             "stringequals" => Some(any(|one, other| one == other)),
-            "arnnotlike" | "arnnotequals" | "stringnotlike" => Some(!any(glob)),
+            "arnnotlike" | "arnnotequals" | "stringnotlike" => Some(!any(matches)),
             "stringnotequals" => Some(!any(|one, other| one == other)),
             "bool" => {
                 let as_bool = wanted.as_bool().map(|wanted| wanted.to_string());
@@ -197,40 +198,11 @@ fn is_principal(principal: &Value) -> bool {
     }
 }
 
-/// Whether a pattern matches a text: `*` stands for anything, `?` for one character.
-fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut in_text) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while in_text < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, in_text));
-                at += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[in_text] => {
-                at += 1;
-                in_text += 1;
-            }
-            _ => match star {
-                // The star takes one more.
-                Some((of_star, from)) => {
-                    star = Some((of_star, from + 1));
-                    at = of_star + 1;
-                    in_text = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
-}
-
 /// Whether a pattern matches every text that begins so.
 fn covers(pattern: &str, beginning: &str) -> bool {
     let Some(head) = pattern.strip_suffix('*') else { return false };
     let head = head.trim_end_matches('*');
-    (0..=beginning.len()).any(|end| beginning.is_char_boundary(end) && glob(head, &beginning[..end]))
+    (0..=beginning.len()).any(|end| beginning.get(..end).is_some_and(|begins| matches(head, begins)))
 }
 
 /// Whether it matches some text that begins so.
@@ -305,4 +277,4 @@ struct SourceAccount<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -179,15 +179,8 @@ pub(super) fn permit(delivery: &Delivery<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::policy::tests::DELIVERY;
     use super::*;
-
-    const DELIVERY: Delivery<'_> = Delivery {
-        source: "photos",
-        target: "logs",
-        prefix: "photos/",
-        account: Some("111122223333"),
-        region: "eu-west-1",
-    };
 
     /// A target into which nothing prevents delivery, but nobody may write.
     fn target() -> Target {

@@ -16,8 +16,8 @@ use crate::commands::{Surroundings, flag, read_text, rules};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::Messages;
+use crate::output::Output;
 use crate::output::escape::visible;
-use crate::output::{Format, Output, OutputSettings};
 use crate::progress::Watch;
 
 /// Audits, and prints what was found or what is proposed.
@@ -43,16 +43,7 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
     if let Some(keys) = keys {
         options = options.with_keys(keys);
     }
-    let settings = OutputSettings {
-        format: Format::Table,
-        header: true,
-        null: None,
-        terminal: surroundings.stdout,
-        paint: surroundings.paint,
-        // What is printed has headings of its own.
-        quiet: true,
-    };
-    let mut output = Output::open(arguments.output.as_deref(), settings)?;
+    let mut output = Output::open(arguments.output.as_deref(), surroundings.prose())?;
     if let Some(detection) = detection {
         let session = open(arguments, &messages).await?;
         options = options.with_findings(findings(arguments, &session, &detection, surroundings).await?);

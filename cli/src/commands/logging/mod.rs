@@ -29,11 +29,11 @@ pub(crate) async fn run(arguments: LoggingArgs, surroundings: Surroundings) -> R
 }
 
 async fn status(arguments: LoggingStatusArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
-    let bucket = whole_bucket(&arguments.bucket)?;
-    let stores = stores(&arguments.store)?;
+    let bucket = whole_bucket(&arguments.logged.bucket)?;
+    let stores = stores(&arguments.logged.store)?;
     let status = logging::status(&stores, &bucket).await?;
-    let query = status.settings.as_ref().map(|settings| look::query(status.service, settings, &arguments.store));
-    say(&match arguments.report.format {
+    let query = status.settings.as_ref().map(|settings| look::query(status.service, settings, &arguments.logged.store));
+    say(&match arguments.logged.format {
         ReportFormat::Text => answer::status(&status, query.as_deref()),
         ReportFormat::Json => answer::status_json(&status, query.as_deref()),
     })?;
@@ -51,24 +51,26 @@ async fn status(arguments: LoggingStatusArgs, surroundings: Surroundings) -> Res
 async fn enable(arguments: LoggingEnableArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let target = Location::parse(&arguments.target).map_err(usage)?;
     let enable = Enable {
-        bucket: whole_bucket(&arguments.bucket)?,
+        bucket: whole_bucket(&arguments.logged.bucket)?,
         target_bucket: target.bucket().to_owned(),
         target_prefix: target.prefix().to_owned(),
         key_format: arguments.key_format.map(|format| format.0),
         drop_grants: arguments.drop_grants,
         forced: arguments.force,
     };
-    let stores = stores(&arguments.store)?;
+    let stores = stores(&arguments.logged.store)?;
     let plan = logging::plan_enable(&stores, &enable).await.map_err(usage)?;
-    let change = Change { plan, store: arguments.store, format: arguments.report.format, dry_run: arguments.dry_run };
+    let change =
+        Change { plan, store: arguments.logged.store, format: arguments.logged.format, dry_run: arguments.dry_run };
     change.run(surroundings).await
 }
 
 async fn disable(arguments: LoggingDisableArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
-    let bucket = whole_bucket(&arguments.bucket)?;
-    let stores = stores(&arguments.store)?;
+    let bucket = whole_bucket(&arguments.logged.bucket)?;
+    let stores = stores(&arguments.logged.store)?;
     let plan = logging::plan_disable(&stores, &bucket).await?;
-    let change = Change { plan, store: arguments.store, format: arguments.report.format, dry_run: arguments.dry_run };
+    let change =
+        Change { plan, store: arguments.logged.store, format: arguments.logged.format, dry_run: arguments.dry_run };
     change.run(surroundings).await
 }
 

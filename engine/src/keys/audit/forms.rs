@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Audit, PrincipalKind, PrincipalUse, Proposal};
 use crate::detect::rfc3339;
 use crate::keys::{Grant, Replacement, granted};
+use crate::unprintable::is_unprintable;
 
 /// A form of proposals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +74,8 @@ fn keys(audit: &Audit) -> impl Iterator<Item = (&PrincipalUse, &Proposal)> {
 /// A line that no shell and no reader of Terraform's language takes for anything else.
 fn comment(text: &mut String, line: &str) {
     text.push_str("# ");
-    text.extend(line.chars().map(|letter| if is_plain(letter) { letter } else { '\u{FFFD}' }));
+    text.extend(line.chars().map(|letter| if is_unprintable(letter) { '\u{FFFD}' } else { letter }));
     text.push('\n');
-}
-
-/// Whether a letter is shown as it is: no control character, and none that turns, joins or hides others.
-fn is_plain(letter: char) -> bool {
-    !letter.is_control()
-        && !matches!(letter, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
 }
 
 fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSet<String>, text: &mut String) {
@@ -116,7 +111,7 @@ fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSe
         comment(text, &caveat);
     }
     // A name that a program would take for an option, or that nobody could read, is none to give away.
-    let is_good = |letter: char| is_plain(letter) && !matches!(letter, '\'' | '"' | '\\');
+    let is_good = |letter: char| !is_unprintable(letter) && !matches!(letter, '\'' | '"' | '\\');
     let name = if name.starts_with('-') || !name.chars().all(is_good) { id } else { name };
     let new_name = format!("{name}-least");
     match form {
@@ -190,7 +185,7 @@ fn hcl(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             '$' | '%' if letters.peek() == Some(&'{') => quoted.extend([letter, letter]),
-            letter if letter.is_control() => {
+            letter if is_unprintable(letter) => {
                 let _ = write!(quoted, "\\u{:04X}", u32::from(letter));
             }
             letter => quoted.push(letter),

@@ -7,6 +7,7 @@ use serde::ser::Serializer;
 
 use super::usage::{Counts, UseOf};
 use crate::keys::operations::{Needs, Operation, Resource};
+use crate::policy_pattern::{literal, matches};
 
 /// A statement: these actions on these resources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,18 +121,6 @@ fn common_folder<'a>(first: &'a str, last: &str) -> &'a str {
     slash.and_then(|((at, _), _)| first.get(..=at)).unwrap_or_default()
 }
 
-/// A text in which a policy sees no wildcard and no variable.
-fn literal(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '*' | '?' | '$' => literal.extend(['$', '{', letter, '}']),
-            _ => literal.push(letter),
-        }
-    }
-    literal
-}
-
 impl Policy {
     /// Whether it allows this action on this resource: an ARN with the key of an object, of a bucket or access point, or `*`.
     #[must_use]
@@ -160,50 +149,6 @@ impl Policy {
             }
         })
     }
-}
-
-/// Whether a pattern of a policy is a text: `*` is any text, `?` any character, `${*}`, `${?}` and `${$}` are those characters.
-fn matches(pattern: &str, text: &str) -> bool {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Part {
-        Is(char),
-        One,
-        Any,
-    }
-    let mut parts = Vec::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some(letter) = rest.chars().next() {
-        let escaped = ["${*}", "${?}", "${$}"].into_iter().find(|escape| rest.starts_with(escape));
-        let (part, length) = match (escaped, letter) {
-            (Some(escape), _) => (Part::Is(escape.chars().nth(2).unwrap_or('$')), escape.len()),
-            (None, '*') => (Part::Any, 1),
-            (None, '?') => (Part::One, 1),
-            (None, letter) => (Part::Is(letter), letter.len_utf8()),
-        };
-        parts.push(part);
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    let text: Vec<char> = text.chars().collect();
-    // Where to go on when what followed the last `*` did not fit.
-    let (mut at, mut part, mut retry) = (0, 0, None);
-    while at < text.len() {
-        match parts.get(part) {
-            Some(Part::Any) => {
-                retry = Some((part + 1, at));
-                part += 1;
-            }
-            Some(Part::One) => (at, part) = (at + 1, part + 1),
-            Some(Part::Is(letter)) if text.get(at) == Some(letter) => (at, part) = (at + 1, part + 1),
-            _ => match retry {
-                Some((after, from)) => {
-                    retry = Some((after, from + 1));
-                    (at, part) = (from + 1, after);
-                }
-                None => return false,
-            },
-        }
-    }
-    parts.iter().skip(part).all(|part| *part == Part::Any)
 }
 
 #[derive(Serialize)]
@@ -239,32 +184,6 @@ impl Serialize for Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn patterns_of_policies() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("*", "a/b", true),
-            ("a*", "a", true),
-            ("a*", "b", false),
-            ("a*c", "abbc", true),
-            ("a*c", "abcb", false),
-            ("a*b*c", "axbxbxc", true),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("a${*}c", "a*c", true),
-            ("a${*}c", "abc", false),
-            ("${$}{x}", "${x}", true),
-            ("${?}", "?", true),
-            ("${?}", "x", false),
-            ("é?", "éé", true),
-            ("", "", true),
-            ("", "a", false),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn folders_that_keys_have_in_common() {
@@ -280,21 +199,6 @@ mod tests {
             ("a/\n/x", "a/\n/y", "a/"),
         ] {
             assert_eq!(common_folder(first, last), expected, "{first} {last}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_literal_is_itself_and_a_beginning(text in "[a-c*?${}é/]{0,8}", more in "[a-c*?$/]{0,4}") {
-            prop_assert!(matches(&literal(&text), &text));
-            let beginning = format!("{}*", literal(&text));
-            let longer = format!("{text}{more}");
-            prop_assert!(matches(&beginning, &longer));
-        }
-
-        #[test]
-        fn a_literal_is_nothing_else(text in "[ab*?$]{0,6}", other in "[ab*?$]{0,6}") {
-            prop_assert_eq!(matches(&literal(&text), &other), text == other);
         }
     }
 }

@@ -104,18 +104,6 @@ impl PrincipalMap {
         })
     }
 
-    /// How many requesters it knows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it knows none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     fn key_of(&self, requester: &str) -> Option<&str> {
         self.0.get(requester).map(String::as_str)
     }

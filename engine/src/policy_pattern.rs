@@ -1,0 +1,113 @@
+//! Patterns in policies of AWS: names of actions and resources with wildcards.
+//!
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html> has the wildcards,
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html> how to write them as they are.
+
+/// A text in which a policy sees no wildcard and no variable.
+pub(crate) fn literal(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '*' | '?' | '$' => literal.extend(['$', '{', letter, '}']),
+            _ => literal.push(letter),
+        }
+    }
+    literal
+}
+
+/// Whether a pattern of a policy is a text: `*` is any text, `?` any character, `${*}`, `${?}` and `${$}` are those characters.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Part {
+        Is(char),
+        One,
+        Any,
+    }
+    let mut parts = Vec::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(letter) = rest.chars().next() {
+        let escaped = ["${*}", "${?}", "${$}"].into_iter().find(|escape| rest.starts_with(escape));
+        let (part, length) = match (escaped, letter) {
+            (Some(escape), _) => (Part::Is(escape.chars().nth(2).unwrap_or('$')), escape.len()),
+            (None, '*') => (Part::Any, 1),
+            (None, '?') => (Part::One, 1),
+            (None, letter) => (Part::Is(letter), letter.len_utf8()),
+        };
+        parts.push(part);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    let text: Vec<char> = text.chars().collect();
+    // Where to go on when what followed the last `*` did not fit.
+    let (mut at, mut part, mut retry) = (0, 0, None);
+    while at < text.len() {
+        match parts.get(part) {
+            Some(Part::Any) => {
+                retry = Some((part + 1, at));
+                part += 1;
+            }
+            Some(Part::One) => (at, part) = (at + 1, part + 1),
+            Some(Part::Is(letter)) if text.get(at) == Some(letter) => (at, part) = (at + 1, part + 1),
+            _ => match retry {
+                Some((after, from)) => {
+                    retry = Some((after, from + 1));
+                    (at, part) = (from + 1, after);
+                }
+                None => return false,
+            },
+        }
+    }
+    parts.iter().skip(part).all(|part| *part == Part::Any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn patterns_of_policies() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "a/b", true),
+            ("a*", "a", true),
+            ("a*", "b", false),
+            ("a*c", "abbc", true),
+            ("a*c", "abcb", false),
+            ("a*b*c", "axbxbxc", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("a${*}c", "a*c", true),
+            ("a${*}c", "abc", false),
+            ("${$}{x}", "${x}", true),
+            ("${?}", "?", true),
+            ("${?}", "x", false),
+            ("é?", "éé", true),
+            ("", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    proptest! {
+        /// Against an engine that has nothing to do with it.
+        #[test]
+        fn wildcards_are_those_of_expressions(pattern in "[ab*?]{0,8}", text in "[ab]{0,8}") {
+            let expression = format!("^{}$", regex::escape(&pattern).replace("\\*", ".*").replace("\\?", "."));
+            prop_assert_eq!(matches(&pattern, &text), regex::Regex::new(&expression).unwrap().is_match(&text));
+        }
+
+        #[test]
+        fn a_literal_is_itself_and_a_beginning(text in "[a-c*?${}é/]{0,8}", more in "[a-c*?$/]{0,4}") {
+            prop_assert!(matches(&literal(&text), &text));
+            let beginning = format!("{}*", literal(&text));
+            let longer = format!("{text}{more}");
+            prop_assert!(matches(&beginning, &longer));
+        }
+
+        #[test]
+        fn a_literal_is_nothing_else(text in "[ab*?$]{0,6}", other in "[ab*?$]{0,6}") {
+            prop_assert_eq!(matches(&literal(&text), &other), text == other);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Characters that are obeyed or not shown, where others are read.
+
+/// Whether whoever shows text would act on this character, or show nothing for it: C0, DEL, C1, bidi controls, zero-width and
+/// other format characters, line and paragraph separators, tags. Log text is written by strangers, who hide and forge with these.
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
+    matches!(c,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
