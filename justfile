@@ -5,7 +5,7 @@ _default:
 
 # Run every test
 test *args:
-    cargo test --workspace {{ args }}
+    cargo test --workspace --features cluster {{ args }}
 
 # Run the parser's tests alone: seconds
 parser *args:
@@ -18,7 +18,7 @@ ci:
 # Run clippy, and the check of who uses whom
 lint:
     .ci/layers
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --features cluster -- -D warnings
 
 # Format the code
 fmt:
@@ -26,7 +26,7 @@ fmt:
 
 # Build the documentation and open it
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --open
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --features cluster --no-deps --open
 
 # Write into README.md what the program prints now
 readme:

@@ -22,15 +22,13 @@ mod terminal;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::args::Cli;
 use crate::commands::Surroundings;
 use crate::exit::Exit;
 
 /// Runs the program with its arguments, the first of which is its own name, and returns what it tells its caller.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help is no error: it goes to standard output and ends with 0. A closed pipe is fine here too.

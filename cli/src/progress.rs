@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use s3log_engine::scan::{Progress, ProgressSnapshot};
+use s3log_engine::scan::{Progress, ProgressSnapshot, StageProgress};
 use s3log_engine::session::Session;
 use tokio::task::JoinHandle;
 
@@ -76,7 +76,7 @@ impl Watch {
         if let Some(task) = self.task.take() {
             task.abort();
             if let Some((progress, start)) = &self.json {
-                say(&json(progress.snapshot(), start.elapsed()));
+                say(&json(progress.snapshot(), &progress.stages(), start.elapsed()));
             }
         }
         if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -114,7 +114,7 @@ async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, st
             bar.set_length(now.bytes_total.max(now.bytes));
             bar.set_position(now.bytes);
         }
-        bar.set_message(sentence(now, start.elapsed()));
+        bar.set_message(sentence(now, &progress.stages(), start.elapsed()));
         bar.tick();
     }
 }
@@ -147,12 +147,19 @@ async fn report(progress: Arc<Progress>, start: Instant) {
     every.tick().await;
     loop {
         every.tick().await;
-        say(&json(progress.snapshot(), start.elapsed()));
+        say(&json(progress.snapshot(), &progress.stages(), start.elapsed()));
     }
 }
 
 /// What the bar says: objects, bytes, records, rejects, rate, time left.
-fn sentence(now: ProgressSnapshot, elapsed: Duration) -> String {
+fn sentence(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) -> String {
+    // What a cluster has read is known when it is done; until then, how many of its tasks are.
+    if let Some(stage) = stages.iter().rfind(|stage| stage.tasks > 0)
+        && stages.iter().any(|stage| !stage.is_done)
+    {
+        let StageProgress { stage, tasks, done, .. } = stage;
+        return format!("stage {stage} of {}: {done}/{tasks} tasks, {}", stages.len(), HumanDuration(elapsed));
+    }
     if now.objects_total == 0 && now.bytes == 0 {
         return "working".to_owned();
     }
@@ -176,9 +183,18 @@ fn sentence(now: ProgressSnapshot, elapsed: Duration) -> String {
     text
 }
 
-fn json(now: ProgressSnapshot, elapsed: Duration) -> String {
+fn json(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) -> String {
+    let stages = match stages {
+        [] => String::new(),
+        stages => {
+            let stages = stages
+                .iter()
+                .map(|stage| format!(r#"{{"stage":{},"tasks":{},"done":{}}}"#, stage.stage, stage.tasks, stage.done));
+            format!(r#","stages":[{}]"#, stages.collect::<Vec<_>>().join(","))
+        }
+    };
     format!(
-        r#"{{"objects":{},"objects_total":{},"bytes":{},"bytes_total":{},"records":{},"rejects":{},"objects_pruned":{},"objects_archived":{},"seconds":{:.3}}}"#,
+        r#"{{"objects":{},"objects_total":{},"bytes":{},"bytes_total":{},"records":{},"rejects":{},"objects_pruned":{},"objects_archived":{},"seconds":{:.3}{stages}}}"#,
         now.objects,
         now.objects_total,
         now.bytes,
@@ -209,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_bar_says_everything() {
-        insta::assert_snapshot!(sentence(now(), Duration::from_secs(2)),
+        insta::assert_snapshot!(sentence(now(), &[], Duration::from_secs(2)),
             @"400/1,200 objects, 100.00 MiB/300.00 MiB, 123,456 records, 3 rejects, 50.00 MiB/s, 4 seconds left");
     }
 
@@ -217,18 +233,25 @@ mod tests {
     fn without_totals_it_promises_nothing() {
         let mut now = now();
         (now.objects_total, now.bytes_total, now.rejects) = (0, 0, 0);
-        insta::assert_snapshot!(sentence(now, Duration::from_secs(2)),
+        insta::assert_snapshot!(sentence(now, &[], Duration::from_secs(2)),
             @"400 objects, 100.00 MiB, 123,456 records, 50.00 MiB/s");
     }
 
     #[test]
     fn a_query_that_reads_no_log_counts_none() {
-        assert_eq!(sentence(ProgressSnapshot::default(), Duration::from_secs(2)), "working");
+        let stage = |stage, tasks, done| StageProgress { stage, tasks, done, is_done: tasks > 0 && tasks == done };
+        let stages = [stage(1, 8, 8), stage(2, 4, 1), stage(3, 0, 0)];
+        let running = sentence(now(), &stages, Duration::from_secs(2));
+        assert_eq!(running, "stage 2 of 3: 1/4 tasks, 2 seconds");
+        assert!(json(now(), &stages, Duration::ZERO).ends_with(
+            r#","stages":[{"stage":1,"tasks":8,"done":8},{"stage":2,"tasks":4,"done":1},{"stage":3,"tasks":0,"done":0}]}"#
+        ));
+        assert_eq!(sentence(ProgressSnapshot::default(), &[], Duration::from_secs(2)), "working");
     }
 
     #[test]
     fn json_lines() {
-        insta::assert_snapshot!(json(now(), Duration::from_millis(1500)),
+        insta::assert_snapshot!(json(now(), &[], Duration::from_millis(1500)),
             @r#"{"objects":400,"objects_total":1200,"bytes":104857600,"bytes_total":314572800,"records":123456,"rejects":3,"objects_pruned":0,"objects_archived":0,"seconds":1.500}"#);
     }
 }

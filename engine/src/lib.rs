@@ -3,6 +3,8 @@
 
 #[cfg(feature = "datafusion")]
 pub mod check;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 #[cfg(feature = "datafusion")]
 pub mod convert;
 #[cfg(feature = "datafusion")]

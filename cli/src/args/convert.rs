@@ -8,7 +8,7 @@ use s3log_engine::convert::privacy::AnonymizeIp;
 use s3log_engine::convert::{Compression, ConvertOptions, PartitionBy, Shard};
 use s3log_engine::schema::Table;
 
-use super::{BehaviourArgs, Size, SourceArgs, Span, StoreArgs};
+use super::{BehaviourArgs, Size, SourceArgs, Span, StoreArgs, WhereArgs};
 
 /// Arguments of `convert`.
 #[derive(Debug, Args)]
@@ -185,6 +185,9 @@ pub(crate) struct ConvertArgs {
     /// How the work is done.
     #[command(flatten)]
     pub behaviour: BehaviourArgs,
+    /// Where it is done.
+    #[command(flatten)]
+    pub place: WhereArgs,
 }
 
 /// Arguments of `compact`.

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use s3log_engine::detect::Band;
 use s3log_engine::detect::deny::{DenyFormat, IpVersion, WafScope};
 
-use super::{BehaviourArgs, OutputArgs, SourceArgs, Span};
+use super::{BehaviourArgs, OutputArgs, SourceArgs, Span, WhereArgs};
 use crate::output::Format;
 
 /// Arguments of `flag`.
@@ -104,6 +104,9 @@ pub(crate) struct FlagArgs {
     /// How the work is done.
     #[command(flatten)]
     pub behaviour: BehaviourArgs,
+    /// Where it is done.
+    #[command(flatten)]
+    pub place: WhereArgs,
 }
 
 fn score(text: &str) -> Result<f64, String> {

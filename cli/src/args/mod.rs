@@ -2,6 +2,7 @@
 
 mod audit;
 mod behaviour;
+mod cluster;
 mod convert;
 mod flag;
 mod keys;
@@ -10,13 +11,17 @@ mod output;
 mod source;
 mod value;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::audit::{AuditFormat, KeysAuditArgs};
 pub(crate) use self::behaviour::BehaviourArgs;
+pub(crate) use self::cluster::WhereArgs;
+#[cfg(feature = "cluster")]
+pub(crate) use self::cluster::{ClusterArgs, ClusterCommand, ExecutorArgs, SchedulerArgs};
 pub(crate) use self::convert::{CompactArgs, ConvertArgs, ReportFormat};
 pub(crate) use self::flag::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, RuleArgs, RulesArgs, RulesCommand};
 pub(crate) use self::keys::{ApiArgs, KeysArgs, KeysCommand, KeysListArgs, KeysOperationsArgs, KeysRotateArgs};
@@ -54,6 +59,22 @@ pub(crate) struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The syntax, with the defaults that stand nowhere else.
+    pub(crate) fn syntax() -> clap::Command {
+        let command = Self::command();
+        #[cfg(feature = "cluster")]
+        let command = cluster::tuned(command);
+        command
+    }
+
+    /// Reads the arguments of the program, the first of which is its own name.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::syntax().try_get_matches_from(arguments)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::syntax()))
+    }
 }
 
 /// What holds for every command.
@@ -109,6 +130,9 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Say whether a bucket is logged, and switch its access log on or off
     Logging(LoggingArgs),
+    /// Run a scheduler or an executor of a cluster, for logs beyond one machine
+    #[cfg(feature = "cluster")]
+    Cluster(ClusterArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page as roff
@@ -156,6 +180,9 @@ pub(crate) struct QueryArgs {
     /// How the work is done.
     #[command(flatten)]
     pub behaviour: BehaviourArgs,
+    /// Where it is done.
+    #[command(flatten)]
+    pub place: WhereArgs,
 }
 
 /// Arguments of `shell`.
@@ -187,6 +214,9 @@ pub(crate) struct ShellArgs {
     /// How the work is done.
     #[command(flatten)]
     pub behaviour: BehaviourArgs,
+    /// Where it is done.
+    #[command(flatten)]
+    pub place: WhereArgs,
 }
 
 /// Arguments of `check`.
@@ -349,13 +379,11 @@ pub(crate) struct ManArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        Cli::syntax().debug_assert();
     }
 
     #[test]
@@ -367,6 +395,6 @@ mod tests {
             }
             command.get_subcommands().for_each(look);
         }
-        look(&Cli::command());
+        look(&Cli::syntax());
     }
 }

@@ -2,8 +2,6 @@
 
 use std::io::Write as _;
 
-use clap::CommandFactory as _;
-
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,7 +14,7 @@ use crate::failure::Failure;
 pub(crate) fn run(arguments: &CompletionsArgs) -> Result<Exit, Failure> {
     // Into memory first: the generator panics when it can't write, and a closed pipe is no reason to.
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "s3log", &mut script);
+    clap_complete::generate(arguments.shell, &mut Cli::syntax(), "s3log", &mut script);
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(&script).and_then(|()| stdout.flush()).map_err(Failure::from_output)?;
     Ok(Exit::Done)

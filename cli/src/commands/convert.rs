@@ -70,8 +70,9 @@ async fn round(
 ) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    let session =
-        Session::open(&arguments.sources, super::session_options(&arguments.source, &arguments.behaviour)?).await;
+    let session = super::session_options(&arguments.source, &arguments.behaviour)?;
+    let session = super::at(&arguments.place, session, &messages).await?;
+    let session = Session::open(&arguments.sources, session).await;
     let session = match session {
         // Log objects may come yet.
         Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow.is_some() => {

@@ -36,7 +36,8 @@ pub(crate) async fn run(arguments: FlagArgs, surroundings: Surroundings) -> Resu
     check(&arguments)?;
     let options = options(&arguments, now, &messages).await?;
     let output = open_output(&arguments, surroundings)?;
-    let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, &messages).await?;
+    let (sources, source, behaviour) = (&arguments.sources, &arguments.source, &arguments.behaviour);
+    let session = super::open_at(&arguments.place, sources, source, behaviour, false, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
     watch.announce_large(&session, messages);
@@ -363,7 +364,7 @@ async fn baseline(arguments: &FlagArgs, options: &DetectOptions, messages: &Mess
     if !logs.is_empty() {
         // Of all times before those that are looked at.
         let source = SourceArgs { since: None, until: arguments.source.since, ..arguments.source.clone() };
-        let session = super::open(&logs, &source, &arguments.behaviour, false, messages).await?;
+        let session = super::open_at(&arguments.place, &logs, &source, &arguments.behaviour, false, messages).await?;
         baseline.extend(learn(&session, options).await?);
     }
     Ok(baseline)

@@ -2,8 +2,6 @@
 
 use std::io::Write as _;
 
-use clap::CommandFactory as _;
-
 use crate::args::{Cli, ManArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -14,7 +12,7 @@ use crate::failure::Failure;
 ///
 /// When there is no such command, or standard output can't be written.
 pub(crate) fn run(arguments: &ManArgs) -> Result<Exit, Failure> {
-    let mut command = Cli::command();
+    let mut command = Cli::syntax();
     command.build();
     let page = match &arguments.of {
         None => command,

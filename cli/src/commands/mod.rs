@@ -2,6 +2,8 @@
 
 mod account;
 mod check;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod compact;
 mod completions;
 mod convert;
@@ -28,13 +30,15 @@ use std::time::Duration;
 
 use chrono::Utc;
 use indicatif::HumanBytes;
+#[cfg(feature = "cluster")]
+use s3log_engine::cluster::Cluster;
 use s3log_engine::convert::Stop;
 use s3log_engine::decode::{LineOptions, RequestRules};
 use s3log_engine::detect::context::{CidrList, Context};
 use s3log_engine::scan::NameRules;
 use s3log_engine::session::{Session, SessionOptions};
 
-use crate::args::{BehaviourArgs, CdnArgs, Command, GeneralArgs, OutputArgs, SourceArgs};
+use crate::args::{BehaviourArgs, CdnArgs, Command, GeneralArgs, OutputArgs, SourceArgs, WhereArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::{Messages, count};
@@ -153,6 +157,8 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
         Command::Logging(arguments) => block_on(None, logging::run(arguments, surroundings)),
         Command::Schema(arguments) => schema::run(&arguments, surroundings),
         Command::Functions(arguments) => functions::run(&arguments, surroundings),
+        #[cfg(feature = "cluster")]
+        Command::Cluster(arguments) => cluster::run(arguments, surroundings),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }
@@ -231,7 +237,39 @@ async fn open(
     with_raw: bool,
     messages: &Messages,
 ) -> Result<Session, Failure> {
+    open_with(sources, session_options(source, behaviour)?.with_raw(with_raw), messages).await
+}
+
+/// The same, for work that is done in some place.
+async fn open_at(
+    place: &WhereArgs,
+    sources: &[String],
+    source: &SourceArgs,
+    behaviour: &BehaviourArgs,
+    with_raw: bool,
+    messages: &Messages,
+) -> Result<Session, Failure> {
     let options = session_options(source, behaviour)?.with_raw(with_raw);
+    open_with(sources, at(place, options, messages).await?, messages).await
+}
+
+/// The same options, for a session whose plans run where the flags say.
+#[cfg(feature = "cluster")]
+async fn at(place: &WhereArgs, options: SessionOptions, messages: &Messages) -> Result<SessionOptions, Failure> {
+    let Some(address) = &place.cluster else { return Ok(options) };
+    let cluster = Cluster::connect(address).await?;
+    if cluster.executors() == 0 {
+        messages.warning("the cluster has no executor yet: work waits until there is one", None);
+    }
+    Ok(options.with_elsewhere(cluster.elsewhere()))
+}
+
+#[cfg(not(feature = "cluster"))]
+async fn at(_place: &WhereArgs, options: SessionOptions, _messages: &Messages) -> Result<SessionOptions, Failure> {
+    Ok(options)
+}
+
+async fn open_with(sources: &[String], options: SessionOptions, messages: &Messages) -> Result<Session, Failure> {
     let session = Session::open(sources, options).await?;
     let files = session.file_counts();
     let (objects, bytes) = (files.objects, files.bytes);

@@ -21,7 +21,7 @@ use crate::summary::Summary;
 /// Why there is no answer.
 pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let QueryArgs { sql, sources, file, with_raw, source, output, behaviour } = arguments;
+    let QueryArgs { sql, sources, file, with_raw, source, output, behaviour, place } = arguments;
     // With a file of SQL the first argument is a source.
     let first = if file.is_none() { sql.clone() } else { None };
     let (sql, sources) = sql_and_sources(sql, sources, file.as_deref())?;
@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
         }
         _ => failure,
     };
-    let session = super::open(&sources, &source, &behaviour, with_raw, &messages).await.map_err(swapped)?;
+    let session = super::open_at(&place, &sources, &source, &behaviour, with_raw, &messages).await.map_err(swapped)?;
     let mut accounting = Accounting::default();
     let mode = surroundings.progress(behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());

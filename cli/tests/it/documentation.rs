@@ -7,12 +7,15 @@ use crate::{exit_code, run, s3log};
 const COMMANDS: [&str; 11] =
     ["query", "shell", "convert", "compact", "check", "logging", "schema", "functions", "keys", "completions", "man"];
 
+/// As it is with all features: without `cluster` a command and a flag less are told of.
+#[cfg(feature = "cluster")]
 #[test]
 fn help_of_the_program() {
     assert_snapshot!(run(&["--help"]));
     assert_eq!(exit_code(&["--version"]), Some(0));
 }
 
+#[cfg(feature = "cluster")]
 #[test]
 fn help_of_each_command() {
     for command in COMMANDS {
@@ -52,6 +55,7 @@ fn completions_know_the_commands() {
     assert_eq!(exit_code(&["completions", "tcsh"]), Some(2));
 }
 
+#[cfg(feature = "cluster")]
 #[test]
 fn manual_pages() {
     let page = s3log().arg("man").output().unwrap();

@@ -4,6 +4,8 @@
 mod buckets;
 mod cdn;
 mod check;
+#[cfg(all(unix, feature = "cluster"))]
+mod cluster;
 #[cfg(unix)]
 mod convert;
 mod documentation;

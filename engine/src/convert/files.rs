@@ -60,19 +60,19 @@ pub(super) struct Files {
     /// By run.
     open: BTreeMap<u64, OpenFile>,
     sealed: Vec<(Numbered, Sealed)>,
-    next_number: usize,
+    next_number: u64,
     clock: u64,
 }
 
 /// A file, and how many were begun before it.
 struct Numbered {
-    number: usize,
+    number: u64,
     written: DataFile,
 }
 
 struct OpenFile {
     file: ParquetFile,
-    number: usize,
+    number: u64,
     written: DataFile,
     group_rows: usize,
     group_weight: usize,
@@ -109,6 +109,11 @@ impl Files {
             next_number: 0,
             clock: 0,
         }
+    }
+
+    /// The same with other numbers in the names of files.
+    pub(super) fn numbered_from(self, first: u64) -> Self {
+        Self { next_number: first, ..self }
     }
 
     /// Writes rows into the file of their run.

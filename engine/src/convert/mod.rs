@@ -18,6 +18,8 @@ mod merge;
 mod options;
 mod parquet;
 mod partition;
+#[cfg(feature = "cluster")]
+mod parts;
 mod pipeline;
 pub mod privacy;
 mod recovery;
@@ -33,6 +35,8 @@ mod tidy;
 pub use compact::{CompactOptions, CompactReport, compact};
 pub use options::{ConvertOptions, PartitionBy};
 pub use parquet::Compression;
+#[cfg(feature = "cluster")]
+pub(crate) use parts::{Order, PartsExec};
 pub use recovery::Recovered;
 pub use run::{ConvertPlan, ConvertReport, convert, convert_plan};
 pub use selection::{Passed, Shard};

@@ -76,6 +76,8 @@ pub(crate) struct Layout {
     pub(crate) memory: usize,
     /// Pairs in the metadata of data files.
     pub(crate) metadata: Vec<(String, String)>,
+    /// Files are numbered from here on.
+    pub(crate) first_number: u64,
 }
 
 /// What became of a batch.
@@ -174,7 +176,8 @@ async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
     let rejects = job.rejects.map(|(destination, prefix)| {
         let format = Format::new(Table::Rejects, job.layout.compression, limits.row_group_rows);
         let name = format!("{}-rejects", job.layout.batch_id);
-        (Files::new(destination, format, &name, limits.files, encoders.clone()), prefix)
+        let files = Files::new(destination, format, &name, limits.files, encoders.clone());
+        (files.numbered_from(job.layout.first_number), prefix)
     });
     let decoding = Arc::new(Decoding {
         table: job.table,
@@ -189,7 +192,8 @@ async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
         by_bucket: job.layout.by_bucket,
         dedupe: job.dedupe,
         sorter: Sorter::new(limits.sorter),
-        files: Files::new(job.data, format, &job.layout.batch_id, limits.files, encoders),
+        files: Files::new(job.data, format, &job.layout.batch_id, limits.files, encoders)
+            .numbered_from(job.layout.first_number),
         rejects,
         counts: Counts::default(),
         line_ends: 0,

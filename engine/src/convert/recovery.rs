@@ -73,6 +73,7 @@ async fn take_back(
 ) -> Result<(), Error> {
     let place = runner.place();
     recovered.batches += abandon_all(ledger, runner, name, "its runner is gone").await?;
+    remove_marks_of(place, name).await?;
     if let Some((bucket, prefix)) = place.bucket() {
         for (path, id) in gone.uploads {
             bucket.abort_parts(&Place::key(prefix, &path), &id).await?;
@@ -89,6 +90,19 @@ async fn take_back(
         }
     }
     forget(place, name).await
+}
+
+/// What the name of the mark of a batch ends with, which is there while several processes write its files.
+pub(super) const MARK: &str = "-parts";
+
+/// Removes the marks of a runner's batches: from here on nobody gives a file of theirs its name.
+async fn remove_marks_of(place: &Place, runner: &str) -> Result<(), Error> {
+    for entry in place.list(&format!("{SOURCES}/{runner}-"), None).await? {
+        if entry.path.ends_with(MARK) {
+            place.delete(&entry.path).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes lists of log objects that a runner wrote and that nothing refers to. A runner that only seems to be gone may still begin
@@ -184,6 +198,7 @@ pub(super) async fn take_back_own(ledger: &mut Ledger, runner: &Runner, stores: 
     ledger.refresh().await?;
     let name = runner.name();
     abandon_all(ledger, runner, name, "its runner stopped").await?;
+    remove_marks_of(runner.place(), name).await?;
     remove_files_of(ledger, runner.place(), stores, name).await?;
     abort_uploads(runner).await?;
     for batch in swept_by(&ledger.state, name) {

@@ -5,17 +5,23 @@ use super::dedupe::Deduplicator;
 use super::destination::{Destination, Placed};
 use super::known::CommittedIdentities;
 use super::options::{ConvertOptions, PartitionBy};
+#[cfg(feature = "cluster")]
+use super::parts::{self, Order};
 use super::pipeline::{Deduplicate, Job, Layout, Outcome, write_records};
 use super::privacy::Privacy;
 use super::recovery::{Recovered, abandon_all, abort_uploads, now, recover, take_back_own};
 use super::selection::{Candidate, Candidates, Passed, Selection, no_standard_input};
 use super::stop::Stop;
 use super::tidy::tidy;
+#[cfg(feature = "cluster")]
+use crate::dataset::DataFile;
 use crate::dataset::{
     BatchCounts, Begin, Commit, DatasetSettings, Entry, Ledger, OpenBatch, Place, Runner, RunnerName, SETTINGS,
     SOURCES, Source, SourceList, State, Work, write_list,
 };
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "cluster")]
+use crate::scan::Unopened;
 use crate::session::Session;
 use arrow::array::RecordBatch;
 use std::collections::HashSet;
@@ -135,7 +141,8 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
     let mut selection = Selection::new(candidates, &ledger.state, options.shard);
     let mut plan = ConvertPlan { exists: settings.is_some(), ..ConvertPlan::default() };
     loop {
-        let batch = selection.batch(&place, options.batch_objects, options.batch_bytes).await?;
+        let (batch_objects, batch_bytes) = batch_limits(session, options);
+        let batch = selection.batch(&place, batch_objects, batch_bytes).await?;
         if batch.is_empty() {
             break;
         }
@@ -152,6 +159,10 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
 async fn places_of(session: &Session, dest: &str, options: &ConvertOptions) -> Result<(Place, Option<Place>), Error> {
     options.check_table()?;
     options.check_bloom()?;
+    #[cfg(feature = "cluster")]
+    if session.runs_elsewhere() {
+        parts::check(options)?;
+    }
     if let Some(name) = session.dataset_names().into_iter().next() {
         return Err(Error::new(ErrorKind::Unsupported, "it is a dataset already").in_object(name));
     }
@@ -209,6 +220,16 @@ async fn begin_dataset(place: &Place, wanted: &DatasetSettings) -> Result<Datase
     wanted.create(place).await
 }
 
+/// How many objects, and how many bytes, a batch has at most.
+fn batch_limits(session: &Session, options: &ConvertOptions) -> (u64, u64) {
+    #[cfg(feature = "cluster")]
+    if session.runs_elsewhere() {
+        return parts::batch_limits(options, session.threads());
+    }
+    let _ = session;
+    (options.batch_objects, options.batch_bytes)
+}
+
 /// One run of one process.
 struct Run<'a> {
     session: &'a Session,
@@ -243,7 +264,7 @@ impl Run<'_> {
     async fn batches(&mut self, selection: &mut Selection) -> Result<(), Error> {
         let mut reloads = 0;
         while !self.stop.is_told() {
-            let ConvertOptions { batch_objects, batch_bytes, .. } = *self.options;
+            let (batch_objects, batch_bytes) = batch_limits(self.session, self.options);
             let candidates = match selection.batch(&self.ledger.place, batch_objects, batch_bytes).await {
                 // Others have merged lists of log objects meanwhile.
                 Err(error) if is_list_missing(&error) && reloads < RELOADS => {
@@ -334,7 +355,8 @@ impl Run<'_> {
     }
 
     async fn attempt(&self, batch: &Batch, taken: &[usize]) -> Result<Outcome, Error> {
-        let objects = taken.iter().filter_map(|at| batch.candidates.get(*at)).map(|one| one.unopened.clone()).collect();
+        let objects: Vec<_> =
+            taken.iter().filter_map(|at| batch.candidates.get(*at)).map(|one| one.unopened.clone()).collect();
         let place = self.runner.place();
         let placed = |place: &Place| -> Arc<dyn Destination> {
             Arc::new(Placed::new(place.clone(), self.runner.uploads().clone()))
@@ -353,6 +375,27 @@ impl Run<'_> {
             ("s3log.last_source", batch.list.last.clone()),
             ("s3log.privacy", self.options.privacy.describe().to_string()),
         ];
+        let layout = Layout {
+            batch_id: batch.name.clone(),
+            by_bucket: self.partition_by == PartitionBy::DayAndBucket,
+            target_size: self.options.target_size,
+            compression: self.options.compression,
+            bloom: self.options.bloom.clone(),
+            memory: self.options.memory,
+            metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            first_number: 0,
+        };
+        #[cfg(feature = "cluster")]
+        if self.session.runs_elsewhere() {
+            return tokio::select! {
+                outcome = self.attempt_elsewhere(batch, objects, layout) => outcome,
+                () = self.stop.told_now() => {
+                    // Those who write hear of it, whatever becomes of the job.
+                    place.delete(&parts::mark_of(&batch.name)).await?;
+                    Err(Error::new(ErrorKind::Interrupted, "stopped"))
+                }
+            };
+        }
         let job = Job {
             table: self.options.table,
             objects,
@@ -364,15 +407,7 @@ impl Run<'_> {
             dedupe,
             data: placed(place),
             rejects: self.rejects.as_ref().map(|rejects| (placed(rejects), String::new())),
-            layout: Layout {
-                batch_id: batch.name.clone(),
-                by_bucket: self.partition_by == PartitionBy::DayAndBucket,
-                target_size: self.options.target_size,
-                compression: self.options.compression,
-                bloom: self.options.bloom.clone(),
-                memory: self.options.memory,
-                metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-            },
+            layout,
             progress: Arc::clone(self.session.progress()),
             stop: self.stop.flag(),
         };
@@ -380,6 +415,30 @@ impl Run<'_> {
             outcome = write_records(job) => outcome,
             () = self.stop.told_now() => Err(Error::new(ErrorKind::Interrupted, "stopped")),
         }
+    }
+
+    /// The same with files that the partitions of a plan write. Those of attempts that were lost go.
+    #[cfg(feature = "cluster")]
+    async fn attempt_elsewhere(&self, batch: &Batch, objects: Vec<Unopened>, layout: Layout) -> Result<Outcome, Error> {
+        let (place, rejects) = (self.runner.place(), self.rejects.as_ref());
+        let order = Order::new(self.options, place, rejects, self.runner.name(), self.partition_by, layout)?;
+        let bytes = objects.iter().map(|object| object.size).sum();
+        let count = parts::count_of(bytes, batch_limits(self.session, self.options).1, self.session.threads());
+        let parts = parts::shared_out(objects, count);
+        let plan = parts::plan(self.session, self.options.table, &parts, order)?;
+        let mark = parts::mark_of(&batch.name);
+        place.put(&mark, "{}\n".into()).await?;
+        let rows = self.session.run_elsewhere(plan).await;
+        // From here on no file gets its name any more: not by an attempt that was taken to be lost, and not by one that failed.
+        place.delete(&mark).await?;
+        let outcome = parts::joined(&parts, &rows?, self.session.progress())?;
+        if !outcome.spoiled {
+            self.keep_files(place, &batch.name, &outcome.files).await?;
+            if let Some(rejects) = rejects {
+                self.keep_files(rejects, &batch.name, &outcome.reject_files).await?;
+            }
+        }
+        Ok(outcome)
     }
 
     async fn commit(
@@ -464,6 +523,29 @@ impl Run<'_> {
         abort_uploads(&self.runner).await
     }
 
+    /// Makes sure that files of a batch are there, and removes others of the same batch that are beside them.
+    #[cfg(feature = "cluster")]
+    async fn keep_files(&self, place: &Place, batch: &str, files: &[DataFile]) -> Result<(), Error> {
+        let mut expected: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        let folder = |path: &str| path.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
+        let folders: HashSet<String> = expected.iter().map(|path| folder(path)).collect();
+        for folder in folders {
+            for entry in place.list(&format!("{folder}{batch}-"), None).await? {
+                if !expected.remove(entry.path.as_str()) {
+                    place.delete(&entry.path).await?;
+                }
+            }
+        }
+        match expected.into_iter().next() {
+            None => Ok(()),
+            Some(missing) => {
+                Err(Error::new(ErrorKind::Unwritable, "an executor says that it wrote this, and it is not there")
+                    .in_object(place.name_of(missing))
+                    .with_hint("--to, and --rejects, must be the same folder on all machines, or a bucket"))
+            }
+        }
+    }
+
     /// Ends the run. What is not committed is taken back; where that fails, whoever comes next does it.
     async fn end(mut self, done: Result<(), Error>) -> Result<ConvertReport, Error> {
         let clean = match &done {
@@ -500,7 +582,7 @@ fn is_list_missing(error: &Error) -> bool {
 }
 
 /// What is done to every batch, if anything is.
-fn transform(
+pub(super) fn transform(
     privacy: &Arc<Privacy>,
     apply: fn(&Privacy, RecordBatch) -> Result<RecordBatch, Error>,
 ) -> Option<PerBlock> {

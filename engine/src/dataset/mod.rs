@@ -60,12 +60,15 @@ pub(crate) use place::{Place, TMP};
 pub(crate) use record::{Abandon, Begin, Commit, Entry, SourceList, Swept, Work};
 pub use record::{BatchCounts, DataFile};
 pub(crate) use requests::DatasetRequests;
+#[cfg(feature = "cluster")]
+pub(crate) use requests::RequestsExec;
 pub(crate) use runner::{Runner, RunnerName, forget, remove_unfinished};
 pub(crate) use settings::SETTINGS;
 pub use settings::{DATASET_VERSION, DatasetSettings};
 pub(crate) use snapshot::{Converted, Snapshot};
 pub(crate) use sources::{Lookup, SOURCES, Source, SourceVersion, merge_lists, write_list};
 pub use status::{DatasetStatus, OpenBatchStatus, RunnerStatus, status};
+pub(crate) use store::DatasetStore;
 pub(crate) use table::DatasetTable;
 pub(crate) use upload::{OpenUploads, Upload};
 

@@ -80,6 +80,13 @@ impl Place {
         Self { kind: self.kind.clone(), writer: Arc::new(writer) }
     }
 
+    /// The same for one of several processes that write for him: they count from numbers that are far from each other.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn for_part(&self, name: &str, first: u64) -> Self {
+        let writer = Writer { name: name.to_owned(), count: AtomicU64::new(first) };
+        Self { kind: self.kind.clone(), writer: Arc::new(writer) }
+    }
+
     /// Whether it is a directory.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.kind, Kind::Directory(_))

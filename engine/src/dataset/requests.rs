@@ -68,18 +68,24 @@ impl TableProvider for DatasetRequests {
 
 /// Makes rows of `requests` out of rows of another table.
 #[derive(Debug)]
-struct RequestsExec {
+pub(crate) struct RequestsExec {
     input: Arc<dyn ExecutionPlan>,
     rows: Arc<RequestsOfRows>,
     properties: Arc<PlanProperties>,
 }
 
 impl RequestsExec {
-    fn new(input: Arc<dyn ExecutionPlan>, rows: Arc<RequestsOfRows>) -> Self {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, rows: Arc<RequestsOfRows>) -> Self {
         let partitions = Partitioning::UnknownPartitioning(input.output_partitioning().partition_count());
         let equivalences = EquivalenceProperties::new(Arc::clone(rows.schema()));
         let properties = PlanProperties::new(equivalences, partitions, input.pipeline_behavior(), input.boundedness());
         Self { input, rows, properties: Arc::new(properties) }
+    }
+
+    /// How the rows are made.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn rows(&self) -> &RequestsOfRows {
+        &self.rows
     }
 }
 

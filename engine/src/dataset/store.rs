@@ -3,6 +3,7 @@
 use super::REPLACED;
 use super::place::Place;
 use crate::error::{Error, ErrorKind};
+use crate::store::Location;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -15,54 +16,98 @@ use object_store::{
 };
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// Reads files by their paths in the dataset.
 #[derive(Debug)]
-pub(super) struct DatasetStore {
-    place: Place,
-    prefix: String,
+pub(crate) struct DatasetStore {
+    /// How people name the dataset.
+    name: String,
+    root: Root,
     /// Opened when it is first read: rejects may be gone, and whoever asks for records does not care.
     inner: OnceLock<Arc<dyn ObjectStore>>,
 }
 
+/// Where the files are.
+#[derive(Debug)]
+enum Root {
+    Directory(PathBuf),
+    /// The prefix is empty or ends with a slash.
+    Bucket(Arc<dyn ObjectStore>, String),
+}
+
 impl DatasetStore {
     pub(super) fn new(place: &Place) -> Self {
-        let prefix = place.bucket().map_or_else(String::new, |(_, prefix)| prefix.to_owned());
-        Self { place: place.clone(), prefix, inner: OnceLock::new() }
+        let root = match place.bucket() {
+            Some((bucket, prefix)) => Root::Bucket(bucket.store(), prefix.to_owned()),
+            None => Root::Directory(place.directory().map(Path::to_owned).unwrap_or_default()),
+        };
+        Self { name: place.name(), root, inner: OnceLock::new() }
+    }
+
+    /// What a dataset's URL is, for a dataset of this name.
+    pub(super) fn url(name: &str) -> String {
+        let letters = name.bytes().map(|byte| format!("{byte:02x}"));
+        format!("{}://{}", Self::SCHEME, letters.collect::<String>())
+    }
+
+    /// The scheme of such URLs.
+    pub(crate) const SCHEME: &'static str = "dataset";
+
+    /// The files of a dataset by the host of its URL, in a bucket that `open` gives; `None` if it is no such URL.
+    pub(crate) fn of_host(host: &str, open: impl FnOnce(&str) -> Arc<dyn ObjectStore>) -> Option<Self> {
+        let bytes = (0..host.len()).step_by(2).map(|at| u8::from_str_radix(host.get(at..at + 2)?, 16).ok());
+        let name = String::from_utf8(bytes.collect::<Option<Vec<_>>>()?).ok()?;
+        let root = match Location::parse(&name) {
+            Ok(location) => {
+                let prefix = location.prefix();
+                let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+                Root::Bucket(open(location.bucket()), prefix)
+            }
+            Err(_) => Root::Directory(PathBuf::from(&name)),
+        };
+        Some(Self { name, root, inner: OnceLock::new() })
     }
 
     fn inner(&self) -> Result<&Arc<dyn ObjectStore>> {
         if let Some(inner) = self.inner.get() {
             return Ok(inner);
         }
-        let opened: Arc<dyn ObjectStore> = match (self.place.directory(), self.place.bucket()) {
-            (Some(root), _) => Arc::new(LocalFileSystem::new_with_prefix(root).map_err(|error| self.cannot(error))?),
-            (None, Some((bucket, _))) => bucket.store(),
-            (None, None) => return Err(self.cannot(Error::new(ErrorKind::Internal, "a dataset is nowhere"))),
+        let opened = match &self.root {
+            Root::Directory(root) => {
+                Arc::new(LocalFileSystem::new_with_prefix(root).map_err(|error| self.cannot(error))?)
+            }
+            Root::Bucket(store, _) => Arc::clone(store),
         };
         Ok(self.inner.get_or_init(|| opened))
     }
 
     fn cannot(&self, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-        let error = Error::new(ErrorKind::Unreadable, "it cannot be read").in_object(self.place.name());
+        let error = Error::new(ErrorKind::Unreadable, "it cannot be read").in_object(&self.name);
         StoreError::Generic { store: "dataset", source: Box::new(error.with_source(source)) }
     }
 
+    fn prefix(&self) -> &str {
+        match &self.root {
+            Root::Directory(_) => "",
+            Root::Bucket(_, prefix) => prefix,
+        }
+    }
+
     fn at(&self, path: &StorePath) -> StorePath {
-        Place::key(&self.prefix, path.as_ref())
+        Place::key(self.prefix(), path.as_ref())
     }
 
     /// Where a file is once it was replaced.
     fn replaced(&self, path: &StorePath) -> StorePath {
-        Place::key(&self.prefix, &format!("{REPLACED}/{path}.replaced"))
+        Place::key(self.prefix(), &format!("{REPLACED}/{path}.replaced"))
     }
 }
 
 impl fmt::Display for DatasetStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dataset in {}", self.place.name())
+        write!(f, "dataset in {}", self.name)
     }
 }
 

@@ -28,7 +28,6 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A table over the committed files of a dataset, at one moment of its ledger.
 #[derive(Debug)]
@@ -63,9 +62,7 @@ impl DatasetTable {
     }
 
     fn of(table: Table, place: &Place, files: Vec<DataFile>, layout: TextLayout) -> Result<Self, Error> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let url = ObjectStoreUrl::parse(format!("dataset://{number}"))
+        let url = ObjectStoreUrl::parse(DatasetStore::url(&place.name()))
             .map_err(|error| Error::invalid("a dataset has no URL").with_source(error))?;
         let store = Arc::new(DatasetStore::new(place));
         Ok(Self { table, schema: table.schema(layout), files, store, url, times: TimeRange::default() })
@@ -81,11 +78,15 @@ impl DatasetTable {
         sorted: bool,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         state.runtime_env().register_object_store(self.url.as_ref(), Arc::clone(&self.store) as _);
-        let groups: Vec<FileGroup> = match sorted {
+        let mut groups: Vec<FileGroup> = match sorted {
             true => files.iter().map(|file| FileGroup::new(vec![self.partitioned_file(file)])).collect(),
             false => FileGroup::new(files.iter().map(|file| self.partitioned_file(file)).collect())
                 .split_files(state.config().target_partitions()),
         };
+        // No partition at all suits nobody where none may be added.
+        if groups.is_empty() && !state.config_options().optimizer.enable_round_robin_repartition {
+            groups.push(FileGroup::default());
+        }
         let source = ParquetSource::new(TableSchema::from(Arc::clone(&self.schema)))
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_pushdown_filters(true);

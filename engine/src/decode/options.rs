@@ -25,12 +25,19 @@ pub struct LineOptions {
     pub(super) max_line: usize,
     pub(super) dialect: Dialect,
     pub(super) cdn_header: Option<Arc<Header>>,
+    cdn_fields: Arc<[String]>,
     pub(super) requests: Arc<RequestRules>,
 }
 
 impl Default for LineOptions {
     fn default() -> Self {
-        Self { max_line: MAX_LINE, dialect: Dialect::default(), cdn_header: None, requests: Arc::default() }
+        Self {
+            max_line: MAX_LINE,
+            dialect: Dialect::default(),
+            cdn_header: None,
+            cdn_fields: Arc::default(),
+            requests: Arc::default(),
+        }
     }
 }
 
@@ -52,7 +59,8 @@ impl LineOptions {
     /// The columns of CDN logs that have no header: names as in a `#Fields` line.
     #[must_use]
     pub fn with_cdn_fields<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
-        self.cdn_header = Some(Arc::new(Header::of_names(names.into_iter().map(str::as_bytes))));
+        self.cdn_fields = names.into_iter().map(str::to_owned).collect();
+        self.cdn_header = Some(Arc::new(Header::of_names(self.cdn_fields.iter().map(String::as_bytes))));
         self
     }
 
@@ -61,6 +69,24 @@ impl LineOptions {
     pub fn with_requests(mut self, rules: RequestRules) -> Self {
         self.requests = Arc::new(rules);
         self
+    }
+
+    /// What S3 logs hold beside records that tell by themselves what they are.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The columns of CDN logs that have no header; empty if nobody said them.
+    #[must_use]
+    pub fn cdn_fields(&self) -> &[String] {
+        &self.cdn_fields
+    }
+
+    /// What the columns `bucket` and `is_cdn_fetch` of `requests` follow.
+    #[must_use]
+    pub fn requests(&self) -> &RequestRules {
+        &self.requests
     }
 
     /// Bytes that a line has at most.

@@ -173,7 +173,7 @@ pub(crate) type Wanted = Box<dyn Fn(Vec<Unopened>) -> Result<Vec<Unopened>, Erro
 
 /// A big object in ranges, as lines may be; any other as it is.
 fn in_ranges(object: Unopened, splits: bool) -> Vec<Unopened> {
-    if !splits || object.size < 2 * RANGE {
+    if !splits || object.size < 2 * RANGE || object.range.is_some() {
         return vec![object];
     }
     let ranges = (0..object.size / RANGE).map(|range| {

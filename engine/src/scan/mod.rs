@@ -22,10 +22,13 @@ mod input;
 mod names;
 mod object;
 mod opener;
+#[cfg(feature = "cluster")]
+mod packed;
 mod parquet;
 mod progress;
 mod reader;
 mod source;
+mod tally;
 mod times;
 
 pub(crate) use arrivals::{Arriving, ListError, ListObjects};
@@ -38,7 +41,11 @@ pub use names::{Layout, NameRules};
 pub use object::LogObject;
 pub(crate) use object::{Bundle, ObjectVersion, Origin};
 pub(crate) use opener::needs_whole_objects;
-pub use progress::{Progress, ProgressSnapshot, Unreadable};
+#[cfg(feature = "cluster")]
+pub(crate) use packed::{Packed, pack, pack_objects, packed_group};
+pub use progress::{Progress, ProgressSnapshot, StageProgress, Unreadable};
 pub(crate) use reader::{Event, Reader, Unopened};
 pub use source::{OnUnreadable, S3LogSource, ScanOptions};
+#[cfg(feature = "cluster")]
+pub(crate) use tally::add_to as add_tally;
 pub use times::{TimeRange, Times};

@@ -6,6 +6,7 @@ use crate::store::Bucket;
 use datafusion::datasource::listing::PartitionedFile;
 use object_store::ObjectStore;
 use object_store::path::Path as StorePath;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -67,6 +68,11 @@ impl LogObject {
         Self { name: Arc::from(location.as_ref()), origin: Origin::Store(store, location), version: None }
     }
 
+    /// Whether it can be read once alone.
+    pub(crate) fn is_stdin(&self) -> bool {
+        matches!(self.origin, Origin::Stdin(_))
+    }
+
     /// What `log_object` says of its rows.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
@@ -103,17 +109,31 @@ pub(crate) struct Bundle {
 
 /// The objects that a file of a scan stands for, in the store of the scan if it does not say otherwise.
 pub(super) fn objects_of(file: &PartitionedFile, store: &Arc<dyn ObjectStore>) -> Vec<Unopened> {
+    planned_objects(file).unwrap_or_else(|| {
+        let object = LogObject::in_store(Arc::clone(store), file.object_meta.location.clone());
+        vec![Unopened { object, size: file.object_meta.size, range: range_of(file) }]
+    })
+}
+
+/// The same if the tables of this crate planned the file, and know its objects.
+pub(super) fn planned_objects(file: &PartitionedFile) -> Option<Vec<Unopened>> {
     if let Some(bundle) = file.extension::<Bundle>() {
-        return bundle.objects.to_vec();
+        return Some(bundle.objects.to_vec());
     }
-    let object = file.extension::<LogObject>().cloned();
-    let object = object.unwrap_or_else(|| LogObject::in_store(Arc::clone(store), file.object_meta.location.clone()));
-    let range = file.range.as_ref().map(|range| range.start.max(0) as u64..range.end.max(0) as u64);
-    vec![Unopened { object, size: file.object_meta.size, range }]
+    let object = file.extension::<LogObject>()?.clone();
+    Some(vec![Unopened { object, size: file.object_meta.size, range: range_of(file) }])
+}
+
+fn range_of(file: &PartitionedFile) -> Option<Range<u64>> {
+    file.range.as_ref().map(|range| range.start.max(0) as u64..range.end.max(0) as u64)
 }
 
 /// Whether the tables of this crate planned the file.
 pub(super) fn is_planned(file: &PartitionedFile) -> bool {
+    #[cfg(feature = "cluster")]
+    if file.extension::<super::packed::Packed>().is_some() {
+        return true;
+    }
     file.extension::<LogObject>().is_some()
         || file.extension::<Bundle>().is_some()
         || file.extension::<Arriving>().is_some()

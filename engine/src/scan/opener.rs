@@ -8,11 +8,12 @@ use super::object::objects_of;
 use super::progress::Progress;
 use super::reader::{Event, Reader, Unopened};
 use super::source::{OnUnreadable, ScanOptions, possible_times};
+use super::tally::Tally;
 use super::times::Times;
 use crate::decode::{Block, BufferPool, Counts, LineBlocks, RecordsDecoder, RejectsDecoder, batch};
 use crate::error::Error;
 use crate::schema::{LogsColumn, RejectsColumn, Table, TextLayout};
-use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, StringViewArray};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::datasource::listing::PartitionedFile;
@@ -41,6 +42,8 @@ pub(super) struct LogOpener {
     pub(super) options: ScanOptions,
     pub(super) pool: BufferPool,
     pub(super) metrics: Metrics,
+    /// For somebody in another process.
+    pub(super) tally: Option<Tally>,
 }
 
 /// Shown by EXPLAIN ANALYZE.
@@ -82,9 +85,10 @@ impl FileOpener for LogOpener {
             on_unreadable: self.options.on_unreadable,
             progress: self.options.progress.clone(),
             metrics: self.metrics.clone(),
+            tally: self.tally.clone(),
         };
-        let work = match file.extension::<Arriving>() {
-            Some(arriving) => Work::Arriving(arriving.clone(), self.wanted(about_object)),
+        let work = match arriving(&file)? {
+            Some(arriving) => Work::Arriving(arriving, self.wanted(about_object)),
             None => Work::Planned(self.unpruned(objects_of(&file, &self.store), about_object.as_ref())?),
         };
         let (times, splits, reads_ahead) = (self.times(), self.splits, self.reads_ahead);
@@ -107,6 +111,15 @@ impl FileOpener for LogOpener {
     }
 }
 
+/// What arrives while the file is read, if it stands for that.
+fn arriving(file: &PartitionedFile) -> Result<Option<Arriving>, Error> {
+    #[cfg(feature = "cluster")]
+    if let Some(packed) = file.extension::<super::packed::Packed>() {
+        return packed.arriving().map(Some);
+    }
+    Ok(file.extension::<Arriving>().cloned())
+}
+
 /// Where the objects of a file come from.
 enum Work {
     Planned(Vec<Unopened>),
@@ -122,7 +135,7 @@ impl LogOpener {
     fn unpruned(&self, objects: Vec<Unopened>, about_object: Option<&Predicate>) -> DataFusionResult<Vec<Unopened>> {
         let before = objects.len();
         let mut objects = match about_object {
-            Some(predicate) => wanted_by_name(predicate, objects)?,
+            Some(predicate) => wanted_by_name(predicate, objects, self.layout)?,
             None => objects,
         };
         self.metrics.skipped.add(before - objects.len());
@@ -140,11 +153,11 @@ impl LogOpener {
 
     /// The part of the predicate that only asks for names, for pages of a listing.
     fn wanted(&self, about_object: Option<Predicate>) -> Wanted {
-        let skipped = self.metrics.skipped.clone();
+        let (skipped, layout) = (self.metrics.skipped.clone(), self.layout);
         Box::new(move |objects| {
             let Some(predicate) = &about_object else { return Ok(objects) };
             let before = objects.len();
-            let wanted = wanted_by_name(predicate, objects).map_err(|error| {
+            let wanted = wanted_by_name(predicate, objects, layout).map_err(|error| {
                 Error::invalid("the condition on `log_object` cannot be evaluated").with_source(error)
             })?;
             skipped.add(before - wanted.len());
@@ -168,9 +181,17 @@ fn split(predicate: &Predicate) -> (Option<Predicate>, Option<Predicate>) {
 }
 
 /// The objects whose names the predicate is true for.
-fn wanted_by_name(predicate: &Arc<dyn PhysicalExpr>, objects: Vec<Unopened>) -> DataFusionResult<Vec<Unopened>> {
-    let names = StringViewArray::from_iter_values(objects.iter().map(|unopened| unopened.object.name()));
-    let names = RecordBatch::try_from_iter([(LogsColumn::LogObject.name(), Arc::new(names) as ArrayRef)])?;
+fn wanted_by_name(
+    predicate: &Arc<dyn PhysicalExpr>,
+    objects: Vec<Unopened>,
+    layout: TextLayout,
+) -> DataFusionResult<Vec<Unopened>> {
+    let names = objects.iter().map(|unopened| unopened.object.name());
+    let names: ArrayRef = match layout {
+        TextLayout::Views => Arc::new(StringViewArray::from_iter_values(names)),
+        TextLayout::Plain => Arc::new(StringArray::from_iter_values(names)),
+    };
+    let names = RecordBatch::try_from_iter([(LogsColumn::LogObject.name(), names)])?;
     let predicate = reassign_expr_columns(Arc::clone(predicate), names.schema_ref())?;
     let wanted = true_rows(&predicate, &names)?;
     let objects = objects.into_iter().zip(wanted.values());
@@ -296,6 +317,7 @@ struct Report {
     on_unreadable: OnUnreadable,
     progress: Option<Arc<Progress>>,
     metrics: Metrics,
+    tally: Option<Tally>,
 }
 
 impl Report {
@@ -303,6 +325,9 @@ impl Report {
         self.metrics.bytes.add(bytes as usize);
         if let Some(progress) = &self.progress {
             progress.read(bytes);
+        }
+        if let Some(tally) = &self.tally {
+            tally.read(bytes);
         }
     }
 
@@ -314,25 +339,36 @@ impl Report {
         if let Some(progress) = &self.progress {
             progress.counted(counts);
         }
+        if let Some(tally) = &self.tally {
+            tally.counted(counts);
+        }
     }
 
     fn done(&self, object: &Unopened) {
         // Of an object that is read in ranges the last one counts.
         let is_last = object.range.as_ref().is_none_or(|range| range.end >= object.size);
-        if let Some(progress) = &self.progress
-            && is_last
-        {
+        if !is_last {
+            return;
+        }
+        if let Some(progress) = &self.progress {
             progress.object_done();
+        }
+        if let Some(tally) = &self.tally {
+            tally.object_done();
         }
     }
 
     fn archived(&self, object: &Unopened) {
         // Of an object that is read in ranges the first one counts.
         let is_first = object.range.as_ref().is_none_or(|range| range.start == 0);
-        if let Some(progress) = &self.progress
-            && is_first
-        {
+        if !is_first {
+            return;
+        }
+        if let Some(progress) = &self.progress {
             progress.archived(1);
+        }
+        if let Some(tally) = &self.tally {
+            tally.archived();
         }
     }
 
@@ -350,6 +386,10 @@ impl Report {
 
     /// Goes on without the object, or fails, as the scan was told.
     fn unreadable(&self, object: &Unopened, error: Error) -> DataFusionResult<()> {
+        if let Some(tally) = &self.tally {
+            tally.failed(object.object.name(), &error);
+            return Ok(());
+        }
         match (&self.progress, self.on_unreadable) {
             (Some(progress), OnUnreadable::Report) => {
                 progress.failed(object.object.name(), &error);

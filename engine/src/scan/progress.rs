@@ -22,12 +22,28 @@ pub struct Progress {
     archived: AtomicU64,
     names_unused: AtomicBool,
     unreadable: Mutex<Failures>,
+    stages: Mutex<Vec<StageProgress>>,
+}
+
+/// A stage of a query that runs on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageProgress {
+    /// Which one; stages are numbered from 1.
+    pub stage: u32,
+    /// Tasks that were begun.
+    pub tasks: usize,
+    /// Those that are done.
+    pub done: usize,
+    /// Whether all is done.
+    pub is_done: bool,
 }
 
 /// Log objects that could not be read: how many, and some of them.
 #[derive(Debug, Default)]
 struct Failures {
     known: HashSet<u64>,
+    /// Others, which another process counted.
+    more: u64,
     first: Vec<Unreadable>,
 }
 
@@ -91,6 +107,17 @@ impl Progress {
         }
     }
 
+    /// The stages of the query that runs on a cluster now.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageProgress> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_stages(&self, stages: Vec<StageProgress>) {
+        *self.stages.lock().unwrap_or_else(PoisonError::into_inner) = stages;
+    }
+
     /// Log objects that could not be read, or not to their end, each once: the first thousand of them.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
@@ -100,7 +127,8 @@ impl Progress {
     /// How many log objects could not be read, or not to their end.
     #[must_use]
     pub fn unreadable_count(&self) -> u64 {
-        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).known.len() as u64
+        let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        unreadable.known.len() as u64 + unreadable.more
     }
 
     pub(crate) fn planned(&self, objects: u64, bytes: u64) {
@@ -120,7 +148,11 @@ impl Progress {
     }
 
     pub(crate) fn object_done(&self) {
-        self.objects.fetch_add(1, Relaxed);
+        self.objects_done(1);
+    }
+
+    pub(crate) fn objects_done(&self, objects: u64) {
+        self.objects.fetch_add(objects, Relaxed);
     }
 
     /// Whether times were asked for, and names of log objects left nothing out because their service does not say what they
@@ -143,12 +175,29 @@ impl Progress {
     }
 
     pub(crate) fn failed(&self, object: &str, error: &Error) {
+        let describe = || (error.to_string(), error.hint().map(str::to_owned));
+        self.unreadable_for(object, describe);
+    }
+
+    /// Objects that another process could not read, and does not name.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn more_unreadable(&self, objects: u64) {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).more += objects;
+    }
+
+    /// Of an object that another process could not read.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn unreadable_elsewhere(&self, Unreadable { object, reason, hint }: Unreadable) {
+        self.unreadable_for(&object, || (reason, hint));
+    }
+
+    fn unreadable_for(&self, object: &str, describe: impl FnOnce() -> (String, Option<String>)) {
         let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hasher = DefaultHasher::new();
         object.hash(&mut hasher);
         if unreadable.known.insert(hasher.finish()) && unreadable.first.len() < Failures::DESCRIBED {
-            let hint = error.hint().map(str::to_owned);
-            unreadable.first.push(Unreadable { object: object.to_owned(), reason: error.to_string(), hint });
+            let (reason, hint) = describe();
+            unreadable.first.push(Unreadable { object: object.to_owned(), reason, hint });
         }
     }
 }

@@ -6,6 +6,7 @@ use super::names::NameRules;
 use super::object::is_planned;
 use super::opener::{LogOpener, Metrics, needs_whole_objects};
 use super::progress::Progress;
+use super::tally::Tally;
 use super::times::Times;
 use crate::decode::{BLOCK_SIZE, BufferPool, LineOptions};
 use crate::error::Error;
@@ -50,6 +51,10 @@ pub struct ScanOptions {
     pub(crate) times: Times,
     /// Whether buckets are listed when a scan is planned, to tell what it would read.
     pub(crate) lists_when_planned: Arc<AtomicBool>,
+    /// Whether a scan of buckets is planned with a list of the objects that it reads.
+    pub(crate) fixes_objects: bool,
+    /// Whether what happens is told by metrics, since whoever wants to know it is in another process.
+    pub(crate) tallies: bool,
 }
 
 impl Default for ScanOptions {
@@ -61,6 +66,8 @@ impl Default for ScanOptions {
             names: NameRules::default(),
             times: Times::all(),
             lists_when_planned: Arc::default(),
+            fixes_objects: false,
+            tallies: false,
         }
     }
 }
@@ -85,6 +92,21 @@ impl ScanOptions {
     #[must_use]
     pub fn with_listing_when_planned(mut self, lists: Arc<AtomicBool>) -> Self {
         self.lists_when_planned = lists;
+        self
+    }
+
+    /// Lists buckets when a scan is planned, and reads the objects that there are then: a plan with them can be sent to other
+    /// processes.
+    #[must_use]
+    pub fn with_fixed_objects(mut self, fixes_objects: bool) -> Self {
+        self.fixes_objects = fixes_objects;
+        self
+    }
+
+    /// Tells by metrics of the plan what happens, and goes on without objects that cannot be read.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn tallying(mut self) -> Self {
+        self.tallies = true;
         self
     }
 
@@ -209,6 +231,29 @@ impl S3LogSource {
         self.table
     }
 
+    /// The layout of its text.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn layout(&self) -> TextLayout {
+        self.layout.unwrap_or_default()
+    }
+
+    /// Who wants to know what is read.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn progress(&self) -> Option<&Arc<Progress>> {
+        self.options.progress.as_ref()
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn lines(&self) -> &LineOptions {
+        &self.options.lines
+    }
+
+    /// Whether texts are copied out of blocks.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_compacting(&self) -> bool {
+        self.compact
+    }
+
     /// Whether a big object may be read in ranges.
     pub(crate) fn splits_objects(&self) -> bool {
         let mut columns = self.projection.file_indices.clone();
@@ -260,6 +305,7 @@ impl FileSource for S3LogSource {
             options: self.options.clone(),
             pool: self.pool.clone(),
             metrics: Metrics::new(&self.metrics, partition),
+            tally: self.options.tallies.then(|| Tally::new(&self.metrics, partition)),
         };
         ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), self.table_schema.file_schema())
     }

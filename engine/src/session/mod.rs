@@ -1,21 +1,28 @@
 //! A DataFusion session with everything of this crate in it.
 
-use crate::dataset::{Converted, DatasetRequests, DatasetTable, Snapshot};
+use crate::dataset::{Converted, DatasetRequests, DatasetStore, DatasetTable, Snapshot};
 use crate::decode::LineOptions;
 use crate::error::Error;
 use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions, SourceCounts};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout};
-use crate::store::{Location, Registry, StoreOptions, Stores};
+use crate::store::{Location, Registry, StoreOptions, Stores, lazy_bucket};
 use crate::table::{
     Listing, LogTable, LogTableFactory, RefusedTable, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable,
 };
+#[cfg(feature = "cluster")]
+use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+#[cfg(feature = "cluster")]
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use object_store::ObjectStore;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +40,28 @@ pub struct SessionOptions {
     stores: StoreOptions,
     lists_when_planned: Arc<AtomicBool>,
     with_raw: bool,
+    elsewhere: Option<Elsewhere>,
+}
+
+/// How a session is set up whose plans do not run in this process: `crate::cluster` has one.
+///
+/// Text is plain then, and buckets are listed when a query is planned.
+#[derive(Clone)]
+pub struct Elsewhere {
+    /// What a plan must be like.
+    pub config: SessionConfig,
+    /// Hands a plan over to whoever runs it; the last rule of the optimizer.
+    pub hand_over: Arc<dyn PhysicalOptimizerRule + Send + Sync>,
+    /// Adds other rules.
+    pub prepare: Arc<dyn Fn(SessionStateBuilder) -> SessionStateBuilder + Send + Sync>,
+    /// Partitions that work side by side when nobody says how many.
+    pub partitions: usize,
+}
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Elsewhere").field("partitions", &self.partitions).finish_non_exhaustive()
+    }
 }
 
 impl SessionOptions {
@@ -95,6 +124,14 @@ impl SessionOptions {
     #[must_use]
     pub fn with_raw(mut self, with_raw: bool) -> Self {
         self.with_raw = with_raw;
+        self
+    }
+
+    /// Runs plans elsewhere.
+    #[must_use]
+    pub fn with_elsewhere(mut self, elsewhere: Elsewhere) -> Self {
+        self.layout = TextLayout::Plain;
+        self.elsewhere = Some(elsewhere);
         self
     }
 
@@ -349,6 +386,24 @@ impl Session {
         self.options.threads()
     }
 
+    /// Whether plans do not run in this process.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn runs_elsewhere(&self) -> bool {
+        self.options.elsewhere.is_some()
+    }
+
+    /// Runs a plan where those of queries run.
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn run_elsewhere(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>, Error> {
+        let state = self.context.state();
+        let plan = match &self.options.elsewhere {
+            Some(elsewhere) => elsewhere.hand_over.optimize(plan, state.config_options()),
+            None => Ok(plan),
+        };
+        let rows = async { collect(plan?, self.context.task_ctx()).await };
+        rows.await.map_err(|error| Error::of_query(error, "the work stopped"))
+    }
+
     /// How lines are understood.
     pub(crate) fn lines(&self) -> &LineOptions {
         &self.options.lines
@@ -359,11 +414,15 @@ impl SessionOptions {
     fn scan_options(&self, progress: &Arc<Progress>) -> ScanOptions {
         let options =
             ScanOptions::default().with_progress(Arc::clone(progress), OnUnreadable::Report).with_names(self.names);
-        options.with_listing_when_planned(Arc::clone(&self.lists_when_planned)).with_lines(self.lines.clone())
+        let options = options.with_listing_when_planned(Arc::clone(&self.lists_when_planned));
+        options.with_lines(self.lines.clone()).with_fixed_objects(self.elsewhere.is_some())
     }
 
     fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+        self.threads.unwrap_or_else(|| match &self.elsewhere {
+            Some(elsewhere) => elsewhere.partitions,
+            None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        })
     }
 }
 
@@ -404,12 +463,12 @@ fn set_up(error: datafusion::error::DataFusionError) -> Error {
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
 fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -> DataFusionResult<SessionContext> {
-    let mut config = SessionConfig::new().with_target_partitions(options.threads()).with_information_schema(true);
+    let config = options.elsewhere.as_ref().map_or_else(SessionConfig::new, |elsewhere| elsewhere.config.clone());
+    let mut config = config.with_target_partitions(options.threads()).with_information_schema(true);
     config.options_mut().sql_parser.collect_spans = true;
     // Sums of nothing are NULL and must not lead every list of the largest ones.
     "nulls_last".clone_into(&mut config.options_mut().sql_parser.default_null_ordering);
-    let registry = Arc::new(Registry::new(Arc::clone(stores)));
-    let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(registry);
+    let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(registry(stores));
     if let Some(limit) = options.memory_limit {
         // Fair: a sort and an aggregation in one plan must both be able to spill.
         let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
@@ -422,11 +481,23 @@ fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(CopyTextUnderBuffers))
-        .with_table_factory(STORED_AS.to_owned(), Arc::clone(&factory) as _)
-        .build();
-    let context = SessionContext::new_with_state(state).enable_url_table();
+        .with_table_factory(STORED_AS.to_owned(), Arc::clone(&factory) as _);
+    let state = match &options.elsewhere {
+        Some(elsewhere) => (elsewhere.prepare)(state).with_physical_optimizer_rule(Arc::clone(&elsewhere.hand_over)),
+        None => state,
+    };
+    let context = SessionContext::new_with_state(state.build()).enable_url_table();
     register(&context, factory)?;
     Ok(context)
+}
+
+/// What finds buckets, and the files of datasets, for plans of this crate.
+pub(crate) fn registry(stores: &Arc<Stores>) -> Arc<dyn ObjectStoreRegistry> {
+    let datasets = |host: &str, stores: &Arc<Stores>| {
+        let store = DatasetStore::of_host(host, |bucket| lazy_bucket(stores, bucket))?;
+        Some(Arc::new(store) as Arc<dyn ObjectStore>)
+    };
+    Arc::new(Registry::new(Arc::clone(stores)).with_scheme(DatasetStore::SCHEME, datasets))
 }
 
 /// Puts the functions of this crate, the format and the ways to name tables of logs into someone's own session.

@@ -64,6 +64,12 @@ impl Bucket {
         self.current().0
     }
 
+    /// Its name.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How an object is named to people.
     pub(crate) fn name_of(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name)

@@ -25,6 +25,6 @@ pub use endpoint::{host_of, names_are_documented, without_secrets};
 pub use location::Location;
 pub use logging_settings::{Grantee, KeyFormat, LoggingSettings, TargetGrant};
 pub(crate) use refusal::Refusal;
-pub(crate) use registry::Registry;
+pub(crate) use registry::{Registry, lazy_bucket};
 pub use requests::RequestCounts;
 pub(crate) use writing::{PartsUpload, PutNew};

@@ -18,16 +18,36 @@ use std::sync::Arc;
 use url::Url;
 
 /// Finds the stores of URLs: buckets as they are reached for log objects, all others as DataFusion does.
-#[derive(Debug)]
 pub(crate) struct Registry {
     stores: Arc<Stores>,
     others: DefaultObjectStoreRegistry,
+    own: Option<(&'static str, OfHost)>,
+}
+
+/// The store of a URL by its host, if there is one.
+type OfHost = fn(&str, &Arc<Stores>) -> Option<Arc<dyn ObjectStore>>;
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("others", &self.others).finish_non_exhaustive()
+    }
 }
 
 impl Registry {
     pub(crate) fn new(stores: Arc<Stores>) -> Self {
-        Self { stores, others: DefaultObjectStoreRegistry::new() }
+        Self { stores, others: DefaultObjectStoreRegistry::new(), own: None }
     }
+
+    /// Finds stores of one more scheme.
+    pub(crate) fn with_scheme(mut self, scheme: &'static str, of_host: OfHost) -> Self {
+        self.own = Some((scheme, of_host));
+        self
+    }
+}
+
+/// A bucket as a store, which is looked up when it is first asked.
+pub(crate) fn lazy_bucket(stores: &Arc<Stores>, bucket: &str) -> Arc<dyn ObjectStore> {
+    Arc::new(LazyBucket { stores: Arc::clone(stores), bucket: bucket.to_owned() })
 }
 
 impl ObjectStoreRegistry for Registry {
@@ -43,10 +63,12 @@ impl ObjectStoreRegistry for Registry {
         match (self.others.get_store(url), url.host_str()) {
             // What somebody registered goes first.
             (Ok(store), _) => Ok(store),
-            (Err(_), Some(bucket)) if url.scheme() == super::Location::SCHEME => {
-                Ok(Arc::new(LazyBucket { stores: Arc::clone(&self.stores), bucket: bucket.to_owned() }))
-            }
-            (Err(error), _) => Err(error),
+            (Err(_), Some(bucket)) if url.scheme() == super::Location::SCHEME => Ok(lazy_bucket(&self.stores, bucket)),
+            (Err(error), Some(host)) => match self.own.filter(|(scheme, _)| url.scheme() == *scheme) {
+                Some((_, of_host)) => of_host(host, &self.stores).ok_or(error),
+                None => Err(error),
+            },
+            (Err(error), None) => Err(error),
         }
     }
 }

@@ -146,12 +146,18 @@ impl TableProvider for LogTable {
             true => Some(sources.count(&times).await?),
             false => None,
         };
-        let (objects, pruned) = sources.files(&times);
-        let bytes: u64 = objects.iter().map(|listed| listed.size).sum();
+        let (mut objects, pruned) = sources.files(&times);
+        let in_buckets = match self.options.fixes_objects {
+            true => sources.in_buckets(&times).await?,
+            false => Vec::new(),
+        };
         if let Some(progress) = &self.options.progress {
-            progress.planned(objects.len() as u64, bytes);
+            // Those of buckets were counted when they were listed.
+            progress.planned(objects.len() as u64, objects.iter().map(|listed| listed.size).sum());
             progress.pruned(pruned);
         }
+        objects.extend(&in_buckets);
+        let bytes: u64 = objects.iter().map(|listed| listed.size).sum();
         let options = self.options.clone().with_object_times(self.object_times());
         let mut source = S3LogSource::new(self.table, TableSchema::from(self.schema()))
             .with_options(options)
@@ -167,8 +173,12 @@ impl TableProvider for LogTable {
         if groups.len() < partitions {
             source = source.reading_ahead();
         }
+        // No partition at all suits nobody where none may be added.
+        if groups.is_empty() && !state.config_options().optimizer.enable_round_robin_repartition {
+            groups.push(FileGroup::default());
+        }
         let mut statistics = Statistics::new_unknown(&self.schema);
-        if self.listing.locations().is_empty() {
+        if self.listing.locations().is_empty() || self.options.fixes_objects {
             statistics.total_byte_size = Precision::Inexact(bytes as usize);
         } else {
             // Every partition takes what arrives; nobody knows yet what that will be.
@@ -201,7 +211,7 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
     let mut files = Vec::new();
     let mut small = Vec::new();
     for listed in objects.iter().copied() {
-        if listed.size <= MAX_BUNDLED && listed.path.is_some() {
+        if listed.size <= MAX_BUNDLED && !listed.object.is_stdin() {
             small.push(listed);
             continue;
         }
@@ -274,7 +284,10 @@ fn partitioned_file(listed: &Listed) -> PartitionedFile {
 /// A look at the first bytes of a big file, so that one task is planned for it and not several of which all but one have
 /// nothing to do. Whoever reads it looks again.
 fn is_read_whole(listed: &Listed) -> bool {
-    let Some(path) = &listed.path else { return false };
+    let Some(path) = &listed.path else {
+        // Of an object in a bucket its name has to do.
+        return [".gz", ".zst"].iter().any(|end| listed.object.name().ends_with(end));
+    };
     File::open(path).and_then(|mut file| head_of_file(&mut file)).is_ok_and(|head| head == Head::Whole)
 }
 

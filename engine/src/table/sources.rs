@@ -111,6 +111,27 @@ impl Sources {
         (kept, sieve.take_pruned())
     }
 
+    /// The objects of the buckets that may hold a record of these times, all of them listed now.
+    pub(crate) async fn in_buckets(&self, times: &Times) -> Result<Vec<Listed>, Error> {
+        let source: Arc<str> = Arc::default();
+        let mut listed = Vec::new();
+        let mut pages = self.list(times);
+        while let Some(page) = pages.next().await {
+            match (page, &self.progress) {
+                (Ok(page), _) => listed.extend(page.into_iter().map(|Unopened { object, size, .. }| {
+                    let modified = std::time::SystemTime::UNIX_EPOCH;
+                    Listed { object, source: Arc::clone(&source), path: None, size, modified }
+                })),
+                // What was listed is read, and what could not be is told of.
+                (Err(failed), Some(progress)) if !failed.is_fatal => {
+                    progress.failed(failed.error.object().unwrap_or_default(), &failed.error);
+                }
+                (Err(failed), _) => return Err(failed.error),
+            }
+        }
+        Ok(listed)
+    }
+
     pub(crate) fn count_files(&self, times: &Times) -> Vec<SourceCounts> {
         let mut counts: Vec<SourceCounts> = Vec::new();
         for listed in &self.listing.objects {

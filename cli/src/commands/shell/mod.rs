@@ -34,14 +34,14 @@ use crate::statement::Runner;
 ///
 /// Why there is no shell, or the first error of a script.
 pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
-    let ShellArgs { sources, with_raw, source, output, behaviour } = arguments;
+    let ShellArgs { sources, with_raw, source, output, behaviour, place } = arguments;
     if sources.iter().any(|source| source == "-") {
         return Err(Failure::usage("the shell reads statements from standard input, so `-` can't be a source")
             .with_hint("`s3log query SQL -` reads log lines from standard input"));
     }
     let settings = surroundings.output(&output);
     let output = Output::open(output.output.as_deref(), settings.clone())?;
-    let opening = super::open(&sources, &source, &behaviour, with_raw, &surroundings.messages);
+    let opening = super::open_at(&place, &sources, &source, &behaviour, with_raw, &surroundings.messages);
     let Some(session) = until_interrupted(opening).await.map_err(no_signals)? else {
         return Err(Failure::Interrupted);
     };

@@ -50,6 +50,7 @@ fn job(paths: &[impl AsRef<Path>], data: &Memory) -> Job {
         data: Arc::new(data.clone()),
         rejects: Some((Arc::new(data.clone()), "_rejects/".to_owned())),
         layout: Layout {
+            first_number: 0,
             batch_id: "b1".to_owned(),
             by_bucket: false,
             target_size: 64 << 10,

@@ -62,6 +62,28 @@ impl RequestsOfRows {
         Self { from, columns, needed, schema: Arc::new(arrow::datatypes::Schema::new(fields)), layout, lines }
     }
 
+    /// Out of rows of which table.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn from(&self) -> Table {
+        self.from
+    }
+
+    /// Positions of its columns in `requests`.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().filter_map(|column| RequestsColumn::ALL.iter().position(|other| other == column))
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn layout(&self) -> TextLayout {
+        self.layout
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn lines(&self) -> &LineOptions {
+        &self.lines
+    }
+
     /// Positions of the columns of the other table that a batch must have, in their order.
     pub(crate) fn needed(&self) -> &[usize] {
         &self.needed

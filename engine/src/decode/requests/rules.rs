@@ -62,6 +62,11 @@ impl RequestRules {
         })
     }
 
+    /// The hosts that somebody named the buckets of, in lower case, and the buckets.
+    pub fn buckets(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.buckets.iter().map(|(host, bucket)| (host.as_slice(), bucket.as_slice()))
+    }
+
     /// Whether the CDN itself asks from this address.
     pub(super) fn is_cdn_address(&self, text: &[u8]) -> bool {
         let Some(is_cdn_address) = &self.is_cdn_address else { return false };
@@ -69,7 +74,8 @@ impl RequestRules {
     }
 
     /// Whether addresses matter.
-    pub(super) fn knows_addresses(&self) -> bool {
+    #[must_use]
+    pub fn knows_addresses(&self) -> bool {
         self.is_cdn_address.is_some()
     }
 }

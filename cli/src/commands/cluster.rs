@@ -1,0 +1,126 @@
+//! `s3log cluster`: the processes of a cluster, and who asks one.
+
+use std::net::SocketAddr;
+
+use ballista_core::config::LogRotationPolicy;
+use ballista_executor::executor_process::ExecutorProcessConfig;
+use ballista_scheduler::config::SchedulerConfig;
+use s3log_engine::cluster::{executor, scheduler, serve_executor, serve_scheduler};
+use s3log_engine::store::StoreOptions;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::EnvFilter;
+
+use super::Surroundings;
+use crate::args::{ClusterArgs, ClusterCommand, ExecutorArgs, SchedulerArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Plans are trees, and deep ones are walked by functions that call themselves.
+const STACK: usize = 32 << 20;
+
+/// Runs a process of a cluster until it is told to stop.
+///
+/// # Errors
+///
+/// Why it could not start, or stopped by itself.
+pub(crate) fn run(arguments: ClusterArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().thread_stack_size(STACK).build();
+    let runtime = runtime.map_err(|error| Failure::failed(format!("can't start threads: {error}")))?;
+    match arguments.command {
+        ClusterCommand::Scheduler(arguments) => runtime.block_on(run_scheduler(*arguments, surroundings)),
+        ClusterCommand::Executor(arguments) => runtime.block_on(run_executor(*arguments, surroundings)),
+    }
+}
+
+async fn run_scheduler(arguments: SchedulerArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let config = arguments.config;
+    let name = format!("scheduler_{}_{}_{}", config.namespace, config.external_host, config.bind_port);
+    let log = Log {
+        levels: &config.log_level_setting,
+        folder: config.log_dir.as_deref(),
+        rotation: config.log_rotation_policy,
+        name: &name,
+        threads: config.print_thread_info,
+    };
+    log.start();
+    let address = address(&config.bind_host, config.bind_port)?;
+    warn_of_strangers(address, surroundings);
+    if !address.ip().is_loopback() && config.external_host == "localhost" {
+        surroundings.messages.warning(
+            "executors on other machines will look for this scheduler at `localhost`, and queries that they run will not end",
+            Some("--external-host is how they reach this machine"),
+        );
+    }
+    let config = SchedulerConfig::try_from(config).map_err(|error| Failure::usage(error.to_string()))?;
+    serve_scheduler(scheduler(config, StoreOptions::default()), address).await?;
+    Ok(Exit::Done)
+}
+
+async fn run_executor(arguments: ExecutorArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+    let ExecutorArgs { config, store } = arguments;
+    let name = format!("executor_{}_{}", config.external_host.as_deref().unwrap_or("localhost"), config.bind_port);
+    let log = Log {
+        levels: &config.log_level_setting,
+        folder: config.log_dir.as_deref(),
+        rotation: config.log_rotation_policy,
+        name: &name,
+        threads: config.print_thread_info,
+    };
+    log.start();
+    let health = address(&config.bind_host, config.bind_health_port)?;
+    warn_of_strangers(health, surroundings);
+    let config = ExecutorProcessConfig::try_from(config).map_err(|error| Failure::usage(error.to_string()))?;
+    serve_executor(executor(config, store.options())?, health).await?;
+    Ok(Exit::Done)
+}
+
+fn address(host: &str, port: u16) -> Result<SocketAddr, Failure> {
+    let host: std::net::IpAddr = host.parse().map_err(|_| {
+        Failure::usage(format!("--bind-host is an IP address to listen at, which `{host}` is not"))
+            .with_hint("0.0.0.0 is every address of this machine; --external-host is how others reach it")
+    })?;
+    Ok(SocketAddr::new(host, port))
+}
+
+/// Neither asks who somebody is.
+fn warn_of_strangers(address: SocketAddr, surroundings: Surroundings) {
+    if !address.ip().is_loopback() {
+        surroundings.messages.warning(
+            "whoever reaches this process can run queries with its credentials, and read what passes by: nothing is encrypted",
+            Some("keep its ports inside of a network that you trust; README, \"Past one machine\""),
+        );
+    }
+}
+
+/// Where the process tells what it does, by the flags of Ballista's own programs.
+struct Log<'a> {
+    levels: &'a str,
+    folder: Option<&'a str>,
+    rotation: LogRotationPolicy,
+    name: &'a str,
+    threads: bool,
+}
+
+impl Log<'_> {
+    fn start(&self) {
+        let levels = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| self.levels.to_owned());
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_thread_names(self.threads)
+            .with_thread_ids(self.threads)
+            .with_env_filter(EnvFilter::new(levels));
+        match self.folder {
+            Some(folder) => {
+                let rotation = match self.rotation {
+                    LogRotationPolicy::Minutely => Rotation::MINUTELY,
+                    LogRotationPolicy::Hourly => Rotation::HOURLY,
+                    LogRotationPolicy::Daily => Rotation::DAILY,
+                    LogRotationPolicy::Never => Rotation::NEVER,
+                };
+                log.with_writer(RollingFileAppender::new(rotation, folder, self.name)).init();
+            }
+            None => log.with_writer(std::io::stderr).init(),
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! Who asks a cluster: submits a plan, waits, takes rows and counts, and takes the job back if nobody wants it any more.
+
+use super::RunOnCluster;
+use super::codec::with_packed_objects;
+use super::server::{codec, session_config};
+use crate::error::{Error, ErrorKind};
+use crate::scan::{Progress, StageProgress, add_tally};
+use crate::session::Elsewhere;
+use crate::store::{StoreOptions, Stores};
+use ballista_core::client::BallistaClient;
+use ballista_core::error::BallistaError;
+use ballista_core::extension::SessionConfigExt as _;
+use ballista_core::optimizer::with_ballista_optimizer_rules;
+use ballista_core::serde::protobuf::execute_query_failure_result::Failure;
+use ballista_core::serde::protobuf::execute_query_params::Query;
+use ballista_core::serde::protobuf::execute_query_result::Result as Submitted;
+use ballista_core::serde::protobuf::get_job_status_result::FlightProxy;
+use ballista_core::serde::protobuf::job_status::Status;
+use ballista_core::serde::protobuf::operator_metric::Metric;
+use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
+use ballista_core::serde::protobuf::{
+    CancelJobParams, ExecuteQueryFailureResult, ExecuteQueryParams, GetJobMetricsParams, GetJobStatusParams,
+    JobStageMetrics, KeyValuePair, OperatorMetricsSet, PartitionLocation, SuccessfulJob,
+};
+use ballista_core::utils::{GrpcClientConfig, create_grpc_client_endpoint};
+use ballista_core::version::insert_version_header;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::optimizer::Optimizer;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion_proto::physical_plan::{AsExecutionPlan as _, PhysicalExtensionCodec};
+use datafusion_proto::protobuf::PhysicalPlanNode;
+use futures::{StreamExt as _, TryStreamExt as _};
+use regex::Regex;
+use serde::Deserialize;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tonic::transport::Channel;
+
+/// Where a scheduler listens if nobody says it.
+const PORT: u16 = 50050;
+/// Tasks a core, so that cores which are done early find more to do.
+const PARTITIONS_PER_CORE: usize = 2;
+/// Partitions when there is no executor yet, and nobody knows how many cores there will be.
+const DEFAULT_PARTITIONS: usize = 16;
+/// How long the scheduler may take to say who its executors are.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often is asked whether a job is done: soon at first, less often when it takes longer.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// How often a scheduler may say that it knows nothing of a job.
+const UNKNOWN: u32 = 50;
+/// How long it may take to cancel a job.
+const CANCELLING: Duration = Duration::from_secs(1);
+/// How often is looked how far a job has come.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+type Scheduler = SchedulerGrpcClient<Channel>;
+
+/// A cluster, by its scheduler.
+#[derive(Debug)]
+pub struct Cluster {
+    host: String,
+    port: u16,
+    cores: usize,
+    executors: usize,
+    rest: reqwest::Client,
+    stores: Arc<Stores>,
+    codec: Arc<dyn PhysicalExtensionCodec>,
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "df://{}:{}", self.host, self.port)
+    }
+}
+
+/// An executor, as the scheduler's REST interface describes it.
+#[derive(Deserialize)]
+struct Executor {
+    specification: Specification,
+}
+
+#[derive(Deserialize)]
+struct Specification {
+    vcores: usize,
+}
+
+impl Cluster {
+    /// Asks a scheduler at `df://host:port` who its executors are.
+    ///
+    /// # Errors
+    ///
+    /// When the address is none, or nobody answers there.
+    pub async fn connect(address: &str) -> Result<Arc<Self>, Error> {
+        let (host, port) = host_and_port(address)?;
+        let unreachable = |error: reqwest::Error| {
+            Error::new(ErrorKind::NotFound, "there is no scheduler")
+                .in_object(address)
+                .with_source(error.without_url())
+                .with_hint("`s3log cluster scheduler` is one, and serves its REST interface at the same port")
+        };
+        let rest = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(unreachable)?;
+        let asked = rest.get(format!("http://{host}:{port}/api/executors")).send().await;
+        let answer = asked.and_then(reqwest::Response::error_for_status).map_err(unreachable)?;
+        let bytes = answer.bytes().await.map_err(unreachable)?;
+        let executors: Vec<Executor> = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::new(ErrorKind::Unsupported, "what answers is no scheduler of this version")
+                .in_object(address)
+                .with_source(error)
+        })?;
+        let cores = executors.iter().map(|executor| executor.specification.vcores).sum();
+        let stores = Arc::new(Stores::new(StoreOptions::default()));
+        let codec = codec(&stores);
+        Ok(Arc::new(Self { host, port, cores, executors: executors.len(), rest, stores, codec }))
+    }
+
+    /// How many executors there were when it was asked.
+    #[must_use]
+    pub fn executors(&self) -> usize {
+        self.executors
+    }
+
+    /// How many partitions they work on side by side.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// A session whose plans run here.
+    #[must_use]
+    pub fn elsewhere(self: &Arc<Self>) -> Elsewhere {
+        Elsewhere {
+            config: session_config(),
+            hand_over: Arc::new(RunOnCluster::new(Arc::clone(self))),
+            prepare: Arc::new(|builder| {
+                builder.with_optimizer_rules(with_ballista_optimizer_rules(&Optimizer::default().rules))
+            }),
+            partitions: match self.cores {
+                0 => DEFAULT_PARTITIONS,
+                cores => cores * PARTITIONS_PER_CORE,
+            },
+        }
+    }
+
+    /// Runs a plan; what its scans count is added to `progress` before the first row comes.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        plan: Arc<dyn ExecutionPlan>,
+        context: Arc<TaskContext>,
+        progress: Option<Arc<Progress>>,
+    ) -> Result<Answer> {
+        let schema = plan.schema();
+        let submission = self.submission(with_packed_objects(plan, &self.stores)?, &context)?;
+        let settings = context.session_config().ballista_config();
+        let settings = GrpcClientConfig::from(&settings);
+        let mut scheduler = self.scheduler(&settings).await?;
+        let mut request = tonic::Request::new(submission);
+        insert_version_header(request.metadata_mut());
+        let submitted = scheduler.execute_query(request).await;
+        let submitted = submitted.map_err(|status| self.refused(status.message()))?.into_inner().result;
+        let job_id = match submitted {
+            Some(Submitted::Success(taken)) => taken.job_id,
+            Some(Submitted::Failure(refused)) => return Err(self.refused(&reason_of(refused)).into()),
+            None => return Err(self.lost("it does not say what becomes of the plan").into()),
+        };
+        let mut job = Job { id: Some(job_id.clone()), cluster: Arc::clone(&self), settings: settings.clone() };
+        let mut unknown = 0;
+        let watched = progress.clone().map(|progress| self.watch(job_id.clone(), progress));
+        let mut pause = SHORTEST_PAUSE;
+        let (done, proxy) = loop {
+            let asked = scheduler.get_job_status(GetJobStatusParams { job_id: job_id.clone() }).await;
+            let said = asked.map_err(|status| self.lost(status))?.into_inner();
+            match said.status.and_then(|status| status.status) {
+                Some(Status::Successful(done)) => break (done, said.flight_proxy),
+                Some(Status::Failed(failed)) => {
+                    job.finished();
+                    return Err(self.failed(&failed.error).into());
+                }
+                Some(_) => {}
+                // It takes a moment until a new one is known.
+                None if unknown < UNKNOWN => unknown += 1,
+                None => {
+                    job.finished();
+                    return Err(self.lost("it does not know the job any more").into());
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        drop(watched);
+        job.finished();
+        let stages = self.stages(&mut scheduler, job_id).await?;
+        if let Some(progress) = &progress {
+            progress.set_stages(Vec::new());
+            let operators = stages.iter().flat_map(|stage| &stage.operators);
+            for metric in operators.flat_map(|operator| &operator.metrics) {
+                if let Some(Metric::Count(count)) = &metric.metric {
+                    add_tally(progress, &count.name, count.value);
+                }
+            }
+        }
+        let stages = text_of(stages)?;
+        let SuccessfulJob { partition_location, .. } = done;
+        let proxy = self.proxy(proxy)?;
+        let rows = futures::stream::iter(partition_location).then(move |location| {
+            let (this, settings, proxy) = (Arc::clone(&self), settings.clone(), proxy.clone());
+            async move { this.rows(location, proxy, &settings).await }
+        });
+        let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten()));
+        Ok(Answer { rows, stages })
+    }
+
+    fn submission(&self, plan: Arc<dyn ExecutionPlan>, context: &TaskContext) -> Result<ExecuteQueryParams> {
+        let node = PhysicalPlanNode::try_from_physical_plan(plan, self.codec.as_ref())
+            .map_err(|error| cannot_travel(&error))?;
+        let mut bytes = Vec::new();
+        node.try_encode(&mut bytes)?;
+        let settings = context.session_config().options().entries();
+        let settings = settings.into_iter().map(|entry| KeyValuePair { key: entry.key, value: entry.value }).collect();
+        Ok(ExecuteQueryParams {
+            query: Some(Query::PhysicalPlan(bytes)),
+            settings,
+            session_id: context.session_id(),
+            operation_id: context.task_id().unwrap_or_else(|| context.session_id()),
+        })
+    }
+
+    async fn scheduler(&self, settings: &GrpcClientConfig) -> Result<Scheduler, Error> {
+        let unreachable = |error: tonic::transport::Error| {
+            Error::new(ErrorKind::NotFound, "there is no scheduler any more")
+                .in_object(self.to_string())
+                .with_source(error)
+        };
+        let endpoint = create_grpc_client_endpoint(format!("http://{}:{}", self.host, self.port), Some(settings));
+        let endpoint = endpoint.map_err(|error| {
+            Error::new(ErrorKind::Invalid, "it is no address").in_object(self.to_string()).with_source(error)
+        })?;
+        let channel = endpoint.connect().await.map_err(unreachable)?;
+        Ok(SchedulerGrpcClient::new(channel)
+            .max_encoding_message_size(settings.max_message_size)
+            .max_decoding_message_size(settings.max_message_size))
+    }
+
+    /// What the stages of a job that is done have counted.
+    async fn stages(&self, scheduler: &mut Scheduler, job_id: String) -> Result<Vec<JobStageMetrics>, Error> {
+        let metrics = scheduler.get_job_metrics(GetJobMetricsParams { job_id }).await;
+        Ok(metrics.map_err(|status| self.lost(status))?.into_inner().stages)
+    }
+
+    /// Asks how far the stages of a job have come, until it is dropped.
+    fn watch(&self, job: String, progress: Arc<Progress>) -> SpawnedTask<()> {
+        let (rest, url) = (self.rest.clone(), format!("http://{}:{}/api/job/{job}/stages", self.host, self.port));
+        SpawnedTask::spawn(async move {
+            let mut every = tokio::time::interval(LOOK_EVERY);
+            loop {
+                every.tick().await;
+                // Whoever waits for rows does not need to know why he cannot be told how long.
+                if let Ok(answer) = rest.get(&url).send().await
+                    && let Ok(bytes) = answer.bytes().await
+                    && let Ok(stages) = serde_json::from_slice::<Stages>(&bytes)
+                {
+                    let mut stages: Vec<_> = stages.stages.into_iter().map(StageProgress::from).collect();
+                    stages.sort_by_key(|stage| stage.stage);
+                    progress.set_stages(stages);
+                }
+            }
+        })
+    }
+
+    /// Who hands rows on, if executors are not asked themselves.
+    fn proxy(&self, proxy: Option<FlightProxy>) -> Result<Option<(String, u16)>, Error> {
+        match proxy {
+            None | Some(FlightProxy::Local(false)) => Ok(None),
+            Some(FlightProxy::Local(true)) => Ok(Some((self.host.clone(), self.port))),
+            Some(FlightProxy::External(address)) => host_and_port(&format!("df://{address}")).map(Some),
+        }
+    }
+
+    /// The rows of one partition of the last stage, from the executor that has them.
+    async fn rows(
+        &self,
+        location: PartitionLocation,
+        proxy: Option<(String, u16)>,
+        settings: &GrpcClientConfig,
+    ) -> Result<SendableRecordBatchStream> {
+        let layout = location.layout();
+        let (Some(executor), Some(partition)) = (location.executor_meta, location.partition_id) else {
+            return Err(self.lost("it does not say where the rows are").into());
+        };
+        let port = u16::try_from(executor.port).unwrap_or_default();
+        let (host_here, port_here) = proxy.unwrap_or_else(|| (executor.host.clone(), port));
+        let gone = |error| {
+            Error::new(ErrorKind::Unreadable, "an executor does not give its rows")
+                .in_object(format!("{host_here}:{port_here}"))
+                .with_source(error)
+                .with_hint(
+                    "executors must be reachable from here, unless the scheduler runs with --enable-embedded-flight-proxy",
+                )
+        };
+        let client = BallistaClient::try_new(
+            &host_here,
+            port_here,
+            settings.max_message_size,
+            settings.use_tls,
+            None,
+            settings.io_retries_times,
+            settings.io_retry_wait_time_ms,
+            settings.initial_connection_window_size,
+            settings.initial_stream_window_size,
+        );
+        let mut client = client.await.map_err(gone)?;
+        let (id, file) = (&executor.id, location.file_id);
+        let rows =
+            client.fetch_partition_proxied(id, &partition.into(), file, layout, &executor.host, port, true).await;
+        Ok(rows.map_err(gone)?)
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Unsupported, format!("the scheduler does not take the plan: {why}"))
+            .in_object(self.to_string())
+            .with_hint("run the same version of s3log on all machines")
+    }
+
+    fn lost(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::new(ErrorKind::Unreadable, "the scheduler was lost")
+            .in_object(self.to_string())
+            .with_source(why)
+            .with_hint("jobs of a scheduler that ends are lost: run it again")
+    }
+
+    /// What an executor said of our own is in the message as `Debug` writes it.
+    fn failed(&self, message: &str) -> Error {
+        static OURS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let text = r#""((?:[^"\\]|\\.)*)""#;
+            let maybe = |name: &str| format!(r"{name}: (?:None|Some\({text}\))");
+            let pattern = format!(r"Error \{{ kind: \w+, message: {text}, {}, {}", maybe("object"), maybe("hint"));
+            Regex::new(&pattern).ok()
+        });
+        let Some(ours) = OURS.as_ref().and_then(|ours| ours.captures(message)) else {
+            return Error::new(ErrorKind::Internal, format!("the cluster could not run it: {message}"));
+        };
+        let text = |at: usize| ours.get(at).map(|text| text.as_str().replace(r#"\""#, r#"""#).replace(r"\\", r"\"));
+        let error = Error::new(ErrorKind::Unreadable, text(1).unwrap_or_default());
+        let error = text(2).into_iter().fold(error, Error::in_object);
+        text(3).into_iter().fold(error, Error::with_hint)
+    }
+}
+
+/// Why a plan cannot be sent.
+fn cannot_travel(error: &DataFusionError) -> Error {
+    if let Some(ours) = Error::find(error) {
+        let error = Error::new(ours.kind(), ours.to_string());
+        return ours.hint().into_iter().fold(error, Error::with_hint);
+    }
+    let message = error.to_string();
+    // It ends with all of the operator, as `Debug` writes it.
+    let operator = message.rsplit_once("Plan: ").map(|(_, plan)| plan.split(|letter: char| !letter.is_alphanumeric()));
+    let operator = operator.and_then(|mut words| words.next()).filter(|name| !name.is_empty());
+    let what = match operator {
+        Some(operator) => format!("this query has a part that cannot be sent to a cluster: {operator}"),
+        None => format!("this query cannot be sent to a cluster: {message}"),
+    };
+    Error::new(ErrorKind::Unsupported, what)
+        .with_hint("run it without --cluster, or save that part to a Parquet file first")
+}
+
+/// Why a scheduler does not take a plan.
+fn reason_of(refused: ExecuteQueryFailureResult) -> String {
+    match refused.failure {
+        Some(Failure::SessionNotFound(why) | Failure::PlanParsingFailure(why) | Failure::SqlParsingFailure(why)) => why,
+        None => "it does not say why".to_owned(),
+    }
+}
+
+/// What comes back from a cluster.
+pub(super) struct Answer {
+    pub(super) rows: SendableRecordBatchStream,
+    /// What was done, stage by stage, for people.
+    pub(super) stages: String,
+}
+
+/// Stages as the scheduler's REST interface describes them.
+#[derive(Deserialize)]
+struct Stages {
+    stages: Vec<Stage>,
+}
+
+#[derive(Deserialize)]
+struct Stage {
+    stage_id: String,
+    stage_status: String,
+    tasks: Vec<Option<Task>>,
+}
+
+#[derive(Deserialize)]
+struct Task {
+    /// `"Running"`, `"Successful"`, or an object of the name of another state.
+    status: serde_json::Value,
+}
+
+impl From<Stage> for StageProgress {
+    fn from(stage: Stage) -> Self {
+        let is_done = |task: &&Option<Task>| task.as_ref().is_some_and(|task| task.status == "Successful");
+        Self {
+            stage: stage.stage_id.parse().unwrap_or_default(),
+            tasks: stage.tasks.len(),
+            done: stage.tasks.iter().filter(is_done).count(),
+            is_done: stage.stage_status == "Successful",
+        }
+    }
+}
+
+/// The operators of each stage, and what they counted.
+fn text_of(stages: Vec<JobStageMetrics>) -> Result<String> {
+    let mut text = String::new();
+    for stage in stages {
+        let _ = writeln!(text, "stage {}: {} partitions", stage.stage_id, stage.partitions);
+        for operator in stage.operators {
+            let metrics = OperatorMetricsSet { metrics: operator.metrics };
+            let metrics: MetricsSet = metrics.try_into().map_err(|error: BallistaError| error.into_datafusion())?;
+            let metrics = metrics.aggregate_by_name().sorted_for_display().timestamps_removed();
+            let depth = 2 * (operator.depth as usize + 1);
+            let _ = writeln!(text, "{:depth$}{}, metrics=[{metrics}]", "", operator.operator_desc);
+        }
+    }
+    Ok(text)
+}
+
+/// A job on a cluster, which is cancelled when nobody waits for it any more.
+struct Job {
+    id: Option<String>,
+    cluster: Arc<Cluster>,
+    settings: GrpcClientConfig,
+}
+
+impl Job {
+    /// There is nothing to cancel any more.
+    fn finished(&mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Job {
+    /// In a thread and a runtime of its own: who is interrupted ends his own right after.
+    fn drop(&mut self) {
+        let Some(job_id) = self.id.take() else { return };
+        let (cluster, settings) = (Arc::clone(&self.cluster), self.settings.clone());
+        let cancelling = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            let cancelled = async {
+                let mut scheduler = cluster.scheduler(&settings).await?;
+                let asked = scheduler.cancel_job(CancelJobParams { job_id }).await;
+                asked.map_err(|status| cluster.lost(status)).map(|_| ())
+            };
+            // Whoever was interrupted cannot do more about it.
+            drop(runtime.block_on(async { tokio::time::timeout(CANCELLING, cancelled).await }));
+        });
+        drop(cancelling.join());
+    }
+}
+
+fn host_and_port(address: &str) -> Result<(String, u16), Error> {
+    let invalid = || {
+        Error::new(ErrorKind::Invalid, "it is no address of a scheduler")
+            .in_object(address)
+            .with_hint("a scheduler is written df://host:50050")
+    };
+    let url = url::Url::parse(address).map_err(|error| invalid().with_source(error))?;
+    let is_bare = matches!(url.path(), "" | "/")
+        && (url.username(), url.password(), url.query(), url.fragment()) == ("", None, None, None);
+    match (url.scheme(), url.host_str()) {
+        ("df", Some(host)) if !host.is_empty() && is_bare => Ok((host.to_owned(), url.port().unwrap_or(PORT))),
+        _ => Err(invalid()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_executors_say_is_found() {
+        let stores = Arc::new(Stores::new(StoreOptions::default()));
+        let (host, rest, codec) = ("h".to_owned(), reqwest::Client::new(), codec(&stores));
+        let cluster = Cluster { host, port: 1, cores: 1, executors: 1, rest, stores, codec };
+        let ours = Error::new(ErrorKind::Denied, r#"it says "no" \ never"#).in_object("s3://logs/a").with_hint("ask");
+        let message = format!("Job failed: Task failed: DataFusionError(External({ours:?}))");
+        let found = cluster.failed(&message);
+        assert_eq!(found.to_string(), r#"s3://logs/a: it says "no" \ never"#);
+        assert_eq!(found.hint(), Some("ask"));
+        let found = cluster.failed("all executors were lost");
+        assert_eq!(found.to_string(), "the cluster could not run it: all executors were lost");
+    }
+
+    #[test]
+    fn addresses() {
+        for (address, expected) in [
+            ("df://localhost:50050", Some(("localhost", 50050))),
+            ("df://scheduler", Some(("scheduler", PORT))),
+            ("df://[2001:db8::1]:7", Some(("[2001:db8::1]", 7))),
+            ("http://localhost:50050", None),
+            ("localhost:50050", None),
+            ("df://host/path", None),
+            ("df://ann:secret@host", None),
+            ("df://host?x=1", None),
+            ("df://", None),
+            ("", None),
+        ] {
+            let found = host_and_port(address).ok();
+            assert_eq!(found.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{address}");
+        }
+    }
+}

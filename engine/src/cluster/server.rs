@@ -1,0 +1,119 @@
+//! Ballista's scheduler and executor, with the functions, stores and operators of this crate in them.
+
+use super::MAX_MESSAGE;
+use super::codec::PhysicalCodec;
+use crate::error::{Error, ErrorKind};
+use crate::functions;
+use crate::session::registry;
+use crate::store::{StoreOptions, Stores};
+use ballista_core::extension::SessionConfigExt as _;
+use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_core::serde::BallistaPhysicalExtensionCodec;
+use ballista_core::utils::default_session_builder;
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use ballista_executor::health::spawn_health_server;
+use ballista_scheduler::cluster::BallistaCluster;
+use ballista_scheduler::config::SchedulerConfig;
+use ballista_scheduler::scheduler_process::start_server;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use datafusion_proto::physical_plan::PhysicalExtensionCodec;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What every process of a cluster starts from.
+pub(super) fn session_config() -> SessionConfig {
+    SessionConfig::new_with_ballista().with_ballista_grpc_client_max_message_size(MAX_MESSAGE as usize)
+}
+
+/// Ballista's operators and ours.
+pub(super) fn codec(stores: &Arc<Stores>) -> Arc<dyn PhysicalExtensionCodec> {
+    Arc::new(PhysicalCodec::new(Arc::new(BallistaPhysicalExtensionCodec::default()), Arc::clone(stores)))
+}
+
+/// A scheduler that knows the operators and functions of this crate.
+#[must_use]
+pub fn scheduler(config: SchedulerConfig, stores: StoreOptions) -> SchedulerConfig {
+    let stores = Arc::new(Stores::new(stores));
+    let codec = codec(&stores);
+    let mut config = config
+        .with_override_config_producer(Arc::new(session_config))
+        .with_override_session_builder(Arc::new(move |config| session_state(config, &stores)));
+    config.override_physical_codec = Some(codec);
+    config
+}
+
+/// An executor that knows the operators and functions of this crate, and reaches buckets like this.
+///
+/// # Errors
+///
+/// When a function cannot be registered.
+pub fn executor(config: ExecutorProcessConfig, stores: StoreOptions) -> Result<ExecutorProcessConfig, Error> {
+    let stores = Arc::new(Stores::new(stores));
+    let state = session_state(session_config(), &stores)
+        .map_err(|error| Error::new(ErrorKind::Internal, "the executor cannot be set up").with_source(error))?;
+    let functions = BallistaFunctionRegistry {
+        scalar_functions: state.scalar_functions().clone(),
+        aggregate_functions: state.aggregate_functions().clone(),
+        window_functions: state.window_functions().clone(),
+        higher_order_functions: state.higher_order_functions().clone(),
+    };
+    let codec = codec(&stores);
+    let folder = config.work_dir.clone();
+    Ok(ExecutorProcessConfig {
+        override_function_registry: Some(Arc::new(functions)),
+        override_config_producer: Some(Arc::new(session_config)),
+        override_runtime_producer: Some(Arc::new(move |_| runtime(&stores, folder.as_deref()))),
+        override_physical_codec: Some(codec),
+        ..config
+    })
+}
+
+fn runtime(stores: &Arc<Stores>, folder: Option<&str>) -> DataFusionResult<Arc<RuntimeEnv>> {
+    let builder = RuntimeEnvBuilder::new().with_object_store_registry(registry(stores));
+    match folder {
+        Some(folder) => builder.with_temp_file_path(folder).build_arc(),
+        None => builder.build_arc(),
+    }
+}
+
+fn session_state(config: SessionConfig, stores: &Arc<Stores>) -> DataFusionResult<SessionState> {
+    let state = SessionStateBuilder::new_from_existing(default_session_builder(config)?);
+    let mut state = state.with_runtime_env(runtime(stores, None)?).build();
+    functions::register(&mut state)?;
+    Ok(state)
+}
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+///
+/// When the address is taken, or the configuration makes no sense.
+pub async fn serve_scheduler(config: SchedulerConfig, address: SocketAddr) -> Result<(), Error> {
+    let cannot = |error| Error::new(ErrorKind::Internal, "the scheduler stopped").with_source(error);
+    let cluster = BallistaCluster::new_from_config(&config).await.map_err(cannot)?;
+    start_server(cluster, address, Arc::new(config)).await.map_err(cannot)
+}
+
+/// Serves until the process is told to stop, and answers at `health` whether it does.
+///
+/// # Errors
+///
+/// When the scheduler cannot be reached, or an address is taken.
+pub async fn serve_executor(config: ExecutorProcessConfig, health: SocketAddr) -> Result<(), Error> {
+    let scheduler = format!("{}:{}", config.scheduler_host, config.scheduler_port);
+    let (stop, stopped) = oneshot::channel();
+    let probes = spawn_health_server(health, config.health.clone(), stopped);
+    let served = start_executor_process(Arc::new(config)).await;
+    // Nobody listens if the probes ended before.
+    let _ = stop.send(());
+    drop(probes.await);
+    served.map_err(|error| {
+        Error::new(ErrorKind::Internal, "the executor stopped")
+            .with_source(error)
+            .with_hint(format!("is there a scheduler at {scheduler}?"))
+    })
+}

@@ -1,0 +1,593 @@
+//! A batch whose files other processes write: what each of them gets, and what it says in the end.
+//!
+//! The batch is begun and committed by one process, under the ledger's protocol, as ever. In between its log objects are shared out over
+//! the partitions of a plan; whoever executes one writes files of the batch under names of its own, and gives a row that
+//! names them. What an attempt leaves behind that was lost, or done again elsewhere, no row names: it is no part of the commit, and is
+//! removed before that.
+
+use super::destination::{Destination, FileSink, Placed};
+use super::options::{ConvertOptions, PartitionBy};
+use super::pipeline::{Job, Layout, Outcome, write_records};
+use super::privacy::{AnonymizeIp, Privacy};
+use super::recovery::MARK;
+use super::run::transform;
+use crate::dataset::{DataFile, OpenUploads, Place, SOURCES};
+use crate::decode::{Counts, LineOptions};
+use crate::error::{Error, ErrorKind};
+use crate::scan::{OnUnreadable, Packed, Progress, S3LogSource, ScanOptions, Unopened, pack_objects, packed_group};
+use crate::schema::{Table, TextLayout};
+use crate::session::Session;
+use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result as DataFusionResult, internal_err};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties as _, Partitioning, PhysicalExpr,
+    PlanProperties,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// A part has at least so many bytes, as stored, unless a batch is to have less than that for each partition: less makes many
+/// small files.
+const MIN_PART: u64 = 256 << 20;
+/// Log objects of a batch for each partition, where nobody says how many: as many as one machine takes of half a minute.
+const OBJECTS_PER_PARTITION: u64 = ConvertOptions::BATCH_OBJECTS / 2;
+
+/// How often who writes a part looks whether its batch is open.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What holds for all parts of a batch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// Where the dataset is, as people name it.
+    dest: String,
+    /// The same of rejects, if they are wanted.
+    rejects: Option<String>,
+    /// Whose batch it is: files that are not whole yet are named after him.
+    runner: String,
+    batch: String,
+    /// What is in the dataset as long as files of the batch may be finished.
+    mark: String,
+    by_bucket: bool,
+    target_size: u64,
+    compression: String,
+    bloom: Vec<String>,
+    memory: usize,
+    metadata: Vec<(String, String)>,
+    redact_uri: bool,
+    anonymize_ip: String,
+}
+
+impl Order {
+    /// An order for a batch.
+    ///
+    /// # Errors
+    ///
+    /// When the options want what several processes cannot do, each by itself.
+    pub(super) fn new(
+        options: &ConvertOptions,
+        dest: &Place,
+        rejects: Option<&Place>,
+        runner: &str,
+        partition_by: PartitionBy,
+        layout: Layout,
+    ) -> Result<Self, Error> {
+        check(options)?;
+        for place in [Some(dest), rejects].into_iter().flatten() {
+            if place.directory().is_some_and(|path| path.to_str().is_none()) {
+                let error =
+                    Error::new(ErrorKind::Unsupported, "a path that is not UTF-8 cannot be sent to other machines");
+                return Err(error.in_object(place.name()));
+            }
+        }
+        let privacy = options.privacy.describe();
+        Ok(Self {
+            dest: dest.name(),
+            rejects: rejects.map(Place::name),
+            runner: runner.to_owned(),
+            mark: mark_of(&layout.batch_id),
+            batch: layout.batch_id,
+            by_bucket: partition_by == PartitionBy::DayAndBucket,
+            target_size: layout.target_size,
+            compression: layout.compression.to_string(),
+            bloom: layout.bloom,
+            // One machine's is not another one's, and an executor writes several parts at once.
+            memory: layout.memory.min(ConvertOptions::MEMORY),
+            metadata: layout.metadata,
+            redact_uri: privacy.redact_uri,
+            anonymize_ip: privacy.anonymize_ip.to_string(),
+        })
+    }
+}
+
+/// The mark of a batch: who writes a part looks for it before a file gets its name, so that nothing appears that was taken back,
+/// or that another attempt has written.
+pub(super) fn mark_of(batch: &str) -> String {
+    format!("{SOURCES}/{batch}{MARK}")
+}
+
+/// Whether several processes can do what is wanted.
+pub(super) fn check(options: &ConvertOptions) -> Result<(), Error> {
+    let cannot = |what: &str, hint: &str| Err(Error::new(ErrorKind::Unsupported, what.to_owned()).with_hint(hint));
+    if options.dedupe {
+        return cannot(
+            "a cluster does not look for duplicates: whoever does must see all records in order",
+            "leave --cluster out",
+        );
+    }
+    if options.privacy.describe().anonymize_ip == AnonymizeIp::Keyed {
+        return cannot(
+            "the key that addresses are encrypted with is not sent to a cluster",
+            "leave --cluster out, or take --anonymize-ip truncate or drop",
+        );
+    }
+    Ok(())
+}
+
+/// The plan that writes the parts of a batch.
+pub(super) fn plan(
+    session: &Session,
+    table: Table,
+    parts: &[Vec<Unopened>],
+    order: Order,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let groups = parts.iter().map(|part| Ok(packed_group(pack_objects(part)?, session.stores())));
+    let groups = groups.collect::<Result<Vec<_>, Error>>()?;
+    let options = ScanOptions::default().with_lines(session.lines().clone());
+    let options = options.with_progress(Arc::clone(session.progress()), OnUnreadable::Report);
+    let source = S3LogSource::new(table, TableSchema::from(table.schema(TextLayout::Plain))).with_options(options);
+    let config =
+        FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source)).with_file_groups(groups);
+    let scan = DataSourceExec::from_data_source(config.build());
+    Ok(Arc::new(PartsExec::new(scan, Arc::new(order))))
+}
+
+/// How many objects, and how many bytes, a batch has for so many partitions: what was asked for, or enough for all of them.
+pub(super) fn batch_limits(options: &ConvertOptions, partitions: usize) -> (u64, u64) {
+    let partitions = partitions as u64;
+    let grown = |asked: u64, default: u64, needed: u64| if asked == default { asked.max(needed) } else { asked };
+    (
+        grown(options.batch_objects, ConvertOptions::BATCH_OBJECTS, partitions * OBJECTS_PER_PARTITION),
+        grown(options.batch_bytes, ConvertOptions::BATCH_BYTES, partitions * 2 * MIN_PART),
+    )
+}
+
+/// How many parts the objects of a batch make, for so many partitions at most; a batch has up to `batch` bytes.
+pub(super) fn count_of(bytes: u64, batch: u64, partitions: usize) -> usize {
+    let least = MIN_PART.min(batch / partitions.max(1) as u64).max(1);
+    usize::try_from(bytes / least).unwrap_or(usize::MAX).clamp(1, partitions.max(1))
+}
+
+/// The objects in parts of about the same size, in their order.
+pub(super) fn shared_out(objects: Vec<Unopened>, parts: usize) -> Vec<Vec<Unopened>> {
+    let total: u64 = objects.iter().map(|object| object.size).sum();
+    let share = total.div_ceil(parts.max(1) as u64).max(1);
+    let mut shared: Vec<Vec<Unopened>> = Vec::with_capacity(parts);
+    let mut before = 0;
+    for object in objects {
+        let part = ((before / share) as usize).min(parts.saturating_sub(1));
+        before += object.size;
+        if shared.len() <= part && shared.last().is_none_or(|last| !last.is_empty()) {
+            shared.push(Vec::new());
+        }
+        if let Some(last) = shared.last_mut() {
+            last.push(object);
+        }
+    }
+    shared
+}
+
+/// What became of a part.
+#[derive(Debug, Serialize, Deserialize)]
+struct Report {
+    /// The name of its first object, which tells which part it is.
+    first: String,
+    files: Vec<DataFile>,
+    reject_files: Vec<DataFile>,
+    lines: u64,
+    blank_lines: u64,
+    rows: u64,
+    rejects: u64,
+    bytes: u64,
+    objects_read: usize,
+    failed: Vec<Failed>,
+    archived: Vec<usize>,
+    spoiled: bool,
+}
+
+/// An object that could not be read.
+#[derive(Debug, Serialize, Deserialize)]
+struct Failed {
+    position: usize,
+    reason: String,
+    hint: Option<String>,
+}
+
+impl Report {
+    fn of(first: String, outcome: Outcome) -> Self {
+        let Outcome { files, reject_files, lines, blank_lines, rows, rejects, bytes, objects_read, .. } = outcome;
+        let failed = outcome.failed.into_iter().map(|(position, error)| Failed {
+            position,
+            hint: error.hint().map(str::to_owned),
+            reason: error.to_string(),
+        });
+        let failed = failed.collect();
+        let (archived, spoiled) = (outcome.archived, outcome.spoiled);
+        Self {
+            first,
+            files,
+            reject_files,
+            lines,
+            blank_lines,
+            rows,
+            rejects,
+            bytes,
+            objects_read,
+            failed,
+            archived,
+            spoiled,
+        }
+    }
+}
+
+/// Puts together what the parts say, whose objects are these, and tells `progress` of it.
+pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &Progress) -> Result<Outcome, Error> {
+    let internal = |what: &str| Error::new(ErrorKind::Internal, format!("a part of a batch {what}"));
+    let mut begins: HashMap<&str, usize> = HashMap::new();
+    let mut begin = 0;
+    for part in parts {
+        if let Some(first) = part.first() {
+            begins.insert(first.object.name(), begin);
+        }
+        begin += part.len();
+    }
+    let mut outcome = Outcome::default();
+    for text in rows.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten()) {
+        let report: Report = serde_json::from_str(text)
+            .map_err(|error| internal("says nothing that is known here").with_source(error))?;
+        let begin = begins.remove(report.first.as_str()).ok_or_else(|| internal("was written twice"))?;
+        progress.read(report.bytes);
+        progress.objects_done(report.objects_read as u64);
+        progress.archived(report.archived.len() as u64);
+        progress.counted(Counts {
+            rows: report.rows,
+            rejects: report.rejects,
+            blank_lines: report.blank_lines,
+            ..Counts::default()
+        });
+        outcome.files.extend(report.files);
+        outcome.reject_files.extend(report.reject_files);
+        outcome.lines += report.lines;
+        outcome.blank_lines += report.blank_lines;
+        outcome.rows += report.rows;
+        outcome.rejects += report.rejects;
+        outcome.bytes += report.bytes;
+        outcome.objects_read += report.objects_read;
+        outcome.spoiled |= report.spoiled;
+        outcome.archived.extend(report.archived.into_iter().map(|at| begin + at));
+        outcome.failed.extend(report.failed.into_iter().map(|failed| {
+            let error = Error::new(ErrorKind::Unreadable, failed.reason);
+            let error = match failed.hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            };
+            (begin + failed.position, error)
+        }));
+    }
+    match begins.is_empty() {
+        true => Ok(outcome),
+        false => Err(internal("said nothing")),
+    }
+}
+
+/// What each part gives: one row.
+static SCHEMA: LazyLock<SchemaRef> =
+    LazyLock::new(|| Arc::new(Schema::new(vec![Field::new("report", DataType::Utf8, false)])));
+
+/// Writes the objects of each partition of its input, a scan whose objects are packed, and gives a row that says what became of them.
+#[derive(Debug)]
+pub(crate) struct PartsExec {
+    input: Arc<dyn ExecutionPlan>,
+    order: Arc<Order>,
+    properties: Arc<PlanProperties>,
+}
+
+impl PartsExec {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, order: Arc<Order>) -> Self {
+        let partitions = Partitioning::UnknownPartitioning(input.output_partitioning().partition_count());
+        let equivalences = EquivalenceProperties::new(Arc::clone(&SCHEMA));
+        let properties = PlanProperties::new(equivalences, partitions, EmissionType::Final, Boundedness::Bounded);
+        Self { input, order, properties: Arc::new(properties) }
+    }
+
+    pub(crate) fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// The objects of a partition, and how they are read.
+    fn part(&self, partition: usize) -> Option<(Packed, S3LogSource)> {
+        let scan = self.input.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
+        let file = scan.file_groups.get(partition)?.files().first()?;
+        let source = scan.file_source().downcast_ref::<S3LogSource>()?;
+        Some((file.extension::<Packed>()?.clone(), source.clone()))
+    }
+}
+
+impl DisplayAs for PartsExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartsExec: batch={}, dest={}", self.order.batch, self.order.dest)
+    }
+}
+
+impl ExecutionPlan for PartsExec {
+    fn name(&self) -> &'static str {
+        "PartsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(input), true) => Ok(Arc::new(Self::new(input, Arc::clone(&self.order)))),
+            _ => internal_err!("parts of a batch come from one scan"),
+        }
+    }
+
+    fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        let Some((packed, source)) = self.part(partition) else {
+            return internal_err!("the objects of a part are not packed");
+        };
+        let order = Arc::clone(&self.order);
+        let row = async move {
+            let report = write_part(&order, &packed, source.table(), source.lines().clone()).await?;
+            let text = serde_json::to_string(&report)
+                .map_err(|error| Error::new(ErrorKind::Internal, "a report cannot be written").with_source(error))?;
+            let column: ArrayRef = Arc::new(StringArray::from_iter_values([text]));
+            Ok(RecordBatch::try_new(Arc::clone(&SCHEMA), vec![column])?)
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), futures::stream::once(row))))
+    }
+}
+
+async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOptions) -> Result<Report, Error> {
+    let stores = packed.stores();
+    let objects = packed.objects().await?;
+    let first = objects.first().map(|object| object.object.name().to_string()).unwrap_or_default();
+    // No other attempt, and no other part, gives a file the same name.
+    let number = random()?;
+    let dest = Place::of(&order.dest, stores).await?;
+    let mark = Mark { place: dest.clone(), path: order.mark.clone() };
+    let placed = |place: &Place| -> (Arc<dyn Destination>, OpenUploads) {
+        let uploads = OpenUploads::default();
+        let placed = Placed::new(place.for_part(&order.runner, number), uploads.clone());
+        (Arc::new(Marked { placed, mark: mark.clone() }), uploads)
+    };
+    let (data, uploads) = placed(&dest);
+    let mut written = vec![(dest, uploads)];
+    let rejects = match &order.rejects {
+        Some(rejects) => {
+            let place = Place::of(rejects, stores).await?;
+            let (files, uploads) = placed(&place);
+            written.push((place, uploads));
+            Some((files, String::new()))
+        }
+        None => None,
+    };
+    let privacy = Arc::new(Privacy::new(order.redact_uri, order.anonymize_ip.parse()?, None)?);
+    let job = Job {
+        table,
+        objects,
+        concurrency: stores.options().concurrency,
+        threads: 1,
+        lines,
+        per_block: transform(&privacy, Privacy::apply),
+        reject_block: transform(&privacy, Privacy::apply_to_rejects),
+        dedupe: None,
+        data,
+        rejects,
+        layout: Layout {
+            batch_id: order.batch.clone(),
+            by_bucket: order.by_bucket,
+            target_size: order.target_size,
+            compression: order.compression.parse()?,
+            bloom: order.bloom.clone(),
+            memory: order.memory,
+            metadata: order.metadata.clone(),
+            first_number: number,
+        },
+        progress: Arc::default(),
+        stop: Arc::new(AtomicBool::new(false)),
+    };
+    let outcome = tokio::select! {
+        outcome = write_records(job) => outcome,
+        error = mark.gone() => Err(error),
+    };
+    if outcome.is_err() {
+        for (place, uploads) in &written {
+            uploads.close();
+            abort(place, uploads).await;
+        }
+    }
+    Ok(Report::of(first, outcome?))
+}
+
+/// Aborts uploads in parts, as far as that is possible.
+async fn abort(place: &Place, uploads: &OpenUploads) {
+    let Some((bucket, prefix)) = place.bucket() else { return };
+    for (path, id) in uploads.all() {
+        // What cannot be aborted now is left to the bucket's rules.
+        drop(bucket.abort_parts(&Place::key(prefix, &path), &id).await);
+    }
+}
+
+/// The mark of a batch.
+#[derive(Clone, Debug)]
+struct Mark {
+    place: Place,
+    path: String,
+}
+
+impl Mark {
+    async fn check(&self) -> Result<(), Error> {
+        match self.place.get(&self.path).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::new(ErrorKind::Interrupted, "the batch is not open any more, or not in this folder")
+                .in_object(self.place.name())
+                .with_hint("--to must be the same folder, or bucket, on all machines")),
+        }
+    }
+
+    /// Waits until it is gone. A task that is cancelled goes on otherwise, for hours perhaps.
+    async fn gone(&self) -> Error {
+        loop {
+            if let Err(error) = self.check().await {
+                return error;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Files that are finished while the mark is there.
+#[derive(Debug)]
+struct Marked {
+    placed: Placed,
+    mark: Mark,
+}
+
+struct MarkedFile {
+    file: Box<dyn FileSink>,
+    mark: Mark,
+}
+
+#[async_trait]
+impl Destination for Marked {
+    async fn create(&self, path: &str) -> Result<Box<dyn FileSink>, Error> {
+        Ok(Box::new(MarkedFile { file: self.placed.create(path).await?, mark: self.mark.clone() }))
+    }
+}
+
+#[async_trait]
+impl FileSink for MarkedFile {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.file.write(bytes).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), Error> {
+        self.mark.check().await?;
+        self.file.finish().await
+    }
+}
+
+/// A number that nobody else draws.
+fn random() -> Result<u64, Error> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the machine gives no random numbers")
+            .with_source(std::io::Error::other(error.to_string()))
+    })?;
+    // Counting goes on from there.
+    Ok(u64::from_le_bytes(random) >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::LogObject;
+
+    fn objects(sizes: &[u64]) -> Vec<Unopened> {
+        let object = |(at, size): (usize, &u64)| Unopened {
+            object: LogObject::file(at.to_string(), at.to_string().into()),
+            size: *size,
+            range: None,
+        };
+        sizes.iter().enumerate().map(object).collect()
+    }
+
+    fn sizes(parts: &[Vec<Unopened>]) -> Vec<Vec<u64>> {
+        parts.iter().map(|part| part.iter().map(|object| object.size).collect()).collect()
+    }
+
+    #[test]
+    fn parts_have_about_the_same_size_and_keep_the_order() {
+        for (of, parts, expected) in [
+            (&[1, 1, 1, 1][..], 2, vec![vec![1, 1], vec![1, 1]]),
+            (&[9, 1, 1, 1], 2, vec![vec![9], vec![1, 1, 1]]),
+            (&[1, 1, 1, 9], 2, vec![vec![1, 1, 1, 9]]),
+            (&[0, 0, 0], 2, vec![vec![0, 0, 0]]),
+            (&[5], 4, vec![vec![5]]),
+            (&[5, 5, 0], 2, vec![vec![5], vec![5, 0]]),
+            (&[], 4, vec![]),
+        ] {
+            assert_eq!(sizes(&shared_out(objects(of), parts)), expected, "{of:?}");
+        }
+        let batch = ConvertOptions::BATCH_BYTES;
+        assert_eq!(count_of(0, batch, 8), 1);
+        assert_eq!(count_of(3 * MIN_PART, batch, 8), 3);
+        assert_eq!(count_of(100 * MIN_PART, batch, 8), 8);
+        // Whoever wants small batches wants them shared out all the same.
+        assert_eq!(count_of(1000, 1000, 4), 4);
+        let options = ConvertOptions::default();
+        assert_eq!(batch_limits(&options, 2), (ConvertOptions::BATCH_OBJECTS, batch));
+        assert_eq!(batch_limits(&options, 64), (3_200_000, 64 * 2 * MIN_PART));
+        assert_eq!(batch_limits(&ConvertOptions { batch_bytes: 7, ..options }, 64).1, 7);
+    }
+
+    #[test]
+    fn reports_are_put_together_in_any_order_and_each_part_has_one() {
+        let parts = shared_out(objects(&[1, 1, 1, 1]), 2);
+        let report = |first: &str, position: usize, rows: u64| {
+            let failed = vec![(position, Error::new(ErrorKind::Denied, "no").with_hint("ask"))];
+            let outcome =
+                Outcome { rows, lines: rows, objects_read: 1, failed, archived: vec![0], ..Outcome::default() };
+            serde_json::to_string(&Report::of(first.to_owned(), outcome)).unwrap()
+        };
+        let batch = |reports: &[&str]| {
+            let column: ArrayRef = Arc::new(StringArray::from_iter_values(reports));
+            RecordBatch::try_new(Arc::clone(&SCHEMA), vec![column]).unwrap()
+        };
+        let (first, second) = (report("0", 1, 3), report("2", 1, 4));
+        let (first, second) = (first.as_str(), second.as_str());
+        let progress = Progress::default();
+        let outcome = joined(&parts, &[batch(&[second]), batch(&[first])], &progress).unwrap();
+        assert_eq!((outcome.rows, outcome.objects_read, progress.snapshot().rows), (7, 2, 7));
+        assert_eq!(outcome.failed.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(outcome.failed[0].1.hint(), Some("ask"));
+        assert_eq!(outcome.archived, [2, 0]);
+        let missing = joined(&parts, &[batch(&[first])], &progress).unwrap_err();
+        assert_eq!(missing.to_string(), "a part of a batch said nothing");
+        let twice = joined(&parts, &[batch(&[first, second, first])], &progress).unwrap_err();
+        assert_eq!(twice.to_string(), "a part of a batch was written twice");
+    }
+}
