@@ -170,6 +170,9 @@ impl TableProvider for LogTable {
         let splits = !needs_whole_objects(self.table, projection.unwrap_or(&every));
         let partitions = state.config().target_partitions();
         let mut groups = file_groups(&objects, partitions, splits);
+        if self.options.fixes_objects {
+            groups = evened(groups, partitions);
+        }
         if groups.len() < partitions {
             source = source.reading_ahead();
         }
@@ -233,6 +236,15 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
     FileGroup::new(files).split_files(partitions)
 }
 
+/// The same files in so many groups of equal length: elsewhere none that is done early takes files of another one.
+fn evened(groups: Vec<FileGroup>, partitions: usize) -> Vec<FileGroup> {
+    let files: Vec<PartitionedFile> = groups.into_iter().flat_map(FileGroup::into_inner).collect();
+    let (count, partitions) = (files.len(), partitions.clamp(1, files.len().max(1)));
+    let mut left = files.into_iter();
+    let group = |number| left.by_ref().take(count * (number + 1) / partitions - count * number / partitions).collect();
+    (0..partitions).map(group).map(FileGroup::new).filter(|group| !group.is_empty()).collect()
+}
+
 /// Neighbours, as many together as have about `len` bytes. Empty objects take their time, too: each counts as a few bytes.
 fn bundles<'a, 'b>(small: &'b [&'a Listed], len: u64) -> impl Iterator<Item = &'b [&'a Listed]> {
     let mut size = 0;
@@ -294,6 +306,24 @@ fn is_read_whole(listed: &Listed) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_are_of_equal_length_and_keep_the_order() {
+        let files = |count: usize| (0..count).map(|at| PartitionedFile::new(at.to_string(), 1)).collect::<Vec<_>>();
+        for (count, partitions, expected) in
+            [(33, 4, vec![8, 8, 8, 9]), (2, 4, vec![1, 1]), (0, 4, vec![]), (5, 1, vec![5])]
+        {
+            // Splitting sorts by path.
+            let before = FileGroup::new(files(count)).split_files(3);
+            let names = |groups: &[FileGroup]| -> Vec<String> {
+                let files = groups.iter().flat_map(FileGroup::iter);
+                files.map(|file| file.object_meta.location.to_string()).collect()
+            };
+            let groups = evened(before.clone(), partitions);
+            assert_eq!(groups.iter().map(FileGroup::len).collect::<Vec<_>>(), expected, "{count} in {partitions}");
+            assert_eq!(names(&groups), names(&before));
+        }
+    }
 
     #[test]
     fn ranges_cover_the_object() {
