@@ -1,4 +1,4 @@
-//! Log objects of a partition as bytes that travel to other processes: a million of them in a few megabytes.
+//! Log objects of a partition as bytes that travel to other processes: a million of them in some 11 MB.
 //!
 //! A part of the names is the same from object to object, so each says how much of the one before it keeps; what is left goes
 //! through zstd. Nothing but the one that reads the objects unpacks them: a scheduler hands the bytes on.
