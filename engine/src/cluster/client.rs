@@ -8,7 +8,6 @@ use crate::scan::{Progress, StageProgress, add_tally};
 use crate::session::Elsewhere;
 use crate::store::{StoreOptions, Stores};
 use ballista_core::client::BallistaClient;
-use ballista_core::error::BallistaError;
 use ballista_core::extension::SessionConfigExt as _;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
 use ballista_core::serde::protobuf::execute_query_failure_result::Failure;
@@ -205,7 +204,6 @@ impl Cluster {
                 }
             }
         }
-        let stages = text_of(stages)?;
         let SuccessfulJob { partition_location, .. } = done;
         let proxy = self.proxy(proxy)?;
         let rows = futures::stream::iter(partition_location).then(move |location| {
@@ -381,8 +379,8 @@ fn reason_of(refused: ExecuteQueryFailureResult) -> String {
 /// What comes back from a cluster.
 pub(super) struct Answer {
     pub(super) rows: SendableRecordBatchStream,
-    /// What was done, stage by stage, for people.
-    pub(super) stages: String,
+    /// What was done, stage by stage.
+    pub(super) stages: Vec<JobStageMetrics>,
 }
 
 /// Stages as the scheduler's REST interface describes them.
@@ -416,20 +414,24 @@ impl From<Stage> for StageProgress {
     }
 }
 
-/// The operators of each stage, and what they counted.
-fn text_of(stages: Vec<JobStageMetrics>) -> Result<String> {
+/// The operators of each stage, and what they counted, for people.
+pub(super) fn text_of(stages: &[JobStageMetrics]) -> String {
     let mut text = String::new();
     for stage in stages {
         let _ = writeln!(text, "stage {}: {} partitions", stage.stage_id, stage.partitions);
-        for operator in stage.operators {
-            let metrics = OperatorMetricsSet { metrics: operator.metrics };
-            let metrics: MetricsSet = metrics.try_into().map_err(|error: BallistaError| error.into_datafusion())?;
-            let metrics = metrics.aggregate_by_name().sorted_for_display().timestamps_removed();
+        for operator in &stage.operators {
             let depth = 2 * (operator.depth as usize + 1);
-            let _ = writeln!(text, "{:depth$}{}, metrics=[{metrics}]", "", operator.operator_desc);
+            let _ = write!(text, "{:depth$}{}", "", operator.operator_desc);
+            let metrics = OperatorMetricsSet { metrics: operator.metrics.clone() };
+            // One of another version may say what is not known here.
+            if let Ok(metrics) = TryInto::<MetricsSet>::try_into(metrics) {
+                let metrics = metrics.aggregate_by_name().sorted_for_display().timestamps_removed();
+                let _ = write!(text, ", metrics=[{metrics}]");
+            }
+            text.push('\n');
         }
     }
-    Ok(text)
+    text
 }
 
 /// A job on a cluster, which is cancelled when nobody waits for it any more.

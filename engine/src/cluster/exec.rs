@@ -1,7 +1,8 @@
 //! The operator that stands for a plan which runs on a cluster.
 
-use super::client::Cluster;
+use super::client::{Cluster, text_of};
 use crate::scan::{Progress, S3LogSource};
+use ballista_core::serde::protobuf::JobStageMetrics;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::datasource::source::DataSourceExec;
@@ -22,7 +23,7 @@ pub(super) struct ClusterExec {
     input: Arc<dyn ExecutionPlan>,
     cluster: Arc<Cluster>,
     /// What was done when it ran last, for EXPLAIN ANALYZE.
-    stages: Arc<Mutex<String>>,
+    stages: Arc<Mutex<Vec<JobStageMetrics>>>,
     properties: Arc<PlanProperties>,
 }
 
@@ -43,7 +44,7 @@ impl DisplayAs for ClusterExec {
         write!(f, "ClusterExec: {}", self.cluster)?;
         // The operators below did not run here: what ran of them is told by stages.
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.lines().try_for_each(|line| write!(f, "\n    {line}"))
+        text_of(&stages).lines().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }
 
