@@ -1,7 +1,7 @@
 //! Rows on their way into a file: in order, of one batch or of several.
 
-use crate::error::Error;
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use crate::error::{Error, ErrorKind};
+use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringViewArray};
 use arrow::compute::interleave;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -59,4 +59,19 @@ impl Rows {
         }
         Ok(vec![interleave(&columns, picks)?])
     }
+
+    /// A column of text, where it lies.
+    pub(super) fn texts(&self, index: usize) -> Result<Texts<'_>, Error> {
+        let arrays = self.batches.iter().map(|batch| batch.column(index).as_string_view_opt());
+        let arrays = arrays.collect::<Option<_>>();
+        let arrays = arrays.ok_or_else(|| Error::new(ErrorKind::Internal, "a column of text is none"))?;
+        Ok(Texts { arrays, picks: self.picks.as_deref() })
+    }
+}
+
+/// The texts of some rows.
+pub(super) struct Texts<'a> {
+    pub(super) arrays: Vec<&'a StringViewArray>,
+    /// The array and the number of each row; or all rows of one array after the other.
+    pub(super) picks: Option<&'a [(usize, usize)]>,
 }

@@ -4,14 +4,18 @@
 //! with a column's dictionary as long as there is work for it. The dearest columns are handed out first, so that they are not what
 //! everybody waits for at the end. Nothing here waits: whoever wants the result awaits it.
 
+use super::compression::Compressors;
+use super::text::{TextChunk, TextColumn, TextFormat};
 use crate::convert::rows::Rows;
 use crate::error::{Error, ErrorKind};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedRowGroupWriter;
 use rayon::ThreadPool;
 use rayon::ThreadPoolBuilder;
 use std::collections::VecDeque;
+use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -20,6 +24,7 @@ use tokio::sync::oneshot;
 #[derive(Clone, Debug)]
 pub(in crate::convert) struct Encoders {
     pool: Arc<ThreadPool>,
+    compressors: Compressors,
 }
 
 impl Encoders {
@@ -29,7 +34,7 @@ impl Encoders {
         let pool = pool.map_err(|error| {
             Error::new(ErrorKind::Internal, "no threads can be started to encode with").with_source(error)
         })?;
-        Ok(Self { pool: Arc::new(pool) })
+        Ok(Self { pool: Arc::new(pool), compressors: Compressors::default() })
     }
 
     /// Does something on one of the threads.
@@ -71,23 +76,28 @@ struct Queue {
 
 enum Work {
     Encode(Arc<Rows>),
-    Close(oneshot::Sender<Result<ArrowColumnChunk, Error>>),
+    Close(oneshot::Sender<Result<Chunk, Error>>),
 }
 
 /// What encodes a column; every one of ours is one leaf.
 struct Encoder {
-    writer: Option<ArrowColumnWriter>,
+    writer: Option<ColumnWriter>,
     failed: Option<Error>,
 }
 
 impl Columns {
-    /// A row group of columns with these encoders, one each. `cost` orders the columns, the dearest first.
+    /// A row group of columns with these encoders, or ours where there is a format for it. `order` has the dearest first.
     pub(super) fn new(
         encoders: Encoders,
         schema: &SchemaRef,
         writers: Vec<ArrowColumnWriter>,
+        texts: &[Option<TextFormat>],
         order: &[usize],
     ) -> Self {
+        let writers = writers.into_iter().zip(texts).map(|(writer, text)| match text {
+            Some(format) => ColumnWriter::Text(Box::new(TextColumn::new(format.clone(), encoders.compressors.clone()))),
+            None => ColumnWriter::Other(Box::new(writer)),
+        });
         let columns = schema.fields().iter().zip(writers).enumerate().map(|(index, (field, writer))| {
             let encoder = Mutex::new(Encoder { writer: Some(writer), failed: None });
             Arc::new(Column { index, field: Arc::clone(field), queue: Mutex::default(), encoder })
@@ -106,7 +116,7 @@ impl Columns {
     }
 
     /// The encoded columns, in the order of the schema.
-    pub(super) async fn close(self) -> Result<Vec<ArrowColumnChunk>, Error> {
+    pub(super) async fn close(self) -> Result<Vec<Chunk>, Error> {
         let mut waiting = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let (sender, receiver) = oneshot::channel();
@@ -165,21 +175,59 @@ impl Column {
 
 impl Encoder {
     fn encode(&mut self, index: usize, field: &FieldRef, rows: &Rows) -> Result<(), Error> {
-        let Some(writer) = self.writer.as_mut().filter(|_| self.failed.is_none()) else { return Ok(()) };
-        for array in rows.column(index)? {
-            for leaf in compute_leaves(field, &array).map_err(cannot_encode)? {
-                writer.write(&leaf).map_err(cannot_encode)?;
+        match self.writer.as_mut().filter(|_| self.failed.is_none()) {
+            Some(ColumnWriter::Text(writer)) => writer.write(&rows.texts(index)?),
+            Some(ColumnWriter::Other(writer)) => {
+                for array in rows.column(index)? {
+                    for leaf in compute_leaves(field, &array).map_err(cannot_encode)? {
+                        writer.write(&leaf).map_err(cannot_encode)?;
+                    }
+                }
+                Ok(())
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn close(&mut self) -> Result<ArrowColumnChunk, Error> {
+    fn close(&mut self) -> Result<Chunk, Error> {
         match (self.failed.take(), self.writer.take()) {
             (Some(error), _) => Err(error),
-            (None, Some(writer)) => writer.close().map_err(cannot_encode),
+            (None, Some(ColumnWriter::Text(writer))) => writer.close().map(Chunk::Text),
+            (None, Some(ColumnWriter::Other(writer))) => writer.close().map(Chunk::Other).map_err(cannot_encode),
             (None, None) => Err(panicked()),
         }
+    }
+}
+
+/// Writes a column: ours for text, the library's for the others.
+enum ColumnWriter {
+    Text(Box<TextColumn>),
+    Other(Box<ArrowColumnWriter>),
+}
+
+/// An encoded column.
+pub(super) enum Chunk {
+    Text(TextChunk),
+    Other(ArrowColumnChunk),
+}
+
+impl Chunk {
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Text(chunk) => chunk.bytes(),
+            Self::Other(chunk) => chunk.close().bytes_written,
+        }
+    }
+
+    pub(super) fn append_to_row_group<W: Write + Send>(
+        self,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), Error> {
+        let appended = match self {
+            Self::Text(chunk) => chunk.append_to_row_group(group),
+            Self::Other(chunk) => chunk.append_to_row_group(group),
+        };
+        appended.map_err(cannot_encode)
     }
 }
 

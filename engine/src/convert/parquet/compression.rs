@@ -1,9 +1,13 @@
 //! How pages are compressed.
 
 use crate::error::Error;
+use bytes::Bytes;
 use parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
+use parquet::errors::Result as ParquetResult;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use zstd::bulk::Compressor;
 
 /// A codec, and how hard it tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,37 @@ impl Compression {
             Self::Gzip(level) => Codec::GZIP(GzipLevel::try_new(level.into()).unwrap_or_default()),
             Self::Zstd(level) => Codec::ZSTD(ZstdLevel::try_new(level.into()).unwrap_or_default()),
         }
+    }
+}
+
+/// Compressors that wait for work. Each keeps megabytes, so whoever has a page borrows one, and no column has its own.
+#[derive(Clone, Default)]
+pub(super) struct Compressors {
+    waiting: Arc<Mutex<Vec<Compressor<'static>>>>,
+}
+
+impl Compressors {
+    /// A page of this codec: bytes as they are, or by Zstandard.
+    pub(super) fn compress(&self, codec: Codec, bytes: &[u8]) -> ParquetResult<Bytes> {
+        let Codec::ZSTD(level) = codec else {
+            debug_assert_eq!(codec, Codec::UNCOMPRESSED);
+            return Ok(Bytes::copy_from_slice(bytes));
+        };
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut compressor = match waiting {
+            Some(compressor) => compressor,
+            None => Compressor::new(level.compression_level())?,
+        };
+        compressor.set_compression_level(level.compression_level())?;
+        let compressed = compressor.compress(bytes)?;
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(compressor);
+        Ok(compressed.into())
+    }
+}
+
+impl fmt::Debug for Compressors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compressors")
     }
 }
 

@@ -4,6 +4,7 @@ mod columns;
 mod compression;
 mod properties;
 mod schema;
+mod text;
 mod writer;
 
 pub(super) use columns::Encoders;

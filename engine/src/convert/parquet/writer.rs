@@ -2,15 +2,16 @@
 //!
 //! What is encoded goes to the sink in a task of its own, while the next row group is encoded.
 
-use super::columns::{Columns, Encoders, cannot_encode};
+use super::columns::{Chunk, Columns, Encoders, cannot_encode};
 use super::properties::Format;
+use super::text::TextFormat;
 use crate::convert::destination::FileSink;
 use crate::convert::rows::Rows;
 use crate::error::{Error, ErrorKind};
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriterOptions};
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
 use parquet::file::writer::SerializedFileWriter;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub(in crate::convert) struct ParquetFile {
     batch_schema: SchemaRef,
     /// Columns, the dearest first.
     order: Vec<usize>,
+    /// Columns that are text to be written by us, by their positions.
+    texts: Vec<Option<TextFormat>>,
     writer: Option<SerializedFileWriter<Outbox>>,
     factory: ArrowRowGroupWriterFactory,
     /// The row group that is being encoded.
@@ -93,11 +96,14 @@ impl ParquetFile {
             ArrowWriterOptions::new().with_properties(format.properties()?).with_schema_root("log".to_owned());
         let writer = ArrowWriter::try_new_with_options(Outbox::default(), format.file_schema(), options);
         let (writer, factory) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(cannot_encode)?;
+        let columns = writer.schema_descr().columns().iter();
+        let texts = columns.map(|column| TextFormat::of(column, writer.properties())).collect();
         let (pieces, waiting) = mpsc::unbounded_channel();
         Ok(Self {
             encoders,
             batch_schema: format.batch_schema(),
             order: format.order(),
+            texts,
             writer: Some(writer),
             factory,
             group: None,
@@ -131,7 +137,8 @@ impl ParquetFile {
             Some(group) => group,
             group => {
                 let writers = self.factory.create_column_writers(self.groups).map_err(cannot_encode)?;
-                group.insert(Columns::new(self.encoders.clone(), &self.batch_schema, writers, &self.order))
+                let (encoders, schema) = (self.encoders.clone(), &self.batch_schema);
+                group.insert(Columns::new(encoders, schema, writers, &self.texts, &self.order))
             }
         };
         group.encode(rows);
@@ -143,7 +150,7 @@ impl ParquetFile {
         let Some(group) = self.group.take() else { return Ok(()) };
         self.groups += 1;
         let chunks = group.close().await?;
-        let size = chunks.iter().map(|chunk| chunk.close().bytes_written as usize).sum();
+        let size = chunks.iter().map(|chunk| chunk.bytes() as usize).sum();
         let room = self.room.take(size).await;
         let writer = self.writer.take().ok_or_else(gone)?;
         let (writer, pieces) = self.encoders.run(move || append(writer, chunks)).await?;
@@ -232,11 +239,11 @@ async fn send(
 
 fn append(
     mut writer: SerializedFileWriter<Outbox>,
-    chunks: Vec<ArrowColumnChunk>,
+    chunks: Vec<Chunk>,
 ) -> Result<(SerializedFileWriter<Outbox>, Vec<Bytes>), Error> {
     let mut group = writer.next_row_group().map_err(cannot_encode)?;
     for chunk in chunks {
-        chunk.append_to_row_group(&mut group).map_err(cannot_encode)?;
+        chunk.append_to_row_group(&mut group)?;
     }
     group.close().map_err(cannot_encode)?;
     writer.flush().map_err(|error| cannot_encode(error.into()))?;
