@@ -64,7 +64,7 @@ impl Rows {
     pub(super) fn texts(&self, index: usize) -> Result<Texts<'_>, Error> {
         let arrays = self.batches.iter().map(|batch| batch.column(index).as_string_view_opt());
         let arrays = arrays.collect::<Option<_>>();
-        let arrays = arrays.ok_or_else(|| Error::new(ErrorKind::Internal, "a column of text is none"))?;
+        let arrays = arrays.ok_or_else(|| Error::new(ErrorKind::Internal, "a column of text is no array of views"))?;
         Ok(Texts { arrays, picks: self.picks.as_deref() })
     }
 }

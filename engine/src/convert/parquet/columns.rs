@@ -86,7 +86,7 @@ struct Encoder {
 }
 
 impl Columns {
-    /// A row group of columns with these encoders, or ours where there is a format for it. `order` has the dearest first.
+    /// A row group of columns with these writers, or ours where there is a format for it. `order` has the dearest first.
     pub(super) fn new(
         encoders: Encoders,
         schema: &SchemaRef,

@@ -67,10 +67,7 @@ impl Compressors {
             return Ok(Bytes::copy_from_slice(bytes));
         };
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut compressor = match waiting {
-            Some(compressor) => compressor,
-            None => Compressor::new(level.compression_level())?,
-        };
+        let mut compressor = waiting.unwrap_or_default();
         compressor.set_compression_level(level.compression_level())?;
         let compressed = compressor.compress(bytes)?;
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(compressor);

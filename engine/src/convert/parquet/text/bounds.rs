@@ -1,7 +1,5 @@
 //! The least and the greatest text of a page or a column chunk.
 
-use std::cmp::Ordering;
-
 /// Bounds of texts, by their bytes, which is the order of Parquet's strings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bounds {
@@ -30,8 +28,10 @@ impl Bounds {
     #[cold]
     fn begin(&mut self, text: &[u8]) {
         self.heads = Some((head(text), head(text)));
-        self.least = text.to_vec();
-        self.greatest = text.to_vec();
+        for bound in [&mut self.least, &mut self.greatest] {
+            bound.clear();
+            bound.extend_from_slice(text);
+        }
     }
 
     pub(super) fn add_all(&mut self, other: &Self) {
@@ -48,11 +48,6 @@ impl Bounds {
 
     pub(super) fn clear(&mut self) {
         self.heads = None;
-    }
-
-    /// How both bounds lie to those of what comes later, if in one direction.
-    pub(super) fn order(&self, later: &Self) -> (Ordering, Ordering) {
-        (self.least.cmp(&later.least), self.greatest.cmp(&later.greatest))
     }
 }
 

@@ -15,7 +15,6 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
-use std::cmp::Ordering;
 use std::io::{self, Read, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -35,8 +34,8 @@ pub(super) struct Chunk {
     text: u64,
     encodings: Vec<PageEncodingStats>,
     bounds: Bounds,
-    /// Of the last page that has a value.
-    last: Bounds,
+    /// Of the last page that has a value, as the index has them.
+    last: Option<(Vec<u8>, Vec<u8>)>,
     is_ascending: bool,
     is_descending: bool,
     /// None of a column without statistics.
@@ -70,7 +69,7 @@ impl Chunk {
             text: 0,
             encodings: Vec::new(),
             bounds: Bounds::default(),
-            last: Bounds::default(),
+            last: None,
             is_ascending: true,
             is_descending: true,
             index: statistics.then(|| ColumnIndexBuilder::new(Type::BYTE_ARRAY)),
@@ -122,14 +121,14 @@ impl Chunk {
         let nulls = (page.rows - page.values) as i64;
         match page.bounds.get() {
             Some((least, greatest)) => {
-                if self.last.get().is_some() {
-                    let (least, greatest) = self.last.order(page.bounds);
-                    self.is_ascending &= least != Ordering::Greater && greatest != Ordering::Greater;
-                    self.is_descending &= least != Ordering::Less && greatest != Ordering::Less;
+                let (least, greatest) = (floor(least, cut).0, ceiling(greatest, cut).0);
+                if let Some((last_least, last_greatest)) = &self.last {
+                    self.is_ascending &= *last_least <= least && *last_greatest <= greatest;
+                    self.is_descending &= *last_least >= least && *last_greatest >= greatest;
                 }
-                self.last.clone_from(page.bounds);
+                self.last = Some((least.clone(), greatest.clone()));
                 self.bounds.add_all(page.bounds);
-                index.append(false, floor(least, cut).0, ceiling(greatest, cut).0, nulls);
+                index.append(false, least, greatest, nulls);
             }
             None => index.append(true, Vec::new(), Vec::new(), nulls),
         }

@@ -14,11 +14,11 @@ pub(super) fn encode(numbers: &[u32], out: &mut Vec<u8>) {
     varint(numbers.len() as u64, out);
     zigzag(numbers.first().copied().unwrap_or_default().into(), out);
     let mut differences = [0_i64; BLOCK];
-    let pairs: Vec<_> = numbers.windows(2).collect();
-    for pairs in pairs.chunks(BLOCK) {
-        let differences = &mut differences[..pairs.len()];
-        for (difference, pair) in differences.iter_mut().zip(pairs) {
-            *difference = i64::from(pair[1]) - i64::from(pair[0]);
+    let (before, after) = (numbers, numbers.get(1..).unwrap_or_default());
+    for (before, after) in before.chunks(BLOCK).zip(after.chunks(BLOCK)) {
+        let differences = &mut differences[..after.len()];
+        for (difference, (before, after)) in differences.iter_mut().zip(before.iter().zip(after)) {
+            *difference = i64::from(*after) - i64::from(*before);
         }
         block(differences, out);
     }

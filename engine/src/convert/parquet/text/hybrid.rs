@@ -6,7 +6,7 @@ use arrow::array::BooleanBufferBuilder;
 /// Values that are packed together: so many times any width is a whole number of bytes.
 const GROUP: usize = 8;
 
-/// So many equal values are a run. Shorter ones would interrupt packed bits for less than the two headers take.
+/// So many equal values are a run; fewer are hardly worth the headers around it.
 const RUN: usize = 2 * GROUP;
 
 /// The bits that the numbers below `count` need.

@@ -22,7 +22,7 @@ use bounds::Bounds;
 use chunk::{Chunk, PageOf};
 use dictionary::{Dictionary, GROUP, Text};
 use parquet::basic::{Compression, ConvertedType, Encoding, Type};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnDescPtr;
 use std::sync::Arc;
 
@@ -47,7 +47,8 @@ pub(super) struct TextFormat {
 
 impl TextFormat {
     /// The format of a column with these properties, if it is one for [`TextColumn`]: text that may have a dictionary, or has its
-    /// lengths apart, without a Bloom filter, as it is or compressed by Zstandard.
+    /// lengths apart, in pages of the first version that nothing but the index has bounds of, without a Bloom filter, as it is or
+    /// compressed by Zstandard.
     pub(super) fn of(column: &ColumnDescPtr, properties: &WriterProperties) -> Option<Self> {
         let path = column.path();
         let codec = properties.compression(path);
@@ -57,8 +58,11 @@ impl TextFormat {
             && column.converted_type() == ConvertedType::UTF8
             && column.max_rep_level() == 0
             && column.max_def_level() <= 1
-            && (has_dictionary || properties.encoding(path) == Some(Encoding::DELTA_LENGTH_BYTE_ARRAY))
+            && properties.encoding(path) == (!has_dictionary).then_some(Encoding::DELTA_LENGTH_BYTE_ARRAY)
             && statistics != EnabledStatistics::Chunk
+            && !properties.write_page_header_statistics(path)
+            && !properties.offset_index_disabled()
+            && properties.writer_version() == WriterVersion::PARQUET_1_0
             && properties.bloom_filter_properties(path).is_none()
             && matches!(codec, Compression::UNCOMPRESSED | Compression::ZSTD(_));
         is_ours.then(|| Self {
@@ -79,7 +83,7 @@ pub(super) struct TextColumn {
     format: TextFormat,
     chunk: Chunk,
     values: Values,
-    /// How many pages there were, and the one that is being filled.
+    /// The number of the page that is being filled, from 1 on.
     pages: u32,
     /// Rows of the page,
     rows: usize,
@@ -162,13 +166,18 @@ impl TextColumn {
                 Values::Numbers(..) => {
                     group.texts[group.len] = text;
                     group.len += 1;
-                    if group.len == GROUP {
+                    group.bytes += text.bytes.len();
+                    // A dictionary is not to outgrow its limit by more than a page.
+                    if group.len == GROUP || group.bytes >= self.format.page {
                         self.look_up(group)?;
                     }
                 }
                 Values::Plain(plain) => {
-                    put_plain(text.bytes, plain);
-                    self.bounds.add(text.bytes);
+                    plain.extend_from_slice(&(text.bytes.len() as u32).to_le_bytes());
+                    plain.extend_from_slice(text.bytes);
+                    if self.format.statistics {
+                        self.bounds.add(text.bytes);
+                    }
                 }
                 Values::Lengths(lengths, all) => {
                     lengths.push(text.bytes.len() as u32);
@@ -194,6 +203,7 @@ impl TextColumn {
     /// Numbers the texts that wait for it, which belong to this page.
     fn look_up(&mut self, group: &mut Group<'_>) -> Result<(), Error> {
         let waiting = &group.texts[..std::mem::take(&mut group.len)];
+        group.bytes = 0;
         let Values::Numbers(dictionary, numbers) = &mut self.values else {
             debug_assert!(waiting.is_empty());
             return Ok(());
@@ -211,6 +221,7 @@ impl TextColumn {
         Ok(())
     }
 
+    /// Rows without a text; none waits to be looked up.
     fn add_nulls(&mut self, mut rows: usize) -> Result<(), Error> {
         while rows > 0 {
             let here = rows.min(self.format.page_rows.saturating_sub(self.rows).max(1));
@@ -261,6 +272,7 @@ impl TextColumn {
         }
         let encoding = match &mut self.values {
             Values::Numbers(dictionary, numbers) => {
+                debug_assert_eq!(numbers.len(), self.present, "all texts of a page were looked up");
                 let width = hybrid::width(dictionary.len());
                 page.push(width);
                 hybrid::encode(numbers, width, page);
@@ -300,11 +312,7 @@ impl TextColumn {
 struct Group<'a> {
     texts: [Text<'a>; GROUP],
     len: usize,
-}
-
-fn put_plain(text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text);
+    bytes: usize,
 }
 
 #[cfg(test)]
