@@ -61,7 +61,8 @@ impl Dictionary {
         self.page
     }
 
-    /// The numbers of texts, at most [`GROUP`], in a page of this number, from 1 on; `is_new` is told of those that the page has for the first time.
+    /// The numbers of texts, at most [`GROUP`], in a page of this number, from 1 on; `is_new` is told of those that the page has for
+    /// the first time.
     pub(super) fn numbers<'a>(
         &mut self,
         texts: &[Text<'a>],
