@@ -79,8 +79,8 @@ struct OpenFile {
     used: u64,
 }
 
-/// Bytes that a row group takes up beside what it holds: tables of dictionaries, pages that are being filled, and the compressors of
-/// columns that are no text. With columns of text sharing theirs it is rather less.
+/// Bytes that a row group takes up beside what it holds: tables of dictionaries, and pages that are being filled. With a codec that is
+/// the library's, or Bloom filters, also compressors for each column.
 const ROW_GROUP: usize = 32 << 20;
 
 /// Rows weigh so many times what they take up encoded, dictionaries included.

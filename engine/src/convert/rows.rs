@@ -1,8 +1,11 @@
 //! Rows on their way into a file: in order, of one batch or of several.
 
 use crate::error::{Error, ErrorKind};
-use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringViewArray};
+use arrow::array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray as _, RecordBatch, StringViewArray};
+use arrow::buffer::NullBuffer;
 use arrow::compute::interleave;
+use arrow::datatypes::DataType;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Rows in the order in which they are to be written.
@@ -67,11 +70,62 @@ impl Rows {
         let arrays = arrays.ok_or_else(|| Error::new(ErrorKind::Internal, "a column of text is no array of views"))?;
         Ok(Texts { arrays, picks: self.picks.as_deref() })
     }
+
+    /// A column of numbers or times, where it lies.
+    pub(super) fn numbers(&self, index: usize) -> Result<Numbers<'_>, Error> {
+        let data_type = self.batches.first().map(|batch| batch.column(index).data_type());
+        match data_type {
+            Some(DataType::Int32) => Ok(Numbers::Narrow(self.arrays::<Int32Type>(index)?, self.picks.as_deref())),
+            Some(DataType::Timestamp(..)) => {
+                Ok(Numbers::Wide(self.arrays::<TimestampMicrosecondType>(index)?, self.picks.as_deref()))
+            }
+            _ => Ok(Numbers::Wide(self.arrays::<Int64Type>(index)?, self.picks.as_deref())),
+        }
+    }
+
+    fn arrays<T: ArrowPrimitiveType>(&self, index: usize) -> Result<Vec<NumberArray<'_, T::Native>>, Error> {
+        let arrays = self.batches.iter().map(|batch| batch.column(index).as_primitive_opt::<T>());
+        let arrays =
+            arrays.map(|array| array.map(|array| NumberArray { values: array.values(), nulls: array.nulls() }));
+        let arrays = arrays.collect::<Option<_>>();
+        arrays.ok_or_else(|| Error::new(ErrorKind::Internal, "a column of numbers has another type"))
+    }
 }
+
+/// The array and the number of each row; or all rows of one array after the other.
+pub(super) type Picks<'a> = Option<&'a [(usize, usize)]>;
 
 /// The texts of some rows.
 pub(super) struct Texts<'a> {
     pub(super) arrays: Vec<&'a StringViewArray>,
-    /// The array and the number of each row; or all rows of one array after the other.
-    pub(super) picks: Option<&'a [(usize, usize)]>,
+    pub(super) picks: Picks<'a>,
+}
+
+/// The numbers of some rows, of four bytes or of eight.
+pub(super) enum Numbers<'a> {
+    Narrow(Vec<NumberArray<'a, i32>>, Picks<'a>),
+    Wide(Vec<NumberArray<'a, i64>>, Picks<'a>),
+}
+
+/// Numbers of a batch.
+pub(super) struct NumberArray<'a, N> {
+    values: &'a [N],
+    nulls: Option<&'a NullBuffer>,
+}
+
+impl<N: Copy> NumberArray<'_, N> {
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether no row has one.
+    pub(super) fn is_null(&self) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.null_count() == self.values.len())
+    }
+
+    /// The number of a row, if it has one.
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> Option<N> {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) { None } else { Some(self.values[row]) }
+    }
 }

@@ -5,13 +5,17 @@
 //! everybody waits for at the end. Nothing here waits: whoever wants the result awaits it.
 
 use super::compression::Compressors;
-use super::text::{TextChunk, TextColumn, TextFormat};
+use super::encoding::EncodedChunk;
+use super::number::{NumberColumn, NumberFormat};
+use super::text::{TextColumn, TextFormat};
 use crate::convert::rows::Rows;
 use crate::error::{Error, ErrorKind};
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::schema::types::ColumnDescPtr;
 use rayon::ThreadPool;
 use rayon::ThreadPoolBuilder;
 use std::collections::VecDeque;
@@ -86,20 +90,27 @@ struct Encoder {
 }
 
 impl Columns {
-    /// A row group of columns with these writers, or ours where there is a format for it. `order` has the dearest first.
+    /// A row group of columns with these formats; `others` are the writers of those that the library writes, in their order. `order`
+    /// has the dearest first.
     pub(super) fn new(
         encoders: Encoders,
         schema: &SchemaRef,
-        writers: Vec<ArrowColumnWriter>,
-        texts: &[Option<TextFormat>],
+        formats: &[ColumnFormat],
+        others: Vec<ArrowColumnWriter>,
         order: &[usize],
     ) -> Self {
-        let writers = writers.into_iter().zip(texts).map(|(writer, text)| match text {
-            Some(format) => ColumnWriter::Text(Box::new(TextColumn::new(format.clone(), encoders.compressors.clone()))),
-            None => ColumnWriter::Other(Box::new(writer)),
+        let (mut others, compressors) = (others.into_iter(), &encoders.compressors);
+        let writers = formats.iter().map(|format| match format {
+            ColumnFormat::Text(format) => {
+                Some(ColumnWriter::Text(Box::new(TextColumn::new(format.clone(), compressors.clone()))))
+            }
+            ColumnFormat::Number(format) => {
+                Some(ColumnWriter::Number(Box::new(NumberColumn::new(format.clone(), compressors.clone()))))
+            }
+            ColumnFormat::Library => others.next().map(|writer| ColumnWriter::Other(Box::new(writer))),
         });
         let columns = schema.fields().iter().zip(writers).enumerate().map(|(index, (field, writer))| {
-            let encoder = Mutex::new(Encoder { writer: Some(writer), failed: None });
+            let encoder = Mutex::new(Encoder { writer, failed: None });
             Arc::new(Column { index, field: Arc::clone(field), queue: Mutex::default(), encoder })
         });
         let mut columns: Vec<_> = columns.collect();
@@ -177,6 +188,7 @@ impl Encoder {
     fn encode(&mut self, index: usize, field: &FieldRef, rows: &Rows) -> Result<(), Error> {
         match self.writer.as_mut().filter(|_| self.failed.is_none()) {
             Some(ColumnWriter::Text(writer)) => writer.write(&rows.texts(index)?),
+            Some(ColumnWriter::Number(writer)) => writer.write(&rows.numbers(index)?),
             Some(ColumnWriter::Other(writer)) => {
                 for array in rows.column(index)? {
                     for leaf in compute_leaves(field, &array).map_err(cannot_encode)? {
@@ -192,29 +204,51 @@ impl Encoder {
     fn close(&mut self) -> Result<Chunk, Error> {
         match (self.failed.take(), self.writer.take()) {
             (Some(error), _) => Err(error),
-            (None, Some(ColumnWriter::Text(writer))) => writer.close().map(Chunk::Text),
+            (None, Some(ColumnWriter::Text(writer))) => writer.close().map(Chunk::Ours),
+            (None, Some(ColumnWriter::Number(writer))) => writer.close().map(Chunk::Ours),
             (None, Some(ColumnWriter::Other(writer))) => writer.close().map(Chunk::Other).map_err(cannot_encode),
             (None, None) => Err(panicked()),
         }
     }
 }
 
-/// Writes a column: ours for text, the library's for the others.
+/// How a column is written.
+#[derive(Clone, Debug)]
+pub(super) enum ColumnFormat {
+    Text(TextFormat),
+    Number(NumberFormat),
+    /// As the library does it.
+    Library,
+}
+
+impl ColumnFormat {
+    /// The format of a column with these properties that is filled from arrays of this type.
+    pub(super) fn of(column: &ColumnDescPtr, data_type: &DataType, properties: &WriterProperties) -> Self {
+        let format = match data_type {
+            DataType::Utf8View => TextFormat::of(column, properties).map(Self::Text),
+            _ => NumberFormat::of(column, data_type, properties).map(Self::Number),
+        };
+        format.unwrap_or(Self::Library)
+    }
+}
+
+/// Writes a column: ours for text and numbers, the library's for the others.
 enum ColumnWriter {
     Text(Box<TextColumn>),
+    Number(Box<NumberColumn>),
     Other(Box<ArrowColumnWriter>),
 }
 
 /// An encoded column.
 pub(super) enum Chunk {
-    Text(TextChunk),
+    Ours(EncodedChunk),
     Other(ArrowColumnChunk),
 }
 
 impl Chunk {
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::Text(chunk) => chunk.bytes(),
+            Self::Ours(chunk) => chunk.bytes(),
             Self::Other(chunk) => chunk.close().bytes_written,
         }
     }
@@ -224,7 +258,7 @@ impl Chunk {
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<(), Error> {
         let appended = match self {
-            Self::Text(chunk) => chunk.append_to_row_group(group),
+            Self::Ours(chunk) => chunk.append_to_row_group(group),
             Self::Other(chunk) => chunk.append_to_row_group(group),
         };
         appended.map_err(cannot_encode)

@@ -2,6 +2,8 @@
 
 mod columns;
 mod compression;
+mod encoding;
+mod number;
 mod properties;
 mod schema;
 mod text;

@@ -2,13 +2,12 @@
 //!
 //! What is encoded goes to the sink in a task of its own, while the next row group is encoded.
 
-use super::columns::{Chunk, Columns, Encoders, cannot_encode};
+use super::columns::{Chunk, ColumnFormat, Columns, Encoders, cannot_encode};
 use super::properties::Format;
-use super::text::TextFormat;
 use crate::convert::destination::FileSink;
 use crate::convert::rows::Rows;
 use crate::error::{Error, ErrorKind};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
@@ -50,10 +49,11 @@ pub(in crate::convert) struct ParquetFile {
     batch_schema: SchemaRef,
     /// Columns, the dearest first.
     order: Vec<usize>,
-    /// Columns that are text to be written by us, by their positions.
-    texts: Vec<Option<TextFormat>>,
+    /// How each column is written.
+    formats: Vec<ColumnFormat>,
     writer: Option<SerializedFileWriter<Outbox>>,
-    factory: ArrowRowGroupWriterFactory,
+    /// Makes the writers of columns that the library writes.
+    others: ArrowRowGroupWriterFactory,
     /// The row group that is being encoded.
     group: Option<Columns>,
     groups: usize,
@@ -94,18 +94,29 @@ impl ParquetFile {
     ) -> Result<Self, Error> {
         let options =
             ArrowWriterOptions::new().with_properties(format.properties()?).with_schema_root("log".to_owned());
-        let writer = ArrowWriter::try_new_with_options(Outbox::default(), format.file_schema(), options);
-        let (writer, factory) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(cannot_encode)?;
-        let columns = writer.schema_descr().columns().iter();
-        let texts = columns.map(|column| TextFormat::of(column, writer.properties())).collect();
+        let schema = format.file_schema();
+        let writer = ArrowWriter::try_new_with_options(Outbox::default(), Arc::clone(&schema), options.clone());
+        let (writer, _) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(cannot_encode)?;
+        // Every field is one column.
+        let batch_schema = format.batch_schema();
+        let columns = writer.schema_descr().columns().iter().zip(batch_schema.fields());
+        let formats = columns.map(|(column, field)| ColumnFormat::of(column, field.data_type(), writer.properties()));
+        let formats: Vec<_> = formats.collect();
+        // A factory makes writers of all columns that it knows, or of none.
+        let others = schema.fields().iter().zip(&formats);
+        let others =
+            others.filter(|(_, format)| matches!(format, ColumnFormat::Library)).map(|(field, _)| Arc::clone(field));
+        let others = Arc::new(Schema::new(others.collect::<Fields>()));
+        let others = ArrowWriter::try_new_with_options(io::sink(), others, options);
+        let (_, others) = others.and_then(ArrowWriter::into_serialized_writer).map_err(cannot_encode)?;
         let (pieces, waiting) = mpsc::unbounded_channel();
         Ok(Self {
             encoders,
-            batch_schema: format.batch_schema(),
+            batch_schema,
             order: format.order(),
-            texts,
+            formats,
             writer: Some(writer),
-            factory,
+            others,
             group: None,
             groups: 0,
             pieces,
@@ -136,9 +147,9 @@ impl ParquetFile {
         let group = match &mut self.group {
             Some(group) => group,
             group => {
-                let writers = self.factory.create_column_writers(self.groups).map_err(cannot_encode)?;
+                let others = self.others.create_column_writers(self.groups).map_err(cannot_encode)?;
                 let (encoders, schema) = (self.encoders.clone(), &self.batch_schema);
-                group.insert(Columns::new(encoders, schema, writers, &self.texts, &self.order))
+                group.insert(Columns::new(encoders, schema, &self.formats, others, &self.order))
             }
         };
         group.encode(rows);

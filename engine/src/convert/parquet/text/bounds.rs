@@ -1,5 +1,8 @@
 //! The least and the greatest text of a page or a column chunk.
 
+use parquet::data_type::ByteArray;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+
 /// Bounds of texts, by their bytes, which is the order of Parquet's strings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bounds {
@@ -48,6 +51,23 @@ impl Bounds {
 
     pub(super) fn clear(&mut self) {
         self.heads = None;
+    }
+
+    /// They as an index has them, cut to so many bytes.
+    pub(super) fn cut(&self, most: Option<usize>) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.get().map(|(least, greatest)| (floor(least, most).0, ceiling(greatest, most).0))
+    }
+
+    /// They as statistics, cut to so many bytes, of texts and so many rows without one.
+    pub(super) fn statistics(&self, nulls: u64, most: Option<usize>) -> Statistics {
+        let bounds = self.get().map(|(least, greatest)| (floor(least, most), ceiling(greatest, most)));
+        let (least, greatest) = bounds.unzip();
+        let (least, is_least) = least.map(|(bound, is_exact)| (ByteArray::from(bound), is_exact)).unzip();
+        let (greatest, is_greatest) = greatest.map(|(bound, is_exact)| (ByteArray::from(bound), is_exact)).unzip();
+        let statistics = ValueStatistics::new(least, greatest, None, Some(nulls), false)
+            .with_min_is_exact(is_least.unwrap_or_default())
+            .with_max_is_exact(is_greatest.unwrap_or_default());
+        Statistics::ByteArray(statistics)
     }
 }
 

@@ -6,39 +6,24 @@
 //! comes out is the same to every reader, and `workloads --only Parquet` measures the difference.
 
 mod bounds;
-mod chunk;
-mod delta;
 mod dictionary;
-mod hybrid;
-
-pub(super) use chunk::TextChunk;
 
 use super::columns::cannot_encode;
 use super::compression::Compressors;
+use super::encoding::{Chunk, ChunkFormat, EncodedChunk, Order, PageOf, PageRows, delta, hybrid};
 use crate::convert::rows::Texts;
 use crate::error::Error;
-use arrow::array::{Array as _, BooleanBufferBuilder, StringViewArray};
+use arrow::array::{Array as _, StringViewArray};
 use bounds::Bounds;
-use chunk::{Chunk, PageOf};
 use dictionary::{Dictionary, GROUP, Text};
-use parquet::basic::{Compression, ConvertedType, Encoding, Type};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::basic::{ConvertedType, Encoding, Type};
+use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnDescPtr;
-use std::sync::Arc;
 
-/// How a column of text is written.
+/// How a column of text is written: with a dictionary, or each text by itself, apart from their lengths.
 #[derive(Clone, Debug)]
 pub(super) struct TextFormat {
-    column: ColumnDescPtr,
-    codec: Compression,
-    /// Bytes of a dictionary that is given up; without one texts stand by themselves, apart from their lengths.
-    dictionary: Option<usize>,
-    /// Whether bounds are written.
-    statistics: bool,
-    /// Bytes of a page of texts that is full,
-    page: usize,
-    /// and rows of any.
-    page_rows: usize,
+    chunk: ChunkFormat,
     /// Bytes that bounds are cut to, in the footer
     cut: Option<usize>,
     /// and in the index of pages.
@@ -46,32 +31,15 @@ pub(super) struct TextFormat {
 }
 
 impl TextFormat {
-    /// The format of a column with these properties, if it is one for [`TextColumn`]: text that may have a dictionary, or has its
-    /// lengths apart, in pages of the first version that nothing but the index has bounds of, without a Bloom filter, as it is or
-    /// compressed by Zstandard.
+    /// The format of a column with these properties, if it is one for [`TextColumn`].
     pub(super) fn of(column: &ColumnDescPtr, properties: &WriterProperties) -> Option<Self> {
-        let path = column.path();
-        let codec = properties.compression(path);
-        let has_dictionary = properties.dictionary_enabled(path);
-        let statistics = properties.statistics_enabled(path);
+        let chunk = ChunkFormat::of(column, properties)?;
+        let lengths_apart = chunk.dictionary.is_none().then_some(Encoding::DELTA_LENGTH_BYTE_ARRAY);
         let is_ours = column.physical_type() == Type::BYTE_ARRAY
             && column.converted_type() == ConvertedType::UTF8
-            && column.max_rep_level() == 0
-            && column.max_def_level() <= 1
-            && properties.encoding(path) == (!has_dictionary).then_some(Encoding::DELTA_LENGTH_BYTE_ARRAY)
-            && statistics != EnabledStatistics::Chunk
-            && !properties.write_page_header_statistics(path)
-            && !properties.offset_index_disabled()
-            && properties.writer_version() == WriterVersion::PARQUET_1_0
-            && properties.bloom_filter_properties(path).is_none()
-            && matches!(codec, Compression::UNCOMPRESSED | Compression::ZSTD(_));
+            && properties.encoding(column.path()) == lengths_apart;
         is_ours.then(|| Self {
-            column: Arc::clone(column),
-            codec,
-            dictionary: has_dictionary.then(|| properties.column_dictionary_page_size_limit(path)),
-            statistics: statistics == EnabledStatistics::Page,
-            page: properties.column_data_page_size_limit(path),
-            page_rows: properties.data_page_row_count_limit(),
+            chunk,
             cut: properties.statistics_truncate_length(),
             index_cut: properties.column_index_truncate_length(),
         })
@@ -83,17 +51,16 @@ pub(super) struct TextColumn {
     format: TextFormat,
     chunk: Chunk,
     values: Values,
-    /// The number of the page that is being filled, from 1 on.
+    /// The number of the page that is being filled, from 1 on,
     pages: u32,
-    /// Rows of the page,
-    rows: usize,
-    /// those that have a text,
-    present: usize,
-    /// and which they are; empty as long as all have one.
-    validity: BooleanBufferBuilder,
-    /// Bytes of text in the page.
+    /// its rows,
+    rows: PageRows,
+    /// and the bytes of its text.
     text: usize,
     bounds: Bounds,
+    /// Of all pages before it.
+    chunk_bounds: Bounds,
+    order: Order<Vec<u8>>,
     /// The page before it is compressed.
     buffer: Vec<u8>,
 }
@@ -111,17 +78,17 @@ enum Values {
 impl TextColumn {
     pub(super) fn new(format: TextFormat, compressors: Compressors) -> Self {
         Self {
-            chunk: Chunk::new(Arc::clone(&format.column), format.codec, format.statistics, compressors),
-            values: match format.dictionary {
+            chunk: Chunk::new(&format.chunk, compressors),
+            values: match format.chunk.dictionary {
                 Some(_) => Values::Numbers(Dictionary::default(), Vec::new()),
                 None => Values::Lengths(Vec::new(), Vec::new()),
             },
             pages: 1,
-            rows: 0,
-            present: 0,
-            validity: BooleanBufferBuilder::new(0),
+            rows: PageRows::default(),
             text: 0,
             bounds: Bounds::default(),
+            chunk_bounds: Bounds::default(),
+            order: Order::default(),
             buffer: Vec::new(),
             format,
         }
@@ -152,15 +119,11 @@ impl TextColumn {
 
     #[inline]
     fn add<'a>(&mut self, texts: &'a StringViewArray, row: usize, group: &mut Group<'a>) -> Result<(), Error> {
-        self.rows += 1;
         if texts.nulls().is_some_and(|nulls| nulls.is_null(row)) {
-            self.without_text(1);
+            self.rows.add_nulls(1);
         } else {
             let text = Text { view: texts.views()[row], bytes: texts.value(row).as_bytes() };
-            self.present += 1;
-            if !self.validity.is_empty() {
-                self.validity.append(true);
-            }
+            self.rows.add();
             self.text += text.bytes.len();
             match &mut self.values {
                 Values::Numbers(..) => {
@@ -168,21 +131,21 @@ impl TextColumn {
                     group.len += 1;
                     group.bytes += text.bytes.len();
                     // A dictionary is not to outgrow its limit by more than a page.
-                    if group.len == GROUP || group.bytes >= self.format.page {
+                    if group.len == GROUP || group.bytes >= self.format.chunk.page {
                         self.look_up(group)?;
                     }
                 }
                 Values::Plain(plain) => {
                     plain.extend_from_slice(&(text.bytes.len() as u32).to_le_bytes());
                     plain.extend_from_slice(text.bytes);
-                    if self.format.statistics {
+                    if self.format.chunk.statistics {
                         self.bounds.add(text.bytes);
                     }
                 }
                 Values::Lengths(lengths, all) => {
                     lengths.push(text.bytes.len() as u32);
                     all.extend_from_slice(text.bytes);
-                    if self.format.statistics {
+                    if self.format.chunk.statistics {
                         self.bounds.add(text.bytes);
                     }
                 }
@@ -193,7 +156,7 @@ impl TextColumn {
             Values::Plain(plain) => plain.len(),
             Values::Lengths(_, all) => all.len(),
         };
-        if self.rows >= self.format.page_rows || bytes >= self.format.page {
+        if self.rows.len() >= self.format.chunk.page_rows || bytes >= self.format.chunk.page {
             self.look_up(group)?;
             self.end_page()?;
         }
@@ -208,13 +171,13 @@ impl TextColumn {
             debug_assert!(waiting.is_empty());
             return Ok(());
         };
-        let (statistics, bounds) = (self.format.statistics, &mut self.bounds);
+        let (statistics, bounds) = (self.format.chunk.statistics, &mut self.bounds);
         dictionary.numbers(waiting, self.pages, numbers, |text| {
             if statistics {
                 bounds.add(text);
             }
         });
-        if self.format.dictionary.is_some_and(|most| dictionary.bytes() >= most) {
+        if self.format.chunk.dictionary.is_some_and(|most| dictionary.bytes() >= most) {
             self.end_page()?;
             self.end_dictionary()?;
         }
@@ -224,31 +187,19 @@ impl TextColumn {
     /// Rows without a text; none waits to be looked up.
     fn add_nulls(&mut self, mut rows: usize) -> Result<(), Error> {
         while rows > 0 {
-            let here = rows.min(self.format.page_rows.saturating_sub(self.rows).max(1));
-            self.rows += here;
-            self.without_text(here);
-            rows -= here;
-            if self.rows >= self.format.page_rows {
+            rows -= self.rows.add_nulls_up_to(rows, self.format.chunk.page_rows);
+            if self.rows.len() >= self.format.chunk.page_rows {
                 self.end_page()?;
             }
         }
         Ok(())
     }
 
-    /// The rows that were counted last have none.
-    fn without_text(&mut self, rows: usize) {
-        // So far all had one.
-        if self.validity.is_empty() {
-            self.validity.append_n(self.present, true);
-        }
-        self.validity.append_n(rows, false);
-    }
-
     fn end_dictionary(&mut self) -> Result<(), Error> {
         match std::mem::replace(&mut self.values, Values::Plain(Vec::new())) {
             Values::Numbers(dictionary, _) => {
                 let count = dictionary.len();
-                self.chunk.dictionary(dictionary.into_page(), count).map_err(cannot_encode)
+                self.chunk.dictionary(&dictionary.into_page(), count).map_err(cannot_encode)
             }
             others => {
                 self.values = others;
@@ -258,21 +209,17 @@ impl TextColumn {
     }
 
     fn end_page(&mut self) -> Result<(), Error> {
-        if self.rows == 0 {
+        if self.rows.len() == 0 {
             return Ok(());
         }
         let page = &mut self.buffer;
         page.clear();
-        if self.format.column.max_def_level() > 0 {
-            // Behind their length, which is known when they are there.
-            page.extend_from_slice(&[0; 4]);
-            hybrid::encode_levels(self.rows, self.present, &self.validity, page);
-            let length = (page.len() - 4) as u32;
-            page[..4].copy_from_slice(&length.to_le_bytes());
+        if self.format.chunk.column.max_def_level() > 0 {
+            self.rows.encode(page);
         }
         let encoding = match &mut self.values {
             Values::Numbers(dictionary, numbers) => {
-                debug_assert_eq!(numbers.len(), self.present, "all texts of a page were looked up");
+                debug_assert_eq!(numbers.len(), self.rows.present(), "all texts of a page were looked up");
                 let width = hybrid::width(dictionary.len());
                 page.push(width);
                 hybrid::encode(numbers, width, page);
@@ -290,20 +237,27 @@ impl TextColumn {
                 Encoding::DELTA_LENGTH_BYTE_ARRAY
             }
         };
-        let known = PageOf { rows: self.rows, values: self.present, text: self.text, bounds: &self.bounds, encoding };
-        self.chunk.page(page, known, self.format.index_cut).map_err(cannot_encode)?;
+        let bounds = self.bounds.cut(self.format.index_cut);
+        if let Some((least, greatest)) = &bounds {
+            self.order.add(least.clone(), greatest.clone());
+        }
+        let (rows, values) = (self.rows.len(), self.rows.present());
+        let known = PageOf { rows, values, text: Some(self.text), bounds, encoding };
+        self.chunk.page(page, known).map_err(cannot_encode)?;
+        self.chunk_bounds.add_all(&self.bounds);
         self.pages += 1;
-        (self.rows, self.present, self.text) = (0, 0, 0);
-        self.validity.truncate(0);
+        self.text = 0;
+        self.rows.clear();
         self.bounds.clear();
         Ok(())
     }
 
     /// Ends the chunk.
-    pub(super) fn close(mut self) -> Result<TextChunk, Error> {
+    pub(super) fn close(mut self) -> Result<EncodedChunk, Error> {
         self.end_page()?;
         self.end_dictionary()?;
-        self.chunk.close(self.format.cut).map_err(cannot_encode)
+        let statistics = self.chunk_bounds.statistics(self.chunk.nulls(), self.format.cut);
+        self.chunk.close(statistics, self.order.get()).map_err(cannot_encode)
     }
 }
 

@@ -1,23 +1,19 @@
 //! What this writer gives is what the library's gives.
 
 use super::*;
+use crate::convert::parquet::encoding::testing::{
+    assert_order, assert_same_metadata, format_of, ours, pages, picks, read, rows_of, schema, theirs,
+};
 use crate::convert::rows::Rows;
 use arrow::array::{AsArray as _, RecordBatch, StringArray};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::basic::{BoundaryOrder, PageType, ZstdLevel};
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::basic::{Compression, PageType, ZstdLevel};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::properties::WriterVersion;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::properties::{EnabledStatistics, WriterVersion};
 use proptest::prelude::*;
-
-fn schema(nullable: bool, text: DataType) -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new("text", text, nullable)]))
-}
+use std::sync::Arc;
 
 fn batch(texts: &[Option<String>], nullable: bool) -> RecordBatch {
     let texts: StringViewArray = texts.iter().map(Option::as_deref).collect();
@@ -25,85 +21,49 @@ fn batch(texts: &[Option<String>], nullable: bool) -> RecordBatch {
 }
 
 /// Pages of a few rows, and a dictionary that is soon given up.
-fn properties(dictionary: usize, compression: Compression) -> WriterProperties {
+fn properties(dictionary: usize, page_rows: usize, compression: Compression) -> WriterProperties {
     WriterProperties::builder()
         .set_compression(compression)
         .set_dictionary_page_size_limit(dictionary)
-        .set_data_page_row_count_limit(37)
+        .set_data_page_row_count_limit(page_rows)
         .set_write_batch_size(1)
         .set_statistics_truncate_length(Some(16))
         .set_column_index_truncate_length(Some(8))
         .build()
 }
 
-/// A file with these rows in one row group, encoded here.
-fn ours(rows: &[Rows], nullable: bool, properties: WriterProperties) -> Bytes {
-    let writer = ArrowWriter::try_new(Vec::new(), schema(nullable, DataType::Utf8), Some(properties)).unwrap();
-    let (mut writer, _) = writer.into_serialized_writer().unwrap();
-    let writer: &mut SerializedFileWriter<Vec<u8>> = &mut writer;
-    let format = TextFormat::of(&writer.schema_descr().column(0), writer.properties()).unwrap();
+/// A file with these rows, encoded here.
+fn written(rows: &[Rows], nullable: bool, properties: WriterProperties) -> Bytes {
+    let schema = schema(nullable, DataType::Utf8);
+    let format = format_of(Arc::clone(&schema), properties.clone(), TextFormat::of).unwrap();
     let mut column = TextColumn::new(format, Compressors::default());
     for rows in rows {
         column.write(&rows.texts(0).unwrap()).unwrap();
     }
-    let mut group = writer.next_row_group().unwrap();
-    column.close().unwrap().append_to_row_group(&mut group).unwrap();
-    group.close().unwrap();
-    writer.finish().unwrap();
-    std::mem::take(writer.inner_mut()).into()
+    ours(schema, properties, column.close().unwrap())
 }
 
-/// The same, encoded by the library.
-fn theirs(rows: &[Rows], nullable: bool, properties: WriterProperties) -> Bytes {
-    let mut out = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut out, schema(nullable, DataType::Utf8View), Some(properties)).unwrap();
-    for array in rows.iter().flat_map(|rows| rows.column(0).unwrap()) {
-        let batch = RecordBatch::try_new(schema(nullable, DataType::Utf8View), vec![array]).unwrap();
-        writer.write(&batch).unwrap();
-    }
-    writer.close().unwrap();
-    out.into()
-}
-
-fn read(file: Bytes) -> (Vec<Option<String>>, ParquetMetaData) {
-    let options =
-        ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional).with_encoding_stats_as_mask(false);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap();
-    let metadata = builder.metadata().as_ref().clone();
-    let schema = Arc::clone(builder.schema());
-    let batches: Vec<_> = builder.build().unwrap().collect::<Result<_, _>>().unwrap();
-    let batch = concat_batches(&schema, &batches).unwrap();
-    let texts = match batch.column(0).data_type() {
-        DataType::Utf8 => batch.column(0).as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect(),
-        _ => batch.column(0).as_string_view().iter().map(|text| text.map(str::to_owned)).collect(),
+fn texts_in(file: Bytes) -> (Vec<Option<String>>, ParquetMetaData) {
+    let (array, metadata) = read(file);
+    let texts = match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect(),
+        _ => array.as_string_view().iter().map(|text| text.map(str::to_owned)).collect(),
     };
     (texts, metadata)
 }
 
-/// What is said of the whole chunk is the same in both files.
-fn assert_same_metadata(ours: &ParquetMetaData, theirs: &ParquetMetaData) {
-    let (our_chunk, their_chunk) = (ours.row_group(0).column(0), theirs.row_group(0).column(0));
-    assert_eq!(our_chunk.num_values(), their_chunk.num_values());
-    assert_eq!(our_chunk.statistics(), their_chunk.statistics());
-    assert_eq!(our_chunk.compression(), their_chunk.compression());
-    assert_eq!(our_chunk.unencoded_byte_array_data_bytes(), their_chunk.unencoded_byte_array_data_bytes());
-    assert_eq!(our_chunk.definition_level_histogram(), their_chunk.definition_level_histogram());
-    assert_eq!(our_chunk.encodings().collect::<Vec<_>>(), their_chunk.encodings().collect::<Vec<_>>());
-}
-
 /// The index says what stands in each page; gives the rows of pages. (The library's pages end elsewhere: where rows without a text
 /// begin, or a dictionary is given up.)
-fn assert_index(metadata: &ParquetMetaData, texts: &[Option<String>]) -> Vec<usize> {
+fn assert_index(metadata: &ParquetMetaData, texts: &[Option<String>], nullable: bool) -> Vec<usize> {
     let offsets = &metadata.offset_index().unwrap()[0][0];
     let ColumnIndexMetaData::BYTE_ARRAY(index) = &metadata.column_index().unwrap()[0][0] else { panic!("no bounds") };
-    let starts = offsets.page_locations().iter().map(|page| page.first_row_index as usize);
-    let ends: Vec<_> = starts.clone().skip(1).chain([texts.len()]).collect();
+    let pages = pages(metadata, texts.len());
     let mut bounds = Vec::new();
-    for (page, (start, end)) in starts.clone().zip(&ends).enumerate() {
-        let texts: Vec<_> = texts[start..*end].iter().flatten().map(String::as_bytes).collect();
-        assert_eq!(index.null_count(page), Some((end - start - texts.len()) as i64));
+    for (page, rows) in pages.iter().enumerate() {
+        let texts: Vec<_> = texts[rows.clone()].iter().flatten().map(String::as_bytes).collect();
+        assert_eq!(index.null_count(page), Some((rows.len() - texts.len()) as i64));
         let histogram = index.definition_level_histogram(page).map(|levels| levels[1]);
-        assert!(histogram.is_none_or(|present| present == texts.len() as i64));
+        assert_eq!(histogram, nullable.then_some(texts.len() as i64));
         let bytes: usize = texts.iter().map(|text| text.len()).sum();
         assert_eq!(offsets.unencoded_byte_array_data_bytes().unwrap()[page], bytes as i64);
         let least = texts.iter().min().map(|text| bounds::floor(text, Some(8)).0);
@@ -111,16 +71,8 @@ fn assert_index(metadata: &ParquetMetaData, texts: &[Option<String>]) -> Vec<usi
         assert_eq!((index.min_value(page), index.max_value(page)), (least.as_deref(), greatest.as_deref()));
         bounds.extend(least.zip(greatest));
     }
-    let ascend = bounds.is_sorted_by_key(|bounds| &bounds.0) && bounds.is_sorted_by_key(|bounds| &bounds.1);
-    bounds.reverse();
-    let descend = bounds.is_sorted_by_key(|bounds| &bounds.0) && bounds.is_sorted_by_key(|bounds| &bounds.1);
-    let order = match (ascend, descend) {
-        (true, _) => BoundaryOrder::ASCENDING,
-        (false, true) => BoundaryOrder::DESCENDING,
-        (false, false) => BoundaryOrder::UNORDERED,
-    };
-    assert_eq!(metadata.column_index().unwrap()[0][0].get_boundary_order(), Some(order));
-    starts.zip(ends).map(|(start, end)| end - start).collect()
+    assert_order(metadata, &mut bounds);
+    pages.into_iter().map(|rows| rows.len()).collect()
 }
 
 fn texts() -> impl Strategy<Value = Vec<Option<String>>> {
@@ -139,9 +91,10 @@ proptest! {
     #[test]
     fn the_librarys_writer_gives_the_same(
         batches in prop::collection::vec(texts(), 1..4),
-        picks in prop::option::of(prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..200)),
+        picks in picks(),
         nullable in any::<bool>(),
         dictionary in prop_oneof![Just(1 << 20), 1..400_usize],
+        page_rows in prop_oneof![Just(37_usize), Just(300)],
         is_compressed in any::<bool>(),
         has_dictionary in prop::bool::weighted(0.8),
         has_statistics in prop::bool::weighted(0.8),
@@ -149,32 +102,13 @@ proptest! {
         let kept = |texts: &Vec<Option<String>>| texts.iter().filter(|t| nullable || t.is_some()).cloned().collect::<Vec<_>>();
         let texts: Vec<Vec<_>> = batches.iter().map(kept).collect();
         let batches: Vec<_> = texts.iter().map(|texts| batch(texts, nullable)).collect();
-        let (rows, expected): (Vec<Rows>, Vec<_>) = match picks {
-            // Each batch by itself, in two slices.
-            None => {
-                let halves = |batch: RecordBatch| {
-                    let half = batch.num_rows() / 2;
-                    [batch.slice(0, half), batch.slice(half, batch.num_rows() - half)]
-                };
-                let rows = batches.into_iter().map(|batch| Rows::all(halves(batch).to_vec(), 0)).collect();
-                (rows, texts.concat())
-            }
-            Some(picks) => {
-                let filled: Vec<_> = (0..texts.len()).filter(|at| !texts[*at].is_empty()).collect();
-                let picks: Vec<_> = picks.iter().filter(|_| !filled.is_empty()).map(|(array, row)| {
-                    let array = *array.get(&filled);
-                    (array, row.index(texts[array].len()))
-                }).collect();
-                let expected = picks.iter().map(|(array, row)| texts[*array][*row].clone()).collect();
-                let rows = picks.chunks(50).map(|picks| Rows::picked(batches.clone(), picks.to_vec(), 0)).collect();
-                (rows, expected)
-            }
-        };
+        let (rows, written_rows) = rows_of(&batches, picks);
+        let expected: Vec<_> = written_rows.iter().map(|(batch, row)| texts[*batch][*row].clone()).collect();
         let compression = match is_compressed {
             true => Compression::ZSTD(ZstdLevel::default()),
             false => Compression::UNCOMPRESSED,
         };
-        let mut properties = properties(dictionary, compression).into_builder();
+        let mut properties = properties(dictionary, page_rows, compression).into_builder();
         if !has_dictionary {
             properties = properties.set_dictionary_enabled(false).set_encoding(Encoding::DELTA_LENGTH_BYTE_ARRAY);
         }
@@ -182,15 +116,15 @@ proptest! {
             properties = properties.set_statistics_enabled(EnabledStatistics::None);
         }
         let properties = properties.build();
-        let (read_ours, our_metadata) = read(ours(&rows, nullable, properties.clone()));
+        let (read_ours, our_metadata) = texts_in(written(&rows, nullable, properties.clone()));
         prop_assert_eq!(&read_ours, &expected);
         if !expected.is_empty() {
-            let (read_theirs, their_metadata) = read(theirs(&rows, nullable, properties));
+            let (read_theirs, their_metadata) = texts_in(theirs(&rows, &schema(nullable, DataType::Utf8View), properties));
             prop_assert_eq!(&read_theirs, &expected);
             assert_same_metadata(&our_metadata, &their_metadata);
             if has_statistics {
-                let pages = assert_index(&our_metadata, &expected);
-                prop_assert!(pages.iter().all(|rows| *rows <= 37));
+                let pages = assert_index(&our_metadata, &expected, nullable);
+                prop_assert!(pages.iter().all(|rows| *rows <= page_rows));
             }
         }
     }
@@ -198,11 +132,7 @@ proptest! {
 
 #[test]
 fn other_columns_are_left_to_the_library() {
-    let format = |properties: WriterProperties, schema: SchemaRef| {
-        let (writer, _) =
-            ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap().into_serialized_writer().unwrap();
-        TextFormat::of(&writer.schema_descr().column(0), writer.properties())
-    };
+    let format = |properties: WriterProperties, schema| format_of(schema, properties, TextFormat::of);
     let text = || schema(true, DataType::Utf8);
     let properties = WriterProperties::builder;
     assert!(format(properties().build(), text()).is_some());
@@ -235,18 +165,18 @@ fn long_texts_fill_pages() {
         .set_column_index_truncate_length(Some(8))
         .build();
     let rows = [Rows::all(vec![batch(&texts, true)], 0)];
-    let (read, metadata) = read(ours(&rows, true, properties));
+    let (read, metadata) = texts_in(written(&rows, true, properties));
     assert_eq!(read, texts);
-    assert_eq!(assert_index(&metadata, &texts), [10, 10, 10, 10]);
+    assert_eq!(assert_index(&metadata, &texts, true), [10, 10, 10, 10]);
 }
 
 #[test]
 fn what_comes_after_a_dictionary_was_given_up_is_plain() {
     let texts: Vec<_> = (0..1_000).map(|number| Some(format!("text {number}"))).collect();
     let rows = [Rows::all(vec![batch(&texts, true)], 0)];
-    let (read, metadata) = read(ours(&rows, true, properties(600, Compression::UNCOMPRESSED)));
+    let (read, metadata) = texts_in(written(&rows, true, properties(600, 37, Compression::UNCOMPRESSED)));
     assert_eq!(read, texts);
-    assert_index(&metadata, &texts);
+    assert_index(&metadata, &texts, true);
     let pages = metadata.row_group(0).column(0).page_encoding_stats().unwrap();
     let pages: Vec<_> = pages.iter().map(|pages| (pages.page_type, pages.encoding, pages.count)).collect();
     // The 56th text fills it; that is noticed with the group of the 64th: a page of 37, and a part of one.

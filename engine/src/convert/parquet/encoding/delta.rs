@@ -1,4 +1,4 @@
-//! Lengths of texts by their differences (`Encodings.md` of parquet-format, "Delta Encoding").
+//! Numbers by their differences (`Encodings.md` of parquet-format, "Delta Encoding").
 
 use super::hybrid::{pack_group, varint};
 
@@ -7,18 +7,19 @@ const BLOCK: usize = 128;
 /// and of a part of it, which has a width of its own.
 const MINIBLOCK: usize = 32;
 
-/// These numbers, which are no lengths of more than 2 GiB.
-pub(super) fn encode(numbers: &[u32], out: &mut Vec<u8>) {
+/// These numbers.
+pub(in crate::convert::parquet) fn encode<N: Copy + Into<i64>>(numbers: &[N], out: &mut Vec<u8>) {
     varint(BLOCK as u64, out);
     varint((BLOCK / MINIBLOCK) as u64, out);
     varint(numbers.len() as u64, out);
-    zigzag(numbers.first().copied().unwrap_or_default().into(), out);
+    zigzag(numbers.first().map_or(0, |first| (*first).into()), out);
     let mut differences = [0_i64; BLOCK];
     let (before, after) = (numbers, numbers.get(1..).unwrap_or_default());
     for (before, after) in before.chunks(BLOCK).zip(after.chunks(BLOCK)) {
         let differences = &mut differences[..after.len()];
         for (difference, (before, after)) in differences.iter_mut().zip(before.iter().zip(after)) {
-            *difference = i64::from(*after) - i64::from(*before);
+            // Modulo 2^64, as readers add them up.
+            *difference = (*after).into().wrapping_sub((*before).into());
         }
         block(differences, out);
     }
@@ -27,8 +28,8 @@ pub(super) fn encode(numbers: &[u32], out: &mut Vec<u8>) {
 fn block(differences: &[i64], out: &mut Vec<u8>) {
     let least = differences.iter().copied().min().unwrap_or_default();
     zigzag(least, out);
-    let above = |difference: &i64| (difference - least) as u32;
-    let width = |part: &[i64]| 32 - part.iter().map(above).fold(0, |bits, number| bits | number).leading_zeros() as u8;
+    let above = |difference: &i64| difference.wrapping_sub(least) as u64;
+    let width = |part: &[i64]| 64 - part.iter().map(above).fold(0, |bits, number| bits | number).leading_zeros() as u8;
     let parts = differences.chunks(MINIBLOCK);
     let widths = parts.clone().map(width).chain(std::iter::repeat(0));
     out.extend(widths.take(BLOCK / MINIBLOCK));
@@ -38,10 +39,28 @@ fn block(differences: &[i64], out: &mut Vec<u8>) {
         for (number, difference) in numbers.iter_mut().zip(part) {
             *number = above(difference);
         }
-        for group in numbers.chunks_exact(8) {
-            pack_group(group, width, out);
+        for group in numbers.as_chunks().0 {
+            pack_wide(group, width, out);
         }
     }
+}
+
+/// Eight numbers of so many bits each.
+fn pack_wide(group: &[u64; 8], width: u8, out: &mut Vec<u8>) {
+    if width <= 32 {
+        return pack_group(&group.map(|number| number as u32), width, out);
+    }
+    let (mut bits, mut count) = (0_u128, 0);
+    for number in group {
+        bits |= u128::from(*number) << count;
+        count += u32::from(width);
+        if count >= 64 {
+            out.extend_from_slice(&(bits as u64).to_le_bytes());
+            bits >>= 64;
+            count -= 64;
+        }
+    }
+    out.extend_from_slice(&bits.to_le_bytes()[..(count / 8) as usize]);
 }
 
 fn zigzag(number: i64, out: &mut Vec<u8>) {
@@ -52,13 +71,14 @@ fn zigzag(number: i64, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
+    fn encoded(numbers: &[i64]) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode(numbers, &mut out);
+        out
+    }
+
     #[test]
     fn the_examples_of_the_specification() {
-        let encoded = |numbers: &[u32]| {
-            let mut out = Vec::new();
-            encode(numbers, &mut out);
-            out
-        };
         // 1, 2, 3, 4, 5: all differences are 1, so none needs a bit.
         assert_eq!(encoded(&[1, 2, 3, 4, 5]), [0x80, 1, 4, 5, 2, 2, 0, 0, 0, 0]);
         // 7, 5, 3, 1, 2, 3, 4, 5: the least difference is -2, above it 0, 0, 0, 3, 3, 3, 3 of two bits.
@@ -68,5 +88,14 @@ mod tests {
         );
         assert_eq!(encoded(&[76]), [0x80, 1, 4, 1, 0x98, 1]);
         assert_eq!(encoded(&[]), [0x80, 1, 4, 0, 0]);
+    }
+
+    #[test]
+    fn differences_of_more_bits_than_32() {
+        // 0, 2^40, 2^40 + 5: the least difference is 5, the other 2^40 - 5 of 40 bits: 05 fb ff ff ff.
+        let big = 1 << 40;
+        let mut expected = vec![0x80, 1, 4, 3, 0, 10, 40, 0, 0, 0, 0xfb, 0xff, 0xff, 0xff, 0xff];
+        expected.resize(10 + 32 * 40 / 8, 0);
+        assert_eq!(encoded(&[0, big, big + 5]), expected);
     }
 }

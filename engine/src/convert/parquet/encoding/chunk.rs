@@ -1,25 +1,24 @@
 //! Pages of a column chunk, and what its metadata says of them.
 
-use super::bounds::{Bounds, ceiling, floor};
+use super::ChunkFormat;
 use crate::convert::parquet::compression::Compressors;
 use bytes::Bytes;
 use parquet::basic::{BoundaryOrder, Compression, Encoding, PageType, Type};
 use parquet::column::page::{CompressedPage, Page, PageWriter as _};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::data_type::ByteArray;
 use parquet::errors::Result;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ColumnIndexBuilder, LevelHistogram, OffsetIndexBuilder, PageEncodingStats,
 };
 use parquet::file::reader::{ChunkReader, Length};
-use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use std::io::{self, Read, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A column chunk that is being written.
-pub(super) struct Chunk {
+pub(in crate::convert::parquet) struct Chunk {
     column: ColumnDescPtr,
     codec: Compression,
     compressors: Compressors,
@@ -31,13 +30,9 @@ pub(super) struct Chunk {
     uncompressed: u64,
     rows: u64,
     nulls: u64,
-    text: u64,
+    /// Bytes of text, in a column of it.
+    text: Option<i64>,
     encodings: Vec<PageEncodingStats>,
-    bounds: Bounds,
-    /// Of the last page that has a value, as the index has them.
-    last: Option<(Vec<u8>, Vec<u8>)>,
-    is_ascending: bool,
-    is_descending: bool,
     /// None of a column without statistics.
     index: Option<ColumnIndexBuilder>,
     offsets: OffsetIndexBuilder,
@@ -45,20 +40,22 @@ pub(super) struct Chunk {
 }
 
 /// What is known of a page.
-pub(super) struct PageOf<'a> {
-    pub(super) rows: usize,
+pub(in crate::convert::parquet) struct PageOf {
+    pub(in crate::convert::parquet) rows: usize,
     /// Rows that have a value.
-    pub(super) values: usize,
-    /// Bytes of text.
-    pub(super) text: usize,
-    pub(super) bounds: &'a Bounds,
-    pub(super) encoding: Encoding,
+    pub(in crate::convert::parquet) values: usize,
+    /// Bytes of text, in a column of it.
+    pub(in crate::convert::parquet) text: Option<usize>,
+    /// The least and the greatest value, if there is any, as the index has them.
+    pub(in crate::convert::parquet) bounds: Option<(Vec<u8>, Vec<u8>)>,
+    pub(in crate::convert::parquet) encoding: Encoding,
 }
 
 impl Chunk {
-    pub(super) fn new(column: ColumnDescPtr, codec: Compression, statistics: bool, compressors: Compressors) -> Self {
+    pub(in crate::convert::parquet) fn new(format: &ChunkFormat, compressors: Compressors) -> Self {
+        let column = Arc::clone(&format.column);
         Self {
-            codec,
+            codec: format.codec,
             compressors,
             pages: Vec::new(),
             dictionary: None,
@@ -66,70 +63,64 @@ impl Chunk {
             uncompressed: 0,
             rows: 0,
             nulls: 0,
-            text: 0,
+            text: (column.physical_type() == Type::BYTE_ARRAY).then_some(0),
             encodings: Vec::new(),
-            bounds: Bounds::default(),
-            last: None,
-            is_ascending: true,
-            is_descending: true,
-            index: statistics.then(|| ColumnIndexBuilder::new(Type::BYTE_ARRAY)),
+            index: format.statistics.then(|| ColumnIndexBuilder::new(column.physical_type())),
             offsets: OffsetIndexBuilder::new(),
-            levels: LevelHistogram::try_new(column.max_def_level()).filter(|_| statistics),
+            levels: LevelHistogram::try_new(column.max_def_level()).filter(|_| format.statistics),
             column,
         }
     }
 
-    /// A page of data follows; bounds in the index are cut to so many bytes.
-    pub(super) fn page(&mut self, bytes: &[u8], page: PageOf<'_>, cut: Option<usize>) -> Result<()> {
-        let nulls = page.rows - page.values;
+    /// A page of data follows.
+    pub(in crate::convert::parquet) fn page(&mut self, bytes: &[u8], page: PageOf) -> Result<()> {
         self.rows += page.rows as u64;
-        self.nulls += nulls as u64;
-        self.text += page.text as u64;
-        self.index_page(&page, cut);
+        self.nulls += (page.rows - page.values) as u64;
+        let (rows, encoding) = (page.rows, page.encoding);
+        self.index_page(page);
         let compressed = Page::DataPage {
             buf: self.compressors.compress(self.codec, bytes)?,
-            num_values: page.rows as u32,
-            encoding: page.encoding,
+            num_values: rows as u32,
+            encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let serialized = self.serialize(compressed, bytes.len(), page.encoding)?;
+        let serialized = self.serialize(compressed, bytes.len(), encoding)?;
         self.offsets.append_offset_and_size(self.offset as i64, serialized.len() as i32);
         self.offset += serialized.len() as u64;
         self.pages.push(serialized);
         Ok(())
     }
 
+    /// Rows without a value in all pages so far.
+    pub(in crate::convert::parquet) fn nulls(&self) -> u64 {
+        self.nulls
+    }
+
     /// The dictionary of all pages so far.
-    pub(super) fn dictionary(&mut self, bytes: Vec<u8>, count: usize) -> Result<()> {
-        let size = bytes.len();
+    pub(in crate::convert::parquet) fn dictionary(&mut self, bytes: &[u8], count: usize) -> Result<()> {
         let compressed = Page::DictionaryPage {
-            buf: self.compressors.compress(self.codec, &bytes)?,
+            buf: self.compressors.compress(self.codec, bytes)?,
             num_values: count as u32,
             encoding: Encoding::PLAIN,
             is_sorted: false,
         };
-        self.dictionary = Some(self.serialize(compressed, size, Encoding::PLAIN)?);
+        self.dictionary = Some(self.serialize(compressed, bytes.len(), Encoding::PLAIN)?);
         Ok(())
     }
 
-    fn index_page(&mut self, page: &PageOf<'_>, cut: Option<usize>) {
+    fn index_page(&mut self, page: PageOf) {
+        let text = page.text.map(|bytes| bytes as i64);
+        if let (Some(of_all), Some(bytes)) = (&mut self.text, text) {
+            *of_all += bytes;
+        }
         self.offsets.append_row_count(page.rows as i64);
-        self.offsets.append_unencoded_byte_array_data_bytes(Some(page.text as i64));
+        self.offsets.append_unencoded_byte_array_data_bytes(text);
         let Some(index) = &mut self.index else { return };
         let nulls = (page.rows - page.values) as i64;
-        match page.bounds.get() {
-            Some((least, greatest)) => {
-                let (least, greatest) = (floor(least, cut).0, ceiling(greatest, cut).0);
-                if let Some((last_least, last_greatest)) = &self.last {
-                    self.is_ascending &= *last_least <= least && *last_greatest <= greatest;
-                    self.is_descending &= *last_least >= least && *last_greatest >= greatest;
-                }
-                self.last = Some((least.clone(), greatest.clone()));
-                self.bounds.add_all(page.bounds);
-                index.append(false, least, greatest, nulls);
-            }
+        match page.bounds {
+            Some((least, greatest)) => index.append(false, least, greatest, nulls),
             None => index.append(true, Vec::new(), Vec::new(), nulls),
         }
         if let (Some(levels), Some(mut of_page)) = (&mut self.levels, LevelHistogram::try_new(1)) {
@@ -154,8 +145,12 @@ impl Chunk {
         Ok(out.into_inner()?.into())
     }
 
-    /// Ends the chunk; bounds are cut to so many bytes.
-    pub(super) fn close(mut self, cut: Option<usize>) -> Result<TextChunk> {
+    /// Ends the chunk. In a column with statistics these are they, and the order in which the bounds of its pages come.
+    pub(in crate::convert::parquet) fn close(
+        mut self,
+        statistics: Statistics,
+        order: BoundaryOrder,
+    ) -> Result<EncodedChunk> {
         let dictionary = self.dictionary.unwrap_or_default();
         let bytes = dictionary.len() as u64 + self.offset;
         // Levels are always encoded like that.
@@ -172,14 +167,10 @@ impl Chunk {
         let mut column_index = None;
         if let Some(mut index) = self.index {
             metadata = metadata
-                .set_statistics(Statistics::ByteArray(statistics(&self.bounds, self.nulls, cut)))
-                .set_unencoded_byte_array_data_bytes(Some(self.text as i64))
+                .set_statistics(statistics)
+                .set_unencoded_byte_array_data_bytes(self.text)
                 .set_definition_level_histogram(self.levels);
-            index.set_boundary_order(match (self.is_ascending, self.is_descending) {
-                (true, _) => BoundaryOrder::ASCENDING,
-                (false, true) => BoundaryOrder::DESCENDING,
-                (false, false) => BoundaryOrder::UNORDERED,
-            });
+            index.set_boundary_order(order);
             column_index = Some(index.build()?);
         }
         let close = ColumnCloseResult {
@@ -192,31 +183,20 @@ impl Chunk {
         };
         let close = close.update_dictionary_location(dictionary.len())?;
         let pages: Vec<_> = std::iter::once(dictionary).chain(self.pages).collect();
-        Ok(TextChunk { pages: Pages { pages: Mutex::new(pages), bytes }, close })
+        Ok(EncodedChunk { pages: Pages { pages: Mutex::new(pages), bytes }, close })
     }
-}
-
-/// Bounds that are cut to so many bytes.
-fn statistics(bounds: &Bounds, nulls: u64, cut: Option<usize>) -> ValueStatistics<ByteArray> {
-    let bounds = bounds.get().map(|(least, greatest)| (floor(least, cut), ceiling(greatest, cut)));
-    let (least, greatest) = bounds.unzip();
-    let (least, is_least) = least.map(|(bound, is_exact)| (ByteArray::from(bound), is_exact)).unzip();
-    let (greatest, is_greatest) = greatest.map(|(bound, is_exact)| (ByteArray::from(bound), is_exact)).unzip();
-    ValueStatistics::new(least, greatest, None, Some(nulls), false)
-        .with_min_is_exact(is_least.unwrap_or_default())
-        .with_max_is_exact(is_greatest.unwrap_or_default())
 }
 
 /// About how many bytes the header of a page takes.
 const HEADER: usize = 64;
 
 /// A column chunk that is complete.
-pub(in crate::convert::parquet) struct TextChunk {
+pub(in crate::convert::parquet) struct EncodedChunk {
     pages: Pages,
     close: ColumnCloseResult,
 }
 
-impl TextChunk {
+impl EncodedChunk {
     pub(in crate::convert::parquet) fn bytes(&self) -> u64 {
         self.close.bytes_written
     }

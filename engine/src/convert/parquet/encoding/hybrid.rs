@@ -10,12 +10,12 @@ const GROUP: usize = 8;
 const RUN: usize = 2 * GROUP;
 
 /// The bits that the numbers below `count` need.
-pub(super) fn width(count: usize) -> u8 {
+pub(in crate::convert::parquet) fn width(count: usize) -> u8 {
     (usize::BITS - count.saturating_sub(1).leading_zeros()) as u8
 }
 
 /// Numbers of so many bits each.
-pub(super) fn encode(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
+pub(in crate::convert::parquet) fn encode(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
     let mut packed = 0;
     let mut at = 0;
     while at < numbers.len() {
