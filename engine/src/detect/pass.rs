@@ -64,11 +64,15 @@ fn cannot_write(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> E
 impl Part {
     fn add(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let input = Input::new(batch)?;
-        for row in 0..batch.num_rows() {
-            let day = if self.wanted.by_day { input.time(row).div_euclid(DAY) as i32 } else { 0 };
-            let collector =
-                self.days.entry(day).or_insert_with(|| Collector::new(self.shared.clone(), self.wanted.every));
-            collector.add_row(&input, row);
+        let day = |row: usize| if self.wanted.by_day { input.time(row).div_euclid(DAY) as i32 } else { 0 };
+        let mut rows = 0..0;
+        while rows.end < batch.num_rows() {
+            // Rows of one day in turn.
+            let of_first = day(rows.end);
+            let end = (rows.end + 1..batch.num_rows()).find(|row| day(*row) != of_first).unwrap_or(batch.num_rows());
+            rows = rows.end..end;
+            let new = || Collector::new(self.shared.clone(), self.wanted.every);
+            self.days.entry(of_first).or_insert_with(new).add(&input, rows.clone());
         }
         self.write_events(TOGETHER)
     }

@@ -5,10 +5,11 @@ use super::collect::input::{COLUMNS, Input};
 use super::collect::{Collector, SharedParts};
 use super::context::{CidrList, Context};
 use super::facts::Lists;
+use super::hits::{self, Hit};
 use super::pass::failed;
 use super::rules::{Case, Entity, Found, Rule, RuleSet};
+use super::rules_context;
 use super::tables::{EVENTS, Tables, events_schema, requests::events_batch};
-use super::{hits, rules_context};
 use crate::decode::{Block, RecordsDecoder};
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
@@ -43,7 +44,7 @@ pub async fn verify(rules: impl IntoIterator<Item = &Rule>, lists: &Lists) -> Re
         for case in &rule.tests {
             ran += 1;
             let wrong = match run(rule, case, lists).await {
-                Ok(found) => case.verify(&found),
+                Ok(hits) => case.verify(&hits.iter().map(|hit| found(rule, hit)).collect::<Vec<_>>()),
                 Err(error) => vec![error.to_string()],
             };
             if !wrong.is_empty() {
@@ -68,7 +69,8 @@ pub async fn check_rules(rules: &RuleSet) -> Result<(), Error> {
     Ok(())
 }
 
-async fn run(rule: &Rule, case: &Case, lists: &Lists) -> Result<Vec<Found>, Error> {
+/// The tables of a test.
+async fn tables_of(rule: &Rule, case: &Case, lists: &Lists) -> Result<SessionContext, Error> {
     let mut context = Context::new(NOW).with_crawlers_of(lists)?;
     type With = fn(Context, &CidrList) -> Context;
     for (name, networks, with) in [
@@ -94,22 +96,26 @@ async fn run(rule: &Rule, case: &Case, lists: &Lists) -> Result<Vec<Found>, Erro
     for (key, sources) in &baseline.keys {
         counted.keys.remember(*key, *sources);
     }
-    let context = tables_context_of(&mut counted, &baseline, rule.tables().contains(EVENTS)).await?;
-    let hits = hits::run(&context, rule).await?;
-    let found = hits.into_iter().map(|hit| {
-        let src = if rule.entity == Entity::Src { Some(hit.entity.clone()) } else { hit.text("src") };
-        let named = |entity: Entity, other: Option<String>| {
-            if rule.entity == entity { Some(hit.entity.clone()) } else { other }
-        };
-        Found {
-            src,
-            requester: named(Entity::Requester, hit.requester.clone()),
-            bucket: named(Entity::Bucket, hit.bucket.clone()),
-            referer: named(Entity::Referer, None),
-            confidence: hit.confidence,
-        }
-    });
-    Ok(found.collect())
+    tables_context_of(&mut counted, &baseline, rule.tables().contains(EVENTS)).await
+}
+
+/// What a rule finds in the log of a test.
+async fn run(rule: &Rule, case: &Case, lists: &Lists) -> Result<Vec<Hit>, Error> {
+    hits::run(&tables_of(rule, case, lists).await?, rule).await
+}
+
+fn found(rule: &Rule, hit: &Hit) -> Found {
+    let src = if rule.entity == Entity::Src { Some(hit.entity.clone()) } else { hit.text("src") };
+    let named = |entity: Entity, other: Option<String>| {
+        if rule.entity == entity { Some(hit.entity.clone()) } else { other }
+    };
+    Found {
+        src,
+        requester: named(Entity::Requester, hit.requester.clone()),
+        bucket: named(Entity::Bucket, hit.bucket.clone()),
+        referer: named(Entity::Referer, None),
+        confidence: hit.confidence,
+    }
 }
 
 /// Counts the lines of a log; one that is no record is an error.
@@ -124,9 +130,7 @@ fn counted(log: &str, shared: &SharedParts) -> Result<Collector, Error> {
     }
     let mut collector = Collector::new(shared.clone(), true);
     let input = Input::new(&batch)?;
-    for row in 0..batch.num_rows() {
-        collector.add_row(&input, row);
-    }
+    collector.add(&input, 0..batch.num_rows());
     collector.requesters.settle();
     Ok(collector)
 }
@@ -158,6 +162,9 @@ async fn tables_context_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::UInt32Array;
+    use arrow::compute::{concat_batches, take_record_batch};
+    use std::collections::BTreeSet;
 
     #[tokio::test]
     async fn the_tests_of_all_shipped_rules_hold() {
@@ -167,5 +174,36 @@ mod tests {
         let (ran, failures) = verify(rules.iter(), &lists).await.unwrap();
         assert!(failures.is_empty(), "{failures:#?}");
         assert!(ran >= 2 * rules.len(), "{ran} tests of {} rules", rules.len());
+    }
+
+    /// Turns the rows of a table around.
+    async fn turn(context: &SessionContext, name: &str) {
+        let batches = context.table(name).await.unwrap().collect().await.unwrap();
+        let schema = Arc::clone(context.table(name).await.unwrap().schema().inner());
+        let batch = concat_batches(&schema, &batches).unwrap();
+        let rows = UInt32Array::from_iter_values((0..batch.num_rows() as u32).rev());
+        let table = MemTable::try_new(schema, vec![vec![take_record_batch(&batch, &rows).unwrap()]]).unwrap();
+        context.deregister_table(name).unwrap();
+        context.register_table(name, Arc::new(table)).unwrap();
+    }
+
+    /// Threads and hashes give rows in another order at every run.
+    #[tokio::test]
+    async fn what_shipped_rules_find_does_not_depend_on_the_order_of_rows() {
+        let rules = RuleSet::shipped().unwrap();
+        let lists = Lists::shipped().unwrap();
+        let cases = rules.iter().flat_map(|rule| rule.tests.iter().map(move |case| (rule, case)));
+        for (rule, case) in cases.filter(|(_, case)| case.fires()) {
+            let context = tables_of(rule, case, &lists).await.unwrap();
+            let found = async || {
+                let hits = hits::run(&context, rule).await.unwrap();
+                hits.iter().map(|hit| format!("{hit:#?}")).collect::<BTreeSet<_>>()
+            };
+            let forwards = found().await;
+            for name in rule.tables() {
+                turn(&context, name).await;
+            }
+            assert_eq!(forwards, found().await, "{}: {}", rule.id, case.name);
+        }
     }
 }

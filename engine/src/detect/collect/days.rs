@@ -48,6 +48,16 @@ pub(crate) struct Minute {
 }
 
 impl SourceDay {
+    /// Loads what [`Self::add`] and [`Kept::offer`] will ask for.
+    fn touch(&self, group: u8) -> u64 {
+        let minute = self.minutes.last().map_or(0, |minute| minute.minute);
+        self.bytes_sent
+            ^ self.first as u64
+            ^ u64::from(self.anon_lists_ok ^ self.requests ^ u32::from(minute))
+            ^ self.keys.touch()
+            ^ self.kept.touch(group)
+    }
+
     fn add(&mut self, event: &Event<'_>) {
         let flags = event.flags;
         widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
@@ -178,6 +188,12 @@ impl SourceDays {
         let day = self.entry((event.source, event.bucket, event.day()));
         day.add(event);
         day
+    }
+
+    /// Loads what [`Self::add`] will ask for.
+    pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
+        let day = self.get((event.source, event.bucket, event.day()));
+        day.map_or(0, |day| day.touch(event.keeping().0))
     }
 
     fn entry(&mut self, key: DayKey) -> &mut SourceDay {

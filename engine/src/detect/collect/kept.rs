@@ -95,6 +95,12 @@ impl Kept {
         self.group(id, capacity).offer((millisecond, (tie >> 32) as u32 ^ tie as u32, row))
     }
 
+    /// Loads what [`Self::offer`] will ask for.
+    pub(crate) fn touch(&self, id: u8) -> u64 {
+        let group = self.groups.iter().find(|group| group.id == id);
+        group.and_then(|group| group.rows.first()).map_or(0, |row| row.0.into())
+    }
+
     fn group(&mut self, id: u8, capacity: u16) -> &mut Group {
         let at = self.groups.iter().position(|group| group.id == id).unwrap_or_else(|| {
             self.groups.push(Group { id, capacity, rows: Vec::new() });

@@ -40,16 +40,28 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Loads what [`Self::add`] will ask for.
+    pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
+        if event.key_hash == 0 {
+            return 0;
+        }
+        if is_good(event) {
+            self.good.get(&event.key_hash).map_or(0, |few| few.0[0].into())
+        } else if event.flags.has(Flags::FAIL) {
+            let middle = |sources: &Vec<u32>| sources.get(sources.len() / 2).copied();
+            self.asks.get(&event.key_hash).and_then(middle).unwrap_or_default().into()
+        } else {
+            0
+        }
+    }
+
     pub(crate) fn add(&mut self, event: &Event<'_>) {
         if event.key_hash == 0 {
             return;
         }
         // 0 is no hash of a source: it stands for none.
         let source = (event.source_hash as u32).max(1);
-        // What only its owner can reach shows no outsider what exists; what is written will be read.
-        if event.flags.has(Flags::OK)
-            && matches!(event.class, OpClass::ObjectRead | OpClass::ObjectWrite | OpClass::Copy)
-        {
+        if is_good(event) {
             self.good.entry(event.key_hash).or_default().add(source);
         } else if event.flags.has(Flags::FAIL) && event.class.is_object() {
             add(self.asks.entry(event.key_hash).or_default(), source);
@@ -97,6 +109,11 @@ impl Keys {
         let mine = self.good.entry(key).or_default();
         sources.into_iter().filter(|hash| *hash != 0).for_each(|hash| mine.add(hash));
     }
+}
+
+/// Whether a key worked. What only its owner can reach shows no outsider what exists; what is written will be read.
+fn is_good(event: &Event<'_>) -> bool {
+    event.flags.has(Flags::OK) && matches!(event.class, OpClass::ObjectRead | OpClass::ObjectWrite | OpClass::Copy)
 }
 
 fn add(sources: &mut Vec<u32>, source: u32) {

@@ -18,29 +18,29 @@ pub(crate) struct Names {
 impl Names {
     /// The number of a text, and whether it is new.
     pub(crate) fn number(&mut self, text: &str) -> (u32, bool) {
+        self.number_at_most(text, usize::MAX).unwrap_or((NONE, false))
+    }
+
+    /// The number of a text, as long as there are fewer than `most`: what clients choose must not fill the memory.
+    pub(crate) fn number_at_most(&mut self, text: &str, most: usize) -> Option<(u32, bool)> {
         if let Some(last) = self.texts.get(self.last as usize)
             && **last == *text
         {
-            return (self.last, false);
+            return Some((self.last, false));
         }
         if let Some(number) = self.numbers.get(text) {
             self.last = *number;
-            return (*number, false);
+            return Some((*number, false));
+        }
+        if self.len() >= most {
+            return None;
         }
         let text: Arc<str> = text.into();
         let number = u32::try_from(self.texts.len()).unwrap_or(NONE);
         self.numbers.insert(Arc::clone(&text), number);
         self.texts.push(text);
         self.last = number;
-        (number, true)
-    }
-
-    /// The number of a text, as long as there are fewer than `most`: what clients choose must not fill the memory.
-    pub(crate) fn number_at_most(&mut self, text: &str, most: usize) -> Option<(u32, bool)> {
-        match self.find(text) {
-            None if self.len() >= most => None,
-            _ => Some(self.number(text)),
-        }
+        Some((number, true))
     }
 
     /// The number of a text that may not be there.

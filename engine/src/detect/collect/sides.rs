@@ -76,6 +76,11 @@ pub(crate) struct Sides {
     pub buckets: Vec<Bucket>,
 }
 
+/// Whether a whole large object was asked for.
+fn is_heavy(event: &Event<'_>) -> bool {
+    event.object_size.is_some_and(|size| size >= HEAVY) && event.status == Some(200)
+}
+
 /// The hour of an instant, from 1970 on.
 pub(crate) fn hour_of(time: i64) -> i32 {
     i32::try_from(time.div_euclid(HOUR)).unwrap_or_default()
@@ -99,6 +104,14 @@ fn of_smallest<T: Default>(counted: &mut BTreeMap<u64, T>, hash: u64, most: usiz
 }
 
 impl Sides {
+    /// Loads what [`Self::add`] will ask for, and is large.
+    pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
+        match self.heavy.get(&(event.source, event.bucket)) {
+            Some(keys) if is_heavy(event) => keys.first_key_value().map_or(0, |(key, _)| *key),
+            _ => 0,
+        }
+    }
+
     pub(crate) fn add(&mut self, event: &Event<'_>, host: Option<&str>, transport: (u32, u32, u32)) {
         let (scheme, tls, authentication) = transport;
         *self.posture.entry((event.bucket, scheme, tls, authentication)).or_default() += 1;
@@ -157,10 +170,10 @@ impl Sides {
 
     /// Reads of whole large objects; ranges are what players ask for.
     fn add_heavy(&mut self, event: &Event<'_>, bytes_sent: u64) {
-        let size = event.object_size.unwrap_or_default();
-        if size < HEAVY || event.status != Some(200) {
+        if !is_heavy(event) {
             return;
         }
+        let size = event.object_size.unwrap_or_default();
         let keys = self.heavy.entry((event.source, event.bucket)).or_default();
         let Some(heavy) = of_smallest(keys, event.key_hash, MOST_HEAVY) else { return };
         if heavy.n == 0 {

@@ -148,6 +148,12 @@ impl KeySample {
         }
     }
 
+    /// Loads what [`Self::add`] will ask for.
+    pub(crate) fn touch(&self) -> u64 {
+        let middle = self.keys.get(self.keys.len() / 2).map_or(0, |key| key.hash);
+        middle ^ self.keys.last().map_or(0, |key| key.hash)
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         for key in &other.keys {
             self.add(key.hash, KeyTimes::unpack(key.times));

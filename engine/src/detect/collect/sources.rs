@@ -3,10 +3,8 @@
 use super::event::{Event, Flags, widen};
 use super::names::renamed;
 
-/// How many user agents of one source are told apart.
-const MOST_AGENTS: usize = 64;
-/// How many buckets and requesters are.
-const MOST_NAMES: usize = 1024;
+/// How many user agents, buckets or requesters of one source are told apart.
+const MOST: usize = 1024;
 
 /// All requests of one source.
 #[derive(Clone, Debug, Default)]
@@ -40,19 +38,19 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    fn add(&mut self, number: u32, most: usize) {
+    fn add(&mut self, number: u32) {
         if number < u64::BITS {
             self.bits |= 1 << number;
         } else if let Err(at) = self.others.binary_search(&number)
-            && self.len() < most
+            && self.others.len() < MOST
         {
             self.others.insert(at, number);
         }
     }
 
-    /// How many there are.
+    /// How many there are, up to [`MOST`]: what is told of more would depend on which came first.
     pub(crate) fn len(&self) -> usize {
-        self.bits.count_ones() as usize + self.others.len()
+        (self.bits.count_ones() as usize + self.others.len()).min(MOST)
     }
 
     /// All of them.
@@ -73,14 +71,19 @@ impl SourceTotals {
         self.bytes_sent += event.bytes_sent.unwrap_or_default();
         self.some |= event.flags.bits();
         self.kinds |= 1 << kind;
-        self.agents.add(agent, MOST_AGENTS);
+        self.agents.add(agent);
         if event.flags.has(Flags::OK) {
-            self.ok_agents.add(agent, MOST_AGENTS);
+            self.ok_agents.add(agent);
         }
-        self.buckets.add(event.bucket, MOST_NAMES);
+        self.buckets.add(event.bucket);
         if event.requester != super::names::NONE {
-            self.requesters.add(event.requester, MOST_NAMES);
+            self.requesters.add(event.requester);
         }
+    }
+
+    /// Loads what [`Self::add`] will ask for.
+    pub(crate) fn touch(&self) -> u64 {
+        self.requests ^ self.some ^ self.agents.bits ^ self.requesters.bits
     }
 
     pub(crate) fn merge(&mut self, other: &Self, names: &super::Renamings) {
@@ -96,14 +99,29 @@ impl SourceTotals {
         self.bytes_sent += other.bytes_sent;
         self.some |= other.some;
         self.kinds |= other.kinds;
-        other.agents.iter().for_each(|agent| self.agents.add(renamed(&names.norms, agent), MOST_AGENTS));
-        other.ok_agents.iter().for_each(|agent| self.ok_agents.add(renamed(&names.norms, agent), MOST_AGENTS));
-        other.buckets.iter().for_each(|bucket| self.buckets.add(renamed(&names.buckets, bucket), MOST_NAMES));
-        other.requesters.iter().for_each(|one| self.requesters.add(renamed(&names.requesters, one), MOST_NAMES));
+        other.agents.iter().for_each(|agent| self.agents.add(renamed(&names.norms, agent)));
+        other.ok_agents.iter().for_each(|agent| self.ok_agents.add(renamed(&names.norms, agent)));
+        other.buckets.iter().for_each(|bucket| self.buckets.add(renamed(&names.buckets, bucket)));
+        other.requesters.iter().for_each(|one| self.requesters.add(renamed(&names.requesters, one)));
     }
 
     /// Whether it is a CDN's address, as far as user agents tell: most of many requests say so. Some CDNs hand on what clients say.
     pub(crate) fn seems_cdn(&self) -> bool {
         self.requests >= 20 && self.cdn_claims * 4 >= self.requests * 3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_there_are_does_not_depend_on_which_came_first() {
+        for (numbers, count) in [(0..70, 70), (0..2 * MOST as u32, MOST)] {
+            let (mut up, mut down) = (Numbers::default(), Numbers::default());
+            numbers.clone().for_each(|number| up.add(number));
+            numbers.rev().for_each(|number| down.add(number));
+            assert_eq!((up.len(), down.len()), (count, count));
+        }
     }
 }

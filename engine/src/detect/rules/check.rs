@@ -7,7 +7,8 @@ use super::bounds;
 use super::problem::{Problem, hint_of_names};
 use crate::Error;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Visit, Visitor, With,
+    Expr, Function, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
+    Statement, TableFactor, Visit, Visitor, With,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -23,6 +24,9 @@ const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
 const OF_THE_MOMENT: [&str; 8] =
     ["now", "today", "current_date", "current_time", "current_timestamp", "localtimestamp", "random", "uuid"];
 
+/// Aggregates whose result depends on the order of rows, which is another one at every run.
+const OF_AN_ORDER: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
+
 /// What is known of a query that may be run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Checked {
@@ -34,6 +38,8 @@ pub(crate) struct Checked {
     pub(crate) more_columns: bool,
     /// A function in it whose result is another one at every run.
     pub(crate) of_the_moment: Option<String>,
+    /// An aggregate in it that takes rows as they come.
+    pub(crate) unordered: Option<String>,
     /// Whether its own result, not only that of a query inside of it, is `*`.
     pub(crate) wildcard: bool,
     /// How high a confidence it can return, if that can be told.
@@ -232,12 +238,25 @@ impl Visitor for Look<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Problem> {
         if let Expr::Function(function) = expr
             && let Some(name) = simple(&function.name)
-            && OF_THE_MOMENT.contains(&name.as_str())
         {
-            self.found.of_the_moment.get_or_insert(name);
+            if OF_THE_MOMENT.contains(&name.as_str()) {
+                self.found.of_the_moment.get_or_insert(name);
+            } else if OF_AN_ORDER.contains(&name.as_str()) && !has_order(function) {
+                self.found.unordered.get_or_insert(name);
+            }
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether a call says in which order it takes rows.
+fn has_order(function: &Function) -> bool {
+    let is_order = |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::OrderBy(_));
+    let of_arguments = match &function.args {
+        FunctionArguments::List(list) => list.clauses.iter().any(is_order),
+        _ => false,
+    };
+    of_arguments || function.over.is_some() || !function.within_group.is_empty()
 }
 
 /// The SELECT that names the columns of a query's result.
@@ -362,5 +381,9 @@ mod tests {
         assert_eq!(checked.of_the_moment.as_deref(), Some("now"));
         let checked = check("SELECT n FROM (SELECT *, count(*) AS n FROM s3_trail)", TABLES).unwrap();
         assert!(!checked.wildcard && checked.of_the_moment.is_none());
+        let unordered = |list: &str| check(&format!("SELECT {list} FROM s3_trail"), TABLES).unwrap().unordered;
+        assert_eq!(unordered("array_slice(array_agg(DISTINCT key), 1, 5)").as_deref(), Some("array_agg"));
+        assert_eq!(unordered("array_agg(key ORDER BY ts, key) FILTER (WHERE ok)"), None);
+        assert_eq!(unordered("first_value(key) OVER (PARTITION BY src ORDER BY ts)"), None);
     }
 }

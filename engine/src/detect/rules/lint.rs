@@ -80,6 +80,12 @@ pub(super) fn lint(rule: &Rule) -> Vec<Lint> {
     if let Some(function) = &rule.checked.of_the_moment {
         remark(Level::Warning, format!("its SQL calls `{function}`: the same log gives another result at every run"));
     }
+    if let Some(function) = &rule.checked.unordered {
+        remark(
+            Level::Warning,
+            format!("its SQL calls `{function}` without an order: the same log gives another result at every run"),
+        );
+    }
     if rule.checked.tables.contains("s3_events") {
         remark(
             Level::Warning,
