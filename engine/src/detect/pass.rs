@@ -65,14 +65,13 @@ impl Part {
     fn add(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let input = Input::new(batch)?;
         let day = |row: usize| if self.wanted.by_day { input.time(row).div_euclid(DAY) as i32 } else { 0 };
-        let mut rows = 0..0;
-        while rows.end < batch.num_rows() {
+        let new = || Collector::new(self.shared.clone(), self.wanted.every);
+        let mut from = 0;
+        while from < batch.num_rows() {
             // Rows of one day in turn.
-            let of_first = day(rows.end);
-            let end = (rows.end + 1..batch.num_rows()).find(|row| day(*row) != of_first).unwrap_or(batch.num_rows());
-            rows = rows.end..end;
-            let new = || Collector::new(self.shared.clone(), self.wanted.every);
-            self.days.entry(of_first).or_insert_with(new).add(&input, rows.clone());
+            let to = (from + 1..batch.num_rows()).find(|row| day(*row) != day(from)).unwrap_or(batch.num_rows());
+            self.days.entry(day(from)).or_insert_with(new).add(&input, from..to);
+            from = to;
         }
         self.write_events(TOGETHER)
     }

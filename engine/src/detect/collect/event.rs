@@ -172,9 +172,8 @@ impl Event<'_> {
 
     /// What tells it from others of the same second.
     pub(crate) fn tie(&self) -> u64 {
-        // Listings have no key, and differ in their queries.
-        let asked =
-            if self.key_hash == 0 { hash_of(&[self.query.unwrap_or_default().as_bytes()]) } else { self.key_hash };
+        // Listings have no key, and differ in their queries; so do attacks on one page.
+        let asked = self.query.map_or(self.key_hash, |query| self.key_hash ^ hash_of(&[query.as_bytes()]));
         let answer = u64::from(self.status.unwrap_or_default().unsigned_abs()) << 32 | u64::from(self.class as u8);
         asked ^ answer.rotate_left(17) ^ self.bytes_sent.unwrap_or_default().rotate_left(41)
     }

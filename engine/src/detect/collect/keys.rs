@@ -40,14 +40,14 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Loads what [`Self::add`] will ask for.
+    /// Loads what [`Self::add`] will ask for, folders aside.
     pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
         if event.key_hash == 0 {
             return 0;
         }
         if is_good(event) {
             self.good.get(&event.key_hash).map_or(0, |few| few.0[0].into())
-        } else if event.flags.has(Flags::FAIL) {
+        } else if event.flags.has(Flags::FAIL) && event.class.is_object() {
             let middle = |sources: &Vec<u32>| sources.get(sources.len() / 2).copied();
             self.asks.get(&event.key_hash).and_then(middle).unwrap_or_default().into()
         } else {

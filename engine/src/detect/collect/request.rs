@@ -64,7 +64,7 @@ impl Collector {
         let operation = self.operation(text(&input.operation, row), method, method_number);
         let (operation_number, operation) = operation;
         let class = operation.class;
-        let (agent_number, _) = self.agent(trail::beginning(text(&input.user_agent, row).unwrap_or_default()));
+        let agent_number = self.agent(trail::beginning(text(&input.user_agent, row).unwrap_or_default()));
         let agent = &self.agents[agent_number as usize];
         let status = input.status(row);
         let error = self.names.errors.optional(text(&input.error_code, row));
@@ -199,26 +199,21 @@ impl Collector {
         Address { number, source, hash, flags }
     }
 
-    fn agent(&mut self, agent: &str) -> (u32, bool) {
-        let (number, is_new) = match self.names.agents.number_at_most(agent, MOST_NAMES) {
-            Some(numbered) => numbered,
-            None => {
-                // What matters of one more: tools and crawlers are few, whatever stands around their names.
-                let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
-                let name =
-                    facts.hostile_tool.as_deref().or(facts.crawler_claim.as_deref()).unwrap_or(OTHERS).to_owned();
-                let (number, is_new) = self.names.agents.number(&name);
-                if is_new {
-                    self.push_agent(agent, facts);
-                }
-                return (number, is_new);
-            }
-        };
+    fn agent(&mut self, agent: &str) -> u32 {
+        let known = self.names.agents.number_at_most(agent, MOST_NAMES);
+        if let Some((number, false)) = known {
+            return number;
+        }
+        let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
+        let (number, is_new) = known.unwrap_or_else(|| {
+            // What matters of one more: tools and crawlers are few, whatever stands around their names.
+            let name = facts.hostile_tool.as_deref().or(facts.crawler_claim.as_deref()).unwrap_or(OTHERS);
+            self.names.agents.number(name)
+        });
         if is_new {
-            let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
             self.push_agent(agent, facts);
         }
-        (number, is_new)
+        number
     }
 
     fn push_agent(&mut self, agent: &str, facts: UserAgentFacts) {

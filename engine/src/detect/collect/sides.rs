@@ -106,10 +106,11 @@ fn of_smallest<T: Default>(counted: &mut BTreeMap<u64, T>, hash: u64, most: usiz
 impl Sides {
     /// Loads what [`Self::add`] will ask for, and is large.
     pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
-        match self.heavy.get(&(event.source, event.bucket)) {
-            Some(keys) if is_heavy(event) => keys.first_key_value().map_or(0, |(key, _)| *key),
-            _ => 0,
+        if !is_heavy(event) {
+            return 0;
         }
+        let keys = self.heavy.get(&(event.source, event.bucket));
+        keys.and_then(BTreeMap::first_key_value).map_or(0, |(key, _)| *key)
     }
 
     pub(crate) fn add(&mut self, event: &Event<'_>, host: Option<&str>, transport: (u32, u32, u32)) {

@@ -8,7 +8,7 @@ use super::problem::{Problem, hint_of_names};
 use crate::Error;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
-    Statement, TableFactor, Visit, Visitor, With,
+    Statement, TableFactor, Visit, Visitor, WindowType, With,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -25,7 +25,7 @@ const OF_THE_MOMENT: [&str; 8] =
     ["now", "today", "current_date", "current_time", "current_timestamp", "localtimestamp", "random", "uuid"];
 
 /// Aggregates whose result depends on the order of rows, which is another one at every run.
-const OF_AN_ORDER: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
+const OF_AN_ORDER: [&str; 6] = ["array_agg", "string_agg", "any_value", "first_value", "last_value", "nth_value"];
 
 /// What is known of a query that may be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -256,7 +256,12 @@ fn has_order(function: &Function) -> bool {
         FunctionArguments::List(list) => list.clauses.iter().any(is_order),
         _ => false,
     };
-    of_arguments || function.over.is_some() || !function.within_group.is_empty()
+    let of_window = match &function.over {
+        Some(WindowType::WindowSpec(window)) => !window.order_by.is_empty(),
+        Some(WindowType::NamedWindow(_)) => true,
+        None => false,
+    };
+    of_arguments || of_window || !function.within_group.is_empty()
 }
 
 /// The SELECT that names the columns of a query's result.
@@ -385,5 +390,6 @@ mod tests {
         assert_eq!(unordered("array_slice(array_agg(DISTINCT key), 1, 5)").as_deref(), Some("array_agg"));
         assert_eq!(unordered("array_agg(key ORDER BY ts, key) FILTER (WHERE ok)"), None);
         assert_eq!(unordered("first_value(key) OVER (PARTITION BY src ORDER BY ts)"), None);
+        assert_eq!(unordered("first_value(key) OVER (PARTITION BY src)").as_deref(), Some("first_value"));
     }
 }

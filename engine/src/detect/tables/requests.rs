@@ -225,7 +225,16 @@ pub(crate) fn trail_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
         let at = *row as usize;
         let source = collector.sources[trail.source[at] as usize].hash;
         let uri = hash_of(&[trail.uri.get(at).unwrap_or_default().as_bytes()]);
-        (trail.time[at], source, trail.key_hash[at], trail.class[at], uri, trail.status[at], trail.bytes_sent[at])
+        let answer = (trail.status[at], trail.bytes_sent[at]);
+        // Numbers of names are others at every run.
+        let names = hash_of(&[
+            collector.names.buckets.get(trail.bucket[at]).as_bytes(),
+            collector.names.operations.get(trail.operation[at]).as_bytes(),
+            collector.names.requesters.get(trail.requester[at]).as_bytes(),
+            collector.names.agents.get(trail.agent[at]).as_bytes(),
+            collector.names.errors.get(trail.error[at]).as_bytes(),
+        ]);
+        (trail.time[at], source, trail.key_hash[at], trail.class[at], uri, answer, names)
     };
     rows.sort_unstable();
     rows.dedup();

@@ -3,7 +3,9 @@
 use super::column::{Column, Kind, batch_of, booleans, doubles, integers, text_lists, texts, times};
 use crate::detect::collect::days::SourceDay;
 use crate::detect::collect::event::{DAY, Flags};
+use crate::detect::collect::names::Names;
 use crate::detect::collect::sketch::KeyTimes;
+use crate::detect::collect::sources::Numbers;
 use crate::detect::collect::{Collector, SourceOf};
 use crate::detect::facts::{Kind as AgentKind, OpClass, are_near, decoded_key};
 use arrow::error::ArrowError;
@@ -20,7 +22,7 @@ pub(crate) const SOURCES: &[Column] = &[
     ("fails", Kind::Integer, "How many asked for what is not there, or not for it."),
     ("anon_requests", Kind::Integer, "How many nobody signed."),
     ("bytes_sent", Kind::Integer, "Bytes that were sent to it."),
-    ("ua_norms", Kind::Integer, "How many different user agents it has, versions aside, up to 64."),
+    ("ua_norms", Kind::Integer, "How many different user agents it has, versions aside, up to 1,024."),
     ("ua_kinds", Kind::Texts, "Kinds of its user agents."),
     ("buckets", Kind::Texts, "Buckets that it asked."),
     ("requesters", Kind::Texts, "Requesters that it signed as."),
@@ -134,10 +136,8 @@ pub(crate) fn sources_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Re
             text_lists(all().map(|(_, (_, totals))| {
                 AgentKind::ALL.into_iter().filter(|kind| totals.kinds & (1 << *kind as u8) != 0).map(AgentKind::name)
             })),
-            text_lists(all().map(|(_, (_, totals))| totals.buckets.iter().map(|number| names.buckets.get(number)))),
-            text_lists(
-                all().map(|(_, (_, totals))| totals.requesters.iter().map(|number| names.requesters.get(number))),
-            ),
+            text_lists(all().map(|(_, (_, totals))| sorted(&totals.buckets, &names.buckets))),
+            text_lists(all().map(|(_, (_, totals))| sorted(&totals.requesters, &names.requesters))),
             booleans(all().map(|(number, _)| is_cdn.get(number).copied().unwrap_or_default())),
             some(Flags::CRAWLER),
             some(Flags::ALLOW),
@@ -351,7 +351,8 @@ pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
     let walks: Vec<((u32, u32), Walk)> = by_source
         .into_iter()
         .map(|(key, mut steps)| {
-            steps.sort_unstable_by(|a, b| (a.time, &a.key).cmp(&(b.time, &b.key)));
+            let kind = |step: &Step<'_>| collector.agents[trail.agent[step.row] as usize].facts.kind as u8;
+            steps.sort_unstable_by(|a, b| (a.time, &a.key, kind(a)).cmp(&(b.time, &b.key, kind(b))));
             (key, Walk::of(&steps, collector))
         })
         .collect();
@@ -386,4 +387,11 @@ pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
             times(all().map(|(_, walk)| Some(walk.last))),
         ],
     )
+}
+
+/// Names in their own order, since numbers are others at every run.
+fn sorted<'a>(numbers: &Numbers, names: &'a Names) -> impl Iterator<Item = &'a str> {
+    let mut names: Vec<_> = numbers.iter().map(|number| names.get(number)).collect();
+    names.sort_unstable();
+    names.into_iter()
 }

@@ -3,7 +3,7 @@ use crate::detect::rules::lint::Level;
 use crate::detect::rules::parameters::ParamValue;
 use s3log_parser::Parser;
 
-const OWN: &str = "id='X-1'\nname='Own'\nfamily='recom'\nseverity='low'\nsql='SELECT *, now() AS t, 2 AS confidence FROM s3_events'\n[params]\nmin=1";
+const OWN: &str = "id='X-1'\nname='Own'\nfamily='recom'\nseverity='low'\nsql='SELECT *, now() AS t, first_value(key) OVER () AS k, 2 AS confidence FROM s3_events'\n[params]\nmin=1";
 
 fn files(files: &[(&str, &str)]) -> Vec<(String, String)> {
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
@@ -130,10 +130,12 @@ fn lint_says_what_could_be_better() {
             "X-1: warning: its family `recom` is its own; `recon` is probably meant",
             "X-1: warning: its SQL returns `*`: name the columns, so that `explain` can be checked",
             "X-1: warning: its SQL calls `now`: the same log gives another result at every run",
+            "X-1: warning: its SQL calls `first_value` without an order: the same log gives another result at every run",
             "X-1: warning: it reads `s3_events`, which holds every request: `s3_trail` has all that is not ordinary",
         ]
     );
-    let high = OWN.replace("*, now() AS t, 2", "src, 2").replace("s3_events", "s3_trail");
+    let high =
+        OWN.replace("*, now() AS t, first_value(key) OVER () AS k, 2", "src, 2").replace("s3_events", "s3_trail");
     let none = high.replace("2 AS", "n AS");
     for (text, message) in [
         (high, "its confidence gets as high as 2.00, and what is above 1 is cut: write `least(0.95, …)`"),
