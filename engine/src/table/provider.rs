@@ -33,8 +33,10 @@ use std::sync::atomic::Ordering::Relaxed;
 const MIN_RANGE: u64 = 8 << 20;
 /// And of at most this many: partitions that are done early take the ranges of others.
 const MAX_RANGE: u64 = 64 << 20;
-/// Ranges or bundles a partition, if there is enough of them.
-const PARTS_PER_PARTITION: u64 = 8;
+/// Ranges a partition, if there is enough to read: at the end one partition may still have one to go, and all others none.
+const RANGES_PER_PARTITION: u64 = 32;
+/// Bundles a partition.
+const BUNDLES_PER_PARTITION: u64 = 8;
 /// Objects of up to this many bytes are read in bundles.
 const MAX_BUNDLED: u64 = 1 << 20;
 /// Bytes of a bundle.
@@ -210,7 +212,7 @@ impl TableProvider for LogTable {
 fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<FileGroup> {
     let total: u64 = objects.iter().map(|listed| listed.size).sum();
     let partitions = partitions.max(1);
-    let share = total / (partitions as u64 * PARTS_PER_PARTITION);
+    let share = |parts: u64| total / (partitions as u64 * parts);
     let mut files = Vec::new();
     let mut small = Vec::new();
     for listed in objects.iter().copied() {
@@ -221,7 +223,7 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
         let file = partitioned_file(listed);
         if splits && partitions > 1 && listed.size > MIN_RANGE && !is_read_whole(listed) {
             files.extend(
-                ranges(listed.size, share.clamp(MIN_RANGE, MAX_RANGE))
+                ranges(listed.size, share(RANGES_PER_PARTITION).clamp(MIN_RANGE, MAX_RANGE))
                     .map(|range| file.clone().with_range(range.start as i64, range.end as i64)),
             );
         } else {
@@ -229,7 +231,7 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
         }
     }
     // Big ones first: what is left to do at the end is then small.
-    files.extend(bundles(&small, share.clamp(MIN_BUNDLE, MAX_BUNDLE)).map(bundled_file));
+    files.extend(bundles(&small, share(BUNDLES_PER_PARTITION).clamp(MIN_BUNDLE, MAX_BUNDLE)).map(bundled_file));
     if files.is_empty() {
         return Vec::new();
     }

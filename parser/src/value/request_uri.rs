@@ -94,11 +94,8 @@ impl<'a> RequestUri<'a> {
 
     fn without_host(&self) -> &'a [u8] {
         let target: &'a [u8] = self.target;
-        let Some(at) = target.find("://").filter(|at| *at > 0 && target[..*at].iter().all(u8::is_ascii_alphabetic))
-        else {
-            return target;
-        };
-        let behind = &target[at + 3..];
+        let letters = target.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let Some(behind) = target[letters..].strip_prefix(b"://").filter(|_| letters > 0) else { return target };
         let end = behind.find_byteset("/?").unwrap_or(behind.len());
         &behind[end..]
     }
@@ -117,6 +114,8 @@ mod tests {
             ("GET /b/k? HTTP/1.1", Some("GET"), "/b/k", Some(""), Some("HTTP/1.1")),
             ("GET http://h.example/k?x HTTP/1.1", Some("GET"), "/k", Some("x"), Some("HTTP/1.1")),
             ("GET http://h.example HTTP/1.1", Some("GET"), "", None, Some("HTTP/1.1")),
+            ("GET h-1://h.example/k HTTP/1.1", Some("GET"), "h-1://h.example/k", None, Some("HTTP/1.1")),
+            ("GET ://h.example/k HTTP/1.1", Some("GET"), "://h.example/k", None, Some("HTTP/1.1")),
             ("GET /b/k", Some("GET"), "/b/k", None, None),
             ("/b/k?v", None, "/b/k", Some("v"), None),
             ("\\x16\\x03 HTTP/1.1", None, "\\x16\\x03", None, Some("HTTP/1.1")),
