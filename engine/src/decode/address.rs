@@ -24,28 +24,39 @@ pub(super) fn parse(text: &[u8]) -> Option<IpAddr> {
 /// Whether it is four numbers up to 255 between dots, without zeros in front: nearly every address of a log.
 #[inline]
 pub(super) fn is_canonical_v4(text: &[u8]) -> bool {
+    canonical_v4(text).is_some()
+}
+
+/// The address of a text in canonical form.
+pub(crate) fn of_canonical(text: &str) -> Option<IpAddr> {
+    canonical_v4(text.as_bytes()).map(IpAddr::V4).or_else(|| text.parse().ok())
+}
+
+#[inline]
+fn canonical_v4(text: &[u8]) -> Option<Ipv4Addr> {
     if text.len() > 15 {
-        return false;
+        return None;
     }
-    let (mut numbers, mut digits, mut number) = (0, 0, 0_u32);
+    let (mut bits, mut numbers, mut digits, mut number) = (0_u32, 0, 0, 0_u32);
     for byte in text {
         match byte {
             b'0'..=b'9' => {
-                // A zero in front of other digits.
-                if digits > 0 && number == 0 {
-                    return false;
+                // More digits than 255 has, or a zero in front of others.
+                if digits == 3 || digits > 0 && number == 0 {
+                    return None;
                 }
                 number = number * 10 + u32::from(byte - b'0');
                 digits += 1;
             }
             b'.' if digits > 0 && number < 256 => {
                 numbers += 1;
+                bits = bits << 8 | number;
                 (digits, number) = (0, 0);
             }
-            _ => return false,
+            _ => return None,
         }
     }
-    numbers == 3 && digits > 0 && number < 256
+    (numbers == 3 && digits > 0 && number < 256).then(|| Ipv4Addr::from_bits(bits << 8 | number))
 }
 
 fn with_zeros(text: &str) -> Option<Ipv4Addr> {
@@ -75,6 +86,8 @@ mod tests {
             ("192.0.2", None),
             ("192.0.2.3.4", None),
             ("192..2.3", None),
+            ("192.0.2.0003", None),
+            ("99999999999", None),
             ("192.000.002.003", Some("192.0.2.3")),
             ("2001:DB8:0:0::1", Some("2001:db8::1")),
             ("2001:db8::1", Some("2001:db8::1")),
@@ -86,6 +99,7 @@ mod tests {
             ("\u{661}92.0.2.3", None),
         ] {
             assert_eq!(canonical(text.as_bytes()).as_deref(), expected.map(str::as_bytes), "{text}");
+            assert_eq!(of_canonical(text), text.parse().ok(), "{text}");
             assert_eq!(is_canonical_v4(text.as_bytes()), expected == Some(text) && !text.contains(':'), "{text}");
         }
     }

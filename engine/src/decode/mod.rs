@@ -7,7 +7,7 @@
 //!
 //! Whoever has a log object as bytes starts at [`Block::new`]; whoever gets it in pieces at [`LineBlocks`].
 
-mod address;
+pub(crate) mod address;
 mod block;
 mod cdn;
 mod columns;

@@ -21,6 +21,7 @@ mod explain;
 pub(crate) mod facts;
 mod finding;
 pub mod findings_table;
+mod gathered;
 mod hits;
 mod markdown;
 mod note;
@@ -50,6 +51,7 @@ use self::collect::sources::Numbers;
 use self::collect::{Collector, SharedParts};
 use self::context::{Context, Known};
 use self::distinct::CountHashes;
+use self::gathered::GatherTexts;
 use self::hits::Hit;
 use self::pass::{Wanted, failed, pass};
 use self::rules::{Entity, Rule, RuleSet};
@@ -64,6 +66,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::spill_file::SpillFile;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt as _, TryStreamExt as _};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -287,7 +290,7 @@ async fn detected(session: &Session, options: &DetectOptions) -> Result<Detected
 
 /// What was counted, and what the rules say of it.
 struct Detected {
-    counted: Collector,
+    counted: Arc<Collector>,
     tables: Tables,
     samples: Samples,
     /// By the rule's id.
@@ -300,11 +303,17 @@ struct Detected {
 fn rules_context(runtime: Arc<RuntimeEnv>) -> Result<SessionContext, Error> {
     let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
     "nulls_last".clone_into(&mut config.options_mut().sql_parser.default_null_ordering);
+    // No table here takes a filter that is only known while a query runs: one side of a join, the first rows so far.
+    config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
+    config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false;
+    config.options_mut().optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    config.options_mut().optimizer.enable_topk_dynamic_filter_pushdown = false;
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
         .with_optimizer_rule(Arc::new(CountHashes::new()))
+        .with_optimizer_rule(Arc::new(GatherTexts::new()))
         .build();
     let mut context = SessionContext::new_with_state(state);
     crate::functions::register(&mut context).map_err(failed)?;
@@ -326,12 +335,11 @@ impl Detected {
         }
         let by_key = rules.iter().any(|rule| rule.tables().contains("good") || rule.tables().contains("asks"));
         let start = Instant::now();
+        let counted = Arc::new(counted);
         let tables = Tables::of(&counted, baseline, by_key)?;
-        counted.forget();
-        let trail = tables.get(tables::TRAIL).and_then(Samples::of);
-        let samples = trail.ok_or_else(|| Error::new(crate::ErrorKind::Internal, "the trail has not its columns"))?;
+        let samples = Samples::of(tables.trail());
         let context = rules_context(runtime)?;
-        tables.register(&context).await.map_err(failed)?;
+        tables.register(&context).map_err(failed)?;
         register_events(&context, events).await?;
         let made = start.elapsed();
         let start = Instant::now();
@@ -407,11 +415,7 @@ impl Detected {
                 by_source.entry(self.counted.names.sources.get(number as u32)).or_default();
             }
         }
-        let mut findings = Vec::with_capacity(by_source.len());
-        for (source, of_rules) in by_source {
-            findings.extend(self.finding(source, &of_rules, options));
-        }
-        findings
+        by_source.par_iter().filter_map(|(source, of_rules)| self.finding(source, of_rules, options)).collect()
     }
 
     fn finding(&self, source: &str, of_rules: &[(&Rule, Vec<&Hit>)], options: &DetectOptions) -> Option<Finding> {

@@ -1,155 +1,172 @@
 //! Requests to show for a hit.
 
+use super::collect::event::Flags;
+use super::collect::names::Names;
+use super::facts::decoded_key;
 use super::finding::Sample;
 use super::hits::Hit;
 use super::note::EntityKind;
-use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use std::collections::HashMap;
+use super::tables::trail::TrailRows;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How many requests a detector shows.
 const MOST: usize = 5;
 
 /// The trail, by source.
 pub(super) struct Samples {
-    rows: HashMap<String, Vec<usize>>,
-    time: TimestampMicrosecondArray,
-    bucket: StringViewArray,
-    requester: StringViewArray,
-    referer: StringViewArray,
-    operation: StringViewArray,
-    method: StringViewArray,
-    key: StringViewArray,
-    uri: StringViewArray,
-    status: Int64Array,
-    error_code: StringViewArray,
-    user_agent: StringViewArray,
-    /// Columns that make a request notable.
-    notable: Vec<BooleanArray>,
+    trail: Arc<TrailRows>,
+    /// Where the requests of each source begin in `rows`, and where the last one's end.
+    starts: Vec<usize>,
+    /// Rows of the collector's trail, by source and then in the order of the table.
+    rows: Vec<u32>,
 }
 
 /// What makes a request worth showing before others.
-const NOTABLE: [&str; 9] = [
-    "sens_key",
-    "web_probe",
-    "payload",
-    "protocol_abuse",
-    "auth_err",
-    "ransom_note",
-    "suspicious_upload",
-    "denied",
-    "fail",
+const NOTABLE: [Flags; 9] = [
+    Flags::SENSITIVE,
+    Flags::WEB_PROBE,
+    Flags::PAYLOAD,
+    Flags::PROTOCOL,
+    Flags::AUTH_ERROR,
+    Flags::RANSOM_NOTE,
+    Flags::SUSPICIOUS_UPLOAD,
+    Flags::DENIED,
+    Flags::FAIL,
 ];
 
 impl Samples {
-    /// Of `s3_trail`; `None` when a column is missing, which is a defect.
-    pub(super) fn of(trail: &RecordBatch) -> Option<Self> {
-        let text = |name: &str| Some(trail.column_by_name(name)?.as_string_view_opt()?.clone());
-        let source = text("src")?;
-        let mut rows: HashMap<String, Vec<usize>> = HashMap::new();
-        for (row, source) in source.iter().enumerate() {
-            let Some(source) = source else { continue };
-            match rows.get_mut(source) {
-                Some(rows) => rows.push(row),
-                None => drop(rows.insert(source.to_owned(), vec![row])),
-            }
+    /// Of `s3_trail`.
+    pub(super) fn of(trail: Arc<TrailRows>) -> Self {
+        let source = &trail.collector().trail.source;
+        let mut starts = vec![0; trail.collector().sources.len() + 1];
+        for row in trail.order() {
+            starts[source[*row as usize] as usize + 1] += 1;
         }
-        Some(Self {
-            rows,
-            time: trail.column_by_name("ts")?.as_primitive_opt::<TimestampMicrosecondType>()?.clone(),
-            bucket: text("bucket")?,
-            requester: text("requester")?,
-            referer: text("referer_host")?,
-            operation: text("operation")?,
-            method: text("method")?,
-            key: text("key")?,
-            uri: text("uri")?,
-            status: trail.column_by_name("status")?.as_primitive_opt::<Int64Type>()?.clone(),
-            error_code: text("error_code")?,
-            user_agent: text("user_agent")?,
-            notable: NOTABLE
-                .iter()
-                .map(|name| Some(trail.column_by_name(name)?.as_boolean_opt()?.clone()))
-                .collect::<Option<_>>()?,
-        })
+        for source in 1..starts.len() {
+            starts[source] += starts[source - 1];
+        }
+        let (mut next, mut rows) = (starts.clone(), vec![0; trail.order().len()]);
+        for row in trail.order() {
+            let place = &mut next[source[*row as usize] as usize];
+            rows[*place] = *row;
+            *place += 1;
+        }
+        Self { trail, starts, rows }
+    }
+
+    /// The requests of a source.
+    fn of_source(&self, source: &str) -> &[u32] {
+        let Some(number) = self.trail.collector().names.sources.find(source) else { return &[] };
+        &self.rows[self.starts[number as usize]..self.starts[number as usize + 1]]
     }
 
     /// Up to five requests of a source that a hit is about: those that its evidence names, then notable ones, then others.
     pub(super) fn for_hit(&self, source: &str, hit: &Hit) -> Vec<Sample> {
-        let Some(rows) = self.rows.get(source) else { return Vec::new() };
-        let same = |column: &StringViewArray, row: usize, wanted: &Option<String>| match wanted {
-            Some(wanted) => text(column, row) == Some(wanted.as_str()),
-            None => true,
+        let (names, trail) = (&self.trail.collector().names, &self.trail.collector().trail);
+        let same = |text: Option<&str>, wanted: &Option<String>| wanted.is_none() || text == wanted.as_deref();
+        let is_about = |row: &&u32| {
+            let row = **row as usize;
+            is_within(trail.time[row], hit)
+                && same(text(&names.buckets, trail.bucket[row]), &hit.bucket)
+                && same(text(&names.requesters, trail.requester[row]), &hit.requester)
         };
-        let mut candidates: Vec<(usize, usize)> = rows
-            .iter()
-            .copied()
-            .filter(|row| {
-                let time = self.time.value(*row);
-                hit.first.is_none_or(|first| first <= time)
-                    && hit.last.is_none_or(|last| time <= last)
-                    && same(&self.bucket, *row, &hit.bucket)
-                    && same(&self.requester, *row, &hit.requester)
-            })
-            .map(|row| (self.rank(row, hit), row))
-            .collect();
-        candidates.sort_unstable();
+        let requests = self.of_source(source).iter().filter(is_about).map(|row| self.request(*row));
+        let mut candidates: Vec<(usize, usize, Request<'_>)> =
+            requests.enumerate().map(|(at, request)| (request.rank(hit), at, request)).collect();
+        candidates.sort_unstable_by_key(|(rank, at, _)| (*rank, *at));
         candidates.truncate(MOST);
-        let mut rows: Vec<usize> = candidates.into_iter().map(|(_, row)| row).collect();
         // In the order of their times, as they stand in the trail.
-        rows.sort_unstable();
-        rows.into_iter().map(|row| self.sample(row)).collect()
+        candidates.sort_unstable_by_key(|(_, at, _)| *at);
+        candidates.into_iter().map(|(_, _, request)| request.into()).collect()
     }
 
     /// The first five requests about somebody who is no source.
     pub(super) fn for_note(&self, kind: EntityKind, hit: &Hit) -> Vec<Sample> {
-        let column = match kind {
-            EntityKind::Bucket => &self.bucket,
-            EntityKind::Requester => &self.requester,
-            EntityKind::Referer => &self.referer,
+        let (names, trail) = (&self.trail.collector().names, &self.trail.collector().trail);
+        let (names, numbers): (&Names, _) = match kind {
+            EntityKind::Bucket => (&names.buckets, &trail.bucket),
+            EntityKind::Requester => (&names.requesters, &trail.requester),
+            EntityKind::Referer => (&names.referers, &trail.referer),
             EntityKind::Network => return Vec::new(),
         };
-        let is_about = |row: &usize| {
-            let time = self.time.value(*row);
-            text(column, *row) == Some(hit.entity.as_str())
-                && hit.first.is_none_or(|first| first <= time)
-                && hit.last.is_none_or(|last| time <= last)
-        };
-        (0..self.time.len()).filter(is_about).take(MOST).map(|row| self.sample(row)).collect()
-    }
-
-    fn rank(&self, row: usize, hit: &Hit) -> usize {
-        let named = |column: &StringViewArray| {
-            text(column, row).is_some_and(|text| hit.evidence.iter().any(|evidence| evidence == text))
-        };
-        if named(&self.key) || named(&self.uri) || named(&self.operation) || named(&self.user_agent) {
-            return 0;
-        }
-        let is_notable = self.notable.iter().any(|column| column.is_valid(row) && column.value(row));
-        if is_notable { 1 } else { 2 }
-    }
-
-    /// A request of the trail.
-    fn sample(&self, row: usize) -> Sample {
-        let owned = |column: &StringViewArray| text(column, row).map(str::to_owned);
-        Sample {
-            time: self.time.value(row),
-            bucket: owned(&self.bucket).unwrap_or_default(),
-            requester: owned(&self.requester),
-            operation: owned(&self.operation).or_else(|| owned(&self.method)).unwrap_or_default(),
-            key: owned(&self.key).or_else(|| owned(&self.uri)),
-            status: self.status.is_valid(row).then(|| self.status.value(row) as i32),
-            error_code: owned(&self.error_code),
-            user_agent: owned(&self.user_agent),
-        }
+        let entity = Some(hit.entity.as_str()).filter(|entity| !entity.is_empty());
+        let Some(number) = entity.and_then(|entity| names.find(entity)) else { return Vec::new() };
+        let is_about = |row: &&u32| numbers[**row as usize] == number && is_within(trail.time[**row as usize], hit);
+        self.trail.order().iter().filter(is_about).take(MOST).map(|row| self.request(*row).into()).collect()
     }
 
     /// All requests of a source that are known one by one, in the order of their times.
     pub(super) fn all_of(&self, source: &str) -> Vec<Sample> {
-        self.rows.get(source).into_iter().flatten().map(|row| self.sample(*row)).collect()
+        self.of_source(source).iter().map(|row| self.request(*row).into()).collect()
+    }
+
+    fn request(&self, row: u32) -> Request<'_> {
+        let (names, trail) = (&self.trail.collector().names, &self.trail.collector().trail);
+        let row = row as usize;
+        Request {
+            time: trail.time[row],
+            bucket: text(&names.buckets, trail.bucket[row]),
+            requester: text(&names.requesters, trail.requester[row]),
+            operation: text(&names.operations, trail.operation[row]),
+            method: text(&names.methods, trail.method[row]),
+            key: trail.key.get(row).map(decoded_key),
+            uri: trail.uri.get(row),
+            status: trail.status[row],
+            error_code: text(&names.errors, trail.error[row]),
+            user_agent: text(&names.agents, trail.agent[row]),
+            is_notable: Flags::of_bits(trail.flags[row]).has_any(&NOTABLE),
+        }
     }
 }
 
-fn text(column: &StringViewArray, row: usize) -> Option<&str> {
-    column.is_valid(row).then(|| column.value(row))
+/// The text of a number. The empty one stands for one that the log does not have.
+fn text(names: &Names, number: u32) -> Option<&str> {
+    names.text(number).filter(|text| !text.is_empty())
+}
+
+fn is_within(time: i64, hit: &Hit) -> bool {
+    hit.first.is_none_or(|first| first <= time) && hit.last.is_none_or(|last| time <= last)
+}
+
+/// A request of the trail.
+struct Request<'a> {
+    time: i64,
+    bucket: Option<&'a str>,
+    requester: Option<&'a str>,
+    operation: Option<&'a str>,
+    method: Option<&'a str>,
+    key: Option<Cow<'a, str>>,
+    uri: Option<&'a str>,
+    status: Option<i32>,
+    error_code: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    is_notable: bool,
+}
+
+impl Request<'_> {
+    /// The smaller, the more it is worth showing.
+    fn rank(&self, hit: &Hit) -> usize {
+        let named = |text: Option<&str>| text.is_some_and(|text| hit.evidence.iter().any(|evidence| evidence == text));
+        if named(self.key.as_deref()) || named(self.uri) || named(self.operation) || named(self.user_agent) {
+            return 0;
+        }
+        if self.is_notable { 1 } else { 2 }
+    }
+}
+
+impl From<Request<'_>> for Sample {
+    fn from(request: Request<'_>) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self {
+            time: request.time,
+            bucket: owned(request.bucket).unwrap_or_default(),
+            requester: owned(request.requester),
+            operation: owned(request.operation).or_else(|| owned(request.method)).unwrap_or_default(),
+            key: owned(request.key.as_deref()).or_else(|| owned(request.uri)),
+            status: request.status,
+            error_code: owned(request.error_code),
+            user_agent: owned(request.user_agent),
+        }
+    }
 }

@@ -62,7 +62,7 @@ pub async fn verify(rules: impl IntoIterator<Item = &Rule>, lists: &Lists) -> Re
 /// What is wrong with the first rule that does not work.
 pub async fn check_rules(rules: &RuleSet) -> Result<(), Error> {
     let shared = SharedParts { lists: Lists::shipped()?, context: Arc::default() };
-    let context = tables_context(&Collector::new(shared, true), &Baseline::default()).await?;
+    let context = tables_context(Collector::new(shared, true), &Baseline::default())?.1;
     for rule in rules.enabled() {
         hits::check(&context, rule).await?;
     }
@@ -70,7 +70,7 @@ pub async fn check_rules(rules: &RuleSet) -> Result<(), Error> {
 }
 
 /// The tables of a test.
-async fn tables_of(rule: &Rule, case: &Case, lists: &Lists) -> Result<SessionContext, Error> {
+fn tables_of(rule: &Rule, case: &Case, lists: &Lists) -> Result<SessionContext, Error> {
     let mut context = Context::new(NOW).with_crawlers_of(lists)?;
     type With = fn(Context, &CidrList) -> Context;
     for (name, networks, with) in [
@@ -96,12 +96,12 @@ async fn tables_of(rule: &Rule, case: &Case, lists: &Lists) -> Result<SessionCon
     for (key, sources) in &baseline.keys {
         counted.keys.remember(*key, *sources);
     }
-    tables_context_of(&mut counted, &baseline, rule.tables().contains(EVENTS)).await
+    tables_context_of(counted, &baseline, rule.tables().contains(EVENTS))
 }
 
 /// What a rule finds in the log of a test.
 async fn run(rule: &Rule, case: &Case, lists: &Lists) -> Result<Vec<Hit>, Error> {
-    hits::run(&tables_of(rule, case, lists).await?, rule).await
+    hits::run(&tables_of(rule, case, lists)?, rule).await
 }
 
 fn found(rule: &Rule, hit: &Hit) -> Found {
@@ -135,23 +135,20 @@ fn counted(log: &str, shared: &SharedParts) -> Result<Collector, Error> {
     Ok(collector)
 }
 
-async fn tables_context(collector: &Collector, baseline: &Baseline) -> Result<SessionContext, Error> {
+fn tables_context(collector: Collector, baseline: &Baseline) -> Result<(Arc<Collector>, SessionContext), Error> {
     let context = rules_context(Arc::new(RuntimeEnv::default()))?;
-    Tables::of(collector, baseline, true)?.register(&context).await.map_err(failed)?;
+    let collector = Arc::new(collector);
+    Tables::of(&collector, baseline, true)?.register(&context).map_err(failed)?;
     let events = MemTable::try_new(events_schema(), vec![Vec::new()]).map_err(failed)?;
     context.register_table(EVENTS, Arc::new(events)).map_err(failed)?;
-    Ok(context)
+    Ok((collector, context))
 }
 
-async fn tables_context_of(
-    collector: &mut Collector,
-    baseline: &Baseline,
-    events: bool,
-) -> Result<SessionContext, Error> {
+fn tables_context_of(mut collector: Collector, baseline: &Baseline, events: bool) -> Result<SessionContext, Error> {
     let every = collector.take_every();
-    let context = tables_context(collector, baseline).await?;
+    let (collector, context) = tables_context(collector, baseline)?;
     if events && let Some(every) = every {
-        let batch = events_batch(collector, &every)?;
+        let batch = events_batch(&collector, &every)?;
         let table = MemTable::try_new(events_schema(), vec![vec![batch]]).map_err(failed)?;
         context.deregister_table(EVENTS).map_err(failed)?;
         context.register_table(EVENTS, Arc::new(table)).map_err(failed)?;
@@ -162,8 +159,10 @@ async fn tables_context_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::tables::{WINDOWS, windowed};
     use arrow::array::UInt32Array;
     use arrow::compute::{concat_batches, take_record_batch};
+    use arrow::util::pretty::pretty_format_batches;
     use std::collections::BTreeSet;
 
     #[tokio::test]
@@ -194,7 +193,7 @@ mod tests {
         let lists = Lists::shipped().unwrap();
         let cases = rules.iter().flat_map(|rule| rule.tests.iter().map(move |case| (rule, case)));
         for (rule, case) in cases.filter(|(_, case)| case.fires()) {
-            let context = tables_of(rule, case, &lists).await.unwrap();
+            let context = tables_of(rule, case, &lists).unwrap();
             let found = async || {
                 let hits = hits::run(&context, rule).await.unwrap();
                 hits.iter().map(|hit| format!("{hit:#?}")).collect::<BTreeSet<_>>()
@@ -204,6 +203,30 @@ mod tests {
                 turn(&context, name).await;
             }
             assert_eq!(forwards, found().await, "{}: {}", rule.id, case.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn windows_begin_where_date_bin_says() {
+        let rules = RuleSet::shipped().unwrap();
+        let lists = Lists::shipped().unwrap();
+        let rule = rules.iter().find(|rule| rule.id == "S3D-101").unwrap();
+        let case = rule.tests.iter().find(|case| case.fires()).unwrap();
+        let context = tables_of(rule, case, &lists).unwrap();
+        for (window, hours) in WINDOWS {
+            let (length, shift) = (format!("INTERVAL '{hours} hours'"), format!("INTERVAL '{} minutes'", hours * 30));
+            let expected = format!(
+                "SELECT date_bin({length}, ts) AS w, ts, src, key FROM s3_trail \
+                 UNION ALL SELECT date_bin({length}, ts + {shift}) - {shift} AS w, ts, src, key FROM s3_trail"
+            );
+            let rows = async |sql: &str| {
+                let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+                pretty_format_batches(&batches).unwrap().to_string()
+            };
+            let expected = rows(&format!("{expected} ORDER BY w, ts, src, key")).await;
+            let sql = format!("SELECT w, ts, src, key FROM {} ORDER BY w, ts, src, key", windowed(window));
+            assert!(expected.lines().count() > 10, "{expected}");
+            assert_eq!(rows(&sql).await, expected, "{window}");
         }
     }
 }

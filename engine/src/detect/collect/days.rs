@@ -3,7 +3,7 @@
 use super::Renamings;
 use super::event::{DAY, Event, Flags, widen};
 use super::kept::Kept;
-use super::names::renamed;
+use super::names::{NONE, renamed};
 use super::sketch::{KeySample, KeyTimes};
 use crate::detect::facts::OpClass;
 use datafusion::common::HashMap;
@@ -48,17 +48,7 @@ pub(crate) struct Minute {
 }
 
 impl SourceDay {
-    /// Loads what [`Self::add`] and [`Kept::offer`] will ask for.
-    fn touch(&self, group: u8) -> u64 {
-        let minute = self.minutes.last().map_or(0, |minute| minute.minute);
-        self.bytes_sent
-            ^ self.first as u64
-            ^ u64::from(self.anon_lists_ok ^ self.requests ^ u32::from(minute))
-            ^ self.keys.touch()
-            ^ self.kept.touch(group)
-    }
-
-    fn add(&mut self, event: &Event<'_>) {
+    pub(crate) fn add(&mut self, event: &Event<'_>) {
         let flags = event.flags;
         widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
         self.requests += 1;
@@ -176,40 +166,74 @@ const CHUNK: usize = 1024;
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct SourceDays {
-    numbers: HashMap<DayKey, u32>,
+    places: HashMap<DayKey, u32>,
     chunks: Vec<Vec<(DayKey, SourceDay)>>,
     len: usize,
-    last: Option<(DayKey, usize)>,
 }
 
 impl SourceDays {
-    /// Counts a request; the answer is where, for what is kept of it.
-    pub(crate) fn add(&mut self, event: &Event<'_>) -> &mut SourceDay {
-        let day = self.entry((event.source, event.bucket, event.day()));
-        day.add(event);
-        day
-    }
-
-    /// Loads what [`Self::add`] will ask for.
-    pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
-        let day = self.get((event.source, event.bucket, event.day()));
-        day.map_or(0, |day| day.touch(event.keeping().0))
-    }
-
-    fn entry(&mut self, key: DayKey) -> &mut SourceDay {
-        let at = match self.last {
-            Some((known, at)) if known == key => at,
-            _ => *self.numbers.entry(key).or_insert(self.len as u32) as usize,
-        };
-        self.last = Some((key, at));
-        if at == self.len {
-            if at % CHUNK == 0 {
-                self.chunks.push(Vec::with_capacity(CHUNK));
+    /// The places of the days of some events, new ones among them.
+    ///
+    /// In two turns: a look-up waits for memory, and those of several events wait together as long as nothing is added between them.
+    pub(crate) fn places<const N: usize>(&mut self, keys: [Option<DayKey>; N]) -> [u32; N] {
+        let mut places = keys.map(|key| key.and_then(|key| self.places.get(&key).copied()).unwrap_or(NONE));
+        for (place, key) in places.iter_mut().zip(keys) {
+            if let (NONE, Some(key)) = (*place, key) {
+                *place = self.place(key);
             }
-            self.chunks[at / CHUNK].push((key, SourceDay::default()));
-            self.len += 1;
         }
+        places
+    }
+
+    /// Loads what counting a request will ask for, as far as it stands in the day itself.
+    pub(crate) fn touch(&self, place: u32) -> u64 {
+        self.at(place).map_or(0, |day| {
+            day.bytes_sent ^ day.first as u64 ^ u64::from(day.anon_lists_ok ^ day.requests) ^ day.keys.len() as u64
+        })
+    }
+
+    /// Loads what it will ask for of minutes, keys and groups of kept requests.
+    pub(crate) fn touch_parts(&self, place: u32) -> u64 {
+        self.at(place).map_or(0, |day| {
+            let minute = day.minutes.last().map_or(0, |minute| minute.minute);
+            u64::from(minute) ^ day.keys.touch() ^ day.kept.touch()
+        })
+    }
+
+    /// Loads what it will ask for of a group of kept requests.
+    pub(crate) fn touch_kept(&self, place: u32, group: u8) -> u64 {
+        self.at(place).map_or(0, |day| day.kept.touch_group(group))
+    }
+
+    fn at(&self, place: u32) -> Option<&SourceDay> {
+        let at = place as usize;
+        self.chunks.get(at / CHUNK).map(|chunk| &chunk[at % CHUNK].1)
+    }
+
+    /// The day of a place.
+    pub(crate) fn at_mut(&mut self, place: u32) -> &mut SourceDay {
+        let at = place as usize;
         &mut self.chunks[at / CHUNK][at % CHUNK].1
+    }
+
+    /// The place of a day, which may be new.
+    fn place(&mut self, key: DayKey) -> u32 {
+        if let Some(place) = self.places.get(&key) {
+            return *place;
+        }
+        self.push(key, SourceDay::default())
+    }
+
+    /// Puts a day that has no place yet behind the others.
+    fn push(&mut self, key: DayKey, day: SourceDay) -> u32 {
+        if self.len.is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        self.chunks[self.len / CHUNK].push((key, day));
+        let place = self.len as u32;
+        self.places.insert(key, place);
+        self.len += 1;
+        place
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(DayKey, SourceDay)> {
@@ -217,14 +241,19 @@ impl SourceDays {
     }
 
     pub(crate) fn get(&self, key: DayKey) -> Option<&SourceDay> {
-        let at = *self.numbers.get(&key)? as usize;
-        Some(&self.chunks[at / CHUNK][at % CHUNK].1)
+        self.at(*self.places.get(&key)?)
     }
 
     pub(crate) fn merge(&mut self, other: Self, names: &Renamings) {
-        for ((source, bucket, day), theirs) in other.chunks.into_iter().flatten() {
+        for ((source, bucket, day), mut theirs) in other.chunks.into_iter().flatten() {
             let key = (renamed(&names.sources, source), renamed(&names.buckets, bucket), day);
-            self.entry(key).merge(theirs, names);
+            match self.places.get(&key) {
+                Some(place) => self.at_mut(*place).merge(theirs, names),
+                None => {
+                    theirs.kept.move_up(names.rows);
+                    self.push(key, theirs);
+                }
+            }
         }
     }
 }

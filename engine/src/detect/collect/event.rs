@@ -5,6 +5,8 @@ use crate::detect::facts::OpClass;
 
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
+/// Microseconds of an hour.
+pub(crate) const HOUR: i64 = DAY / 24;
 
 /// Makes room in a span of times for another one; a new span is that one.
 pub(crate) fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to: i64) {
@@ -138,6 +140,11 @@ impl Event<'_> {
     /// Its day, from 1970 on.
     pub(crate) fn day(&self) -> i32 {
         i32::try_from(self.time.div_euclid(DAY)).unwrap_or_default()
+    }
+
+    /// Source, bucket and day.
+    pub(crate) fn day_key(&self) -> (u32, u32, i32) {
+        (self.source, self.bucket, self.day())
     }
 
     /// The group of requests of which it may be kept, and how many of that are.

@@ -125,6 +125,7 @@ fn number(array: &Int64Array, row: usize) -> Option<u64> {
 }
 
 /// The text of a row, if there is one.
+#[inline]
 pub(crate) fn text(array: &StringViewArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))
 }

@@ -95,10 +95,22 @@ impl Kept {
         self.group(id, capacity).offer((millisecond, (tie >> 32) as u32 ^ tie as u32, row))
     }
 
-    /// Loads what [`Self::offer`] will ask for.
-    pub(crate) fn touch(&self, id: u8) -> u64 {
+    /// Loads what [`Self::offer`] will ask for of the groups.
+    pub(crate) fn touch(&self) -> u64 {
+        self.groups.first().map_or(0, |group| group.id.into())
+    }
+
+    /// Loads what it will ask for of a group.
+    pub(crate) fn touch_group(&self, id: u8) -> u64 {
         let group = self.groups.iter().find(|group| group.id == id);
         group.and_then(|group| group.rows.first()).map_or(0, |row| row.0.into())
+    }
+
+    /// Moves all rows up by `base`.
+    pub(crate) fn move_up(&mut self, base: u32) {
+        for (_, _, row) in self.groups.iter_mut().flat_map(|group| &mut group.rows) {
+            *row += base;
+        }
     }
 
     fn group(&mut self, id: u8, capacity: u16) -> &mut Group {
@@ -110,11 +122,12 @@ impl Kept {
     }
 
     /// Takes those of another partition, whose rows were moved up by `base`.
-    pub(crate) fn merge(&mut self, other: Self, base: u32) {
+    pub(crate) fn merge(&mut self, mut other: Self, base: u32) {
+        other.move_up(base);
         for theirs in other.groups {
             let mine = self.group(theirs.id, theirs.capacity);
-            for (time, tie, row) in theirs.rows {
-                mine.offer((time, tie, row + base));
+            for row in theirs.rows {
+                mine.offer(row);
             }
         }
     }

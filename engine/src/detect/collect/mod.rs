@@ -20,13 +20,13 @@ pub(crate) mod sources;
 pub(crate) mod trail;
 
 use self::days::SourceDays;
-use self::event::Flags;
+use self::event::{Event, Flags};
 use self::input::Input;
 use self::kept::Offer;
 use self::keys::Keys;
 use self::names::{NONE, Names};
 use self::request::{Address, Request};
-use self::requesters::{Renamed, Requesters};
+use self::requesters::Requesters;
 use self::sides::Sides;
 use self::sources::SourceTotals;
 use self::trail::Trail;
@@ -216,11 +216,6 @@ impl Collector {
         }
     }
 
-    /// The lists that say what a key is.
-    pub(crate) fn lists(&self) -> &Lists {
-        &self.shared.lists
-    }
-
     /// Counts the requests of some rows.
     pub(crate) fn add(&mut self, input: &Input, rows: Range<usize>) {
         let mut group = Vec::with_capacity(GROUP);
@@ -234,24 +229,35 @@ impl Collector {
         self.count_group(&group);
     }
 
-    /// Counts requests. What they will touch is loaded first, side by side: each of these tables is larger than a processor's caches,
-    /// and one request after the other would wait for memory some ten times.
+    /// Counts up to [`GROUP`] requests. Each of these tables is larger than a processor's caches, and one request after the other would wait
+    /// for memory some twenty times. So what they will touch is loaded first, side by side: each of the short loops asks for what the
+    /// one before it found the way to.
     fn count_group(&mut self, group: &[Request<'_>]) {
+        let event = |at: usize| group.get(at).map(|request| &request.event);
+        let is_counted = |event: &&Event<'_>| !event.flags.has(Flags::SERVICE);
+        let keys = std::array::from_fn(|at| event(at).filter(is_counted).map(Event::day_key));
+        let days: [u32; GROUP] = self.days.places(keys);
         let mut touched = 0;
-        for request in group {
-            let event = &request.event;
-            touched ^= self.totals[event.source as usize].touch();
-            touched ^= self.sides.touch(event);
-            touched ^= self.keys.touch(event);
-            touched ^= self.days.touch(event);
+        for Request { event, .. } in group {
+            touched ^= self.totals[event.source as usize].touch() ^ self.keys.touch(event) ^ self.sides.touch(event);
+        }
+        for day in &days {
+            touched ^= self.days.touch(*day);
+        }
+        for day in &days {
+            touched ^= self.days.touch_parts(*day);
+        }
+        for (day, request) in days.iter().zip(group) {
+            touched ^= self.days.touch_kept(*day, request.keeping.0);
         }
         black_box(touched);
-        for request in group {
-            self.count(request);
+        for (request, day) in group.iter().zip(days) {
+            self.count(request, day);
         }
     }
 
-    fn count(&mut self, request: &Request<'_>) {
+    /// Counts a request, of the day in a place.
+    fn count(&mut self, request: &Request<'_>, day: u32) {
         let event = &request.event;
         if let Some(every) = &mut self.every {
             every.push(event);
@@ -263,9 +269,11 @@ impl Collector {
         }
         self.keys.add(event);
         let row = self.trail.next_row();
-        let (group, capacity) = event.keeping();
+        let (group, capacity) = request.keeping;
         let tie = event.tie();
-        let day = self.days.add(event).kept.offer(group, capacity, event.time, tie, row);
+        let day = self.days.at_mut(day);
+        day.add(event);
+        let day = day.kept.offer(group, capacity, event.time, tie, row);
         let pair = match event.requester {
             NONE => Offer::Refused,
             _ => self
@@ -305,34 +313,21 @@ impl Collector {
                 self.agents.push(agent);
             }
         }
-        self.days.merge(other.days, &renamings);
-        self.requesters.merge(
-            other.requesters,
-            &Renamed {
-                sources: &renamings.sources,
-                buckets: &renamings.buckets,
-                requesters: &renamings.requesters,
-                operations: &renamings.operations,
-                families: &renamings.families,
-                rows: renamings.rows,
+        let Self { days, requesters, keys, sides, trail, .. } = self;
+        // The first is as much as all others together.
+        rayon::join(
+            || days.merge(other.days, &renamings),
+            || {
+                requesters.merge(other.requesters, &renamings);
+                keys.merge(other.keys);
+                sides.merge(other.sides, &renamings);
+                trail.merge(other.trail, &renamings);
             },
         );
-        self.keys.merge(other.keys);
-        self.sides.merge(other.sides, &renamings);
-        self.trail.merge(other.trail, &renamings);
         self.without_address += other.without_address;
         self.requests += other.requests;
         self.first = self.first.into_iter().chain(other.first).min();
         self.last = self.last.into_iter().chain(other.last).max();
-    }
-
-    /// Forgets what tables were made of; what is left says who the sources are.
-    pub(crate) fn forget(&mut self) {
-        self.days = SourceDays::default();
-        self.requesters = Requesters::default();
-        self.keys = Keys::default();
-        self.sides = Sides::default();
-        self.trail = Trail::default();
     }
 
     /// The requests since the last time, if every one is wanted.

@@ -6,6 +6,7 @@ use super::names::NONE;
 use super::sketch::hash_of;
 use super::sources::SourceTotals;
 use super::{Agent, Collector, SourceOf, trail};
+use crate::decode::address::of_canonical;
 use crate::detect::context::Claim;
 use crate::detect::facts::{
     ErrorFacts, KeyFacts, KeyFlags, KeyKind, OpClass, OperationFacts, UserAgentFacts, is_abuse,
@@ -34,6 +35,8 @@ pub(super) struct Address {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
     pub(super) event: Event<'a>,
+    /// What [`Event::keeping`] says of it.
+    pub(super) keeping: (u8, u16),
     /// The kind of its user agent.
     pub(super) kind: u8,
     /// Its user agent without versions.
@@ -51,12 +54,10 @@ impl Collector {
         self.requests += 1;
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.last = Some(self.last.map_or(time, |last| last.max(time)));
-        let address = text(&input.client_ip, row).and_then(|address| Some((address, address.parse::<IpAddr>().ok()?)));
-        let Some((address_text, address)) = address else {
+        let Some((address, who)) = text(&input.client_ip, row).and_then(|address| self.who(address)) else {
             self.without_address += 1;
             return None;
         };
-        let who = self.who(address, address_text);
         let requester = text(&input.requester, row);
         let method = text(&input.method, row);
         let (method_number, _) =
@@ -166,17 +167,18 @@ impl Collector {
             self.names.transports.optional(text(&input.tls_version, row)),
             self.names.transports.optional(authentication),
         );
-        Some(Request { event, kind, norm, referer, transport })
+        Some(Request { event, keeping: event.keeping(), kind, norm, referer, transport })
     }
 
-    /// What an address stands for, as the log has it.
-    fn who(&mut self, address: IpAddr, text: &str) -> Address {
+    /// An address and what it stands for; nothing if it is none.
+    fn who(&mut self, text: &str) -> Option<(IpAddr, Address)> {
+        let address = of_canonical(text)?;
         if let Some(known) = self.addresses.get(&address) {
-            return *known;
+            return Some((address, *known));
         }
         let known = self.new_address(address, text);
         self.addresses.insert(address, known);
-        known
+        Some((address, known))
     }
 
     fn new_address(&mut self, address: IpAddr, text: &str) -> Address {

@@ -1,5 +1,6 @@
 //! Who signed requests, and from where.
 
+use super::Renamings;
 use super::event::{Event, Flags, widen};
 use super::kept::Kept;
 use super::names::renamed;
@@ -68,7 +69,7 @@ impl PairDay {
         }
     }
 
-    fn merge(&mut self, other: Self, names: &Renamed<'_>) {
+    fn merge(&mut self, other: Self, names: &Renamings) {
         widen(&mut self.first, &mut self.last, self.requests == 0, other.first, other.last);
         for (mine, more) in [
             (&mut self.requests, other.requests),
@@ -84,22 +85,12 @@ impl PairDay {
         ] {
             *mine += more;
         }
-        self.config_reads.extend(other.config_reads.iter().map(|number| renamed(names.operations, *number)));
-        self.buckets.extend(other.buckets.iter().map(|number| renamed(names.buckets, *number)));
-        self.families.extend(other.families.iter().map(|number| renamed(names.families, *number)));
+        self.config_reads.extend(other.config_reads.iter().map(|number| renamed(&names.operations, *number)));
+        self.buckets.extend(other.buckets.iter().map(|number| renamed(&names.buckets, *number)));
+        self.families.extend(other.families.iter().map(|number| renamed(&names.families, *number)));
         self.keys.merge(&other.keys);
         self.kept.merge(other.kept, names.rows);
     }
-}
-
-/// Numbers of another partition as numbers here.
-pub(crate) struct Renamed<'a> {
-    pub sources: &'a [u32],
-    pub buckets: &'a [u32],
-    pub requesters: &'a [u32],
-    pub operations: &'a [u32],
-    pub families: &'a [u32],
-    pub rows: u32,
 }
 
 /// Requests of one requester on one day.
@@ -172,24 +163,24 @@ impl Requesters {
         &mut self.requesters[at]
     }
 
-    pub(crate) fn merge(&mut self, other: Self, names: &Renamed<'_>) {
+    pub(crate) fn merge(&mut self, other: Self, names: &Renamings) {
         for (number, theirs) in other.requesters.into_iter().enumerate() {
             if theirs.requests == 0 {
                 continue;
             }
-            let mine = self.requester(renamed(names.requesters, number as u32));
+            let mine = self.requester(renamed(&names.requesters, number as u32));
             widen(&mut mine.first, &mut mine.last, mine.requests == 0, theirs.first, theirs.last);
             mine.requests += theirs.requests;
             for source in theirs.sources {
-                mine.has_source(renamed(names.sources, source));
+                mine.has_source(renamed(&names.sources, source));
             }
         }
         for ((requester, source, day), theirs) in other.pairs {
-            let key = (renamed(names.requesters, requester), renamed(names.sources, source), day);
+            let key = (renamed(&names.requesters, requester), renamed(&names.sources, source), day);
             self.pairs.entry(key).or_default().merge(theirs, names);
         }
         for ((requester, day), theirs) in other.days {
-            let mine = self.days.entry((renamed(names.requesters, requester), day)).or_default();
+            let mine = self.days.entry((renamed(&names.requesters, requester), day)).or_default();
             mine.requests += theirs.requests;
             mine.bytes_sent += theirs.bytes_sent;
             mine.keys.merge(&theirs.keys);

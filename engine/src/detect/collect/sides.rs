@@ -1,6 +1,6 @@
 //! Small counts beside the main ones: deletes by hour, listings by hour, large reads, referers, transport, buckets.
 
-use super::event::{DAY, Event, Flags, widen};
+use super::event::{Event, Flags, HOUR, widen};
 use super::names::renamed;
 use super::sketch::{Distinct, hash_of};
 use crate::detect::facts::OpClass;
@@ -13,8 +13,6 @@ const HEAVY: u64 = 2_000_000;
 const MOST_REFERERS: usize = 10_000;
 /// How many large objects of one source and bucket are counted one by one, those of the smallest hashes.
 const MOST_HEAVY: usize = 64;
-
-const HOUR: i64 = DAY / 24;
 
 /// Deletes of an hour.
 #[derive(Clone, Copy, Debug, Default)]

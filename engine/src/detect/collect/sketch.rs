@@ -148,6 +148,11 @@ impl KeySample {
         }
     }
 
+    /// How many keys are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Loads what [`Self::add`] will ask for.
     pub(crate) fn touch(&self) -> u64 {
         let middle = self.keys.get(self.keys.len() / 2).map_or(0, |key| key.hash);

@@ -72,11 +72,11 @@ impl<'a> KeyFacts<'a> {
     pub(crate) fn of(lists: &Lists, key: &'a str) -> Self {
         let decoded = decode(key);
         let bytes = decoded.as_bytes();
-        let name = &decoded[bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1)..];
+        let name = name_of(&decoded);
         let extension = Extension::of(name);
         let of_extension = lists.extensions.facts(extension);
         let kind = if name.is_empty() { KeyKind::Page } else { of_extension.kind };
-        let number = number(bytes).map(|(number, _)| number);
+        let number = number_of(&decoded);
         let flags = lists.keys.flags(bytes);
         let hostile = flags.contains(KeyFlags::SENSITIVE) || flags.contains(KeyFlags::WEB_PROBE);
         let flags = flags
@@ -89,8 +89,7 @@ impl<'a> KeyFacts<'a> {
 
     /// What stands before the first `/`, those at the very start left out; empty if there is none.
     pub(crate) fn prefix1(&self) -> &str {
-        let key = self.decoded.trim_start_matches('/');
-        key.split_once('/').map_or("", |(prefix, _)| prefix)
+        first_folder(&self.decoded)
     }
 
     /// Whether something is said of it.
@@ -129,6 +128,26 @@ impl KeyLists {
         let hostile = flags.contains(KeyFlags::SENSITIVE) || flags.contains(KeyFlags::WEB_PROBE);
         flags.with(KeyFlags::BENIGN_MISS, !hostile && is(Self::BENIGN_MISSES))
     }
+}
+
+/// What stands behind the last `/` of a decoded key.
+fn name_of(decoded: &str) -> &str {
+    decoded.rsplit_once('/').map_or(decoded, |(_, name)| name)
+}
+
+/// [`KeyFacts::prefix1`] of a decoded key.
+pub(crate) fn first_folder(decoded: &str) -> &str {
+    decoded.trim_start_matches('/').split_once('/').map_or("", |(prefix, _)| prefix)
+}
+
+/// [`KeyFacts::extension`] of a decoded key.
+pub(crate) fn extension_of(decoded: &str) -> Extension {
+    Extension::of(name_of(decoded))
+}
+
+/// [`KeyFacts::number`] of a decoded key.
+pub(crate) fn number_of(decoded: &str) -> Option<i64> {
+    number(decoded.as_bytes()).map(|(number, _)| number)
 }
 
 /// Percent-decoded to a fixpoint.

@@ -22,7 +22,7 @@ mod user_agent;
 pub(crate) use crawlers::Crawlers;
 pub(crate) use error_code::ErrorFacts;
 pub(crate) use extension::KeyKind;
-pub(crate) use key::{KeyFacts, KeyFlags, are_near, decode as decoded_key};
+pub(crate) use key::{KeyFacts, KeyFlags, are_near, decode as decoded_key, extension_of, first_folder, number_of};
 pub use lists::ListError;
 pub(crate) use operation::{OpClass, OperationFacts};
 pub(crate) use operation_name::{OperationName, Verb};

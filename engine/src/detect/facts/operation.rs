@@ -28,7 +28,7 @@ pub(crate) enum OpClass {
 }
 
 impl OpClass {
-    /// All of them.
+    /// All of them, each in the place of its number.
     pub(crate) const ALL: [Self; 10] = [
         Self::ObjectRead,
         Self::ObjectWrite,
@@ -41,11 +41,6 @@ impl OpClass {
         Self::Service,
         Self::Other,
     ];
-
-    /// The class of a number, which is its place in [`Self::ALL`].
-    pub(crate) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
-    }
 
     /// Whether it changes objects.
     pub(crate) fn writes(self) -> bool {
@@ -404,5 +399,6 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), OpClass::ALL.len());
+        assert!(OpClass::ALL.iter().enumerate().all(|(number, class)| *class as usize == number));
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn batch_of<'a>(
     RecordBatch::try_new(schema_of(columns), arrays)
 }
 
-pub(crate) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+pub(crate) fn texts(values: impl Iterator<Item = Option<impl AsRef<str>>>) -> ArrayRef {
     Arc::new(values.collect::<StringViewArray>())
 }
 

@@ -1,16 +1,21 @@
-//! The tables that rules read: made once, of what the one pass counted.
+//! The tables that rules read, of what the one pass counted. Those of single requests are [made on demand](on_demand), all others once.
 
 pub(crate) mod column;
+mod on_demand;
 mod requesters;
 pub(crate) mod requests;
 mod sides;
 mod sources;
+pub(crate) mod trail;
 
 pub(crate) use self::sources::net_of;
 
-use self::column::{Column, doc_of, schema_of};
+use self::column::{Column, Kind, doc_of, schema_of};
+use self::on_demand::{OnDemand, Rows};
+use self::trail::{TrailRows, Windows};
 use super::baseline::Baseline;
 use super::collect::Collector;
+use super::collect::event::HOUR;
 use crate::error::Error;
 use crate::schema::TableDoc;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -22,7 +27,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::sync::Arc;
 
 /// A table: name, what its rows are, columns.
-type Table = (&'static str, &'static str, &'static [&'static [Column]]);
+type Table = (&'static str, &'static str, fn() -> Vec<Column>);
 
 /// Single requests.
 pub(crate) const TRAIL: &str = "s3_trail";
@@ -34,44 +39,45 @@ const TABLES: [Table; 13] = [
     (
         TRAIL,
         "Single requests, one row each: all that are anything but ordinary, and some of the ordinary ones. Of each source, bucket, kind of operation, outcome and day at most the first 256; of anonymous reads that were answered the first 64; of signed requests that are about objects and no sign of anything by themselves the first 3 of a day, source and requester of at most 200 sources.",
-        &[requests::EVENT, requests::TOGETHER],
+        requests::trail_columns,
     ),
     (
         EVENTS,
         "All requests, one row each. Only made when a rule reads it: then every request is written to a temporary file beside the one pass.",
-        &[requests::EVENT],
+        requests::event_columns,
     ),
-    ("sources", "One row a source.", &[sources::SOURCES]),
-    ("src_bucket_day", "What a source did with a bucket on a day.", &[sources::SRC_BUCKET_DAY]),
-    ("walks", "How a source went from key to key of a bucket: at least 4 reads that nobody signed.", &[sources::WALKS]),
-    ("overwrites", "Sources that overwrote what they had read, by bucket.", &[sources::OVERWRITES]),
+    ("sources", "One row a source.", || sources::SOURCES.to_vec()),
+    ("src_bucket_day", "What a source did with a bucket on a day.", || sources::SRC_BUCKET_DAY.to_vec()),
+    ("walks", "How a source went from key to key of a bucket: at least 4 reads that nobody signed.", || {
+        sources::WALKS.to_vec()
+    }),
+    ("overwrites", "Sources that overwrote what they had read, by bucket.", || sources::OVERWRITES.to_vec()),
     (
         "requester_src_day",
         "What a requester did from a source on a day; only requesters of at most 200 sources.",
-        &[requesters::REQUESTER_SRC_DAY],
+        || requesters::REQUESTER_SRC_DAY.to_vec(),
     ),
-    ("requester_day", "What a requester did on a day.", &[requesters::REQUESTER_DAY]),
-    ("deletes_hour", "Objects that a requester deleted from a source in an hour.", &[requesters::DELETES_HOUR]),
-    ("heavy_reads", "Large objects that a source read more than once.", &[sides::HEAVY_READS]),
-    ("buckets", "One row a bucket.", &[sides::BUCKETS]),
-    ("referers", "Hosts of pages that readers of a bucket came from.", &[sides::REFERERS]),
-    ("posture", "How a bucket was reached.", &[sides::POSTURE]),
+    ("requester_day", "What a requester did on a day.", || requesters::REQUESTER_DAY.to_vec()),
+    ("deletes_hour", "Objects that a requester deleted from a source in an hour.", || {
+        requesters::DELETES_HOUR.to_vec()
+    }),
+    ("heavy_reads", "Large objects that a source read more than once.", || sides::HEAVY_READS.to_vec()),
+    ("buckets", "One row a bucket.", || sides::BUCKETS.to_vec()),
+    ("referers", "Hosts of pages that readers of a bucket came from.", || sides::REFERERS.to_vec()),
+    ("posture", "How a bucket was reached.", || sides::POSTURE.to_vec()),
 ];
 
 /// Two more, by key.
 const BY_KEY: [Table; 2] = [
-    ("good", "For how many sources a key of `s3_trail` worked.", &[sides::GOOD]),
-    ("asks", "For how many sources a key of `s3_trail` did not work.", &[sides::ASKS]),
+    ("good", "For how many sources a key of `s3_trail` worked.", || sides::GOOD.to_vec()),
+    ("asks", "For how many sources a key of `s3_trail` did not work.", || sides::ASKS.to_vec()),
 ];
 
-/// Lengths of windows over `s3_trail`, as names of tables and as intervals.
-pub(crate) const WINDOWS: [(&str, &str, i64); 5] = [
-    ("1h", "1 hour", 1),
-    ("6h", "6 hours", 6),
-    ("24h", "24 hours", 24),
-    ("48h", "48 hours", 48),
-    ("7d", "168 hours", 168),
-];
+/// Lengths of windows over `s3_trail`, as names of tables and in hours.
+pub(crate) const WINDOWS: [(&str, i64); 5] = [("1h", 1), ("6h", 6), ("24h", 24), ("48h", 48), ("7d", 168)];
+
+/// What tables of windows have before the columns of `s3_trail`.
+const WINDOW: Column = ("w", Kind::Time, "When the window begins.");
 
 /// The name of `s3_trail` in windows.
 pub(crate) fn windowed(window: &str) -> String {
@@ -81,22 +87,19 @@ pub(crate) fn windowed(window: &str) -> String {
 /// What a person reads about the tables.
 #[must_use]
 pub fn docs() -> Vec<TableDoc> {
-    let doc = |(name, doc, columns): &Table| TableDoc {
-        name,
-        doc,
-        columns: columns.iter().flat_map(|columns| columns.iter()).map(doc_of).collect(),
-    };
+    let doc = |(name, doc, columns): &Table| TableDoc { name, doc, columns: columns().iter().map(doc_of).collect() };
     TABLES.iter().chain(&BY_KEY).map(doc).collect()
 }
 
 /// The schema of `s3_events`.
 pub(crate) fn events_schema() -> SchemaRef {
-    schema_of(requests::EVENT)
+    schema_of(&requests::event_columns())
 }
 
 /// All tables of what was counted.
 pub(crate) struct Tables {
-    /// Name and rows.
+    trail: Arc<TrailRows>,
+    /// Name and rows of the others.
     tables: Vec<(&'static str, RecordBatch)>,
 }
 
@@ -107,38 +110,18 @@ impl Tables {
     ///
     /// None that can be met: columns are as long as each other.
     /// `by_key`: whether some rule reads `good` or `asks`.
-    pub(crate) fn of(collector: &Collector, baseline: &Baseline, by_key: bool) -> Result<Self, Error> {
-        let is_cdn = is_cdn(collector);
-        // Each is one thread's work.
-        type Make<'a> = Box<dyn Fn() -> Result<RecordBatch, ArrowError> + Send + Sync + 'a>;
-        let is_cdn = is_cdn.as_slice();
-        let makers: Vec<(&'static str, Make<'_>)> = vec![
-            ("src_bucket_day", Box::new(|| sources::days_batch(collector, is_cdn))),
-            (TRAIL, Box::new(|| requests::trail_batch(collector, is_cdn))),
-            ("walks", Box::new(|| sources::walks_batch(collector, is_cdn))),
-            ("overwrites", Box::new(|| sources::overwrites_batch(collector))),
-            ("requester_src_day", Box::new(|| requesters::pairs_batch(collector, baseline, is_cdn))),
-            ("deletes_hour", Box::new(|| requesters::deletes_batch(collector, baseline, is_cdn))),
-            ("sources", Box::new(|| sources::sources_batch(collector, is_cdn))),
-            ("requester_day", Box::new(|| requesters::requester_days_batch(collector, baseline))),
-            ("heavy_reads", Box::new(|| sides::heavy_batch(collector, is_cdn))),
-            ("buckets", Box::new(|| sides::buckets_batch(collector, baseline))),
-            ("referers", Box::new(|| sides::referers_batch(collector))),
-            ("posture", Box::new(|| sides::posture_batch(collector))),
-        ];
-        let mut tables: Vec<(&'static str, RecordBatch)> =
-            makers.par_iter().map(|(name, make)| Ok((*name, make()?))).collect::<Result<_, ArrowError>>()?;
-        let (good, asks) = sides::keys_batches(collector, by_key)?;
-        tables.extend([("good", good), ("asks", asks)]);
-        if let Some((_, days)) = tables.iter_mut().find(|(name, _)| *name == "src_bucket_day")
-            && let Some(before) = baseline.source_days(&days.schema())?
-        {
-            *days = datafusion::arrow::compute::concat_batches(&days.schema(), [&*days, &before])?;
-        }
-        Ok(Self { tables })
+    pub(crate) fn of(collector: &Arc<Collector>, baseline: &Baseline, by_key: bool) -> Result<Self, Error> {
+        let (trail, tables) =
+            rayon::join(|| TrailRows::new(Arc::clone(collector)), || counts(collector, baseline, by_key));
+        Ok(Self { trail: Arc::new(trail), tables: tables? })
     }
 
-    /// The rows of a table.
+    /// The requests that were kept.
+    pub(crate) fn trail(&self) -> Arc<TrailRows> {
+        Arc::clone(&self.trail)
+    }
+
+    /// The rows of a table, of single requests aside.
     pub(crate) fn get(&self, name: &str) -> Option<&RecordBatch> {
         self.tables.iter().find(|(known, _)| *known == name).map(|(_, batch)| batch)
     }
@@ -148,7 +131,7 @@ impl Tables {
     /// # Errors
     ///
     /// What DataFusion reports of registrations.
-    pub(crate) async fn register(&self, context: &SessionContext) -> datafusion::error::Result<()> {
+    pub(crate) fn register(&self, context: &SessionContext) -> datafusion::error::Result<()> {
         for (name, batch) in &self.tables {
             // Batches of the usual size, so that work is spread over the partitions.
             let rows = context.copied_config().batch_size();
@@ -158,18 +141,44 @@ impl Tables {
             let table = MemTable::try_new(batch.schema(), vec![pieces])?;
             context.register_table(*name, Arc::new(table))?;
         }
-        for (window, interval, hours) in WINDOWS {
-            let shift = format!("INTERVAL '{} minutes'", hours * 30);
-            let sql = format!(
-                "CREATE VIEW {} AS \
-                 SELECT date_bin(INTERVAL '{interval}', ts) AS w, * FROM {TRAIL} UNION ALL \
-                 SELECT date_bin(INTERVAL '{interval}', ts + {shift}) - {shift} AS w, * FROM {TRAIL}",
-                windowed(window)
-            );
-            context.sql(&sql).await?.collect().await?;
+        context.register_table(TRAIL, Arc::new(OnDemand(self.trail())))?;
+        for (window, hours) in WINDOWS {
+            let windows: Arc<dyn Rows> = Arc::new(Windows::new(self.trail(), hours * HOUR));
+            context.register_table(windowed(window), Arc::new(OnDemand(windows)))?;
         }
         Ok(())
     }
+}
+
+/// The tables of counts.
+fn counts(collector: &Collector, baseline: &Baseline, by_key: bool) -> Result<Vec<(&'static str, RecordBatch)>, Error> {
+    let is_cdn = is_cdn(collector);
+    // Each is one thread's work.
+    type Make<'a> = Box<dyn Fn() -> Result<RecordBatch, ArrowError> + Send + Sync + 'a>;
+    let is_cdn = is_cdn.as_slice();
+    let makers: Vec<(&'static str, Make<'_>)> = vec![
+        ("src_bucket_day", Box::new(|| sources::days_batch(collector, is_cdn))),
+        ("walks", Box::new(|| sources::walks_batch(collector, is_cdn))),
+        ("overwrites", Box::new(|| sources::overwrites_batch(collector))),
+        ("requester_src_day", Box::new(|| requesters::pairs_batch(collector, baseline, is_cdn))),
+        ("deletes_hour", Box::new(|| requesters::deletes_batch(collector, baseline, is_cdn))),
+        ("sources", Box::new(|| sources::sources_batch(collector, is_cdn))),
+        ("requester_day", Box::new(|| requesters::requester_days_batch(collector, baseline))),
+        ("heavy_reads", Box::new(|| sides::heavy_batch(collector, is_cdn))),
+        ("buckets", Box::new(|| sides::buckets_batch(collector, baseline))),
+        ("referers", Box::new(|| sides::referers_batch(collector))),
+        ("posture", Box::new(|| sides::posture_batch(collector))),
+    ];
+    let mut tables: Vec<(&'static str, RecordBatch)> =
+        makers.par_iter().map(|(name, make)| Ok((*name, make()?))).collect::<Result<_, ArrowError>>()?;
+    let (good, asks) = sides::keys_batches(collector, by_key)?;
+    tables.extend([("good", good), ("asks", asks)]);
+    if let Some((_, days)) = tables.iter_mut().find(|(name, _)| *name == "src_bucket_day")
+        && let Some(before) = baseline.source_days(&days.schema())?
+    {
+        *days = datafusion::arrow::compute::concat_batches(&days.schema(), [&*days, &before])?;
+    }
+    Ok(tables)
 }
 
 /// Which sources are a CDN's, by the lists that the user gave.

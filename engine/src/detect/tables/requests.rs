@@ -1,261 +1,319 @@
-//! `s3_trail` and `s3_events`: single requests.
+//! The columns of `s3_trail` and `s3_events`: what is told of single requests, and what each column is made of.
 
-use super::column::{Column, Kind, batch_of, booleans, integers, optional_integers, texts, times};
-use crate::detect::collect::Collector;
-use crate::detect::collect::days::DayKey;
+use super::column::{Column, Kind, batch_of, booleans, optional_integers, texts, times};
+use super::sources::{intel_of, net_of};
+use crate::detect::collect::days::SourceDay;
 use crate::detect::collect::event::{DAY, Flags};
-use crate::detect::collect::names::{NONE, Names};
-use crate::detect::collect::sketch::hash_of;
-use crate::detect::collect::trail::Trail;
-use crate::detect::facts::{KeyFacts, OpClass};
-use arrow::array::{ArrayRef, BooleanArray, StringViewArray, UInt32Array};
+use crate::detect::collect::names::Names;
+use crate::detect::collect::trail::{Texts, Trail};
+use crate::detect::collect::{Agent, AllNames, Collector, SourceOf};
+use crate::detect::facts::{OpClass, decoded_key, extension_of, first_folder, number_of};
+use arrow::array::{Array as _, ArrayRef, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::iter::once;
+use std::sync::OnceLock;
+
+/// What a column is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Of {
+    Time,
+    /// Texts that come again and again: the number of each row, and the texts of numbers.
+    Name(fn(&Trail) -> &[u32], fn(&AllNames) -> &Names),
+    Agent(fn(&Agent) -> Option<&str>),
+    Source(fn(&SourceOf) -> Option<Cow<'_, str>>),
+    Class,
+    /// The key, decoded.
+    Key,
+    /// A part of the decoded key; an empty one is none.
+    KeyPart(for<'a> fn(&'a str) -> Cow<'a, str>),
+    KeyNumber,
+    Text(fn(&Trail) -> &Texts),
+    Number(fn(&Trail, usize) -> Option<i64>),
+    IsCdn,
+    Flag(Flags),
+    /// What all requests together tell of one.
+    Count(fn(&Collector, usize) -> u64),
+}
+
+/// A column: name, what it is made of, meaning.
+pub(crate) type RequestColumn = (&'static str, Of, &'static str);
+
+impl Of {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Time => Kind::Time,
+            Self::KeyNumber | Self::Number(_) | Self::Count(_) => Kind::Integer,
+            Self::IsCdn | Self::Flag(_) => Kind::Boolean,
+            _ => Kind::Text,
+        }
+    }
+
+    /// How much work a value is, beside others.
+    fn cost(self) -> u32 {
+        match self {
+            Self::Flag(_) | Self::IsCdn => 1,
+            Self::Time | Self::Number(_) => 2,
+            Self::Name(..) | Self::Agent(_) | Self::Source(_) | Self::Class => 4,
+            Self::Text(_) | Self::Count(_) => 16,
+            Self::Key | Self::KeyPart(_) | Self::KeyNumber => 64,
+        }
+    }
+}
 
 /// What is known of a request by itself.
-pub(crate) const EVENT: &[Column] = &[
-    ("ts", Kind::Time, "When the request was received."),
-    ("src", Kind::Text, "Who asked: an IPv4 address, or the /64 of an IPv6 address."),
-    ("client_ip", Kind::Text, "The address as the log has it."),
-    ("requester", Kind::Text, "Who signed; NULL when nobody did."),
-    ("bucket", Kind::Text, "The bucket."),
-    ("operation", Kind::Text, "What was asked, such as `REST.GET.OBJECT`; NULL in CDN logs."),
+pub(crate) const EVENT: &[RequestColumn] = &[
+    ("ts", Of::Time, "When the request was received."),
+    (
+        "src",
+        Of::Name(|trail| &trail.source, |names| &names.sources),
+        "Who asked: an IPv4 address, or the /64 of an IPv6 address.",
+    ),
+    ("client_ip", Of::Name(|trail| &trail.address, |names| &names.addresses), "The address as the log has it."),
+    ("requester", Of::Name(|trail| &trail.requester, |names| &names.requesters), "Who signed; NULL when nobody did."),
+    ("bucket", Of::Name(|trail| &trail.bucket, |names| &names.buckets), "The bucket."),
+    (
+        "operation",
+        Of::Name(|trail| &trail.operation, |names| &names.operations),
+        "What was asked, such as `REST.GET.OBJECT`; NULL in CDN logs.",
+    ),
     (
         "op_class",
-        Kind::Text,
+        Of::Class,
         "The kind of operation: obj_read, obj_write, obj_delete, copy, list, cfg_read, cfg_write, preflight, service, other.",
     ),
-    ("method", Kind::Text, "HTTP method."),
-    ("key", Kind::Text, "Key of the object, decoded until nothing changes, at most three times."),
-    ("key_prefix1", Kind::Text, "Its first folder."),
-    ("key_ext", Kind::Text, "Its ending, in lower case."),
-    ("key_num", Kind::Integer, "Its last run of 3 to 12 digits."),
-    ("uri", Kind::Text, "Path and query as the client sent them."),
-    ("status", Kind::Integer, "HTTP status."),
-    ("error_code", Kind::Text, "S3's error code."),
-    ("bytes_sent", Kind::Integer, "Bytes of the response."),
-    ("object_size", Kind::Integer, "Size of the object."),
-    ("referer_host", Kind::Text, "Host of the referer."),
-    ("user_agent", Kind::Text, "User agent as the client sent it."),
-    ("ua_norm", Kind::Text, "User agent without versions and what changes from call to call."),
-    ("ua_family", Kind::Text, "Short name of the client."),
-    ("ua_kind", Kind::Text, "browser, bot, sdk, tool, script, none or other."),
-    ("hostile_tool", Kind::Text, "The attacker's tool that the user agent names."),
-    ("crawler_claim", Kind::Text, "The crawler's operator that the user agent names."),
-    ("version_id", Kind::Text, "Version of the object that was asked for."),
+    ("method", Of::Name(|trail| &trail.method, |names| &names.methods), "HTTP method."),
+    ("key", Of::Key, "Key of the object, decoded until nothing changes, at most three times."),
+    ("key_prefix1", Of::KeyPart(|key| first_folder(key).into()), "Its first folder."),
+    ("key_ext", Of::KeyPart(|key| extension_of(key).as_str().to_owned().into()), "Its ending, in lower case."),
+    ("key_num", Of::KeyNumber, "Its last run of 3 to 12 digits."),
+    ("uri", Of::Text(|trail| &trail.uri), "Path and query as the client sent them."),
+    ("status", Of::Number(|trail, row| trail.status[row].map(i64::from)), "HTTP status."),
+    ("error_code", Of::Name(|trail| &trail.error, |names| &names.errors), "S3's error code."),
+    ("bytes_sent", Of::Number(|trail, row| trail.bytes_sent[row]?.try_into().ok()), "Bytes of the response."),
+    ("object_size", Of::Number(|trail, row| trail.object_size[row]?.try_into().ok()), "Size of the object."),
+    ("referer_host", Of::Name(|trail| &trail.referer, |names| &names.referers), "Host of the referer."),
+    ("user_agent", Of::Name(|trail| &trail.agent, |names| &names.agents), "User agent as the client sent it."),
+    (
+        "ua_norm",
+        Of::Agent(|agent| Some(&agent.facts.norm)),
+        "User agent without versions and what changes from call to call.",
+    ),
+    ("ua_family", Of::Agent(|agent| Some(&agent.facts.family)), "Short name of the client."),
+    ("ua_kind", Of::Agent(|agent| Some(agent.facts.kind.name())), "browser, bot, sdk, tool, script, none or other."),
+    ("hostile_tool", Of::Agent(Agent::hostile_tool), "The attacker's tool that the user agent names."),
+    (
+        "crawler_claim",
+        Of::Agent(|agent| agent.facts.crawler_claim.as_deref()),
+        "The crawler's operator that the user agent names.",
+    ),
+    ("version_id", Of::Text(|trail| &trail.version), "Version of the object that was asked for."),
     (
         "net",
-        Kind::Text,
+        Of::Source(|source| Some(net_of(source).into())),
         "Network of the source: its autonomous system such as `AS64500`, if a database tells, else its /24 or /48.",
     ),
-    ("country", Kind::Text, "Country of the source, if a database tells."),
-    ("intel", Kind::Text, "The list of attackers that the source stands on."),
-    ("is_cdn", Kind::Boolean, "Whether a CDN asked."),
-    ("ok", Kind::Boolean, "Whether it was answered: a status from 200 to 399."),
+    (
+        "country",
+        Of::Source(|source| source.known.country.as_deref().map(Into::into)),
+        "Country of the source, if a database tells.",
+    ),
+    (
+        "intel",
+        Of::Source(|source| intel_of(source).map(Into::into)),
+        "The list of attackers that the source stands on.",
+    ),
+    ("is_cdn", Of::IsCdn, "Whether a CDN asked."),
+    ("ok", Of::Flag(Flags::OK), "Whether it was answered: a status from 200 to 399."),
     (
         "fail",
-        Kind::Boolean,
+        Of::Flag(Flags::FAIL),
         "Whether what was asked for is not there, or not for this client; answers of a missing configuration are none.",
     ),
-    ("denied", Kind::Boolean, "Whether access was denied."),
-    ("auth_err", Kind::Boolean, "Whether signature or credentials were not good."),
-    ("auth_skew", Kind::Boolean, "Whether they were only late, early or expired."),
-    ("anon", Kind::Boolean, "Whether nobody signed."),
-    ("presigned", Kind::Boolean, "Whether the signature stood in the URL."),
-    ("sens_key", Kind::Boolean, "Whether the key is one that nobody should ask for, such as `.env`."),
-    ("web_probe", Kind::Boolean, "Whether the key belongs to software that no bucket runs, such as `wp-login.php`."),
-    ("payload", Kind::Boolean, "Whether the URI carries an attack on a web application."),
-    ("benign_miss", Kind::Boolean, "Whether ordinary clients ask for such keys though they are not there."),
-    ("protocol_abuse", Kind::Boolean, "Whether it bends the protocol: TRACE, CONNECT, an absolute URI."),
-    ("ransom_note", Kind::Boolean, "Whether a key that was written is named like a ransom note."),
-    ("suspicious_upload", Kind::Boolean, "Whether a key that was written is named like a test of an intruder."),
-    ("encrypted_ext", Kind::Boolean, "Whether a key that was written ends as encrypted copies do."),
-    ("content_type_risky", Kind::Boolean, "Whether browsers or servers execute what has such a key."),
-    ("is_asset", Kind::Boolean, "Whether the key is a part of pages."),
-    ("is_page", Kind::Boolean, "Whether the key is a page."),
-    ("is_media", Kind::Boolean, "Whether the key is a picture, sound or film."),
-    ("numbered_part", Kind::Boolean, "Whether the key is a numbered part of something larger."),
-    ("copy_source", Kind::Boolean, "Whether it is the source's line of a copy."),
-    ("version_list", Kind::Boolean, "Whether it lists versions."),
-    ("bucket_head", Kind::Boolean, "Whether it asks whether a bucket is there."),
+    ("denied", Of::Flag(Flags::DENIED), "Whether access was denied."),
+    ("auth_err", Of::Flag(Flags::AUTH_ERROR), "Whether signature or credentials were not good."),
+    ("auth_skew", Of::Flag(Flags::SKEW), "Whether they were only late, early or expired."),
+    ("anon", Of::Flag(Flags::ANON), "Whether nobody signed."),
+    ("presigned", Of::Flag(Flags::PRESIGNED), "Whether the signature stood in the URL."),
+    ("sens_key", Of::Flag(Flags::SENSITIVE), "Whether the key is one that nobody should ask for, such as `.env`."),
+    (
+        "web_probe",
+        Of::Flag(Flags::WEB_PROBE),
+        "Whether the key belongs to software that no bucket runs, such as `wp-login.php`.",
+    ),
+    ("payload", Of::Flag(Flags::PAYLOAD), "Whether the URI carries an attack on a web application."),
+    (
+        "benign_miss",
+        Of::Flag(Flags::BENIGN_MISS),
+        "Whether ordinary clients ask for such keys though they are not there.",
+    ),
+    ("protocol_abuse", Of::Flag(Flags::PROTOCOL), "Whether it bends the protocol: TRACE, CONNECT, an absolute URI."),
+    ("ransom_note", Of::Flag(Flags::RANSOM_NOTE), "Whether a key that was written is named like a ransom note."),
+    (
+        "suspicious_upload",
+        Of::Flag(Flags::SUSPICIOUS_UPLOAD),
+        "Whether a key that was written is named like a test of an intruder.",
+    ),
+    ("encrypted_ext", Of::Flag(Flags::ENCRYPTED), "Whether a key that was written ends as encrypted copies do."),
+    ("content_type_risky", Of::Flag(Flags::RISKY_CONTENT), "Whether browsers or servers execute what has such a key."),
+    ("is_asset", Of::Flag(Flags::ASSET), "Whether the key is a part of pages."),
+    ("is_page", Of::Flag(Flags::PAGE), "Whether the key is a page."),
+    ("is_media", Of::Flag(Flags::MEDIA), "Whether the key is a picture, sound or film."),
+    ("numbered_part", Of::Flag(Flags::PART), "Whether the key is a numbered part of something larger."),
+    ("copy_source", Of::Flag(Flags::COPY_SOURCE), "Whether it is the source's line of a copy."),
+    ("version_list", Of::Flag(Flags::VERSION_LIST), "Whether it lists versions."),
+    ("bucket_head", Of::Flag(Flags::BUCKET_HEAD), "Whether it asks whether a bucket is there."),
     (
         "false_crawler",
-        Kind::Boolean,
+        Of::Flag(Flags::FALSE_CRAWLER),
         "Whether it claims to be a crawler whose published ranges do not have its address.",
     ),
-    ("stale_ranges", Kind::Boolean, "Whether so it seems by ranges that are older than 180 days."),
-    ("is_crawler", Kind::Boolean, "Whether it comes from a crawler, by claim and address."),
-    ("is_allow", Kind::Boolean, "Whether the address is allowed."),
-    ("is_deny", Kind::Boolean, "Whether the address is denied."),
-    ("is_private", Kind::Boolean, "Whether the address is a private one."),
+    ("stale_ranges", Of::Flag(Flags::STALE_CRAWLERS), "Whether so it seems by ranges that are older than 180 days."),
+    ("is_crawler", Of::Flag(Flags::CRAWLER), "Whether it comes from a crawler, by claim and address."),
+    ("is_allow", Of::Flag(Flags::ALLOW), "Whether the address is allowed."),
+    ("is_deny", Of::Flag(Flags::DENY), "Whether the address is denied."),
+    ("is_private", Of::Flag(Flags::PRIVATE), "Whether the address is a private one."),
 ];
 
 /// What all requests together tell of one.
-pub(crate) const TOGETHER: &[Column] = &[
-    ("good", Kind::Integer, "For how many sources the key worked, up to 4."),
-    ("asks", Kind::Integer, "How many sources failed on the key."),
-    ("prefix_asks", Kind::Integer, "How many sources failed in its first folder."),
-    ("day_requests", Kind::Integer, "Anonymous requests of the source for objects of the bucket on that day."),
-    ("day_fails", Kind::Integer, "Those of them that failed."),
+pub(crate) const TOGETHER: &[RequestColumn] = &[
+    (
+        "good",
+        Of::Count(|all, row| all.keys.good(all.trail.key_hash[row])),
+        "For how many sources the key worked, up to 4.",
+    ),
+    ("asks", Of::Count(|all, row| all.keys.asks(all.trail.key_hash[row])), "How many sources failed on the key."),
+    (
+        "prefix_asks",
+        Of::Count(|all, row| all.keys.folder_asks(all.trail.prefix_hash[row])),
+        "How many sources failed in its first folder.",
+    ),
+    (
+        "day_requests",
+        Of::Count(|all, row| day_of(all, row).map_or(0, |day| day.anon_object_requests.into())),
+        "Anonymous requests of the source for objects of the bucket on that day.",
+    ),
+    (
+        "day_fails",
+        Of::Count(|all, row| day_of(all, row).map_or(0, |day| day.anon_object_fails.into())),
+        "Those of them that failed.",
+    ),
 ];
 
-/// Flags that are columns by themselves, in the order of the columns from `ok` on.
-const FLAGS: [Flags; 29] = [
-    Flags::OK,
-    Flags::FAIL,
-    Flags::DENIED,
-    Flags::AUTH_ERROR,
-    Flags::SKEW,
-    Flags::ANON,
-    Flags::PRESIGNED,
-    Flags::SENSITIVE,
-    Flags::WEB_PROBE,
-    Flags::PAYLOAD,
-    Flags::BENIGN_MISS,
-    Flags::PROTOCOL,
-    Flags::RANSOM_NOTE,
-    Flags::SUSPICIOUS_UPLOAD,
-    Flags::ENCRYPTED,
-    Flags::RISKY_CONTENT,
-    Flags::ASSET,
-    Flags::PAGE,
-    Flags::MEDIA,
-    Flags::PART,
-    Flags::COPY_SOURCE,
-    Flags::VERSION_LIST,
-    Flags::BUCKET_HEAD,
-    Flags::FALSE_CRAWLER,
-    Flags::STALE_CRAWLERS,
-    Flags::CRAWLER,
-    Flags::ALLOW,
-    Flags::DENY,
-    Flags::PRIVATE,
-];
-
-/// Texts of numbers: views of one array, taken by number.
-struct Taken<'a> {
-    rows: &'a [u32],
-}
-
-impl Taken<'_> {
-    fn column<'n>(
-        &self,
-        numbers: &[u32],
-        values: impl Iterator<Item = Option<&'n str>>,
-    ) -> Result<ArrayRef, ArrowError> {
-        let values: StringViewArray = values.collect();
-        let indices: UInt32Array =
-            self.rows.iter().map(|row| numbers.get(*row as usize).copied().filter(|number| *number != NONE)).collect();
-        take(&values, &indices, None)
-    }
-
-    fn named(&self, numbers: &[u32], names: &Names) -> Result<ArrayRef, ArrowError> {
-        // The empty text stands for one that the log does not have.
-        self.column(numbers, (0..names.len() as u32).map(|number| names.text(number).filter(|text| !text.is_empty())))
-    }
-}
-
-/// The rows of a trail as columns of [`EVENT`].
-pub(crate) fn event_columns(
-    collector: &Collector,
-    trail: &Trail,
-    rows: &[u32],
-    is_cdn: &[bool],
-) -> Result<Vec<ArrayRef>, ArrowError> {
-    let names = &collector.names;
-    let taken = Taken { rows };
-    let at = |row: &u32| *row as usize;
-    let agents = &collector.agents;
-    let sources = &collector.sources;
-    let lists = collector.lists();
-    let shapes: Vec<_> = rows.iter().map(|row| trail.key.get(at(row)).map(|key| KeyFacts::of(lists, key))).collect();
-    let mut columns = vec![
-        times(rows.iter().map(|row| Some(trail.time[at(row)]))),
-        taken.named(&trail.source, &names.sources)?,
-        taken.named(&trail.address, &names.addresses)?,
-        taken.named(&trail.requester, &names.requesters)?,
-        taken.named(&trail.bucket, &names.buckets)?,
-        taken.named(&trail.operation, &names.operations)?,
-        texts(rows.iter().map(|row| OpClass::from_number(trail.class[at(row)]).map(OpClass::name))),
-        taken.named(&trail.method, &names.methods)?,
-        texts(shapes.iter().map(|shape| shape.as_ref().map(|shape| &*shape.decoded))),
-        texts(shapes.iter().map(|shape| shape.as_ref().map(KeyFacts::prefix1).filter(|prefix| !prefix.is_empty()))),
-        texts(shapes.iter().map(|shape| {
-            shape.as_ref().map(|shape| shape.extension.as_str()).filter(|extension| !extension.is_empty())
-        })),
-        optional_integers(shapes.iter().map(|shape| shape.as_ref().and_then(|shape| shape.number))),
-        texts(rows.iter().map(|row| trail.uri.get(at(row)))),
-        optional_integers(rows.iter().map(|row| trail.status[at(row)].map(i64::from))),
-        taken.named(&trail.error, &names.errors)?,
-        optional_integers(rows.iter().map(|row| trail.bytes_sent[at(row)].and_then(|bytes| bytes.try_into().ok()))),
-        optional_integers(rows.iter().map(|row| trail.object_size[at(row)].and_then(|bytes| bytes.try_into().ok()))),
-        taken.named(&trail.referer, &names.referers)?,
-        taken.named(&trail.agent, &names.agents)?,
-        taken.column(&trail.agent, agents.iter().map(|agent| Some(agent.facts.norm.as_str())))?,
-        taken.column(&trail.agent, agents.iter().map(|agent| Some(agent.facts.family.as_str())))?,
-        taken.column(&trail.agent, agents.iter().map(|agent| Some(agent.facts.kind.name())))?,
-        taken.column(&trail.agent, agents.iter().map(crate::detect::collect::Agent::hostile_tool))?,
-        taken.column(&trail.agent, agents.iter().map(|agent| agent.facts.crawler_claim.as_deref()))?,
-        texts(rows.iter().map(|row| trail.version.get(at(row)))),
-    ];
-    let nets: Vec<String> = sources.iter().map(super::sources::net_of).collect();
-    columns.push(taken.column(&trail.source, nets.iter().map(|net| Some(net.as_str())))?);
-    columns.push(taken.column(&trail.source, sources.iter().map(|source| source.known.country.as_deref()))?);
-    columns.push(taken.column(&trail.source, sources.iter().map(super::sources::intel_of))?);
-    columns.push(booleans(rows.iter().map(|row| {
-        is_cdn.get(trail.source[at(row)] as usize).copied().unwrap_or_default()
-            || Flags::of_bits(trail.flags[at(row)]).has(Flags::CDN)
-    })));
-    for flag in FLAGS {
-        let bits = rows.iter().map(|row| Some(Flags::of_bits(trail.flags[at(row)]).has(flag)));
-        columns.push(Arc::new(bits.collect::<BooleanArray>()));
-    }
-    Ok(columns)
-}
-
-/// `s3_trail`: the kept requests in the order of their times.
-pub(crate) fn trail_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
+/// What a source did with a bucket on the day of a request.
+fn day_of(collector: &Collector, row: usize) -> Option<&SourceDay> {
     let trail = &collector.trail;
-    let kept = collector.days.iter().flat_map(|(_, day)| day.kept.rows());
-    let shown = collector.requesters.pairs.values().flat_map(|pair| pair.kept.rows());
-    let mut rows: Vec<u32> = kept.chain(shown).collect();
-    let order = |row: &u32| {
-        let at = *row as usize;
-        let source = collector.sources[trail.source[at] as usize].hash;
-        let uri = hash_of(&[trail.uri.get(at).unwrap_or_default().as_bytes()]);
-        let answer = (trail.status[at], trail.bytes_sent[at]);
-        // Numbers of names are others at every run.
-        let names = hash_of(&[
-            collector.names.buckets.get(trail.bucket[at]).as_bytes(),
-            collector.names.operations.get(trail.operation[at]).as_bytes(),
-            collector.names.requesters.get(trail.requester[at]).as_bytes(),
-            collector.names.agents.get(trail.agent[at]).as_bytes(),
-            collector.names.errors.get(trail.error[at]).as_bytes(),
-        ]);
-        (trail.time[at], source, trail.key_hash[at], trail.class[at], uri, answer, names)
-    };
-    rows.sort_unstable();
-    rows.dedup();
-    rows.sort_by_cached_key(order);
-    let mut columns = event_columns(collector, trail, &rows, is_cdn)?;
-    let keys = &collector.keys;
-    columns.push(integers(rows.iter().map(|row| keys.good(trail.key_hash[*row as usize]))));
-    columns.push(integers(rows.iter().map(|row| keys.asks(trail.key_hash[*row as usize]))));
-    columns.push(integers(rows.iter().map(|row| keys.folder_asks(trail.prefix_hash[*row as usize]))));
-    let day_of = |row: &u32| -> DayKey {
-        let at = *row as usize;
-        (trail.source[at], trail.bucket[at], trail.time[at].div_euclid(DAY) as i32)
-    };
-    let days: Vec<_> = rows.iter().map(|row| collector.days.get(day_of(row))).collect();
-    columns.push(integers(days.iter().map(|day| day.map_or(0, |day| u64::from(day.anon_object_requests)))));
-    columns.push(integers(days.iter().map(|day| day.map_or(0, |day| u64::from(day.anon_object_fails)))));
-    batch_of(EVENT.iter().chain(TOGETHER), columns)
+    collector.days.get((trail.source[row], trail.bucket[row], trail.time[row].div_euclid(DAY) as i32))
+}
+
+/// The columns of `s3_events`.
+pub(crate) fn event_columns() -> Vec<Column> {
+    EVENT.iter().map(plain).collect()
+}
+
+/// The columns of `s3_trail`.
+pub(crate) fn trail_columns() -> Vec<Column> {
+    EVENT.iter().chain(TOGETHER).map(plain).collect()
+}
+
+fn plain((name, of, doc): &RequestColumn) -> Column {
+    (name, of.kind(), doc)
+}
+
+/// How much work a value of a column of `s3_trail` is, beside others.
+pub(crate) fn cost(column: usize) -> u32 {
+    nth(column).cost()
+}
+
+fn nth(column: usize) -> Of {
+    EVENT.get(column).unwrap_or_else(|| &TOGETHER[column - EVENT.len()]).1
+}
+
+/// The texts behind the numbers of a trail, as arrays: one a column, made when it is asked for.
+#[derive(Debug)]
+pub(crate) struct Values(Vec<OnceLock<StringViewArray>>);
+
+impl Values {
+    pub(crate) fn new() -> Self {
+        Self(vec![OnceLock::new(); EVENT.len()])
+    }
+
+    /// The texts of the numbers of some rows; none for a number that has none.
+    fn take<'a, I: Iterator<Item = Option<Cow<'a, str>>>>(
+        &self,
+        column: usize,
+        numbers: impl Iterator<Item = u32>,
+        texts: impl FnOnce() -> I,
+    ) -> Result<ArrayRef, ArrowError> {
+        // The last one stands for all numbers without a text.
+        let values = self.0[column].get_or_init(|| texts().chain(once(None)).collect());
+        let none = values.len() as u32 - 1;
+        let numbers: Vec<u32> = numbers.map(|number| number.min(none)).collect();
+        take(values, &UInt32Array::from(numbers), None)
+    }
+}
+
+/// Requests of a trail as columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Requests<'a> {
+    pub collector: &'a Collector,
+    pub trail: &'a Trail,
+    /// Which sources are a CDN's.
+    pub is_cdn: &'a [bool],
+    pub values: &'a Values,
+}
+
+impl Requests<'_> {
+    /// A column of [`EVENT`], or of [`TOGETHER`] behind them, for some rows of the trail.
+    pub(crate) fn column(
+        &self,
+        column: usize,
+        rows: impl Iterator<Item = usize> + Clone,
+    ) -> Result<ArrayRef, ArrowError> {
+        let Self { collector, trail, values, .. } = *self;
+        let flags = |row: usize| Flags::of_bits(trail.flags[row]);
+        Ok(match nth(column) {
+            Of::Time => times(rows.map(|row| Some(trail.time[row]))),
+            Of::Name(numbers, names) => {
+                let (numbers, names) = (numbers(trail), names(&collector.names));
+                // The empty text stands for one that the log does not have.
+                let text = |number| names.text(number).filter(|text| !text.is_empty()).map(Cow::Borrowed);
+                values.take(column, rows.map(|row| numbers[row]), || (0..names.len() as u32).map(text))?
+            }
+            Of::Agent(text) => {
+                let texts = || collector.agents.iter().map(|agent| text(agent).map(Cow::Borrowed));
+                values.take(column, rows.map(|row| trail.agent[row]), texts)?
+            }
+            Of::Source(text) => {
+                values.take(column, rows.map(|row| trail.source[row]), || collector.sources.iter().map(text))?
+            }
+            Of::Class => {
+                let texts = || OpClass::ALL.into_iter().map(|class| Some(Cow::Borrowed(class.name())));
+                values.take(column, rows.map(|row| trail.class[row].into()), texts)?
+            }
+            Of::Key => texts(rows.map(|row| trail.key.get(row).map(decoded_key))),
+            Of::KeyPart(part) => texts(rows.map(|row| {
+                let key = decoded_key(trail.key.get(row)?);
+                Some(part(&key).into_owned()).filter(|part| !part.is_empty())
+            })),
+            Of::KeyNumber => optional_integers(rows.map(|row| number_of(&decoded_key(trail.key.get(row)?)))),
+            Of::Text(text) => texts(rows.map(|row| text(trail).get(row))),
+            Of::Number(number) => optional_integers(rows.map(|row| number(trail, row))),
+            Of::IsCdn => booleans(rows.map(|row| {
+                let is_cdn = self.is_cdn.get(trail.source[row] as usize);
+                is_cdn.copied().unwrap_or_default() || flags(row).has(Flags::CDN)
+            })),
+            Of::Flag(flag) => booleans(rows.map(|row| flags(row).has(flag))),
+            Of::Count(count) => optional_integers(rows.map(|row| count(collector, row).try_into().ok())),
+        })
+    }
 }
 
 /// `s3_events`: requests as they come.
 pub(crate) fn events_batch(collector: &Collector, trail: &Trail) -> Result<RecordBatch, ArrowError> {
-    let rows: Vec<u32> = (0..trail.len() as u32).collect();
-    batch_of(EVENT, event_columns(collector, trail, &rows, &[])?)
+    let requests = Requests { collector, trail, is_cdn: &[], values: &Values::new() };
+    let columns = (0..EVENT.len()).map(|column| requests.column(column, 0..trail.len()));
+    batch_of(&event_columns(), columns.collect::<Result<_, _>>()?)
 }

@@ -1,0 +1,154 @@
+//! `s3_trail`: the kept requests in the order of their times, and the same in windows.
+
+use super::column::{schema_of, times};
+use super::on_demand::Rows;
+use super::requests::{Requests, Values, cost, trail_columns};
+use super::{WINDOW, is_cdn};
+use crate::detect::collect::Collector;
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use std::cmp::Ordering;
+use std::fmt;
+use std::iter::once;
+use std::sync::Arc;
+
+/// The rows of `s3_trail`.
+pub(crate) struct TrailRows {
+    collector: Arc<Collector>,
+    /// Rows of the collector's trail.
+    order: Vec<u32>,
+    is_cdn: Vec<bool>,
+    values: Values,
+    schema: SchemaRef,
+}
+
+impl TrailRows {
+    /// Those that a collector kept.
+    pub(crate) fn new(collector: Arc<Collector>) -> Self {
+        let mut is_kept = vec![false; collector.trail.len()];
+        let kept = collector.days.iter().flat_map(|(_, day)| day.kept.rows());
+        let shown = collector.requesters.pairs.values().flat_map(|pair| pair.kept.rows());
+        kept.chain(shown).for_each(|row| is_kept[row as usize] = true);
+        let mut order: Vec<u32> = (0..is_kept.len() as u32).filter(|row| is_kept[*row as usize]).collect();
+        order.sort_by(|a, b| compare(&collector, *a as usize, *b as usize));
+        let is_cdn = is_cdn(&collector);
+        Self { collector, order, is_cdn, values: Values::new(), schema: schema_of(&trail_columns()) }
+    }
+
+    /// Who counted them.
+    pub(crate) fn collector(&self) -> &Collector {
+        &self.collector
+    }
+
+    /// The rows of [`Collector::trail`], in order.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    fn requests(&self) -> Requests<'_> {
+        let Self { collector, is_cdn, values, .. } = self;
+        Requests { collector, trail: &collector.trail, is_cdn, values }
+    }
+}
+
+/// The order of two requests: by time, and what is of one instant by all that can be told of it. Numbers of names are others at every run.
+fn compare(collector: &Collector, a: usize, b: usize) -> Ordering {
+    let Collector { trail, names, .. } = collector;
+    let source = |row: usize| collector.sources[trail.source[row] as usize].hash;
+    let asked = |row: usize| (source(row), trail.key_hash[row], trail.class[row]);
+    let answer =
+        |row: usize| (trail.status[row], trail.bytes_sent[row], trail.object_size[row], trail.version.get(row));
+    let texts = |row: usize| {
+        [
+            names.buckets.get(trail.bucket[row]),
+            names.operations.get(trail.operation[row]),
+            names.requesters.get(trail.requester[row]),
+            names.agents.get(trail.agent[row]),
+            names.errors.get(trail.error[row]),
+            names.addresses.get(trail.address[row]),
+            names.methods.get(trail.method[row]),
+            names.referers.get(trail.referer[row]),
+        ]
+    };
+    (trail.time[a].cmp(&trail.time[b]))
+        .then_with(|| asked(a).cmp(&asked(b)))
+        .then_with(|| trail.uri.get(a).cmp(&trail.uri.get(b)))
+        .then_with(|| answer(a).cmp(&answer(b)))
+        .then_with(|| texts(a).cmp(&texts(b)))
+}
+
+impl fmt::Debug for TrailRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrailRows").field("rows", &self.order.len()).finish_non_exhaustive()
+    }
+}
+
+impl Rows for TrailRows {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn column(&self, column: usize, rows: &[u32]) -> Result<ArrayRef, ArrowError> {
+        self.requests().column(column, rows.iter().map(|row| self.order[*row as usize] as usize))
+    }
+
+    fn cost(&self, column: usize) -> u32 {
+        cost(column)
+    }
+}
+
+/// `s3_trail` in windows of one length: every request twice, once in windows that begin where a multiple of the length from 1970 on does,
+/// and once in those that begin half a length earlier. So whatever takes half a length at most is in one window as a whole.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    trail: Arc<TrailRows>,
+    /// Microseconds.
+    length: i64,
+    schema: SchemaRef,
+}
+
+impl Windows {
+    pub(crate) fn new(trail: Arc<TrailRows>, length: i64) -> Self {
+        let columns = trail_columns();
+        let schema = schema_of(once(&WINDOW).chain(&columns));
+        Self { trail, length, schema }
+    }
+
+    /// When the window of a row begins.
+    fn start(&self, row: usize) -> i64 {
+        let (request, shift) = match row.checked_sub(self.trail.len()) {
+            Some(request) => (request, self.length / 2),
+            None => (row, 0),
+        };
+        let time = self.trail.collector.trail.time[self.trail.order[request] as usize];
+        (time + shift).div_euclid(self.length) * self.length - shift
+    }
+}
+
+impl Rows for Windows {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        2 * self.trail.len()
+    }
+
+    fn column(&self, column: usize, rows: &[u32]) -> Result<ArrayRef, ArrowError> {
+        let Some(column) = column.checked_sub(1) else {
+            return Ok(times(rows.iter().map(|row| Some(self.start(*row as usize)))));
+        };
+        let len = self.trail.len() as u32;
+        let requests: Vec<u32> = rows.iter().map(|row| if *row < len { *row } else { *row - len }).collect();
+        self.trail.column(column, &requests)
+    }
+
+    fn cost(&self, column: usize) -> u32 {
+        column.checked_sub(1).map_or(2, cost)
+    }
+}
