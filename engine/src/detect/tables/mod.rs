@@ -1,4 +1,4 @@
-//! The tables that rules read, of what the one pass counted. Those of single requests are [made on demand](on_demand), all others once.
+//! The tables that rules read, of what the one pass counted. Those of single requests are made on demand, all others once.
 
 pub(crate) mod column;
 mod on_demand;
