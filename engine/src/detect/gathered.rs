@@ -2,8 +2,8 @@
 //!
 //! DataFusion makes an array of the texts of each group and puts them behind each other. Arrays of views share buffers and copy none, so the result
 //! has as many buffers as there are groups, and whoever takes some of its rows takes the list of all of them: a window does that for each
-//! partition. One rule took 0.4 s that way over a log of 1.6 million lines, and is done in a tenth of that. As plain texts they are copied into one
-//! buffer, and turned to views afterwards.
+//! partition. Over a log of 1.6 million lines one rule took 0.44 s that way. As plain texts they are copied into one buffer, and turned to views
+//! afterwards: 0.13 to 0.17 s.
 
 use datafusion::arrow::array::{Array as _, AsArray as _, ListArray};
 use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
