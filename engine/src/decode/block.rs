@@ -175,8 +175,10 @@ impl Block {
 pub struct LineBlocks {
     pool: BufferPool,
     max_line: usize,
-    /// Bytes up to `filled` are data; all are initialised.
+    /// Bytes up to `filled` are data; all are initialised. Empty until it is needed: then the data is in `open`.
     buffer: Vec<u8>,
+    /// What was read behind the last block, the beginning of a line. Empty while there is a buffer.
+    open: Vec<u8>,
     filled: usize,
     /// Up to here the buffer is known to hold no line end, since it begins with the line that is still open.
     searched: usize,
@@ -202,9 +204,10 @@ impl LineBlocks {
     #[must_use]
     pub fn new(pool: BufferPool) -> Self {
         Self {
-            buffer: pool.take(),
             pool,
             max_line: MAX_LINE,
+            buffer: Vec::new(),
+            open: Vec::new(),
             filled: 0,
             searched: 0,
             parts: vec![Part::new(Arc::from(""), 0, 0)],
@@ -242,6 +245,7 @@ impl LineBlocks {
         offset: u64,
         content: Content,
     ) -> Option<Block> {
+        self.take_buffer();
         let too_long = match &mut self.skipping {
             Some(skipped) => {
                 skipped.ended = true;
@@ -276,11 +280,13 @@ impl LineBlocks {
 
     /// Room for the next bytes; never empty as long as [`LineBlocks::next_block`] was called until it gave nothing.
     pub fn space(&mut self) -> &mut [u8] {
+        self.take_buffer();
         &mut self.buffer[self.filled..]
     }
 
     /// Says that `len` bytes were put into the [space](LineBlocks::space).
     pub fn advance(&mut self, len: usize) {
+        self.take_buffer();
         self.filled = (self.filled + len).min(self.buffer.len());
         if self.at_object_start {
             self.skip_byte_order_mark();
@@ -301,11 +307,15 @@ impl LineBlocks {
         if self.skipping.is_some() {
             return self.skip_line();
         }
-        if self.filled < self.buffer.len() { None } else { self.cut() }
+        if self.buffer.is_empty() || self.filled < self.buffer.len() { None } else { self.cut() }
     }
 
     /// The lines that are there, however few: for sources that would keep their reader waiting.
     pub fn flush(&mut self) -> Option<Block> {
+        if self.filled == 0 && self.skipping.is_none() {
+            return None;
+        }
+        self.take_buffer();
         if self.skipping.is_some() { self.skip_line() } else { self.cut() }
     }
 
@@ -320,6 +330,20 @@ impl LineBlocks {
             return self.skip_line();
         }
         (self.filled > 0).then(|| self.emit(self.filled))
+    }
+
+    /// A buffer, if the last one left with its block. It is taken when bytes come and not when the block leaves: if whoever got the block
+    /// has let go of it by then, it is the same buffer again, which the core still has in its cache.
+    fn take_buffer(&mut self) {
+        if !self.buffer.is_empty() {
+            return;
+        }
+        let open = std::mem::take(&mut self.open);
+        self.buffer = self.pool.take();
+        if self.buffer.len() <= open.len() {
+            self.buffer.resize(open.len() + self.pool.buffer_size(), 0);
+        }
+        self.buffer[..open.len()].copy_from_slice(&open);
     }
 
     /// A block up to the last line end in the buffer. Without one the buffer grows, up to the limit of a line.
@@ -342,13 +366,8 @@ impl LineBlocks {
     }
 
     fn emit(&mut self, len: usize) -> Block {
-        let open = self.filled - len;
-        let mut next = self.pool.take();
-        if next.len() <= open {
-            next.resize(open + self.pool.buffer_size(), 0);
-        }
-        next[..open].copy_from_slice(&self.buffer[len..self.filled]);
-        let buffer = std::mem::replace(&mut self.buffer, next);
+        self.open = self.buffer[len..self.filled].to_vec();
+        let buffer = std::mem::take(&mut self.buffer);
         let bytes = Buffer::from(self.pool.share(buffer, len));
         // An object that has only begun is told by what is there, and goes on as it is.
         settle(&mut self.parts, &bytes, self.max_line, self.counts_lines);
@@ -357,8 +376,8 @@ impl LineBlocks {
         parts.retain(|part| part.start < len);
         // As long as nothing of the object is gone, its mark may still come.
         self.at_object_start &= self.parts.iter().all(|part| part.offset == 0);
-        self.filled = open;
-        self.searched = open;
+        self.filled = self.open.len();
+        self.searched = self.filled;
         Block { bytes, parts, too_long: None }
     }
 
@@ -378,7 +397,7 @@ impl LineBlocks {
         part.offset += self.filled as u64;
         self.filled = 0;
         self.searched = 0;
-        self.buffer = self.pool.take();
+        self.pool.give_back(std::mem::take(&mut self.buffer));
     }
 
     /// Drops what belongs to the line beyond the limit; gives its beginning once its end has come.
@@ -416,6 +435,12 @@ impl LineBlocks {
             self.searched = self.searched.min(part.start);
             part.offset += mark as u64;
         }
+    }
+}
+
+impl Drop for LineBlocks {
+    fn drop(&mut self) {
+        self.pool.give_back(std::mem::take(&mut self.buffer));
     }
 }
 

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A pool of buffers of one size, shared by the readers of a scan.
+/// A pool of buffers of one size, for readers that follow each other.
 #[derive(Clone, Debug)]
 pub struct BufferPool {
     shared: Arc<Shared>,
@@ -19,7 +19,7 @@ struct Shared {
 }
 
 /// Buffers that wait to be used again; more are freed. A pipeline that holds on to many batches gives back many.
-const KEPT: usize = 16;
+const KEPT: usize = 8;
 
 impl BufferPool {
     /// A pool of buffers of `size` bytes.
@@ -40,10 +40,28 @@ impl BufferPool {
         free.pop().unwrap_or_else(|| vec![0; self.shared.size])
     }
 
+    /// Keeps a buffer that nobody shares any more.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        self.shared.give_back(buffer);
+    }
+
     /// The first `len` bytes of a buffer as shared bytes; the buffer comes back when they are dropped.
     pub(crate) fn share(&self, buffer: Vec<u8>, len: usize) -> Bytes {
         let lent = Lent { buffer, len, pool: Arc::clone(&self.shared) };
         Bytes::from_owner(lent)
+    }
+}
+
+impl Shared {
+    fn give_back(&self, buffer: Vec<u8>) {
+        // One that grew for a long line would make every later block as large.
+        if buffer.len() != self.size {
+            return;
+        }
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < KEPT {
+            free.push(buffer);
+        }
     }
 }
 
@@ -62,14 +80,7 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
-        // One that grew for a long line would make every later block as large.
-        if buffer.len() != self.pool.size {
-            return;
-        }
-        let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < KEPT {
-            free.push(buffer);
-        }
+        self.pool.give_back(buffer);
     }
 }
 

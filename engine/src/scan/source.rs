@@ -145,7 +145,6 @@ pub struct S3LogSource {
     /// What they were counted to be, for EXPLAIN.
     counted: Option<Arc<[SourceCounts]>>,
     metrics: ExecutionPlanMetricsSet,
-    pool: BufferPool,
 }
 
 impl S3LogSource {
@@ -166,7 +165,6 @@ impl S3LogSource {
             objects: None,
             counted: None,
             metrics: ExecutionPlanMetricsSet::new(),
-            pool: BufferPool::new(BLOCK_SIZE),
         }
     }
 
@@ -192,7 +190,7 @@ impl S3LogSource {
         self
     }
 
-    /// The same with objects read, and unpacked, by tasks beside those that decode: for fewer objects than partitions.
+    /// The same with objects read, and unpacked, by threads beside the tasks that decode: for fewer objects than partitions.
     #[must_use]
     pub fn reading_ahead(mut self) -> Self {
         self.reads_ahead = true;
@@ -303,7 +301,8 @@ impl FileSource for S3LogSource {
             reads_ahead: self.reads_ahead,
             splits: self.splits_objects(),
             options: self.options.clone(),
-            pool: self.pool.clone(),
+            // Its own: a buffer that another core wrote last is in that one's cache.
+            pool: BufferPool::new(BLOCK_SIZE),
             metrics: Metrics::new(&self.metrics, partition),
             tally: self.options.tallies.then(|| Tally::new(&self.metrics, partition)),
         };
