@@ -8,7 +8,7 @@ use super::head::{HEAD_LEN, Head, MAX_HEAD_LEN};
 use super::object::{ObjectVersion, Origin};
 use super::parquet::{MAX_HELD, ParquetLines, too_large};
 use super::reader::Unopened;
-use crate::decode::Content;
+use crate::decode::{BufferPool, Content};
 use crate::error::{Error, ErrorKind};
 use crate::store::Bucket;
 use bytes::Bytes;
@@ -174,6 +174,11 @@ impl Input {
         matches!(self, Self::Stdin(_))
     }
 
+    /// Whether it is a file on a disk.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
     /// Where the input begins in its object.
     pub(super) fn start(&self) -> u64 {
         match self {
@@ -216,6 +221,27 @@ impl Input {
         }
         bytes.truncate(len);
         ParquetLines::of_bytes(bytes.into())
+    }
+
+    /// Some bytes, none at the end; they are read into a buffer of the pool where they do not lie in memory already.
+    pub(super) async fn chunk(&mut self, pool: &BufferPool) -> Result<Bytes, Error> {
+        match self {
+            Self::File { .. } | Self::Stdin(_) => {
+                let mut buffer = pool.take();
+                let len = self.read(&mut buffer).await?;
+                Ok(pool.share(buffer, len))
+            }
+            Self::Stream { stream, chunk, .. } => {
+                while chunk.is_empty() {
+                    match stream.next().await {
+                        Some(next) => *chunk = next?,
+                        None => break,
+                    }
+                }
+                Ok(std::mem::take(chunk))
+            }
+            Self::Fetched(bytes) => Ok(std::mem::take(bytes)),
+        }
     }
 
     /// Reads some bytes; 0 at the end. The buffer is not empty.

@@ -1,16 +1,18 @@
 //! Log objects, or ranges of them, as blocks of whole lines.
 //!
 //! A file is read by the task that decodes it, a block at a time: what was read is still in the core's cache when it is
-//! parsed, and the kernel reads ahead.
+//! parsed, and the kernel reads ahead. Where cores would have nothing to do, it is read ahead by a thread (`ahead.rs`).
 
+use super::ahead::read_ahead;
 use super::arrivals::{Arrival, Arrivals, ListError};
 use super::compression::{Compression, Decompressor, MAGIC_LEN};
 use super::in_order::InOrder;
 use super::input::{Input, Opened};
 use super::object::LogObject;
 use super::parquet::{ParquetLines, is_parquet};
-use crate::decode::{Block, LineBlocks};
+use crate::decode::{Block, BufferPool, LineBlocks};
 use crate::error::{Error, ErrorKind};
+use bytes::{Buf as _, Bytes};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,14 +20,24 @@ use std::sync::atomic::AtomicBool;
 
 /// How much is read at a time of what is compressed.
 const COMPRESSED_CHUNK: usize = 128 << 10;
+/// From this size on a thread for reading a compressed file pays.
+const READ_AHEAD_FROM: u64 = 8 * COMPRESSED_CHUNK as u64;
 
 /// Blocks of log objects, read one after the other.
 pub(crate) struct Reader {
     queue: Queue,
     current: Option<Current>,
     blocks: LineBlocks,
+    compressed: Compressed,
     read: u64,
     broke_off: bool,
+}
+
+/// How what is compressed is read.
+struct Compressed {
+    chunks: BufferPool,
+    /// Whether by a thread of its own: unpacking takes a whole core, and then waits for no copy out of the page cache.
+    ahead: bool,
 }
 
 /// What is to be read.
@@ -75,8 +87,8 @@ enum Stage {
     Plain,
     Compressed {
         decompressor: Decompressor,
-        input: Vec<u8>,
-        pending: Range<usize>,
+        /// Read, and not unpacked yet.
+        pending: Bytes,
     },
     Parquet(Box<ParquetLines>),
 }
@@ -104,7 +116,14 @@ impl Reader {
     }
 
     fn of(queue: Queue, blocks: LineBlocks) -> Self {
-        Self { queue, current: None, blocks, read: 0, broke_off: false }
+        let compressed = Compressed { chunks: BufferPool::new(COMPRESSED_CHUNK), ahead: false };
+        Self { queue, current: None, blocks, compressed, read: 0, broke_off: false }
+    }
+
+    /// Reads big compressed files by a thread of their own: for a reader that has a thread to itself.
+    pub(super) fn reading_ahead(mut self) -> Self {
+        self.compressed.ahead = true;
+        self
     }
 
     /// Whether the object that failed last did so after some of its bytes had gone into blocks.
@@ -146,7 +165,7 @@ impl Reader {
                     }
                 }
             };
-            let filled = current.fill(&mut self.blocks, &mut self.read).await;
+            let filled = current.fill(&mut self.blocks, &self.compressed, &mut self.read).await;
             let is_live = current.input.is_live();
             match filled {
                 Ok(true) if is_live => {
@@ -227,9 +246,9 @@ impl Event {
 
 impl Current {
     /// Puts more bytes into the blocks; false at the end.
-    async fn fill(&mut self, blocks: &mut LineBlocks, read: &mut u64) -> Result<bool, Error> {
+    async fn fill(&mut self, blocks: &mut LineBlocks, compressed: &Compressed, read: &mut u64) -> Result<bool, Error> {
         match &mut self.stage {
-            Stage::Start => self.start(blocks, read).await,
+            Stage::Start => self.start(blocks, compressed, read).await,
             Stage::Plain => {
                 let len = self.input.read(blocks.space()).await?;
                 blocks.advance(len);
@@ -246,17 +265,18 @@ impl Current {
                 }
                 Ok(len > 0)
             }
-            Stage::Compressed { decompressor, input, pending } => {
-                if pending.start == pending.end && !decompressor.holds_output() {
-                    let len = self.input.read(input).await?;
-                    *read += len as u64;
-                    if len == 0 {
+            Stage::Compressed { decompressor, pending } => {
+                if pending.is_empty() && !decompressor.holds_output() {
+                    // Its buffer goes back before another one is taken, so that it is the same.
+                    *pending = Bytes::new();
+                    *pending = self.input.chunk(&compressed.chunks).await?;
+                    *read += pending.len() as u64;
+                    if pending.is_empty() {
                         return decompressor.finish().map(|()| false);
                     }
-                    *pending = 0..len;
                 }
-                let (taken, written) = decompressor.decompress(&input[pending.clone()], blocks.space())?;
-                pending.start += taken;
+                let (taken, written) = decompressor.decompress(pending, blocks.space())?;
+                pending.advance(taken);
                 blocks.advance(written);
                 self.gave |= written > 0;
                 Ok(true)
@@ -265,7 +285,7 @@ impl Current {
     }
 
     /// The first bytes say whether the object is compressed.
-    async fn start(&mut self, blocks: &mut LineBlocks, read: &mut u64) -> Result<bool, Error> {
+    async fn start(&mut self, blocks: &mut LineBlocks, compressed: &Compressed, read: &mut u64) -> Result<bool, Error> {
         let space = blocks.space();
         let mut len = 0;
         loop {
@@ -288,10 +308,12 @@ impl Current {
                 self.stage = Stage::Plain;
             }
             Some(compression) => {
-                let mut input = space[..len].to_vec();
-                input.resize(len.max(COMPRESSED_CHUNK), 0);
-                let decompressor = Decompressor::new(compression)?;
-                self.stage = Stage::Compressed { decompressor, input, pending: 0..len };
+                let pending = Bytes::copy_from_slice(&space[..len]);
+                self.stage = Stage::Compressed { decompressor: Decompressor::new(compression)?, pending };
+                if compressed.ahead && self.unopened.size >= READ_AHEAD_FROM && self.input.is_file() {
+                    let input = std::mem::replace(&mut self.input, Input::Fetched(Bytes::new()));
+                    self.input = read_ahead(input, compressed.chunks.clone());
+                }
             }
         }
         Ok(len > 0)
