@@ -335,7 +335,7 @@ fn open_output(arguments: &FlagArgs, surroundings: Surroundings) -> Result<Outpu
 async fn options(arguments: &FlagArgs, now: i64, messages: &Messages) -> Result<DetectOptions, Failure> {
     let (rules, lists) = rules::load(&arguments.rules)?;
     let context = context(&arguments.context, &arguments.source, &lists, now, messages)?;
-    let mut options = DetectOptions::new(now)?.with_lists(lists).with_context(context).with_rules(rules);
+    let mut options = DetectOptions::of(rules, lists, context, now);
     if let Some(half_life) = arguments.half_life {
         options = options.with_half_life(half_life.0);
     }

@@ -106,7 +106,7 @@ impl ScalarUDFImpl for Fingerprint {
 
 #[cfg(test)]
 mod tests {
-    use crate::detect::rules_context;
+    use crate::detect::planning::rules_context;
     use datafusion::arrow::util::pretty::pretty_format_batches;
     use datafusion::execution::runtime_env::RuntimeEnv;
     use std::sync::Arc;

@@ -134,7 +134,7 @@ impl ScalarUDFImpl for AsViews {
 
 #[cfg(test)]
 mod tests {
-    use crate::detect::rules_context;
+    use crate::detect::planning::rules_context;
     use datafusion::arrow::array::AsArray as _;
     use datafusion::arrow::compute::concat_batches;
     use datafusion::arrow::datatypes::Int64Type;

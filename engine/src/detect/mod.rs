@@ -27,6 +27,7 @@ mod markdown;
 mod note;
 pub mod ocsf;
 mod pass;
+mod planning;
 pub mod report;
 pub mod rules;
 mod samples;
@@ -50,21 +51,19 @@ pub use self::verify::{Failure, check_rules, verify};
 use self::collect::sources::Numbers;
 use self::collect::{Collector, SharedParts};
 use self::context::{Context, Known};
-use self::distinct::CountHashes;
-use self::gathered::GatherTexts;
 use self::hits::Hit;
 use self::pass::{Wanted, failed, pass};
+use self::planning::rules_context;
 use self::rules::{Entity, Rule, RuleSet};
 use self::samples::Samples;
 use self::score::{Decay, Evidence};
 use self::tables::{EVENTS, Tables};
 use crate::error::Error;
 use crate::session::Session;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::options::ArrowReadOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::spill_file::SpillFile;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use futures::{StreamExt as _, TryStreamExt as _};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::collections::{BTreeMap, HashMap};
@@ -95,28 +94,28 @@ impl DetectOptions {
     pub fn new(now: i64) -> Result<Self, Error> {
         let lists = Lists::shipped()?;
         let context = Context::new(now).with_crawlers_of(&lists)?;
-        Ok(Self {
+        Ok(Self::of(RuleSet::shipped()?, lists, context, now))
+    }
+
+    /// These rules, lists and context: what is shipped takes a moment to load, and is not loaded here. Ranges of crawlers have to be in
+    /// the context (see [`Context::with_crawlers_of`]), which is of the same `now`.
+    #[must_use]
+    pub fn of(rules: RuleSet, lists: Lists, context: Context, now: i64) -> Self {
+        Self {
             lists,
             context: Arc::new(context),
-            rules: Arc::new(RuleSet::shipped()?),
+            rules: Arc::new(rules),
             baseline: Arc::default(),
             half_life: None,
             min_score: 0.0,
             now,
-        })
+        }
     }
 
     /// What is known of addresses. Ranges of crawlers have to be in it: see [`Context::with_crawlers_of`].
     #[must_use]
     pub fn with_context(mut self, context: Context) -> Self {
         self.context = Arc::new(context);
-        self
-    }
-
-    /// Other lists.
-    #[must_use]
-    pub fn with_lists(mut self, lists: Lists) -> Self {
-        self.lists = lists;
         self
     }
 
@@ -297,27 +296,6 @@ struct Detected {
     hits: BTreeMap<String, Vec<Hit>>,
     plan: String,
     timing: Timing,
-}
-
-/// A session for rules: one query is one thread's work, and several run side by side.
-fn rules_context(runtime: Arc<RuntimeEnv>) -> Result<SessionContext, Error> {
-    let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
-    "nulls_last".clone_into(&mut config.options_mut().sql_parser.default_null_ordering);
-    // No table here takes a filter that is only known while a query runs: one side of a join, the first rows so far.
-    config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
-    config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false;
-    config.options_mut().optimizer.enable_aggregate_dynamic_filter_pushdown = false;
-    config.options_mut().optimizer.enable_topk_dynamic_filter_pushdown = false;
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features()
-        .with_optimizer_rule(Arc::new(CountHashes::new()))
-        .with_optimizer_rule(Arc::new(GatherTexts::new()))
-        .build();
-    let mut context = SessionContext::new_with_state(state);
-    crate::functions::register(&mut context).map_err(failed)?;
-    Ok(context)
 }
 
 impl Detected {
