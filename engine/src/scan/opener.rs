@@ -14,7 +14,7 @@ use crate::decode::{Block, BufferPool, Counts, LineBlocks, RecordsDecoder, Rejec
 use crate::error::Error;
 use crate::schema::{LogsColumn, RejectsColumn, Table, TextLayout};
 use arrow::array::{ArrayRef, RecordBatch, StringArray, StringViewArray};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener};
@@ -92,6 +92,9 @@ impl FileOpener for LogOpener {
             None => Work::Planned(self.unpruned(objects_of(&file, &self.store), about_object.as_ref())?),
         };
         let (times, splits, reads_ahead) = (self.times(), self.splits, self.reads_ahead);
+        // Who waits for rows that arrive gets them as they come.
+        let gathers = self.output.is_empty() && matches!(work, Work::Planned(_)) && !reads_ahead;
+        let gathered = gathers.then_some(0);
         Ok(async move {
             let events = match work {
                 // Fetched by tasks of their own already.
@@ -101,7 +104,7 @@ impl FileOpener for LogOpener {
                 Work::Planned(objects) if reads_ahead => Events::ahead(Reader::new(objects, blocks)),
                 Work::Planned(objects) => Events::in_turn(Reader::new(objects, blocks)),
             };
-            let batches = Batches { events, decoding, report };
+            let batches = Batches { events, decoding, report, gathered };
             let stream = futures::stream::try_unfold(batches, |mut batches| async move {
                 Ok(batches.next().await?.map(|batch| (batch, batches)))
             });
@@ -203,7 +206,12 @@ struct Batches {
     events: Events,
     decoding: Decoding,
     report: Report,
+    /// Rows of batches without columns, to be handed on together: only their number counts, as for `count(*)`.
+    gathered: Option<usize>,
 }
+
+/// Rows of a batch, if that can be chosen: DataFusion splits larger ones.
+const BATCH_ROWS: usize = 8192;
 
 impl Batches {
     /// The next batch that holds rows; `None` at the end of the last object.
@@ -217,17 +225,35 @@ impl Batches {
                 Some(Event::Block(block)) => {
                     let (batch, counts) = self.decoding.decode(&block)?;
                     self.report.counted(counts, batch.num_rows(), self.decoding.filters());
-                    if batch.num_rows() > 0 {
-                        return Ok(Some(batch));
+                    let rows = batch.num_rows();
+                    match &mut self.gathered {
+                        Some(gathered) => {
+                            *gathered += rows;
+                            // The next block has about as many.
+                            if *gathered + rows > BATCH_ROWS {
+                                return self.take_gathered();
+                            }
+                        }
+                        None if rows > 0 => return Ok(Some(batch)),
+                        None => {}
                     }
                 }
                 Some(Event::Done(object)) => self.report.done(&object),
                 Some(Event::Failed(object, error)) => self.report.unreadable(&object, error)?,
                 Some(Event::Archived(object)) => self.report.archived(&object),
                 Some(Event::Unlisted(failed)) => self.report.unlisted(failed)?,
-                None => return Ok(None),
+                None => return self.take_gathered(),
             }
         }
+    }
+
+    /// A batch of the rows that were gathered, if there are any.
+    fn take_gathered(&mut self) -> DataFusionResult<Option<RecordBatch>> {
+        let rows = self.gathered.as_mut().map_or(0, std::mem::take);
+        if rows == 0 {
+            return Ok(None);
+        }
+        Ok(Some(batch(Arc::new(Schema::empty()), Vec::new(), rows).map_err(Error::from)?))
     }
 }
 
