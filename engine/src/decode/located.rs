@@ -3,10 +3,12 @@
 use super::block::Part;
 use super::content::Content;
 use super::counts::Counts;
+use super::requests::Uri;
 use super::rows::FieldRows;
 use super::span::Span;
 use s3log_parser::cdn::is_directive;
 use s3log_parser::{Dialect, Field, FieldSet, Lines, Parser, Record};
+use std::cell::OnceCell;
 
 /// S3 records that were located; used again for the next block.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(super) struct OriginRows {
     /// Extra fields of all records in a row, and where those of each record end.
     pub(super) extras: Vec<Span>,
     pub(super) extra_ends: Vec<u32>,
+    /// Request-URIs, taken apart once somebody asked for a part of all of them; never if few parts are wanted.
+    uris: Option<OnceCell<Vec<Uri>>>,
 }
 
 impl OriginRows {
@@ -23,11 +27,24 @@ impl OriginRows {
         self.fields.spans(field)
     }
 
+    /// For who wants most parts of request-URIs.
+    pub(super) fn sharing_uris(mut self, shares: bool) -> Self {
+        self.uris = shares.then(OnceCell::new);
+        self
+    }
+
+    /// All request-URIs, which stand in these bytes, taken apart, if most parts of them are wanted.
+    pub(super) fn uris(&self, bytes: &[u8]) -> Option<&[Uri]> {
+        let uris = || self.spans(Field::RequestUri).iter().map(|uri| Uri::of(*uri, bytes)).collect();
+        self.uris.as_ref().map(|known| known.get_or_init(uris).as_slice())
+    }
+
     pub(super) fn clear(&mut self) {
         self.fields.clear();
         self.ambiguous.clear();
         self.extras.clear();
         self.extra_ends.clear();
+        self.uris.as_mut().and_then(OnceCell::take);
     }
 }
 
@@ -69,9 +86,14 @@ impl Located {
         }
     }
 
+    /// For who wants most parts of request-URIs.
+    pub(super) fn sharing_uris(self, shares: bool) -> Self {
+        Self { rows: self.rows.sharing_uris(shares), ..self }
+    }
+
     /// Parses the lines of neighbouring parts of a block, all of one kind, and adds their records.
     pub(super) fn locate(&mut self, parts: &[Part], bytes: &[u8], max_line: usize, counts: &mut Counts) {
-        let OriginRows { fields, ambiguous, extras, extra_ends } = &mut self.rows;
+        let OriginRows { fields, ambiguous, extras, extra_ends, .. } = &mut self.rows;
         let before = (fields.rows, fields.part_ends.len());
         let first = parts.first().map_or(0, Part::start);
         let is_undecided = parts.first().is_some_and(|part| *part.content() == Content::Undecided);

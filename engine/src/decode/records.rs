@@ -33,6 +33,9 @@ pub(crate) struct Rows<'a> {
 /// Up to this many columns of text each field is validated by itself; beyond, the whole block is.
 const VALIDATED_ALONE: usize = 4;
 
+/// From so many columns on that are parts of request-URIs, these are taken apart once for all of them.
+const SHARED_URIS: usize = 3;
+
 /// Decodes blocks of lines into record batches of one of the tables of records, for some of its columns.
 ///
 /// Text columns are views into the block (see [`TextLayout`]); nothing is decoded that was not asked for. Lines that are no
@@ -153,7 +156,11 @@ impl RecordsDecoder {
                 Column::Requests(column) => wanted | requests::cdn_needs(*column),
             });
         }
-        self.origin = self.wanted.0.map(|wanted| Located::new(wanted, self.options.dialect));
+        let is_part =
+            |column: &&Column| matches!(column, Column::Requests(column) if requests::is_part_of_uri(*column));
+        let shares_uris = self.columns.iter().filter(is_part).count() >= SHARED_URIS;
+        let located = |wanted| Located::new(wanted, self.options.dialect).sharing_uris(shares_uris);
+        self.origin = self.wanted.0.map(located);
         self.cdn = self.wanted.1.map(|wanted| CdnLocated::new(wanted, self.options.cdn_header.clone()));
         self.json = None;
         self

@@ -5,12 +5,14 @@ mod of_origin;
 #[cfg(feature = "datafusion")]
 mod of_rows;
 mod rules;
+mod uris;
 
 pub(super) use of_cdn::{array as cdn_array, needs as cdn_needs};
 pub(super) use of_origin::{array as origin_array, needs as origin_needs};
 #[cfg(feature = "datafusion")]
 pub(crate) use of_rows::RequestsOfRows;
 pub use rules::{IsCdnAddress, RequestRules};
+pub(super) use uris::{Uri, is_part_of_uri};
 
 use super::address;
 use super::columns::Build;

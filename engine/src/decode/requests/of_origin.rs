@@ -1,10 +1,12 @@
 //! A request as an S3 server access log has it.
 
 use super::rules::{CDN_USER_AGENT, RequestRules};
+use super::uris::{Uri, parts};
 use super::{ORIGIN, addresses, lower_case, tls_version};
 use crate::decode::columns::Build;
 use crate::decode::located::OriginRows;
 use crate::decode::origin;
+use crate::decode::span::Span;
 use crate::decode::text::Text;
 use crate::error::Error;
 use crate::schema::{LogsColumn, RequestsColumn as Column};
@@ -78,6 +80,27 @@ pub(in crate::decode) fn array(
     let bytes = build.bytes;
     let text = |field: Field, row: usize| located.spans(field)[row].text(bytes);
     let uri = |row: usize| text(Field::RequestUri, row).map(RequestUri::new);
+    // Mostly all rows are asked for, and what they have in a column stands in the log as it is.
+    let is_all = rows.len() == located.fields.rows;
+    let uris = || located.uris(bytes);
+    let simple = match column {
+        _ if !is_all => None,
+        Column::Method => {
+            uris().filter(|uris| uris.iter().all(Uri::has_method)).and_then(|uris| parts(build, uris, |uri| uri.method))
+        }
+        Column::Path => uris().and_then(|uris| parts(build, uris, |uri| uri.path)),
+        Column::Query => uris().and_then(|uris| parts(build, uris, |uri| uri.query)),
+        Column::HttpVersion => uris().and_then(|uris| parts(build, uris, |uri| uri.version)),
+        Column::TlsVersion => {
+            let spans = located.spans(Field::TlsVersion);
+            let is_as_it_is = |span: &Span| span.text(bytes).is_none_or(|text| tls_version(text) == text);
+            spans.iter().all(is_as_it_is).then(|| build.texts(spans.iter().copied()))
+        }
+        _ => None,
+    };
+    if let Some(array) = simple {
+        return array;
+    }
     match column {
         Column::Source => build.made_texts(rows, |_, builder| builder.push(Text::Made(ORIGIN.as_bytes()))),
         Column::ClientIp => {
