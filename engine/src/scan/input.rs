@@ -232,12 +232,7 @@ impl Input {
                 Ok(pool.share(buffer, len))
             }
             Self::Stream { stream, chunk, .. } => {
-                while chunk.is_empty() {
-                    match stream.next().await {
-                        Some(next) => *chunk = next?,
-                        None => break,
-                    }
-                }
+                next_chunk(stream, chunk).await?;
                 Ok(std::mem::take(chunk))
             }
             Self::Fetched(bytes) => Ok(std::mem::take(bytes)),
@@ -271,12 +266,7 @@ impl Input {
                 Ok(len)
             }
             Self::Stream { stream, chunk, .. } => {
-                while chunk.is_empty() {
-                    match stream.next().await {
-                        Some(next) => *chunk = next?,
-                        None => return Ok(0),
-                    }
-                }
+                next_chunk(stream, chunk).await?;
                 let len = chunk.len().min(buffer.len());
                 buffer[..len].copy_from_slice(&chunk.split_to(len));
                 Ok(len)
@@ -289,6 +279,17 @@ impl Input {
             Self::Stdin(stdin) => stdin.read(buffer).await.map_err(cannot_read),
         }
     }
+}
+
+/// Waits for bytes if there are none left; none are left at the end.
+async fn next_chunk(stream: &mut BoxStream<'static, Result<Bytes, Error>>, chunk: &mut Bytes) -> Result<(), Error> {
+    while chunk.is_empty() {
+        match stream.next().await {
+            Some(next) => *chunk = next?,
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file still is as it was listed.
