@@ -21,7 +21,7 @@ use crate::outline::{Ends, Extent, HEAD_TOKENS, Lanes, Outline, token_of};
 use crate::record::{Form, HEAD, Record, Span};
 use crate::tail;
 use crate::token::MISFIT;
-use crate::value::number::{are_numbers_or_null, is_status_or_null};
+use crate::value::number::{is_number_or_null, is_status_or_null};
 use crate::value::operation::is_dotted;
 use crate::value::time::{self, Minute};
 
@@ -286,8 +286,10 @@ fn ordinary(minute: &mut Minute, outline: &Outline, line: &[u8], record: &mut Re
         return Err(MISFIT);
     }
 
-    let numbers = &ends[token_of(Field::BytesSent) - 1..];
-    if !is_status_or_null(text(token_of(Field::HttpStatus))) || !are_numbers_or_null::<4>(line, numbers) {
+    let are_numbers =
+        || (token_of(Field::BytesSent)..=token_of(Field::TurnAroundTime)).map(text).all(is_number_or_null);
+    let is_status = || is_status_or_null(text(token_of(Field::HttpStatus)));
+    if !(outline.has_plain_numbers() || is_status() && are_numbers()) {
         return Err(MISFIT);
     }
 

@@ -3,6 +3,7 @@
 //! A tab ends a cell and nothing else does, so there is nothing to be careful about: the same masks and positions as for
 //! tokens, without quotes.
 
+use super::below_first;
 use super::lanes::{CHUNK, Lane, Lanes};
 use crate::record::Span;
 use memchr::memchr_iter;
@@ -133,18 +134,24 @@ impl Pass {
     /// The position of the line feed, if it stands in this chunk.
     #[inline(always)]
     fn chunk<L: Lane>(&mut self, chunk: &[u8; CHUNK], bounds: &mut [u32]) -> Option<usize> {
-        let masks = L::cell_masks(chunk);
-        let tab = masks.tab & masks.line_feed.wrapping_sub(1) & !masks.line_feed;
+        let (tab, line_feed) = (L::equal(chunk, b'\t'), L::equal(chunk, b'\n'));
+        if line_feed == 0 {
+            self.keep::<L>(tab, bounds);
+            self.at += CHUNK;
+            return None;
+        }
+        self.keep::<L>(tab & below_first(line_feed), bounds);
+        Some(self.at + line_feed.trailing_zeros() as usize)
+    }
+
+    /// The tabs of the line in a chunk.
+    #[inline(always)]
+    fn keep<L: Lane>(&mut self, tab: u64, bounds: &mut [u32]) {
         // Behind what is kept they are only counted.
         if let Some(room) = bounds.get_mut(1 + self.tabs..).and_then(<[u32]>::first_chunk_mut) {
             L::positions(tab, self.at as u32, room);
         }
         self.tabs += tab.count_ones() as usize;
-        if masks.line_feed != 0 {
-            return Some(self.at + masks.line_feed.trailing_zeros() as usize);
-        }
-        self.at += CHUNK;
-        None
     }
 
     /// What is behind the last whole chunk: with line feeds behind it, the line ends here if not before.

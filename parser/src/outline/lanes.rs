@@ -1,4 +1,4 @@
-//! Sixty-four bytes at a time: which are spaces, quotes, tabs, line feeds, and where the set bits of such a mask stand.
+//! Sixty-four bytes at a time: which are this one, which are digits, and where the set bits of such a mask stand.
 //!
 //! The only unsafe code of this crate is here: instructions that not every processor has. [`Lanes::best`] asks the
 //! processor once; every kind gives the same masks, and the tests run each over the same lines.
@@ -8,26 +8,13 @@ use super::{Cells, Extent, Outline};
 /// Bytes of a chunk: one bit each in a mask.
 pub(super) const CHUNK: usize = 64;
 
-/// Where three bytes stand in a chunk; bit 0 is the first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Masks {
-    pub(super) space: u64,
-    pub(super) quote: u64,
-    pub(super) line_feed: u64,
-}
-
-/// Where two bytes stand in a chunk; bit 0 is the first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CellMasks {
-    pub(super) tab: u64,
-    pub(super) line_feed: u64,
-}
-
 /// What a kind of processor has to do for an outline. All of it is inlined into one function for the kind.
 pub(super) trait Lane {
-    fn masks(chunk: &[u8; CHUNK]) -> Masks;
+    /// Which bytes of the chunk are this one; bit 0 is the first byte.
+    fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64;
 
-    fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks;
+    /// Which bytes of the chunk are `0` to `9`.
+    fn digits(chunk: &[u8; CHUNK]) -> u64;
 
     /// Bit `n` is the parity of the bits 0 to `n`: ones from an odd bit up to before the next one.
     fn parity(mask: u64) -> u64;
@@ -134,13 +121,13 @@ struct Portable;
 
 impl Lane for Portable {
     #[inline(always)]
-    fn masks(chunk: &[u8; CHUNK]) -> Masks {
-        Masks { space: equal(chunk, b' '), quote: equal(chunk, b'"'), line_feed: equal(chunk, b'\n') }
+    fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
+        which(chunk, |found| found == byte)
     }
 
     #[inline(always)]
-    fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks {
-        CellMasks { tab: equal(chunk, b'\t'), line_feed: equal(chunk, b'\n') }
+    fn digits(chunk: &[u8; CHUNK]) -> u64 {
+        which(chunk, |found| found.wrapping_sub(b'0') < 10)
     }
 
     #[inline(always)]
@@ -164,13 +151,13 @@ impl Lane for Portable {
     }
 }
 
-/// A bit for each byte of the chunk that is `byte`. The comparison is written so that compilers find vector instructions
+/// A bit for each byte of the chunk that is looked for. The loop is written so that compilers find vector instructions
 /// for it; a product then moves the marks of eight bytes beside each other, the first byte's to the lowest place.
 #[inline(always)]
-fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
+fn which(chunk: &[u8; CHUNK], is_wanted: impl Fn(u8) -> bool) -> u64 {
     let mut marks = [0; CHUNK];
     for (mark, found) in marks.iter_mut().zip(chunk) {
-        *mark = u8::from(*found == byte);
+        *mark = u8::from(is_wanted(*found));
     }
     let eights = marks.as_chunks::<8>().0.iter().enumerate();
     let moved = |marks: &[u8; 8]| u64::from_le_bytes(*marks).wrapping_mul(0x0102_0408_1020_4080) >> 56;
@@ -180,7 +167,7 @@ fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that not every processor has: see benches, parse/lanes")]
 mod x86 {
-    use super::{CHUNK, CellMasks, Cells, Extent, Lane, Masks, Outline};
+    use super::{CHUNK, Cells, Extent, Lane, Outline};
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
@@ -211,31 +198,26 @@ mod x86 {
 
     struct Avx2;
 
-    impl Avx2 {
-        /// Which bytes of the chunk are this one.
-        #[inline(always)]
-        fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
-            // SAFETY: only `avx2` and `avx2_cells` above use this, whose callers made sure of the instructions; both loads
-            // lie within the chunk and need no alignment.
-            unsafe {
-                let byte = _mm256_set1_epi8(byte as i8);
-                let low = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunk.as_ptr().cast()), byte);
-                let high = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunk.as_ptr().add(32).cast()), byte);
-                u64::from(_mm256_movemask_epi8(high) as u32) << 32 | u64::from(_mm256_movemask_epi8(low) as u32)
-            }
-        }
-    }
-
     impl Lane for Avx2 {
         #[inline(always)]
-        fn masks(chunk: &[u8; CHUNK]) -> Masks {
-            let equal = |byte| Self::equal(chunk, byte);
-            Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
+        fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
+            // SAFETY: only `avx2` and `avx2_cells` above use this, whose callers made sure of the instructions.
+            unsafe {
+                let byte = _mm256_set1_epi8(byte as i8);
+                halves(chunk, |half| _mm256_cmpeq_epi8(half, byte))
+            }
         }
 
         #[inline(always)]
-        fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks {
-            CellMasks { tab: Self::equal(chunk, b'\t'), line_feed: Self::equal(chunk, b'\n') }
+        fn digits(chunk: &[u8; CHUNK]) -> u64 {
+            // SAFETY: as in `equal`.
+            unsafe {
+                let (zero, nine) = (_mm256_set1_epi8(b'0' as i8), _mm256_set1_epi8(9));
+                halves(chunk, |half| {
+                    let value = _mm256_sub_epi8(half, zero);
+                    _mm256_cmpeq_epi8(_mm256_min_epu8(value, nine), value)
+                })
+            }
         }
 
         #[inline(always)]
@@ -266,28 +248,35 @@ mod x86 {
         }
     }
 
+    /// A bit for each byte of the chunk that the comparison, done with both halves, gives ones for.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn halves(chunk: &[u8; CHUNK], compare: impl Fn(__m256i) -> __m256i) -> u64 {
+        // SAFETY: both loads lie within the chunk and need no alignment.
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(chunk.as_ptr().cast()), _mm256_loadu_si256(chunk.as_ptr().add(32).cast())) };
+        let bits = |half| u64::from(_mm256_movemask_epi8(compare(half)) as u32);
+        bits(high) << 32 | bits(low)
+    }
+
     struct Avx512;
 
-    impl Avx512 {
-        /// Which bytes of the chunk are this one.
+    impl Lane for Avx512 {
         #[inline(always)]
         fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
             // SAFETY: only `avx512` and `avx512_cells` above use this, whose callers made sure of the instructions; the load
             // is the whole chunk and needs no alignment.
             unsafe { _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(chunk.as_ptr().cast()), _mm512_set1_epi8(byte as i8)) }
         }
-    }
-
-    impl Lane for Avx512 {
-        #[inline(always)]
-        fn masks(chunk: &[u8; CHUNK]) -> Masks {
-            let equal = |byte| Self::equal(chunk, byte);
-            Masks { space: equal(b' '), quote: equal(b'"'), line_feed: equal(b'\n') }
-        }
 
         #[inline(always)]
-        fn cell_masks(chunk: &[u8; CHUNK]) -> CellMasks {
-            CellMasks { tab: Self::equal(chunk, b'\t'), line_feed: Self::equal(chunk, b'\n') }
+        fn digits(chunk: &[u8; CHUNK]) -> u64 {
+            // SAFETY: as in `equal`.
+            unsafe {
+                let zeros = _mm512_set1_epi8(b'0' as i8);
+                let value = _mm512_sub_epi8(_mm512_loadu_si512(chunk.as_ptr().cast()), zeros);
+                _mm512_cmplt_epu8_mask(value, _mm512_set1_epi8(10))
+            }
         }
 
         #[inline(always)]
@@ -340,21 +329,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn slow_masks(chunk: &[u8; CHUNK]) -> Masks {
-        let of = |wanted: u8| {
-            chunk.iter().enumerate().filter(|(_, byte)| **byte == wanted).fold(0, |mask, (at, _)| mask | 1_u64 << at)
-        };
-        Masks { space: of(b' '), quote: of(b'"'), line_feed: of(b'\n') }
-    }
-
     proptest! {
         #[test]
-        fn masks_of_every_byte(bytes in prop::array::uniform32(prop_oneof![any::<u8>(), Just(b' '), Just(b'"'), Just(b'\n')])) {
+        fn masks_of_every_byte(
+            low in prop::array::uniform32(prop_oneof![any::<u8>(), Just(b' '), b'/'..=b':']),
+            high in prop::array::uniform32(prop_oneof![any::<u8>(), Just(b' '), b'/'..=b':']),
+        ) {
             let mut chunk = [0; CHUNK];
-            chunk[..32].copy_from_slice(&bytes);
-            chunk[32..].copy_from_slice(&bytes);
-            chunk[40] = b' ';
-            prop_assert_eq!(Portable::masks(&chunk), slow_masks(&chunk));
+            chunk[..32].copy_from_slice(&low);
+            chunk[32..].copy_from_slice(&high);
+            let slow = |is_wanted: &dyn Fn(u8) -> bool| {
+                chunk.iter().enumerate().filter(|(_, byte)| is_wanted(**byte)).fold(0, |mask, (at, _)| mask | 1_u64 << at)
+            };
+            prop_assert_eq!(Portable::equal(&chunk, b' '), slow(&|byte| byte == b' '));
+            prop_assert_eq!(Portable::digits(&chunk), slow(&|byte| byte.is_ascii_digit()));
         }
 
         #[test]

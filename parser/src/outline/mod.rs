@@ -19,6 +19,9 @@ use lanes::{CHUNK, Lane};
 /// Positions that are kept. An ordinary line has 18 in its head and 10 in its tail; more than this is no ordinary line.
 const KEPT: usize = 64;
 
+/// The longest number that surely fits into 64 bits.
+const MAX_DIGITS: u32 = 18;
+
 /// Tokens of an ordinary line from the bucket owner to the user agent: the time is two, at its space.
 pub(crate) const HEAD_TOKENS: usize = 18;
 
@@ -55,11 +58,12 @@ pub(crate) struct Outline {
     /// Bytes of the line with its end.
     taken: usize,
     regular: bool,
+    plain_numbers: bool,
 }
 
 impl Outline {
     pub(crate) const EMPTY: Self =
-        Self { ends: [0; KEPT + CHUNK], tokens: 0, quotes: 0, len: 0, taken: 0, regular: false };
+        Self { ends: [0; KEPT + CHUNK], tokens: 0, quotes: 0, len: 0, taken: 0, regular: false, plain_numbers: false };
 
     /// Outlines the line at the front of `input`, which may go on behind its line feed. Gives the length of the line
     /// without and with its end.
@@ -95,6 +99,31 @@ impl Outline {
         self.regular
     }
 
+    /// Whether status, sizes and times of a regular line are digits, few enough to fit, or `-`. `false` leaves it open: so
+    /// it is where they take more room than a chunk, or where the input ends soon behind them.
+    #[inline]
+    pub(crate) fn has_plain_numbers(&self) -> bool {
+        self.plain_numbers
+    }
+
+    /// The same, found by what stands in the chunk from the space before the status on. It may hold more than the line.
+    #[inline(always)]
+    fn finds_plain_numbers<L: Lane>(&self, input: &[u8]) -> bool {
+        // The ends before, of and behind the status, of the error code, and of four numbers.
+        let ends = &self.ends[token_of(Field::HttpStatus) - 1..=token_of(Field::TurnAroundTime)];
+        let (first, at) = (ends[0], |end: usize| ends[end].wrapping_sub(ends[0]));
+        let Some(chunk) = input.get(first as usize..).and_then(<[u8]>::first_chunk) else { return false };
+        let (space, dash) = (L::equal(chunk, b' '), L::equal(chunk, b'-'));
+        let before = |end: usize| 1_u64.wrapping_shl(at(end)).wrapping_sub(1);
+        let error_code = before(2) & !before(1);
+        let lone_dash = dash & space << 1 & space >> 1;
+        // The space behind the last of them must stand in the chunk, too.
+        let fits = at(6) < CHUNK as u32 - 1 && at(1) <= 1 + 3;
+        let is_short = |number: usize| ends[number + 1].wrapping_sub(ends[number]) <= 1 + MAX_DIGITS;
+        let are_short = (2..6).fold(fits, |short, number| short & is_short(number));
+        are_short & (L::digits(chunk) | space | lone_dash | error_code | !before(6) == u64::MAX)
+    }
+
     /// The one pass. It is compiled once for every kind of [`Lane`].
     #[inline(always)]
     fn draw_with<L: Lane>(&mut self, extent: Extent, input: &[u8]) {
@@ -119,12 +148,19 @@ impl Outline {
         if let Some(last) = self.ends.get_mut(pass.tokens) {
             *last = len as u32;
         }
+        self.plain_numbers = self.finds_plain_numbers::<L>(input);
         self.tokens = pass.tokens + 1;
         self.quotes = pass.quotes;
         self.len = len;
         self.taken = taken;
         self.regular = pass.doubled == 0 && pass.tokens <= KEPT;
     }
+}
+
+/// The bits below the lowest one of a mask.
+#[inline(always)]
+fn below_first(mask: u64) -> u64 {
+    mask.wrapping_sub(1) & !mask
 }
 
 /// What a chunk needs to know of those before it.
@@ -143,14 +179,25 @@ impl Pass {
     /// The position of the line feed, if it stands in this chunk.
     #[inline(always)]
     fn chunk<L: Lane>(&mut self, extent: Extent, chunk: &[u8; CHUNK], ends: &mut Ends) -> Option<usize> {
-        let masks = L::masks(chunk);
-        let in_line = masks.line_feed.wrapping_sub(1) & !masks.line_feed;
-        let quote = masks.quote & in_line;
+        let (space, quote, line_feed) = (L::equal(chunk, b' '), L::equal(chunk, b'"'), L::equal(chunk, b'\n'));
+        if line_feed == 0 {
+            self.keep::<L>(extent, space, quote, ends);
+            self.at += CHUNK;
+            return None;
+        }
+        let in_line = below_first(line_feed);
+        self.keep::<L>(extent, space & in_line, quote & in_line, ends);
+        Some(self.at + line_feed.trailing_zeros() as usize)
+    }
+
+    /// The spaces and quotes of the line in a chunk.
+    #[inline(always)]
+    fn keep<L: Lane>(&mut self, extent: Extent, space: u64, quote: u64, ends: &mut Ends) {
         self.quotes += quote.count_ones();
         if extent == Extent::Line || self.tokens < HEAD_TOKENS {
             let between = L::parity(quote) ^ self.open;
             self.open = ((between as i64) >> 63) as u64;
-            let space = masks.space & in_line & !between;
+            let space = space & !between;
             self.doubled |= space & (space << 1 | self.before);
             self.before = space >> 63;
             // Behind what is kept they are only counted: the line is irregular by now.
@@ -159,11 +206,6 @@ impl Pass {
             }
             self.tokens += space.count_ones() as usize;
         }
-        if masks.line_feed != 0 {
-            return Some(self.at + masks.line_feed.trailing_zeros() as usize);
-        }
-        self.at += CHUNK;
-        None
     }
 
     /// What is behind the last whole chunk: with line feeds behind it, the line ends here if not before.
@@ -185,6 +227,7 @@ impl std::fmt::Debug for Outline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::number::is_status_or_null;
     use proptest::prelude::*;
 
     /// Token ends, quotes, lengths and regularity, byte by byte.
@@ -246,6 +289,30 @@ mod tests {
                 if head.3 && regular {
                     prop_assert_eq!(&head.0[..tokens], &ends[..tokens], "{:?}", lanes);
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn plain_numbers_are_numbers(
+            status in prop::sample::select(vec!["200", "7", "-", "2000", "--", "2x", "0", "-1"]),
+            error_code in prop_oneof![Just("-".to_owned()), "[A-Za-z]{1,60}", Just("\"a 1 b\"".to_owned())],
+            numbers in prop::collection::vec(
+                prop_oneof![4 => "[0-9]{1,7}", 2 => Just("-".to_owned()), 1 => "[0-9]{8,22}", 1 => "[-0-9.e+/:]{1,4}"], 4
+            ),
+            behind in prop::sample::select(vec!["", " \"-\" \"-\"\nnext line", " \"-\" \"an agent\" - a tail of the line that is long enough\n"]),
+        ) {
+            let tokens = ["a b [c d] e f g h i \"j\"", status, &error_code, &numbers.join(" ")].join(" ");
+            let input = tokens.clone() + behind;
+            let is_plain = |text: &String| text == "-" || text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 18;
+            let are_plain = is_status_or_null(status.as_bytes()) && numbers.iter().all(is_plain);
+            let start = tokens.len() - [status, &error_code, &numbers.join(" ")].join(" ").len() - 1;
+            let is_seen = tokens.len() - start < CHUNK - 1 && input.len() >= start + CHUNK;
+            let mut outline = Outline::EMPTY;
+            for lanes in Lanes::all() {
+                outline.draw(lanes, Extent::Head, input.as_bytes());
+                prop_assert_eq!(outline.has_plain_numbers(), are_plain && is_seen, "{:?} {}", lanes, input);
             }
         }
     }

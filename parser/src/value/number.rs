@@ -45,30 +45,6 @@ pub(crate) fn is_number_or_null(text: &[u8]) -> bool {
     text == b"-" || parse(text).is_some()
 }
 
-/// The same for several texts, each from behind one position of the line to the next position. Most are short, and what
-/// stands behind them in the line lets eight digits be tested at once; one branch then is for all of them.
-#[inline(always)]
-pub(crate) fn are_numbers_or_null<const N: usize>(line: &[u8], positions: &[u32]) -> bool {
-    let mut short = true;
-    for at in 0..N {
-        let (start, end) = (positions[at] as usize + 1, positions[at + 1] as usize);
-        short &= is_short_number_or_null(line, start, end);
-    }
-    short || (0..N).all(|at| is_number_or_null(&line[positions[at] as usize + 1..positions[at + 1] as usize]))
-}
-
-/// Whether these are one to eight digits, or `-`. Says no of texts at the very end of a line.
-#[inline(always)]
-fn is_short_number_or_null(line: &[u8], start: usize, end: usize) -> bool {
-    let Some(word) = line.get(start..).and_then(<[u8]>::first_chunk) else { return false };
-    let word = u64::from_le_bytes(*word);
-    let len = end.wrapping_sub(start);
-    // The text moves to the upper end of the word, and digits fill the place below it.
-    let room = 64_u32.wrapping_sub(8 * len as u32);
-    let digits = word.wrapping_shl(room) | (ZEROS >> 8).wrapping_shr(56_u32.wrapping_sub(room));
-    (len.wrapping_sub(1) < 8) & (are_digits(digits) | ((len == 1) & (word as u8 == b'-')))
-}
-
 pub(crate) const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
 
 /// Whether all eight bytes are digits.
