@@ -2,10 +2,10 @@
 //!
 //! An *ordinary* line has single spaces, a dotted operation as its seventh token, and no quotes but the pairs around
 //! request-URI, referer and user agent. Nearly every line of a real log is ordinary; for such a line both paths give
-//! the same. The fast path draws its [outline](crate::outline) and then looks at the few places that decide: where
-//! quotes must stand, the time, the operation, the numbers. Whatever does not fit costs the attempt and goes to
-//! [`crate::careful`], which resolves unescaped quotes by rules. Change both together: the tests hold each against a
-//! slow reference.
+//! the same. The fast path draws its [outline](crate::outline), which mostly tells that status and numbers are digits, too,
+//! and then looks at the few places that decide: where quotes must stand, the time, the operation. Whatever does not fit
+//! costs the attempt and goes to [`crate::careful`], which resolves unescaped quotes by rules. Change both together: the
+//! tests hold each against a slow reference.
 //!
 //! Whether a line is a record never depends on what is wanted of it: everything up to the user agent's end is checked
 //! in every line. Only the tail behind it, which no text can make invalid, is skipped when nobody asked for it.
@@ -24,6 +24,9 @@ use crate::token::MISFIT;
 use crate::value::number::{is_number_or_null, is_status_or_null};
 use crate::value::operation::is_dotted;
 use crate::value::time::{self, Minute};
+
+/// A line, and whether it is a record.
+type ParsedLine<'a> = (Line<'a>, Result<(), Error>);
 
 /// Parses lines into [`Record`]s.
 ///
@@ -166,24 +169,71 @@ impl Parser {
     /// assert!(parser.parse_next(&mut lines, &mut record).is_none());
     /// ```
     #[inline]
-    pub fn parse_next<'a>(
-        &mut self,
-        lines: &mut Lines<'a>,
-        record: &mut Record<'a>,
-    ) -> Option<(Line<'a>, Result<(), Error>)> {
+    pub fn parse_next<'a>(&mut self, lines: &mut Lines<'a>, record: &mut Record<'a>) -> Option<ParsedLine<'a>> {
         let rest = lines.rest();
         if rest.is_empty() {
             return None;
         }
         let (len, taken) = self.outline.draw(self.lanes, self.extent, rest);
         let line = lines.take(len, taken);
-        if self.dialect != Dialect::Auto
-            && let Some(parsed) = self.read_dialect(line.bytes, record)
-        {
-            return Some((line, parsed));
+        Some((line, self.read(line.bytes, record)))
+    }
+
+    /// Passes over records, for whoever counts them and wants nothing of them: over those that are as AWS writes them (single
+    /// spaces, no quotes within quotes) and have at most `max_line` bytes. Gives their number, and what
+    /// [`Parser::parse_next`] would give of the next other line; that may be a record, too, an unusual or a longer one. With
+    /// a dialect nothing is passed over.
+    ///
+    /// ```
+    /// use s3log_parser::{FieldSet, Lines, Parser, Record};
+    ///
+    /// let record = "a1b2 photos [15/Jan/2026:10:22:41 +0000] 192.0.2.3 - 3E57 REST.GET.OBJECT k \"GET /k HTTP/1.1\" 200 - 2326 2326 34 33 \"-\" \"-\"\n";
+    /// let log = record.repeat(3) + "no record\n" + record;
+    /// let mut lines = Lines::new(log.as_bytes());
+    /// let (mut parser, mut record) = (Parser::with_fields(FieldSet::EMPTY), Record::default());
+    /// let (passed, other) = parser.skip_ordinary(&mut lines, &mut record, usize::MAX);
+    /// assert_eq!((passed, other.map(|(line, parsed)| (line.number, parsed.is_ok()))), (3, Some((4, false))));
+    /// let (passed, other) = parser.skip_ordinary(&mut lines, &mut record, usize::MAX);
+    /// assert_eq!((passed, other.is_none()), (1, true));
+    /// ```
+    pub fn skip_ordinary<'a>(
+        &mut self,
+        lines: &mut Lines<'a>,
+        record: &mut Record<'a>,
+        max_line: usize,
+    ) -> (usize, Option<ParsedLine<'a>>) {
+        if self.dialect != Dialect::Auto {
+            return (0, self.parse_next(lines, record));
         }
-        let is_ordinary = self.read_ordinary(line.bytes, record);
-        Some((line, if is_ordinary { Ok(()) } else { self.read_carefully(line.bytes, record) }))
+        let mut passed = 0;
+        loop {
+            let rest = lines.rest();
+            if rest.is_empty() {
+                return (passed, None);
+            }
+            let (len, taken) = self.outline.draw(self.lanes, self.extent, rest);
+            let line = lines.take(len, taken);
+            let parsed = match check_ordinary(&mut self.minute, &self.outline, line.bytes) {
+                Ok(_) if len <= max_line => {
+                    passed += 1;
+                    continue;
+                }
+                Ok(_) => self.read(line.bytes, record),
+                Err(_) => self.read_carefully(line.bytes, record),
+            };
+            return (passed, Some((line, parsed)));
+        }
+    }
+
+    /// Reads a line whose outline was drawn.
+    #[inline(always)]
+    fn read<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> Result<(), Error> {
+        if self.dialect != Dialect::Auto
+            && let Some(parsed) = self.read_dialect(line, record)
+        {
+            return parsed;
+        }
+        if self.read_ordinary(line, record) { Ok(()) } else { self.read_carefully(line, record) }
     }
 
     /// Whether a line is a record of the dialect, if it is known for one of its lines. Asked first: a key of the dialect,
@@ -206,9 +256,8 @@ impl Parser {
         record.line = line;
         record.form = Form::Standard;
         record.wanted = self.wanted;
-        if ordinary(&mut self.minute, &self.outline, line, record).is_err() {
-            return false;
-        }
+        let Ok(ordinary) = check_ordinary(&mut self.minute, &self.outline, line) else { return false };
+        locate_head(&ordinary, &self.outline, record);
         // Quotes leave no second way to split an ordinary line; a second record inside a field may.
         record.ambiguous = self.wanted.contains_all(FieldSet::AMBIGUOUS)
             && ambiguity::holds_second_record(&line[record.spans[TIME].end as usize..]);
@@ -256,9 +305,18 @@ pub(crate) fn span(line: &[u8], rest: &[u8], len: usize) -> Span {
     Span { start, end: start + len as u32 }
 }
 
-/// Locates everything up to the user agent in an ordinary line by its outline; [`MISFIT`] if the line is not ordinary.
+/// What an ordinary line has beside its outline.
+struct Ordinary {
+    /// Unix seconds.
+    time: i64,
+    request_uri: Quoted,
+    referer: Quoted,
+    user_agent: Quoted,
+}
+
+/// Tells by its outline whether a line is ordinary; [`MISFIT`] if it is not.
 #[inline(always)]
-fn ordinary(minute: &mut Minute, outline: &Outline, line: &[u8], record: &mut Record<'_>) -> Result<(), nom::Err<()>> {
+fn check_ordinary(minute: &mut Minute, outline: &Outline, line: &[u8]) -> Result<Ordinary, nom::Err<()>> {
     let is_too_long = line.len() >= u32::MAX as usize;
     if !outline.is_regular() || outline.tokens() < HEAD_TOKENS || line.ends_with(b" ") || is_too_long {
         return Err(MISFIT);
@@ -272,38 +330,44 @@ fn ordinary(minute: &mut Minute, outline: &Outline, line: &[u8], record: &mut Re
     if time_end != time_start + time::LEN {
         return Err(MISFIT);
     }
-    let (_, seconds) = minute.bracketed(&line[time_start..time_end])?;
+    let (_, time) = minute.bracketed(&line[time_start..time_end])?;
     if !is_dotted(text(token_of(Field::Operation))) {
         return Err(MISFIT);
     }
 
-    let uri = Quoted::of(text(token_of(Field::RequestUri)))?;
+    let request_uri = Quoted::of(text(token_of(Field::RequestUri)))?;
     let referer = Quoted::of(text(token_of(Field::Referer)))?;
     let user_agent = Quoted::of(text(token_of(Field::UserAgent)))?;
     // With no other quotes than these, they stand where the outline took them to stand.
-    let quotes = 2 * (uri.quotes + referer.quotes + user_agent.quotes);
+    let quotes = 2 * (request_uri.quotes + referer.quotes + user_agent.quotes);
     if quotes != outline.quotes() || referer.begins_with_space || user_agent.begins_with_space {
         return Err(MISFIT);
     }
 
+    // There are enough tokens, so the outline speaks of those of this line.
     let are_numbers =
         || (token_of(Field::BytesSent)..=token_of(Field::TurnAroundTime)).map(text).all(is_number_or_null);
     let is_status = || is_status_or_null(text(token_of(Field::HttpStatus)));
     if !(outline.has_plain_numbers() || is_status() && are_numbers()) {
         return Err(MISFIT);
     }
+    Ok(Ordinary { time, request_uri, referer, user_agent })
+}
 
+/// Locates everything up to the user agent in an ordinary line by its outline.
+#[inline(always)]
+fn locate_head(ordinary: &Ordinary, outline: &Outline, record: &mut Record<'_>) {
+    let ends = outline.ends();
     let spans = &mut record.spans;
     spans[0] = Span { start: 0, end: ends[0] };
     spans[1] = Span { start: ends[0] + 1, end: ends[1] };
     locate::<{ TIME + 1 }, HEAD>(spans, ends);
-    spans[TIME] = Span { start: time_start as u32 + 1, end: time_end as u32 - 1 };
-    uri.trim(&mut spans[Field::RequestUri.index()]);
-    referer.trim(&mut spans[Field::Referer.index()]);
-    user_agent.trim(&mut spans[Field::UserAgent.index()]);
-    record.time = seconds;
+    spans[TIME] = Span { start: ends[TIME - 1] + 2, end: ends[TIME + 1] - 1 };
+    ordinary.request_uri.trim(&mut spans[Field::RequestUri.index()]);
+    ordinary.referer.trim(&mut spans[Field::Referer.index()]);
+    ordinary.user_agent.trim(&mut spans[Field::UserAgent.index()]);
+    record.time = ordinary.time;
     record.tail_start = ends[token_of(Field::UserAgent)];
-    Ok(())
 }
 
 /// The spans of fields behind the time, quotes included.

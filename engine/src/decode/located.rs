@@ -67,6 +67,11 @@ impl OriginFields {
             extra: wanted.contains_all(FieldSet::EXTRA_FIELDS),
         }
     }
+
+    /// Whether records are only counted.
+    fn is_empty(&self) -> bool {
+        self.spans.is_empty() && !(self.time || self.ambiguous || self.extra)
+    }
 }
 
 /// Locates the records of lines.
@@ -100,7 +105,17 @@ impl Located {
         let mut ends = parts.iter().skip(1).map(|part| part.start() - first).peekable();
         let mut record = Record::default();
         let mut lines = Lines::of_part(bytes);
-        while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
+        // Nothing to note of a record, not even in which part it stands.
+        let only_counts = self.wanted.is_empty() && parts.len() == 1;
+        loop {
+            let next = if only_counts {
+                let (passed, other) = self.parser.skip_ordinary(&mut lines, &mut record, max_line);
+                fields.rows += passed;
+                other
+            } else {
+                self.parser.parse_next(&mut lines, &mut record)
+            };
+            let Some((line, parsed)) = next else { break };
             while ends.next_if(|end| *end <= line.offset).is_some() {
                 fields.part_ends.push(fields.rows as u32);
             }

@@ -105,6 +105,16 @@ pub fn lines(data: &[u8]) {
             assert_eq!(next.map(|(line, _)| line), Some(line), "{kind}");
         }
         assert!(parser.parse_next(&mut lines, &mut record).is_none(), "{kind}");
+
+        let (mut lines, mut count) = (Lines::new(object), 0);
+        loop {
+            let (passed, other) = parser.skip_ordinary(&mut lines, &mut record, usize::MAX);
+            count += passed + usize::from(other.is_some());
+            if other.is_none() {
+                break;
+            }
+        }
+        assert_eq!(count, expected.len(), "{kind}");
     }
     let expected: Vec<_> =
         expected.into_iter().map(|line| (Vec::from(line.bytes), line.offset, line.number, line.blank)).collect();

@@ -8,7 +8,8 @@ use super::{Cells, Extent, Outline};
 /// Bytes of a chunk: one bit each in a mask.
 pub(super) const CHUNK: usize = 64;
 
-/// What a kind of processor has to do for an outline. All of it is inlined into one function for the kind.
+/// What a kind of processor has to do for an outline. All of it is inlined into one function for the kind, but for the
+/// last bytes of an input.
 pub(super) trait Lane {
     /// Which bytes of the chunk are this one; bit 0 is the first byte.
     fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64;
@@ -83,7 +84,7 @@ impl Lanes {
     pub(super) fn draw(self, outline: &mut Outline, extent: Extent, input: &[u8]) {
         match self {
             Self::Portable => portable(outline, extent, input),
-            // SAFETY: `all`, the only source of these, gives none that the processor has not.
+            // SAFETY: `best` and `all`, the only sources of these, give none that the processor has not.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2(outline, extent, input) },
             // SAFETY: as above.
@@ -100,7 +101,7 @@ impl Lanes {
     pub(super) fn draw_cells(self, cells: &mut Cells, input: &[u8]) {
         match self {
             Self::Portable => cells.draw_with::<Portable>(input),
-            // SAFETY: `all`, the only source of these, gives none that the processor has not.
+            // SAFETY: `best` and `all`, the only sources of these, give none that the processor has not.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2_cells(cells, input) },
             // SAFETY: as above.

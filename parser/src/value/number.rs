@@ -11,6 +11,12 @@ use nom::character::complete::{char, digit1};
 use nom::combinator::{all_consuming, opt};
 use nom::sequence::{pair, preceded};
 
+/// So many digits fit into 64 bits, whichever they are.
+pub(crate) const SAFE_DIGITS: usize = 18;
+
+/// Most digits of a status.
+pub(crate) const STATUS_DIGITS: usize = 3;
+
 /// A number that is all of the text; `-` is none.
 ///
 /// ```
@@ -24,8 +30,8 @@ use nom::sequence::{pair, preceded};
 #[inline]
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<i64> {
-    // 18 digits always fit; longer ones and decimals are rare enough for the general way.
-    if text.is_empty() || text.len() > 18 {
+    // Longer ones and decimals are rare enough for the general way.
+    if text.is_empty() || text.len() > SAFE_DIGITS {
         return general(text);
     }
     let mut value = 0_i64;
@@ -45,16 +51,6 @@ pub(crate) fn is_number_or_null(text: &[u8]) -> bool {
     text == b"-" || parse(text).is_some()
 }
 
-pub(crate) const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
-
-/// Whether all eight bytes are digits.
-#[inline]
-pub(crate) fn are_digits(word: u64) -> bool {
-    const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
-    const SIX: u64 = 0x0606_0606_0606_0606;
-    word & HIGH == ZEROS && word.wrapping_add(SIX) & HIGH == ZEROS
-}
-
 /// An HTTP status: one to three digits.
 ///
 /// ```
@@ -64,7 +60,7 @@ pub(crate) fn are_digits(word: u64) -> bool {
 #[inline]
 #[must_use]
 pub fn status(text: &[u8]) -> Option<u16> {
-    if text.is_empty() || text.len() > 3 {
+    if text.is_empty() || text.len() > STATUS_DIGITS {
         return None;
     }
     text.iter().try_fold(0_u16, |value, byte| {

@@ -1,7 +1,5 @@
 //! Numbers: `2390`, `000`, and seconds such as `0.358`.
 
-use crate::value::number::{ZEROS, are_digits};
-
 /// A whole number without a sign that fits into 64 bits.
 ///
 /// ```
@@ -121,6 +119,16 @@ pub(crate) fn is_short_seconds_or_null(line: &[u8], start: usize, end: usize) ->
     let digits = padded(word, room) ^ u64::from(b'.' ^ b'0') << 32;
     let has_point = digits >> 32 & 0xFF == u64::from(b'0');
     (room <= 24 && has_point & are_digits(digits)) | (room == 56 && word >> 56 == u64::from(b'-'))
+}
+
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+
+/// Whether all eight bytes are digits.
+#[inline]
+fn are_digits(word: u64) -> bool {
+    const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
+    const SIX: u64 = 0x0606_0606_0606_0606;
+    word & HIGH == ZEROS && word.wrapping_add(SIX) & HIGH == ZEROS
 }
 
 /// With the lowest bits, as many as said, those of zeros.

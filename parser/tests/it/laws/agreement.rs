@@ -66,8 +66,14 @@ proptest! {
     #[test]
     fn on_numbers(text in number_text()) {
         prop_assert_eq!(number::parse(text.as_bytes()), reference::integer(text.as_bytes()));
-        let line = format!("o b [06/Feb/2019:00:00:38 +0000] - - R REST.GET.OBJECT k - 200 - 1 {text} 3 4 - -");
-        agree(line.as_bytes())?;
+        for place in 0..5 {
+            let mut texts = ["200", "1", "2", "3", "4"];
+            texts[place] = &text;
+            let [status, numbers @ ..] = texts;
+            let numbers = numbers.join(" ");
+            let line = format!("o b [06/Feb/2019:00:00:38 +0000] - - R REST.GET.OBJECT k - {status} - {numbers} - -");
+            agree(line.as_bytes())?;
+        }
     }
 
     #[test]

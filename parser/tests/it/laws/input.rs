@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use s3log_parser::{Line, Lines, Parser, Record};
+use s3log_parser::{Dialect, FieldSet, Line, Lines, Parser, Record};
 
 /// A log object: lines of any kind, blank ones, every sort of line end, perhaps a byte order mark, perhaps cut short.
 fn log_object() -> impl Strategy<Value = Vec<u8>> {
@@ -95,6 +95,58 @@ proptest! {
             }
             prop_assert!(reader.parse_next(&mut lines, &mut record).is_none());
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(2048))]
+
+    /// What is passed over are records, and what is not comes as it does line by line.
+    #[test]
+    fn skipping_ordinary_records_misses_nothing(
+        object in log_object(),
+        wanted in field_set(),
+        max_line in prop_oneof![Just(usize::MAX), 0..800_usize],
+        dialect in select(vec![Dialect::Auto, Dialect::Auto, Dialect::CephJournal, Dialect::VersityGw]),
+    ) {
+        for (kind, parser) in Parser::of_every_kind(wanted) {
+            let mut parser = parser.with_dialect(dialect);
+            let mut reader = parser.clone();
+            let (mut record, mut skipped) = (Record::default(), Record::default());
+            let (mut lines, mut skipping) = (Lines::new(&object), Lines::new(&object));
+            loop {
+                let (passed, other) = reader.skip_ordinary(&mut skipping, &mut skipped, max_line);
+                prop_assert!(passed == 0 || dialect == Dialect::Auto);
+                for _ in 0..passed {
+                    let (line, parsed) = parser.parse_next(&mut lines, &mut record).expect("as many lines");
+                    prop_assert!(parsed.is_ok() && line.bytes.len() <= max_line, "{}: line {}", kind, line.number);
+                }
+                let expected = parser.parse_next(&mut lines, &mut record);
+                let expected = expected.map(|(line, parsed)| (line, parsed.map(|()| owned(&record))));
+                let found = other.map(|(line, parsed)| (line, parsed.map(|()| owned(&skipped))));
+                prop_assert_eq!(&found, &expected, "{}", kind);
+                if found.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Nothing but records as AWS writes them: they are all passed over at once.
+#[test]
+fn ordinary_records_are_skipped() {
+    let line = |number: u32| {
+        format!(
+            "o b [06/Feb/2019:00:00:38 +0000] 192.0.2.3 - R REST.GET.OBJECT k{number} \"GET /k HTTP/1.1\" 200 - {number} - 3 4 \"-\" \"-\" -\n"
+        )
+    };
+    let object: String = (0..1000).map(line).collect();
+    for (kind, mut parser) in Parser::of_every_kind(FieldSet::EMPTY) {
+        let (passed, other) = parser.skip_ordinary(&mut Lines::new(object.as_bytes()), &mut Record::default(), 200);
+        assert_eq!((passed, other.is_none()), (1000, true), "{kind}");
+        let (passed, other) = parser.skip_ordinary(&mut Lines::new(object.as_bytes()), &mut Record::default(), 10);
+        assert!(passed == 0 && other.is_some_and(|(line, parsed)| line.number == 1 && parsed.is_ok()), "{kind}");
     }
 }
 
