@@ -1,5 +1,8 @@
 //! A DataFusion session with everything of this crate in it.
 
+mod memory;
+
+use self::memory::LeavingPool;
 use crate::dataset::{Converted, DatasetRequests, DatasetStore, DatasetTable, Snapshot};
 use crate::decode::LineOptions;
 use crate::error::Error;
@@ -15,7 +18,7 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -471,7 +474,7 @@ fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -
     let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(registry(stores));
     if let Some(limit) = options.memory_limit {
         // Fair: a sort and an aggregation in one plan must both be able to spill.
-        let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
+        let pool = TrackConsumersPool::new(LeavingPool::new(limit, options.threads()), NAMED_CONSUMERS);
         runtime = runtime.with_memory_pool(Arc::new(pool));
     }
     let factory = LogTableFactory::new(options.layout, scan.clone()).with_stores(Arc::clone(stores));
