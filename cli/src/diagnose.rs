@@ -4,6 +4,8 @@
 //! place from the outermost diagnostic and the words from the innermost error that says something.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Diagnostic, SchemaError, Span};
@@ -203,8 +205,34 @@ fn short_name(name: &str) -> &str {
     name.strip_prefix("public.").unwrap_or(name)
 }
 
+/// Extensions of files that SQL can name as tables.
+const FILES: [&str; 4] = ["parquet", "csv", "json", "arrow"];
+
+/// A table that is not there, of a name that is one of a file: `FROM 'requests.parquet'`. Files in buckets are not looked for here.
+fn file(name: &str) -> Option<Failure> {
+    let path = Path::new(name);
+    let is_known = |extension: &OsStr| FILES.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    // A folder `logs` does not make a file of the table `logs`.
+    let is_there = path.exists();
+    let is_file = |extension: &OsStr| is_there || is_known(extension);
+    if name.contains("://") || !(name.contains('/') || path.extension().is_some_and(is_file)) {
+        return None;
+    }
+    if is_there {
+        let hint = format!(
+            "files of {} are tables by their names; log files stand behind the SQL: `s3log query \"SELECT …\" logs/`",
+            FILES.join(", ")
+        );
+        return Some(Failure::failed(format!("`{name}` cannot be read as a table")).with_hint(hint));
+    }
+    Some(Failure::failed(format!("the file `{name}` does not exist")))
+}
+
 /// A table that is not there.
 fn table(name: &str, scene: Scene<'_>) -> Failure {
+    if let Some(failure) = file(name) {
+        return failure;
+    }
     if !scene.has_sources && TABLES_OF_SOURCES.contains(&name) {
         return Failure::failed(format!("table `{name}` needs a source"))
             .with_hint("name log files behind the SQL: `s3log query \"SELECT …\" logs/`");

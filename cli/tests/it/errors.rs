@@ -53,6 +53,18 @@ fn a_table_of_logs_needs_a_source() {
 }
 
 #[test]
+fn a_file_that_sql_names_and_that_is_not_there() {
+    assert_snapshot!("sql_file_missing", run(&["query", "SELECT * FROM 'nope.parquet'"]));
+    assert_snapshot!("sql_file_of_no_table", run(&["query", "SELECT * FROM 'fixtures/README.md'"]));
+    let said = run(&["query", "SELECT * FROM 'nowhere/nope.csv'", LOGS]);
+    assert!(said.contains("error: the file `nowhere/nope.csv` does not exist\n"), "{said}");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("logs")).unwrap();
+    let output = s3log().current_dir(directory.path()).args(["query", "SELECT count(*) FROM logs"]).output().unwrap();
+    assert!(transcript(&output).contains("error: table `logs` needs a source\n"));
+}
+
+#[test]
 fn sources_that_do_not_exist() {
     assert_snapshot!("source_missing", run(&["query", "SELECT 1", "fixtures/nothing"]));
     assert_snapshot!("source_before_sql", run(&["query", "fixtures/README.md", "SELECT 1"]));
