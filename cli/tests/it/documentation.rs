@@ -30,6 +30,9 @@ fn help_of_each_command() {
 fn schema() {
     assert_snapshot!("schema_of_all", run(&["schema"]));
     assert_snapshot!("schema_of_rejects", run(&["schema", "rejects", "-F", "table"]));
+    // A view has the columns of what it is made of.
+    let columns = |table| run(&["schema", table]);
+    assert_eq!(columns("visitor_requests"), columns("requests"));
     assert_snapshot!("schema_of_nothing", run(&["schema", "rejcts"]));
 }
 

@@ -152,12 +152,23 @@ pub struct TableDoc {
     pub columns: Vec<ColumnDoc>,
 }
 
-/// Every table with its columns.
+/// The name of the view of requests that clients made.
+pub(crate) const VISITOR_REQUESTS: &str = "visitor_requests";
+
+/// Every table with its columns, and the view that a session makes of `requests`, behind what it is made of.
 #[must_use]
 pub fn tables() -> Vec<TableDoc> {
     let doc =
         |table: Table| TableDoc { name: table.name(), doc: table.doc(), columns: table.columns(TextLayout::Views) };
-    Table::ALL.into_iter().map(doc).collect()
+    let with_views = |table: Table| {
+        let view = (table == Table::Requests).then(|| TableDoc {
+            name: VISITOR_REQUESTS,
+            doc: "The rows of `requests` without those that the CDN itself made, so that nobody is counted twice.",
+            ..doc(table)
+        });
+        std::iter::once(doc(table)).chain(view)
+    };
+    Table::ALL.into_iter().flat_map(with_views).collect()
 }
 
 /// The Arrow type of `time`: microseconds in UTC. Nanoseconds would not reach from year 1 to 9999.

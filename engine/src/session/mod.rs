@@ -8,7 +8,7 @@ use crate::decode::LineOptions;
 use crate::error::Error;
 use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions, SourceCounts};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
-use crate::schema::{Table, TextLayout};
+use crate::schema::{Table, TextLayout, VISITOR_REQUESTS};
 use crate::store::{Location, Registry, StoreOptions, Stores, lazy_bucket};
 use crate::table::{
     Listing, LogTable, LogTableFactory, RefusedTable, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable,
@@ -250,7 +250,7 @@ impl Session {
                 let provider = session.table(table).await?;
                 session.context.register_table(table.name(), provider).map_err(set_up)?;
             }
-            session.context.sql(VISITOR_REQUESTS).await.map_err(set_up)?;
+            session.context.sql(&visitor_requests()).await.map_err(set_up)?;
         }
         Ok(session)
     }
@@ -430,7 +430,9 @@ impl SessionOptions {
 }
 
 /// The view of requests that clients made: through a CDN a request that the cache could not answer is in both logs.
-const VISITOR_REQUESTS: &str = "CREATE VIEW visitor_requests AS SELECT * FROM requests WHERE NOT is_cdn_fetch";
+fn visitor_requests() -> String {
+    format!("CREATE VIEW {VISITOR_REQUESTS} AS SELECT * FROM requests WHERE NOT is_cdn_fetch")
+}
 
 /// The sources that are datasets, and those that are not.
 async fn datasets_of(sources: &[String], stores: &Stores) -> Result<(Vec<Snapshot>, Vec<String>), Error> {

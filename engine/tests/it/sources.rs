@@ -38,6 +38,21 @@ async fn sql_names_tables_by_their_source() {
 }
 
 #[tokio::test]
+async fn every_table_that_is_told_of_is_there_with_its_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("log"), log(0..10)).unwrap();
+    let source = directory.path().display().to_string();
+    let session = Session::open(&[source], SessionOptions::new()).await.unwrap();
+    for told in schema::tables() {
+        let frame = session.context().table(told.name).await.unwrap();
+        let there: Vec<_> =
+            frame.schema().fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+        let columns: Vec<_> = told.columns.iter().map(|column| (column.name, &column.data_type)).collect();
+        assert_eq!(there, columns, "{}", told.name);
+    }
+}
+
+#[tokio::test]
 async fn what_sql_cannot_name() {
     let context = SessionContext::new();
     s3log_engine::session::register(&context, Arc::new(LogTableFactory::default())).unwrap();
