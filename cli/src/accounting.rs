@@ -2,7 +2,7 @@
 
 use indicatif::HumanCount;
 use s3log_engine::scan::{ProgressSnapshot, Unreadable};
-use s3log_engine::session::Session;
+use s3log_engine::session::{RejectsNotKept, Session};
 
 use crate::args::RejectLimit;
 use crate::exit::Exit;
@@ -51,9 +51,10 @@ impl Accounting {
     /// Says what is missing in the answer, and tells the exit code that follows.
     pub(crate) fn judge(&self, session: &Session, limit: RejectLimit, messages: &Messages) -> Exit {
         let unreadable = session.progress().unreadable();
-        let mut exit = Exit::Done;
         say_archived(session.progress().snapshot().archived, messages);
         say_names_unused(session, messages);
+        let mut exit =
+            if self.shown { judge_not_kept(&session.rejects_not_kept(), limit, messages) } else { Exit::Done };
         if !unreadable.is_empty() {
             exit = Exit::Incomplete;
             say_unreadable(&unreadable, session.progress().unreadable_count(), messages);
@@ -68,6 +69,26 @@ impl Accounting {
         }
         if exceeded { Exit::Incomplete } else { exit }
     }
+}
+
+/// Says which rejects are missing where rejects were asked for. Those that were not kept are as many as ever, so the limit holds for
+/// them as for those that are read.
+fn judge_not_kept(datasets: &[RejectsNotKept], limit: RejectLimit, messages: &Messages) -> Exit {
+    let hint = "`convert --rejects DEST` keeps those of log objects that it converts from then on; the log objects themselves as a \
+                source have all";
+    let mut exit = Exit::Done;
+    for RejectsNotKept { dataset, rejects, rows } in datasets {
+        let were = if *rejects == 1 { "was" } else { "were" };
+        let missing =
+            format!("`{dataset}`: {} {were} counted and not kept: `rejects` lacks them", count(*rejects, "reject"));
+        if limit.is_exceeded(*rows, *rejects) {
+            exit = Exit::Incomplete;
+            messages.incomplete(&format!("{missing}, and at most {limit} may be rejected"), Some(hint));
+        } else {
+            messages.warning(&missing, Some(hint));
+        }
+    }
+    exit
 }
 
 /// How many objects are named one by one.

@@ -62,7 +62,7 @@ impl Runner<'_> {
         }
         let mut rows = 0;
         for statement in statements {
-            let about_rejects = names_rejects(context, &statement);
+            let about_rejects = !only_explains(&statement) && names_rejects(context, &statement);
             let result = self.statement(statement).await;
             self.accounting.add(self.session.progress().snapshot(), about_rejects);
             rows += match result {
@@ -79,8 +79,7 @@ impl Runner<'_> {
         let shape = if matches!(statement, Statement::Explain(_)) { Shape::Plan } else { Shape::Rows };
         let context = self.session.context();
         // EXPLAIN tells what would be read, and what is in a bucket is known only once it is listed.
-        let explains = matches!(&statement, Statement::Explain(explain) if !explain.options.analyze);
-        self.session.list_when_planned(explains);
+        self.session.list_when_planned(only_explains(&statement));
         let plan = context.state().statement_to_plan(statement).await?;
         let frame = context.execute_logical_plan(plan).await?;
         let mut stream = frame.execute_stream().await?;
@@ -119,6 +118,11 @@ impl Runner<'_> {
         self.output.flush()?;
         Ok(rows)
     }
+}
+
+/// Whether a statement tells what would be done, and reads nothing.
+fn only_explains(statement: &Statement) -> bool {
+    matches!(statement, Statement::Explain(explain) if !explain.options.analyze)
 }
 
 /// Whether a statement asks for the rejected lines themselves: nobody has to tell its author about them.

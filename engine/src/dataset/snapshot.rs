@@ -39,6 +39,12 @@ impl Snapshot {
         Ok(Some(Self { table, state: Ledger::load(&place).await?.state, place }))
     }
 
+    /// How many rejects were counted, and are in no file.
+    pub(crate) fn rejects_not_kept(&self) -> u64 {
+        let kept: u64 = self.state.reject_files.values().flatten().map(|file| file.rows).sum();
+        self.state.totals.rejects.saturating_sub(kept)
+    }
+
     /// Rejects that were kept, by the place where they are.
     pub(crate) async fn rejects(&self, stores: &Stores) -> Result<Vec<(Place, Vec<DataFile>)>, Error> {
         let mut places = Vec::new();

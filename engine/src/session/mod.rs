@@ -176,6 +176,17 @@ pub struct Session {
     options: SessionOptions,
 }
 
+/// Rejects of a dataset that no file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectsNotKept {
+    /// The name of the dataset.
+    pub dataset: String,
+    /// How many there are.
+    pub rejects: u64,
+    /// How many lines became records beside them and the rejects that were kept.
+    pub rows: u64,
+}
+
 /// Log objects of which the rows of a table are made.
 #[derive(Clone, Debug, Default)]
 struct Raw {
@@ -330,6 +341,17 @@ impl Session {
     #[must_use]
     pub fn dataset_names(&self) -> Vec<String> {
         self.datasets.iter().map(|dataset| dataset.place.name()).collect()
+    }
+
+    /// Datasets whose table `rejects` is not all of their rejects, as these were counted and not kept.
+    #[must_use]
+    pub fn rejects_not_kept(&self) -> Vec<RejectsNotKept> {
+        let of = |dataset: &Snapshot| RejectsNotKept {
+            dataset: dataset.place.name(),
+            rejects: dataset.rejects_not_kept(),
+            rows: dataset.state.totals.rows,
+        };
+        self.datasets.iter().map(of).filter(|dataset| dataset.rejects > 0).collect()
     }
 
     /// The sources that are no datasets, local ones by their absolute paths.

@@ -105,6 +105,38 @@ fn a_place_that_nothing_was_written_to_does_not_matter() {
 }
 
 #[test]
+fn rejects_that_were_not_kept_are_missed_when_they_are_asked_for() {
+    let logs = Logs::new(25, 75);
+    let world = World::new(Place::Directory, &logs);
+    world.convert().expect(0);
+    let dataset = world.dataset();
+    let ask = |arguments: &[&str]| {
+        let mut command = world.program();
+        command.args(["query"]).args(arguments).args([&dataset, "-F", "csv", "--no-header"]);
+        world.spawn(command).wait()
+    };
+    let sql = "SELECT count(*) FROM rejects";
+    let missing = format!("{} rejects were counted and not kept: `rejects` lacks them", logs.rejects);
+    let said = ask(&[sql]).expect(0);
+    assert_eq!(said.stdout, "0\n");
+    assert!(said.stderr.contains(&missing) && said.stderr.contains("--rejects DEST"), "{}", said.stderr);
+    assert_eq!(ask(&[sql, "-q"]).expect(0).stderr, "");
+    let said = ask(&[sql, "-q", "--strict"]).expect(3);
+    assert!(said.stderr.contains(&format!("{missing}, and at most none may be rejected")), "{}", said.stderr);
+    ask(&[sql, "--max-rejects", &logs.rejects.to_string()]).expect(0);
+    // Nobody who asks for records is told of them, and nobody who reads none.
+    for sql in ["SELECT count(*) > 0 FROM logs", "EXPLAIN SELECT * FROM rejects"] {
+        let said = ask(&[sql, "--strict"]).expect(0);
+        assert!(!said.stderr.contains("not kept"), "{}", said.stderr);
+    }
+    // Those that are kept are all there.
+    world.clear_dataset();
+    world.run(&["--rejects", "rejects"]).expect(0);
+    let said = ask(&[sql, "--strict"]).expect(0);
+    assert_eq!((said.stdout, said.stderr), (format!("{}\n", logs.rejects), String::new()));
+}
+
+#[test]
 fn records_are_read_when_rejects_are_gone() {
     let world = World::new(Place::Directory, &Logs::new(10, 73));
     world.run(&["--rejects", "rejects"]).expect(0);
