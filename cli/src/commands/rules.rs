@@ -1,5 +1,7 @@
 //! `s3log rules`: the rules of detection, their tests, and what they may read.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -42,16 +44,12 @@ pub(crate) async fn run(arguments: RulesArgs, surroundings: Surroundings) -> Res
 pub(super) fn load(arguments: &RuleArgs) -> Result<(RuleSet, Lists), Failure> {
     let mut rules = RuleSet::shipped()?;
     if let Some(directory) = &arguments.rules {
-        rules = rules.with_directory(files(directory, "toml")?)?;
+        rules = rules.with_directory(files(directory, is_rule)?)?;
     }
     let lists = match &arguments.lists {
         Some(directory) => {
-            let mut replaced = Vec::new();
-            for (name, text) in files(directory, "regex")?.into_iter().chain(files(directory, "txt")?) {
-                let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-                replaced.push((stem, text));
-            }
-            let replaced: Vec<_> = replaced.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            let replaced = replaced_lists(directory)?;
+            let replaced: Vec<_> = replaced.iter().map(|(name, (_, text))| (*name, text.as_str())).collect();
             Lists::with(&replaced).map_err(s3log_engine::Error::from)?
         }
         None => Lists::shipped().map_err(s3log_engine::Error::from)?,
@@ -59,13 +57,43 @@ pub(super) fn load(arguments: &RuleArgs) -> Result<(RuleSet, Lists), Failure> {
     Ok((rules, lists))
 }
 
-/// Name and text of the files of a directory that end so, by name.
-fn files(directory: &Path, extension: &str) -> Result<Vec<(String, String)>, Failure> {
+/// File and text of the lists in a directory, by the list's name. A file that replaces none would be thought to count, so it is an
+/// error; files that are hidden, and what explains the directory, are left alone.
+fn replaced_lists(directory: &Path) -> Result<BTreeMap<&'static str, (String, String)>, Failure> {
+    let mut replaced: BTreeMap<&'static str, (String, String)> = BTreeMap::new();
+    for (path, text) in files(directory, is_for_lists)? {
+        let name = Path::new(&path).file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let Some(list) = SHIPPED_LISTS.iter().find(|list| list.name == name || list.file == name) else {
+            let known: Vec<&str> = SHIPPED_LISTS.iter().map(|list| list.name).collect();
+            return Err(Failure::failed(format!("`{path}`: no list is called so"))
+                .with_hint(format!("a file is named as the list that it replaces: {}", known.join(", "))));
+        };
+        if let Some((other, _)) = replaced.insert(list.name, (path.clone(), text)) {
+            return Err(Failure::failed(format!("`{path}`: `{other}` replaces the list `{}`, too", list.name))
+                .with_hint("leave one of them"));
+        }
+    }
+    Ok(replaced)
+}
+
+/// Whether a file in a directory of lists is to be one.
+fn is_for_lists(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    !name.starts_with(b".") && !name.starts_with(b"README") && !path.is_dir()
+}
+
+/// Whether a file in a directory of rules is one.
+fn is_rule(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Path and text of the files of a directory that are wanted, by name.
+fn files(directory: &Path, is_wanted: fn(&Path) -> bool) -> Result<Vec<(String, String)>, Failure> {
     let cannot = |error: std::io::Error| Failure::failed(format!("can't read `{}`: {error}", directory.display()));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
-        if path.extension().is_some_and(|found| found == extension) {
+        if is_wanted(&path) {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| Failure::failed(format!("can't read `{}`: {error}", path.display())))?;
             files.push((path.display().to_string(), text));
@@ -186,7 +214,7 @@ async fn test(rules: &RuleArgs, id: Option<&str>, surroundings: Surroundings) ->
 async fn lint(arguments: &RuleArgs, output: &OutputArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let shipped = RuleSet::shipped()?;
     let (rules, errors) = match &arguments.rules {
-        Some(directory) => shipped.with_what_loads(files(directory, "toml")?),
+        Some(directory) => shipped.with_what_loads(files(directory, is_rule)?),
         None => (shipped, Vec::new()),
     };
     for error in &errors {

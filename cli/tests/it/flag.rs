@@ -209,3 +209,40 @@ expect = []
     let wrong = run(&["flag", folder.path().to_str().unwrap(), "--rules", directory]);
     assert!(wrong.starts_with("exit 1") && wrong.contains("OWN-1") && wrong.contains("extension"), "{wrong}");
 }
+
+#[test]
+fn lists_of_ones_own_replace_those_of_their_name_and_no_file_is_passed_over() {
+    let lists = tempfile::tempdir().unwrap();
+    let directory = lists.path().to_str().unwrap();
+    let list = || run(&["rules", "list", "--lists", directory]);
+    let file = |name: &str, text: &str| fs::write(lists.path().join(name), text).unwrap();
+    // What explains the folder is no list.
+    file("README.md", "our lists\n");
+    file(".gitignore", "");
+    for name in ["sensitive-keys", "sensitive-keys.regex"] {
+        file(name, "report\n(\n");
+        let said = list();
+        assert!(said.contains("error: sensitive-keys, line 2: no regular expression"), "{said}");
+        file(name, "report\n");
+        assert!(list().starts_with("exit 0\n"), "{}", list());
+        let folder = logs();
+        let found = flag(folder.path(), &["--lists", directory, "--explain", "203.0.113.9"]);
+        assert!(!found.contains("S3D-103"), "{found}");
+        fs::remove_file(lists.path().join(name)).unwrap();
+    }
+    for name in ["sensitive-key", "sensitive-keys.txt", "payloads.regex.bak"] {
+        file(name, "report\n");
+        let said = list();
+        let path = lists.path().join(name).display().to_string();
+        assert!(said.contains(&format!("error: `{path}`: no list is called so\n")), "{said}");
+        assert!(said.contains("sensitive-keys, web-probes"), "{said}");
+        fs::remove_file(lists.path().join(name)).unwrap();
+    }
+    file("payloads", "");
+    file("payloads.regex", "");
+    let said = list();
+    assert!(
+        said.contains("payloads.regex`: `") && said.contains("payloads` replaces the list `payloads`, too"),
+        "{said}"
+    );
+}

@@ -14,6 +14,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
+use std::fmt;
 
 /// Automata of the lists stay far below this; a user's list may not fill the memory.
 const LARGEST_AUTOMATON: usize = 32 << 20;
@@ -23,7 +24,6 @@ const NEVER: &str = "[a&&b]";
 
 /// What is wrong with a list, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{list}, line {line}: {message}")]
 pub struct ListError {
     /// The list's name, such as `sensitive-keys`.
     pub list: &'static str,
@@ -31,6 +31,15 @@ pub struct ListError {
     pub line: usize,
     /// What is wrong, and what to do.
     pub message: String,
+}
+
+impl fmt::Display for ListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.list, self.message),
+            line => write!(f, "{}, line {line}: {}", self.list, self.message),
+        }
+    }
 }
 
 impl From<ListError> for crate::error::Error {

@@ -212,7 +212,7 @@ mod tests {
             ("web-probes", "ok\n(\n", "web-probes, line 2: no regular expression: unclosed group"),
             ("payloads", "[x]\n", "payloads, line 1: `[x]` is no kind of payload"),
             ("crawlers", "x\n", "crawlers, line 1: a line stands before the first operator"),
-            ("web-probe", "", "lists, line 0: no list is called `web-probe`; there are sensitive-keys, web-probes"),
+            ("web-probe", "", "lists: no list is called `web-probe`; there are sensitive-keys, web-probes"),
         ] {
             let error = Lists::with(&[(name, text)]).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
