@@ -2,6 +2,8 @@
 
 use std::io;
 
+use s3log_engine::ErrorKind;
+
 use crate::exit::Exit;
 
 /// Why a command ended early.
@@ -89,7 +91,8 @@ impl From<s3log_engine::Error> for Failure {
 
 impl From<&s3log_engine::Error> for Failure {
     fn from(error: &s3log_engine::Error) -> Self {
-        let failure = Self::failed(error.to_string());
+        let exit = if error.kind() == ErrorKind::Argument { Exit::Usage } else { Exit::Failed };
+        let failure = Self::report(exit, error.to_string());
         match error.hint() {
             Some(hint) => failure.with_hint(hint),
             None => failure,
@@ -100,6 +103,13 @@ impl From<&s3log_engine::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_asked_for_wrongly_is_an_error_of_the_command_line() {
+        let failure = |kind| Failure::from(s3log_engine::Error::new(kind, "x"));
+        assert_eq!(failure(ErrorKind::Argument).exit(), Exit::Usage);
+        assert_eq!(failure(ErrorKind::Invalid).exit(), Exit::Failed);
+    }
 
     #[test]
     fn a_closed_pipe_is_success() {

@@ -22,7 +22,9 @@ pub enum ErrorKind {
     Interrupted,
     /// What was asked for is not possible here.
     Unsupported,
-    /// A source, an option or a name that says nothing.
+    /// What was asked for is wrong in itself, whatever the logs hold: whoever asked has to ask otherwise, and no log object was read.
+    Argument,
+    /// A source, a file, an option or a name that says nothing.
     Invalid,
     /// A defect, or a report of a library that nobody expected.
     Internal,
@@ -63,6 +65,12 @@ impl Error {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// An error of whoever asked.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn argument(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Argument, message)
     }
 
     /// The same, with something to add to what it says.

@@ -104,7 +104,23 @@ fn check(arguments: &FlagArgs) -> Result<(), Failure> {
         (None, FlagFormat::Deny(DenyFormat::SpacesBucketPolicy)) if arguments.deny.bucket.is_none() => {
             Err(Failure::usage("a bucket policy is of one bucket").with_hint("name it: --bucket BUCKET"))
         }
+        (None, FlagFormat::Deny(format)) => {
+            Ok(deny_options(&arguments.deny).check(format, arguments.deny.expires.0)?)
+        }
         _ => Ok(()),
+    }
+}
+
+/// What the arguments say of deny lists beside the addresses.
+fn deny_options(arguments: &DenyArgs) -> DenyOptions {
+    DenyOptions {
+        set_name: arguments.set_name.clone(),
+        jail: arguments.jail.clone(),
+        waf_scope: arguments.waf_scope.0,
+        ip_version: arguments.ip_version.0,
+        bucket: arguments.bucket.clone(),
+        exempt: arguments.exempt.clone(),
+        full_access_keys: arguments.full_access_keys,
     }
 }
 
@@ -232,31 +248,11 @@ impl Run<'_> {
 
     fn deny(&mut self, findings: &[Finding], min_score: f64) -> Result<(), Failure> {
         let FlagFormat::Deny(format) = self.arguments.format else { return Ok(()) };
-        let DenyArgs {
-            max_entries,
-            aggregate,
-            expires,
-            set_name,
-            jail,
-            waf_scope,
-            ip_version,
-            bucket,
-            exempt,
-            full_access_keys,
-        } = self.arguments.deny.clone();
+        let DenyArgs { max_entries, aggregate, expires, .. } = self.arguments.deny;
         let selection =
             Selection { min_score, max_entries, aggregate, good_for: expires.0, ..Selection::new(self.now) };
         let list = DenyList::select(findings, &selection)?;
-        let options = DenyOptions {
-            set_name,
-            jail,
-            waf_scope: waf_scope.0,
-            ip_version: ip_version.0,
-            bucket,
-            exempt,
-            full_access_keys,
-        };
-        let printed = list.print(format, &options)?;
+        let printed = list.print(format, &deny_options(&self.arguments.deny))?;
         self.write(&printed.text)?;
         for warning in &printed.warnings {
             self.messages.warning(warning, None);

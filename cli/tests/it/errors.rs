@@ -125,7 +125,12 @@ fn unreadable_objects_are_named() {
 
 #[test]
 fn usage_errors_are_2() {
-    let cases: [&[&str]; 12] = [
+    let policy = ["flag", LOGS, "-F", "aws-bucket-policy", "--bucket"];
+    let policy_of = |rest: &[&'static str]| [&policy[..], rest].concat();
+    let exempt = "arn:aws:iam::111122223333:role/admin";
+    let nowhere = tempfile::tempdir().unwrap();
+    let set = nowhere.path().join("set").display().to_string();
+    let cases: [&[&str]; 24] = [
         &[],
         &["nothing"],
         &["query"],
@@ -138,6 +143,18 @@ fn usage_errors_are_2() {
         &["check"],
         &["shell", "-"],
         &["schema", "nothing"],
+        &["flag", LOGS, "-F", "ipset", "--set-name", "x y"],
+        &["flag", LOGS, "-F", "nftables", "--set-name", "x y"],
+        &["flag", LOGS, "-F", "aws-waf", "--set-name", "x y"],
+        &["flag", LOGS, "-F", "fail2ban", "--jail", "x y"],
+        &["flag", LOGS, "-F", "ipset", "--expires", "60d"],
+        &policy_of(&["photos", "--exempt", "foo"]),
+        &policy_of(&["pho tos", "--exempt", exempt]),
+        &["convert", LOGS, "--to", &set, "--bloom", "nope"],
+        &["convert", LOGS, "--to", &set, "--table", "cdn", "--partition-by", "day,bucket"],
+        &["rules", "show", "NOPE"],
+        &["rules", "test", "NOPE"],
+        &["rules", "lists", "nope"],
     ];
     for arguments in cases {
         assert_eq!(exit_code(arguments), Some(2), "{arguments:?}");

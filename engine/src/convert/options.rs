@@ -95,7 +95,7 @@ impl ConvertOptions {
         let is_column = |wanted: &str| columns.iter().any(|column| column.name == wanted);
         match self.bloom.iter().find(|wanted| !is_column(wanted)) {
             None => Ok(()),
-            Some(wanted) => Err(Error::invalid(format!("there is no column `{wanted}` to make Bloom filters of"))
+            Some(wanted) => Err(Error::argument(format!("there is no column `{wanted}` to make Bloom filters of"))
                 .with_hint(format!("`s3log schema {}` prints all columns", self.table.name()))),
         }
     }
@@ -104,12 +104,12 @@ impl ConvertOptions {
     pub(super) fn check_table(&self) -> Result<(), Error> {
         if !self.table.has_time() {
             let table = self.table.name();
-            return Err(Error::invalid(format!("the table `{table}` cannot be converted"))
+            return Err(Error::argument(format!("the table `{table}` cannot be converted"))
                 .with_hint("--rejects DEST keeps lines that are no records"));
         }
         match (self.table, self.partition_by) {
             (Table::Cdn, PartitionBy::DayAndBucket) => {
-                Err(Error::invalid("the table `cdn` has no column `bucket` to partition by")
+                Err(Error::argument("the table `cdn` has no column `bucket` to partition by")
                     .with_hint("--table requests has one"))
             }
             _ => Ok(()),

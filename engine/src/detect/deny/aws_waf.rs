@@ -23,8 +23,13 @@ struct CreateIpSet<'a> {
     addresses: Vec<String>,
 }
 
+/// The name of the set.
+pub(super) fn checked(options: &DenyOptions) -> Result<&str, Error> {
+    checked_name("an IP set", &options.set_name, NAME)
+}
+
 pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
-    let name = checked_name("an IP set", &options.set_name, NAME)?;
+    let name = checked(options)?;
     let addresses: Vec<_> = list.of_version(options.ip_version).map(ToString::to_string).collect();
     if addresses.len() > MAX_ADDRESSES {
         return Err(Error::invalid(format!(

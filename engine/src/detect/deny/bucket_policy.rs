@@ -36,19 +36,25 @@ struct Statement<'a> {
     condition: BTreeMap<&'static str, BTreeMap<&'static str, &'a [String]>>,
 }
 
-/// For S3 of AWS. It stops to deny by itself when the list expires.
-pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+/// The bucket, and the partition that it and those whom nobody denies are in.
+pub(super) fn checked_for_aws(options: &DenyOptions) -> Result<(&str, &str), Error> {
     let bucket = checked_bucket(options)?;
     let Some(partition) = options.exempt.first().map(|arn| checked_principal(arn)).transpose()? else {
-        return Err(Error::invalid("a policy that denies needs somebody whom it does not deny").with_hint(
+        return Err(Error::argument("a policy that denies needs somebody whom it does not deny").with_hint(
             "name the role or user that administers the bucket, such as arn:aws:iam::111122223333:role/admin",
         ));
     };
     for arn in &options.exempt {
         if checked_principal(arn)? != partition {
-            return Err(Error::invalid(format!("`{arn}` is not in the partition `{partition}` like the others")));
+            return Err(Error::argument(format!("`{arn}` is not in the partition `{partition}` like the others")));
         }
     }
+    Ok((bucket, partition))
+}
+
+/// For S3 of AWS. It stops to deny by itself when the list expires.
+pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    let (bucket, partition) = checked_for_aws(options)?;
     let expires = [rfc3339(list.expires() - list.expires().rem_euclid(1_000_000))];
     let conditions =
         [("ArnNotLike", "aws:PrincipalArn", &options.exempt[..]), ("DateLessThan", "aws:CurrentTime", &expires[..])];
@@ -62,11 +68,10 @@ pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Err
     Ok(Printed { text, warnings })
 }
 
-/// For Spaces of DigitalOcean.
-pub(super) fn spaces(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+/// The bucket.
+pub(super) fn checked_for_spaces(options: &DenyOptions) -> Result<&str, Error> {
     if !options.full_access_keys {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
+        return Err(Error::argument(
             "Spaces takes no policy for a bucket that a key with limited access is used on, and no such key for a bucket with a \
              policy",
         )
@@ -76,10 +81,15 @@ pub(super) fn spaces(list: &DenyList, options: &DenyOptions) -> Result<Printed, 
         ));
     }
     if !options.exempt.is_empty() {
-        return Err(Error::new(ErrorKind::Unsupported, "a policy of Spaces cannot spare a principal")
+        return Err(Error::argument("a policy of Spaces cannot spare a principal")
             .with_hint("put the administrators' addresses on the allow list"));
     }
-    let bucket = checked_bucket(options)?;
+    checked_bucket(options)
+}
+
+/// For Spaces of DigitalOcean.
+pub(super) fn spaces(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    let bucket = checked_for_spaces(options)?;
     let text = document(list, bucket, "aws", &[])?;
     let warnings = vec![
         format!(
@@ -146,13 +156,13 @@ fn document(
 /// The bucket, as it stands in an ARN: without anything that means something there.
 fn checked_bucket(options: &DenyOptions) -> Result<&str, Error> {
     let Some(bucket) = options.bucket.as_deref() else {
-        return Err(Error::invalid("a bucket policy is for one bucket").with_hint("name the bucket"));
+        return Err(Error::argument("a bucket policy is for one bucket").with_hint("name the bucket"));
     };
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if (3..=255).contains(&bucket.len()) && bucket.bytes().all(fits) {
         return Ok(bucket);
     }
-    Err(Error::invalid(format!("`{}` is no name of a bucket", bucket.escape_debug()))
+    Err(Error::argument(format!("`{}` is no name of a bucket", bucket.escape_debug()))
         .with_hint("letters, digits, `.`, `-` and `_`, at least three"))
 }
 
@@ -173,6 +183,6 @@ fn checked_principal(arn: &str) -> Result<&str, Error> {
             return Ok(partition);
         }
     }
-    Err(Error::invalid(format!("`{}` names no role or user", arn.escape_debug()))
+    Err(Error::argument(format!("`{}` names no role or user", arn.escape_debug()))
         .with_hint("such as arn:aws:iam::111122223333:role/admin"))
 }

@@ -6,8 +6,13 @@ use crate::Error;
 /// The longest name of a jail: those of the chains that it makes are not longer.
 const NAME: usize = 26;
 
+/// The name of the jail.
+pub(super) fn checked(options: &DenyOptions) -> Result<&str, Error> {
+    checked_name("a jail", &options.jail, NAME)
+}
+
 pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
-    let jail = checked_name("a jail", &options.jail, NAME)?;
+    let jail = checked(options)?;
     let mut text = list.comments();
     for network in list.networks() {
         text += &format!("fail2ban-client set {jail} banip {}\n", short(network));

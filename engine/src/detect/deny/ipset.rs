@@ -2,6 +2,7 @@
 
 use super::{DenyList, DenyOptions, IpVersion, Printed, checked_name, short};
 use crate::Error;
+use std::time::Duration;
 
 /// The longest time that the kernel takes, in seconds: it counts milliseconds in 31 bits.
 const LONGEST: u64 = 2_147_483;
@@ -12,13 +13,19 @@ const MAX_ENTRIES: usize = 65_536;
 /// Names of sets have 31 bytes at most; `-v4` goes with ours.
 const NAME: usize = 28;
 
-pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+/// The name of the sets, and after how many seconds their entries go.
+pub(super) fn checked(options: &DenyOptions, good_for: Duration) -> Result<(&str, u64), Error> {
     let name = checked_name("a set", &options.set_name, NAME)?;
-    let seconds = list.good_for().as_secs();
+    let seconds = good_for.as_secs();
     if seconds == 0 || seconds > LONGEST {
-        return Err(Error::invalid(format!("entries of an ipset cannot expire after {seconds} seconds"))
+        return Err(Error::argument(format!("entries of an ipset cannot expire after {seconds} seconds"))
             .with_hint(format!("from 1 to {LONGEST} seconds")));
     }
+    Ok((name, seconds))
+}
+
+pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    let (name, seconds) = checked(options, list.good_for())?;
     let mut text = list.comments();
     let sets = [("v4", "inet", IpVersion::V4), ("v6", "inet6", IpVersion::V6)];
     for (suffix, family, version) in sets {

@@ -20,6 +20,7 @@ use crate::Error;
 use ipnet::IpNet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// What a deny list is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,6 +152,25 @@ impl Default for DenyOptions {
     }
 }
 
+impl DenyOptions {
+    /// Whether a list that is good for so long can be printed with these: all that can be told before there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the format needs an option that is not there, or does not take one as it is: [`ErrorKind::Argument`](crate::ErrorKind).
+    pub fn check(&self, format: DenyFormat, good_for: Duration) -> Result<(), Error> {
+        match format {
+            DenyFormat::Cidr | DenyFormat::Nginx => Ok(()),
+            DenyFormat::Ipset => ipset::checked(self, good_for).map(drop),
+            DenyFormat::Nftables => nftables::checked(self, good_for).map(drop),
+            DenyFormat::Fail2ban => fail2ban::checked(self).map(drop),
+            DenyFormat::AwsWaf => aws_waf::checked(self).map(drop),
+            DenyFormat::AwsBucketPolicy => bucket_policy::checked_for_aws(self).map(drop),
+            DenyFormat::SpacesBucketPolicy => bucket_policy::checked_for_spaces(self).map(drop),
+        }
+    }
+}
+
 /// A deny list as text, and what whoever uses it has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {
@@ -232,7 +252,7 @@ fn checked_name<'a>(what: &str, name: &'a str, longest: usize) -> Result<&'a str
     if starts && name.len() <= longest && name.bytes().all(fits) {
         return Ok(name);
     }
-    Err(Error::invalid(format!("`{}` cannot be the name of {what}", name.escape_debug()))
+    Err(Error::argument(format!("`{}` cannot be the name of {what}", name.escape_debug()))
         .with_hint(format!("a letter, then letters, digits, `_` and `-`, {longest} at most")))
 }
 

@@ -2,16 +2,23 @@
 
 use super::{DenyList, DenyOptions, IpVersion, Printed, checked_name, short};
 use crate::Error;
+use std::time::Duration;
 
 /// The longest name of a table that every kernel takes.
 const NAME: usize = 31;
 
-pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+/// The name of the table, and after how many seconds the entries of its sets go.
+pub(super) fn checked(options: &DenyOptions, good_for: Duration) -> Result<(&str, u64), Error> {
     let table = checked_name("a table", &options.set_name, NAME)?;
-    let seconds = list.good_for().as_secs();
+    let seconds = good_for.as_secs();
     if seconds == 0 {
-        return Err(Error::invalid("a set that has already expired denies nobody").with_hint("at least one second"));
+        return Err(Error::argument("a set that has already expired denies nobody").with_hint("at least one second"));
     }
+    Ok((table, seconds))
+}
+
+pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
+    let (table, seconds) = checked(options, list.good_for())?;
     let sets = [("deny4", "ipv4_addr", IpVersion::V4), ("deny6", "ipv6_addr", IpVersion::V6)];
     let mut text = list.comments();
     text += &format!("table inet {table} {{\n");

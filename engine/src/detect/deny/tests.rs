@@ -1,9 +1,9 @@
 //! Every format, as it is printed, and what it refuses.
 
 use super::*;
+use crate::ErrorKind;
 use crate::detect::testing::{NOON, finding};
 use crate::detect::{Finding, Listed};
-use std::time::Duration;
 
 fn list(findings: &[Finding]) -> DenyList {
     DenyList::select(findings, &Selection::new(NOON)).unwrap()
@@ -136,6 +136,15 @@ fn a_policy_says_what_it_needs() {
     for (format, options, said) in cases {
         let error = some().print(format, &options).unwrap_err();
         assert!(error.to_string().contains(said), "{error}");
+        // It is told before there is a list, too.
+        let before = options.check(format, Duration::from_secs(60)).unwrap_err();
+        assert_eq!((before.to_string(), before.kind()), (error.to_string(), ErrorKind::Argument));
+    }
+    for format in DenyFormat::ALL {
+        let options = if format == DenyFormat::SpacesBucketPolicy { spaces_options() } else { options() };
+        assert!(options.check(format, Duration::from_secs(60)).is_ok(), "{format}");
+        let expires = matches!(format, DenyFormat::Ipset | DenyFormat::Nftables);
+        assert_eq!(options.check(format, Duration::ZERO).is_err(), expires, "{format}");
     }
     let china = with(|o| o.exempt[0] = "arn:aws-cn:iam::111122223333:role/team/ops-*".into());
     let text = some().print(DenyFormat::AwsBucketPolicy, &china).unwrap().text;
@@ -148,6 +157,7 @@ fn names_cannot_bring_anything_along() {
         let options = DenyOptions { set_name: name.to_owned(), jail: name.to_owned(), ..options() };
         for format in [DenyFormat::Ipset, DenyFormat::Nftables, DenyFormat::Fail2ban, DenyFormat::AwsWaf] {
             assert!(some().print(format, &options).is_err(), "{format}: {name:?}");
+            assert!(options.check(format, Duration::from_secs(60)).is_err(), "{format}: {name:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::catalogue;
 use super::file::{Origin, Overlay, Rule, RuleFile, load};
 use super::lint::{self, Lint};
 use super::problem::hint_of_names;
-use crate::Error;
+use crate::{Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules by their ids.
@@ -98,7 +98,7 @@ impl RuleSet {
     /// There is none; the hint names one that is near.
     pub fn get(&self, id: &str) -> Result<&Rule, Error> {
         let found = self.rules.get(id).or_else(|| self.iter().find(|rule| rule.id.eq_ignore_ascii_case(id)));
-        found.ok_or_else(|| self.unknown(id))
+        found.ok_or_else(|| self.unknown(id).of_kind(ErrorKind::Argument))
     }
 
     fn unknown(&self, id: &str) -> Error {
