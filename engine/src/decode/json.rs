@@ -3,22 +3,21 @@
 //! S3: the fields of "Log format in CloudWatch Logs" (AWS, Amazon S3 User Guide: `bucket_name`, `request_time`, `key_name` …), as
 //! CloudWatch Logs exports them, with a time in front of each object, and as they are delivered to a bucket. Names that the page
 //! and the text format spell differently are taken either way, in any letter case, with or without `_`. CDN: the names of `#Fields:`.
-//! Names of neither are kept as `name=value` in `extra_fields`, or left out of CDN records, as everywhere.
+//! Names of neither are kept as `name=value` in `extra_fields`, or left out of CDN records, as everywhere. A value of a field is
+//! plain: an array or an object in its place makes a reject of the line. Behind other names it is kept as it was written.
 
 use super::cdn::{CdnFields, CdnRows, span_of};
 use super::located::{OriginFields, OriginRows};
 use super::span::Span;
 use s3log_parser::value::{number, time};
 use s3log_parser::{Field, Kind, cdn};
-use serde_json::Deserializer;
-use serde_json::de::StrRead;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
 mod object;
 
-use object::{Found, read_object};
+use object::{Found, Value, read_object};
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +37,10 @@ pub(crate) enum JsonError {
     Missing(Field),
     /// A value does not mean what its field does.
     Value(Field),
+    /// A value of a field is an array or an object.
+    Nested(Field),
+    /// The same of a CDN record.
+    NestedCdn(cdn::Field),
     /// A CDN record that is none.
     Cdn(cdn::Error),
 }
@@ -49,6 +52,8 @@ impl fmt::Display for JsonError {
             Self::Unknown => f.write_str("a JSON object whose names are those of no access log"),
             Self::Missing(field) => write!(f, "the JSON object has no {field}"),
             Self::Value(field) => write!(f, "the value of {field} in the JSON object cannot be understood"),
+            Self::Nested(field) => write!(f, "the value of {field} in the JSON object is an array or an object"),
+            Self::NestedCdn(field) => write!(f, "the value of {field} in the JSON object is an array or an object"),
             Self::Cdn(error) => write!(f, "in the JSON object, {}", error.reason()),
         }
     }
@@ -178,18 +183,18 @@ impl JsonReader {
         let start = memchr::memchr(b'{', line).ok_or(JsonError::Syntax)?;
         let object = std::str::from_utf8(&line[start..]).map(std::borrow::Cow::Borrowed);
         let object = object.unwrap_or_else(|_| String::from_utf8_lossy(&line[start..]));
-        let mut deserializer = Deserializer::new(StrRead::new(&object));
-        read_object(&mut deserializer, text, &mut self.found).map_err(|_| JsonError::Syntax)?;
+        read_object(&object, text, &mut self.found).map_err(|_| JsonError::Syntax)?;
         if !self.found.keys().eq(self.shape.keys.iter().map(String::as_str)) {
             self.shape = Shape::of(&self.found);
         }
         match self.shape.is_cdn {
             true => self.cdn(text).map(|()| JsonLine::Cdn),
-            false => self.origin(text).map(|()| JsonLine::Origin),
+            false => self.origin(&object, text).map(|()| JsonLine::Origin),
         }
     }
 
-    fn origin(&mut self, text: &mut Vec<u8>) -> Result<(), JsonError> {
+    /// The record of the object that was read last, which `json` is.
+    fn origin(&mut self, json: &str, text: &mut Vec<u8>) -> Result<(), JsonError> {
         self.spans = [Span::ABSENT; Field::COUNT];
         self.extras.clear();
         if !self.shape.is_origin {
@@ -200,16 +205,26 @@ impl JsonReader {
                 Origin::Field(field) => {
                     // Of two names for one field the first that has a value counts.
                     if self.spans[field.index()].text(text).is_none() {
-                        self.spans[field.index()] = value;
+                        self.spans[field.index()] = match value {
+                            Value::Null => Span::ABSENT,
+                            Value::Plain(span) => span,
+                            Value::Nested(_) => return Err(JsonError::Nested(field)),
+                        };
                     }
                 }
                 Origin::Spare => {}
-                Origin::Unknown if value == Span::ABSENT => {}
+                Origin::Unknown if value == Value::Null => {}
                 Origin::Unknown => {
                     let start = text.len() as u32;
                     text.extend_from_slice(key.as_bytes());
                     text.push(b'=');
-                    text.extend_from_within(value.start as usize..value.end as usize);
+                    match value {
+                        Value::Null => {}
+                        Value::Plain(span) => text.extend_from_within(span.start as usize..span.end as usize),
+                        Value::Nested(span) => {
+                            text.extend_from_slice(&json.as_bytes()[span.start as usize..span.end as usize]);
+                        }
+                    }
                     self.extras.push(Span { start, end: text.len() as u32 });
                 }
             }
@@ -269,15 +284,26 @@ impl JsonReader {
     fn cdn(&mut self, text: &mut Vec<u8>) -> Result<(), JsonError> {
         let start = text.len();
         let of_cdn = self.found.pairs().zip(&self.shape.names).filter(|(_, name)| name.is_cdn);
-        for (at, ((_, value), _)) in of_cdn.enumerate() {
+        for (at, ((key, value), _)) in of_cdn.enumerate() {
             if at > 0 {
                 text.push(b'\t');
             }
-            if value == Span::ABSENT {
-                text.push(b'-');
-                continue;
-            }
-            for from in value.start as usize..value.end as usize {
+            let span = match value {
+                Value::Null => {
+                    text.push(b'-');
+                    continue;
+                }
+                Value::Plain(span) => span,
+                Value::Nested(_) => {
+                    let field = match cdn::field_of_name(key.as_bytes()) {
+                        Some(cdn::Cell::Field(field)) => field,
+                        // All other names say the time.
+                        _ => cdn::Field::Time,
+                    };
+                    return Err(JsonError::NestedCdn(field));
+                }
+            };
+            for from in span.start as usize..span.end as usize {
                 match text[from] {
                     // At the beginning of a line it would make a remark of it.
                     b'#' if text.len() == start => text.extend_from_slice(b"%23"),

@@ -4,12 +4,22 @@ use crate::decode::span::Span;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt::{self, Write};
 
+/// What stands behind a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Null,
+    /// A text, a number or a truth value: where its text stands in what was written.
+    Plain(Span),
+    /// An array or an object: where it stands, with its brackets, in the JSON that was read.
+    Nested(Span),
+}
+
 /// The names and values of an object, in order; used again for the next.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     keys: String,
     key_ends: Vec<usize>,
-    values: Vec<Span>,
+    values: Vec<Value>,
 }
 
 impl Found {
@@ -18,23 +28,65 @@ impl Found {
         starts.zip(&self.key_ends).map(|(start, end)| &self.keys[start..*end])
     }
 
-    /// A value that is `null`, or no text and no number, is absent.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, Span)> {
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, Value)> {
         self.keys().zip(self.values.iter().copied())
     }
 }
 
-/// Reads an object, and nothing behind it; the texts of its values are appended to `text`.
-pub(super) fn read_object<'de, R: serde_json::de::Read<'de>>(
-    deserializer: &mut serde_json::Deserializer<R>,
-    text: &mut Vec<u8>,
-    found: &mut Found,
-) -> Result<(), serde_json::Error> {
+/// Reads an object that begins with the first byte of `json`, and nothing behind it; the texts of its plain values are appended
+/// to `text`.
+pub(super) fn read_object(json: &str, text: &mut Vec<u8>, found: &mut Found) -> Result<(), serde_json::Error> {
     found.keys.clear();
     found.key_ends.clear();
     found.values.clear();
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     deserializer.deserialize_map(Object { text, found })?;
-    deserializer.end()
+    deserializer.end()?;
+    place_nested(json.as_bytes(), found);
+    Ok(())
+}
+
+/// Notes where nested values stand, which the deserializer does not tell. Records mostly have none, and then nothing is read
+/// twice; of the others it was found that they are well formed, so that only brackets and texts have to be looked at.
+fn place_nested(json: &[u8], found: &mut Found) {
+    let mut nested = found.values.iter_mut().filter(|value| matches!(value, Value::Nested(_)));
+    let mut next = nested.next();
+    let (mut at, mut depth, mut start) = (0, 0_usize, 0);
+    while let (Some(value), Some(byte)) = (&mut next, json.get(at)) {
+        match byte {
+            b'"' => at += quoted_len(&json[at..]) - 1,
+            b'{' | b'[' => {
+                if depth == 1 {
+                    start = at;
+                }
+                depth += 1;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 1 {
+                    **value = Value::Nested(Span { start: start as u32, end: at as u32 + 1 });
+                    next = nested.next();
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    debug_assert!(next.is_none(), "the deserializer found as many nested values as brackets open below the first");
+}
+
+/// The length of the quoted text that `json` begins with, with both quotes.
+fn quoted_len(json: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if json[at - 1] == b'"' {
+            return at;
+        }
+        // What a backslash stands before ends nothing.
+        at += 1;
+    }
+    json.len()
 }
 
 struct Object<'a> {
@@ -52,8 +104,8 @@ impl<'de> Visitor<'de> for Object<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while map.next_key_seed(Key(&mut self.found.keys))?.is_some() {
             self.found.key_ends.push(self.found.keys.len());
-            let span = map.next_value_seed(Value(self.text))?;
-            self.found.values.push(span);
+            let value = map.next_value_seed(Text(self.text))?;
+            self.found.values.push(value);
         }
         Ok(())
     }
@@ -82,12 +134,12 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
-struct Value<'a>(&'a mut Vec<u8>);
+struct Text<'a>(&'a mut Vec<u8>);
 
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = Span;
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Span, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -102,55 +154,56 @@ impl Write for Bytes<'_> {
     }
 }
 
-impl Value<'_> {
-    fn write(self, value: fmt::Arguments<'_>) -> Span {
+impl Text<'_> {
+    fn write(self, value: fmt::Arguments<'_>) -> Value {
         let start = self.0.len() as u32;
         // Writing into a vector cannot fail.
         let _ = Bytes(self.0).write_fmt(value);
-        Span { start, end: self.0.len() as u32 }
+        Value::Plain(Span { start, end: self.0.len() as u32 })
     }
 }
 
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = Span;
+impl<'de> Visitor<'de> for Text<'_> {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Span, E> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
         let start = self.0.len() as u32;
         self.0.extend_from_slice(value.as_bytes());
-        Ok(Span { start, end: self.0.len() as u32 })
+        Ok(Value::Plain(Span { start, end: self.0.len() as u32 }))
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Span, E> {
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
         Ok(self.write(format_args!("{value}")))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Span, E> {
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
         Ok(self.write(format_args!("{value}")))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Span, E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
         Ok(self.write(format_args!("{value}")))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Span, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
         Ok(self.write(format_args!("{value}")))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Span, E> {
-        Ok(Span::ABSENT)
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Span, A::Error> {
+    // Where it stands is noted once the whole object is read.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Span::ABSENT)
+        Ok(Value::Nested(Span::ABSENT))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Span, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Span::ABSENT)
+        Ok(Value::Nested(Span::ABSENT))
     }
 }

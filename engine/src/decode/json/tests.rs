@@ -83,6 +83,67 @@ fn names_are_taken_however_they_are_spelled() {
     assert_eq!(found, [["photos", "2026-01-15T10:22:41Z", "403", ""]; 2]);
 }
 
+/// An S3 record with these names and values behind those that make it one.
+fn record_with(more: &str) -> String {
+    format!(r#"{{"bucket_name":"b","operation":"x","remote_ip":null,"request_time":"2026-01-15T10:22:41Z",{more}}}"#)
+}
+
+#[test]
+fn nested_values_of_unknown_names_are_kept_as_they_are_written() {
+    for (more, expected) in [
+        (r#""plain":"v","list":[1],"object":{"a":1}"#, r#"[plain=v, list=[1], object={"a":1}]"#),
+        (r#""list":[],"object":{},"null":null"#, "[list=[], object={}]"),
+        (r#""list" : [ 1.50, "\u00e9" , [null] ] , "plain":true"#, r#"[list=[ 1.50, "\u00e9" , [null] ], plain=true]"#),
+        // Brackets and quotes in texts and names end nothing.
+        (r#""a[{\"":{"]}":["}\\","\"]"]},"b":["\\"]"#, r#"[a[{"={"]}":["}\\","\"]"]}, b=["\\"]]"#),
+        (r#""twice":[1],"twice":[2]"#, "[twice=[1], twice=[2]]"),
+    ] {
+        let text = record_with(more);
+        assert_eq!(read(Table::Logs, &["extra_fields"], &text), [[expected]], "{more}");
+        assert_eq!(reasons(&text), [""; 0], "{more}");
+    }
+    // With a byte that is no UTF-8, and behind the time that CloudWatch Logs writes.
+    let line = [&b"2026-01-15T10:23:00.000Z "[..], record_with(r#""list":["?"]"#).as_bytes()].concat();
+    let line: Vec<u8> = line.into_iter().map(|byte| if byte == b'?' { 0xFF } else { byte }).collect();
+    let block = Block::new("log", bytes::Bytes::from(line));
+    let batch = RecordsDecoder::for_columns(Table::Logs, &["extra_fields"]).unwrap().decode(&block).unwrap();
+    assert_eq!(rows(&batch), [["[list=[\"\u{FFFD}\"]]"]]);
+    // CDN records have no place for other names.
+    let text = CDN.replace(r#""x-new":"y""#, r#""x-new":["y"]"#);
+    assert_eq!(read(Table::Cdn, &["c_ip"], &text), [["2001:db8::3"]]);
+}
+
+#[test]
+fn nested_values_are_as_deep_as_a_line_is_long() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let text = record_with(&format!(r#""deep":{deep}"#));
+    assert_eq!(read(Table::Logs, &["extra_fields"], &text), [[format!("[deep={deep}]")]]);
+}
+
+#[test]
+fn a_field_with_a_nested_value_makes_a_reject() {
+    for (more, field) in [
+        (r#""bytes_sent":[1]"#, "Bytes Sent"),
+        (r#""key_name":{"a":1}"#, "Key"),
+        (r#""acl_required":[]"#, "aclRequired"),
+        // Of two names for one field, the first with a value counts.
+        (r#""key":null,"key_name":["k"]"#, "Key"),
+    ] {
+        let text = record_with(more);
+        let reason = format!("the value of {field} in the JSON object is an array or an object");
+        assert_eq!(reasons(&text), [reason], "{more}");
+        assert_eq!(read(Table::Logs, &["key"], &text).len(), 0, "{more}");
+    }
+    let text = record_with(r#""key":"k","key_name":["l"],"bucket_arn":{"of":"others"}"#);
+    assert_eq!(read(Table::Logs, &["key"], &text), [["k"]]);
+    for (plain, nested, field) in
+        [(r#""asn":"64496""#, r#""asn":["64496"]"#, "asn"), (r#""date":"2026-01-15""#, r#""date":{}"#, "date time")]
+    {
+        let reason = format!("the value of {field} in the JSON object is an array or an object");
+        assert_eq!(reasons(&CDN.replace(plain, nested)), [reason]);
+    }
+}
+
 /// CloudFront, "standard logging (v2)", as JSON: the names of the fields.
 const CDN: &str = r#"{"date":"2026-01-15","time":"10:22:41","x-edge-location":"AMS1-C1","sc-bytes":"964","c-ip":"2001:db8::3","cs-method":"GET","cs(Host)":"d111111abcdef8.cloudfront.net","cs-uri-stem":"/a\tb","sc-status":"200","cs(User-Agent)":"curl/8","time-taken":"0.358","asn":"64496","c-country":"NL","x-new":"y"}"#;
 
