@@ -34,7 +34,9 @@ impl Default for CheckOptions {
 pub struct CheckReport {
     /// Log objects read to their end.
     pub objects: u64,
-    /// Their bytes, as stored.
+    /// Log objects of which only the beginning could be read. Its lines are among all figures.
+    pub partial_objects: u64,
+    /// Bytes that were read of log objects, as stored.
     pub bytes: u64,
     /// Lines that are neither blank nor headers.
     pub lines: u64,
@@ -153,6 +155,7 @@ struct Worker {
 #[derive(Default)]
 struct Tally {
     objects: u64,
+    partial_objects: u64,
     bytes: u64,
     line_ends: u64,
     counts: Counts,
@@ -211,7 +214,10 @@ impl Worker {
                     self.tally.objects += 1;
                     self.progress.object_done();
                 }
-                Some(Event::Failed(object, error)) => self.progress.failed(object.object.name(), &error),
+                Some(Event::Failed(object, error)) => {
+                    self.tally.partial_objects += u64::from(reader.broke_off());
+                    self.progress.failed(object.object.name(), &error);
+                }
                 Some(Event::Archived(_)) => self.progress.archived(1),
                 Some(Event::Unlisted(failed)) if failed.is_fatal => return Err(failed.error),
                 Some(Event::Unlisted(failed)) => {
@@ -307,6 +313,7 @@ impl Tally {
 
     fn add(&mut self, other: Self, options: CheckOptions) {
         self.objects += other.objects;
+        self.partial_objects += other.partial_objects;
         self.bytes += other.bytes;
         self.line_ends += other.line_ends;
         self.counts += other.counts;
@@ -342,6 +349,7 @@ impl Tally {
         reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
         CheckReport {
             objects: self.objects,
+            partial_objects: self.partial_objects,
             bytes: self.bytes,
             lines: self.line_ends - self.counts.blank_lines - self.counts.headers,
             blank_lines: self.counts.blank_lines,

@@ -31,7 +31,11 @@ fn records(report: &CheckReport) -> u64 {
 ///
 /// Those of the output.
 pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Failure> {
-    let mut text = format!("{}, {}\n", count(report.objects, "object"), HumanBytes(report.bytes));
+    let mut text = count(report.objects, "object");
+    if report.partial_objects > 0 {
+        text.push_str(&format!(" and the beginning of {}", HumanCount(report.partial_objects)));
+    }
+    text.push_str(&format!(", {}\n", HumanBytes(report.bytes)));
     let has_cdn = report.cdn_rows + report.headers > 0;
     if !has_cdn || report.rows > 0 {
         text.push_str(&count(report.rows, if has_cdn { "S3 record" } else { "record" }));
@@ -139,13 +143,14 @@ pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<()
         .map(|object| format!(r#"{{"log_object":{},"why":{}}}"#, quoted(&object.object), quoted(why(object))));
     let text = format!(
         concat!(
-            r#"{{"balanced":{},"objects":{},"bytes":{},"lines":{},"blank_lines":{},"header_lines":{},"rows":{},"cdn_rows":{},"#,
+            r#"{{"balanced":{},"objects":{},"partial_objects":{},"bytes":{},"lines":{},"blank_lines":{},"header_lines":{},"rows":{},"cdn_rows":{},"#,
             r#""rejects":{},"ambiguous":{},"reasons":[{}],"field_counts":[{}],"cdn_field_counts":[{}],"archived":{},"#,
             r#""unknown_cdn_fields":[{}],"unreadable":[{}]}}"#,
             "\n"
         ),
         is_balanced(report),
         report.objects,
+        report.partial_objects,
         report.bytes,
         report.lines,
         report.blank_lines,

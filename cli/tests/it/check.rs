@@ -1,8 +1,10 @@
 //! `s3log check`: every line is accounted for.
 
+use std::io::Write as _;
+
 use insta::assert_snapshot;
 
-use crate::{exit_code, run, s3log};
+use crate::{exit_code, line, run, s3log};
 
 #[test]
 fn an_account_of_good_logs() {
@@ -58,6 +60,23 @@ fn exit_codes() {
     assert_eq!(exit_code(&["check", "fixtures/rejects"]), Some(3));
     assert_eq!(exit_code(&["check", "fixtures/nothing"]), Some(1));
     assert_eq!(exit_code(&["check"]), Some(2));
+}
+
+#[test]
+fn an_object_that_was_cut_is_named_where_objects_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(line("a.jpg", "curl/8").repeat(3).as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    let path = directory.path().join("cut.gz");
+    std::fs::write(&path, &packed[..packed.len() - 4]).unwrap();
+    let source = path.display().to_string();
+    let text = run(&["check", &source]);
+    let size = indicatif::HumanBytes(packed.len() as u64 - 4);
+    let begin = format!("exit 3\n--- stdout\n0 objects and the beginning of 1, {size}\n3 records\n");
+    assert!(text.starts_with(&begin), "{text}");
+    let text = run(&["check", "-F", "json", &source]);
+    assert!(text.contains(r#""objects":0,"partial_objects":1,"#), "{text}");
 }
 
 #[test]

@@ -229,7 +229,10 @@ impl Reader {
                 let opened = Input::open(&unopened).await;
                 Next::Object(unopened, opened)
             }
-            Some(Arrival::Failed(unopened, error)) => Next::Event(Event::failed(unopened, error)),
+            Some(Arrival::Failed(unopened, error)) => {
+                self.broke_off = false;
+                Next::Event(Event::failed(unopened, error))
+            }
             Some(Arrival::Unlisted(failed)) => Next::Event(Event::Unlisted(failed)),
         }
     }

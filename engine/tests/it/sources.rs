@@ -117,6 +117,23 @@ async fn a_table_of_ones_own_fails_at_what_cannot_be_read() {
 }
 
 #[tokio::test]
+async fn an_object_that_was_read_in_part_is_told_from_one_that_was_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = log(0..100);
+    let packed = gzip(&text);
+    std::fs::write(directory.path().join("a-cut"), &packed[..packed.len() - 4]).unwrap();
+    std::fs::write(directory.path().join("b-whole"), &packed).unwrap();
+    std::fs::write(directory.path().join("c-trailing"), [&packed[..], b"garbage"].concat()).unwrap();
+    // Nothing comes out of a header alone.
+    std::fs::write(directory.path().join("d-header"), &packed[..10]).unwrap();
+    let session = session(directory.path(), SessionOptions::new()).await;
+    let report = check(&session, CheckOptions::default()).await.unwrap();
+    assert_eq!((report.objects, report.partial_objects, report.unreadable.len()), (1, 2, 3));
+    let (rows, rejects) = counts(0..100);
+    assert_eq!((report.rows, report.rejects), (3 * rows as u64, 3 * rejects as u64));
+}
+
+#[tokio::test]
 async fn every_line_is_accounted_for() {
     let directory = tempfile::tempdir().unwrap();
     let text = log(0..3000);
