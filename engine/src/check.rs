@@ -30,6 +30,8 @@ impl Default for CheckOptions {
 /// What was found in the log objects of a session.
 ///
 /// `lines = rows + cdn_rows + rejects` always holds: lines are counted by their ends, the others by what lines parse to.
+/// Records of times that were not asked for are in `other_times` alone; rejects have no time, and those of objects that are read
+/// count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Log objects read to their end.
@@ -38,7 +40,7 @@ pub struct CheckReport {
     pub partial_objects: u64,
     /// Bytes that were read of log objects, as stored.
     pub bytes: u64,
-    /// Lines that are neither blank nor headers.
+    /// Lines that are neither blank nor headers nor records of other times.
     pub lines: u64,
     /// Lines of nothing but spaces, tabs and carriage returns.
     pub blank_lines: u64,
@@ -48,6 +50,8 @@ pub struct CheckReport {
     pub rows: u64,
     /// Lines that are CDN records.
     pub cdn_rows: u64,
+    /// Lines that are records of other times than were asked for.
+    pub other_times: u64,
     /// Lines that are no records.
     pub rejects: u64,
     /// Records that could have been split otherwise.
@@ -104,7 +108,7 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
     }
     let table = session.log_table(Table::Rejects);
     let progress = session.progress();
-    // Every line of an object is counted, whatever its time; objects of other times are left out as a whole.
+    // By their names objects are left out as a whole; of those that are read, every line is counted, by its time or apart.
     let times = table.object_times();
     let sources = table.sources();
     let (objects, pruned) = sources.files(&times);
@@ -120,7 +124,8 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
             let worker = Worker {
                 objects: Arc::clone(&objects),
                 next: Arc::clone(&next),
-                arriving: has_buckets.then_some((arriving, times.clone())),
+                arriving: has_buckets.then_some(arriving),
+                times: times.clone(),
                 progress: Arc::clone(progress),
                 lines: session.lines().clone(),
                 options,
@@ -144,7 +149,9 @@ struct Worker {
     objects: Arc<[Listed]>,
     next: Arc<AtomicUsize>,
     /// The objects of buckets, if there are any.
-    arriving: Option<(Arriving, Times)>,
+    arriving: Option<Arriving>,
+    /// Of records that are wanted.
+    times: Times,
     progress: Arc<Progress>,
     lines: LineOptions,
     options: CheckOptions,
@@ -160,6 +167,7 @@ struct Tally {
     line_ends: u64,
     counts: Counts,
     cdn_rows: u64,
+    other_times: u64,
     ambiguous: u64,
     /// In how many lines, and the first of them, each with the position of its object in the listing.
     reasons: BTreeMap<String, (u64, Vec<(usize, RejectExample)>)>,
@@ -167,6 +175,9 @@ struct Tally {
     cdn_field_counts: BTreeMap<usize, u64>,
     unknown_cdn_fields: BTreeSet<String>,
 }
+
+/// Microseconds of a second.
+const MICROS: i64 = 1_000_000;
 
 /// So many names that no column has are kept.
 const MAX_UNKNOWN: usize = 100;
@@ -181,9 +192,9 @@ impl Worker {
             let reader = Reader::new([object], self.blocks());
             self.read(position, reader).await?;
         }
-        if let Some((arriving, times)) = self.arriving.take() {
+        if let Some(arriving) = self.arriving.take() {
             // Objects in ranges would not know the numbers of their lines.
-            let arrivals = arriving.join(&times, false, Box::new(Ok))?;
+            let arrivals = arriving.join(&self.times, false, Box::new(Ok))?;
             let reader = Reader::of_arrivals(arrivals, self.blocks());
             self.read(usize::MAX, reader).await?;
         }
@@ -206,7 +217,7 @@ impl Worker {
             match event {
                 Some(Event::Block(block)) => {
                     let before = self.tally.counts;
-                    self.tally.count(&block, &mut lines, position, self.options);
+                    self.tally.count(&block, &mut lines, &self.times, (position, self.options));
                     self.progress.counted(self.tally.counts - before);
                     tokio::task::coop::consume_budget().await;
                 }
@@ -232,7 +243,13 @@ impl Worker {
 
 impl Tally {
     /// Counts the lines of a block.
-    fn count(&mut self, block: &Block, reader: &mut LineReader, position: usize, options: CheckOptions) {
+    fn count(
+        &mut self,
+        block: &Block,
+        reader: &mut LineReader,
+        times: &Times,
+        (position, options): (usize, CheckOptions),
+    ) {
         let max_line = reader.max_line();
         let kept = kept_of_long_line(max_line);
         if block.too_long().is_some() {
@@ -251,14 +268,22 @@ impl Tally {
             reader.each(part, bytes, |line, outcome| match outcome {
                 Outcome::Origin(record) => {
                     self.counts.rows += 1;
+                    if record.time().is_some_and(|seconds| !times.contains(seconds * MICROS)) {
+                        self.other_times += 1;
+                        return;
+                    }
                     self.ambiguous += u64::from(record.is_ambiguous());
                     *self.field_counts.entry(record.field_count()).or_default() += 1;
                 }
-                Outcome::Json(JsonLine::Origin, names) => {
+                Outcome::Cdn { time: Some(time), .. } | Outcome::Json { time, .. } if !times.contains(time) => {
+                    self.counts.rows += 1;
+                    self.other_times += 1;
+                }
+                Outcome::Json { kind: JsonLine::Origin, names, .. } => {
                     self.counts.rows += 1;
                     *self.field_counts.entry(names).or_default() += 1;
                 }
-                Outcome::Cdn(fields) | Outcome::Json(JsonLine::Cdn, fields) => {
+                Outcome::Cdn { cells: fields, .. } | Outcome::Json { kind: JsonLine::Cdn, names: fields, .. } => {
                     self.counts.rows += 1;
                     self.cdn_rows += 1;
                     *self.cdn_field_counts.entry(fields).or_default() += 1;
@@ -318,6 +343,7 @@ impl Tally {
         self.line_ends += other.line_ends;
         self.counts += other.counts;
         self.cdn_rows += other.cdn_rows;
+        self.other_times += other.other_times;
         self.ambiguous += other.ambiguous;
         for (reason, (count, examples)) in other.reasons {
             let (total, kept) = self.reasons.entry(reason).or_default();
@@ -351,11 +377,12 @@ impl Tally {
             objects: self.objects,
             partial_objects: self.partial_objects,
             bytes: self.bytes,
-            lines: self.line_ends - self.counts.blank_lines - self.counts.headers,
+            lines: self.line_ends - self.counts.blank_lines - self.counts.headers - self.other_times,
             blank_lines: self.counts.blank_lines,
             headers: self.counts.headers,
-            rows: self.counts.rows - self.cdn_rows,
+            rows: self.counts.rows - self.cdn_rows - self.other_times,
             cdn_rows: self.cdn_rows,
+            other_times: self.other_times,
             rejects: self.counts.rejects,
             ambiguous: self.ambiguous,
             reasons,

@@ -223,6 +223,7 @@ pub(crate) struct ShellArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5 (blank 0)`: no line is lost without a word.
+With --since and --until, records of other times are counted apart from all else; rejects have no time.
 
 Examples:
   s3log check logs/

@@ -16,7 +16,7 @@ use crate::output::{Output, Shape, cut, push_json_text};
 /// Longer examples are cut where there is no terminal that has a width.
 const WIDEST_EXAMPLE: usize = 120;
 
-/// Whether every line that is neither blank nor a header is a record or a reject.
+/// Whether every line that is neither blank nor a header nor of another time is a record or a reject.
 pub(crate) fn is_balanced(report: &CheckReport) -> bool {
     records(report).checked_add(report.rejects) == Some(report.lines)
 }
@@ -46,6 +46,9 @@ pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Fai
     }
     if has_cdn {
         text.push_str(&format!("{}, {}\n", count(report.cdn_rows, "CDN record"), count(report.headers, "header line")));
+    }
+    if report.other_times > 0 {
+        text.push_str(&format!("{} of other times left out\n", count(report.other_times, "record")));
     }
     if !report.unknown_cdn_fields.is_empty() {
         let names: Vec<_> = report.unknown_cdn_fields.iter().map(|name| visible(name)).collect();
@@ -144,7 +147,7 @@ pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<()
     let text = format!(
         concat!(
             r#"{{"balanced":{},"objects":{},"partial_objects":{},"bytes":{},"lines":{},"blank_lines":{},"header_lines":{},"rows":{},"cdn_rows":{},"#,
-            r#""rejects":{},"ambiguous":{},"reasons":[{}],"field_counts":[{}],"cdn_field_counts":[{}],"archived":{},"#,
+            r#""other_times":{},"rejects":{},"ambiguous":{},"reasons":[{}],"field_counts":[{}],"cdn_field_counts":[{}],"archived":{},"#,
             r#""unknown_cdn_fields":[{}],"unreadable":[{}]}}"#,
             "\n"
         ),
@@ -157,6 +160,7 @@ pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<()
         report.headers,
         report.rows,
         report.cdn_rows,
+        report.other_times,
         report.rejects,
         report.ambiguous,
         reasons.collect::<Vec<_>>().join(","),

@@ -53,9 +53,10 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
         exit = Exit::Incomplete;
         say_unreadable(&report.unreadable, session.progress().unreadable_count(), &messages);
     }
-    let read = Read { rows: report.rows + report.cdn_rows, rejects: report.rejects };
+    // Whether these are access logs, and how many lines of them are none, does not depend on the times asked for.
+    let read = Read { rows: report.rows + report.cdn_rows + report.other_times, rejects: report.rejects };
     let limit = arguments.behaviour.reject_limit();
-    if report.unreadable.is_empty() && report.objects > 0 && report.rows + report.cdn_rows == 0 {
+    if report.unreadable.is_empty() && report.objects > 0 && read.rows == 0 {
         exit = Exit::Incomplete;
         say_no_record(report.objects, 0, &messages);
     } else if limit.is_exceeded(read.rows, read.rejects) {

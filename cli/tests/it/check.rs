@@ -80,6 +80,30 @@ fn an_object_that_was_cut_is_named_where_objects_are_counted() {
 }
 
 #[test]
+fn records_of_other_times_are_counted_apart() {
+    let text = run(&["check", "fixtures/bucket/logs", "--since", "2026-01-15"]);
+    assert!(text.contains("\n723 records\n14 records of other times left out\n"), "{text}");
+    assert!(text.ends_with("\nlines = rows + rejects: 723 = 723 + 0 (blank 0)\n"), "{text}");
+    // S3 and CDN records, as text and as JSON; none of them being left is no sign of logs that are none.
+    for source in ["bucket/logs", "cdn", "structured"] {
+        let source = format!("fixtures/{source}");
+        let sum = |text: &str| -> u64 {
+            let number = |name: &str| -> u64 {
+                let behind = text.split_once(&format!("\"{name}\":")).unwrap().1;
+                behind.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+            };
+            assert_eq!(number("lines"), number("rows") + number("cdn_rows") + number("rejects"), "{text}");
+            number("rows") + number("cdn_rows")
+        };
+        let all = sum(&run(&["check", "-F", "json", &source]));
+        let none = run(&["check", "-F", "json", &source, "--layout", "none", "--since", "2030-01-01"]);
+        assert_eq!(sum(&none), 0);
+        assert!(none.contains(&format!("\"other_times\":{all},")) && none.contains("\"field_counts\":[],"), "{none}");
+        assert!(!none.contains("not one record"), "{none}");
+    }
+}
+
+#[test]
 fn a_dialect_makes_rows_of_rejects() {
     let sql = "SELECT count(*) AS n FROM logs";
     for (dialect, file, rows) in

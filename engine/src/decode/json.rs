@@ -177,6 +177,11 @@ impl JsonReader {
         self.shape.keys.len()
     }
 
+    /// When the last record was, in microseconds.
+    pub(super) fn time(&self) -> i64 {
+        self.time
+    }
+
     /// Reads a line; what its values are is appended to `text`.
     pub(super) fn read(&mut self, line: &[u8], text: &mut Vec<u8>) -> Result<JsonLine, JsonError> {
         // CloudWatch Logs writes when it took the record in front of it.

@@ -13,10 +13,10 @@ use std::sync::Arc;
 pub(crate) enum Outcome<'r, 'a> {
     /// An S3 record.
     Origin(&'r Record<'a>),
-    /// A CDN record, with so many cells.
-    Cdn(usize),
-    /// A JSON object that is a record of one of the two, with so many names.
-    Json(JsonLine, usize),
+    /// A CDN record, with so many cells, and its time in microseconds.
+    Cdn { cells: usize, time: Option<i64> },
+    /// A JSON object that is a record of one of the two, with so many names, and its time in microseconds.
+    Json { kind: JsonLine, names: usize, time: i64 },
     /// A line of a CDN log that begins with `#`.
     Header,
     /// Nothing but spaces, tabs and carriage returns.
@@ -69,9 +69,9 @@ impl LineReader {
         Self {
             max_line: options.max_line,
             parser: Parser::with_fields(fields).with_dialect(options.dialect),
-            cdn: cdn::Parser::with_fields(cdn::FieldSet::EMPTY),
+            cdn: cdn::Parser::with_fields(cdn::FieldSet::of(cdn::Field::Time)),
             header: options.cdn_header.clone(),
-            json: JsonReader::new(cdn::FieldSet::EMPTY),
+            json: JsonReader::new(cdn::FieldSet::of(cdn::Field::Time)),
             written: Vec::new(),
         }
     }
@@ -107,7 +107,7 @@ impl LineReader {
                     let outcome = match parsed {
                         Err(_) if line.is_blank() => Outcome::Blank,
                         _ if line.bytes.len() > max_line => Outcome::Reject(Why::TooLong(max_line)),
-                        Ok(()) => Outcome::Cdn(record.field_count()),
+                        Ok(()) => Outcome::Cdn { cells: record.field_count(), time: record.time() },
                         Err(_) if cdn::is_directive(line.bytes) => Outcome::Header,
                         Err(error) => Outcome::Reject(Why::Cdn(error.reason())),
                     };
@@ -123,7 +123,7 @@ impl LineReader {
                         Outcome::Reject(Why::TooLong(max_line))
                     } else {
                         match self.json.read(line.bytes, &mut self.written) {
-                            Ok(kind) => Outcome::Json(kind, self.json.name_count()),
+                            Ok(kind) => Outcome::Json { kind, names: self.json.name_count(), time: self.json.time() },
                             Err(error) => Outcome::Reject(Why::Json(error)),
                         }
                     };

@@ -145,7 +145,7 @@ impl RejectsDecoder {
                 continue;
             }
             self.reader.each(part, bytes, |line, outcome| match outcome {
-                Outcome::Origin(_) | Outcome::Cdn(_) | Outcome::Json(..) => counts.rows += 1,
+                Outcome::Origin(_) | Outcome::Cdn { .. } | Outcome::Json { .. } => counts.rows += 1,
                 Outcome::Header => counts.headers += 1,
                 Outcome::Blank => counts.blank_lines += 1,
                 Outcome::Reject(why) => {

@@ -151,6 +151,12 @@ impl Times {
         self.0.is_empty()
     }
 
+    /// Whether an instant is possible.
+    #[must_use]
+    pub fn contains(&self, micros: i64) -> bool {
+        self.touches(micros, micros)
+    }
+
     /// Whether any instant from `from` to `to`, both included, is possible.
     #[must_use]
     pub fn touches(&self, from: i64, to: i64) -> bool {
