@@ -21,6 +21,7 @@ mod partition;
 #[cfg(feature = "cluster")]
 mod parts;
 mod pipeline;
+mod places;
 pub mod privacy;
 mod recovery;
 mod rows;

@@ -8,9 +8,10 @@ use super::options::{ConvertOptions, PartitionBy};
 #[cfg(feature = "cluster")]
 use super::parts::{self, Order};
 use super::pipeline::{Deduplicate, Job, Layout, Outcome, write_records};
+use super::places::{check_free, own_files, places_of};
 use super::privacy::Privacy;
 use super::recovery::{Recovered, abandon_all, abort_uploads, now, recover, take_back_own};
-use super::selection::{Candidate, Candidates, Passed, Selection, no_standard_input};
+use super::selection::{Candidate, Candidates, Passed, Selection};
 use super::stop::Stop;
 use super::tidy::tidy;
 #[cfg(feature = "cluster")]
@@ -97,7 +98,10 @@ pub async fn convert(
     let is_new = existing.is_none();
     let settings = match existing {
         Some(settings) => settings,
-        None => begin_dataset(&place, &wanted).await?,
+        None => {
+            check_free(session, &place, rejects.as_ref()).await?;
+            begin_dataset(&place, &wanted).await?
+        }
     };
     settings.check(&wanted, &place)?;
     if let Err(error) = settings.probe(&place).await {
@@ -135,7 +139,10 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
             settings.check(&settings_of(options), &place)?;
             Ledger::load(&place).await?
         }
-        None => Ledger::empty(&place),
+        None => {
+            check_free(session, &place, rejects.as_ref()).await?;
+            Ledger::empty(&place)
+        }
     };
     let candidates = Candidates::of(session, own_files(&place, rejects.as_ref()))?;
     let mut selection = Selection::new(candidates, &ledger.state, options.shard);
@@ -153,52 +160,6 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
     (plan.archived, plan.pruned) = selection.left_out();
     plan.passed = selection.passed;
     Ok(plan)
-}
-
-/// Where the dataset is, and where rejects go, if that can be.
-async fn places_of(session: &Session, dest: &str, options: &ConvertOptions) -> Result<(Place, Option<Place>), Error> {
-    options.check_table()?;
-    options.check_bloom()?;
-    #[cfg(feature = "cluster")]
-    if session.runs_elsewhere() {
-        parts::check(options)?;
-    }
-    if let Some(name) = session.dataset_names().into_iter().next() {
-        return Err(Error::new(ErrorKind::Unsupported, "it is a dataset already").in_object(name));
-    }
-    if session.origins().iter().any(|origin| origin == "-") {
-        return Err(no_standard_input());
-    }
-    let place = Place::of(dest, session.stores()).await?;
-    // It would be found to be a dataset from then on, and its log objects by nobody.
-    if session.origins().iter().any(|origin| origin.trim_end_matches('/') == place.name()) {
-        return Err(Error::invalid("a dataset cannot be where its log objects are")
-            .in_object(place.name())
-            .with_hint("--to wants a place of its own, which may be below that of the log objects"));
-    }
-    let Some(rejects) = &options.rejects else { return Ok((place, None)) };
-    let rejects = Place::of(rejects, session.stores()).await?;
-    if rejects.name() == place.name() {
-        return Err(Error::invalid("rejects cannot go where the dataset is").in_object(rejects.name()));
-    }
-    Ok((place, Some(rejects)))
-}
-
-/// What is written here is not read: a dataset may be in the bucket that its log objects are in, above or below them.
-fn own_files(place: &Place, rejects: Option<&Place>) -> impl Fn(&str) -> bool + Send + Sync + use<> {
-    let of_dataset: Vec<String> =
-        full_names(place).flat_map(|name| [format!("{name}/_s3log/"), format!("{name}/day=")]).collect();
-    let of_rejects: Vec<String> = rejects.into_iter().flat_map(full_names).map(|name| format!("{name}/")).collect();
-    move |name| {
-        of_dataset.iter().any(|start| name.starts_with(start))
-            || name.ends_with(".parquet") && of_rejects.iter().any(|start| name.starts_with(start))
-    }
-}
-
-/// The name of a place, and that of a directory without links.
-fn full_names(place: &Place) -> impl Iterator<Item = String> + use<> {
-    let full = place.directory().and_then(|directory| directory.canonicalize().ok());
-    [Some(place.name()), full.map(|full| full.display().to_string())].into_iter().flatten()
 }
 
 fn settings_of(options: &ConvertOptions) -> DatasetSettings {

@@ -1,4 +1,4 @@
-//! Where datasets are: beside their log objects, below and above them; and datasets that are read together with log objects.
+//! Where datasets are: beside their log objects and below them, not above them; and datasets that are read together with log objects.
 
 use super::source::Logs;
 use super::world::{Place, World};
@@ -120,14 +120,14 @@ fn a_dataset_may_be_below_its_log_objects() {
 }
 
 #[test]
-fn a_dataset_may_be_above_its_log_objects_or_below_in_a_bucket() {
+fn a_dataset_may_be_below_its_log_objects_in_a_bucket() {
     let logs = Logs::new(30, 94);
     let world = World::new(Place::Bucket, &logs);
     let expected = world.ask(COUNTS, &world.source());
     for (source, dataset, rejects) in [
-        ("s3://logs/access/", "s3://logs/", "s3://logs/rejects"),
+        ("s3://logs/access/", "s3://logs/set", "s3://logs/rejects"),
         ("s3://logs/access", "s3://logs/access/set/", "s3://logs/access/rejects/"),
-        ("s3://logs", "s3://logs/access", "s3://logs/access/rejects"),
+        ("s3://logs", "s3://logs/access/set", "s3://logs/access/set/rejects"),
     ] {
         for objects in [30, 0] {
             let mut command = world.program();
@@ -160,5 +160,53 @@ fn a_dataset_is_not_where_its_log_objects_are() {
             }
         }
         assert_eq!(world.ask("SELECT count(DISTINCT log_object) FROM logs", source), "5\n");
+    }
+}
+
+/// One above them would, too, and no less for having been there before: whatever the sources are called.
+#[test]
+fn a_dataset_is_not_above_its_log_objects() {
+    let logs = Logs::new(5, 97);
+    let refused = |world: &World, source: &str, dest: &str| {
+        for flags in [&[][..], &["--dry-run"]] {
+            let mut command = world.program();
+            command.args(["convert", source, "--to", dest]).args(flags);
+            world.spawn(command).wait().expect_failure(&["cannot be above its log objects", "of its own"]);
+        }
+    };
+    let world = World::new(Place::Directory, &logs);
+    std::fs::create_dir(world.path("all")).unwrap();
+    std::fs::rename(world.path("logs"), world.path("all/2026")).unwrap();
+    std::os::unix::fs::symlink(world.path("all"), world.path("link")).unwrap();
+    std::fs::write(world.path("list"), "all/2026\n").unwrap();
+    let first = format!("all/2026/{}", logs.objects[0].0);
+    let before = world.files("all").len();
+    for (source, dest) in [
+        ("all/2026", "all"),
+        ("all/2026/", "./all/"),
+        ("all/2026/*", "all"),
+        (&first, "all/2026"),
+        ("@list", "all"),
+        ("link/2026", "all"),
+        ("all/2026", "link"),
+        ("all/2026", "."),
+        // The place is below what is named, and above log objects in it.
+        ("all", "all/2026"),
+        ("a*", "all/2026"),
+    ] {
+        refused(&world, source, dest);
+        assert_eq!(world.files("all").len(), before, "{source} to {dest}");
+    }
+    assert_eq!(world.ask("SELECT count(DISTINCT log_object) FROM logs", "all"), "5\n");
+
+    let world = World::new(Place::Bucket, &logs);
+    for (source, dest) in [
+        ("s3://logs/access/", "s3://logs/"),
+        ("s3://logs/access", "s3://logs"),
+        ("s3://logs", "s3://logs/access"),
+        ("s3://logs/acc", "s3://logs/access/"),
+    ] {
+        refused(&world, source, dest);
+        assert_eq!(world.store().server.keys("logs").len(), 5, "{source} to {dest}");
     }
 }

@@ -1,0 +1,157 @@
+//! Where a dataset may be, and its rejects.
+//!
+//! A place that is a dataset is read as one, and nothing else below it: log objects there would be found by nobody any more. So
+//! [`places_of`] refuses a place at or above what the sources name, each time; a new dataset may not be above any of the log
+//! objects in them, either ([`check_free`]). Below them it may be.
+
+use super::options::ConvertOptions;
+#[cfg(feature = "cluster")]
+use super::parts;
+use super::selection::no_standard_input;
+use crate::dataset::{Place, is_of_dataset};
+use crate::error::{Error, ErrorKind};
+use crate::schema::Table;
+use crate::session::Session;
+use crate::store::{ListStart, Location};
+use crate::table::FullNames;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where the dataset is, and where rejects go, if that can be.
+pub(super) async fn places_of(
+    session: &Session,
+    dest: &str,
+    options: &ConvertOptions,
+) -> Result<(Place, Option<Place>), Error> {
+    options.check_table()?;
+    options.check_bloom()?;
+    #[cfg(feature = "cluster")]
+    if session.runs_elsewhere() {
+        parts::check(options)?;
+    }
+    if let Some(name) = session.dataset_names().into_iter().next() {
+        return Err(Error::new(ErrorKind::Unsupported, "it is a dataset already").in_object(name));
+    }
+    if session.origins().iter().any(|origin| origin == "-") {
+        return Err(no_standard_input());
+    }
+    let place = Place::of(dest, session.stores()).await?;
+    check_apart(session, &place)?;
+    let Some(rejects) = &options.rejects else { return Ok((place, None)) };
+    let rejects = Place::of(rejects, session.stores()).await?;
+    if rejects.name() == place.name() {
+        return Err(Error::invalid("rejects cannot go where the dataset is").in_object(rejects.name()));
+    }
+    Ok((place, Some(rejects)))
+}
+
+/// Makes sure that no source is the place, or in it.
+fn check_apart(session: &Session, place: &Place) -> Result<(), Error> {
+    let listing = session.log_table(Table::Logs).sources().listing;
+    if let Some((bucket, root)) = place.bucket() {
+        for location in listing.locations().iter().filter(|location| location.bucket() == bucket.name()) {
+            let prefix = location.prefix().trim_end_matches('/');
+            if prefix == root.trim_end_matches('/') {
+                return Err(is_there(place));
+            }
+            if format!("{prefix}/").starts_with(root) {
+                return Err(is_above(place, &location.to_string()));
+            }
+        }
+    }
+    let Some(root) = full_directory(place) else { return Ok(()) };
+    let mut last: Option<&Arc<str>> = None;
+    for listed in &listing.objects {
+        if last.replace(&listed.source).is_some_and(|last| Arc::ptr_eq(last, &listed.source)) {
+            continue;
+        }
+        match folder_of(&listed.source) {
+            Some(folder) if folder == root => return Err(is_there(place)),
+            Some(folder) if folder.starts_with(&root) => return Err(is_above(place, &listed.source)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that no log object is in a place that is no dataset yet.
+pub(super) async fn check_free(session: &Session, place: &Place, rejects: Option<&Place>) -> Result<(), Error> {
+    let listing = session.log_table(Table::Logs).sources().listing;
+    let is_own = own_files(place, rejects);
+    if let Some((bucket, root)) = place.bucket() {
+        let holds = |location: &Location| location.bucket() == bucket.name() && root.starts_with(location.prefix());
+        if !listing.locations().iter().any(holds) {
+            return Ok(());
+        }
+        // The place alone is listed: all of the logs would take a thousand times as long.
+        let mut start = ListStart::First;
+        loop {
+            let page = bucket.list(root, &start, None).await?;
+            for meta in page.objects {
+                let name = bucket.name_of(meta.location.as_ref());
+                // Stores show a folder that somebody made as an empty object.
+                if meta.size > 0 && !is_of_dataset(meta.location.as_ref()) && !is_own(&name) {
+                    return Err(is_above(place, &name));
+                }
+            }
+            match page.next {
+                Some(token) => start = ListStart::Token(token),
+                None => return Ok(()),
+            }
+        }
+    }
+    let Some(root) = full_directory(place) else { return Ok(()) };
+    let mut names = FullNames::default();
+    for listed in listing.objects.iter().filter(|listed| listed.size > 0) {
+        let Some(path) = &listed.path else { continue };
+        let full = names.of(path);
+        if full.starts_with(&root) && !is_own(&full.display().to_string()) {
+            return Err(is_above(place, listed.object.name()));
+        }
+    }
+    Ok(())
+}
+
+fn is_there(place: &Place) -> Error {
+    Error::invalid("a dataset cannot be where its log objects are").in_object(place.name()).with_hint(OF_ITS_OWN)
+}
+
+fn is_above(place: &Place, name: &str) -> Error {
+    Error::invalid(format!("a dataset cannot be above its log objects, which nobody would find any more: {name}"))
+        .in_object(place.name())
+        .with_hint(OF_ITS_OWN)
+}
+
+const OF_ITS_OWN: &str = "--to wants a place of its own, which may be below that of the log objects";
+
+/// The file or folder that a source names, or the folder that a glob begins in, without links.
+fn folder_of(source: &str) -> Option<PathBuf> {
+    let path = source.strip_prefix("file://").unwrap_or(source);
+    if let Ok(full) = Path::new(path).canonicalize() {
+        return Some(full);
+    }
+    let fixed = path.split(['*', '?', '[']).next()?;
+    let folder = fixed.rfind('/').and_then(|end| fixed.get(..=end)).unwrap_or(".");
+    Path::new(folder).canonicalize().ok()
+}
+
+/// The directory of a place without links, if it is there.
+fn full_directory(place: &Place) -> Option<PathBuf> {
+    place.directory().and_then(|directory| directory.canonicalize().ok())
+}
+
+/// What is written here is not read: a dataset may be below its log objects.
+pub(super) fn own_files(place: &Place, rejects: Option<&Place>) -> impl Fn(&str) -> bool + Send + Sync + use<> {
+    let of_dataset: Vec<String> =
+        full_names(place).flat_map(|name| [format!("{name}/_s3log/"), format!("{name}/day=")]).collect();
+    let of_rejects: Vec<String> = rejects.into_iter().flat_map(full_names).map(|name| format!("{name}/")).collect();
+    move |name| {
+        of_dataset.iter().any(|start| name.starts_with(start))
+            || name.ends_with(".parquet") && of_rejects.iter().any(|start| name.starts_with(start))
+    }
+}
+
+/// The name of a place, and that of a directory without links.
+fn full_names(place: &Place) -> impl Iterator<Item = String> + use<> {
+    [Some(place.name()), full_directory(place).map(|full| full.display().to_string())].into_iter().flatten()
+}
