@@ -28,6 +28,7 @@ mod rows;
 mod run;
 mod selection;
 mod sorter;
+mod stable_hash;
 mod stop;
 #[cfg(test)]
 mod testing;

@@ -1,5 +1,6 @@
 //! Which log objects are left to convert: what sources hold, without what the ledger knows.
 
+use super::stable_hash::stable_hash;
 use crate::dataset::{Owner, Place, Source, SourceVersion, State};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{ListObjects as _, LogObject, ObjectVersion, Origin, Progress, Times, Unopened, micros};
@@ -44,13 +45,9 @@ impl std::fmt::Display for Shard {
 }
 
 impl Shard {
-    /// Whether a log object is one of this shard. FNV-1a, which stays the same on every machine and in every version.
+    /// Whether a log object is one of this shard.
     fn takes(self, name: &str) -> bool {
-        let hash = name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-        // The upper half: the lowest bits of similar names are less even.
-        (hash >> 32) % u64::from(self.count) == u64::from(self.index - 1)
+        stable_hash(name) % u64::from(self.count) == u64::from(self.index - 1)
     }
 }
 
@@ -329,5 +326,30 @@ mod tests {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
         assert_eq!(shards[1].to_string(), "2/4");
+    }
+
+    /// Names that differ at their end alone, too.
+    #[test]
+    fn shards_of_names_of_any_kind_are_about_even() {
+        let kinds: [fn(u32) -> String; 6] = [
+            |number| format!("/logs/x{number:04}"),
+            |number| format!("/logs/part-{number:05}"),
+            |number| format!("/var/log/access.log.{number}"),
+            |number| format!("s3://logs/access/{number}.gz"),
+            |number| format!("s3://logs/2026-01-15-10-{:02}-00-{number:016X}", number % 60),
+            |number| format!("s3://logs/1234/eu-west-1/b/2026/01/15/2026-01-15-10-{:02}-00-{number:016X}", number % 60),
+        ];
+        for kind in kinds {
+            for count in [2, 4] {
+                let mut takes = vec![0; count as usize];
+                for name in (0..400).map(kind) {
+                    let is_taken = |index: &u32| Shard { index: index + 1, count }.takes(&name);
+                    takes[(0..count).find(is_taken).unwrap() as usize] += 1;
+                }
+                let share = 400 / count;
+                let is_even = |taken: &u32| (share / 2..=share * 2).contains(taken);
+                assert!(takes.iter().all(is_even), "{} of {count}: {takes:?}", kind(0));
+            }
+        }
     }
 }
