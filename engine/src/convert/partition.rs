@@ -1,5 +1,6 @@
 //! Which partition of the dataset a row belongs to, and batches cut accordingly.
 
+use super::stable_hash::stable_hash;
 use crate::error::{Error, ErrorKind};
 use arrow::array::types::TimestampMicrosecondType;
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringViewArray, UInt32Array};
@@ -14,6 +15,9 @@ const DAY: i64 = 86_400_000_000;
 
 /// What Hive writes for NULL.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// The bytes of the longest name that file systems take.
+const MAX_FOLDER: usize = 255;
 
 /// A partition: a day in UTC, and a bucket if the dataset is partitioned by it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,13 +50,34 @@ impl Partition {
             OfBucket::Any => {}
             OfBucket::Null => path.push_str(&format!("bucket={NULL_PARTITION}/")),
             OfBucket::Named(name) => {
-                path.push_str("bucket=");
-                encode(name, &mut path);
+                path.push_str(&folder_of(name));
                 path.push('/');
             }
         }
         path
     }
+}
+
+/// The folder of a bucket. A name that is too long for one is cut, and told from others by its hash: what some client or server
+/// called a bucket must not stop a run. We read buckets from the rows and never from folders, so nothing is missed by that, not
+/// even where two names should meet in one folder. `~` stands in no name that is whole, as it is encoded there.
+fn folder_of(bucket: &str) -> String {
+    let mut folder = "bucket=".to_owned();
+    encode(bucket, &mut folder);
+    if folder.len() <= MAX_FOLDER {
+        return folder;
+    }
+    let tail = format!("~{:016x}", stable_hash(bucket));
+    let mut folder = "bucket=".to_owned();
+    for letter in bucket.chars() {
+        let before = folder.len();
+        encode(letter.encode_utf8(&mut [0; 4]), &mut folder);
+        if folder.len() + tail.len() > MAX_FOLDER {
+            folder.truncate(before);
+            break;
+        }
+    }
+    folder + &tail
 }
 
 /// Percent-encodes whatever some file system or tool could take amiss.
@@ -178,6 +203,28 @@ mod tests {
         for (day, bucket, directory) in cases {
             assert_eq!(Partition { day, bucket }.directory(), directory);
         }
+    }
+
+    #[test]
+    fn overlong_names_are_cut_and_told_apart() {
+        let folder = |name: &str| Partition { day: 0, bucket: OfBucket::Named(name.into()) }.directory();
+        let cases = [
+            ("A".repeat(248), format!("{}/", "A".repeat(248))),
+            ("A".repeat(300), format!("{}~6549735887de3055/", "A".repeat(231))),
+            (format!("{}B", "A".repeat(299)), format!("{}~44362e90d87b623f/", "A".repeat(231))),
+            // Not within a letter.
+            ("\u{e9}".repeat(60), format!("{}~1c4fd26361bfdc81/", "%C3%A9".repeat(38))),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(folder(&name), format!("day=1970-01-01/bucket={expected}"));
+        }
+        let longest = ["A".repeat(249), "=".repeat(1000), "\u{1f600}".repeat(64)];
+        for name in longest {
+            let path = folder(&name);
+            assert!(path.split('/').all(|part| part.len() <= 255), "{path}");
+            assert!(path.contains('~'), "{path}");
+        }
+        assert_eq!(folder("a~b"), "day=1970-01-01/bucket=a%7Eb/");
     }
 
     fn directories(batch: &RecordBatch, by_bucket: bool) -> Vec<(String, usize)> {

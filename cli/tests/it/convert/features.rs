@@ -119,6 +119,35 @@ fn following_takes_what_comes_until_it_is_told_to_end() {
     }
 }
 
+/// Whatever somebody calls a bucket in a request, the run goes on, and the record is found by it.
+#[test]
+fn a_bucket_whose_name_is_too_long_for_a_folder() {
+    for place in [Place::Directory, Place::Bucket] {
+        let world = World::new(place, &Logs::new(5, 68));
+        let names = ["A".repeat(300), format!("{}B", "A".repeat(299)), "\u{e9}".repeat(100)];
+        let lines: String = names
+            .iter()
+            .enumerate()
+            .map(|(number, name)| {
+                format!(
+                    "- {name} [02/Feb/2026:10:00:0{number} +0000] 192.0.2.3 - LONG{number} REST.GET.OBJECT k \
+                     \"GET /k HTTP/1.1\" 404 NoSuchBucket 1 - 7 - \"-\" \"curl/8.4.0\" -\n"
+                )
+            })
+            .collect();
+        world.put_object("2026-02-02-11-00-00-0123456789ABCDEF", lines.into());
+        world.run(&["--partition-by", "day,bucket"]).expect(0);
+        for (number, name) in names.iter().enumerate() {
+            let sql = format!("SELECT request_id FROM logs WHERE bucket = '{name}'");
+            assert_eq!(world.ask(&sql, &world.dataset()), format!("LONG{number}\n"));
+        }
+        let mut command = world.program();
+        command.args(["compact", &world.dataset()]);
+        world.spawn(command).wait().expect(0);
+        world.verify_committed(&world.expected());
+    }
+}
+
 #[test]
 fn following_waits_for_what_is_not_there_yet() {
     let world = World::new(Place::Directory, &Logs::new(0, 65));
