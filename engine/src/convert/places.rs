@@ -1,4 +1,4 @@
-//! Where a dataset may be, and its rejects.
+//! Where a dataset may be, and its rejects; and that its log objects are such as can be converted.
 //!
 //! A place that is a dataset is read as one, and nothing else below it: log objects there would be found by nobody any more. So
 //! [`places_of`] refuses a place at or above what the sources name, each time; a new dataset may not be above any of the log
@@ -7,13 +7,13 @@
 use super::options::ConvertOptions;
 #[cfg(feature = "cluster")]
 use super::parts;
-use super::selection::no_standard_input;
+use super::selection::check_name;
 use crate::dataset::{Place, is_of_dataset};
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
 use crate::session::Session;
 use crate::store::{ListStart, Location};
-use crate::table::FullNames;
+use crate::table::{FullNames, Listing};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,11 +32,10 @@ pub(super) async fn places_of(
     if let Some(name) = session.dataset_names().into_iter().next() {
         return Err(Error::new(ErrorKind::Unsupported, "it is a dataset already").in_object(name));
     }
-    if session.origins().iter().any(|origin| origin == "-") {
-        return Err(no_standard_input());
-    }
+    let listing = session.log_table(Table::Logs).sources().listing;
+    listing.objects.iter().try_for_each(check_name)?;
     let place = Place::of(dest, session.stores()).await?;
-    check_apart(session, &place)?;
+    check_apart(&listing, &place)?;
     let Some(rejects) = &options.rejects else { return Ok((place, None)) };
     let rejects = Place::of(rejects, session.stores()).await?;
     if rejects.name() == place.name() {
@@ -46,8 +45,7 @@ pub(super) async fn places_of(
 }
 
 /// Makes sure that no source is the place, or in it.
-fn check_apart(session: &Session, place: &Place) -> Result<(), Error> {
-    let listing = session.log_table(Table::Logs).sources().listing;
+fn check_apart(listing: &Listing, place: &Place) -> Result<(), Error> {
     if let Some((bucket, root)) = place.bucket() {
         for location in listing.locations().iter().filter(|location| location.bucket() == bucket.name()) {
             let prefix = location.prefix().trim_end_matches('/');

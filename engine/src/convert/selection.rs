@@ -142,9 +142,30 @@ impl Candidates {
 }
 
 /// Why there is nothing to convert from `-`.
-pub(super) fn no_standard_input() -> Error {
+fn no_standard_input() -> Error {
     Error::new(ErrorKind::Unsupported, "standard input cannot be converted: nobody would know it again")
-        .with_hint("write it into a file first")
+        .with_hint(INTO_A_FILE)
+}
+
+const INTO_A_FILE: &str = "write it into a file first";
+
+/// A log object is known again by its name, so that must mean the same file the next time: what a pipe, a device or a socket is
+/// called means something else in each run, as does what was opened and has no name any more.
+pub(super) fn check_name(listed: &Listed) -> Result<(), Error> {
+    let Some(path) = &listed.path else { return Err(no_standard_input()) };
+    // A listing knows no size of these: few are looked at again.
+    let is_special = listed.size == 0 && path.metadata().is_ok_and(|metadata| !metadata.is_file());
+    // `/dev/stdin` and the like are as good as a file if that is behind them, and still there.
+    let is_nameless = || (path.starts_with("/dev") || path.starts_with("/proc")) && path.canonicalize().is_err();
+    if is_special || is_nameless() {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "what is no regular file cannot be converted: nobody would know it again",
+        )
+        .in_object(listed.object.name())
+        .with_hint(INTO_A_FILE));
+    }
+    Ok(())
 }
 
 fn candidate_of_file(listed: Listed, names: &mut FullNames) -> Option<Candidate> {

@@ -210,3 +210,42 @@ fn a_dataset_is_not_above_its_log_objects() {
         assert_eq!(world.store().server.keys("logs").len(), 5, "{source} to {dest}");
     }
 }
+
+/// What a pipe or a device holds is something else the next time, under the same name. A query reads it all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn log_objects_are_regular_files() {
+    let logs = Logs::new(3, 98);
+    let world = World::new(Place::Directory, &logs);
+    let (name, _) = &logs.objects[0];
+    std::fs::write(world.path("list"), "-\n").unwrap();
+    let shell = |script: &str| {
+        let mut command = world.environment(std::process::Command::new("sh"));
+        let program = assert_cmd::cargo::cargo_bin!("s3log");
+        command.args(["-c", script, "sh"]).arg(program).arg(format!("logs/{name}")).env("PATH", "/usr/bin:/bin");
+        world.spawn(command).wait()
+    };
+    for script in [
+        r#"cat "$2" | "$1" convert - --to set"#,
+        r#"cat "$2" | "$1" convert @list --to set"#,
+        r#"cat "$2" | "$1" convert /dev/stdin --to set"#,
+        r#"cat "$2" | "$1" convert /dev/fd/0 --to set"#,
+        r#"cat "$2" | "$1" convert logs /proc/self/fd/0 --to set --dry-run"#,
+        r#"mkfifo pipe && "$1" convert pipe --to set"#,
+        r#""$1" convert /dev/null --to set"#,
+        // A file that has no name any more.
+        r#"cp "$2" gone && exec 3<gone && rm gone && "$1" convert /dev/fd/3 --to set"#,
+    ] {
+        shell(script).expect_failure(&["cannot be converted: nobody would know it again", "into a file first"]);
+        assert!(!world.path("set").exists(), "{script}");
+    }
+    let count = |source: &str| {
+        let sql = "SELECT count(*) FROM logs";
+        shell(&format!(r#"cat "$2" | "$1" query -q "{sql}" {source} -F csv --no-header"#)).expect(0).stdout
+    };
+    assert_eq!(count("/dev/stdin"), count("$2"));
+    // A file behind such a name is known by its own.
+    shell(r#""$1" convert /dev/stdin --to set <"$2""#).expect(0);
+    let again = shell(r#""$1" convert "$2" --to set -F json"#).expect(0);
+    assert!(again.stdout.contains("\"objects_already_converted\":1,"), "{}", again.stdout);
+}
