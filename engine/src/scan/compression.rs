@@ -107,8 +107,9 @@ impl Decompressor {
     pub(crate) fn finish(&self) -> Result<(), Error> {
         if self.inside {
             let name = self.compression.name();
-            return Err(Error::new(ErrorKind::Unreadable, format!("the {name} stream ends too early"))
-                .with_hint("the object was cut: fetch it again; its records up to the cut were read"));
+            return Err(Error::new(ErrorKind::Unreadable, format!("the {name} stream ends too early")).with_hint(
+                "the object was cut: fetch it again; a query has its records up to the cut, a conversion has none",
+            ));
         }
         Ok(())
     }
@@ -190,6 +191,8 @@ mod tests {
         let mut gzipped = gzip(&b"text ".repeat(100));
         let cut = unpack(&gzipped[..gzipped.len() - 9], 10, 10).unwrap_err();
         assert_eq!(cut.to_string(), "the gzip stream ends too early");
+        let has = "a query has its records up to the cut, a conversion has none";
+        assert_eq!(cut.hint(), Some(format!("the object was cut: fetch it again; {has}").as_str()));
         let garbage = unpack(&[&gzipped[..], b"tail"].concat(), 1000, 1000).unwrap_err();
         assert_eq!(garbage.to_string(), "bytes that are no gzip follow the gzip stream");
         let end = gzipped.len() - 6;
