@@ -50,7 +50,9 @@ fn write_page(page: &mut String, finding: &Finding, explanation: &Explanation, p
         writeln!(page, "network: AS{asn} {}", visible(finding.as_org.as_deref().unwrap_or_default()))?;
     }
     for (kind, entry) in &explanation.lists {
-        writeln!(page, "on the list {kind}: {}", visible(entry))?;
+        let is_overruled = finding.listed.allow && matches!(kind.as_str(), "deny" | "intel");
+        let overruled = if is_overruled { ", overruled by --allow" } else { "" };
+        writeln!(page, "on the list {kind}: {}{overruled}", visible(entry))?;
     }
     if finding.detectors.is_empty() {
         let why = if finding.listed.allow { "; rules do not look at addresses that are allowed" } else { "" };

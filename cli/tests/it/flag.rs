@@ -152,6 +152,34 @@ fn one_address_is_explained() {
 }
 
 #[test]
+fn who_is_allowed_and_denied_is_allowed() {
+    let folder = logs();
+    let lists = tempfile::tempdir().unwrap();
+    let list = |name: &str, network: &str| {
+        let path = lists.path().join(name);
+        fs::write(&path, network).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    for (allow, deny, address, network) in [
+        ("203.0.113.0/24", "203.0.113.9", "203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9", "203.0.113.9", "203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9", "203.0.113.0/24", "203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1::/48", "2001:db8:1:2::/64", "2001:db8:1:2::77", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::77", "2001:db8:1:2::77", "2001:db8:1:2::77", "2001:db8:1:2::/64"),
+    ] {
+        let (allow, deny) = (list("office", allow), list("bad", deny));
+        let flag = |more: &[&str]| flag(folder.path(), &[&["--allow", &allow, "--deny", &deny][..], more].concat());
+        for format in ["csv", "cidr"] {
+            assert!(!flag(&["-F", format, "--min-score", "0.01"]).contains(network), "{allow} {deny} {format}");
+        }
+        let page = flag(&["--explain", address]);
+        assert!(page.starts_with(&format!("{network}  score 0.00, none")), "{page}");
+        let overruled = page.lines().find(|line| line.starts_with("on the list deny: "));
+        assert!(overruled.is_some_and(|line| line.ends_with(", overruled by --allow")), "{page}");
+    }
+}
+
+#[test]
 fn what_is_normal_is_learned_from_a_time_before() {
     let folder = logs();
     let profile = folder.path().join("../normal.profile");

@@ -1,12 +1,13 @@
 //! All that is known of one source.
 
-use super::context::Entry;
+use super::context::{Entry, ListKind};
 use super::finding::{Finding, Sample, Source};
-use super::{DetectOptions, Note, Report, detected};
+use super::{DetectOptions, Detected, Note, Report, detected};
 use crate::error::Error;
 use crate::session::Session;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Requests of a source to a bucket on a day.
@@ -65,13 +66,30 @@ pub async fn explain(session: &Session, options: &DetectOptions, address: IpAddr
     let text = source.to_string();
     let found = report.findings.iter().find(|finding| finding.client_ip == source).cloned();
     let finding = found.or_else(|| detected.bare(&text, options).map(|(finding, _)| finding));
-    let lists = options.context().entries(address);
-    let lists = lists.into_iter().map(|(kind, entry)| (format!("{kind:?}").to_lowercase(), described(entry))).collect();
+    let lists = lists_of(&detected, options, source);
     let names_it = |note: &&Note| note.evidence.contains(&text) || note.entity == text;
     let notes = report.notes.iter().filter(names_it).cloned().collect();
     let timeline = detected.samples.all_of(&text);
     let days = detected.tables.get("src_bucket_day").map(|table| days_of(table, &text)).unwrap_or_default();
     Ok(Explanation { finding, notes, lists, days, timeline, report })
+}
+
+/// The entries of lists around every address of a source that asked, by kind, the widest first. Of an IPv6 network that is more
+/// than one address, and an entry around any of them counts for the network.
+fn lists_of(detected: &Detected, options: &DetectOptions, source: Source) -> Vec<(String, String)> {
+    let addresses: Vec<IpAddr> = match source {
+        Source::V4(address) => vec![address.into()],
+        Source::V6(_) => {
+            let names = &detected.counted.names.addresses;
+            let all =
+                (0..names.len()).filter_map(|number| names.get(u32::try_from(number).ok()?).parse::<IpAddr>().ok());
+            all.filter(|address| Source::of(*address) == source).collect()
+        }
+    };
+    let entries = addresses.into_iter().flat_map(|address| options.context().entries(address));
+    let entries: BTreeSet<(ListKind, u8, String)> =
+        entries.map(|(kind, entry)| (kind, entry.network.prefix_len(), described(entry))).collect();
+    entries.into_iter().map(|(kind, _, entry)| (format!("{kind:?}").to_lowercase(), entry)).collect()
 }
 
 fn described(entry: &Entry) -> String {

@@ -209,6 +209,38 @@ async fn one_address_is_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_allowed_is_not_denied_and_the_explanation_says_both() {
+    let list = |name: &str, text: &str| CidrList::parse(name, text, NOW).unwrap();
+    let (scanner, neighbour) = ("2001:db8:1:2::77", "2001:db8:1:2::5");
+    // Requests of the network, in two objects: each address may be the first that is seen.
+    let lines: Vec<String> = [(scanner, ".env"), (neighbour, "a.jpg"), (neighbour, "id_rsa"), (scanner, ".git/config")]
+        .map(|(address, key)| line(51, address, key, 403))
+        .to_vec();
+    for (allow, deny, told) in [
+        (neighbour, scanner, ["allow office (2001:db8:1:2::5)", "deny bad (2001:db8:1:2::77)"]),
+        (scanner, "2001:db8:1:2::/64", ["allow office (2001:db8:1:2::77)", "deny bad (2001:db8:1:2::/64)"]),
+        ("2001:db8::/32", "2001:db8:1:2::/64", ["allow office (2001:db8::/32)", "deny bad (2001:db8:1:2::/64)"]),
+    ] {
+        let context = Context::new(NOW).with_allow(&list("office", allow)).with_deny(&list("bad", deny));
+        let options = options().with_context(context);
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &lines, 2);
+        let session = session(folder.path(), 2).await;
+        for address in [scanner, neighbour] {
+            let explanation = explain(&session, &options, address.parse().unwrap()).await.unwrap();
+            let finding = explanation.finding.unwrap();
+            assert_eq!(
+                (finding.score, finding.listed.allow, finding.listed.deny),
+                (0.0, true, false),
+                "{allow} {deny}"
+            );
+            let lists: Vec<String> = explanation.lists.iter().map(|(kind, entry)| format!("{kind} {entry}")).collect();
+            assert_eq!(lists, told);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_day_is_tried_by_itself() {
     let of_day =
         |day: u32, key: &str| line(1, "192.0.2.1", key, 403).replace("02/Mar/2026", &format!("{day:02}/Mar/2026"));

@@ -71,7 +71,7 @@ pub struct Context {
 pub struct Known {
     /// It must never be reported.
     pub allow: Option<Arc<Entry>>,
-    /// It is to be reported whatever it does.
+    /// It is to be reported whatever it does. Never set of an address that is allowed.
     pub deny: Option<Arc<Entry>>,
     /// It belongs to a CDN, which asks for others.
     pub cdn: Option<Arc<Entry>>,
@@ -90,7 +90,7 @@ pub struct Known {
 }
 
 /// A kind of list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ListKind {
     /// `--allow`
@@ -214,13 +214,14 @@ impl Context {
 
     /// What is known of an address.
     ///
-    /// Of each kind of list, the entry with the narrowest network around the address counts. So it is between `allow` and
-    /// `deny`, only one of which is set: an exception may be made from either. For the same network, `deny` wins. An
-    /// address that is allowed is on no list of attackers.
+    /// Of each kind of list, the entry with the narrowest network around the address counts. Between kinds, lengths do not: who
+    /// is allowed is neither denied nor on a list of attackers, however narrow the networks of those are. The other way
+    /// round, a long list of somebody's could flag whom the operator promised never to flag.
     #[must_use]
     pub fn of(&self, address: IpAddr) -> Known {
         let address = address.to_canonical();
-        let (allow, deny) = self.standing(address.into());
+        let allow = self.allow.narrowest(address);
+        let unless_allowed = |kind: &Prefixes| kind.narrowest(address).filter(|_| allow.is_none()).cloned();
         let country = self.countries.as_ref().and_then(|database| database.place(address)).unwrap_or_default();
         let system = match &self.systems {
             Some(database) => database.place(address).unwrap_or_default(),
@@ -229,9 +230,9 @@ impl Context {
         let named = self.places.iter().find(|(network, ..)| network.contains(&address));
         let (named_asn, named_country) = named.map_or((None, None), |(_, asn, country)| (*asn, country.clone()));
         Known {
-            intel: self.intel.narrowest(address).filter(|_| allow.is_none()).cloned(),
+            intel: unless_allowed(&self.intel),
             allow: allow.cloned(),
-            deny: deny.cloned(),
+            deny: unless_allowed(&self.deny),
             cdn: self.cdn.narrowest(address).cloned(),
             crawler: self.crawlers.narrowest(address).cloned(),
             private: network::is_private(address),
@@ -256,12 +257,9 @@ impl Context {
     /// a crawler, or private.
     #[must_use]
     pub fn protects(&self, network: IpNet) -> bool {
-        let (allow, _) = self.standing(network);
-        allow.is_some()
-            || self.allow.any_within(network)
-            || [&self.cdn, &self.crawlers]
-                .iter()
-                .any(|kind| kind.narrowest_around(network).is_some() || kind.any_within(network))
+        [&self.allow, &self.cdn, &self.crawlers]
+            .iter()
+            .any(|kind| kind.narrowest_around(network).is_some() || kind.any_within(network))
             // Private networks are wider than what is denied, or begin where it begins.
             || network::is_private(network.network())
             || network::is_private(network.broadcast())
@@ -288,15 +286,6 @@ impl Context {
     #[must_use]
     pub fn geo_fault(&self) -> Option<Error> {
         [&self.countries, &self.systems].into_iter().flatten().find_map(Database::fault)
-    }
-
-    /// What allows or denies all of a network: one of both at most.
-    fn standing(&self, network: IpNet) -> (Option<&Arc<Entry>>, Option<&Arc<Entry>>) {
-        match (self.allow.narrowest_around(network), self.deny.narrowest_around(network)) {
-            (Some(allow), Some(deny)) if allow.network.prefix_len() > deny.network.prefix_len() => (Some(allow), None),
-            (_, Some(deny)) => (None, Some(deny)),
-            (allow, None) => (allow, None),
-        }
     }
 
     /// Whether a list is older than this. One without a date is not.
