@@ -1,12 +1,11 @@
 //! Arguments of `flag` and `rules`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, PossibleValue};
 use clap::{Args, Subcommand, ValueEnum};
-use s3log_engine::detect::Band;
 use s3log_engine::detect::deny::{DenyFormat, IpVersion, WafScope};
+use s3log_engine::detect::{Band, Source};
 
 use super::{BehaviourArgs, OutputArgs, SourceArgs, Span, WhereArgs};
 use crate::output::Format;
@@ -41,9 +40,9 @@ pub(crate) struct FlagArgs {
     #[arg(long, env = "S3LOG_FAIL_ON", hide_env_values = true, value_name = "BAND", help_heading = "Detection")]
     pub fail_on: Option<BandArg>,
 
-    /// Tell all that is known of one address, with a timeline
-    #[arg(long, env = "S3LOG_EXPLAIN", hide_env_values = true, value_name = "IP", conflicts_with_all = ["backtest", "learn"], help_heading = "Detection")]
-    pub explain: Option<IpAddr>,
+    /// Tell all that is known of one address, with a timeline; IPv6 addresses are told by their /64
+    #[arg(long, env = "S3LOG_EXPLAIN", hide_env_values = true, value_name = "IP", value_parser = source, conflicts_with_all = ["backtest", "learn"], help_heading = "Detection")]
+    pub explain: Option<Source>,
 
     /// Tell what each rule would have flagged, day by day
     #[arg(long, env = "S3LOG_BACKTEST", hide_env_values = true, value_parser = FalseyValueParser::new(), conflicts_with = "learn", help_heading = "Detection")]
@@ -114,6 +113,14 @@ fn score(text: &str) -> Result<f64, String> {
         Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
         _ => Err("a score is a number from 0 to 1".to_owned()),
     }
+}
+
+/// An address, or a network as `flag` prints it in place of IPv6 addresses.
+fn source(text: &str) -> Result<Source, String> {
+    text.parse().map_err(|_| {
+        "expected an IPv4 address, an IPv6 address, or the /64 network of IPv6 addresses, such as 2001:db8:0:1::/64"
+            .to_owned()
+    })
 }
 
 /// Rules and lists.

@@ -9,7 +9,8 @@ use s3log_engine::detect::context::{CidrList, Context};
 use s3log_engine::detect::deny::{DenyFormat, DenyList, DenyOptions, LeftOut, Selection};
 use s3log_engine::detect::report::{Scope, markdown};
 use s3log_engine::detect::{
-    Band, Baseline, DetectOptions, Finding, Lists, Report, backtest, detect, explain, findings_table, learn, ocsf,
+    Band, Baseline, DetectOptions, Finding, Lists, Report, Source, backtest, detect, explain, findings_table, learn,
+    ocsf,
 };
 use s3log_engine::session::Session;
 
@@ -53,7 +54,7 @@ pub(crate) async fn run(arguments: FlagArgs, surroundings: Surroundings) -> Resu
     let done = match (&arguments.learn, arguments.backtest, arguments.explain) {
         (Some(path), ..) => run.learn(path, &mut watch).await.map(|()| Exit::Done),
         (None, true, _) => run.backtest(&mut watch).await.map(|()| Exit::Done),
-        (None, false, Some(address)) => run.explain(address, &mut watch).await,
+        (None, false, Some(source)) => run.explain(source, &mut watch).await,
         (None, false, None) => run.flag(&mut watch).await,
     };
     watch.stop();
@@ -291,14 +292,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn explain(&mut self, address: std::net::IpAddr, watch: &mut Watch) -> Result<Exit, Failure> {
-        let explanation = explain(self.session, self.options, address).await?;
+    async fn explain(&mut self, source: Source, watch: &mut Watch) -> Result<Exit, Failure> {
+        let explanation = explain(self.session, self.options, source).await?;
         watch.stop();
         let FlagFormat::Result(format) = self.arguments.format else { return Ok(Exit::Done) };
         match (&explanation.finding, format) {
             (None, _) => {
                 let looked = looked_at(&explanation.report.looked);
-                self.messages.note(&format!("{address} made no request; looked at {looked}"));
+                self.messages.note(&format!("{source} made no request; looked at {looked}"));
             }
             (Some(finding), Format::Auto | Format::Table) => {
                 let text = super::explained::page(finding, &explanation, self.output.paint());

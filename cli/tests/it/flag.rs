@@ -152,6 +152,23 @@ fn one_address_is_explained() {
 }
 
 #[test]
+fn what_flag_names_can_be_explained() {
+    let folder = logs();
+    let source = folder.path().to_str().unwrap();
+    let page = flag(folder.path(), &["--explain", "2001:db8:1:2::/64"]);
+    assert!(page.starts_with("2001:db8:1:2::/64  score 0.9"), "{page}");
+    for same in ["2001:db8:1:2::77", "2001:DB8:1:2::1", "2001:db8:1:2::77/64"] {
+        assert_eq!(flag(folder.path(), &["--explain", same]), page, "{same}");
+    }
+    let nobody = run(&["flag", source, "--explain", "2001:db8:1:3::/64"]);
+    assert!(nobody.contains("2001:db8:1:3::/64 made no request"), "{nobody}");
+    for network in ["2001:db8:1::/48", "2001:db8:1:2::77/65", "203.0.113.0/24", "2001:db8:1:2::/640", "photos"] {
+        let refused = run(&["flag", source, "--explain", network]);
+        assert!(refused.starts_with("exit 2\n") && refused.contains("such as 2001:db8:0:1::/64"), "{refused}");
+    }
+}
+
+#[test]
 fn who_is_allowed_and_denied_is_allowed() {
     let folder = logs();
     let lists = tempfile::tempdir().unwrap();

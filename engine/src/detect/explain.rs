@@ -54,15 +54,14 @@ pub struct Explanation {
     pub report: Report,
 }
 
-/// All that is known of one address.
+/// All that is known of one source: an IPv4 address, or the /64 of an IPv6 address, which counts as a whole.
 ///
 /// # Errors
 ///
 /// Those of [`detect`](super::detect).
-pub async fn explain(session: &Session, options: &DetectOptions, address: IpAddr) -> Result<Explanation, Error> {
+pub async fn explain(session: &Session, options: &DetectOptions, source: Source) -> Result<Explanation, Error> {
     let detected = detected(session, options).await?;
     let report = detected.report(options);
-    let source = Source::of(address);
     let text = source.to_string();
     let found = report.findings.iter().find(|finding| finding.client_ip == source).cloned();
     let finding = found.or_else(|| detected.bare(&text, options).map(|(finding, _)| finding));
