@@ -297,17 +297,18 @@ impl Run<'_> {
         watch.stop();
         let FlagFormat::Result(format) = self.arguments.format else { return Ok(Exit::Done) };
         match (&explanation.finding, format) {
-            (None, _) => {
-                let looked = looked_at(&explanation.report.looked);
-                self.messages.note(&format!("{source} made no request; looked at {looked}"));
-            }
             (Some(finding), Format::Auto | Format::Table) => {
                 let text = super::explained::page(finding, &explanation, self.output.paint());
                 self.write(&text)?;
             }
-            (Some(finding), _) => {
-                self.output.print(Shape::Rows, &findings_table::batch(std::slice::from_ref(finding))?)?;
-            }
+            (None, Format::Auto | Format::Table) => {}
+            // Programs get a result without rows where there is nothing to tell, and not nothing.
+            (finding, _) => self.output.print(Shape::Rows, &findings_table::batch(finding.as_slice())?)?,
+        }
+        if explanation.finding.is_none() {
+            self.output.flush().map_err(Failure::from_output)?;
+            let looked = looked_at(&explanation.report.looked);
+            self.messages.note(&format!("{source} made no request; looked at {looked}"));
         }
         let band = explanation.finding.map(|finding| finding.band).unwrap_or_default();
         Ok(match self.arguments.fail_on {

@@ -152,6 +152,21 @@ fn one_address_is_explained() {
 }
 
 #[test]
+fn who_made_no_request_is_a_result_without_rows() {
+    let folder = logs();
+    let of = |address: &str, format: &str| flag(folder.path(), &["--explain", address, "-F", format]);
+    let parsed = |address: &str| serde_json::from_str::<Vec<Value>>(&of(address, "json")).unwrap().len();
+    assert_eq!((parsed("203.0.113.9"), parsed("198.51.100.1"), parsed("2001:db8:1:3::/64")), (1, 0, 0));
+    let header = |address: &str| of(address, "csv").lines().next().map(str::to_owned);
+    assert!(header("198.51.100.1").is_some_and(|header| header.starts_with("client_ip,")));
+    assert_eq!(header("198.51.100.1"), header("203.0.113.9"));
+    assert_eq!(of("198.51.100.1", "csv").lines().count(), 1);
+    for format in ["ndjson", "table", "line", "null"] {
+        assert_eq!(of("198.51.100.1", format), "", "{format}");
+    }
+}
+
+#[test]
 fn what_flag_names_can_be_explained() {
     let folder = logs();
     let source = folder.path().to_str().unwrap();
