@@ -78,7 +78,7 @@ pub(crate) struct KeysAuditArgs {
         env = "S3LOG_AUDIT_FORMAT",
         hide_env_values = true,
         value_name = "FORMAT",
-        default_value = "text",
+        default_value = "auto",
         help_heading = "Output"
     )]
     pub format: AuditFormat,
@@ -91,8 +91,10 @@ pub(crate) struct KeysAuditArgs {
 /// A format of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AuditFormat {
+    /// By the extension of --output; otherwise for people
+    Auto,
     /// For people
-    #[value(aliases = ["auto", "table"])]
+    #[value(alias = "table")]
     Text,
     /// All of it as one JSON object
     Json,

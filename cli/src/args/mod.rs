@@ -249,7 +249,7 @@ pub(crate) struct CheckArgs {
         env = "S3LOG_CHECK_FORMAT",
         hide_env_values = true,
         value_name = "FORMAT",
-        default_value = "text",
+        default_value = "auto",
         help_heading = "Output"
     )]
     pub format: CheckFormat,
@@ -317,8 +317,10 @@ pub(crate) struct DoctorArgs {
 /// A format of the account that `check` gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
+    /// By the extension of --output; otherwise for people
+    Auto,
     /// For people
-    #[value(aliases = ["auto", "table"])]
+    #[value(alias = "table")]
     Text,
     /// One JSON object
     Json,

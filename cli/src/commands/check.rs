@@ -10,7 +10,7 @@ use crate::accounting::{Read, say_archived, say_names_unused, say_no_record, say
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, is_json};
 use crate::progress::Watch;
 
 /// Prints the account and tells whether every line is in it.
@@ -21,21 +21,23 @@ use crate::progress::Watch;
 pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
+    let json = match arguments.format {
+        CheckFormat::Auto => is_json(arguments.output.as_deref(), "check")?,
+        format => format == CheckFormat::Json,
+    };
     let mut output = Output::open(arguments.output.as_deref(), surroundings.prose())?;
     let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
     watch.announce_large(&session, messages);
-    let examples_per_reason = match arguments.format {
-        CheckFormat::Text => 1,
-        CheckFormat::Json => 3,
-    };
+    let examples_per_reason = if json { 3 } else { 1 };
     let report = check(&session, CheckOptions { examples_per_reason }).await;
     watch.stop();
     let report = report?;
-    match arguments.format {
-        CheckFormat::Text => account::print(&report, &mut output)?,
-        CheckFormat::Json => account::print_json(&report, &mut output)?,
+    if json {
+        account::print_json(&report, &mut output)?;
+    } else {
+        account::print(&report, &mut output)?;
     }
     output.commit()?;
     if surroundings.verbose {

@@ -29,11 +29,12 @@ use crate::progress::Watch;
 /// # Errors
 ///
 /// Why there is no answer.
-pub(crate) async fn run(arguments: FlagArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
     // To whole seconds, as it is printed.
     let now = Utc::now().timestamp() * 1_000_000;
+    arguments.format = format_of(&arguments);
     check(&arguments)?;
     let options = options(&arguments, now, &messages).await?;
     let output = open_output(&arguments, surroundings)?;
@@ -71,6 +72,15 @@ pub(crate) async fn run(arguments: FlagArgs, surroundings: Surroundings) -> Resu
     let complete = accounting.judge(&session, arguments.behaviour.reject_limit(), &messages);
     // Who waits for an alarm wants to hear it, complete or not.
     Ok(if exit == Exit::Found { exit } else { complete })
+}
+
+/// The format that was asked for, else that of the file's name. Markdown is a report, whichever of them says it.
+fn format_of(arguments: &FlagArgs) -> FlagFormat {
+    match (arguments.format, Format::of_output(arguments.output.as_deref())) {
+        (FlagFormat::Result(Format::Auto), Some(Format::Markdown)) => FlagFormat::Report,
+        (FlagFormat::Result(Format::Auto), Some(format)) => FlagFormat::Result(format),
+        (format, _) => format,
+    }
 }
 
 /// What cannot be said together is told before anything is read.

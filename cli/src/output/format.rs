@@ -65,9 +65,38 @@ impl Format {
         })
     }
 
+    /// The format that `--output` asks for by the extension of its file, for commands that write more than results. `None` is
+    /// that of a pipe, or an extension of no format, which [`Output::open`] tells.
+    pub(crate) fn of_output(path: Option<&Path>) -> Option<Self> {
+        with_extension(path).and_then(Self::of_path)
+    }
+
     fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Arrow)
     }
+}
+
+/// Whether `--output` asks for JSON, of a command that writes text for people or JSON, and nothing else.
+///
+/// # Errors
+///
+/// When the name of the file asks for something else: text in a file called `a.parquet` would surprise who opens it.
+pub(crate) fn is_json(path: Option<&Path>, command: &str) -> Result<bool, Failure> {
+    let Some(path) = with_extension(path) else { return Ok(false) };
+    match Format::of_path(path) {
+        Some(Format::Json) => Ok(true),
+        Some(Format::Table) => Ok(false),
+        _ => {
+            Err(Failure::usage(format!("`s3log {command}` does not write what the name `{}` asks for", path.display()))
+                .with_hint("use the extension txt or json, or say with -F what to write"))
+        }
+    }
+}
+
+/// The file that is written, if the extension of its name means something: that of a device or a named pipe does not.
+fn with_extension(path: Option<&Path>) -> Option<&Path> {
+    let is_there_as_another = |path: &Path| std::fs::metadata(path).is_ok_and(|there| !there.is_file());
+    path.filter(|path| path.extension().is_some() && !is_there_as_another(path))
 }
 
 /// What a statement returns, as far as it matters for its looks.

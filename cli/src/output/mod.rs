@@ -32,7 +32,7 @@ use ::arrow::datatypes::SchemaRef;
 use ::arrow::error::ArrowError;
 
 pub(crate) use self::destination::Destination;
-pub(crate) use self::format::{Format, Output, OutputSettings, Shape};
+pub(crate) use self::format::{Format, Output, OutputSettings, Shape, is_json};
 pub(crate) use self::paint::Paint;
 pub(crate) use self::table::{cut, wrap};
 pub(crate) use self::value::push_json_text;

@@ -28,6 +28,34 @@ fn an_account_for_programs() {
 }
 
 #[test]
+fn the_name_of_a_file_tells_the_format() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = "fixtures/rejects/bad-numbers.log";
+    for (name, format, shown) in [
+        ("a.txt", "auto", "text"),
+        ("a.json", "auto", "json"),
+        ("a", "auto", "text"),
+        ("a.json", "text", "text"),
+        ("a.csv", "json", "json"),
+    ] {
+        let path = directory.path().join(name);
+        let expected = s3log().args(["check", source, "-F", shown]).output().unwrap();
+        let output = s3log().args(["check", source, "-F", format, "-o"]).arg(&path).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (expected.status.code(), 0), "{name}");
+        assert_eq!(std::fs::read(path).unwrap(), expected.stdout, "{name} {format}");
+    }
+    for name in ["b.csv", "b.md", "b.log"] {
+        let output = s3log().current_dir(directory.path()).args(["check", "nothing", "-o", name]).output().unwrap();
+        let said = crate::transcript(&output);
+        let expected = format!(
+            "error: `s3log check` does not write what the name `{name}` asks for\nhint: use the extension txt or json"
+        );
+        assert!(said.starts_with("exit 2\n") && said.contains(&expected), "{said}");
+        assert!(!directory.path().join(name).exists());
+    }
+}
+
+#[test]
 fn the_last_line_is_the_balance_whatever_is_read() {
     for source in ["bucket", "compressed", "shapes", "hostile", "rejects", "dialects"] {
         let output = s3log().args(["check", &format!("fixtures/{source}")]).output().unwrap();

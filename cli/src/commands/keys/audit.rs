@@ -16,8 +16,8 @@ use crate::commands::{Surroundings, flag, read_text, rules};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::Messages;
-use crate::output::Output;
 use crate::output::escape::visible;
+use crate::output::{Output, is_json};
 use crate::progress::Watch;
 
 /// Audits, and prints what was found or what is proposed.
@@ -32,6 +32,10 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
         return Err(Failure::usage("--flag reads the sources a second time, and standard input can be read once")
             .with_hint("write it to a file, and name that"));
     }
+    let format = match arguments.format {
+        AuditFormat::Auto if is_json(arguments.output.as_deref(), "keys audit")? => AuditFormat::Json,
+        format => format,
+    };
     // What the files say is wrong with them is told before anything is read or asked.
     let mut options = AuditOptions::new().with_folders(arguments.folders);
     if let Some(path) = &arguments.principals {
@@ -58,10 +62,10 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
     if let Some(wanted) = &arguments.principal {
         only(&mut found, wanted)?;
     }
-    if arguments.format == AuditFormat::Iam {
+    if format == AuditFormat::Iam {
         say_caveats(&found, &messages)?;
     }
-    print(&found, arguments.format, &mut output)?;
+    print(&found, format, &mut output)?;
     output.commit()?;
     if surroundings.verbose {
         messages.note(&format!("took {:.3} s", start.elapsed().as_secs_f64()));
@@ -146,7 +150,7 @@ fn say_caveats(audit: &Audit, messages: &Messages) -> Result<(), Failure> {
 
 fn print(audit: &Audit, format: AuditFormat, output: &mut Output) -> Result<(), Failure> {
     let form = match format {
-        AuditFormat::Text => {
+        AuditFormat::Auto | AuditFormat::Text => {
             let text = audited::text(audit, output.paint());
             return output.sink().write_all(text.as_bytes()).map_err(Failure::from_output);
         }

@@ -42,6 +42,22 @@ fn one_principal_as_json() {
 }
 
 #[test]
+fn the_name_of_a_file_tells_the_format() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, format) in [("a.json", "json"), ("a.txt", "text"), ("a", "text")] {
+        let path = folder.path().join(name);
+        let expected = audit(&["-F", format]).output().unwrap().stdout;
+        let output = audit(&["-o", path.to_str().unwrap()]).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0), "{name}");
+        assert!(fs::read(path).unwrap() == expected && !expected.is_empty(), "{name}");
+    }
+    let path = folder.path().join("a.csv");
+    let said = printed(&audit(&["-o", path.to_str().unwrap()]).output().unwrap(), &[]);
+    assert!(said.starts_with("exit 2\n") && said.contains("`s3log keys audit` does not write"), "{said}");
+    assert!(!path.exists());
+}
+
+#[test]
 fn proposals_in_their_forms() {
     for form in ["curl", "doctl", "terraform", "iam"] {
         assert_snapshot!(format!("form_{form}"), informed(&["-F", form]));
