@@ -83,8 +83,8 @@ impl DatasetTable {
             false => FileGroup::new(files.iter().map(|file| self.partitioned_file(file)).collect())
                 .split_files(state.config().target_partitions()),
         };
-        // No partition at all suits nobody where none may be added.
-        if groups.is_empty() && !state.config_options().optimizer.enable_round_robin_repartition {
+        // A sort, a join or a grouping wants one partition, and nobody adds the first one: of nothing there is one, too.
+        if groups.is_empty() {
             groups.push(FileGroup::default());
         }
         let source = ParquetSource::new(TableSchema::from(Arc::clone(&self.schema)))

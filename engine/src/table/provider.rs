@@ -178,8 +178,8 @@ impl TableProvider for LogTable {
         if groups.len() < partitions {
             source = source.reading_ahead();
         }
-        // No partition at all suits nobody where none may be added.
-        if groups.is_empty() && !state.config_options().optimizer.enable_round_robin_repartition {
+        // A sort, a join or a grouping wants one partition, and nobody adds the first one: of nothing there is one, too.
+        if groups.is_empty() {
             groups.push(FileGroup::default());
         }
         let mut statistics = Statistics::new_unknown(&self.schema);

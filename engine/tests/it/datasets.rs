@@ -1,6 +1,6 @@
-//! Datasets that change while someone reads them.
+//! Datasets that change while someone reads them, and those of which nothing is read.
 
-use crate::logs::{log, session, table};
+use crate::logs::{log, rows, session, table};
 use s3log_engine::convert::{CompactOptions, ConvertOptions, Stop, compact, convert};
 use s3log_engine::session::{Session, SessionOptions};
 use s3log_engine::store::{StoreOptions, Stores};
@@ -72,4 +72,43 @@ async fn compaction_does_not_disturb_who_reads() {
     }
     let gone = reader.context().sql(SQL).await.unwrap().collect().await;
     assert!(gone.is_err(), "{gone:?}");
+}
+
+/// Whatever wants its rows in one place gets none, and is no error.
+#[tokio::test]
+async fn nothing_is_left_to_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let [logs, set, nothing, empty] = ["logs", "set", "nothing", "empty"].map(|name| directory.path().join(name));
+    for (from, to, text) in [(&logs, &set, log(0..500)), (&nothing, &empty, String::new())] {
+        std::fs::create_dir(from).unwrap();
+        std::fs::write(from.join("log"), text).unwrap();
+        let session = session(from, SessionOptions::new()).await;
+        convert(&session, &to.display().to_string(), &ConvertOptions::default(), &Stop::new()).await.unwrap();
+    }
+    let in_2100 = 4_102_444_800_000_000;
+    for (source, threads) in [(&set, 1), (&set, 4), (&empty, 1), (&empty, 4), (&logs, 1), (&logs, 4)] {
+        let options = || SessionOptions::new().with_threads(threads);
+        let opened = session(source, options().with_since(in_2100)).await;
+        for sql in [
+            "SELECT bucket, count(*) FROM logs GROUP BY 1",
+            "SELECT bucket, count(DISTINCT key) FROM logs GROUP BY 1 HAVING count(*) > 1",
+            "SELECT DISTINCT key FROM logs",
+            "SELECT key FROM logs ORDER BY time LIMIT 3",
+            "SELECT key, row_number() OVER (ORDER BY time) FROM logs",
+            "SELECT key, row_number() OVER (PARTITION BY bucket ORDER BY time) FROM logs",
+            "SELECT a.key FROM logs a JOIN logs b ON a.key = b.key",
+            "SELECT a.key FROM logs a LEFT JOIN rejects b ON a.log_object = b.log_object ORDER BY 1",
+            "SELECT key FROM logs WHERE key NOT IN (SELECT reason FROM rejects)",
+            "SELECT bucket, count(*) FROM requests GROUP BY 1",
+            "SELECT client_ip, time FROM visitor_requests ORDER BY time LIMIT 3",
+        ] {
+            let left = rows(opened.context(), sql).await.iter().map(|batch| batch.num_rows()).sum::<usize>();
+            assert_eq!(left, 0, "{sql} of {} on {threads} threads", source.display());
+        }
+        let counted = table(opened.context(), "SELECT count(*), count(DISTINCT key) FROM logs").await;
+        assert!(counted.contains("| 0        | 0 "), "{counted}");
+        let sql = "SELECT key FROM logs WHERE time > '2100-01-01T00:00:00Z' ORDER BY time, key";
+        let asked = session(source, options()).await;
+        assert_eq!(rows(asked.context(), sql).await.iter().map(|batch| batch.num_rows()).sum::<usize>(), 0);
+    }
 }

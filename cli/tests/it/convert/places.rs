@@ -249,3 +249,18 @@ fn log_objects_are_regular_files() {
     let again = shell(r#""$1" convert "$2" --to set -F json"#).expect(0);
     assert!(again.stdout.contains("\"objects_already_converted\":1,"), "{}", again.stdout);
 }
+
+/// Of a dataset that holds nothing, or nothing of these times, there is an answer.
+#[test]
+fn nothing_is_left_to_read() {
+    let world = World::new(Place::Directory, &Logs { objects: Vec::new(), records: 0, rejects: 0 });
+    world.put_object("nothing", bytes::Bytes::new());
+    world.run(&[]).expect(0);
+    let dataset = world.dataset();
+    assert_eq!(world.ask("SELECT bucket, count(*) FROM logs GROUP BY 1", &dataset), "");
+    assert_eq!(world.ask("SELECT key FROM logs ORDER BY time LIMIT 3", &dataset), "");
+    let mut command = world.program();
+    command.args(["keys", "audit", &dataset]);
+    let audited = world.spawn(command).wait().expect(0);
+    assert!(audited.stdout.contains("There is no record of any request."), "{}", audited.stdout);
+}
