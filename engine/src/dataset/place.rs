@@ -121,6 +121,14 @@ impl Place {
         self.name_of("").trim_end_matches('/').to_owned()
     }
 
+    /// The same for all names of one place: a directory may be reached by `..`, or by a link.
+    pub(crate) fn full_name(&self) -> String {
+        match &self.kind {
+            Kind::Directory(root) => root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string(),
+            Kind::Bucket(..) => self.name(),
+        }
+    }
+
     /// All bytes of something; `None` when it is not there.
     pub(crate) async fn get(&self, path: &str) -> Result<Option<Bytes>, Error> {
         match &self.kind {

@@ -26,7 +26,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStore;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -241,7 +241,8 @@ impl Session {
         let origins = raw.iter().map(|source| absolute(source)).collect();
         // Directories of many files take a while: not on the threads that run queries.
         let listed = tokio::task::spawn_blocking(move || Listing::of(&raw)).await;
-        let listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
+        let mut listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
+        listing.leave_out_files_of(&datasets);
         let progress = Arc::new(Progress::default());
         if let (true, true, Some((name, why))) = (datasets.is_empty(), listing.is_empty(), listing.unreadable.first()) {
             return Err(Error::new(why.kind(), why.to_string()).in_object(name));
@@ -456,14 +457,16 @@ fn visitor_requests() -> String {
     format!("CREATE VIEW {VISITOR_REQUESTS} AS SELECT * FROM requests WHERE NOT is_cdn_fetch")
 }
 
-/// The sources that are datasets, and those that are not.
+/// The sources that are datasets, each of them once, and those that are not.
 async fn datasets_of(sources: &[String], stores: &Stores) -> Result<(Vec<Snapshot>, Vec<String>), Error> {
     let found = futures::future::try_join_all(sources.iter().map(|source| Snapshot::of(source, stores))).await?;
     let mut raw = Vec::new();
     let mut datasets = Vec::new();
+    let mut places = HashSet::new();
     for (source, dataset) in sources.iter().zip(found) {
         match dataset {
-            Some(dataset) => datasets.push(dataset),
+            Some(dataset) if places.insert(dataset.place.full_name()) => datasets.push(dataset),
+            Some(_) => {}
             None => raw.push(source.clone()),
         }
     }

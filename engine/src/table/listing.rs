@@ -4,7 +4,7 @@
 //! sources, one a line. Files and directories whose name begins with a dot are left out of directories and globs, as are
 //! they by `ls`; so are files of datasets out of directories and buckets: what ends with `.parquet`, and what is in `_s3log`.
 
-use crate::dataset::{Converted, is_of_dataset};
+use crate::dataset::{Converted, Snapshot, is_of_dataset};
 use crate::error::{Error, ErrorKind};
 use crate::scan::LogObject;
 use crate::store::Location;
@@ -120,6 +120,24 @@ impl Listing {
         }
         self.objects = left;
         Ok(())
+    }
+
+    /// Leaves out files that are named beside the dataset which they are in.
+    pub(crate) fn leave_out_files_of(&mut self, datasets: &[Snapshot]) {
+        let files_of = |dataset: &Snapshot| {
+            let root = PathBuf::from(dataset.place.full_name());
+            dataset.state.files.values().map(move |file| root.join(&file.path)).collect::<Vec<_>>()
+        };
+        let may_be_one =
+            |listed: &Listed| listed.path.as_ref().is_some_and(|path| is_of_dataset(&path.to_string_lossy()));
+        // Hardly anybody does so, and datasets have many files.
+        if !self.objects.iter().any(may_be_one) {
+            return;
+        }
+        let local = datasets.iter().filter(|dataset| dataset.place.is_local());
+        let files: HashSet<PathBuf> = local.flat_map(files_of).collect();
+        let mut names = FullNames::default();
+        self.objects.retain(|listed| listed.path.as_ref().is_none_or(|path| !files.contains(&names.of(path))));
     }
 
     fn add(&mut self, source: &str, lists: ListFiles) -> Result<(), Error> {

@@ -264,3 +264,37 @@ fn nothing_is_left_to_read() {
     let audited = world.spawn(command).wait().expect(0);
     assert!(audited.stdout.contains("There is no record of any request."), "{}", audited.stdout);
 }
+
+/// A dataset is the same one however it is named, and its files are in it.
+#[test]
+fn a_dataset_that_is_named_twice_is_read_once() {
+    let count = "SELECT count(*) FROM logs";
+    let logs = Logs::new(20, 97);
+    for place in [Place::Directory, Place::Bucket] {
+        let world = World::new(place, &logs);
+        world.run(&[]).expect(0);
+        let expected = format!("{}\n", logs.records);
+        let ask = |sources: &[&str]| {
+            let mut command = world.program();
+            command.args(["query", "-q", count, "-F", "csv", "--no-header"]).args(sources);
+            world.spawn(command).wait().expect(0).stdout
+        };
+        let dataset = world.dataset();
+        let with_slash = format!("{dataset}/");
+        assert_eq!(ask(&[&dataset, &dataset, &with_slash]), expected);
+        if place == Place::Directory {
+            std::os::unix::fs::symlink(world.path("set"), world.path("link")).unwrap();
+            let url = format!("file://{dataset}");
+            assert_eq!(ask(&["set", "./set", "logs/../set", "link", &dataset, &url]), expected);
+            assert_eq!(ask(&["set", "set/day=*/*.parquet"]), expected);
+            assert_eq!(ask(&["link/day=*/*.parquet", "set"]), expected);
+        }
+        let flagged = |sources: &[&str]| {
+            let mut command = world.program();
+            command.args(["flag", "--min-score", "0.01", "-F", "csv"]).args(sources);
+            let ended = world.spawn(command).wait().expect(0);
+            (ended.stdout, ended.stderr)
+        };
+        assert_eq!(flagged(&[&dataset, &with_slash]), flagged(&[&dataset]));
+    }
+}
