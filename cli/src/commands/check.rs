@@ -26,7 +26,8 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
         format => format == CheckFormat::Json,
     };
     let mut output = Output::open(arguments.output.as_deref(), surroundings.prose())?;
-    let session = super::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, &messages).await?;
+    let options = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
+    let session = super::open_with(&arguments.sources, options, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
     watch.announce_large(&session, messages);

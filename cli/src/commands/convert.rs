@@ -70,7 +70,8 @@ async fn round(
 ) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    let session = super::session_options(&arguments.source, &arguments.behaviour)?;
+    // A glob may well match the dataset that is written.
+    let session = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
     let session = super::at(&arguments.place, session, &messages).await?;
     let session = Session::open(&arguments.sources, session).await;
     let session = match session {

@@ -11,7 +11,7 @@ pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
 use crate::schema::{Table, TextLayout, VISITOR_REQUESTS};
 use crate::store::{Location, Registry, StoreOptions, Stores, lazy_bucket};
 use crate::table::{
-    Listing, LogTable, LogTableFactory, RefusedTable, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable,
+    Listing, LogTable, LogTableFactory, RefusedTable, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable, expanded,
 };
 #[cfg(feature = "cluster")]
 use arrow::array::RecordBatch;
@@ -43,6 +43,7 @@ pub struct SessionOptions {
     stores: StoreOptions,
     lists_when_planned: Arc<AtomicBool>,
     with_raw: bool,
+    without_datasets_of_globs: bool,
     elsewhere: Option<Elsewhere>,
 }
 
@@ -127,6 +128,13 @@ impl SessionOptions {
     #[must_use]
     pub fn with_raw(mut self, with_raw: bool) -> Self {
         self.with_raw = with_raw;
+        self
+    }
+
+    /// Passes over datasets that globs match, as over those below a directory: for who wants log objects and nothing else.
+    #[must_use]
+    pub fn without_datasets_of_globs(mut self) -> Self {
+        self.without_datasets_of_globs = true;
         self
     }
 
@@ -230,18 +238,19 @@ impl Session {
     /// Names a source that does not exist or holds no log object.
     pub async fn open(sources: &[String], options: SessionOptions) -> Result<Self, Error> {
         let stores = Arc::new(Stores::new(options.stores.clone()));
-        let (datasets, mut raw) = datasets_of(sources, &stores).await?;
+        let Named { datasets, mut raw, mut origins } =
+            Named::of(sources, !options.without_datasets_of_globs, &stores).await?;
         if options.with_raw {
             for origin in datasets.iter().flat_map(|dataset| &dataset.state.origins) {
-                if !raw.contains(origin) {
+                if !raw.contains(origin) && !origins.contains(origin) {
                     raw.push(origin.clone());
+                    origins.push(origin.clone());
                 }
             }
         }
-        let origins = raw.iter().map(|source| absolute(source)).collect();
         // Directories of many files take a while: not on the threads that run queries.
         let listed = tokio::task::spawn_blocking(move || Listing::of(&raw)).await;
-        let mut listing = listed.map_err(|error| Error::invalid("the listing stopped").with_source(error))??;
+        let mut listing = listed.map_err(stopped)??;
         listing.leave_out_files_of(&datasets);
         let progress = Arc::new(Progress::default());
         if let (true, true, Some((name, why))) = (datasets.is_empty(), listing.is_empty(), listing.unreadable.first()) {
@@ -457,20 +466,44 @@ fn visitor_requests() -> String {
     format!("CREATE VIEW {VISITOR_REQUESTS} AS SELECT * FROM requests WHERE NOT is_cdn_fetch")
 }
 
-/// The sources that are datasets, each of them once, and those that are not.
-async fn datasets_of(sources: &[String], stores: &Stores) -> Result<(Vec<Snapshot>, Vec<String>), Error> {
-    let found = futures::future::try_join_all(sources.iter().map(|source| Snapshot::of(source, stores))).await?;
-    let mut raw = Vec::new();
-    let mut datasets = Vec::new();
-    let mut places = HashSet::new();
-    for (source, dataset) in sources.iter().zip(found) {
-        match dataset {
-            Some(dataset) if places.insert(dataset.place.full_name()) => datasets.push(dataset),
-            Some(_) => {}
-            None => raw.push(source.clone()),
+/// What the sources name.
+struct Named {
+    /// Each of them once.
+    datasets: Vec<Snapshot>,
+    /// What is no dataset, with the lines of lists in place of these.
+    raw: Vec<String>,
+    /// Sources that name something else than datasets, local ones by their absolute paths.
+    origins: Vec<String>,
+}
+
+impl Named {
+    async fn of(sources: &[String], globs: bool, stores: &Stores) -> Result<Self, Error> {
+        let given = sources.to_vec();
+        let lists = move || given.iter().map(|source| expanded(source, globs)).collect::<Result<Vec<_>, Error>>();
+        let lists = tokio::task::spawn_blocking(lists).await.map_err(stopped)??;
+        let finds = lists.iter().flatten().map(|source| Snapshot::of(source, stores));
+        let mut found = futures::future::try_join_all(finds).await?.into_iter();
+        let mut named = Self { datasets: Vec::new(), raw: Vec::new(), origins: Vec::new() };
+        let mut places = HashSet::new();
+        for (source, list) in sources.iter().zip(lists) {
+            let before = named.raw.len();
+            for (source, dataset) in list.into_iter().zip(&mut found) {
+                match dataset {
+                    Some(dataset) if places.insert(dataset.place.full_name()) => named.datasets.push(dataset),
+                    Some(_) => {}
+                    None => named.raw.push(source),
+                }
+            }
+            if named.raw.len() > before {
+                named.origins.push(absolute(source));
+            }
         }
+        Ok(named)
     }
-    Ok((datasets, raw))
+}
+
+fn stopped(error: tokio::task::JoinError) -> Error {
+    Error::invalid("the listing stopped").with_source(error)
 }
 
 /// A local source from the root on, so that it means the same everywhere on the machine.

@@ -4,7 +4,7 @@
 //! sources, one a line. Files and directories whose name begins with a dot are left out of directories and globs, as are
 //! they by `ls`; so are files of datasets out of directories and buckets: what ends with `.parquet`, and what is in `_s3log`.
 
-use crate::dataset::{Converted, Snapshot, is_of_dataset};
+use crate::dataset::{Converted, SETTINGS, Snapshot, is_of_dataset};
 use crate::error::{Error, ErrorKind};
 use crate::scan::LogObject;
 use crate::store::Location;
@@ -12,6 +12,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
+
+/// What makes a glob of a name of nothing that is there.
+const GLOB: [char; 3] = ['*', '?', '['];
 
 /// Log objects that sources name, in the order of their names within each source.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +76,7 @@ impl Listing {
     pub fn of(sources: &[impl AsRef<str>]) -> Result<Self, Error> {
         let mut listing = Self::default();
         for source in sources {
-            listing.add(source.as_ref(), ListFiles::Allowed)?;
+            listing.add(source.as_ref())?;
         }
         if sources.len() > 1 {
             listing.drop_repeated();
@@ -140,7 +143,7 @@ impl Listing {
         self.objects.retain(|listed| listed.path.as_ref().is_none_or(|path| !files.contains(&names.of(path))));
     }
 
-    fn add(&mut self, source: &str, lists: ListFiles) -> Result<(), Error> {
+    fn add(&mut self, source: &str) -> Result<(), Error> {
         self.source = source.into();
         if source == "-" {
             let modified = std::time::SystemTime::UNIX_EPOCH;
@@ -149,7 +152,7 @@ impl Listing {
             return Ok(());
         }
         if let Some(list) = source.strip_prefix('@') {
-            return self.add_list(list, lists);
+            return sources_in(list)?.iter().try_for_each(|source| self.add(source));
         }
         let path = match source.split_once("://") {
             Some(("file", path)) => path,
@@ -167,7 +170,7 @@ impl Listing {
         let before = (self.objects.len(), self.unreadable.len());
         match std::fs::metadata(path) {
             Ok(metadata) => self.add_path(path.to_owned(), Path::new(path), &metadata),
-            Err(_) if path.contains(['*', '?', '[']) => self.add_glob(path)?,
+            Err(_) if path.contains(GLOB) => self.add_glob(path)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::new(ErrorKind::NotFound, "there is no such file or directory")
                     .in_object(source)
@@ -193,23 +196,6 @@ impl Listing {
             self.locations.retain(|known| !location.contains(known));
             self.locations.push(location);
         }
-    }
-
-    fn add_list(&mut self, list: &str, lists: ListFiles) -> Result<(), Error> {
-        if matches!(lists, ListFiles::Refused) {
-            return Err(Error::invalid("a list of sources cannot name another list").in_object(format!("@{list}")));
-        }
-        let text = if list == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(list) };
-        let text = text.map_err(|error| {
-            Error::new(ErrorKind::NotFound, "the list of sources cannot be read")
-                .in_object(format!("@{list}"))
-                .with_source(error)
-        })?;
-        let sources: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        if sources.is_empty() {
-            return Err(nothing_in(&format!("@{list}")));
-        }
-        sources.into_iter().try_for_each(|source| self.add(source, ListFiles::Refused))
     }
 
     fn add_path(&mut self, name: String, path: &Path, metadata: &std::fs::Metadata) {
@@ -246,10 +232,7 @@ impl Listing {
     }
 
     fn add_glob(&mut self, pattern: &str) -> Result<(), Error> {
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-        let paths = glob::glob_with(pattern, options)
-            .map_err(|error| Error::invalid("the glob cannot be read").in_object(pattern).with_source(error))?;
-        for path in paths {
+        for path in matches_of(pattern)? {
             let named = path.map_err(|error| (error.path().display().to_string(), std::io::Error::from(error)));
             let found = named.and_then(|path| match std::fs::metadata(&path) {
                 Ok(metadata) => Ok((path, metadata)),
@@ -276,11 +259,72 @@ impl Listing {
     }
 }
 
-/// Whether `@FILE` may stand here.
-#[derive(Clone, Copy)]
-enum ListFiles {
-    Allowed,
-    Refused,
+/// What a source stands for: a list for its lines, and a glob, if asked for, for what it matches once that has a dataset in it, as
+/// if a shell had put it there. A listing by itself knows of no dataset, and would pass over it.
+pub(crate) fn expanded(source: &str, globs: bool) -> Result<Vec<String>, Error> {
+    let named = match source.strip_prefix('@') {
+        Some(list) => sources_in(list)?,
+        None => vec![source.to_owned()],
+    };
+    if !globs {
+        return Ok(named);
+    }
+    let mut sources = Vec::with_capacity(named.len());
+    for source in named {
+        match datasets_and_others(&source)? {
+            Some(matched) => sources.extend(matched),
+            None => sources.push(source),
+        }
+    }
+    Ok(sources)
+}
+
+/// What a glob matches, if a dataset is among it.
+fn datasets_and_others(source: &str) -> Result<Option<Vec<String>>, Error> {
+    let path = match source.split_once("://") {
+        Some(("file", path)) => path,
+        Some(_) => return Ok(None),
+        None => source,
+    };
+    if !path.contains(GLOB) || std::fs::metadata(path).is_ok() {
+        return Ok(None);
+    }
+    // What cannot be listed is told when it is read.
+    let paths = matches_of(path)?.map(|found| found.unwrap_or_else(|error| error.path().to_owned()));
+    let paths: Vec<PathBuf> = paths.collect();
+    if !paths.iter().any(|path| path.join(SETTINGS).exists()) {
+        return Ok(None);
+    }
+    let name = |path: &PathBuf| match path.display().to_string() {
+        // A file of such a name is no list, and not standard input.
+        name if name.starts_with(['@', '-']) => format!("./{name}"),
+        name => name,
+    };
+    Ok(Some(paths.iter().map(name).collect()))
+}
+
+fn matches_of(pattern: &str) -> Result<glob::Paths, Error> {
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    glob::glob_with(pattern, options)
+        .map_err(|error| Error::invalid("the glob cannot be read").in_object(pattern).with_source(error))
+}
+
+/// The lines of a list.
+fn sources_in(list: &str) -> Result<Vec<String>, Error> {
+    let text = if list == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(list) };
+    let text = text.map_err(|error| {
+        Error::new(ErrorKind::NotFound, "the list of sources cannot be read")
+            .in_object(format!("@{list}"))
+            .with_source(error)
+    })?;
+    let sources: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if sources.is_empty() {
+        return Err(nothing_in(&format!("@{list}")));
+    }
+    match sources.iter().find(|source| source.starts_with('@')) {
+        Some(other) => Err(Error::invalid("a list of sources cannot name another list").in_object(other)),
+        None => Ok(sources),
+    }
 }
 
 fn is_hidden(path: &Path) -> bool {

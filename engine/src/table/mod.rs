@@ -14,6 +14,7 @@ pub use external::{LogTableFactory, STORED_AS, TABLE_FUNCTION};
 pub(crate) use listing::FullNames;
 pub(crate) use listing::Listed;
 pub use listing::Listing;
+pub(crate) use listing::expanded;
 pub use provider::LogTable;
 pub(crate) use refused::RefusedTable;
 pub(crate) use union::UnionTable;

@@ -298,3 +298,39 @@ fn a_dataset_that_is_named_twice_is_read_once() {
         assert_eq!(flagged(&[&dataset, &with_slash]), flagged(&[&dataset]));
     }
 }
+
+/// A glob in quotes reads what the shell's would, and a list what its lines do; who wants log objects alone passes over datasets.
+#[test]
+fn globs_and_lists_name_datasets() {
+    let (first, second) = (Logs::new(20, 98), Logs::more(10));
+    let world = World::new(Place::Directory, &first);
+    world.run(&[]).expect(0);
+    std::fs::create_dir(world.path("both")).unwrap();
+    std::fs::rename(world.path("set"), world.path("both/a-set")).unwrap();
+    std::fs::remove_dir_all(world.path("logs")).unwrap();
+    world.put(&second);
+    std::fs::rename(world.path("logs"), world.path("both/a-logs")).unwrap();
+    std::fs::write(world.path("list"), "both/a-set\n").unwrap();
+    std::fs::write(world.path("lists"), "both/a-logs\nboth/a-set\nboth/a-s*\n").unwrap();
+    let both = first.records + second.records;
+    for (source, expected) in [
+        ("both/a-*", both),
+        ("*/a-*", both),
+        ("both/*s", second.records),
+        ("both/a-s*", first.records),
+        ("@list", first.records),
+        ("@lists", both),
+    ] {
+        assert_eq!(world.ask("SELECT count(*) FROM logs", source), format!("{expected}\n"), "{source}");
+    }
+    // As often as it is asked for.
+    for objects in [10, 0] {
+        let mut command = world.program();
+        command.args(["convert", "both/*", "--to", "both/new", "-F", "json"]);
+        let ended = world.spawn(command).wait().expect(0);
+        assert!(ended.stdout.starts_with(&format!("{{\"objects\":{objects},")), "{}", ended.stdout);
+    }
+    let mut command = world.program();
+    command.args(["convert", "@list", "--to", "both/newer"]);
+    world.spawn(command).wait().expect_failure(&["both/a-set", "it is a dataset already"]);
+}
