@@ -104,8 +104,8 @@ requests! {
         "Whether the CDN itself asked the origin: its log has the client's request, too. By the user agent `Amazon CloudFront`, or an address of `--cdn-cidr`.";
     StartTime "start_time" Time always Many "" "Time" "date, time, time-taken"
         "When the request was received. CDN: `time` without the time that it took.";
-    Scheme "scheme" Text null Few "" "TLS version" "cs-protocol"
-        "`http`, `https`, `ws` or `wss`. Origin: NULL where the log has no TLS version and no cipher, as old ones.";
+    Scheme "scheme" Text null Few "" "TLS version, Cipher Suite, Host Id, Request-URI" "cs-protocol"
+        "`http`, `https`, `ws` or `wss`. Origin: NULL where the log does not tell: in old ones, and in records without a request line, such as that of a copy's source, without TLS.";
     HttpVersion "http_version" Text null Few "" "Request-URI" "cs-protocol-version"
         "Such as `HTTP/1.1`.";
     ForwardedFor "forwarded_for" TextList null Many "" "" "x-forwarded-for"

@@ -58,7 +58,7 @@ pub(in crate::decode) fn needs(column: Column, rules: &RequestRules) -> FieldSet
         Column::Host => &[Field::HostHeader],
         Column::Path | Column::Query | Column::HttpVersion => &[Field::RequestUri],
         Column::TlsVersion => &[Field::TlsVersion],
-        Column::Scheme => &[Field::HostId, Field::CipherSuite, Field::TlsVersion],
+        Column::Scheme => &[Field::RequestUri, Field::HostId, Field::CipherSuite, Field::TlsVersion],
         Column::IsCdnFetch if rules.knows_addresses() => &[Field::UserAgent, Field::RemoteIp],
         Column::IsCdnFetch => &[Field::UserAgent],
         _ => &[],
@@ -135,8 +135,9 @@ pub(in crate::decode) fn array(
         }),
         Column::Scheme => build.made_texts(rows, |row, builder| {
             let is_encrypted = text(Field::TlsVersion, row).or(text(Field::CipherSuite, row)).is_some();
-            // Who writes no id of the host does not tell of TLS either.
-            let tells = text(Field::HostId, row).is_some();
+            // Who writes no id of the host does not tell of TLS either. And a record without a request line is of no request that came
+            // over a connection of its own: the source's half of a copy, a key of a batch, what S3 does by itself.
+            let tells = text(Field::HostId, row).is_some() && text(Field::RequestUri, row).is_some();
             builder.push(match (is_encrypted, tells) {
                 (true, _) => Text::Made(b"https"),
                 (false, true) => Text::Made(b"http"),
@@ -168,4 +169,42 @@ fn method_of(operation: &[u8]) -> Option<&'static [u8]> {
     // A copy is a PUT.
     let method = if method == b"COPY" { b"PUT" } else { method };
     METHODS.into_iter().find(|known| *known == method)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::{Block, RecordsDecoder};
+    use crate::schema::Table;
+    use arrow::array::AsArray as _;
+
+    /// The scheme of a line's request.
+    fn scheme(line: &str) -> Option<String> {
+        let block = Block::new("log", line.as_bytes().to_vec());
+        let batch = RecordsDecoder::for_columns(Table::Requests, &["scheme"]).unwrap().decode(&block).unwrap();
+        assert_eq!(batch.num_rows(), 1, "{line}");
+        batch.column(0).as_string_view().iter().next().flatten().map(str::to_owned)
+    }
+
+    #[test]
+    fn only_requests_of_their_own_have_a_scheme() {
+        const CIPHER: &str = "TLS_AES_128_GCM_SHA256";
+        for (operation, uri, host_id, cipher, tls, expected) in [
+            ("REST.GET.OBJECT", "\"GET /k HTTP/1.1\"", "aG9zdA==", CIPHER, "TLSv1.3", Some("https")),
+            ("REST.GET.OBJECT", "\"GET /k HTTP/1.1\"", "aG9zdA==", "-", "-", Some("http")),
+            ("WEBSITE.GET.OBJECT", "\"GET /k HTTP/1.1\"", "aG9zdA==", "-", "-", Some("http")),
+            ("REST.COPY.OBJECT", "\"PUT /k HTTP/1.1\"", "aG9zdA==", "-", "-", Some("http")),
+            ("REST.GET.OBJECT", "\"GET /k HTTP/1.1\"", "-", "-", "-", None),
+            ("REST.COPY.OBJECT_GET", "-", "aG9zdA==", "-", "-", None),
+            ("REST.COPY.PART_GET", "-", "aG9zdA==", "-", "-", None),
+            ("REST.COPY.OBJECT_GET", "-", "aG9zdA==", CIPHER, "TLSv1.2", Some("https")),
+            ("BATCH.DELETE.OBJECT", "-", "aG9zdA==", "-", "-", None),
+            ("BATCH.DELETE.OBJECT", "-", "aG9zdA==", CIPHER, "TLSv1.2", Some("https")),
+            ("S3.EXPIRE.OBJECT", "\"-\"", "aG9zdA==", "-", "-", None),
+        ] {
+            let line = format!(
+                "a1b2 photos [15/Jan/2026:10:22:40 +0000] 192.0.2.3 - 3E56 {operation} k {uri} 200 - 7 7 1 1 \"-\" \"-\" - {host_id} - {cipher} - photos.s3.example.com {tls} - -"
+            );
+            assert_eq!(scheme(&line).as_deref(), expected, "{line}");
+        }
+    }
 }
