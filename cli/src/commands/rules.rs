@@ -183,6 +183,9 @@ fn shown(rule: &Rule) -> Result<String, Failure> {
             line(format!("  {name} = {value}"));
         }
     }
+    if let Some(condition) = rule.samples_condition()? {
+        line(format!("\nRequests that are shown:\n{condition}"));
+    }
     line(format!("\nQuery{}:\n{}", if rule.from_match { ", made of [match]" } else { "" }, query.trim()));
     line("\nTests:".to_owned());
     for case in &rule.tests {

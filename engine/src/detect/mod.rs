@@ -315,14 +315,14 @@ impl Detected {
         let start = Instant::now();
         let counted = Arc::new(counted);
         let tables = Tables::of(&counted, baseline, by_key)?;
-        let samples = Samples::of(tables.trail());
+        let mut samples = Samples::of(tables.trail());
         let context = rules_context(runtime)?;
         tables.register(&context).map_err(failed)?;
         register_events(&context, events).await?;
         let made = start.elapsed();
         let start = Instant::now();
-        let rules: Vec<Rule> = rules.iter().copied().cloned().collect();
-        let hits: BTreeMap<String, Vec<Hit>> = futures::stream::iter(rules)
+        let run: Vec<Rule> = rules.iter().copied().cloned().collect();
+        let hits: BTreeMap<String, Vec<Hit>> = futures::stream::iter(run)
             .map(|rule| {
                 let context = context.clone();
                 async move {
@@ -337,6 +337,10 @@ impl Detected {
             .buffer_unordered(threads.max(1))
             .try_collect()
             .await?;
+        // Of rules that found nothing, too: a condition that is wrong is an error whatever the logs hold.
+        for rule in rules {
+            samples.choose(&context, rule)?;
+        }
         Ok(Self {
             counted,
             tables,
@@ -468,7 +472,7 @@ impl Detected {
                     explanation: hit.explanation(rule),
                     measured: hit.measured(rule),
                     evidence: hit.evidence.clone(),
-                    samples: self.samples.for_note(entity_kind, hit),
+                    samples: self.samples.for_note(entity_kind, rule, hit),
                 });
             }
         }
@@ -549,7 +553,7 @@ impl<'a> Weighed<'a> {
             first: self.hits.iter().filter_map(|hit| hit.first).min(),
             last: self.last(),
             hits: self.hits.len() as u64,
-            samples: samples.for_hit(source, strongest),
+            samples: samples.for_hit(source, rule, strongest),
         }
     }
 }

@@ -6,8 +6,12 @@ use super::facts::decoded_key;
 use super::finding::Sample;
 use super::hits::Hit;
 use super::note::EntityKind;
+use super::rules::Rule;
 use super::tables::trail::TrailRows;
+use crate::error::Error;
+use datafusion::prelude::SessionContext;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How many requests a detector shows.
@@ -20,6 +24,8 @@ pub(super) struct Samples {
     starts: Vec<usize>,
     /// Rows of the collector's trail, by source and then in the order of the table.
     rows: Vec<u32>,
+    /// Of rules that say which requests they show, by their ids: whether a row of the collector's trail is one.
+    chosen: HashMap<String, Vec<bool>>,
 }
 
 /// What makes a request worth showing before others.
@@ -52,7 +58,30 @@ impl Samples {
             rows[*place] = *row;
             *place += 1;
         }
-        Self { trail, starts, rows }
+        Self { trail, starts, rows, chosen: HashMap::new() }
+    }
+
+    /// Finds out which requests a rule shows, if it says so: a rule counts some requests of somebody, and others are no example of them.
+    ///
+    /// # Errors
+    ///
+    /// Its condition does not fit `s3_trail`.
+    pub(super) fn choose(&mut self, context: &SessionContext, rule: &Rule) -> Result<(), Error> {
+        let Some(condition) = rule.samples_condition()? else { return Ok(()) };
+        let rows = self.trail.rows_where(context, &condition).map_err(|error| {
+            Error::invalid(format!("`samples` of {} does not work: {}", rule.id, error.strip_backtrace()))
+                .in_object(rule.source.file().to_owned())
+                .with_hint("it is a condition over `s3_trail`; `s3log rules tables s3_trail` lists its columns")
+        })?;
+        let mut is_chosen = vec![false; self.trail.collector().trail.len()];
+        rows.into_iter().for_each(|row| is_chosen[row as usize] = true);
+        self.chosen.insert(rule.id.clone(), is_chosen);
+        Ok(())
+    }
+
+    /// Whether a rule shows a row of the collector's trail.
+    fn shows(&self, rule: &Rule, row: u32) -> bool {
+        self.chosen.get(&rule.id).is_none_or(|is_chosen| is_chosen[row as usize])
     }
 
     /// The requests of a source.
@@ -61,13 +90,15 @@ impl Samples {
         &self.rows[self.starts[number as usize]..self.starts[number as usize + 1]]
     }
 
-    /// Up to five requests of a source that a hit is about: those that its evidence names, then notable ones, then others.
-    pub(super) fn for_hit(&self, source: &str, hit: &Hit) -> Vec<Sample> {
+    /// Up to five requests of a source that a hit of a rule is about: those that its evidence names, then notable ones, then others.
+    pub(super) fn for_hit(&self, source: &str, rule: &Rule, hit: &Hit) -> Vec<Sample> {
         let (names, trail) = (&self.trail.collector().names, &self.trail.collector().trail);
         let same = |text: Option<&str>, wanted: &Option<String>| wanted.is_none() || text == wanted.as_deref();
         let is_about = |row: &&u32| {
+            let is_shown = self.shows(rule, **row);
             let row = **row as usize;
-            is_within(trail.time[row], hit)
+            is_shown
+                && is_within(trail.time[row], hit)
                 && same(text(&names.buckets, trail.bucket[row]), &hit.bucket)
                 && same(text(&names.requesters, trail.requester[row]), &hit.requester)
         };
@@ -81,8 +112,8 @@ impl Samples {
         candidates.into_iter().map(|(_, _, request)| request.into()).collect()
     }
 
-    /// The first five requests about somebody who is no source.
-    pub(super) fn for_note(&self, kind: EntityKind, hit: &Hit) -> Vec<Sample> {
+    /// The first five requests about somebody who is no source, of those that the rule shows.
+    pub(super) fn for_note(&self, kind: EntityKind, rule: &Rule, hit: &Hit) -> Vec<Sample> {
         let (names, trail) = (&self.trail.collector().names, &self.trail.collector().trail);
         let (names, numbers): (&Names, _) = match kind {
             EntityKind::Bucket => (&names.buckets, &trail.bucket),
@@ -92,7 +123,10 @@ impl Samples {
         };
         let entity = Some(hit.entity.as_str()).filter(|entity| !entity.is_empty());
         let Some(number) = entity.and_then(|entity| names.find(entity)) else { return Vec::new() };
-        let is_about = |row: &&u32| numbers[**row as usize] == number && is_within(trail.time[**row as usize], hit);
+        let is_about = |row: &&u32| {
+            let at = **row as usize;
+            numbers[at] == number && is_within(trail.time[at], hit) && self.shows(rule, **row)
+        };
         self.trail.order().iter().filter(is_about).take(MOST).map(|row| self.request(*row).into()).collect()
     }
 

@@ -9,7 +9,8 @@ use super::hits::{self, Hit};
 use super::pass::failed;
 use super::planning::rules_context;
 use super::rules::{Case, Entity, Found, Rule, RuleSet};
-use super::tables::{EVENTS, Tables, events_schema, requests::events_batch};
+use super::samples::Samples;
+use super::tables::{EVENTS, Tables, events_schema, requests::events_batch, trail::TrailRows};
 use crate::decode::{Block, RecordsDecoder};
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
@@ -62,9 +63,11 @@ pub async fn verify(rules: impl IntoIterator<Item = &Rule>, lists: &Lists) -> Re
 /// What is wrong with the first rule that does not work.
 pub async fn check_rules(rules: &RuleSet) -> Result<(), Error> {
     let shared = SharedParts { lists: Lists::shipped()?, context: Arc::default() };
-    let context = tables_context(Collector::new(shared, true), &Baseline::default())?.1;
+    let (collector, context) = tables_context(Collector::new(shared, true), &Baseline::default())?;
+    let mut samples = Samples::of(Arc::new(TrailRows::new(collector)));
     for rule in rules.enabled() {
         hits::check(&context, rule).await?;
+        samples.choose(&context, rule)?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use s3log_engine::detect::context::{CidrList, Context};
 use s3log_engine::detect::rules::RuleSet;
 use s3log_engine::detect::{
-    Band, Baseline, DetectOptions, EntityKind, Lists, Report, Timing, backtest, detect, explain, findings_table, learn,
+    Band, Baseline, DetectOptions, EntityKind, Lists, Report, Timing, backtest, check_rules, detect, explain,
+    findings_table, learn,
 };
 use s3log_engine::session::{Session, SessionOptions};
 use std::collections::BTreeMap;
@@ -133,6 +134,34 @@ async fn a_rule_may_read_every_request() {
     // The trail has 64 of them; `s3_events` has all.
     assert!(own.explanation.starts_with("700 requests"), "{}", own.explanation);
     assert!((own.confidence - 0.7).abs() < 1e-9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_requests_that_were_counted_are_shown() {
+    let plain = |line: String| line.replace(" ECDHE-RSA-AES128-GCM-SHA256 ", " - ").replace(" TLSv1.2 ", " - ");
+    let mut lines: Vec<String> = (0..10).map(|second| line(second, "192.0.2.7", "encrypted.jpg", 200)).collect();
+    lines.extend((10..20).map(|second| plain(line(second, "192.0.2.8", "plain.jpg", 200))));
+    let written = |second| line(second, "203.0.113.9", "poc.txt", 200).replace("GET", "PUT");
+    let asked = |second| line(second, "203.0.113.9", "-", 403).replace("REST.GET.OBJECT", "REST.GET.ACL");
+    lines.extend([written(30), asked(31), asked(32), written(33)]);
+    let report = found(&lines, 3, 2, &options()).await;
+    let note = report.notes.iter().find(|note| note.id == "S3D-603").unwrap();
+    let shown: Vec<_> = note.samples.iter().map(|sample| sample.key.as_deref()).collect();
+    assert_eq!(shown, [Some("plain.jpg"); 5]);
+    let mut signals = report.findings.iter().flat_map(|finding| &finding.detectors);
+    let write = signals.find(|signal| signal.id == "S3D-404").unwrap();
+    let shown: Vec<_> = write.samples.iter().map(|sample| sample.operation.as_str()).collect();
+    assert_eq!(shown, ["REST.PUT.OBJECT"; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_condition_of_what_is_shown_is_told() {
+    for (condition, told) in [("anon AND protocol = 'http'", "protocol"), ("status", "neither true nor false")] {
+        let text = EVERY_REQUEST.replace("sql =", &format!("samples = \"{condition}\"\nsql ="));
+        let rules = RuleSet::shipped().unwrap().with_directory(vec![("own.toml".to_owned(), text)]).unwrap();
+        let error = check_rules(&rules).await.unwrap_err().to_string();
+        assert!(error.contains("`samples` of OWN-1") && error.contains(told), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

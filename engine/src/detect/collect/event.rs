@@ -122,6 +122,10 @@ pub(crate) struct Event<'a> {
     /// The family of its user agent.
     pub family: u32,
     pub referer: u32,
+    /// How it came: `http` or `https`.
+    pub scheme: u32,
+    /// The version of TLS by which it came.
+    pub tls: u32,
     pub status: Option<i32>,
     pub bytes_sent: Option<u64>,
     pub object_size: Option<u64>,

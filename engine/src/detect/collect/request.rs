@@ -134,6 +134,11 @@ impl Collector {
             flags.set(Flags::PAYLOAD, self.shared.lists.payloads.find(self.uri.as_bytes()).is_some());
         }
         let referer = text(&input.referer, row).and_then(host_of);
+        let transport = (
+            self.names.transports.optional(text(&input.scheme, row)),
+            self.names.transports.optional(text(&input.tls_version, row)),
+            self.names.transports.optional(authentication),
+        );
         let event = Event {
             time,
             source: who.source,
@@ -150,6 +155,8 @@ impl Collector {
             referer: referer
                 .and_then(|host| self.names.referers.number_at_most(host, MOST_NAMES))
                 .map_or(NONE, |(number, _)| number),
+            scheme: transport.0,
+            tls: transport.1,
             status,
             bytes_sent: input.bytes_sent(row),
             object_size: input.object_size(row),
@@ -162,11 +169,6 @@ impl Collector {
             version_id: text(&input.version_id, row),
         };
         let (kind, norm) = (agent.facts.kind as u8, agent.norm);
-        let transport = (
-            self.names.transports.optional(text(&input.scheme, row)),
-            self.names.transports.optional(text(&input.tls_version, row)),
-            self.names.transports.optional(authentication),
-        );
         Some(Request { event, keeping: event.keeping(), kind, norm, referer, transport })
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Trail {
     pub error: Vec<u32>,
     pub agent: Vec<u32>,
     pub referer: Vec<u32>,
+    pub scheme: Vec<u32>,
+    pub tls: Vec<u32>,
     pub class: Vec<u8>,
     pub status: Vec<Option<i32>>,
     pub bytes_sent: Vec<Option<u64>>,
@@ -121,6 +123,8 @@ impl Trail {
         put(&mut self.error, row, event.error);
         put(&mut self.agent, row, event.agent);
         put(&mut self.referer, row, event.referer);
+        put(&mut self.scheme, row, event.scheme);
+        put(&mut self.tls, row, event.tls);
         put(&mut self.class, row, event.class as u8);
         put(&mut self.status, row, event.status);
         put(&mut self.bytes_sent, row, event.bytes_sent);
@@ -165,6 +169,8 @@ impl Trail {
         add(&mut self.error, other.error, &names.errors);
         add(&mut self.agent, other.agent, &names.agents);
         add(&mut self.referer, other.referer, &names.referers);
+        add(&mut self.scheme, other.scheme, &names.transports);
+        add(&mut self.tls, other.tls, &names.transports);
         self.free.extend(other.free.iter().map(|row| row + names.rows));
         self.uses.extend(other.uses);
         self.time.extend(other.time);

@@ -22,7 +22,7 @@ use toml::Spanned;
 pub const FAMILIES: [&str; 8] = ["recon", "spoof", "auth", "identity", "exfil", "impact", "cost", "intel"];
 
 /// Keys of a rule file, above its tables.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "id",
     "name",
     "family",
@@ -35,6 +35,7 @@ const KEYS: [&str; 13] = [
     "scored",
     "explain",
     "description",
+    "samples",
     "sql",
 ];
 
@@ -134,6 +135,9 @@ pub struct Rule {
     pub explain: Template,
     /// Why it is as it is.
     pub description: String,
+    /// Which requests of `s3_trail` are shown for what it finds, as a condition with `$name` for parameters; without one all that the
+    /// finding may be about.
+    pub samples: Option<String>,
     /// The query, with `$name` for parameters; of a `[match]` what it was compiled to.
     pub sql: String,
     /// Whether the query was compiled from a `[match]`.
@@ -161,6 +165,16 @@ impl Rule {
     pub fn query(&self) -> Result<String, Error> {
         parameters::substitute(&self.sql, &self.params)
             .map_err(|problem| problem.without_place().in_object(format!("rule {}", self.id)))
+    }
+
+    /// The condition of [`Self::samples`] with the values of its parameters.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::query`].
+    pub fn samples_condition(&self) -> Result<Option<String>, Error> {
+        let condition = self.samples.as_deref().map(|condition| parameters::substitute(condition, &self.params));
+        condition.transpose().map_err(|problem| problem.without_place().in_object(format!("rule {}", self.id)))
     }
 
     /// Tables that its query reads.
@@ -235,6 +249,7 @@ struct Raw {
     scored: Option<Spanned<bool>>,
     explain: Option<Spanned<String>>,
     description: Option<String>,
+    samples: Option<Spanned<String>>,
     sql: Option<Spanned<String>>,
     #[serde(default)]
     params: BTreeMap<String, Spanned<toml::Value>>,
@@ -296,6 +311,7 @@ impl Raw {
             &self.cost,
             &self.window,
             &self.explain,
+            &self.samples,
             &self.sql,
         ];
         texts.into_iter().all(Option::is_none)
@@ -420,6 +436,7 @@ impl File<'_> {
                 template.and_then(checks).map_err(|problem| self.at(text.span().start, problem))?
             }
         };
+        let samples = self.samples(raw.samples, &params)?;
         let within = raw.pattern.as_ref().and_then(|pattern| pattern.get_ref().within());
         let window = match &raw.window {
             Some(text) => {
@@ -442,6 +459,7 @@ impl File<'_> {
             scored,
             explain,
             description: raw.description.unwrap_or_default().trim().to_owned(),
+            samples,
             sql,
             from_match,
             params,
@@ -451,6 +469,14 @@ impl File<'_> {
             tuned_by: Vec::new(),
             checked,
         })
+    }
+
+    fn samples(&self, samples: Option<Spanned<String>>, params: &Parameters) -> Result<Option<String>, Error> {
+        let Some(samples) = samples else { return Ok(None) };
+        let at = |problem: Problem| self.at(samples.span().start, problem);
+        let condition = shorthand::expression("samples", samples.get_ref()).map_err(at)?;
+        parameters::substitute(condition, params).map_err(at)?;
+        Ok(Some(condition.to_owned()))
     }
 
     fn family(&self, family: Spanned<String>) -> Result<String, Error> {

@@ -53,6 +53,7 @@ pub(super) fn lint(rule: &Rule) -> Vec<Lint> {
     // A rule that was loaded has SQL that can be read.
     let mut used = parameters::names_of(&rule.sql).unwrap_or_default();
     used.extend(rule.explain.parameters().map(str::to_owned));
+    used.extend(rule.samples.iter().flat_map(|condition| parameters::names_of(condition).unwrap_or_default()));
     for name in rule.params.keys().filter(|name| !used.contains(*name)) {
         remark(Level::Error, format!("the parameter `{name}` is not used: write `${name}` in the SQL, or take it out"));
     }

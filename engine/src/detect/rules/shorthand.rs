@@ -196,7 +196,7 @@ fn listed(lines: &[String], indent: usize) -> String {
 }
 
 /// An expression of SQL that is one: nothing behind it, no comment that would swallow what follows.
-fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Problem> {
+pub(super) fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Problem> {
     let wrong = |why: String| {
         Problem::new(format!("`{key} = \"{}\"` is no expression of SQL: {why}", text.escape_debug()))
             .with_hint("write SQL as it stands behind SELECT or WHERE, without a comment")

@@ -5,23 +5,26 @@
 //! those over cheap columns first, each about what the ones before it left, and all other columns are made for the rows that are left in the end.
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, Result, Statistics};
+use datafusion::common::{DFSchema, Result, Statistics, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_plan::execution_plan::SchedulingType;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr};
+use datafusion::prelude::SessionContext;
 use std::fmt::{self, Debug, Formatter};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How many rows are looked at together.
@@ -75,11 +78,47 @@ impl TableProvider for OnDemand {
         let rows = Arc::clone(&self.0);
         let columns = projection.cloned().unwrap_or_else(|| (0..rows.schema().fields().len()).collect());
         let schema = Arc::new(rows.schema().project(&columns)?);
-        let mut conditions: Vec<_> =
-            filters.iter().map(|filter| Condition::new(&*rows, state, filter)).collect::<Result<_>>()?;
+        let conditions = filters.iter().map(|filter| Condition::new(&*rows, state, filter));
+        let mut conditions = conditions.collect::<Result<Vec<_>>>()?;
         conditions.sort_by_key(|condition| condition.cost);
         Ok(DataSourceExec::from_data_source(Selection { rows, columns, schema, conditions: conditions.into() }))
     }
+}
+
+/// Those of some rows of which all conditions are true.
+fn kept(rows: &dyn Rows, conditions: &[Condition], among: Range<usize>) -> Result<Vec<u32>> {
+    let mut chosen: Vec<u32> = (among.start as u32..among.end as u32).collect();
+    for condition in conditions {
+        if chosen.is_empty() {
+            break;
+        }
+        condition.keep(rows, &mut chosen)?;
+    }
+    Ok(chosen)
+}
+
+/// The rows of which a condition of SQL is true.
+///
+/// # Errors
+///
+/// It is no condition, or asks for what is no column.
+pub(crate) fn rows_where(rows: &dyn Rows, context: &SessionContext, condition: &str) -> Result<Vec<u32>> {
+    let expression = context.parse_sql_expr(condition, &DFSchema::try_from(Schema::clone(rows.schema()))?)?;
+    let state = context.state();
+    let mut conditions = Vec::new();
+    for part in split_conjunction(&expression) {
+        let condition = Condition::new(rows, &state, part)?;
+        if condition.expression.data_type(&condition.schema)? != DataType::Boolean {
+            return plan_err!("`{part}` is neither true nor false");
+        }
+        conditions.push(condition);
+    }
+    conditions.sort_by_key(|condition| condition.cost);
+    let mut chosen = Vec::new();
+    for from in (0..rows.len()).step_by(TOGETHER) {
+        chosen.append(&mut kept(rows, &conditions, from..rows.len().min(from + TOGETHER))?);
+    }
+    Ok(chosen)
 }
 
 /// What has to be true of a row.
@@ -144,14 +183,7 @@ impl Selection {
         let mut chosen: Vec<u32> = Vec::new();
         for _ in 0..TURNS {
             let to = self.rows.len().min(*next + TOGETHER);
-            let mut rows: Vec<u32> = (*next as u32..to as u32).collect();
-            for condition in &*self.conditions {
-                if rows.is_empty() {
-                    break;
-                }
-                condition.keep(&*self.rows, &mut rows)?;
-            }
-            chosen.append(&mut rows);
+            chosen.append(&mut kept(&*self.rows, &self.conditions, *next..to)?);
             *next = to;
             if *next == self.rows.len() || chosen.len() >= TOGETHER / 2 {
                 break;
@@ -231,7 +263,6 @@ mod tests {
     use crate::detect::tables::column::{Column, Kind, booleans, integers, schema_of, texts};
     use arrow::util::pretty::pretty_format_batches;
     use datafusion::datasource::MemTable;
-    use datafusion::prelude::SessionContext;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const COLUMNS: [Column; 3] = [
@@ -305,6 +336,18 @@ mod tests {
                 let expected = ask(Arc::new(memory), sql).await;
                 assert_eq!(ask(Arc::new(OnDemand(Arc::clone(&rows))), sql).await, expected, "{len}: {sql}");
             }
+        }
+    }
+
+    #[test]
+    fn a_condition_alone_chooses_rows() {
+        let (rows, context) = (counting(2 * TOGETHER), SessionContext::new());
+        let found = |condition: &str| rows_where(&*rows, &context, condition);
+        assert_eq!(found("even AND n < 10 AND text IS NOT NULL").unwrap(), [2, 4, 6, 8]);
+        assert_eq!(found("text = '7' OR n IN (3, 16000)").unwrap(), [3, 7, 16_000]);
+        assert_eq!(found("TRUE").unwrap().len(), 2 * TOGETHER);
+        for wrong in ["n", "odd", "n <", "even AND text", "n IN (SELECT 1)"] {
+            assert!(found(wrong).is_err(), "{wrong}");
         }
     }
 

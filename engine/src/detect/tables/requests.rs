@@ -95,6 +95,8 @@ pub(crate) const EVENT: &[RequestColumn] = &[
     ("bytes_sent", Of::Number(|trail, row| trail.bytes_sent[row]?.try_into().ok()), "Bytes of the response."),
     ("object_size", Of::Number(|trail, row| trail.object_size[row]?.try_into().ok()), "Size of the object."),
     ("referer_host", Of::Name(|trail| &trail.referer, |names| &names.referers), "Host of the referer."),
+    ("scheme", Of::Name(|trail| &trail.scheme, |names| &names.transports), "`http` or `https`, where the log tells."),
+    ("tls_version", Of::Name(|trail| &trail.tls, |names| &names.transports), "TLS version."),
     ("user_agent", Of::Name(|trail| &trail.agent, |names| &names.agents), "User agent as the client sent it."),
     (
         "ua_norm",

@@ -1,13 +1,15 @@
 //! `s3_trail`: the kept requests in the order of their times, and the same in windows.
 
 use super::column::{schema_of, times};
-use super::on_demand::Rows;
+use super::on_demand::{Rows, rows_where};
 use super::requests::{Requests, Values, cost, trail_columns};
 use super::{WINDOW, is_cdn};
 use crate::detect::collect::Collector;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
 use std::cmp::Ordering;
 use std::fmt;
 use std::iter::once;
@@ -46,6 +48,16 @@ impl TrailRows {
         &self.order
     }
 
+    /// The rows of [`Collector::trail`] of which a condition of SQL over `s3_trail` is true, in order.
+    ///
+    /// # Errors
+    ///
+    /// It is no condition, or asks for what is no column of `s3_trail`.
+    pub(crate) fn rows_where(&self, context: &SessionContext, condition: &str) -> Result<Vec<u32>, DataFusionError> {
+        let places = rows_where(self, context, condition)?;
+        Ok(places.into_iter().map(|place| self.order[place as usize]).collect())
+    }
+
     fn requests(&self) -> Requests<'_> {
         let Self { collector, is_cdn, values, .. } = self;
         Requests { collector, trail: &collector.trail, is_cdn, values }
@@ -69,6 +81,8 @@ fn compare(collector: &Collector, a: usize, b: usize) -> Ordering {
             names.addresses.get(trail.address[row]),
             names.methods.get(trail.method[row]),
             names.referers.get(trail.referer[row]),
+            names.transports.get(trail.scheme[row]),
+            names.transports.get(trail.tls[row]),
         ]
     };
     (trail.time[a].cmp(&trail.time[b]))

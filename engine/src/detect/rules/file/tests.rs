@@ -104,6 +104,13 @@ fn what_has_a_score() {
 }
 
 #[test]
+fn a_rule_says_which_requests_it_shows() {
+    assert_eq!(rule(SHORT).unwrap().samples_condition().unwrap(), None);
+    let rule = rule(&SHORT.replace("sql =", "samples = \"anon AND status = $status\"\nsql =")).unwrap();
+    assert_eq!(rule.samples_condition().unwrap().as_deref(), Some("anon AND status = 404"));
+}
+
+#[test]
 fn a_match_is_a_rule() {
     let text = "id='X'\nname='X'\nfamily='recon'\nseverity='low'\nexplain='{n} of {d}'\n[match]\nwhere='anon'\nwithin='24h'\nconfidence=0.9";
     let rule = rule(text).unwrap();
@@ -182,6 +189,16 @@ fn every_mistake_is_told_with_its_line() {
             &change("\"low\"", "\"low\"\nexplain = \"{n}\""),
             "r.toml:5: `explain` shows `{n}`, which the rule's SQL does not return",
             "there are: `src`, `confidence`",
+        ),
+        (
+            &change("\"low\"", "\"low\"\nsamples = \"status =\""),
+            "r.toml:5: `samples = \"status =\"` is no expression of SQL: Expected: an expression, found: EOF",
+            "write SQL as it stands behind SELECT or WHERE, without a comment",
+        ),
+        (
+            &change("\"low\"", "\"low\"\nsamples = \"status = $sttus\""),
+            "r.toml:5: `$sttus` is no parameter of the rule",
+            "did you mean `status`?",
         ),
         (&change("$status", "$sttus"), "r.toml:5: `$sttus` is no parameter of the rule", "did you mean `status`?"),
         (
