@@ -162,7 +162,7 @@ pub(super) fn check_name(listed: &Listed) -> Result<(), Error> {
             ErrorKind::Unsupported,
             "what is no regular file cannot be converted: nobody would know it again",
         )
-        .in_object(&**listed.object.name())
+        .in_object(listed.object.name().to_string())
         .with_hint(INTO_A_FILE));
     }
     Ok(())

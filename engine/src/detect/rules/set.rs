@@ -4,7 +4,7 @@ use super::catalogue;
 use super::file::{Origin, Overlay, Rule, RuleFile, load};
 use super::lint::{self, Lint};
 use super::problem::hint_of_names;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules by their ids.
