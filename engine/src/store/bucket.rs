@@ -65,7 +65,6 @@ impl Bucket {
     }
 
     /// Its name.
-    #[cfg(feature = "cluster")]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
