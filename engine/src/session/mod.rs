@@ -25,6 +25,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 #[cfg(feature = "cluster")]
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::ObjectStore;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -466,6 +467,9 @@ fn visitor_requests() -> String {
     format!("CREATE VIEW {VISITOR_REQUESTS} AS SELECT * FROM requests WHERE NOT is_cdn_fetch")
 }
 
+/// Sources in buckets that are asked at once whether they are datasets: a list may name very many.
+const ASKED_AT_ONCE: usize = 32;
+
 /// What the sources name.
 struct Named {
     /// Each of them once.
@@ -481,8 +485,9 @@ impl Named {
         let given = sources.to_vec();
         let lists = move || given.iter().map(|source| expanded(source, globs)).collect::<Result<Vec<_>, Error>>();
         let lists = tokio::task::spawn_blocking(lists).await.map_err(stopped)??;
-        let finds = lists.iter().flatten().map(|source| Snapshot::of(source, stores));
-        let mut found = futures::future::try_join_all(finds).await?.into_iter();
+        let finds: Vec<_> = lists.iter().flatten().map(|source| Snapshot::of(source, stores)).collect();
+        let found: Vec<_> = stream::iter(finds).buffered(ASKED_AT_ONCE).try_collect().await?;
+        let mut found = found.into_iter();
         let mut named = Self { datasets: Vec::new(), raw: Vec::new(), origins: Vec::new() };
         let mut places = HashSet::new();
         for (source, list) in sources.iter().zip(lists) {
