@@ -28,9 +28,9 @@ fmt:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --features cluster --no-deps --open
 
-# Write into README.md what the program prints now
-readme:
-    .ci/readme --write
+# Write into README.md and the pages beside it what the program prints now
+pages:
+    .ci/pages --write
 
 # Measure the parser: two minutes to build
 bench *args:

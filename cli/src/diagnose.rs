@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::failure::Failure;
-use crate::place::{Place, render};
+use crate::sql_span::{SqlSpan, render};
 
 /// The tables that exist once there is a source.
 const TABLES_OF_SOURCES: [&str; 5] = ["logs", "cdn", "requests", "visitor_requests", "rejects"];
@@ -36,13 +36,13 @@ pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
         return Failure::from(error);
     }
     let (root, diagnostic) = root_of(error);
-    let place = diagnostic.and_then(|diagnostic| diagnostic.span).map(Place::from_span);
-    let at = |place: Option<Place>| place.and_then(|place| render(scene.sql, place));
+    let place = diagnostic.and_then(|diagnostic| diagnostic.span).map(SqlSpan::from_span);
+    let at = |place: Option<SqlSpan>| place.and_then(|place| render(scene.sql, place));
     match root {
         DataFusionError::SQL(error, _) => syntax(error, scene.sql),
         DataFusionError::SchemaError(error, _) => {
             let (failure, name) = schema(error);
-            let place = place.or_else(|| name.and_then(|name| Place::of_word(scene.sql, name)));
+            let place = place.or_else(|| name.and_then(|name| SqlSpan::of_word(scene.sql, name)));
             let quoted = place.is_some_and(|place| place.text(scene.sql).is_some_and(|text| text.starts_with('"')));
             let failure = failure.with_place(at(place));
             match name {
@@ -56,11 +56,11 @@ pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
             let diagnosis = diagnostic.map_or("", |diagnostic| diagnostic.message.as_str());
             let named = |before, after| between(diagnosis, before, after).or_else(|| between(message, before, after));
             if let Some(name) = named("table '", "' not found") {
-                let place = place.or_else(|| Place::of_word(scene.sql, short_name(name)));
+                let place = place.or_else(|| SqlSpan::of_word(scene.sql, short_name(name)));
                 return table(short_name(name), scene).with_place(at(place));
             }
             if let Some(name) = named("Invalid function '", "'") {
-                let place = place.or_else(|| Place::of_word(scene.sql, name));
+                let place = place.or_else(|| SqlSpan::of_word(scene.sql, name));
                 return function(name, scene.context).with_place(at(place));
             }
             if let Some(call) = between(message, "No function matches the given name and argument types '", "'") {
@@ -167,9 +167,9 @@ fn syntax(error: &ParserError, sql: &str) -> Failure {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
         ParserError::RecursionLimitExceeded => return Failure::failed("the SQL is nested too deeply"),
     };
-    let (message, place) = Place::split_from(text);
+    let (message, place) = SqlSpan::split_from(text);
     // What is missing at the end has no place of its own.
-    let place = place.or_else(|| message.ends_with("found: EOF").then(|| Place::end_of(sql)));
+    let place = place.or_else(|| message.ends_with("found: EOF").then(|| SqlSpan::end_of(sql)));
     let message = message.replace("Expected: ", "expected ").replace(", found: ", ", found ");
     let message = message.replace("found EOF", "found the end of the SQL");
     let failure = Failure::failed(format!("SQL syntax: {}", without_full_stop(&message)));
@@ -259,7 +259,7 @@ fn function(name: &str, context: &SessionContext) -> Failure {
 /// A call with arguments of types that the function does not take; the message lists those that it does.
 fn arguments(call: &str, message: &str, sql: &str) -> Failure {
     let name = call.split('(').next().unwrap_or(call);
-    let place = Place::of_word(sql, name).and_then(|place| render(sql, place));
+    let place = SqlSpan::of_word(sql, name).and_then(|place| render(sql, place));
     let (_, candidates) = message.split_once("Candidate functions:").unwrap_or_default();
     let candidates: Vec<String> = candidates.lines().map(|line| plain_types(line.trim())).collect();
     let candidates: Vec<String> =
@@ -335,7 +335,7 @@ fn without_full_stop(message: &str) -> String {
     message.trim().trim_end_matches('.').to_owned()
 }
 
-impl Place {
+impl SqlSpan {
     fn from_span(span: Span) -> Self {
         let same_line = span.start.line == span.end.line;
         let length = if same_line { span.end.column.saturating_sub(span.start.column) } else { 1 };

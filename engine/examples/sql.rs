@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Functions, `CREATE EXTERNAL TABLE … STORED AS S3LOG`, and `s3log('…')`:
     s3log_engine::session::register(&context, Arc::new(LogTableFactory::default()))?;
     // A table of one's own choosing and naming:
-    let listing = Arc::new(Listing::of(&[source])?);
+    let listing = Arc::new(Listing::list(&[source])?);
     context.register_table("access", Arc::new(LogTable::new(Table::Logs, listing, TextLayout::Views)))?;
 
     context.sql(&sql).await?.show().await?;

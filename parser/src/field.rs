@@ -1,7 +1,7 @@
 //! The one table of fields: everything that names, types, orders or documents a field reads it.
 //!
 //! Names and order are those of AWS's page "Amazon S3 server access log format"; the Arrow schema, projections,
-//! `s3log schema` and the README's table derive from [`Field::info`].
+//! `s3log schema` and the table in `TABLES.md` derive from [`Field::info`].
 
 /// How a field stands in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -28,10 +28,10 @@
 //! [`LogObjectKey`] and [`CdnObjectKey`] what the names of log objects say.
 //!
 //! ```
-//! use s3log_parser::{Content, cdn, sniff};
+//! use s3log_parser::{LogFormat, cdn, sniff};
 //!
 //! let line = b"2026-01-15\t10:22:41\tFRA56-P4\t2390\t192.0.2.3\tGET\td111111abcdef8.cloudfront.net\t/cat.jpg\t200\t-\tcurl/8.5.0\t-";
-//! assert_eq!(sniff(line), Some(Content::Cdn));
+//! assert_eq!(sniff(line), Some(LogFormat::Cdn));
 //! let record = cdn::Parser::new().parse(line, None)?;
 //! assert_eq!((record.text(cdn::Field::CsUriStem), record.status()), (Some("/cat.jpg".into()), Some(200)));
 //! # Ok::<(), cdn::Error>(())
@@ -73,4 +73,4 @@ pub use line::{BYTE_ORDER_MARK, Line, Lines, is_blank};
 pub use log_object_key::LogObjectKey;
 pub use parser::Parser;
 pub use record::Record;
-pub use sniff::{Content, sniff};
+pub use sniff::{LogFormat, sniff};

@@ -7,7 +7,7 @@ use memchr::memchr;
 
 /// A format of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Content {
+pub enum LogFormat {
     /// S3 server access logs: [`crate::Parser`] reads them.
     S3,
     /// CDN logs in CloudFront's format: [`crate::cdn`] reads them.
@@ -20,22 +20,22 @@ pub enum Content {
 /// need not be a record.
 ///
 /// ```
-/// use s3log_parser::{Content, sniff};
+/// use s3log_parser::{LogFormat, sniff};
 ///
-/// assert_eq!(sniff(b"#Version: 1.0"), Some(Content::Cdn));
-/// assert_eq!(sniff(b"a1b2 photos [15/Jan/2026:10:22:41 +0000] 192.0.2.3"), Some(Content::S3));
-/// assert_eq!(sniff(br#"{"sc-status":"200"}"#), Some(Content::Json));
+/// assert_eq!(sniff(b"#Version: 1.0"), Some(LogFormat::Cdn));
+/// assert_eq!(sniff(b"a1b2 photos [15/Jan/2026:10:22:41 +0000] 192.0.2.3"), Some(LogFormat::S3));
+/// assert_eq!(sniff(br#"{"sc-status":"200"}"#), Some(LogFormat::Json));
 /// assert_eq!(sniff(b"once upon a time"), None);
 /// ```
 #[must_use]
-pub fn sniff(line: &[u8]) -> Option<Content> {
+pub fn sniff(line: &[u8]) -> Option<LogFormat> {
     if is_header(line) || has_date_and_time(line) || is_real_time(line) {
-        return Some(Content::Cdn);
+        return Some(LogFormat::Cdn);
     }
     if is_json(line) {
-        return Some(Content::Json);
+        return Some(LogFormat::Json);
     }
-    is_s3(line).then_some(Content::S3)
+    is_s3(line).then_some(LogFormat::S3)
 }
 
 /// The two lines that a CDN log begins with. Other lines with a `#` in front may be anybody's remarks.
@@ -95,24 +95,24 @@ mod tests {
     fn one_line_decides() {
         for (line, expected) in [
             ("#", None),
-            ("#Fields: date time", Some(Content::Cdn)),
-            ("2026-01-15\t10:22:41\tFRA56", Some(Content::Cdn)),
-            ("2026-13-45\t10:22:99\t", Some(Content::Cdn)),
+            ("#Fields: date time", Some(LogFormat::Cdn)),
+            ("2026-01-15\t10:22:41\tFRA56", Some(LogFormat::Cdn)),
+            ("2026-13-45\t10:22:99\t", Some(LogFormat::Cdn)),
             ("2026-01-15\t10:22:41", None),
             ("2026-01-15 10:22:41 FRA56", None),
-            ("1768472561.358\t192.0.2.3\t0.002", Some(Content::Cdn)),
-            ("1768472561.358\t2001:db8::1", Some(Content::Cdn)),
+            ("1768472561.358\t192.0.2.3\t0.002", Some(LogFormat::Cdn)),
+            ("1768472561.358\t2001:db8::1", Some(LogFormat::Cdn)),
             ("1768472561.358\tGET", None),
             ("1768472561\t192.0.2.3", None),
-            ("{}", Some(Content::Json)),
-            (" \t{\"date\":", Some(Content::Json)),
-            ("2026-01-15T10:22:41.000Z {\"date\":\"2026-01-15\"}", Some(Content::Json)),
+            ("{}", Some(LogFormat::Json)),
+            (" \t{\"date\":", Some(LogFormat::Json)),
+            ("2026-01-15T10:22:41.000Z {\"date\":\"2026-01-15\"}", Some(LogFormat::Json)),
             ("2026-01-15T10:22:41.000Z message", None),
             ("[{}]", None),
-            ("o b [06/Feb/2019:00:00:38 +0000] 192.0.2.3", Some(Content::S3)),
-            (" o  b  [06/Feb/2019", Some(Content::S3)),
-            ("owner bucket [06/August/2026:10:00:00 +0200] 192.0.2.9", Some(Content::S3)),
-            ("- - [06/", Some(Content::S3)),
+            ("o b [06/Feb/2019:00:00:38 +0000] 192.0.2.3", Some(LogFormat::S3)),
+            (" o  b  [06/Feb/2019", Some(LogFormat::S3)),
+            ("owner bucket [06/August/2026:10:00:00 +0200] 192.0.2.9", Some(LogFormat::S3)),
+            ("- - [06/", Some(LogFormat::S3)),
             ("192.0.2.3 - - [06/Feb/2019:00:00:38 +0000]", None),
             ("o b 06/Feb/2019", None),
             ("", None),

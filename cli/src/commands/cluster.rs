@@ -88,7 +88,7 @@ fn warn_of_strangers(address: SocketAddr, surroundings: Surroundings) {
     if !address.ip().is_loopback() {
         surroundings.messages.warning(
             "whoever reaches this process can run queries with its credentials, and read what passes by: nothing is encrypted",
-            Some("keep its ports inside of a network that you trust; README, \"Past one machine\""),
+            Some("keep its ports inside of a network that you trust; CLUSTER.md says why"),
         );
     }
 }

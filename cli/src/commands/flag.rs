@@ -214,7 +214,7 @@ impl Run<'_> {
             }
         } else {
             let addresses = crate::message::count(shown.len() as u64, "address");
-            self.messages.note(&format!("{addresses} of {looked}"));
+            self.messages.note(&format!("{addresses} flagged; looked at {looked}"));
             if matches!(self.arguments.format, FlagFormat::Result(_)) && self.output.is_terminal() {
                 self.messages.note("`--explain IP` tells all of one; -F json has what was measured, with requests");
             }

@@ -44,7 +44,8 @@ use crate::failure::Failure;
 use crate::message::{Messages, count};
 use crate::output::{Format, OutputSettings};
 use crate::progress::{MANY_BYTES, MANY_OBJECTS, ProgressMode};
-use crate::{interrupt, memory, terminal};
+use crate::terminal::{self, Colour};
+use crate::{interrupt, memory};
 
 /// How long a run that was interrupted may take to remove its temporary files.
 const CLEANUP: Duration = Duration::from_secs(2);
@@ -58,8 +59,8 @@ pub(crate) struct Surroundings {
     stdout: Option<usize>,
     /// Whether standard error is a terminal.
     stderr: bool,
-    /// Colours on standard output.
-    paint: crate::output::Paint,
+    /// When to use colours.
+    color: Colour,
     quiet: bool,
     verbose: bool,
 }
@@ -73,7 +74,7 @@ impl Surroundings {
             messages: Messages::new(terminal::paint(general.color, stderr), general.quiet),
             stdout,
             stderr,
-            paint: terminal::paint(general.color, stdout.is_some()),
+            color: general.color,
             quiet: general.quiet,
             verbose: general.verbose,
         }
@@ -86,7 +87,7 @@ impl Surroundings {
             header: !arguments.no_header,
             null: arguments.null.clone(),
             terminal: self.stdout,
-            paint: self.paint,
+            color: self.color,
             quiet: self.quiet,
         }
     }
@@ -98,7 +99,7 @@ impl Surroundings {
             header: true,
             null: None,
             terminal: self.stdout,
-            paint: self.paint,
+            color: self.color,
             quiet: true,
         }
     }

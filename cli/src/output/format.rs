@@ -17,6 +17,7 @@ use super::table::{Overflow, TableStyle, TableWriter, TooWide};
 use super::tsv::TsvWriter;
 use super::{Destination, Paint, ResultWriter};
 use crate::failure::Failure;
+use crate::terminal::{self, Colour};
 
 /// A format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -121,8 +122,8 @@ pub(crate) struct OutputSettings {
     pub null: Option<String>,
     /// Columns of the terminal that is written to; `None` when it is none.
     pub terminal: Option<usize>,
-    /// Colours.
-    pub paint: Paint,
+    /// When to use colours.
+    pub color: Colour,
     /// Whether to leave out what is not data, such as the number of rows.
     pub quiet: bool,
 }
@@ -131,6 +132,7 @@ pub(crate) struct OutputSettings {
 pub(crate) struct Output {
     destination: Destination,
     settings: OutputSettings,
+    paint: Paint,
     /// The format by the name of the file, when there is one.
     by_name: Option<Format>,
     stream: bool,
@@ -155,6 +157,7 @@ impl Output {
         if !destination.is_terminal() {
             settings.terminal = None;
         }
+        let paint = terminal::paint(settings.color, destination.is_terminal());
         let by_name = match path {
             Some(path) if settings.format == Format::Auto && destination.is_regular_file() => {
                 Some(Format::of_path(path).ok_or_else(|| {
@@ -165,7 +168,7 @@ impl Output {
             _ => None,
         };
         let stream = path.is_some_and(|path| path.extension().is_some_and(|extension| extension == "arrows"));
-        let output = Self { destination, settings, by_name, stream, results: 0, unfinished: 0 };
+        let output = Self { destination, settings, paint, by_name, stream, results: 0, unfinished: 0 };
         if output.format().is_binary() && output.destination.is_terminal() {
             return Err(no_bytes_on_a_terminal());
         }
@@ -199,7 +202,7 @@ impl Output {
 
     /// Colours of what is written.
     pub(crate) fn paint(&self) -> Paint {
-        self.settings.paint
+        self.paint
     }
 
     /// The sink itself, for text that is no result.
@@ -230,8 +233,8 @@ impl Output {
         }
         self.unfinished += 1;
         let flavour = if self.destination.is_regular_file() && !self.stream { Flavour::File } else { Flavour::Stream };
-        let Self { destination, settings, .. } = self;
-        Ok(writer_of(destination, format, shape, settings, flavour))
+        let Self { destination, settings, paint, .. } = self;
+        Ok(writer_of(destination, format, shape, settings, *paint, flavour))
     }
 
     /// Writes one whole result that is in memory, such as documentation.
@@ -295,11 +298,12 @@ pub(super) fn writer_of<'a, W: io::Write + Send + 'a>(
     format: Format,
     shape: Shape,
     settings: &OutputSettings,
+    paint: Paint,
     flavour: Flavour,
 ) -> Box<dyn ResultWriter + 'a> {
     let auto = settings.format == Format::Auto;
     let terminal = settings.terminal.is_some();
-    let (header, null, paint) = (settings.header, settings.null.as_deref(), settings.paint);
+    let (header, null) = (settings.header, settings.null.as_deref());
     if shape == Shape::Plan && (auto || format == Format::Table) {
         return Box::new(PlanWriter::new(sink, terminal, paint));
     }

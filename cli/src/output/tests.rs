@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::format::writer_of;
 use super::ipc::Flavour;
 use super::{Format, Output, OutputSettings, Paint, Shape};
+use crate::terminal::Colour;
 
 /// Rows that try to be more than rows: quotes, separators, line ends, escape sequences, bidi overrides, markup.
 fn hostile() -> RecordBatch {
@@ -39,12 +40,12 @@ fn hostile() -> RecordBatch {
 }
 
 fn settings(format: Format, terminal: Option<usize>) -> OutputSettings {
-    OutputSettings { format, header: true, null: None, terminal, paint: Paint::default(), quiet: false }
+    OutputSettings { format, header: true, null: None, terminal, color: Colour::Never, quiet: false }
 }
 
 fn render(batches: &[RecordBatch], format: Format, shape: Shape, settings: &OutputSettings) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut writer = writer_of(&mut out, format, shape, settings, Flavour::Stream);
+    let mut writer = writer_of(&mut out, format, shape, settings, Paint::default(), Flavour::Stream);
     writer.begin(&batches[0].schema()).unwrap();
     for batch in batches {
         writer.write(batch).unwrap();
@@ -108,6 +109,19 @@ fn json_on_a_terminal_is_the_same_json() {
     for format in [Format::Json, Format::Ndjson] {
         assert_eq!(plain(text(&hostile(), format, Some(80))), text(&hostile(), format, None));
     }
+}
+
+#[test]
+fn a_file_is_not_painted_because_the_program_stands_on_a_terminal() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |color| {
+        let settings = OutputSettings { color, ..settings(Format::Table, Some(80)) };
+        Output::open(Some(&directory.path().join("a.txt")), settings).unwrap()
+    };
+    // `CLICOLOR_FORCE` may be set where this runs.
+    let elsewhere = crate::terminal::paint(Colour::Auto, false);
+    assert_eq!(open(Colour::Auto).paint().strong("time"), elsewhere.strong("time"));
+    assert_eq!(open(Colour::Always).paint().strong("time"), "\u{1b}[1mtime\u{1b}[0m");
 }
 
 #[test]
@@ -190,7 +204,14 @@ fn parquet_and_arrow_hold_the_same_rows_in_plain_types() {
         StreamReader::try_new(stream.as_slice(), None).unwrap().map(Result::unwrap).collect();
 
     let mut file = Vec::new();
-    let mut writer = writer_of(&mut file, Format::Arrow, Shape::Rows, &settings(Format::Arrow, None), Flavour::File);
+    let mut writer = writer_of(
+        &mut file,
+        Format::Arrow,
+        Shape::Rows,
+        &settings(Format::Arrow, None),
+        Paint::default(),
+        Flavour::File,
+    );
     writer.begin(&expected.schema()).unwrap();
     writer.write(&expected).unwrap();
     writer.write(&expected).unwrap();

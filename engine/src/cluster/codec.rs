@@ -80,7 +80,7 @@ impl PhysicalCodec {
             projection: projection.collect::<Result<_>>()?,
             predicate: source.filter().as_ref().map(expr).transpose()?,
             limit: config.limit.map(|limit| limit as u64),
-            compacts: source.is_compacting(),
+            compacts: source.copies_text(),
             bytes,
             partitions,
             files: is_listed.then(|| serialize_file_scan_config(config, self, converter)).transpose()?,
@@ -106,7 +106,7 @@ impl PhysicalCodec {
                 source.with_predicate(converter.proto_to_physical_expr(predicate, schema.table_schema(), &decoding)?);
         }
         if scan.compacts {
-            source = source.compacting();
+            source = source.copying_text();
         }
         if let Some(files) = &scan.files {
             let config = parse_protobuf_file_scan_config(files, &decoding, converter, Arc::new(source))?;

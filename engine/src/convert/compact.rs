@@ -67,7 +67,7 @@ pub async fn compact(
     options: &CompactOptions,
     stop: &Stop,
 ) -> Result<CompactReport, Error> {
-    let place = Place::of(dest, session.stores()).await?;
+    let place = Place::resolve(dest, session.stores()).await?;
     let Some(settings) = DatasetSettings::read(&place).await? else {
         return Err(Error::new(ErrorKind::NotFound, "there is no dataset")
             .in_object(place.name())

@@ -81,7 +81,7 @@ impl Decoding {
     fn rejects(&self, block: &Block) -> Result<RecordBatch, Error> {
         let columns: Vec<_> = (0..RejectsColumn::ALL.len()).collect();
         let decoder = RejectsDecoder::new(&columns, TextLayout::Views).with_options(&self.lines).for_table(self.table);
-        let batch = decoder.with_compact(true).decode(block)?;
+        let batch = decoder.with_copied_text(true).decode(block)?;
         match &self.reject_block {
             Some(transform) => transform(batch),
             None => Ok(batch),

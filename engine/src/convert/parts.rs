@@ -386,7 +386,7 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     let first = objects.first().map(|object| object.object.name().to_string()).unwrap_or_default();
     // No other attempt, and no other part, gives a file the same name.
     let number = random()?;
-    let dest = Place::of(&order.dest, stores).await?;
+    let dest = Place::resolve(&order.dest, stores).await?;
     let mark = Mark { place: dest.clone(), path: order.mark.clone() };
     let placed = |place: &Place| -> (Arc<dyn Destination>, OpenUploads) {
         let uploads = OpenUploads::default();
@@ -397,7 +397,7 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     let mut written = vec![(dest, uploads)];
     let rejects = match &order.rejects {
         Some(rejects) => {
-            let place = Place::of(rejects, stores).await?;
+            let place = Place::resolve(rejects, stores).await?;
             let (files, uploads) = placed(&place);
             written.push((place, uploads));
             Some((files, String::new()))

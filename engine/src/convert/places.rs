@@ -34,10 +34,10 @@ pub(super) async fn places_of(
     }
     let listing = session.log_table(Table::Logs).sources().listing;
     listing.objects.iter().try_for_each(check_name)?;
-    let place = Place::of(dest, session.stores()).await?;
+    let place = Place::resolve(dest, session.stores()).await?;
     check_apart(&listing, &place)?;
     let Some(rejects) = &options.rejects else { return Ok((place, None)) };
-    let rejects = Place::of(rejects, session.stores()).await?;
+    let rejects = Place::resolve(rejects, session.stores()).await?;
     if rejects.name() == place.name() {
         return Err(Error::invalid("rejects cannot go where the dataset is").in_object(rejects.name()));
     }

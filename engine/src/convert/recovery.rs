@@ -165,7 +165,7 @@ async fn remove_files_of(ledger: &Ledger, place: &Place, stores: &Stores, runner
     let of_runner = abandoned.values().filter(|batch| batch.runner == runner);
     let places: BTreeSet<&String> = of_runner.filter_map(|batch| batch.work.rejects()).collect();
     for name in places {
-        let rejects = Place::of(name, stores).await?;
+        let rejects = Place::resolve(name, stores).await?;
         for entry in rejects.list(runner, None).await? {
             if is_abandoned(&entry.path) {
                 rejects.delete(&entry.path).await?;

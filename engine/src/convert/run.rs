@@ -144,7 +144,7 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
             Ledger::empty(&place)
         }
     };
-    let candidates = Candidates::of(session, own_files(&place, rejects.as_ref()))?;
+    let candidates = Candidates::list(session, own_files(&place, rejects.as_ref()))?;
     let mut selection = Selection::new(candidates, &ledger.state, options.shard);
     let mut plan = ConvertPlan { exists: settings.is_some(), ..ConvertPlan::default() };
     loop {
@@ -214,7 +214,7 @@ struct Batch {
 impl Run<'_> {
     async fn all(&mut self) -> Result<(), Error> {
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
-        let candidates = Candidates::of(self.session, own_files(&self.ledger.place, self.rejects.as_ref()))?;
+        let candidates = Candidates::list(self.session, own_files(&self.ledger.place, self.rejects.as_ref()))?;
         let mut selection = Selection::new(candidates, &self.ledger.state, self.options.shard);
         let done = self.batches(&mut selection).await;
         (self.report.archived, self.report.pruned) = selection.left_out();
@@ -263,7 +263,7 @@ impl Run<'_> {
         let sources: Vec<Source> = candidates.iter().map(|candidate| candidate.source.clone()).collect();
         let list = write_list(self.runner.place(), path.clone(), sources).await?;
         let rejects = self.rejects.as_ref().map(Place::name);
-        let from = self.session.origins();
+        let from = self.session.raw_sources();
         let work = Work::Convert { sources: list.clone(), from, rejects, dedupe };
         let entry = Entry::Begin(Begin { batch: name.clone(), work });
         let is_up_to_date = selection.up_to_date();

@@ -3,7 +3,7 @@
 use super::stable_hash::stable_hash;
 use crate::dataset::{Owner, Place, Source, SourceVersion, State};
 use crate::error::{Error, ErrorKind};
-use crate::scan::{ListObjects as _, LogObject, ObjectVersion, Origin, Progress, Times, Unopened, micros};
+use crate::scan::{ByteSource, ListObjects as _, LogObject, ObjectVersion, Progress, Times, Unopened, micros};
 use crate::schema::Table;
 use crate::session::Session;
 use crate::table::FullNames;
@@ -88,7 +88,10 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// Of the log objects that may hold records of the session's times, without those that `is_own` knows by their names.
-    pub(super) fn of(session: &Session, is_own: impl Fn(&str) -> bool + Send + Sync + 'static) -> Result<Self, Error> {
+    pub(super) fn list(
+        session: &Session,
+        is_own: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         let table = session.log_table(Table::Logs);
         let times: Times = table.object_times();
         let mut sources = table.sources();
@@ -180,7 +183,7 @@ fn candidate_of_file(listed: Listed, names: &mut FullNames) -> Option<Candidate>
 }
 
 fn candidate_of_object(unopened: Unopened) -> Option<Candidate> {
-    let Origin::Bucket(..) = unopened.object.origin() else { return None };
+    let ByteSource::Bucket(..) = unopened.object.byte_source() else { return None };
     let ObjectVersion { modified, e_tag, .. } = unopened.object.version()?.clone();
     let name = unopened.object.name().to_string();
     let pinned = ObjectVersion { modified, e_tag: e_tag.clone(), is_pinned: true };

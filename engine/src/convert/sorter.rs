@@ -120,17 +120,17 @@ impl Sorter {
                 Share::Half => stretch.len().div_ceil(2),
             };
             let stretch = stretch.start..stretch.start + rows;
-            let places = &window.places[stretch.clone()];
-            let Some(last) = places.last() else { continue };
+            let row_refs = &window.row_refs[stretch.clone()];
+            let Some(last) = row_refs.last() else { continue };
             let run = &mut window.runs[run];
             (run.end, run.used) = (last.time, window.clock);
             let run = run.id;
-            for places in places.chunks(self.limits.chunk.max(1)) {
-                let (Some(first), Some(last)) = (places.first(), places.last()) else { continue };
+            for row_refs in row_refs.chunks(self.limits.chunk.max(1)) {
+                let (Some(first), Some(last)) = (row_refs.first(), row_refs.last()) else { continue };
                 emitted.push(Emitted {
                     partition: Arc::clone(partition),
                     run,
-                    rows: window.rows(places)?,
+                    rows: window.rows(row_refs)?,
                     times: (first.time, last.time),
                     ended: ended.take(),
                 });
@@ -158,7 +158,7 @@ struct Window {
     pieces: BTreeMap<u32, Piece>,
     next_piece: u32,
     /// One for each row.
-    places: Vec<Place>,
+    row_refs: Vec<RowRef>,
     is_sorted: bool,
     bytes: usize,
     /// How often it doubled.
@@ -170,7 +170,7 @@ struct Window {
 
 /// Where a row of the window stands.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct RowRef {
     time: i64,
     piece: u32,
     row: u32,
@@ -197,10 +197,10 @@ impl Window {
     fn push(&mut self, batch: RecordBatch, weight: usize) -> Result<(), Error> {
         let times: ScalarBuffer<i64> = times(&batch)?;
         let piece = self.next_piece;
-        let last = self.places.last().map(|place| place.time);
+        let last = self.row_refs.last().map(|row| row.time);
         let goes_on = times.is_sorted() && times.first().zip(last).is_none_or(|(first, last)| *first >= last);
-        self.is_sorted = goes_on && (self.is_sorted || self.places.is_empty());
-        self.places.extend(times.iter().zip(0..).map(|(time, row)| Place { time: *time, piece, row }));
+        self.is_sorted = goes_on && (self.is_sorted || self.row_refs.is_empty());
+        self.row_refs.extend(times.iter().zip(0..).map(|(time, row)| RowRef { time: *time, piece, row }));
         self.next_piece += 1;
         self.bytes += weight;
         self.pieces.insert(piece, Piece { left: batch.num_rows(), batch, weight });
@@ -221,18 +221,18 @@ impl Window {
         let mut late = 0;
         // Older than all runs, or before there is one: they will have one of their own.
         let stretches = self.stretches();
-        let first = stretches.first().map_or(self.places.len(), |(_, stretch)| stretch.start);
+        let first = stretches.first().map_or(self.row_refs.len(), |(_, stretch)| stretch.start);
         for stretch in std::iter::once(0..first).chain(stretches.into_iter().map(|(_, stretch)| stretch)) {
-            let places = &self.places[stretch];
-            let mut pieces: Vec<u32> = places.iter().map(|place| place.piece).collect();
+            let row_refs = &self.row_refs[stretch];
+            let mut pieces: Vec<u32> = row_refs.iter().map(|row| row.piece).collect();
             let half = pieces.len() / 2;
             if half == 0 {
                 continue;
             }
             let (_, middle, _) = pieces.select_nth_unstable(half);
-            late += places[..half / 2].iter().filter(|place| place.piece > *middle).count();
+            late += row_refs[..half / 2].iter().filter(|row| row.piece > *middle).count();
         }
-        let grows = late > self.places.len() / 1024;
+        let grows = late > self.row_refs.len() / 1024;
         self.doublings += u32::from(grows);
         grows
     }
@@ -240,7 +240,7 @@ impl Window {
     /// Rows came one behind the other, so a stable sort keeps the order of those of equal time. It finds what is sorted already.
     fn sort(&mut self) {
         if !self.is_sorted {
-            self.places.sort_by_key(|place| place.time);
+            self.row_refs.sort_by_key(|row| row.time);
             self.is_sorted = true;
         }
     }
@@ -248,7 +248,7 @@ impl Window {
     /// Makes sure that the oldest row has a run; gives the one that had to end for it.
     fn make_run(&mut self, limit: usize, next: &mut u64) -> Option<u64> {
         self.clock += 1;
-        let oldest = self.places.first()?.time;
+        let oldest = self.row_refs.first()?.time;
         if self.runs.iter().any(|run| run.end <= oldest) {
             return None;
         }
@@ -267,46 +267,46 @@ impl Window {
     fn stretches(&self) -> Vec<(usize, Range<usize>)> {
         let mut by_end: Vec<usize> = (0..self.runs.len()).collect();
         by_end.sort_by_key(|index| self.runs[*index].end);
-        let start = |index: &usize| self.places.partition_point(|place| place.time < self.runs[*index].end);
+        let start = |index: &usize| self.row_refs.partition_point(|row| row.time < self.runs[*index].end);
         let starts: Vec<usize> = by_end.iter().map(start).collect();
-        let ends = starts.iter().skip(1).copied().chain([self.places.len()]);
+        let ends = starts.iter().skip(1).copied().chain([self.row_refs.len()]);
         by_end.into_iter().zip(starts.iter().zip(ends)).map(|(run, (start, end))| (run, *start..end)).collect()
     }
 
     /// These rows of the window.
-    fn rows(&self, places: &[Place]) -> Result<Rows, Error> {
+    fn rows(&self, row_refs: &[RowRef]) -> Result<Rows, Error> {
         let mut weight = 0;
         let mut stretches = Vec::new();
         let mut begun = 0;
-        for at in 1..=places.len() {
-            let (place, next) = (places[at - 1], places.get(at));
-            if next.is_none_or(|next| (next.piece, next.row) != (place.piece, place.row + 1)) {
-                stretches.push((places[begun], at - begun));
+        for at in 1..=row_refs.len() {
+            let (row, next) = (row_refs[at - 1], row_refs.get(at));
+            if next.is_none_or(|next| (next.piece, next.row) != (row.piece, row.row + 1)) {
+                stretches.push((row_refs[begun], at - begun));
                 begun = at;
             }
         }
         let piece = |number: u32| self.pieces.get(&number).ok_or_else(lost);
         // Batches that are cut into small pieces are dearer than rows that are gathered.
-        if stretches.len() * LONG <= places.len() {
+        if stretches.len() * LONG <= row_refs.len() {
             let mut batches = Vec::with_capacity(stretches.len());
-            for (place, rows) in stretches {
-                let piece = piece(place.piece)?;
+            for (first, rows) in stretches {
+                let piece = piece(first.piece)?;
                 weight += piece.weight * rows / piece.batch.num_rows().max(1);
-                batches.push(piece.batch.slice(place.row as usize, rows));
+                batches.push(piece.batch.slice(first.row as usize, rows));
             }
             return Ok(Rows::all(batches, weight));
         }
         let mut batches = Vec::new();
         let mut numbers: HashMap<u32, usize> = HashMap::new();
-        let mut picks = Vec::with_capacity(places.len());
-        for (place, rows) in stretches {
-            let piece = piece(place.piece)?;
+        let mut picks = Vec::with_capacity(row_refs.len());
+        for (first, rows) in stretches {
+            let piece = piece(first.piece)?;
             weight += piece.weight * rows / piece.batch.num_rows().max(1);
-            let number = *numbers.entry(place.piece).or_insert_with(|| {
+            let number = *numbers.entry(first.piece).or_insert_with(|| {
                 batches.push(piece.batch.clone());
                 batches.len() - 1
             });
-            picks.extend((0..rows).map(|row| (number, place.row as usize + row)));
+            picks.extend((0..rows).map(|row| (number, first.row as usize + row)));
         }
         Ok(Rows::picked(batches, picks, weight))
     }
@@ -316,20 +316,20 @@ impl Window {
         let mut left = Vec::new();
         let mut from = 0;
         for stretch in leaving {
-            left.extend_from_slice(&self.places[from..stretch.start]);
-            for place in &self.places[stretch.clone()] {
-                if let Some(piece) = self.pieces.get_mut(&place.piece) {
+            left.extend_from_slice(&self.row_refs[from..stretch.start]);
+            for row in &self.row_refs[stretch.clone()] {
+                if let Some(piece) = self.pieces.get_mut(&row.piece) {
                     piece.left -= 1;
                     if piece.left == 0 {
                         self.bytes -= piece.weight;
-                        self.pieces.remove(&place.piece);
+                        self.pieces.remove(&row.piece);
                     }
                 }
             }
             from = stretch.end;
         }
-        left.extend_from_slice(&self.places[from..]);
-        self.places = left;
+        left.extend_from_slice(&self.row_refs[from..]);
+        self.row_refs = left;
         // A few rows of many pieces would keep all of them.
         let needed: usize =
             self.pieces.values().map(|piece| piece.weight * piece.left / piece.batch.num_rows().max(1)).sum();
@@ -339,8 +339,8 @@ impl Window {
     /// Copies what is left into one piece.
     fn compact(&mut self, weight: usize) -> Result<(), Error> {
         let numbers: HashMap<u32, usize> = self.pieces.keys().copied().zip(0..).collect();
-        let number = |place: &Place| Some((*numbers.get(&place.piece)?, place.row as usize));
-        let picks = self.places.iter().map(number).collect::<Option<Vec<_>>>().ok_or_else(lost)?;
+        let number = |row: &RowRef| Some((*numbers.get(&row.piece)?, row.row as usize));
+        let picks = self.row_refs.iter().map(number).collect::<Option<Vec<_>>>().ok_or_else(lost)?;
         let batches: Vec<_> = self.pieces.values().map(|piece| &piece.batch).collect();
         let Some(schema) = batches.first().map(|batch| batch.schema()) else { return Ok(()) };
         let columns = (0..schema.fields().len()).map(|index| {
@@ -350,7 +350,7 @@ impl Window {
         let batch = RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<_>, _>>()?)?;
         let is_sorted = self.is_sorted;
         self.pieces.clear();
-        self.places.clear();
+        self.row_refs.clear();
         self.bytes = 0;
         self.push(batch, weight)?;
         debug_assert_eq!(is_sorted, self.is_sorted, "rows are copied in their order");

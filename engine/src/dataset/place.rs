@@ -53,7 +53,7 @@ pub(crate) struct Entry {
 
 impl Place {
     /// The place that a user names. Nothing is looked at yet.
-    pub(crate) async fn of(name: &str, stores: &Stores) -> Result<Self, Error> {
+    pub(crate) async fn resolve(name: &str, stores: &Stores) -> Result<Self, Error> {
         let kind = if Location::is_one(name) {
             let location = Location::parse(name)?;
             let prefix = location.prefix().trim_end_matches('/');
@@ -471,7 +471,7 @@ mod tests {
     use super::*;
 
     async fn place(directory: &tempfile::TempDir) -> Place {
-        Place::of(&directory.path().join("a/b").display().to_string(), &Stores::default())
+        Place::resolve(&directory.path().join("a/b").display().to_string(), &Stores::default())
             .await
             .unwrap()
             .for_writer("me")

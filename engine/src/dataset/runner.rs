@@ -259,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn a_runner_is_seen_as_long_as_it_is_there() {
         let directory = tempfile::tempdir().unwrap();
-        let place = Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
+        let place = Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
         let one = start(&place).await;
         let other = start(&place).await;
         assert_ne!(one.name(), other.name());
@@ -280,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn one_whose_lock_is_free_is_gone_and_one_of_another_machine_when_it_is_silent() {
         let directory = tempfile::tempdir().unwrap();
-        let place = Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
+        let place = Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
         let one = start(&place).await;
         let killed = start(&place).await;
         let name = killed.name().to_owned();

@@ -209,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_settings_stay() {
         let directory = tempfile::tempdir().unwrap();
-        let place = Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
+        let place = Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
         assert_eq!(DatasetSettings::read(&place).await.unwrap(), None);
         let first = DatasetSettings::new(Table::Logs, "2026-01-15T10:00:00Z".to_owned(), vec!["day".to_owned()]);
         assert_eq!(first.create(&place).await.unwrap(), first);

@@ -23,14 +23,14 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// The dataset that a source is, if it is one.
-    pub(crate) async fn of(source: &str, stores: &Stores) -> Result<Option<Self>, Error> {
+    pub(crate) async fn open_if_dataset(source: &str, stores: &Stores) -> Result<Option<Self>, Error> {
         let is_bucket = Location::is_one(source);
         if !is_bucket && !std::path::Path::new(source.strip_prefix("file://").unwrap_or(source)).join(SETTINGS).exists()
         {
             return Ok(None);
         }
         // What is wrong with a source is said by whoever reads it.
-        let Ok(place) = Place::of(source, stores).await else { return Ok(None) };
+        let Ok(place) = Place::resolve(source, stores).await else { return Ok(None) };
         if is_bucket && !matches!(place.modified(SETTINGS).await, Ok(Some(_))) {
             return Ok(None);
         }
@@ -50,7 +50,7 @@ impl Snapshot {
         let mut places = Vec::new();
         // A place that nothing was written to may not even be there.
         for (name, files) in self.state.reject_files.iter().filter(|(_, files)| !files.is_empty()) {
-            places.push((Place::of(name, stores).await?, files.clone()));
+            places.push((Place::resolve(name, stores).await?, files.clone()));
         }
         Ok(places)
     }

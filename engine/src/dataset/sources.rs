@@ -456,7 +456,7 @@ mod tests {
     }
 
     async fn place(directory: &tempfile::TempDir) -> Place {
-        Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap().for_writer("me")
+        Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap().for_writer("me")
     }
 
     #[tokio::test]

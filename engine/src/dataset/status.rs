@@ -76,7 +76,7 @@ pub struct RunnerStatus {
 ///
 /// When there is none, or it cannot be read.
 pub async fn status(dest: &str, stores: &Stores) -> Result<DatasetStatus, Error> {
-    let place = Place::of(dest, stores).await?;
+    let place = Place::resolve(dest, stores).await?;
     let Some(settings) = DatasetSettings::read(&place).await? else {
         return Err(Error::new(ErrorKind::NotFound, "there is no dataset")
             .in_object(place.name())

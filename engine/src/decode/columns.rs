@@ -24,7 +24,7 @@ pub(super) struct Build<'a> {
     pub(super) is_utf8: bool,
     pub(super) layout: TextLayout,
     /// Whether texts are copied, so that the buffer can be let go.
-    pub(super) compact: bool,
+    pub(super) copies_text: bool,
     /// Whether `object_key` is NULL where it is the same as `key`.
     pub(super) omits_equal_keys: bool,
 }
@@ -33,13 +33,13 @@ impl Build<'_> {
     /// A column of texts that are not all parts of the buffer.
     pub(super) fn text_builder(&self, rows: usize) -> TextBuilder {
         let builder = TextBuilder::new(self.layout, rows, self.is_utf8);
-        if self.compact { builder.compact() } else { builder }
+        if self.copies_text { builder.copying() } else { builder }
     }
 
     /// A column of texts.
     pub(super) fn texts(&self, spans: impl ExactSizeIterator<Item = Span> + Clone) -> Result<ArrayRef, Error> {
         if self.layout == TextLayout::Views {
-            let views = match self.compact {
+            let views = match self.copies_text {
                 false => text::views_of_spans(spans.clone(), self.buffer, self.is_utf8),
                 true => text::copies_of_spans(spans.clone(), self.buffer, self.is_utf8),
             };

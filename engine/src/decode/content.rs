@@ -8,7 +8,7 @@ use super::block::Part;
 use memchr::{memchr, memchr_iter, memmem};
 #[cfg(feature = "datafusion")]
 use s3log_parser::BYTE_ORDER_MARK;
-use s3log_parser::{Content as OfLine, Lines, cdn, sniff};
+use s3log_parser::{Lines, LogFormat, cdn, sniff};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,11 +30,11 @@ pub enum Content {
 }
 
 impl Content {
-    fn of(line: OfLine) -> Self {
+    fn of(line: LogFormat) -> Self {
         match line {
-            OfLine::S3 => Self::S3,
-            OfLine::Cdn => Self::Cdn(None),
-            OfLine::Json => Self::Json,
+            LogFormat::S3 => Self::S3,
+            LogFormat::Cdn => Self::Cdn(None),
+            LogFormat::Json => Self::Json,
         }
     }
 

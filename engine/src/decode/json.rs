@@ -62,12 +62,12 @@ impl fmt::Display for JsonError {
 /// What a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Name {
-    origin: Origin,
+    meaning: Meaning,
     is_cdn: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum Meaning {
     Field(Field),
     /// Known, and said by others: the version of the schema, the ARN of the bucket.
     Spare,
@@ -75,8 +75,8 @@ enum Origin {
 }
 
 /// Names of AWS's pages and of its text format, in lower case without `_`.
-static NAMES: LazyLock<HashMap<Vec<u8>, Origin>> = LazyLock::new(|| {
-    let own = Field::ALL.map(|field| (field.name(), Origin::Field(field)));
+static NAMES: LazyLock<HashMap<Vec<u8>, Meaning>> = LazyLock::new(|| {
+    let own = Field::ALL.map(|field| (field.name(), Meaning::Field(field)));
     let others = [
         ("bucket_owner_id", Field::BucketOwner),
         ("bucket_name", Field::Bucket),
@@ -98,9 +98,9 @@ static NAMES: LazyLock<HashMap<Vec<u8>, Origin>> = LazyLock::new(|| {
         ("access_point", Field::AccessPointArn),
         ("region", Field::SourceRegion),
     ];
-    let others = others.map(|(name, field)| (name, Origin::Field(field)));
-    let spare = ["schema_version_id", "bucket_arn"].map(|name| (name, Origin::Spare));
-    own.into_iter().chain(others).chain(spare).map(|(name, origin)| (normal(name.as_bytes()), origin)).collect()
+    let others = others.map(|(name, field)| (name, Meaning::Field(field)));
+    let spare = ["schema_version_id", "bucket_arn"].map(|name| (name, Meaning::Spare));
+    own.into_iter().chain(others).chain(spare).map(|(name, meaning)| (normal(name.as_bytes()), meaning)).collect()
 });
 
 fn normal(name: &[u8]) -> Vec<u8> {
@@ -131,7 +131,7 @@ impl Shape {
         });
         let of_cdn = keys.iter().zip(&names).filter(|(_, name)| name.is_cdn).map(|(key, _)| key.as_bytes());
         let header = is_cdn.then(|| cdn::Header::of_names(of_cdn));
-        let has = |field| names.iter().any(|name| name.origin == Origin::Field(field));
+        let has = |field| names.iter().any(|name| name.meaning == Meaning::Field(field));
         let is_origin = has(Field::Bucket)
             && has(Field::Operation)
             && [Field::RemoteIp, Field::RequestId, Field::Requester].into_iter().any(has);
@@ -140,8 +140,8 @@ impl Shape {
 }
 
 fn name(key: &[u8]) -> Name {
-    let origin = NAMES.get(&normal(key)).copied().unwrap_or(Origin::Unknown);
-    Name { origin, is_cdn: cdn::field_of_name(key).is_some() }
+    let meaning = NAMES.get(&normal(key)).copied().unwrap_or(Meaning::Unknown);
+    Name { meaning, is_cdn: cdn::field_of_name(key).is_some() }
 }
 
 /// Reads lines of JSON; what it makes of them stands in a text of its own.
@@ -206,8 +206,8 @@ impl JsonReader {
             return Err(JsonError::Unknown);
         }
         for ((key, value), name) in self.found.pairs().zip(&self.shape.names) {
-            match name.origin {
-                Origin::Field(field) => {
+            match name.meaning {
+                Meaning::Field(field) => {
                     // Of two names for one field the first that has a value counts.
                     if self.spans[field.index()].text(text).is_none() {
                         self.spans[field.index()] = match value {
@@ -217,9 +217,9 @@ impl JsonReader {
                         };
                     }
                 }
-                Origin::Spare => {}
-                Origin::Unknown if value == Value::Null => {}
-                Origin::Unknown => {
+                Meaning::Spare => {}
+                Meaning::Unknown if value == Value::Null => {}
+                Meaning::Unknown => {
                     let start = text.len() as u32;
                     text.extend_from_slice(key.as_bytes());
                     text.push(b'=');

@@ -27,7 +27,7 @@ pub(crate) struct Rows<'a> {
     /// The numbers of the records, in order; or all.
     pub(crate) selected: Option<&'a [u32]>,
     /// Whether texts are copied, so that the block can be let go.
-    pub(crate) compact: bool,
+    pub(crate) copies_text: bool,
 }
 
 /// Up to this many columns of text each field is validated by itself; beyond, the whole block is.
@@ -215,7 +215,7 @@ impl RecordsDecoder {
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
         let rows = self.locate(block);
         let every: Vec<usize> = (0..self.columns.len()).collect();
-        let arrays = self.arrays(block, &every, Rows { selected: None, compact: self.copies_text })?;
+        let arrays = self.arrays(block, &every, Rows { selected: None, copies_text: self.copies_text })?;
         Ok(batch(Arc::clone(&self.schema), arrays, rows)?)
     }
 
@@ -343,9 +343,9 @@ impl RecordsDecoder {
     /// A column of the rows of one segment.
     fn array(&self, block: &Block, segment: usize, column: usize, rows: Rows<'_>) -> Result<ArrayRef, Error> {
         match rows.selected {
-            None => self.array_of(block, segment, column, rows.compact, 0..self.segments()[segment].len()),
+            None => self.array_of(block, segment, column, rows.copies_text, 0..self.segments()[segment].len()),
             Some(selected) => {
-                self.array_of(block, segment, column, rows.compact, selected.iter().map(|row| *row as usize))
+                self.array_of(block, segment, column, rows.copies_text, selected.iter().map(|row| *row as usize))
             }
         }
     }
@@ -355,7 +355,7 @@ impl RecordsDecoder {
         block: &Block,
         segment: usize,
         column: usize,
-        compact: bool,
+        copies_text: bool,
         rows: impl ExactSizeIterator<Item = usize> + Clone,
     ) -> Result<ArrayRef, Error> {
         let is_json = segment >= 2;
@@ -366,7 +366,7 @@ impl RecordsDecoder {
             bytes: buffer.as_slice(),
             is_utf8: is_json || self.block_is_utf8,
             layout: self.layout,
-            compact,
+            copies_text,
             omits_equal_keys: self.omits_equal_keys && matches!(self.columns[column], Column::Logs(_)),
         };
         let json = self.json.as_ref();

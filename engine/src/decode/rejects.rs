@@ -32,7 +32,7 @@ pub struct RejectsDecoder {
     columns: Vec<RejectsColumn>,
     schema: SchemaRef,
     layout: TextLayout,
-    compact: bool,
+    copies_text: bool,
     /// Rejects of logs of which this table has no records are left out.
     of_table: Option<Table>,
     reader: LineReader,
@@ -61,7 +61,7 @@ impl RejectsDecoder {
             columns: positions.iter().map(|position| RejectsColumn::ALL[*position]).collect(),
             schema: Arc::new(Schema::new(fields)),
             layout,
-            compact: false,
+            copies_text: false,
             of_table: None,
             reader: LineReader::new(FieldSet::EMPTY, &LineOptions::default()),
             counts: Counts::default(),
@@ -88,10 +88,10 @@ impl RejectsDecoder {
         self
     }
 
-    /// Copies lines out of their blocks if `compact` says so, for callers that hold on to many batches.
+    /// Copies lines out of their blocks if `copies_text` says so, for callers that hold on to many batches.
     #[must_use]
-    pub fn with_compact(mut self, compact: bool) -> Self {
-        self.compact = compact;
+    pub fn with_copied_text(mut self, copies_text: bool) -> Self {
+        self.copies_text = copies_text;
         self
     }
 
@@ -191,7 +191,7 @@ impl RejectsDecoder {
             }
             RejectsColumn::Line => {
                 let builder = TextBuilder::new(self.layout, rejects.len(), false);
-                let mut builder = if self.compact { builder.compact() } else { builder };
+                let mut builder = if self.copies_text { builder.copying() } else { builder };
                 for reject in rejects {
                     builder.push(Text::Borrowed(reject.line.bytes, reject.line.offset as u32));
                 }

@@ -60,7 +60,7 @@ impl TextBuilder {
     }
 
     /// Copies the texts instead of pointing into the block, which every view would keep alive: for few rows of many.
-    pub(super) fn compact(mut self) -> Self {
+    pub(super) fn copying(mut self) -> Self {
         self.borrows = false;
         self
     }
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn compact_columns_let_go_of_the_block() {
         let block = Buffer::from(b"something of more than twelve bytes".as_slice());
-        let mut builder = TextBuilder::new(TextLayout::Views, 1, true).compact();
+        let mut builder = TextBuilder::new(TextLayout::Views, 1, true).copying();
         builder.push(Text::Borrowed(&block[..20], 0));
         let array = builder.finish(&block).unwrap();
         assert_eq!(array.as_string_view().value(0), "something of more th");

@@ -54,7 +54,8 @@ pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<
     for (day, counted) in passed.days {
         let learned = Baseline::of(&counted);
         let (requests, sources) = (counted.requests, counted.sources.len() as u64);
-        let detected = Detected::of(counted, &baseline, &rules, runtime.clone(), session.threads(), &[], String::new());
+        let detected =
+            Detected::run_rules(counted, &baseline, &rules, runtime.clone(), session.threads(), &[], String::new());
         // As old as on that day's end.
         let options = options.at(i64::from(day + 1) * super::collect::event::DAY);
         let findings = detected.await?.findings(&options);

@@ -282,7 +282,8 @@ async fn detected(session: &Session, options: &DetectOptions) -> Result<Detected
     let baseline = Baseline::clone(&options.baseline).before(first);
     let runtime = session.context().runtime_env();
     let mut detected =
-        Detected::of(counted, &baseline, &rules, runtime, session.threads(), &passed.events, passed.plan).await?;
+        Detected::run_rules(counted, &baseline, &rules, runtime, session.threads(), &passed.events, passed.plan)
+            .await?;
     detected.timing.pass = took;
     Ok(detected)
 }
@@ -299,7 +300,7 @@ struct Detected {
 }
 
 impl Detected {
-    async fn of(
+    async fn run_rules(
         mut counted: Collector,
         baseline: &Baseline,
         rules: &[&Rule],

@@ -9,7 +9,7 @@
 //! is. When the last reader goes, listing and fetching stop.
 
 use super::counts::SourceCounts;
-use super::object::Origin;
+use super::object::ByteSource;
 use super::reader::Unopened;
 use super::times::Times;
 use crate::error::{Error, ErrorKind};
@@ -185,7 +185,7 @@ fn in_ranges(object: Unopened, splits: bool) -> Vec<Unopened> {
 }
 
 async fn fetched(unopened: Unopened, room: Arc<Semaphore>) -> Arrival {
-    let Origin::Bucket(bucket, key) = unopened.object.origin() else { return Arrival::Big(unopened) };
+    let ByteSource::Bucket(bucket, key) = unopened.object.byte_source() else { return Arrival::Big(unopened) };
     let size = unopened.size;
     if unopened.range.is_some() || size > MAX_FETCHED {
         return Arrival::Big(unopened);

@@ -43,14 +43,14 @@ impl Selected {
 
     /// For columns that are only looked at.
     fn borrowed(&self) -> Rows<'_> {
-        Rows { selected: self.numbers(), compact: false }
+        Rows { selected: self.numbers(), copies_text: false }
     }
 
     /// For columns that leave the scan, with their texts copied if that is asked for, or if few rows of a block of `rows`
     /// would keep all of it alive.
-    pub(super) fn for_output(&self, rows: usize, compact: bool) -> Rows<'_> {
+    pub(super) fn for_output(&self, rows: usize, copies_text: bool) -> Rows<'_> {
         let few = self.count(rows) * 2 < rows;
-        Rows { selected: self.numbers(), compact: compact || few }
+        Rows { selected: self.numbers(), copies_text: copies_text || few }
     }
 
     fn numbers(&self) -> Option<&[u32]> {

@@ -5,7 +5,7 @@
 
 use super::arrivals::MAX_FETCHED;
 use super::input::{Input, Opened};
-use super::object::Origin;
+use super::object::ByteSource;
 use super::reader::Unopened;
 use crate::error::{Error, ErrorKind};
 use datafusion::common::runtime::SpawnedTask;
@@ -82,12 +82,14 @@ impl InOrder {
 }
 
 fn is_fetched_ahead(unopened: &Unopened) -> bool {
-    matches!(unopened.object.origin(), Origin::Bucket(..)) && unopened.range.is_none() && unopened.size <= MAX_FETCHED
+    matches!(unopened.object.byte_source(), ByteSource::Bucket(..))
+        && unopened.range.is_none()
+        && unopened.size <= MAX_FETCHED
 }
 
 async fn fetch(unopened: Unopened) -> Result<Input, Error> {
-    match unopened.object.origin() {
-        Origin::Bucket(bucket, key) if unopened.size > 0 => {
+    match unopened.object.byte_source() {
+        ByteSource::Bucket(bucket, key) if unopened.size > 0 => {
             let e_tag = unopened.object.pinned().and_then(|version| version.e_tag.as_deref());
             bucket.get(key, unopened.size, e_tag).await.map(Input::Fetched)
         }

@@ -5,7 +5,7 @@
 //! begins right there, so ranges that touch share no line and leave none out, wherever they are cut.
 
 use super::head::{HEAD_LEN, Head, MAX_HEAD_LEN};
-use super::object::{ObjectVersion, Origin};
+use super::object::{ByteSource, ObjectVersion};
 use super::parquet::{MAX_HELD, ParquetLines, too_large};
 use super::reader::Unopened;
 use crate::decode::{BufferPool, Content};
@@ -64,15 +64,15 @@ impl Input {
     /// the range is not its first: that one reads all of it.
     pub(super) async fn open(unopened: &Unopened) -> Result<Option<Opened>, Error> {
         let Unopened { object, size, range } = unopened;
-        match object.origin() {
-            Origin::File(path) => Self::file(path, range.clone(), *size, object.pinned()),
-            Origin::Store(store, location) => Self::store(store, location, range.clone(), *size).await,
-            Origin::Bucket(bucket, key) => {
+        match object.byte_source() {
+            ByteSource::File(path) => Self::file(path, range.clone(), *size, object.pinned()),
+            ByteSource::Store(store, location) => Self::store(store, location, range.clone(), *size).await,
+            ByteSource::Bucket(bucket, key) => {
                 let e_tag = object.pinned().and_then(|version| version.e_tag.clone());
                 Self::bucket(bucket, key, range.clone(), *size, e_tag).await
             }
-            Origin::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
-            Origin::Stdin(_) => Ok(Some(Opened::whole(Self::Stdin(tokio::io::stdin())))),
+            ByteSource::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
+            ByteSource::Stdin(_) => Ok(Some(Opened::whole(Self::Stdin(tokio::io::stdin())))),
         }
     }
 
@@ -319,30 +319,20 @@ fn read_some(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     }
 }
 
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut len = 0;
-    while len < buffer.len() {
-        match read_some(file, &mut buffer[len..])? {
-            0 => break,
-            more => len += more,
-        }
-    }
-    Ok(len)
-}
-
 /// Where the first line begins that begins at `mark` or behind it, but before `limit`. Nothing is read far beyond the limit: in
 /// the middle of an endless line each of its ranges would go on to the end.
 fn line_start_in_file(file: &mut File, mark: u64, limit: u64) -> std::io::Result<Option<u64>> {
     let Some(mut at) = mark.checked_sub(1) else { return Ok(Some(0)) };
-    let mut chunk = vec![0; SEEK_CHUNK as usize];
+    let mut chunk = Vec::with_capacity(SEEK_CHUNK as usize);
+    file.seek(SeekFrom::Start(at))?;
     while at < limit {
-        file.seek(SeekFrom::Start(at))?;
-        let len = read_up_to(file, &mut chunk)?;
-        if let Some(end) = memchr::memchr(b'\n', &chunk[..len]) {
+        chunk.clear();
+        file.by_ref().take(SEEK_CHUNK).read_to_end(&mut chunk)?;
+        if let Some(end) = memchr::memchr(b'\n', &chunk) {
             return Ok(Some(at + end as u64 + 1).filter(|start| *start < limit));
         }
-        at += len as u64;
-        if len < chunk.len() {
+        at += chunk.len() as u64;
+        if (chunk.len() as u64) < SEEK_CHUNK {
             break;
         }
     }
@@ -351,14 +341,13 @@ fn line_start_in_file(file: &mut File, mark: u64, limit: u64) -> std::io::Result
 
 /// What the first bytes of a file tell.
 pub(crate) fn head_of_file(file: &mut File) -> std::io::Result<Head> {
-    let mut bytes = vec![0; HEAD_LEN as usize];
-    let len = read_up_to(file, &mut bytes)?;
-    if let Some(head) = Head::of(&bytes[..len], len < bytes.len()) {
+    let mut bytes = Vec::with_capacity(HEAD_LEN as usize);
+    file.by_ref().take(HEAD_LEN).read_to_end(&mut bytes)?;
+    if let Some(head) = Head::of(&bytes, (bytes.len() as u64) < HEAD_LEN) {
         return Ok(head);
     }
-    bytes.resize(MAX_HEAD_LEN as usize, 0);
-    let len = len + read_up_to(file, &mut bytes[len..])?;
-    Ok(Head::of(&bytes[..len], true).unwrap_or(Head::Whole))
+    file.by_ref().take(MAX_HEAD_LEN - HEAD_LEN).read_to_end(&mut bytes)?;
+    Ok(Head::of(&bytes, true).unwrap_or(Head::Whole))
 }
 
 async fn head_in_store(store: &Arc<dyn ObjectStore>, location: &StorePath, size: u64) -> object_store::Result<Head> {

@@ -11,8 +11,8 @@
 
 mod ahead;
 mod arrivals;
-mod compact;
 mod compression;
+mod copy_text;
 mod counts;
 mod filter;
 mod format;
@@ -32,14 +32,14 @@ mod tally;
 mod times;
 
 pub(crate) use arrivals::{Arriving, ListError, ListObjects};
-pub use compact::CopyTextUnderBuffers;
+pub use copy_text::CopyTextUnderBuffers;
 pub use counts::SourceCounts;
 pub use format::{S3LogFormat, S3LogFormatFactory};
 pub(crate) use head::Head;
 pub(crate) use input::{head_of_file, micros};
 pub use names::{Layout, NameRules};
 pub use object::LogObject;
-pub(crate) use object::{Bundle, ObjectVersion, Origin};
+pub(crate) use object::{Bundle, ByteSource, ObjectVersion};
 pub(crate) use opener::needs_whole_objects;
 #[cfg(feature = "cluster")]
 pub(crate) use packed::{Packed, pack, pack_objects, packed_group};

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 #[derive(Clone, Debug)]
 pub struct LogObject {
     name: Arc<str>,
-    origin: Origin,
+    source: ByteSource,
     version: Option<Arc<ObjectVersion>>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct ObjectVersion {
 
 /// Where the bytes of a log object are.
 #[derive(Clone, Debug)]
-pub(crate) enum Origin {
+pub(crate) enum ByteSource {
     /// A file, opened without the detour over an object store.
     File(Arc<Path>),
     /// Standard input, which can be read once, and whether it was.
@@ -49,28 +49,28 @@ impl LogObject {
     /// A file; `name` is its path as the user wrote it.
     #[must_use]
     pub fn file(name: impl Into<Arc<str>>, path: PathBuf) -> Self {
-        Self { name: name.into(), origin: Origin::File(path.into()), version: None }
+        Self { name: name.into(), source: ByteSource::File(path.into()), version: None }
     }
 
     /// Standard input.
     #[must_use]
     pub fn stdin() -> Self {
-        Self { name: "<stdin>".into(), origin: Origin::Stdin(Arc::default()), version: None }
+        Self { name: "<stdin>".into(), source: ByteSource::Stdin(Arc::default()), version: None }
     }
 
     /// An object of a bucket.
     pub(crate) fn in_bucket(bucket: Arc<Bucket>, key: StorePath) -> Self {
-        Self { name: bucket.name_of(key.as_ref()).into(), origin: Origin::Bucket(bucket, key), version: None }
+        Self { name: bucket.name_of(key.as_ref()).into(), source: ByteSource::Bucket(bucket, key), version: None }
     }
 
     /// An object of a store, named by its path there.
     pub(crate) fn in_store(store: Arc<dyn ObjectStore>, location: StorePath) -> Self {
-        Self { name: Arc::from(location.as_ref()), origin: Origin::Store(store, location), version: None }
+        Self { name: Arc::from(location.as_ref()), source: ByteSource::Store(store, location), version: None }
     }
 
     /// Whether it can be read once alone.
     pub(crate) fn is_stdin(&self) -> bool {
-        matches!(self.origin, Origin::Stdin(_))
+        matches!(self.source, ByteSource::Stdin(_))
     }
 
     /// What `log_object` says of its rows.
@@ -95,8 +95,8 @@ impl LogObject {
         self.version().filter(|version| version.is_pinned)
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
+    pub(crate) fn byte_source(&self) -> &ByteSource {
+        &self.source
     }
 }
 

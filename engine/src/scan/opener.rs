@@ -34,7 +34,7 @@ pub(super) struct LogOpener {
     pub(super) output: Vec<usize>,
     pub(super) predicate: Option<Arc<dyn PhysicalExpr>>,
     /// Whether batches must not point into blocks.
-    pub(super) compact: bool,
+    pub(super) copies_text: bool,
     /// Whether there are fewer objects than partitions.
     pub(super) reads_ahead: bool,
     /// Whether a big object may be read in ranges.
@@ -264,7 +264,7 @@ enum Decoding {
         filter: Option<Filter>,
         output: Vec<usize>,
         schema: SchemaRef,
-        compact: bool,
+        copies_text: bool,
     },
     Rejects {
         decoder: Box<RejectsDecoder>,
@@ -292,11 +292,11 @@ impl Decoding {
                 let decoder =
                     RecordsDecoder::new(opener.table, &columns, opener.layout).with_options(&opener.options.lines);
                 let filter = predicate.map(|predicate| Filter::new(predicate, &decoded)).transpose()?;
-                Self::Records { decoder: Box::new(decoder), filter, output, schema, compact: opener.compact }
+                Self::Records { decoder: Box::new(decoder), filter, output, schema, copies_text: opener.copies_text }
             }
             Table::Rejects => {
                 let decoder = RejectsDecoder::new(&columns, opener.layout);
-                let decoder = decoder.with_options(&opener.options.lines).with_compact(opener.compact);
+                let decoder = decoder.with_options(&opener.options.lines).with_copied_text(opener.copies_text);
                 let filter =
                     predicate.map(|predicate| reassign_expr_columns(Arc::clone(predicate), &decoded)).transpose()?;
                 Self::Rejects { decoder: Box::new(decoder), filter, output }
@@ -313,7 +313,7 @@ impl Decoding {
 
     fn decode(&mut self, block: &Block) -> DataFusionResult<(RecordBatch, Counts)> {
         match self {
-            Self::Records { decoder, filter, output, schema, compact } => {
+            Self::Records { decoder, filter, output, schema, copies_text } => {
                 let before = decoder.counts();
                 let rows = decoder.locate(block);
                 let counts = decoder.counts() - before;
@@ -321,7 +321,7 @@ impl Decoding {
                     Some(filter) => filter.select(decoder, block, rows)?,
                     None => super::filter::Selected::All,
                 };
-                let arrays = decoder.arrays(block, output, selected.for_output(rows, *compact))?;
+                let arrays = decoder.arrays(block, output, selected.for_output(rows, *copies_text))?;
                 let batch = batch(Arc::clone(schema), arrays, selected.count(rows)).map_err(Error::from)?;
                 Ok((batch, counts))
             }

@@ -14,7 +14,7 @@
 
 use super::arrivals::{Arriving, ListError, ListObjects};
 use super::counts::SourceCounts;
-use super::object::{LogObject, ObjectVersion, Origin, planned_objects};
+use super::object::{ByteSource, LogObject, ObjectVersion, planned_objects};
 use super::reader::Unopened;
 use super::times::Times;
 use crate::error::{Error, ErrorKind};
@@ -139,14 +139,14 @@ pub(crate) fn pack_objects(objects: &[Unopened]) -> Result<Bytes, Error> {
 impl Unbound {
     fn of(unopened: &Unopened) -> Result<Self, Error> {
         let Unopened { object, size, range } = unopened;
-        let (bucket, name, path) = match object.origin() {
-            Origin::File(path) => (None, object.name().to_string(), path.to_path_buf()),
-            Origin::Bucket(bucket, key) => (Some(bucket.name().into()), key.to_string(), PathBuf::new()),
-            Origin::Stdin(_) => {
+        let (bucket, name, path) = match object.byte_source() {
+            ByteSource::File(path) => (None, object.name().to_string(), path.to_path_buf()),
+            ByteSource::Bucket(bucket, key) => (Some(bucket.name().into()), key.to_string(), PathBuf::new()),
+            ByteSource::Stdin(_) => {
                 return Err(Error::new(ErrorKind::Unsupported, "standard input cannot be read on other machines")
                     .with_hint("put it into a bucket, or into a folder that all of them have"));
             }
-            Origin::Store(..) => {
+            ByteSource::Store(..) => {
                 return Err(Error::new(ErrorKind::Unsupported, "it is in a store that other machines do not know")
                     .in_object(&**object.name()));
             }

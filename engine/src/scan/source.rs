@@ -137,7 +137,7 @@ pub struct S3LogSource {
     layout: Option<TextLayout>,
     projection: SplitProjection,
     predicate: Option<Arc<dyn PhysicalExpr>>,
-    compact: bool,
+    copies_text: bool,
     reads_ahead: bool,
     options: ScanOptions,
     /// Who knows the objects, when a table of this crate planned the scan.
@@ -159,7 +159,7 @@ impl S3LogSource {
             projection: SplitProjection::unprojected(&table_schema),
             table_schema,
             predicate: None,
-            compact: false,
+            copies_text: false,
             reads_ahead: false,
             options: ScanOptions::default(),
             objects: None,
@@ -185,8 +185,8 @@ impl S3LogSource {
     /// The same with texts copied out of the blocks that were read, for operators that hold on to many batches: a view
     /// keeps its whole block alive, however little of it is wanted.
     #[must_use]
-    pub fn compacting(mut self) -> Self {
-        self.compact = true;
+    pub fn copying_text(mut self) -> Self {
+        self.copies_text = true;
         self
     }
 
@@ -248,8 +248,8 @@ impl S3LogSource {
 
     /// Whether texts are copied out of blocks.
     #[cfg(feature = "cluster")]
-    pub(crate) fn is_compacting(&self) -> bool {
-        self.compact
+    pub(crate) fn copies_text(&self) -> bool {
+        self.copies_text
     }
 
     /// Whether a big object may be read in ranges.
@@ -297,7 +297,7 @@ impl FileSource for S3LogSource {
             layout,
             output: self.projection.file_indices.clone(),
             predicate: self.predicate.clone(),
-            compact: self.compact,
+            copies_text: self.copies_text,
             reads_ahead: self.reads_ahead,
             splits: self.splits_objects(),
             options: self.options.clone(),
@@ -339,7 +339,7 @@ impl FileSource for S3LogSource {
         if let Some(objects) = &self.objects {
             write!(f, ", {}", objects.summary(&self.times(), self.counted.as_deref()))?;
         }
-        if self.compact {
+        if self.copies_text {
             f.write_str(", text=copied")?;
         }
         match &self.predicate {

@@ -179,7 +179,7 @@ pub struct Session {
     /// Sources that are datasets.
     datasets: Vec<Snapshot>,
     /// Sources that are none, local ones by their absolute paths.
-    origins: Vec<String>,
+    raw_sources: Vec<String>,
     progress: Arc<Progress>,
     stores: Arc<Stores>,
     options: SessionOptions,
@@ -207,7 +207,7 @@ struct Raw {
 impl Raw {
     /// All of these but those whose rows of this table a dataset has. A dataset holds one table: of log objects of several kinds
     /// it has some records, and the others are nowhere else.
-    async fn of(table: Table, listing: &Arc<Listing>, datasets: &[Snapshot]) -> Result<Self, Error> {
+    async fn without_converted(table: Table, listing: &Arc<Listing>, datasets: &[Snapshot]) -> Result<Self, Error> {
         let has_rows = |dataset: &&Snapshot| dataset.table == table || table == Table::Rejects;
         let datasets: Vec<_> = datasets.iter().filter(has_rows).collect();
         if datasets.is_empty() || listing.is_empty() {
@@ -239,18 +239,18 @@ impl Session {
     /// Names a source that does not exist or holds no log object.
     pub async fn open(sources: &[String], options: SessionOptions) -> Result<Self, Error> {
         let stores = Arc::new(Stores::new(options.stores.clone()));
-        let Named { datasets, mut raw, mut origins } =
-            Named::of(sources, !options.without_datasets_of_globs, &stores).await?;
+        let Named { datasets, mut raw, mut raw_sources } =
+            Named::sort_out(sources, !options.without_datasets_of_globs, &stores).await?;
         if options.with_raw {
-            for origin in datasets.iter().flat_map(|dataset| &dataset.state.origins) {
-                if !raw.contains(origin) && !origins.contains(origin) {
-                    raw.push(origin.clone());
-                    origins.push(origin.clone());
+            for source in datasets.iter().flat_map(|dataset| &dataset.state.origins) {
+                if !raw.contains(source) && !raw_sources.contains(source) {
+                    raw.push(source.clone());
+                    raw_sources.push(source.clone());
                 }
             }
         }
         // Directories of many files take a while: not on the threads that run queries.
-        let listed = tokio::task::spawn_blocking(move || Listing::of(&raw)).await;
+        let listed = tokio::task::spawn_blocking(move || Listing::list(&raw)).await;
         let mut listing = listed.map_err(stopped)??;
         listing.leave_out_files_of(&datasets);
         let progress = Arc::new(Progress::default());
@@ -262,11 +262,11 @@ impl Session {
         let listing = Arc::new(listing);
         let mut raw = HashMap::new();
         for table in Table::ALL {
-            raw.insert(table, Raw::of(table, &listing, &datasets).await?);
+            raw.insert(table, Raw::without_converted(table, &listing, &datasets).await?);
         }
         let scan = options.scan_options(&progress);
         let context = context(&options, &scan, &stores).map_err(set_up)?;
-        let session = Self { context, raw, datasets, origins, progress, stores, options };
+        let session = Self { context, raw, datasets, raw_sources, progress, stores, options };
         if has_logs || !session.datasets.is_empty() {
             for table in Table::ALL {
                 let provider = session.table(table).await?;
@@ -366,8 +366,8 @@ impl Session {
     }
 
     /// The sources that are no datasets, local ones by their absolute paths.
-    pub(crate) fn origins(&self) -> Vec<String> {
-        self.origins.clone()
+    pub(crate) fn raw_sources(&self) -> Vec<String> {
+        self.raw_sources.clone()
     }
 
     /// The DataFusion session.
@@ -477,18 +477,18 @@ struct Named {
     /// What is no dataset, with the lines of lists in place of these.
     raw: Vec<String>,
     /// Sources that name something else than datasets, local ones by their absolute paths.
-    origins: Vec<String>,
+    raw_sources: Vec<String>,
 }
 
 impl Named {
-    async fn of(sources: &[String], globs: bool, stores: &Stores) -> Result<Self, Error> {
+    async fn sort_out(sources: &[String], globs: bool, stores: &Stores) -> Result<Self, Error> {
         let given = sources.to_vec();
         let lists = move || given.iter().map(|source| expanded(source, globs)).collect::<Result<Vec<_>, Error>>();
         let lists = tokio::task::spawn_blocking(lists).await.map_err(stopped)??;
-        let finds: Vec<_> = lists.iter().flatten().map(|source| Snapshot::of(source, stores)).collect();
+        let finds: Vec<_> = lists.iter().flatten().map(|source| Snapshot::open_if_dataset(source, stores)).collect();
         let found: Vec<_> = stream::iter(finds).buffered(ASKED_AT_ONCE).try_collect().await?;
         let mut found = found.into_iter();
-        let mut named = Self { datasets: Vec::new(), raw: Vec::new(), origins: Vec::new() };
+        let mut named = Self { datasets: Vec::new(), raw: Vec::new(), raw_sources: Vec::new() };
         let mut places = HashSet::new();
         for (source, list) in sources.iter().zip(lists) {
             let before = named.raw.len();
@@ -500,7 +500,7 @@ impl Named {
                 }
             }
             if named.raw.len() > before {
-                named.origins.push(absolute(source));
+                named.raw_sources.push(absolute(source));
             }
         }
         Ok(named)

@@ -43,7 +43,7 @@ impl LogTableFactory {
     }
 
     fn table(&self, table: Table, sources: &[String]) -> Result<Arc<dyn TableProvider>, Error> {
-        let listing = Listing::of(sources)?;
+        let listing = Listing::list(sources)?;
         if let Some(progress) = &self.options.progress {
             listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
         }

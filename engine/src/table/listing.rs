@@ -73,7 +73,7 @@ impl Listing {
     /// # Errors
     ///
     /// Names a source that does not exist, holds nothing, or is of a kind that cannot be read.
-    pub fn of(sources: &[impl AsRef<str>]) -> Result<Self, Error> {
+    pub fn list(sources: &[impl AsRef<str>]) -> Result<Self, Error> {
         let mut listing = Self::default();
         for source in sources {
             listing.add(source.as_ref())?;
@@ -361,7 +361,7 @@ mod tests {
                 None => format!("{root}/{source}"),
             })
             .collect();
-        let listing = Listing::of(&sources).map_err(|error| error.to_string().replace(&root, ""))?;
+        let listing = Listing::list(&sources).map_err(|error| error.to_string().replace(&root, ""))?;
         Ok(listing.objects.iter().map(|listed| listed.object.name().replace(&format!("{root}/"), "")).collect())
     }
 
@@ -394,15 +394,15 @@ mod tests {
         assert_eq!(names(&tree, &["nothing"]).unwrap_err(), "/nothing: there is no such file or directory");
         assert_eq!(names(&tree, &["empty"]).unwrap_err(), "/empty: there is no log object");
         assert_eq!(names(&tree, &["logs/*.gz"]).unwrap_err(), "/logs/*.gz: there is no log object");
-        let error = Listing::of(&["gs://bucket/prefix"]).unwrap_err();
+        let error = Listing::list(&["gs://bucket/prefix"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
     #[test]
     fn locations_are_noted_and_named_once() {
-        let listing = Listing::of(&["s3://a/x/y", "s3://b", "s3://a/x", "s3://a/x/z"]).unwrap();
+        let listing = Listing::list(&["s3://a/x/y", "s3://b", "s3://a/x", "s3://a/x/z"]).unwrap();
         let names: Vec<_> = listing.locations().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["s3://b/", "s3://a/x"]);
-        assert!(Listing::of(&["s3://"]).is_err());
+        assert!(Listing::list(&["s3://"]).is_err());
     }
 }

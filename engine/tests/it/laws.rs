@@ -6,7 +6,7 @@ use arrow::datatypes::Int64Type;
 use proptest::prelude::*;
 use s3log_engine::decode::{Block, BufferPool, Counts, LineBlocks, RecordsDecoder, RejectsDecoder};
 use s3log_engine::schema::{LogsColumn, Table, TextLayout};
-use s3log_parser::{Content, Lines, sniff};
+use s3log_parser::{Lines, LogFormat, sniff};
 
 /// Anything that may stand in a log object: records, pieces of records, hostile text, blank lines, noise.
 fn object() -> impl Strategy<Value = Vec<u8>> {
@@ -18,7 +18,7 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
         }),
         // What decides for another kind of log is in `content.rs`.
         1 => prop::collection::vec(any::<u8>(), 0..40)
-            .prop_filter("it is of another kind", |line| matches!(sniff(line), None | Some(Content::S3))),
+            .prop_filter("it is of another kind", |line| matches!(sniff(line), None | Some(LogFormat::S3))),
         1 => Just(b" \t\r".to_vec()),
         1 => Just(b"\xFF\xFE\" \" 200 - 1 2 3 4 \"".to_vec()),
         1 => (0_usize..5000).prop_map(|number| crate::logs::line(number).replace("curl", "c\u{e9}\0rl").into_bytes()),

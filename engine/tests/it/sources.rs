@@ -106,7 +106,7 @@ async fn a_table_of_ones_own_fails_at_what_cannot_be_read() {
     let directory = tempfile::tempdir().unwrap();
     let packed = gzip(&log(0..100));
     std::fs::write(directory.path().join("cut"), &packed[..packed.len() - 4]).unwrap();
-    let listing = Listing::of(&[directory.path().display().to_string()]).unwrap();
+    let listing = Listing::list(&[directory.path().display().to_string()]).unwrap();
     let logs = LogTable::new(schema::Table::Logs, Arc::new(listing), schema::TextLayout::Views);
     let context = SessionContext::new();
     context.register_table("logs", Arc::new(logs)).unwrap();

@@ -13,7 +13,7 @@ use super::value::{self, DATE_LEN, Day, TIME_LEN, is_short_integer_or_null, is_s
 use crate::line::{Line, Lines};
 use crate::outline::{Cells, Lanes};
 use crate::record::Span;
-use crate::sniff::{Content, is_real_time, sniff};
+use crate::sniff::{LogFormat, is_real_time, sniff};
 
 /// Parses lines of CDN logs into [`Record`]s.
 ///
@@ -345,7 +345,7 @@ fn named(line: &[u8], error: Error) -> Error {
     let kind = match error.kind() {
         _ if is_directive(line) => ErrorKind::Directive,
         _ if is_real_time(line) => ErrorKind::RealTime,
-        _ if sniff(line) == Some(Content::S3) => ErrorKind::S3,
+        _ if sniff(line) == Some(LogFormat::S3) => ErrorKind::S3,
         kind => kind,
     };
     Error::new(kind, error.field(), error.offset())

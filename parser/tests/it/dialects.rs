@@ -5,7 +5,7 @@
 
 mod systems;
 
-use s3log_parser::{Content, Dialect, Field, Lines, Parser, cdn, sniff};
+use s3log_parser::{Dialect, Field, Lines, LogFormat, Parser, cdn, sniff};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -80,14 +80,14 @@ impl System {
     fn read(&self, dialect: Dialect) -> Account {
         let log = self.log();
         match lines(&log).find_map(sniff) {
-            Some(Content::Cdn) => cdn_account(lines(&log)),
+            Some(LogFormat::Cdn) => cdn_account(lines(&log)),
             _ => account(dialect, lines(&log)),
         }
     }
 
     /// Read with the flag, those of its lines that need one, if any does.
     fn own_lines(&self) -> Account {
-        if lines(&self.log()).find_map(sniff) == Some(Content::Cdn) {
+        if lines(&self.log()).find_map(sniff) == Some(LogFormat::Cdn) {
             // Its columns are those of another table.
             return Account::default();
         }

@@ -29,7 +29,7 @@ use crate::error::Error;
 use addresses::Anonymizer;
 use arrow::array::{Array as _, ArrayRef, RecordBatch, new_null_array};
 use columns::{map_texts, rewrite_texts};
-use redact::{Place, is_candidate, redact};
+use redact::{TextKind, is_candidate, redact};
 use std::fmt;
 use std::sync::Arc;
 
@@ -108,11 +108,11 @@ impl Privacy {
     /// If a column has another type than text.
     pub fn apply(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
         self.rewrite(batch, |name, array| match name {
-            "request_uri" => self.redacted(array, Place::RequestUri),
-            "referer" | "cs_referer" => self.redacted(array, Place::Referer),
-            "query" | "cs_uri_query" => self.redacted(array, Place::Query),
+            "request_uri" => self.redacted(array, TextKind::RequestUri),
+            "referer" | "cs_referer" => self.redacted(array, TextKind::Referer),
+            "query" | "cs_uri_query" => self.redacted(array, TextKind::Query),
             "cs_cookie" => self.without_cookies(array),
-            "extra_fields" => self.anonymous_lines(&self.redacted(array, Place::Extra)?),
+            "extra_fields" => self.anonymous_lines(&self.redacted(array, TextKind::Extra)?),
             "remote_ip" | "c_ip" | "client_ip" => self.anonymous(array),
             // Whoever forwards a request names the client.
             "x_forwarded_for" | "forwarded_for" => self.anonymous_lines(array),
@@ -127,7 +127,7 @@ impl Privacy {
     /// If a column has another type than text.
     pub fn apply_to_rejects(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
         self.rewrite(batch, |name, array| match name {
-            "line" => self.anonymous_lines(&self.redacted(array, Place::Line)?),
+            "line" => self.anonymous_lines(&self.redacted(array, TextKind::Line)?),
             _ => Ok(Arc::clone(array)),
         })
     }
@@ -148,11 +148,11 @@ impl Privacy {
         Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
     }
 
-    fn redacted(&self, array: &ArrayRef, place: Place) -> Result<ArrayRef, Error> {
+    fn redacted(&self, array: &ArrayRef, kind: TextKind) -> Result<ArrayRef, Error> {
         if !self.redact_uri {
             return Ok(Arc::clone(array));
         }
-        rewrite_texts(array, |text, into| is_candidate(text, place) && redact(text, place, into))
+        rewrite_texts(array, |text, into| is_candidate(text, kind) && redact(text, kind, into))
     }
 
     /// Cookies are what sessions are told by: all of them are secrets.

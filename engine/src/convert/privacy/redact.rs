@@ -38,7 +38,7 @@ const MAX_LEVEL: usize = 3;
 
 /// Where a text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TextKind {
     /// A request line: a value may hold spaces, and ends in front of `HTTP/1.1`.
     RequestUri,
     /// A URI alone, most often one of a page that refers to an object.
@@ -52,26 +52,26 @@ pub(super) enum Place {
 }
 
 /// Whether [`redact`] could change this text. Most texts are told by this alone.
-pub(super) fn is_candidate(text: &str, place: Place) -> bool {
+pub(super) fn is_candidate(text: &str, kind: TextKind) -> bool {
     // Only JSON in a line can write each of them as `\u003d`.
-    place == Place::Line || memchr3(b'=', b'@', b'%', text.as_bytes()).is_some()
+    kind == TextKind::Line || memchr3(b'=', b'@', b'%', text.as_bytes()).is_some()
 }
 
 /// Replaces secrets. Says whether there were any; if so, the new text is in `into`.
-pub(super) fn redact(text: &str, place: Place, into: &mut String) -> bool {
+pub(super) fn redact(text: &str, kind: TextKind, into: &mut String) -> bool {
     let bytes = text.as_bytes();
-    let end_of_values = if place == Place::Line { bytes.len() } else { end_of_target(bytes) };
+    let end_of_values = if kind == TextKind::Line { bytes.len() } else { end_of_target(bytes) };
     let mut copy = Copying::new(text, into);
     // The query's first parameter has nothing in front.
-    let begins = matches!(place, Place::Query | Place::Extra | Place::Line);
+    let begins = matches!(kind, TextKind::Query | TextKind::Extra | TextKind::Line);
     let mut parameter = begins.then_some(Parameter { name: 0, level: 0, list: false });
     let mut is_named = false;
     let mut authority: Option<Authority> = None;
     let mut at = 0;
     loop {
-        let marks = match (&authority, place) {
+        let marks = match (&authority, kind) {
             (Some(_), _) => &MARKS_IN_AUTHORITY,
-            (None, Place::Line) => &MARKS_IN_LINE,
+            (None, TextKind::Line) => &MARKS_IN_LINE,
             (None, _) => &MARKS,
         };
         let Some(next) = position(bytes, at, marks) else { break };
@@ -80,7 +80,7 @@ pub(super) fn redact(text: &str, place: Place, into: &mut String) -> bool {
         if let Some(open) = &mut authority {
             if symbol.byte == b'@' && symbol.level <= open.level {
                 open.host = Some(next);
-            } else if open.ends_at(symbol, place) {
+            } else if open.ends_at(symbol, kind) {
                 copy.replace_user(authority.take());
             }
         }
@@ -90,20 +90,20 @@ pub(super) fn redact(text: &str, place: Place, into: &mut String) -> bool {
             }
             b'=' => {
                 if let Some(begun) = parameter.take()
-                    && begun.is_secret(&bytes[begun.name..next], place)
+                    && begun.is_secret(&bytes[begun.name..next], kind)
                 {
                     copy.replace_user(authority.take());
-                    let end = begun.end_of_value(bytes, at, place).min(end_of_values).max(at);
+                    let end = begun.end_of_value(bytes, at, kind).min(end_of_values).max(at);
                     copy.replace(at..end);
                     at = end;
-                } else if place == Place::Extra && !is_named {
+                } else if kind == TextKind::Extra && !is_named {
                     // What follows the name may begin with a parameter.
                     parameter = Some(Parameter { name: at, level: symbol.level, list: false });
                 }
                 is_named = true;
             }
             // A field of a line may be a query by itself: between tabs, or the text of a JSON object.
-            b'\t' | b'"' if place == Place::Line => {
+            b'\t' | b'"' if kind == TextKind::Line => {
                 parameter = Some(Parameter { name: at, level: symbol.level, list: false });
             }
             // Inside of an authority, one that is encoded more often is a part of it.
@@ -179,7 +179,7 @@ struct Parameter {
 }
 
 impl Parameter {
-    fn is_secret(&self, name: &[u8], place: Place) -> bool {
+    fn is_secret(&self, name: &[u8], kind: TextKind) -> bool {
         let mut decoded = [0; NAMES_END];
         let mut len = 0;
         let mut at = 0;
@@ -190,17 +190,17 @@ impl Parameter {
             len += 1;
             at += symbol.len;
         }
-        is_secret(&decoded[..len], place != Place::RequestUri)
+        is_secret(&decoded[..len], kind != TextKind::RequestUri)
     }
 
-    fn end_of_value(&self, text: &[u8], from: usize, place: Place) -> usize {
+    fn end_of_value(&self, text: &[u8], from: usize, kind: TextKind) -> usize {
         let mut at = from;
         while let Some(next) = position(text, at, &MARKS_IN_VALUE) {
             let symbol = Symbol::at(text, next);
             let ends = match symbol.byte {
                 b'&' | b'#' => symbol.level <= self.level,
                 b';' | b'?' => self.list && symbol.level <= self.level,
-                byte => place == Place::Line && symbol.level == 0 && separates_fields(byte),
+                byte => kind == TextKind::Line && symbol.level == 0 && separates_fields(byte),
             };
             if ends {
                 return next;
@@ -231,12 +231,12 @@ struct Authority {
 }
 
 impl Authority {
-    fn ends_at(&self, symbol: Symbol, place: Place) -> bool {
+    fn ends_at(&self, symbol: Symbol, kind: TextKind) -> bool {
         match symbol.byte {
             b'/' | b'?' | b'#' => symbol.level <= self.level,
             // The parameter that the whole URI is the value of ends here.
             b'&' => symbol.level < self.level,
-            byte => symbol.level == 0 && (byte <= b' ' || (place == Place::Line && separates_fields(byte))),
+            byte => symbol.level == 0 && (byte <= b' ' || (kind == TextKind::Line && separates_fields(byte))),
         }
     }
 }

@@ -3,7 +3,7 @@ use crate::store::Stores;
 use bytes::Bytes;
 
 async fn place(directory: &tempfile::TempDir) -> Place {
-    Place::of(&directory.path().display().to_string(), &Stores::default()).await.unwrap().for_writer("me")
+    Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap().for_writer("me")
 }
 
 fn list(name: &str) -> SourceList {

@@ -128,7 +128,7 @@ impl RequestsOfRows {
             bytes: buffer.as_slice(),
             is_utf8: true,
             layout: self.layout,
-            compact: false,
+            copies_text: false,
             omits_equal_keys: false,
         };
         let rules = &self.lines.requests;

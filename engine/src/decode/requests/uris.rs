@@ -92,10 +92,10 @@ mod tests {
             let mut decoder = RecordsDecoder::for_columns(Table::Requests, &COLUMNS).unwrap();
             prop_assert_eq!(decoder.locate(&block), rows.len());
             let columns: Vec<usize> = (0..COLUMNS.len()).collect();
-            let all = decoder.arrays(&block, &columns, Rows { selected: None, compact: false }).unwrap();
+            let all = decoder.arrays(&block, &columns, Rows { selected: None, copies_text: false }).unwrap();
             for row in 0..rows.len() {
                 let selected = [row as u32];
-                let one = Rows { selected: Some(&selected), compact: false };
+                let one = Rows { selected: Some(&selected), copies_text: false };
                 for (one, all) in decoder.arrays(&block, &columns, one).unwrap().iter().zip(&all) {
                     prop_assert_eq!(one.is_null(0), all.is_null(row));
                     prop_assert_eq!(one.as_string_view().value(0), all.as_string_view().value(row));

@@ -24,7 +24,7 @@ pub(super) enum Holds {
 
 /// What is known of the place of an address.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Place {
+pub(super) struct GeoRecord {
     /// ISO 3166-1, two capital letters.
     pub(super) country: Option<Arc<str>>,
     pub(super) asn: Option<u32>,
@@ -37,7 +37,7 @@ pub(super) struct Database {
     name: String,
     reader: Reader<Vec<u8>>,
     /// Places by where their records stand: thousands of networks share one.
-    seen: Mutex<HashMap<usize, Arc<Place>>>,
+    seen: Mutex<HashMap<usize, Arc<GeoRecord>>>,
     /// The first record that could not be read.
     fault: OnceLock<String>,
 }
@@ -74,7 +74,7 @@ impl Database {
     }
 
     /// What it knows of an address in its canonical form. A record that cannot be read tells nothing, and is a [`fault`](Self::fault).
-    pub(super) fn place(&self, address: IpAddr) -> Option<Arc<Place>> {
+    pub(super) fn place(&self, address: IpAddr) -> Option<Arc<GeoRecord>> {
         if address.is_ipv6() && self.reader.metadata().ip_version == 4 {
             return None;
         }
@@ -222,8 +222,8 @@ fn country_code(text: &str) -> Option<Arc<str>> {
     code.then(|| text.to_ascii_uppercase().into())
 }
 
-fn decode(found: &LookupResult<'_, Vec<u8>>) -> Result<Place, MaxMindDbError> {
-    let Some(record) = found.decode::<Record<'_>>()? else { return Ok(Place::default()) };
+fn decode(found: &LookupResult<'_, Vec<u8>>) -> Result<GeoRecord, MaxMindDbError> {
+    let Some(record) = found.decode::<Record<'_>>()? else { return Ok(GeoRecord::default()) };
     let (traits_asn, traits_org) = match &record.traits {
         Some(Traits::Record { autonomous_system_number, autonomous_system_organization }) => {
             (autonomous_system_number.as_ref(), autonomous_system_organization.as_ref())
@@ -238,7 +238,7 @@ fn decode(found: &LookupResult<'_, Vec<u8>>) -> Result<Place, MaxMindDbError> {
         traits_org,
         record.name.as_ref().filter(|_| record.asn.is_some()),
     ];
-    Ok(Place {
+    Ok(GeoRecord {
         // Where the address is used, or, if nobody knows, where its network is registered.
         country: (record.country_code.as_ref().and_then(Scalar::country))
             .or_else(|| record.country.as_ref().and_then(Country::code))
@@ -284,9 +284,9 @@ mod tests {
         ] {
             let database = open(file, holds).unwrap();
             let address = address.parse().unwrap();
-            let expected = Place { country: country.map(Into::into), asn, as_org: as_org.map(Into::into) };
+            let expected = GeoRecord { country: country.map(Into::into), asn, as_org: as_org.map(Into::into) };
             for _ in 0..2 {
-                let place = database.place(address).map_or_else(Place::default, |place| (*place).clone());
+                let place = database.place(address).map_or_else(GeoRecord::default, |place| (*place).clone());
                 assert_eq!(place, expected, "{file} {address}");
             }
             assert!(database.fault().is_none());

@@ -80,14 +80,14 @@ impl fmt::Display for Entity {
 
 /// Where a rule came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum RuleSource {
     /// It is one of the program's own, from this file of its catalogue.
     Shipped(&'static str),
     /// From this file of the user's.
     File(String),
 }
 
-impl Origin {
+impl RuleSource {
     /// The file's name.
     #[must_use]
     pub fn file(&self) -> &str {
@@ -98,7 +98,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for RuleSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shipped(_) => f.pad("shipped"),
@@ -149,7 +149,7 @@ pub struct Rule {
     /// Its inline tests.
     pub tests: Vec<Case>,
     /// Where it came from.
-    pub source: Origin,
+    pub source: RuleSource,
     /// Files that tuned it.
     pub tuned_by: Vec<String>,
     /// What is known of its query.
@@ -265,8 +265,8 @@ struct Raw {
 /// # Errors
 ///
 /// Whatever is wrong with it, with the line.
-pub fn load(origin: Origin, text: &str) -> Result<RuleFile, Error> {
-    let file = File { name: origin.file().to_owned(), text };
+pub fn load(source: RuleSource, text: &str) -> Result<RuleFile, Error> {
+    let file = File { name: source.file().to_owned(), text };
     let raw: Raw = toml::from_str(text).map_err(|error| file.toml_problem(&error))?;
     let params = file.params(&raw)?;
     let is_overlay = raw.is_overlay();
@@ -285,7 +285,7 @@ pub fn load(origin: Origin, text: &str) -> Result<RuleFile, Error> {
         );
     }
     if !is_overlay {
-        return file.rule(raw, params, origin).map(|rule| RuleFile::Rule(Box::new(rule)));
+        return file.rule(raw, params, source).map(|rule| RuleFile::Rule(Box::new(rule)));
     }
     if raw.enabled.is_none() && params.is_empty() {
         let problem = Problem::new("there is an id, and nothing else");
@@ -402,7 +402,7 @@ impl File<'_> {
         }
     }
 
-    fn rule(&self, raw: Raw, params: BTreeMap<String, (ParamValue, usize)>, source: Origin) -> Result<Rule, Error> {
+    fn rule(&self, raw: Raw, params: BTreeMap<String, (ParamValue, usize)>, source: RuleSource) -> Result<Rule, Error> {
         let params: Parameters = params.into_iter().map(|(name, (value, _))| (name, value)).collect();
         let id = self.required("id", raw.id)?.into_inner();
         let name = self.required("name", raw.name)?.into_inner();

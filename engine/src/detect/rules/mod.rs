@@ -22,7 +22,7 @@ mod shorthand;
 pub use self::case::{Bounds, Case, Expected, Found, Place};
 pub use self::check::tables_of;
 pub use self::explain::{Template, Value};
-pub use self::file::{Entity, FAMILIES, Origin, Overlay, Rule, RuleFile, load};
+pub use self::file::{Entity, FAMILIES, Overlay, Rule, RuleFile, RuleSource, load};
 pub use self::lint::{Level, Lint};
 pub use self::parameters::{ParamValue, Parameters};
 pub use self::set::RuleSet;

@@ -1,7 +1,7 @@
 //! Rules together: the shipped ones, and a user's own above them.
 
 use super::catalogue;
-use super::file::{Origin, Overlay, Rule, RuleFile, load};
+use super::file::{Overlay, Rule, RuleFile, RuleSource, load};
 use super::lint::{self, Lint};
 use super::problem::hint_of_names;
 use crate::error::{Error, ErrorKind};
@@ -21,7 +21,7 @@ impl RuleSet {
     /// None that a user can see: tests load them.
     pub fn shipped() -> Result<Self, Error> {
         let mut set = Self::default();
-        let files = catalogue::FILES.iter().map(|(name, text)| (Origin::Shipped(name), *text));
+        let files = catalogue::FILES.iter().map(|(name, text)| (RuleSource::Shipped(name), *text));
         match set.add(files).into_iter().next() {
             None => Ok(set),
             Some(error) => Err(error),
@@ -50,13 +50,13 @@ impl RuleSet {
     /// The same, without the files that are wrong, and what is wrong with them.
     #[must_use]
     pub fn with_what_loads(mut self, files: Vec<(String, String)>) -> (Self, Vec<Error>) {
-        let files = files.iter().map(|(name, text)| (Origin::File(name.clone()), text.as_str()));
+        let files = files.iter().map(|(name, text)| (RuleSource::File(name.clone()), text.as_str()));
         let errors = self.add(files);
         (self, errors)
     }
 
     /// Adds the files of one directory: whole rules first, so that the order of files does not count.
-    fn add<'a>(&mut self, files: impl Iterator<Item = (Origin, &'a str)>) -> Vec<Error> {
+    fn add<'a>(&mut self, files: impl Iterator<Item = (RuleSource, &'a str)>) -> Vec<Error> {
         let mut errors = Vec::new();
         let mut overlays: BTreeMap<String, Overlay> = BTreeMap::new();
         let mut own: BTreeMap<String, String> = BTreeMap::new();
@@ -65,9 +65,9 @@ impl RuleSet {
                 .in_object(file)
                 .with_hint("a directory has one file for a rule; take one of them out")
         };
-        for (origin, text) in files {
-            let file = origin.file().to_owned();
-            match load(origin, text) {
+        for (source, text) in files {
+            let file = source.file().to_owned();
+            match load(source, text) {
                 Err(error) => errors.push(error),
                 Ok(RuleFile::Rule(rule)) => match own.get(&rule.id) {
                     Some(other) => errors.push(twice(&rule.id, &file, other)),

@@ -4,7 +4,7 @@ use super::parsed::parsed;
 use super::reference::{self, RefLine, RefRecord};
 use bstr::{BStr, ByteSlice};
 use s3log_parser::cdn::{Field, Header, is_directive, value};
-use s3log_parser::{Content, Lines, sniff};
+use s3log_parser::{Lines, LogFormat, sniff};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ fn every_line_is_what_the_reference_says() {
             if expected != RefLine::Blank && expected != RefLine::Reject {
                 // A lone `#` is a remark that may stand in front of anything.
                 let decides = line.bytes != b"#";
-                assert_eq!(sniff(line.bytes), decides.then_some(Content::Cdn), "{file}, line {}", line.number);
+                assert_eq!(sniff(line.bytes), decides.then_some(LogFormat::Cdn), "{file}, line {}", line.number);
             }
             match &expected {
                 RefLine::Record(record) => {

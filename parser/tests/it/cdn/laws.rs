@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::TestCaseError;
 use s3log_parser::cdn::{self, ErrorKind, Field, FieldSet, Header, Parser, Record, value};
-use s3log_parser::{Content, Lines, sniff};
+use s3log_parser::{Lines, LogFormat, sniff};
 
 fn agree(header: Option<&[u8]>, line: &[u8]) -> Result<(), TestCaseError> {
     let names = header.and_then(reference::header);
@@ -250,15 +250,15 @@ proptest! {
     /// A line is of one format only.
     #[test]
     fn lines_are_told_apart(s3 in aws_line(), (header, line) in any_line(), made in legacy_line()) {
-        prop_assert_eq!(sniff(&s3.bytes()), Some(Content::S3));
-        prop_assert_eq!(sniff(&made.line()), Some(Content::Cdn));
+        prop_assert_eq!(sniff(&s3.bytes()), Some(LogFormat::S3));
+        prop_assert_eq!(sniff(&made.line()), Some(LogFormat::Cdn));
         let found = Parser::new().parse(&s3.bytes(), None).map(|_| ()).map_err(|error| error.kind());
         prop_assert_eq!(found, Err(ErrorKind::S3));
         if let Some(header) = &header {
-            prop_assert_eq!(sniff(header), Some(Content::Cdn));
+            prop_assert_eq!(sniff(header), Some(LogFormat::Cdn));
         }
         if Parser::new().parse(&line, None).is_ok() {
-            prop_assert_eq!(sniff(&line), Some(Content::Cdn));
+            prop_assert_eq!(sniff(&line), Some(LogFormat::Cdn));
         }
     }
 }

@@ -2,13 +2,13 @@ use super::*;
 use crate::convert::privacy::SECRET_PARAMETERS;
 use proptest::prelude::*;
 
-fn redacted(text: &str, place: Place) -> String {
+fn redacted(text: &str, kind: TextKind) -> String {
     let mut into = "what was there before".to_owned();
-    if redact(text, place, &mut into) { into } else { text.to_owned() }
+    if redact(text, kind, &mut into) { into } else { text.to_owned() }
 }
 
 /// Each case with the secret in brackets: `?token=[a]`.
-fn assert_redacted(place: Place, cases: &[&str]) {
+fn assert_redacted(kind: TextKind, cases: &[&str]) {
     for case in cases {
         let (mut text, mut expected) = (String::new(), String::new());
         let mut rest = *case;
@@ -20,16 +20,16 @@ fn assert_redacted(place: Place, cases: &[&str]) {
         }
         text += rest;
         expected += rest;
-        assert_eq!(redacted(&text, place), expected, "{place:?} {case}");
-        assert_eq!(redacted(&expected, place), expected, "{place:?} {case}, twice");
-        assert!(text == expected || is_candidate(&text, place), "{place:?} {case}");
+        assert_eq!(redacted(&text, kind), expected, "{kind:?} {case}");
+        assert_eq!(redacted(&expected, kind), expected, "{kind:?} {case}, twice");
+        assert!(text == expected || is_candidate(&text, kind), "{kind:?} {case}");
     }
 }
 
 #[test]
 fn signatures_of_presigned_urls() {
     assert_redacted(
-        Place::RequestUri,
+        TextKind::RequestUri,
         &[
             "GET /b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20260131%2Fus-east-1%2Fs3%2Faws4_request\
              &X-Amz-Date=20260131T000000Z&X-Amz-Expires=900&X-Amz-Security-Token=[FwoG%2BZX%2F%3D%3D]\
@@ -48,7 +48,7 @@ fn signatures_of_presigned_urls() {
 #[test]
 fn names_are_told_however_they_are_written() {
     assert_redacted(
-        Place::RequestUri,
+        TextKind::RequestUri,
         &[
             "GET /k?x-amz-signature=[1] HTTP/1.1",
             "GET /k?X%2DAmz%2dSignature=[1] HTTP/1.1",
@@ -76,7 +76,7 @@ fn names_are_told_however_they_are_written() {
 #[test]
 fn where_values_end() {
     assert_redacted(
-        Place::RequestUri,
+        TextKind::RequestUri,
         &[
             "GET /k?token=[a;b?c=d/e%26f%23g]&x=1 HTTP/1.1",
             "GET /k?token=[a=b==]#part HTTP/1.1",
@@ -94,7 +94,7 @@ fn where_values_end() {
         ],
     );
     assert_redacted(
-        Place::Line,
+        TextKind::Line,
         &[
             "1.0 \"GET /k?token=[a] HTTP/1.1\" 200 \"https://h.example/?token=[b]\" x?sig=[c]\ty",
             r#"{"u":"https://[ann:pw]@h.example/?a=1\u0026token\u003d[b]\u0026c=d","v":"x?token=[e]"}"#,
@@ -107,7 +107,7 @@ fn where_values_end() {
 #[test]
 fn referers_have_fragments_and_codes() {
     assert_redacted(
-        Place::Referer,
+        TextKind::Referer,
         &[
             "https://app.example/cb#access_token=[ya29]&token_type=Bearer&id_token=[eyJ]&state=1",
             "https://app.example/cb?code=[4%2F0A]&state=1",
@@ -120,7 +120,7 @@ fn referers_have_fragments_and_codes() {
 #[test]
 fn users_and_passwords_of_hosts() {
     assert_redacted(
-        Place::Referer,
+        TextKind::Referer,
         &[
             "https://[ann:hunter2]@host.example/",
             "https://[ann:hunter2]@host.example",
@@ -142,7 +142,7 @@ fn users_and_passwords_of_hosts() {
 #[test]
 fn uris_inside_of_parameters() {
     assert_redacted(
-        Place::Referer,
+        TextKind::Referer,
         &[
             "https://a.example/?next=https%3A%2F%2Fb.example%2F%3Ftoken%3D[abc%252F%253D]%26x%3D1&y=2",
             "https://a.example/?next=https%3A%2F%2Fb.example%2F%3Ftoken%3D[abc]&y=2",
@@ -216,21 +216,21 @@ fn uris() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat())
 }
 
-const PLACES: [Place; 3] = [Place::RequestUri, Place::Referer, Place::Line];
+const KINDS: [TextKind; 3] = [TextKind::RequestUri, TextKind::Referer, TextKind::Line];
 
 proptest! {
     #[test]
     fn twice_is_once(text in prop_oneof![4 => uris(), 1 => any::<String>()]) {
-        for place in PLACES {
-            let once = redacted(&text, place);
-            prop_assert_eq!(redacted(&once, place), once.as_str(), "{:?}", place);
+        for kind in KINDS {
+            let once = redacted(&text, kind);
+            prop_assert_eq!(redacted(&once, kind), once.as_str(), "{:?}", kind);
         }
     }
 
     #[test]
     fn what_is_no_candidate_stays(text in prop_oneof![uris(), any::<String>()]) {
-        for place in PLACES {
-            prop_assert!(is_candidate(&text, place) || redacted(&text, place) == text);
+        for kind in KINDS {
+            prop_assert!(is_candidate(&text, kind) || redacted(&text, kind) == text);
         }
     }
 
@@ -243,7 +243,7 @@ proptest! {
     ) {
         let name = SECRET_PARAMETERS[name].name;
         let line = |value: &str| format!("https://h.example/{before}?a=1&{name}={value}{behind}");
-        prop_assert_eq!(redacted(&line(&secret), Place::Referer), line(REDACTED));
+        prop_assert_eq!(redacted(&line(&secret), TextKind::Referer), line(REDACTED));
     }
 
     #[test]
@@ -255,27 +255,27 @@ proptest! {
             (false, _) => char::from(byte).to_string(),
         };
         let name: String = name.bytes().enumerate().map(encode).collect();
-        prop_assert_eq!(redacted(&format!("/?{name}=abc"), Place::Referer), format!("/?{name}=REDACTED"));
+        prop_assert_eq!(redacted(&format!("/?{name}=abc"), TextKind::Referer), format!("/?{name}=REDACTED"));
     }
 }
 
 #[test]
 fn fields_that_are_queries_by_themselves() {
-    let redacted = |text: &str, place| {
+    let redacted = |text: &str, kind| {
         let mut into = String::new();
-        if redact(text, place, &mut into) { into } else { text.to_owned() }
+        if redact(text, kind, &mut into) { into } else { text.to_owned() }
     };
-    for (text, place, expected) in [
-        ("X-Amz-Signature=5f3a&x=1", Place::Query, "X-Amz-Signature=REDACTED&x=1"),
-        ("query=X-Amz-Signature=5f3a&x=1", Place::Extra, "query=X-Amz-Signature=REDACTED&x=1"),
-        ("X-Amz-Signature=5f3a", Place::Extra, "X-Amz-Signature=REDACTED"),
-        ("plain", Place::Extra, "plain"),
-        ("/k\tXX\tX-Amz-Signature=5f3a&a=b\tsid=1", Place::Line, "/k\tXX\tX-Amz-Signature=REDACTED&a=b\tsid=1"),
-        ("{\"cs-uri-query\":\"Signature=5f3a&x=1\"}", Place::Line, "{\"cs-uri-query\":\"Signature=REDACTED&x=1\"}"),
-        ("X-Amz-Signature=5f3a rest", Place::Line, "X-Amz-Signature=REDACTED rest"),
+    for (text, kind, expected) in [
+        ("X-Amz-Signature=5f3a&x=1", TextKind::Query, "X-Amz-Signature=REDACTED&x=1"),
+        ("query=X-Amz-Signature=5f3a&x=1", TextKind::Extra, "query=X-Amz-Signature=REDACTED&x=1"),
+        ("X-Amz-Signature=5f3a", TextKind::Extra, "X-Amz-Signature=REDACTED"),
+        ("plain", TextKind::Extra, "plain"),
+        ("/k\tXX\tX-Amz-Signature=5f3a&a=b\tsid=1", TextKind::Line, "/k\tXX\tX-Amz-Signature=REDACTED&a=b\tsid=1"),
+        ("{\"cs-uri-query\":\"Signature=5f3a&x=1\"}", TextKind::Line, "{\"cs-uri-query\":\"Signature=REDACTED&x=1\"}"),
+        ("X-Amz-Signature=5f3a rest", TextKind::Line, "X-Amz-Signature=REDACTED rest"),
     ] {
-        let once = redacted(text, place);
+        let once = redacted(text, kind);
         assert_eq!(once, expected, "{text}");
-        assert_eq!(redacted(&once, place), once, "{text}");
+        assert_eq!(redacted(&once, kind), once, "{text}");
     }
 }

@@ -48,7 +48,7 @@ status = 404
 "#;
 
 fn rule(text: &str) -> Result<Rule, Error> {
-    match load(Origin::File("r.toml".to_owned()), text)? {
+    match load(RuleSource::File("r.toml".to_owned()), text)? {
         RuleFile::Rule(rule) => Ok(*rule),
         RuleFile::Overlay(overlay) => panic!("{overlay:?}"),
     }
@@ -282,7 +282,7 @@ fn every_mistake_is_told_with_its_line() {
 
 #[test]
 fn overlays_tune() {
-    let overlay = |text: &str| match load(Origin::File("mine.toml".to_owned()), text) {
+    let overlay = |text: &str| match load(RuleSource::File("mine.toml".to_owned()), text) {
         Ok(RuleFile::Overlay(overlay)) => overlay,
         other => panic!("{other:?}"),
     };

@@ -1,7 +1,5 @@
 //! What a writer needs, asked by someone else's client: puts on conditions, uploads in parts, copies, deletions.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -57,7 +57,7 @@ fn rewrite(plan: Arc<dyn ExecutionPlan>, held_back: bool) -> Result<Arc<dyn Exec
         if !held_back {
             return Ok(plan);
         }
-        let source = Arc::new(source.clone().compacting());
+        let source = Arc::new(source.clone().copying_text());
         let config = FileScanConfigBuilder::from(config.clone()).with_source(source).build();
         return Ok(DataSourceExec::from_data_source(config));
     }

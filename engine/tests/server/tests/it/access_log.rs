@@ -1,7 +1,5 @@
 //! The access log that real clients are to leave: what is answered, and what the line says of it.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use std::net::IpAddr;
 
 use futures::TryStreamExt as _;

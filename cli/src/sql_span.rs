@@ -1,4 +1,4 @@
-//! A place in SQL text, and how it is shown: the line, and carets under the place.
+//! A span of SQL text, and how it is shown: the line, and carets under the span.
 
 use unicode_width::UnicodeWidthStr as _;
 
@@ -7,15 +7,15 @@ use crate::output::escape::{is_unprintable, visible};
 /// Longer lines are cut around the place.
 const WIDEST: usize = 100;
 
-/// A place in SQL: line and column from 1, in characters, and how many characters it covers.
+/// A span of SQL: line and column from 1, in characters, and how many characters it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct SqlSpan {
     line: usize,
     column: usize,
     length: usize,
 }
 
-impl Place {
+impl SqlSpan {
     /// A place that covers `length` characters from `line` and `column` on, both counted from 1.
     pub(crate) fn new(line: u64, column: u64, length: u64) -> Self {
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
@@ -69,7 +69,7 @@ impl Place {
 }
 
 /// The line of the place and carets under it; `None` when the place is not in the text.
-pub(crate) fn render(sql: &str, place: Place) -> Option<String> {
+pub(crate) fn render(sql: &str, place: SqlSpan) -> Option<String> {
     let line = sql.split('\n').nth(place.line.checked_sub(1)?)?.trim_end_matches('\r');
     let chars: Vec<char> = line.chars().collect();
     let column = place.column.checked_sub(1)?.min(chars.len());
@@ -107,22 +107,22 @@ mod tests {
     #[test]
     fn carets_stand_under_the_place() {
         let sql = "SELECT a,\n\tbytes_snt\nFROM logs";
-        assert_eq!(render(sql, Place::new(2, 2, 9)).unwrap(), "2 |  bytes_snt\n  |  ^^^^^^^^^");
-        assert_eq!(render(sql, Place::new(2, 2, 0)).unwrap(), "2 |  bytes_snt\n  |  ^^^^^^^^^");
-        assert_eq!(render(sql, Place::new(9, 1, 1)), None);
-        assert_eq!(render(sql, Place::new(0, 0, 0)), None);
+        assert_eq!(render(sql, SqlSpan::new(2, 2, 9)).unwrap(), "2 |  bytes_snt\n  |  ^^^^^^^^^");
+        assert_eq!(render(sql, SqlSpan::new(2, 2, 0)).unwrap(), "2 |  bytes_snt\n  |  ^^^^^^^^^");
+        assert_eq!(render(sql, SqlSpan::new(9, 1, 1)), None);
+        assert_eq!(render(sql, SqlSpan::new(0, 0, 0)), None);
     }
 
     #[test]
     fn wide_and_hidden_characters_do_not_move_the_carets() {
-        assert_eq!(render("'日本' x", Place::new(1, 6, 1)).unwrap(), "1 | '日本' x\n  |        ^");
-        assert_eq!(render("\u{1b} x", Place::new(1, 3, 1)).unwrap(), "1 | \\x1b x\n  |      ^");
+        assert_eq!(render("'日本' x", SqlSpan::new(1, 6, 1)).unwrap(), "1 | '日本' x\n  |        ^");
+        assert_eq!(render("\u{1b} x", SqlSpan::new(1, 3, 1)).unwrap(), "1 | \\x1b x\n  |      ^");
     }
 
     #[test]
     fn a_long_line_is_cut_around_the_place() {
         let sql = format!("{} wrong {}", "a".repeat(500), "b".repeat(500));
-        let text = render(&sql, Place::new(1, 502, 5)).unwrap();
+        let text = render(&sql, SqlSpan::new(1, 502, 5)).unwrap();
         let (line, carets) = text.split_once('\n').unwrap();
         assert!(line.starts_with("1 | …aaa") && line.ends_with("bbb…"));
         assert_eq!(line.find("wrong").unwrap() - "…".len() + 1, carets.find('^').unwrap());
@@ -130,22 +130,22 @@ mod tests {
 
     #[test]
     fn places_of_the_parser() {
-        let (text, place) = Place::split_from("Expected: x, found: y at Line: 2, Column: 13");
-        assert_eq!((text, place), ("Expected: x, found: y", Some(Place::new(2, 13, 0))));
-        assert_eq!(Place::split_from("Expected: x, found: EOF"), ("Expected: x, found: EOF", None));
+        let (text, place) = SqlSpan::split_from("Expected: x, found: y at Line: 2, Column: 13");
+        assert_eq!((text, place), ("Expected: x, found: y", Some(SqlSpan::new(2, 13, 0))));
+        assert_eq!(SqlSpan::split_from("Expected: x, found: EOF"), ("Expected: x, found: EOF", None));
     }
 
     #[test]
     fn the_only_place_of_a_word() {
-        assert_eq!(Place::of_word("SELECT Foo\nFROM t", "foo"), Some(Place::new(1, 8, 3)));
-        assert_eq!(Place::of_word("a\nFROM t", "t"), Some(Place::new(2, 6, 1)));
-        assert_eq!(Place::of_word("foo, foo", "foo"), None);
-        assert_eq!(Place::of_word("food", "foo"), None);
-        assert_eq!(Place::of_word("x", ""), None);
+        assert_eq!(SqlSpan::of_word("SELECT Foo\nFROM t", "foo"), Some(SqlSpan::new(1, 8, 3)));
+        assert_eq!(SqlSpan::of_word("a\nFROM t", "t"), Some(SqlSpan::new(2, 6, 1)));
+        assert_eq!(SqlSpan::of_word("foo, foo", "foo"), None);
+        assert_eq!(SqlSpan::of_word("food", "foo"), None);
+        assert_eq!(SqlSpan::of_word("x", ""), None);
     }
 
     #[test]
     fn the_end_is_behind_the_last_character() {
-        assert_eq!(render("SELECT\n  a,\n", Place::end_of("SELECT\n  a,\n")).unwrap(), "2 |   a,\n  |     ^");
+        assert_eq!(render("SELECT\n  a,\n", SqlSpan::end_of("SELECT\n  a,\n")).unwrap(), "2 |   a,\n  |     ^");
     }
 }
