@@ -9,6 +9,7 @@ use crate::scan::{Arriving, Event, ListObjects, Progress, Reader, Times, Unopene
 use crate::schema::Table;
 use crate::session::Session;
 use crate::table::Listed;
+use crate::time_units::MICROS_PER_SECOND;
 use s3log_parser::{Field, FieldSet, Line, cdn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -176,9 +177,6 @@ struct Tally {
     unknown_cdn_fields: BTreeSet<String>,
 }
 
-/// Microseconds of a second.
-const MICROS: i64 = 1_000_000;
-
 /// So many names that no column has are kept.
 const MAX_UNKNOWN: usize = 100;
 
@@ -268,7 +266,7 @@ impl Tally {
             reader.each(part, bytes, |line, outcome| match outcome {
                 Outcome::Origin(record) => {
                     self.counts.rows += 1;
-                    if record.time().is_some_and(|seconds| !times.contains(seconds * MICROS)) {
+                    if record.time().is_some_and(|seconds| !times.contains(seconds * MICROS_PER_SECOND)) {
                         self.other_times += 1;
                         return;
                     }

@@ -32,6 +32,8 @@ pub mod session;
 pub mod store;
 #[cfg(feature = "datafusion")]
 pub mod table;
+#[cfg(feature = "datafusion")]
+mod time_units;
 mod unprintable;
 
 pub use error::{Error, ErrorKind};

@@ -16,6 +16,7 @@ use crate::dataset::{
 use crate::error::{Error, ErrorKind};
 use crate::schema::{Table, TextLayout};
 use crate::session::Session;
+use crate::time_units::MICROS_PER_DAY;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -210,7 +211,7 @@ fn groups(state: &State, options: &CompactOptions, claimed: &mut u64) -> Vec<Vec
     let mut folders: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
     for file in state.files.values() {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let day_ends = file.max_time.div_euclid(DAY).saturating_add(1).saturating_mul(DAY);
+        let day_ends = file.max_time.div_euclid(MICROS_PER_DAY).saturating_add(1).saturating_mul(MICROS_PER_DAY);
         if day_ends > options.until || file.bytes >= target / SMALL {
             continue;
         }
@@ -240,9 +241,6 @@ fn groups(state: &State, options: &CompactOptions, claimed: &mut u64) -> Vec<Vec
 /// Files that are merged at once: each is open, with a row group of its own in memory.
 const FILES: usize = 256;
 
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,8 +252,8 @@ mod tests {
                 path: (*path).to_owned(),
                 rows: 1,
                 bytes: *bytes,
-                min_time: day * DAY,
-                max_time: day * DAY + 5,
+                min_time: day * MICROS_PER_DAY,
+                max_time: day * MICROS_PER_DAY + 5,
             };
             state.files.insert(file.path.clone(), file);
         }
@@ -264,7 +262,7 @@ mod tests {
 
     #[test]
     fn small_files_of_closed_days_are_grouped() {
-        let mut options = CompactOptions { until: 3 * DAY, files: ConvertOptions::default(), dry_run: true };
+        let mut options = CompactOptions { until: 3 * MICROS_PER_DAY, files: ConvertOptions::default(), dry_run: true };
         options.files.target_size = 100;
         let state = state(&[
             ("day=1/a", 10, 1),

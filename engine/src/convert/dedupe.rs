@@ -11,6 +11,7 @@
 use super::pipeline::Deduplicate;
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
+use crate::time_units::MICROS_PER_DAY;
 use arrow::array::{Array as _, AsArray, BooleanArray, RecordBatch, StringArray, StringViewArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
@@ -235,9 +236,8 @@ fn times_of(batch: &RecordBatch) -> Result<&arrow::array::TimestampMicrosecondAr
 
 /// The day of each row, counted from 1970-01-01 in UTC.
 fn days_of(batch: &RecordBatch) -> Result<Vec<i32>, Error> {
-    const DAY: i64 = 24 * 60 * 60 * 1_000_000;
     // Any number of microseconds in 64 bits is a number of days in 32.
-    Ok(times_of(batch)?.values().iter().map(|time| time.div_euclid(DAY) as i32).collect())
+    Ok(times_of(batch)?.values().iter().map(|time| time.div_euclid(MICROS_PER_DAY) as i32).collect())
 }
 
 /// How much memory identities take, and may take.

@@ -4,6 +4,7 @@ use super::dedupe::{KnownIdentities, hash_batch, identity_columns};
 use crate::dataset::{DataFile, Place, REPLACED, State};
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
+use crate::time_units::MICROS_PER_DAY;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -34,8 +35,8 @@ impl CommittedIdentities {
 impl KnownIdentities for CommittedIdentities {
     async fn load(&mut self, day: i32, into: &mut (dyn FnMut(u128) -> Result<(), Error> + Send)) -> Result<(), Error> {
         let of_day = |file: &&DataFile| {
-            let micros = 86_400_000_000;
-            file.min_time.div_euclid(micros) <= i64::from(day) && i64::from(day) <= file.max_time.div_euclid(micros)
+            let days = file.min_time.div_euclid(MICROS_PER_DAY)..=file.max_time.div_euclid(MICROS_PER_DAY);
+            days.contains(&i64::from(day))
         };
         for file in self.files.iter().filter(of_day) {
             let cannot = |error: ParquetError| {

@@ -2,6 +2,7 @@
 
 use super::stable_hash::stable_hash;
 use crate::error::{Error, ErrorKind};
+use crate::time_units::MICROS_PER_DAY;
 use arrow::array::types::TimestampMicrosecondType;
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringViewArray, UInt32Array};
 use arrow::buffer::ScalarBuffer;
@@ -10,8 +11,6 @@ use arrow::datatypes::DataType;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-
-const DAY: i64 = 86_400_000_000;
 
 /// What Hive writes for NULL.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -118,19 +117,20 @@ pub(super) fn split(batch: RecordBatch, by_bucket: bool) -> Result<Vec<Part>, Er
         true => Some(buckets(&batch)?.clone()),
         false => None,
     };
-    let is_one_day = first.div_euclid(DAY) == last.div_euclid(DAY);
+    let is_one_day = first.div_euclid(MICROS_PER_DAY) == last.div_euclid(MICROS_PER_DAY);
     let is_one_bucket = buckets.as_ref().is_none_or(|buckets| {
         let first = of_bucket(buckets, 0);
         (1..buckets.len()).all(|row| of_bucket(buckets, row) == first)
     });
     if is_one_day && is_one_bucket {
-        let partition = partition(first.div_euclid(DAY), buckets.as_ref().map(|buckets| of_bucket(buckets, 0)));
+        let partition =
+            partition(first.div_euclid(MICROS_PER_DAY), buckets.as_ref().map(|buckets| of_bucket(buckets, 0)));
         return Ok(vec![Part { partition, batch }]);
     }
     let mut positions: HashMap<(i64, Option<Option<&str>>), usize> = HashMap::new();
     let mut found: Vec<(Partition, Vec<u32>)> = Vec::new();
     for (row, time) in times.iter().enumerate() {
-        let day = time.div_euclid(DAY);
+        let day = time.div_euclid(MICROS_PER_DAY);
         let bucket = buckets.as_ref().map(|buckets| of_bucket(buckets, row));
         let position = *positions.entry((day, bucket)).or_insert_with(|| {
             found.push((partition(day, bucket), Vec::new()));

@@ -6,6 +6,7 @@ use super::pass::{Wanted, pass};
 use super::{DetectOptions, Detected, Rule};
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
+use crate::time_units::MICROS_PER_DAY;
 use std::collections::BTreeMap;
 
 /// What a rule found on a day.
@@ -48,7 +49,7 @@ pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<
     let passed = pass(session, &options.shared(), Wanted { every: false, by_day: true }).await?;
     let rules: Vec<&Rule> = options.rules().enabled().collect();
     let runtime = session.context().runtime_env();
-    let first = passed.days.keys().next().map_or(0, |day| i64::from(*day) * super::collect::event::DAY);
+    let first = passed.days.keys().next().map_or(0, |day| i64::from(*day) * MICROS_PER_DAY);
     let mut baseline = Baseline::clone(&options.baseline).before(first);
     let mut rows = Vec::new();
     for (day, counted) in passed.days {
@@ -57,14 +58,14 @@ pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<
         let detected =
             Detected::run_rules(counted, &baseline, &rules, runtime.clone(), session.threads(), &[], String::new());
         // As old as on that day's end.
-        let options = options.at(i64::from(day + 1) * super::collect::event::DAY);
+        let options = options.at(i64::from(day + 1) * MICROS_PER_DAY);
         let findings = detected.await?.findings(&options);
         let mut by_rule: BTreeMap<&str, BacktestDay> = BTreeMap::new();
         for rule in &rules {
             by_rule.insert(
                 &rule.id,
                 BacktestDay {
-                    day: i64::from(day) * super::collect::event::DAY,
+                    day: i64::from(day) * MICROS_PER_DAY,
                     id: rule.id.clone(),
                     name: rule.name.clone(),
                     requests,

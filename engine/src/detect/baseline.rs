@@ -4,10 +4,10 @@
 //! the logs have that are looked at do not count as earlier.
 
 use super::collect::Collector;
-use super::collect::event::DAY;
 use super::collect::keys::MOST_GOOD;
 use super::tables::column::{Column, Kind, batch_of, booleans, integers, optional_integers, text_lists, texts, times};
 use crate::error::{Error, ErrorKind};
+use crate::time_units::MICROS_PER_DAY;
 use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
 use bytes::Bytes;
@@ -211,7 +211,7 @@ impl Baseline {
 
     /// Forgets days that are not before `first`, so that nothing counts as usual because of itself.
     pub(crate) fn before(mut self, first: i64) -> Self {
-        let day = first.div_euclid(DAY) as i32;
+        let day = first.div_euclid(MICROS_PER_DAY) as i32;
         self.requester_days.retain(|known| known.day < day);
         self.source_days.retain(|known| known.day < day);
         self.pairs.retain(|known| known.first < first);
@@ -256,7 +256,7 @@ impl Baseline {
         let columns = schema.fields().iter().map(|field| match field.name().as_str() {
             "src" => texts(all().map(|known| Some(known.src.as_str()))),
             "bucket" => texts(all().map(|known| Some(known.bucket.as_str()))),
-            "day" | "first" | "last" => times(all().map(|known| Some(i64::from(known.day) * DAY))),
+            "day" | "first" | "last" => times(all().map(|known| Some(i64::from(known.day) * MICROS_PER_DAY))),
             "requests" => integers(all().map(|known| known.requests)),
             "anon_requests" => integers(all().map(|known| known.anon_requests)),
             "anon_lists_ok" => integers(all().map(|known| known.anon_lists_ok)),
@@ -373,7 +373,7 @@ impl Baseline {
         };
         for row in 0..batch.num_rows() {
             let at = if time.is_valid(row) { time.value(row) } else { 0 };
-            let day = i32::try_from(at.div_euclid(DAY)).ok()?;
+            let day = i32::try_from(at.div_euclid(MICROS_PER_DAY)).ok()?;
             match get(&kind, row)?.as_str() {
                 PAIR => self.pairs.push(KnownPair {
                     requester: get(&requester, row)?,
@@ -468,7 +468,7 @@ impl<'a> Rows<'a> {
                 _ => &[],
             })
             .collect();
-        let day = |day: i32| i64::from(day) * DAY;
+        let day = |day: i32| i64::from(day) * MICROS_PER_DAY;
         let batch = batch_of(
             COLUMNS,
             vec![

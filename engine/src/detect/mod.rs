@@ -60,6 +60,7 @@ use self::score::{Decay, Evidence};
 use self::tables::{EVENTS, Tables};
 use crate::error::Error;
 use crate::session::Session;
+use crate::time_units::MICROS_PER_DAY;
 use datafusion::execution::options::ArrowReadOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::spill_file::SpillFile;
@@ -592,7 +593,7 @@ fn roll_ups(findings: &[Finding]) -> Vec<Note> {
         let mut from = 0;
         let mut most = 0..0;
         for to in 0..members.len() {
-            while start(to) - start(from) > collect::event::DAY {
+            while start(to) - start(from) > MICROS_PER_DAY {
                 from += 1;
             }
             if to + 1 - from > most.len() {

@@ -1,11 +1,11 @@
 //! The one pass over the logs.
 
-use super::collect::event::DAY;
 use super::collect::input::{COLUMNS, Input};
 use super::collect::{Collector, SharedParts};
 use super::tables::{events_schema, requests::events_batch};
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
+use crate::time_units::MICROS_PER_DAY;
 use arrow::array::RecordBatch;
 use arrow::ipc::writer::FileWriter;
 use datafusion::execution::spill_file::SpillFile;
@@ -64,7 +64,7 @@ fn cannot_write(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> E
 impl Part {
     fn add(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let input = Input::new(batch)?;
-        let day = |row: usize| if self.wanted.by_day { input.time(row).div_euclid(DAY) as i32 } else { 0 };
+        let day = |row: usize| if self.wanted.by_day { input.time(row).div_euclid(MICROS_PER_DAY) as i32 } else { 0 };
         let new = || Collector::new(self.shared.clone(), self.wanted.every);
         let mut from = 0;
         while from < batch.num_rows() {

@@ -3,10 +3,11 @@
 use super::LoggingSettings;
 use crate::error::Error;
 use crate::store::{ListPage, ListStart, Stores};
+use crate::time_units::SECONDS_PER_DAY;
 use s3log_parser::LogObjectKey;
 
-/// Log objects that came as long ago are old news: one page behind that says whether any came since.
-const RECENT: i64 = 2 * 86_400;
+/// Log objects that came so many seconds ago are old news: one page behind that says whether any came since.
+const RECENT: i64 = 2 * SECONDS_PER_DAY;
 
 /// Log objects under a prefix, as far as one page of a listing tells, or two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

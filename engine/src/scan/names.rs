@@ -15,17 +15,14 @@
 //! A name of any other form says nothing, and its object is always read.
 
 use super::times::Times;
+use crate::time_units::{MICROS_PER_SECOND, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use s3log_parser::{CdnObjectKey, LogObjectKey};
-
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400;
-const HOUR: i64 = 3_600;
 
 /// Clocks differ, and a record is written when its request ends: records may be this much younger than the time of
 /// delivery, in seconds.
 const SLACK: i64 = 300;
 /// The time zone furthest ahead of UTC, in seconds.
-const FURTHEST_ZONE: i64 = 14 * 3_600;
+const FURTHEST_ZONE: i64 = 14 * SECONDS_PER_HOUR;
 
 /// What the time in names of log objects is taken for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,7 +102,7 @@ impl NameRules {
             Layout::Auto if !key.is_of_aws() => Bounds::OPEN,
             // It may be the day of all records, or have been delivered right at midnight: both are allowed for.
             Layout::Auto | Layout::Flat if key.is_partitioned() && key.is_midnight() => {
-                Bounds { from: self.earliest(named), to: end_of(named + DAY) }
+                Bounds { from: self.earliest(named), to: end_of(named + SECONDS_PER_DAY) }
             }
             Layout::Auto | Layout::Flat | Layout::DeliveryTime => self.delivered(named),
             Layout::EventTime if key.is_partitioned() => of_day(key),
@@ -120,7 +117,7 @@ impl NameRules {
         if !self.knows_cdn(key) {
             return Bounds::OPEN;
         }
-        Bounds { from: micros(key.seconds() - HOUR), to: end_of(key.seconds() + 2 * HOUR) }
+        Bounds { from: micros(key.seconds() - SECONDS_PER_HOUR), to: end_of(key.seconds() + 2 * SECONDS_PER_HOUR) }
     }
 
     /// Whether the name of a CDN log object says anything.
@@ -138,11 +135,11 @@ impl NameRules {
             return None;
         }
         let end = key.end_of_year()?;
-        let first = wanted.first().div_euclid(SECOND).saturating_sub(2 * HOUR);
+        let first = wanted.first().div_euclid(MICROS_PER_SECOND).saturating_sub(2 * SECONDS_PER_HOUR);
         if wanted.first() > i64::MIN && key.seconds() < first {
             return Some(key.beginning_at(first)?.min(end));
         }
-        let last = wanted.end().div_euclid(SECOND).saturating_add(HOUR);
+        let last = wanted.end().div_euclid(MICROS_PER_SECOND).saturating_add(SECONDS_PER_HOUR);
         (wanted.end() < i64::MAX && key.seconds() > last).then_some(end)
     }
 
@@ -165,7 +162,7 @@ impl NameRules {
         let first = wanted.first();
         let bounds_records =
             matches!(self.layout, Layout::Auto | Layout::Flat | Layout::DeliveryTime | Layout::EventTime);
-        (bounds_records && first > i64::MIN).then(|| first.div_euclid(SECOND).saturating_sub(SLACK))
+        (bounds_records && first > i64::MIN).then(|| first.div_euclid(MICROS_PER_SECOND).saturating_sub(SLACK))
     }
 
     /// The last time in names of this form, in Unix seconds, that a wanted record can be under; `None` when any can be.
@@ -174,19 +171,21 @@ impl NameRules {
         if end == i64::MAX {
             return None;
         }
-        let end = end.div_euclid(SECOND).saturating_add(1);
+        let end = end.div_euclid(MICROS_PER_SECOND).saturating_add(1);
         match self.layout {
             Layout::EventTime if key.is_partitioned() => Some(end),
             Layout::FirstRecord => Some(end),
             Layout::Ceph => Some(end.saturating_add(FURTHEST_ZONE + SLACK)),
             Layout::None => None,
             Layout::Auto if !key.is_of_aws() => None,
-            _ => self.max_lateness.map(|lateness| end.saturating_add(lateness.div_euclid(SECOND) + 1 + SLACK)),
+            _ => {
+                self.max_lateness.map(|lateness| end.saturating_add(lateness.div_euclid(MICROS_PER_SECOND) + 1 + SLACK))
+            }
         }
     }
 
     fn delivered(self, named: i64) -> Bounds {
-        Bounds { from: self.earliest(named), to: micros(named + SLACK) + SECOND - 1 }
+        Bounds { from: self.earliest(named), to: micros(named + SLACK) + MICROS_PER_SECOND - 1 }
     }
 
     fn earliest(self, named: i64) -> i64 {
@@ -195,11 +194,11 @@ impl NameRules {
 }
 
 fn of_day(key: &LogObjectKey<'_>) -> Bounds {
-    Bounds { from: micros(key.day()), to: end_of(key.day() + DAY) }
+    Bounds { from: micros(key.day()), to: end_of(key.day() + SECONDS_PER_DAY) }
 }
 
 fn micros(seconds: i64) -> i64 {
-    seconds.saturating_mul(SECOND)
+    seconds.saturating_mul(MICROS_PER_SECOND)
 }
 
 /// The last instant before this one.
@@ -232,7 +231,7 @@ mod tests {
     }
 
     fn meets(layout: Layout, lateness: Option<i64>, name: &str, since: &str, until: &str) -> bool {
-        let rules = NameRules { layout, max_lateness: lateness.map(|hours| hours * 3_600 * SECOND) };
+        let rules = NameRules { layout, max_lateness: lateness.map(|hours| hours * 3_600 * MICROS_PER_SECOND) };
         bounds_of(rules, name).meet(&wanted(since, until))
     }
 

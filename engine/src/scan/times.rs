@@ -4,6 +4,7 @@
 //! are worth listing and fetching; rows are still filtered one by one.
 
 use crate::schema::{LogsColumn, UTC};
+use crate::time_units::{MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_SECOND};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result as DataFusionResult, ScalarValue};
@@ -250,7 +251,7 @@ fn nanos(literal: &ScalarValue) -> Option<i128> {
         ScalarValue::TimestampMillisecond(Some(value), _) => (*value, 1_000_000),
         ScalarValue::TimestampMicrosecond(Some(value), _) => (*value, 1_000),
         ScalarValue::TimestampNanosecond(Some(value), _) => (*value, 1),
-        ScalarValue::Date32(Some(days)) => (i64::from(*days), 86_400_000_000_000),
+        ScalarValue::Date32(Some(days)) => (i64::from(*days), 1_000 * i128::from(MICROS_PER_DAY)),
         ScalarValue::Date64(Some(millis)) => (*millis, 1_000_000),
         _ => return None,
     };
@@ -263,9 +264,6 @@ struct Step {
 }
 
 impl Step {
-    const SECOND: i64 = 1_000_000;
-    const DAY: i64 = 86_400 * Self::SECOND;
-
     fn of(expr: &Arc<dyn PhysicalExpr>) -> Option<Self> {
         if let Some(column) = expr.downcast_ref::<Column>() {
             return (column.name() == LogsColumn::Field(Field::Time).name()).then_some(Self { micros: 1 });
@@ -275,8 +273,8 @@ impl Step {
             let micros = match cast.cast_type() {
                 DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, zone) if is_utc(zone.as_deref()) => 1,
                 DataType::Timestamp(TimeUnit::Millisecond, zone) if is_utc(zone.as_deref()) => 1_000,
-                DataType::Timestamp(TimeUnit::Second, zone) if is_utc(zone.as_deref()) => Self::SECOND,
-                DataType::Date32 => Self::DAY,
+                DataType::Timestamp(TimeUnit::Second, zone) if is_utc(zone.as_deref()) => MICROS_PER_SECOND,
+                DataType::Date32 => MICROS_PER_DAY,
                 _ => return None,
             };
             // Casts of times before 1970 may round up; there are no such logs.
@@ -286,10 +284,10 @@ impl Step {
         let [unit, time] = function.args() else { return None };
         let unit = unit.downcast_ref::<Literal>()?.value().try_as_str().flatten()?.to_lowercase();
         let micros = match unit.as_str() {
-            "second" => Self::SECOND,
-            "minute" => 60 * Self::SECOND,
-            "hour" => 3_600 * Self::SECOND,
-            "day" => Self::DAY,
+            "second" => MICROS_PER_SECOND,
+            "minute" => 60 * MICROS_PER_SECOND,
+            "hour" => MICROS_PER_HOUR,
+            "day" => MICROS_PER_DAY,
             _ => return None,
         };
         Some(Self { micros: Self::of(time)?.micros.max(micros) })

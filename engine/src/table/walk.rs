@@ -15,6 +15,7 @@ use crate::dataset::is_of_dataset;
 use crate::error::{Error, ErrorKind};
 use crate::scan::{ListError, LogObject, NameRules, ObjectVersion, Progress, Times, Unopened};
 use crate::store::{Bucket, ListPage, ListStart, Location};
+use crate::time_units::SECONDS_PER_DAY;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -289,7 +290,7 @@ impl Walk {
             && key.seconds() < first
         {
             // Where folders of days are, names of the first day may say no more than the day.
-            let is_earlier_day = key.day() < first.div_euclid(86_400) * 86_400;
+            let is_earlier_day = key.day() < first.div_euclid(SECONDS_PER_DAY) * SECONDS_PER_DAY;
             let by_day = key.is_partitioned() && is_earlier_day;
             let target = if by_day { key.beginning_on(first) } else { key.beginning_at(first) };
             return Some(target?.min(end));

@@ -1,11 +1,12 @@
 //! What a source did with a bucket on a day.
 
 use super::Renamings;
-use super::event::{DAY, Event, Flags, widen};
+use super::event::{Event, Flags, widen};
 use super::kept::Kept;
 use super::names::{NONE, renamed};
 use super::sketch::{KeySample, KeyTimes};
 use crate::detect::facts::OpClass;
+use crate::time_units::MICROS_PER_DAY;
 use datafusion::common::HashMap;
 
 /// Source, bucket and day (from 1970 on), by their numbers.
@@ -78,7 +79,7 @@ impl SourceDay {
             _ => {}
         }
         if ok && event.key_hash != 0 {
-            let second = u32::try_from((event.time.rem_euclid(DAY)) / 1_000_000 + 1).unwrap_or(1);
+            let second = u32::try_from((event.time.rem_euclid(MICROS_PER_DAY)) / 1_000_000 + 1).unwrap_or(1);
             let mut key = KeyTimes::default();
             match event.class {
                 OpClass::ObjectRead => key.read = second,
@@ -93,7 +94,7 @@ impl SourceDay {
     }
 
     fn count_minute(&mut self, event: &Event<'_>, failed: bool) {
-        let minute = u16::try_from(event.time.rem_euclid(DAY) / 60_000_000).unwrap_or_default();
+        let minute = u16::try_from(event.time.rem_euclid(MICROS_PER_DAY) / 60_000_000).unwrap_or_default();
         let costly = matches!(event.class, OpClass::List | OpClass::ObjectWrite);
         self.add_minute(Minute { minute, requests: 1, fails: u16::from(failed), costly: u16::from(costly) });
     }

@@ -2,11 +2,7 @@
 
 use super::sketch::hash_of;
 use crate::detect::facts::OpClass;
-
-/// Microseconds of a day.
-pub(crate) const DAY: i64 = 86_400_000_000;
-/// Microseconds of an hour.
-pub(crate) const HOUR: i64 = DAY / 24;
+use crate::time_units::MICROS_PER_DAY;
 
 /// Makes room in a span of times for another one; a new span is that one.
 pub(crate) fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to: i64) {
@@ -143,7 +139,7 @@ pub(crate) struct Event<'a> {
 impl Event<'_> {
     /// Its day, from 1970 on.
     pub(crate) fn day(&self) -> i32 {
-        i32::try_from(self.time.div_euclid(DAY)).unwrap_or_default()
+        i32::try_from(self.time.div_euclid(MICROS_PER_DAY)).unwrap_or_default()
     }
 
     /// Source, bucket and day.

@@ -3,6 +3,7 @@
 //! The first by time, not by arrival: log objects come in no order, and the same logs must give the same findings.
 
 use super::event::DAY;
+use crate::time_units::MICROS_PER_DAY;
 
 /// A kept request: its millisecond of the day, what tells requests of one instant apart, and its row. There are many, so they are
 /// small.
@@ -91,7 +92,7 @@ impl Kept {
         if capacity == 0 {
             return Offer::Refused;
         }
-        let millisecond = u32::try_from(time.rem_euclid(DAY) / 1000).unwrap_or_default();
+        let millisecond = u32::try_from(time.rem_euclid(MICROS_PER_DAY) / 1000).unwrap_or_default();
         self.group(id, capacity).offer((millisecond, (tie >> 32) as u32 ^ tie as u32, row))
     }
 

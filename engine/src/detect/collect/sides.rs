@@ -1,9 +1,10 @@
 //! Small counts beside the main ones: deletes by hour, listings by hour, large reads, referers, transport, buckets.
 
-use super::event::{Event, Flags, HOUR, widen};
+use super::event::{Event, Flags, widen};
 use super::names::renamed;
 use super::sketch::{Distinct, hash_of};
 use crate::detect::facts::OpClass;
+use crate::time_units::MICROS_PER_HOUR;
 use datafusion::common::{HashMap, HashSet};
 use std::collections::BTreeMap;
 
@@ -81,12 +82,12 @@ fn is_heavy(event: &Event<'_>) -> bool {
 
 /// The hour of an instant, from 1970 on.
 pub(crate) fn hour_of(time: i64) -> i32 {
-    i32::try_from(time.div_euclid(HOUR)).unwrap_or_default()
+    i32::try_from(time.div_euclid(MICROS_PER_HOUR)).unwrap_or_default()
 }
 
 /// The instant at which an hour begins.
 pub(crate) fn hour_start(hour: i32) -> i64 {
-    i64::from(hour) * HOUR
+    i64::from(hour) * MICROS_PER_HOUR
 }
 
 /// The place of a hash, if it is one of the `most` smallest so far. Whoever is in the end was counted from the beginning on, in whatever

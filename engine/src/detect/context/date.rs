@@ -1,5 +1,6 @@
 //! Dates as files of networks write them: those that somebody sets, and those that publishers put into their comments.
 
+use crate::time_units::SECONDS_PER_DAY;
 use std::time::UNIX_EPOCH;
 
 /// A point in time, in microseconds since 1970 (UTC): a date, which is its first moment in UTC, or RFC 3339.
@@ -41,7 +42,7 @@ pub(super) fn of_comment(text: &str) -> Option<i64> {
 
 /// A day, counted from 1970, as a date.
 pub(super) fn of_day(day: i64) -> String {
-    let seconds = u64::try_from(day).unwrap_or_default() * 24 * 60 * 60;
+    let seconds = u64::try_from(day.saturating_mul(SECONDS_PER_DAY)).unwrap_or_default();
     let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + std::time::Duration::from_secs(seconds)).to_string();
     time.split_once('T').map_or_else(String::new, |(date, _)| date.to_owned())
 }

@@ -14,6 +14,7 @@ pub use prefixes::Entry;
 
 use crate::detect::facts::Lists;
 use crate::error::Error;
+use crate::time_units::MICROS_PER_DAY;
 use geo::{Database, Holds};
 use ipnet::IpNet;
 use prefixes::{Prefixes, Worth};
@@ -21,11 +22,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// Attackers leave addresses, and others move in.
-const INTEL_FRESH: i64 = 30 * DAY;
+const INTEL_FRESH: i64 = 30 * MICROS_PER_DAY;
 /// Operators of crawlers change a few ranges a year.
-const CRAWLERS_FRESH: i64 = 180 * DAY;
+const CRAWLERS_FRESH: i64 = 180 * MICROS_PER_DAY;
 /// What a list of attackers is worth that does not say.
 const INTEL_CONFIDENCE: f64 = 0.5;
 /// What an entry is worth at most whose list is not fresh.

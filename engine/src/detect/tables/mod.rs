@@ -15,9 +15,9 @@ use self::on_demand::{OnDemand, Rows};
 use self::trail::{TrailRows, Windows};
 use super::baseline::Baseline;
 use super::collect::Collector;
-use super::collect::event::HOUR;
 use crate::error::Error;
 use crate::schema::TableDoc;
+use crate::time_units::MICROS_PER_HOUR;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -143,7 +143,7 @@ impl Tables {
         }
         context.register_table(TRAIL, Arc::new(OnDemand(self.trail())))?;
         for (window, hours) in WINDOWS {
-            let windows: Arc<dyn Rows> = Arc::new(Windows::new(self.trail(), hours * HOUR));
+            let windows: Arc<dyn Rows> = Arc::new(Windows::new(self.trail(), hours * MICROS_PER_HOUR));
             context.register_table(windowed(window), Arc::new(OnDemand(windows)))?;
         }
         Ok(())

@@ -4,9 +4,9 @@ use super::column::{Column, Kind, batch_of, booleans, doubles, integers, texts, 
 use super::sources::net_of;
 use crate::detect::baseline::Baseline;
 use crate::detect::collect::Collector;
-use crate::detect::collect::event::DAY;
 use crate::detect::collect::requesters::PairDay;
 use crate::detect::collect::sides::hour_start;
+use crate::time_units::MICROS_PER_DAY;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -170,7 +170,7 @@ pub(crate) fn pairs_batch(
         vec![
             texts(all().map(|row| names.requesters.text(row.0.0))),
             texts(all().map(|row| names.sources.text(row.0.1))),
-            times(all().map(|row| Some(i64::from(row.0.2) * DAY))),
+            times(all().map(|row| Some(i64::from(row.0.2) * MICROS_PER_DAY))),
             count(|pair| pair.requests),
             count(|pair| pair.reads),
             count(|pair| pair.lists),
@@ -218,7 +218,7 @@ pub(crate) fn requester_days_batch(collector: &Collector, baseline: &Baseline) -
                 now()
                     .map(|((_, day), _)| *day)
                     .chain(before().map(|known| known.day))
-                    .map(|day| Some(i64::from(day) * DAY)),
+                    .map(|day| Some(i64::from(day) * MICROS_PER_DAY)),
             ),
             integers(now().map(|(_, day)| day.requests).chain(before().map(|known| known.requests))),
             integers(now().map(|(_, day)| day.keys.count()).chain(before().map(|known| known.read_keys))),

@@ -3,11 +3,12 @@
 use super::column::{Column, Kind, batch_of, booleans, optional_integers, texts, times};
 use super::sources::{intel_of, net_of};
 use crate::detect::collect::days::SourceDay;
-use crate::detect::collect::event::{DAY, Flags};
+use crate::detect::collect::event::Flags;
 use crate::detect::collect::names::Names;
 use crate::detect::collect::trail::{Texts, Trail};
 use crate::detect::collect::{Agent, AllNames, Collector, SourceOf};
 use crate::detect::facts::{OpClass, decoded_key, extension_of, first_folder, number_of};
+use crate::time_units::MICROS_PER_DAY;
 use arrow::array::{Array as _, ArrayRef, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use arrow::error::ArrowError;
@@ -207,7 +208,7 @@ pub(crate) const TOGETHER: &[RequestColumn] = &[
 /// What a source did with a bucket on the day of a request.
 fn day_of(collector: &Collector, row: usize) -> Option<&SourceDay> {
     let trail = &collector.trail;
-    collector.days.get((trail.source[row], trail.bucket[row], trail.time[row].div_euclid(DAY) as i32))
+    collector.days.get((trail.source[row], trail.bucket[row], trail.time[row].div_euclid(MICROS_PER_DAY) as i32))
 }
 
 /// The columns of `s3_events`.

@@ -2,12 +2,13 @@
 
 use super::column::{Column, Kind, batch_of, booleans, doubles, integers, text_lists, texts, times};
 use crate::detect::collect::days::SourceDay;
-use crate::detect::collect::event::{DAY, Flags};
+use crate::detect::collect::event::Flags;
 use crate::detect::collect::names::Names;
 use crate::detect::collect::sketch::KeyTimes;
 use crate::detect::collect::sources::Numbers;
 use crate::detect::collect::{Collector, SourceOf};
 use crate::detect::facts::{Kind as AgentKind, OpClass, are_near, decoded_key};
+use crate::time_units::MICROS_PER_DAY;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use std::borrow::Cow;
@@ -156,7 +157,7 @@ pub(crate) fn days_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Recor
     let all = || collector.days.iter();
     let names = &collector.names;
     let count = |figure: fn(&SourceDay) -> u64| integers(all().map(move |(_, day)| figure(day)));
-    let start = |day: i32| i64::from(day) * DAY;
+    let start = |day: i32| i64::from(day) * MICROS_PER_DAY;
     let peaks: Vec<_> = all().map(|(_, day)| day.peak()).collect();
     let some = |flag: Flags| {
         booleans(

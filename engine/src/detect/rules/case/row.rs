@@ -2,6 +2,7 @@
 
 use super::line::{self, Line};
 use crate::detect::rules::problem::Problem;
+use crate::time_units::SECONDS_PER_DAY;
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime};
 /// 2026-03-02T10:00:00Z, a Monday.
 const ROWS_BEGIN: u64 = 1_772_445_600;
 /// Two weeks before.
-const HISTORY_BEGINS: u64 = ROWS_BEGIN - 14 * 86_400;
+const HISTORY_BEGINS: u64 = ROWS_BEGIN - 14 * SECONDS_PER_DAY.cast_unsigned();
 /// What a test may repeat a row: enough for every threshold, and still quickly run.
 const MOST_REPETITIONS: u64 = 20_000;
 
