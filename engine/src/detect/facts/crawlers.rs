@@ -11,9 +11,11 @@
 //! Operators move: whoever judges by a list looks at its date first.
 
 use super::lists::{ListError, entries};
+use crate::time_units::SECONDS_PER_DAY;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 /// One operator, and what is known of its crawlers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,15 +152,9 @@ fn finds_claim(text: &str, word: &str) -> bool {
 
 /// Days from 1970-01-01 to a date such as `2026-01-31`.
 fn day(date: &str) -> Option<i64> {
-    let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years that begin with March have their leap day at the end: 153 days are five months from there.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-    Some(days - 719_469)
+    let midnight = humantime::parse_rfc3339(&format!("{date}T00:00:00Z")).ok()?;
+    let seconds = midnight.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(i64::try_from(seconds).ok()? / SECONDS_PER_DAY)
 }
 
 #[cfg(test)]
@@ -262,8 +258,14 @@ mod tests {
             ("2000-02-29", Some(11_016)),
             ("2000-03-01", Some(11_017)),
             ("2026-09-02", Some(20_698)),
+            ("9999-12-31", Some(2_932_896)),
+            ("1969-12-31", None),
+            ("2026-02-31", None),
+            ("2025-02-29", None),
             ("2026-13-01", None),
             ("2026-1", None),
+            ("2026-01-31T00:00:00", None),
+            ("2026-01-3é", None),
             ("", None),
         ] {
             assert_eq!(day(date), expected, "{date}");
