@@ -262,7 +262,7 @@ async fn at(place: &WhereArgs, options: SessionOptions, messages: &Messages) -> 
     if cluster.executors() == 0 {
         messages.warning("the cluster has no executor yet: work waits until there is one", None);
     }
-    Ok(options.with_elsewhere(cluster.elsewhere()))
+    Ok(options.with_remote_execution(cluster.remote_execution()))
 }
 
 #[cfg(not(feature = "cluster"))]

@@ -5,7 +5,7 @@ use super::codec::with_packed_objects;
 use super::server::{codec, session_config};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{Progress, StageProgress, add_tally};
-use crate::session::Elsewhere;
+use crate::session::RemoteExecution;
 use crate::store::{StoreOptions, Stores};
 use ballista_core::client::BallistaClient;
 use ballista_core::extension::SessionConfigExt as _;
@@ -131,10 +131,10 @@ impl Cluster {
         self.cores
     }
 
-    /// A session whose plans run here.
+    /// What makes the plans of a session run here.
     #[must_use]
-    pub fn elsewhere(self: &Arc<Self>) -> Elsewhere {
-        Elsewhere {
+    pub fn remote_execution(self: &Arc<Self>) -> RemoteExecution {
+        RemoteExecution {
             config: session_config(),
             hand_over: Arc::new(RunOnCluster::new(Arc::clone(self))),
             prepare: Arc::new(|builder| {

@@ -17,7 +17,7 @@
 //! use s3log_engine::session::{Session, SessionOptions};
 //!
 //! let cluster = Cluster::connect("df://scheduler:50050").await?;
-//! let options = SessionOptions::new().with_elsewhere(cluster.elsewhere());
+//! let options = SessionOptions::new().with_remote_execution(cluster.remote_execution());
 //! let session = Session::open(&["s3://my-logs/access/".to_owned()], options).await?;
 //! session.context().sql("SELECT remote_ip, count(*) FROM logs GROUP BY 1").await?.show().await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

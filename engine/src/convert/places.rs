@@ -26,7 +26,7 @@ pub(super) async fn places_of(
     options.check_table()?;
     options.check_bloom()?;
     #[cfg(feature = "cluster")]
-    if session.runs_elsewhere() {
+    if session.runs_remotely() {
         parts::check(options)?;
     }
     if let Some(name) = session.dataset_names().into_iter().next() {

@@ -184,7 +184,7 @@ async fn begin_dataset(place: &Place, wanted: &DatasetSettings) -> Result<Datase
 /// How many objects, and how many bytes, a batch has at most.
 fn batch_limits(session: &Session, options: &ConvertOptions) -> (u64, u64) {
     #[cfg(feature = "cluster")]
-    if session.runs_elsewhere() {
+    if session.runs_remotely() {
         return parts::batch_limits(options, session.threads());
     }
     let _ = session;
@@ -347,9 +347,9 @@ impl Run<'_> {
             first_number: 0,
         };
         #[cfg(feature = "cluster")]
-        if self.session.runs_elsewhere() {
+        if self.session.runs_remotely() {
             return tokio::select! {
-                outcome = self.attempt_elsewhere(batch, objects, layout) => outcome,
+                outcome = self.attempt_remotely(batch, objects, layout) => outcome,
                 () = self.stop.told_now() => {
                     // Those who write hear of it, whatever becomes of the job.
                     place.delete(&parts::mark_of(&batch.name)).await?;
@@ -380,7 +380,7 @@ impl Run<'_> {
 
     /// The same with files that the partitions of a plan write. Those of attempts that were lost go.
     #[cfg(feature = "cluster")]
-    async fn attempt_elsewhere(&self, batch: &Batch, objects: Vec<Unopened>, layout: Layout) -> Result<Outcome, Error> {
+    async fn attempt_remotely(&self, batch: &Batch, objects: Vec<Unopened>, layout: Layout) -> Result<Outcome, Error> {
         let (place, rejects) = (self.runner.place(), self.rejects.as_ref());
         let order = Order::new(self.options, place, rejects, self.runner.name(), self.partition_by, layout)?;
         let bytes = objects.iter().map(|object| object.size).sum();
@@ -389,7 +389,7 @@ impl Run<'_> {
         let plan = parts::plan(self.session, self.options.table, &parts, order)?;
         let mark = parts::mark_of(&batch.name);
         place.put(&mark, "{}\n".into()).await?;
-        let rows = self.session.run_elsewhere(plan).await;
+        let rows = self.session.run_remotely(plan).await;
         // From here on no file gets its name any more: not by an attempt that was taken to be lost, and not by one that failed.
         place.delete(&mark).await?;
         let outcome = parts::joined(&parts, &rows?, self.session.progress())?;

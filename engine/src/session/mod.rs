@@ -1,18 +1,21 @@
 //! A DataFusion session with everything of this crate in it.
 
 mod memory;
+mod named;
+mod options;
+
+pub use self::options::{RemoteExecution, SessionOptions};
 
 use self::memory::LeavingPool;
+use self::named::Named;
 use crate::dataset::{Converted, DatasetRequests, DatasetStore, DatasetTable, Snapshot};
 use crate::decode::LineOptions;
 use crate::error::Error;
-use crate::scan::{CopyTextUnderBuffers, NameRules, OnUnreadable, S3LogFormatFactory, ScanOptions, SourceCounts};
+use crate::scan::{CopyTextUnderBuffers, S3LogFormatFactory, ScanOptions, SourceCounts};
 pub use crate::scan::{Progress, ProgressSnapshot, Unreadable};
-use crate::schema::{Table, TextLayout, VISITOR_REQUESTS};
-use crate::store::{Location, Registry, StoreOptions, Stores, lazy_bucket};
-use crate::table::{
-    Listing, LogTable, LogTableFactory, RefusedTable, STORED_AS, TABLE_FUNCTION, TimeRange, UnionTable, expanded,
-};
+use crate::schema::{Table, VISITOR_REQUESTS};
+use crate::store::{Location, Registry, Stores, lazy_bucket};
+use crate::table::{Listing, LogTable, LogTableFactory, RefusedTable, STORED_AS, TABLE_FUNCTION, UnionTable};
 #[cfg(feature = "cluster")]
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
@@ -21,139 +24,14 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 #[cfg(feature = "cluster")]
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::ObjectStore;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
-
-/// How a session is set up.
-#[derive(Clone, Debug, Default)]
-pub struct SessionOptions {
-    memory_limit: Option<usize>,
-    threads: Option<usize>,
-    times: TimeRange,
-    lines: LineOptions,
-    layout: TextLayout,
-    names: NameRules,
-    stores: StoreOptions,
-    lists_when_planned: Arc<AtomicBool>,
-    with_raw: bool,
-    without_datasets_of_globs: bool,
-    elsewhere: Option<Elsewhere>,
-}
-
-/// How a session is set up whose plans do not run in this process: `crate::cluster` has one.
-///
-/// Text is plain then, and buckets are listed when a query is planned.
-#[derive(Clone)]
-pub struct Elsewhere {
-    /// What a plan must be like.
-    pub config: SessionConfig,
-    /// Hands a plan over to whoever runs it; the last rule of the optimizer.
-    pub hand_over: Arc<dyn PhysicalOptimizerRule + Send + Sync>,
-    /// Adds other rules.
-    pub prepare: Arc<dyn Fn(SessionStateBuilder) -> SessionStateBuilder + Send + Sync>,
-    /// Partitions that work side by side when nobody says how many.
-    pub partitions: usize,
-}
-
-impl std::fmt::Debug for Elsewhere {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Elsewhere").field("partitions", &self.partitions).finish_non_exhaustive()
-    }
-}
-
-impl SessionOptions {
-    /// No limit of memory, all cores, all times.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Operators that hold more than this many bytes together spill to disk.
-    #[must_use]
-    pub fn with_memory_limit(mut self, bytes: usize) -> Self {
-        self.memory_limit = Some(bytes);
-        self
-    }
-
-    /// Partitions that work side by side.
-    #[must_use]
-    pub fn with_threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads.max(1));
-        self
-    }
-
-    /// Only records from this instant on: microseconds from 1970 in UTC.
-    #[must_use]
-    pub fn with_since(mut self, micros: i64) -> Self {
-        self.times.since = Some(micros);
-        self
-    }
-
-    /// Only records before this instant: microseconds from 1970 in UTC.
-    #[must_use]
-    pub fn with_until(mut self, micros: i64) -> Self {
-        self.times.until = Some(micros);
-        self
-    }
-
-    /// How lines are understood.
-    #[must_use]
-    pub fn with_lines(mut self, lines: LineOptions) -> Self {
-        self.lines = lines;
-        self
-    }
-
-    /// How the names of log objects are understood.
-    #[must_use]
-    pub fn with_names(mut self, names: NameRules) -> Self {
-        self.names = names;
-        self
-    }
-
-    /// How buckets are reached.
-    #[must_use]
-    pub fn with_stores(mut self, stores: StoreOptions) -> Self {
-        self.stores = stores;
-        self
-    }
-
-    /// Whether log objects that datasets were made of, and are not in them yet, are read, too.
-    #[must_use]
-    pub fn with_raw(mut self, with_raw: bool) -> Self {
-        self.with_raw = with_raw;
-        self
-    }
-
-    /// Passes over datasets that globs match, as over those below a directory: for who wants log objects and nothing else.
-    #[must_use]
-    pub fn without_datasets_of_globs(mut self) -> Self {
-        self.without_datasets_of_globs = true;
-        self
-    }
-
-    /// Runs plans elsewhere.
-    #[must_use]
-    pub fn with_elsewhere(mut self, elsewhere: Elsewhere) -> Self {
-        self.layout = TextLayout::Plain;
-        self.elsewhere = Some(elsewhere);
-        self
-    }
-
-    /// How text is laid out in the tables.
-    #[must_use]
-    pub fn with_text_layout(mut self, layout: TextLayout) -> Self {
-        self.layout = layout;
-        self
-    }
-}
 
 /// A DataFusion session over log objects: tables `logs`, `cdn`, `requests` and `rejects`, the view `visitor_requests`, the functions of
 /// this crate, `CREATE EXTERNAL TABLE … STORED AS S3LOG` and the table function `s3log('…')`.
@@ -280,6 +158,22 @@ impl Session {
     /// A table over everything: datasets, and log objects.
     async fn table(&self, table: Table) -> Result<Arc<dyn TableProvider>, Error> {
         let layout = self.options.layout;
+        let mut parts = self.dataset_tables(table).await?;
+        if let Some(refused) = self.refused(table, parts.is_empty()) {
+            return Ok(Arc::new(refused));
+        }
+        if !self.listing(table).is_empty() || parts.is_empty() {
+            parts.push(Arc::new(self.log_table(table)));
+        }
+        Ok(match (parts.pop(), parts.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => Arc::new(UnionTable::new(table.schema(layout), parts.into_iter().chain(last).collect())),
+        })
+    }
+
+    /// What the datasets have of a table. `requests` is made of the rows of those that hold another one.
+    async fn dataset_tables(&self, table: Table) -> Result<Vec<Arc<dyn TableProvider>>, Error> {
+        let layout = self.options.layout;
         let mut parts: Vec<Arc<dyn TableProvider>> = Vec::new();
         for dataset in &self.datasets {
             match table {
@@ -302,35 +196,38 @@ impl Session {
                 }
             }
         }
-        let listing = self.listing(table);
-        let is_of_others = |dataset: &Snapshot| table == Table::Requests && dataset.table != table;
-        if !listing.is_empty() && self.datasets.iter().any(is_of_others) {
-            return Ok(Arc::new(RefusedTable::new(
-                table.schema(layout),
+        Ok(parts)
+    }
+
+    /// Why a table cannot be answered from what there is. `no_dataset` says that none has rows of it.
+    fn refused(&self, table: Table, no_dataset: bool) -> Option<RefusedTable> {
+        let refused = |message: String, hint| Some(RefusedTable::new(table.schema(self.options.layout), message, hint));
+        let no_objects = self.listing(table).is_empty();
+        let of_requests = self.datasets.iter().filter(|dataset| dataset.table == Table::Requests).count();
+        let are_some_of_others = of_requests < self.datasets.len();
+        if table == Table::Requests && are_some_of_others && !no_objects {
+            return refused(
                 "`requests` cannot be made of a dataset of `logs` or `cdn` and of log objects together: which records of an \
                  object are in the dataset depends on their kind"
                     .to_owned(),
                 "convert with --table requests, or ask the datasets alone",
-            )));
+            );
         }
-        let of_requests = self.datasets.iter().filter(|dataset| dataset.table == Table::Requests).count();
-        if table == Table::Requests && of_requests > 0 && of_requests < self.datasets.len() {
-            let message = "`requests` cannot be made of a dataset of `requests` and of others together: the same records may be in both";
-            return Ok(Arc::new(RefusedTable::new(table.schema(layout), message.to_owned(), "ask one of them alone")));
+        if table == Table::Requests && are_some_of_others && of_requests > 0 {
+            return refused(
+                "`requests` cannot be made of a dataset of `requests` and of others together: the same records may be in both"
+                    .to_owned(),
+                "ask one of them alone",
+            );
         }
-        if listing.is_empty() && parts.is_empty() && table != Table::Rejects && !self.datasets.is_empty() {
+        if table != Table::Rejects && no_objects && no_dataset && !self.datasets.is_empty() {
             let held = self.datasets.iter().map(|dataset| dataset.table.name()).collect::<Vec<_>>().join("` and `");
-            let message = format!("there is no `{}` here: the dataset holds `{held}`", table.name());
-            let hint = "`requests` is made of datasets of `logs`, of `cdn` and of `requests`";
-            return Ok(Arc::new(RefusedTable::new(table.schema(layout), message, hint)));
+            return refused(
+                format!("there is no `{}` here: the dataset holds `{held}`", table.name()),
+                "`requests` is made of datasets of `logs`, of `cdn` and of `requests`",
+            );
         }
-        if !listing.is_empty() || parts.is_empty() {
-            parts.push(Arc::new(self.log_table(table)));
-        }
-        Ok(match (parts.pop(), parts.is_empty()) {
-            (Some(only), true) => only,
-            (last, _) => Arc::new(UnionTable::new(table.schema(layout), parts.into_iter().chain(last).collect())),
-        })
+        None
     }
 
     /// A table over its log objects.
@@ -424,16 +321,16 @@ impl Session {
 
     /// Whether plans do not run in this process.
     #[cfg(feature = "cluster")]
-    pub(crate) fn runs_elsewhere(&self) -> bool {
-        self.options.elsewhere.is_some()
+    pub(crate) fn runs_remotely(&self) -> bool {
+        self.options.remote.is_some()
     }
 
     /// Runs a plan where those of queries run.
     #[cfg(feature = "cluster")]
-    pub(crate) async fn run_elsewhere(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>, Error> {
+    pub(crate) async fn run_remotely(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>, Error> {
         let state = self.context.state();
-        let plan = match &self.options.elsewhere {
-            Some(elsewhere) => elsewhere.hand_over.optimize(plan, state.config_options()),
+        let plan = match &self.options.remote {
+            Some(remote) => remote.hand_over.optimize(plan, state.config_options()),
             None => Ok(plan),
         };
         let rows = async { collect(plan?, self.context.task_ctx()).await };
@@ -446,81 +343,13 @@ impl Session {
     }
 }
 
-impl SessionOptions {
-    fn scan_options(&self, progress: &Arc<Progress>) -> ScanOptions {
-        let options =
-            ScanOptions::default().with_progress(Arc::clone(progress), OnUnreadable::Report).with_names(self.names);
-        let options = options.with_listing_when_planned(Arc::clone(&self.lists_when_planned));
-        options.with_lines(self.lines.clone()).with_fixed_objects(self.elsewhere.is_some())
-    }
-
-    fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| match &self.elsewhere {
-            Some(elsewhere) => elsewhere.partitions,
-            None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-        })
-    }
-}
-
 /// The view of requests that clients made: through a CDN a request that the cache could not answer is in both logs.
 fn visitor_requests() -> String {
     format!("CREATE VIEW {VISITOR_REQUESTS} AS SELECT * FROM requests WHERE NOT is_cdn_fetch")
 }
 
-/// Sources in buckets that are asked at once whether they are datasets: a list may name very many.
-const ASKED_AT_ONCE: usize = 32;
-
-/// What the sources name.
-struct Named {
-    /// Each of them once.
-    datasets: Vec<Snapshot>,
-    /// What is no dataset, with the lines of lists in place of these.
-    raw: Vec<String>,
-    /// Sources that name something else than datasets, local ones by their absolute paths.
-    raw_sources: Vec<String>,
-}
-
-impl Named {
-    async fn sort_out(sources: &[String], globs: bool, stores: &Stores) -> Result<Self, Error> {
-        let given = sources.to_vec();
-        let lists = move || given.iter().map(|source| expanded(source, globs)).collect::<Result<Vec<_>, Error>>();
-        let lists = tokio::task::spawn_blocking(lists).await.map_err(stopped)??;
-        let finds: Vec<_> = lists.iter().flatten().map(|source| Snapshot::open_if_dataset(source, stores)).collect();
-        let found: Vec<_> = stream::iter(finds).buffered(ASKED_AT_ONCE).try_collect().await?;
-        let mut found = found.into_iter();
-        let mut named = Self { datasets: Vec::new(), raw: Vec::new(), raw_sources: Vec::new() };
-        let mut places = HashSet::new();
-        for (source, list) in sources.iter().zip(lists) {
-            let before = named.raw.len();
-            for (source, dataset) in list.into_iter().zip(&mut found) {
-                match dataset {
-                    Some(dataset) if places.insert(dataset.place.full_name()) => named.datasets.push(dataset),
-                    Some(_) => {}
-                    None => named.raw.push(source),
-                }
-            }
-            if named.raw.len() > before {
-                named.raw_sources.push(absolute(source));
-            }
-        }
-        Ok(named)
-    }
-}
-
 fn stopped(error: tokio::task::JoinError) -> Error {
     Error::invalid("the listing stopped").with_source(error)
-}
-
-/// A local source from the root on, so that it means the same everywhere on the machine.
-fn absolute(source: &str) -> String {
-    let (mark, path) = match source.strip_prefix('@') {
-        Some(list) => ("@", list),
-        None => ("", source),
-    };
-    if source == "-" || source == "@-" || source.contains("://") {
-        return source.to_owned();
-    }
-    std::path::absolute(path).map_or_else(|_| source.to_owned(), |path| format!("{mark}{}", path.display()))
 }
 
 fn set_up(error: datafusion::error::DataFusionError) -> Error {
@@ -531,7 +360,7 @@ fn set_up(error: datafusion::error::DataFusionError) -> Error {
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
 fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -> DataFusionResult<SessionContext> {
-    let config = options.elsewhere.as_ref().map_or_else(SessionConfig::new, |elsewhere| elsewhere.config.clone());
+    let config = options.remote.as_ref().map_or_else(SessionConfig::new, |remote| remote.config.clone());
     let mut config = config.with_target_partitions(options.threads()).with_information_schema(true);
     config.options_mut().sql_parser.collect_spans = true;
     // Sums of nothing are NULL and must not lead every list of the largest ones.
@@ -550,8 +379,8 @@ fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(CopyTextUnderBuffers))
         .with_table_factory(STORED_AS.to_owned(), Arc::clone(&factory) as _);
-    let state = match &options.elsewhere {
-        Some(elsewhere) => (elsewhere.prepare)(state).with_physical_optimizer_rule(Arc::clone(&elsewhere.hand_over)),
+    let state = match &options.remote {
+        Some(remote) => (remote.prepare)(state).with_physical_optimizer_rule(Arc::clone(&remote.hand_over)),
         None => state,
     };
     let context = SessionContext::new_with_state(state.build()).enable_url_table();
