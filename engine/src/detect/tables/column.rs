@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 pub(crate) type Column = (&'static str, Kind, &'static str);
 
 impl Kind {
-    fn data_type(self) -> DataType {
+    pub(crate) fn data_type(self) -> DataType {
         let text = TextLayout::Views.data_type();
         match self {
             Self::Text => text,

@@ -1,0 +1,252 @@
+//! What is normal: requesters with their sources, what they read a day, who deletes, which keys exist.
+//!
+//! A baseline is counted over logs of an earlier time, or read from a profile, a Parquet file that [`Baseline::write`] made. Days that
+//! the logs have that are looked at do not count as earlier.
+
+mod profile;
+
+use super::collect::Collector;
+use super::collect::keys::MOST_GOOD;
+use super::tables::column::{booleans, integers, texts, times};
+use super::tables::net_of;
+use crate::error::Error;
+use crate::time_units::MICROS_PER_DAY;
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, SchemaRef};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+/// A requester at a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownPair {
+    pub requester: String,
+    pub src: String,
+    pub first: i64,
+    pub requests: u64,
+    pub families: Vec<String>,
+    pub net: String,
+    pub country: Option<String>,
+}
+
+/// What a requester read on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownRequesterDay {
+    pub requester: String,
+    pub day: i32,
+    pub requests: u64,
+    pub read_keys: u64,
+    pub bytes_sent: u64,
+    pub srcs: u64,
+}
+
+/// What a source read of a bucket on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownSourceDay {
+    pub src: String,
+    pub bucket: String,
+    pub day: i32,
+    pub requests: u64,
+    pub anon_requests: u64,
+    pub ok_reads: u64,
+    pub anon_ok_reads: u64,
+    pub anon_lists_ok: u64,
+    pub writes: u64,
+    pub read_keys: u64,
+    pub bytes_sent: u64,
+}
+
+/// What is normal for buckets, requesters and keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Baseline {
+    pub(crate) pairs: Vec<KnownPair>,
+    pub(crate) requester_days: Vec<KnownRequesterDay>,
+    pub(crate) source_days: Vec<KnownSourceDay>,
+    /// Sources and requesters that deleted something, and when they did first.
+    pub(crate) deleters: BTreeMap<(String, String), i64>,
+    /// Buckets, and how many sources listed them without a signature.
+    pub(crate) anon_listers: HashMap<String, u64>,
+    /// Hashes of keys, with some of the sources for which they worked.
+    pub(crate) keys: Vec<(u64, [u32; MOST_GOOD])>,
+}
+
+impl KnownPair {
+    fn absorb(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.requests += other.requests;
+        self.families.extend(other.families);
+        self.families.sort_unstable();
+        self.families.dedup();
+        self.country = self.country.take().or(other.country);
+    }
+}
+
+/// Adds sources to those of a key, as long as there is room.
+fn absorb(mine: &mut [u32; MOST_GOOD], others: [u32; MOST_GOOD]) {
+    for other in others.into_iter().filter(|other| *other != 0) {
+        if !mine.contains(&other)
+            && let Some(free) = mine.iter_mut().find(|place| **place == 0)
+        {
+            *free = other;
+        }
+    }
+}
+
+impl Baseline {
+    /// What a collector counted.
+    pub(crate) fn of(collector: &Collector) -> Self {
+        let mut keys: Vec<_> = collector.keys.good_keys().collect();
+        keys.sort_unstable();
+        Self {
+            pairs: pairs_of(collector),
+            requester_days: requester_days_of(collector),
+            source_days: source_days_of(collector),
+            deleters: deleters_of(collector),
+            anon_listers: anon_listers_of(collector),
+            keys,
+        }
+    }
+
+    /// Forgets days that are not before `first`, so that nothing counts as usual because of itself.
+    pub(crate) fn before(mut self, first: i64) -> Self {
+        let day = first.div_euclid(MICROS_PER_DAY) as i32;
+        self.requester_days.retain(|known| known.day < day);
+        self.source_days.retain(|known| known.day < day);
+        self.pairs.retain(|known| known.first < first);
+        self.deleters.retain(|_, known| *known < first);
+        self
+    }
+
+    /// Adds what was learned of another time.
+    pub fn extend(&mut self, other: Self) {
+        let mut pairs: BTreeMap<(String, String), KnownPair> = BTreeMap::new();
+        for known in self.pairs.drain(..).chain(other.pairs) {
+            match pairs.entry((known.requester.clone(), known.src.clone())) {
+                Entry::Vacant(place) => drop(place.insert(known)),
+                Entry::Occupied(mut mine) => mine.get_mut().absorb(known),
+            }
+        }
+        self.pairs = pairs.into_values().collect();
+        self.requester_days.extend(other.requester_days);
+        self.source_days.extend(other.source_days);
+        for (who, first) in other.deleters {
+            let known = self.deleters.entry(who).or_insert(first);
+            *known = first.min(*known);
+        }
+        for (bucket, listers) in other.anon_listers {
+            let known = self.anon_listers.entry(bucket).or_default();
+            *known = (*known).max(listers);
+        }
+        let mut keys: BTreeMap<u64, [u32; MOST_GOOD]> = self.keys.drain(..).collect();
+        for (key, sources) in other.keys {
+            // Four are as many as anybody asks for.
+            keys.entry(key).and_modify(|mine| absorb(mine, sources)).or_insert(sources);
+        }
+        self.keys = keys.into_iter().collect();
+    }
+
+    /// The days of sources as rows of `src_bucket_day`.
+    pub(crate) fn source_days(&self, schema: &SchemaRef) -> Result<Option<RecordBatch>, Error> {
+        if self.source_days.is_empty() {
+            return Ok(None);
+        }
+        let all = || self.source_days.iter();
+        let columns = schema.fields().iter().map(|field| match field.name().as_str() {
+            "src" => texts(all().map(|known| Some(known.src.as_str()))),
+            "bucket" => texts(all().map(|known| Some(known.bucket.as_str()))),
+            "day" | "first" | "last" => times(all().map(|known| Some(i64::from(known.day) * MICROS_PER_DAY))),
+            "requests" => integers(all().map(|known| known.requests)),
+            "anon_requests" => integers(all().map(|known| known.anon_requests)),
+            "anon_lists_ok" => integers(all().map(|known| known.anon_lists_ok)),
+            "writes" => integers(all().map(|known| known.writes)),
+            "ok_reads" => integers(all().map(|known| known.ok_reads)),
+            "anon_ok_reads" => integers(all().map(|known| known.anon_ok_reads)),
+            "read_keys" => integers(all().map(|known| known.read_keys)),
+            "bytes_sent" => integers(all().map(|known| known.bytes_sent)),
+            "from_history" => booleans(all().map(|_| true)),
+            // Nobody asks rules about a day of the past.
+            "is_cdn" | "is_crawler" | "is_allow" => booleans(all().map(|_| false)),
+            // What a profile does not keep counts as nothing, so that sums stay sums.
+            _ if field.data_type() == &DataType::Int64 => integers(all().map(|_| 0)),
+            _ => new_null_array(field.data_type(), self.source_days.len()),
+        });
+        Ok(Some(RecordBatch::try_new(schema.clone(), columns.collect())?))
+    }
+}
+
+fn pairs_of(collector: &Collector) -> Vec<KnownPair> {
+    let names = &collector.names;
+    let mut pairs: HashMap<(u32, u32), KnownPair> = HashMap::new();
+    for ((requester, source, _), day) in &collector.requesters.pairs {
+        let of = &collector.sources[*source as usize];
+        let pair = pairs.entry((*requester, *source)).or_insert_with(|| KnownPair {
+            requester: names.requesters.get(*requester).to_owned(),
+            src: names.sources.get(*source).to_owned(),
+            first: day.first,
+            requests: 0,
+            families: Vec::new(),
+            net: net_of(of),
+            country: of.known.country.as_deref().map(str::to_owned),
+        });
+        pair.first = pair.first.min(day.first);
+        pair.requests += day.requests;
+        pair.families.extend(day.families.iter().map(|family| names.families.get(*family).to_owned()));
+    }
+    let mut pairs: Vec<KnownPair> = pairs.into_values().collect();
+    for pair in &mut pairs {
+        pair.families.sort_unstable();
+        pair.families.dedup();
+    }
+    pairs.sort_unstable_by(|a, b| (&a.requester, &a.src).cmp(&(&b.requester, &b.src)));
+    pairs
+}
+
+fn requester_days_of(collector: &Collector) -> Vec<KnownRequesterDay> {
+    let days = collector.requesters.days.iter().map(|((requester, day), counted)| KnownRequesterDay {
+        requester: collector.names.requesters.get(*requester).to_owned(),
+        day: *day,
+        requests: counted.requests,
+        read_keys: counted.keys.count(),
+        bytes_sent: counted.bytes_sent,
+        srcs: counted.sources.count(),
+    });
+    let mut days: Vec<_> = days.collect();
+    days.sort_unstable_by(|a, b| (&a.requester, a.day).cmp(&(&b.requester, b.day)));
+    days
+}
+
+fn source_days_of(collector: &Collector) -> Vec<KnownSourceDay> {
+    let names = &collector.names;
+    let days = collector.days.iter().map(|((source, bucket, day), counted)| KnownSourceDay {
+        src: names.sources.get(*source).to_owned(),
+        bucket: names.buckets.get(*bucket).to_owned(),
+        day: *day,
+        requests: u64::from(counted.requests),
+        anon_requests: u64::from(counted.anon_requests),
+        ok_reads: u64::from(counted.ok_reads),
+        anon_ok_reads: u64::from(counted.anon_ok_reads),
+        anon_lists_ok: u64::from(counted.anon_lists_ok),
+        writes: u64::from(counted.writes),
+        read_keys: counted.keys.estimate(|key| key.read != 0),
+        bytes_sent: counted.bytes_sent,
+    });
+    let mut days: Vec<_> = days.collect();
+    days.sort_unstable_by(|a, b| (a.day, &a.bucket, &a.src).cmp(&(b.day, &b.bucket, &b.src)));
+    days
+}
+
+fn deleters_of(collector: &Collector) -> BTreeMap<(String, String), i64> {
+    let names = &collector.names;
+    let mut deleters = BTreeMap::new();
+    for ((source, requester, ..), counted) in &collector.sides.deletes {
+        let who = (names.sources.get(*source).to_owned(), names.requesters.get(*requester).to_owned());
+        let first = deleters.entry(who).or_insert(counted.first);
+        *first = counted.first.min(*first);
+    }
+    deleters
+}
+
+fn anon_listers_of(collector: &Collector) -> HashMap<String, u64> {
+    let listed = collector.sides.buckets.iter().enumerate().filter(|(_, bucket)| bucket.anon_listers.count() > 0);
+    let name = |number: usize| collector.names.buckets.get(number as u32).to_owned();
+    listed.map(|(number, bucket)| (name(number), bucket.anon_listers.count())).collect()
+}
