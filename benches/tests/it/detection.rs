@@ -6,7 +6,7 @@ use std::path::Path;
 use s3log_benches::labelled::judge::judge;
 use s3log_benches::labelled::{Options, write};
 use s3log_engine::detect::context::{CidrList, Context};
-use s3log_engine::detect::{DetectOptions, detect};
+use s3log_engine::detect::{DetectOptions, Lists, detect};
 use s3log_engine::session::{Session, SessionOptions};
 
 /// Long after the logs, so that nothing is provisional.
@@ -19,9 +19,9 @@ fn list(folder: &Path, name: &str) -> CidrList {
 
 /// Writes findings as `s3log flag --min-score 0 -F ndjson` does, as far as the judge reads them.
 async fn findings(folder: &Path, with_context: bool) {
-    let options = DetectOptions::new(NOW).unwrap();
+    let options = DetectOptions::new(NOW);
     let options = if with_context {
-        let context = Context::new(NOW).with_crawlers_of(options.lists()).unwrap();
+        let context = Context::new(NOW).with_crawlers_of(&Lists::shipped().unwrap()).unwrap();
         let context = context
             .with_allow(&list(folder, "allow.txt"))
             .with_cdn(&list(folder, "cdn.txt"))

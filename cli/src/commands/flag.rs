@@ -64,7 +64,7 @@ pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> 
     if surroundings.verbose {
         messages.note(&format!("took {:.3} s", start.elapsed().as_secs_f64()));
     }
-    if let Some(fault) = options.context().geo_fault() {
+    if let Some(fault) = options.context().and_then(Context::geo_fault) {
         messages.warning(&fault.to_string(), fault.hint());
     }
     let mut accounting = Accounting::default();
@@ -294,7 +294,7 @@ impl Run<'_> {
         let fired: Vec<_> = days.iter().filter(|day| day.fired > 0).collect();
         self.output.print(Shape::Rows, &findings::backtest(&fired)?)?;
         let all: std::collections::BTreeSet<i64> = days.iter().map(|day| day.day).collect();
-        let rules = self.options.rules().enabled().count();
+        let rules = self.options.rules().map_or(0, |rules| rules.enabled().count());
         self.messages.note(&format!(
             "{rules} rules over {}, each day by itself with those before as baseline; rules that found nothing are left out",
             crate::message::count(all.len() as u64, "day")
@@ -343,7 +343,7 @@ fn open_output(arguments: &FlagArgs, surroundings: Surroundings) -> Result<Outpu
 async fn options(arguments: &FlagArgs, now: i64, messages: &Messages) -> Result<DetectOptions, Failure> {
     let (rules, lists) = rules::load(&arguments.rules)?;
     let context = context(&arguments.context, &arguments.source, &lists, now, messages)?;
-    let mut options = DetectOptions::of(rules, lists, context, now);
+    let mut options = DetectOptions::new(now).with_rules(rules).with_lists(lists).with_context(context);
     if let Some(half_life) = arguments.half_life {
         options = options.with_half_life(half_life.0);
     }

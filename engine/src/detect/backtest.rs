@@ -2,12 +2,14 @@
 
 use super::baseline::Baseline;
 use super::finding::{Band, Finding};
+use super::options::Judging;
 use super::pass::{Wanted, pass};
-use super::{DetectOptions, Detected, Rule};
+use super::{DetectOptions, RuleRun};
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
 use crate::time_units::MICROS_PER_DAY;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a rule found on a day.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,26 +44,25 @@ pub struct BacktestDay {
 ///
 /// Those of [`detect`](super::detect). Rules that read `s3_events` cannot be run by day.
 pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<BacktestDay>, Error> {
+    let options = options.prepared()?;
     if options.needs_events() {
         return Err(Error::new(ErrorKind::Unsupported, "rules that read `s3_events` cannot be run day by day")
             .with_hint("leave them out with `enabled = false`, or let them read `s3_trail`"));
     }
-    let passed = pass(session, &options.shared(), Wanted { every: false, by_day: true }).await?;
-    let rules: Vec<&Rule> = options.rules().enabled().collect();
-    let runtime = session.context().runtime_env();
+    let passed = pass(session, &options.shared, Wanted { every: false, by_day: true }).await?;
     let first = passed.days.keys().next().map_or(0, |day| i64::from(*day) * MICROS_PER_DAY);
     let mut baseline = Baseline::clone(&options.baseline).before(first);
     let mut rows = Vec::new();
     for (day, counted) in passed.days {
         let learned = Baseline::of(&counted);
         let (requests, sources) = (counted.requests, counted.sources.len() as u64);
-        let detected =
-            Detected::run_rules(counted, &baseline, &rules, runtime.clone(), session.threads(), &[], String::new());
+        let rules = Arc::clone(&options.rules);
+        let run = RuleRun { counted, baseline: &baseline, rules, events: &[], plan: String::new() };
         // As old as on that day's end.
-        let options = options.at(i64::from(day + 1) * MICROS_PER_DAY);
-        let findings = detected.await?.findings(&options);
+        let judging = Judging { now: i64::from(day + 1) * MICROS_PER_DAY, ..options.judging };
+        let findings = run.detected(session).await?.findings(&judging);
         let mut by_rule: BTreeMap<&str, BacktestDay> = BTreeMap::new();
-        for rule in &rules {
+        for rule in options.rules.enabled() {
             by_rule.insert(
                 &rule.id,
                 BacktestDay {

@@ -1,5 +1,6 @@
 //! All that is known of one source.
 
+use super::context::Context;
 use super::context::{Entry, ListKind};
 use super::finding::{Finding, Sample, Source};
 use super::{DetectOptions, Detected, Note, Report, detected};
@@ -60,12 +61,13 @@ pub struct Explanation {
 ///
 /// Those of [`detect`](super::detect).
 pub async fn explain(session: &Session, options: &DetectOptions, source: Source) -> Result<Explanation, Error> {
-    let detected = detected(session, options).await?;
-    let report = detected.report(options);
+    let options = options.prepared()?;
+    let detected = detected(session, &options).await?;
+    let report = detected.report(&options.judging);
     let text = source.to_string();
     let found = report.findings.iter().find(|finding| finding.client_ip == source).cloned();
-    let finding = found.or_else(|| detected.bare(&text, options).map(|(finding, _)| finding));
-    let lists = lists_of(&detected, options, source);
+    let finding = found.or_else(|| detected.bare(&text, &options.judging).map(|(finding, _)| finding));
+    let lists = lists_of(&detected, &options.shared.context, source);
     let names_it = |note: &&Note| note.evidence.contains(&text) || note.entity == text;
     let notes = report.notes.iter().filter(names_it).cloned().collect();
     let timeline = detected.samples.all_of(&text);
@@ -75,7 +77,7 @@ pub async fn explain(session: &Session, options: &DetectOptions, source: Source)
 
 /// The entries of lists around every address of a source that asked, by kind, the widest first. Of an IPv6 network that is more
 /// than one address, and an entry around any of them counts for the network.
-fn lists_of(detected: &Detected, options: &DetectOptions, source: Source) -> Vec<(String, String)> {
+fn lists_of(detected: &Detected, context: &Context, source: Source) -> Vec<(String, String)> {
     let addresses: Vec<IpAddr> = match source {
         Source::V4(address) => vec![address.into()],
         Source::V6(_) => {
@@ -85,7 +87,7 @@ fn lists_of(detected: &Detected, options: &DetectOptions, source: Source) -> Vec
             all.filter(|address| Source::of(*address) == source).collect()
         }
     };
-    let entries = addresses.into_iter().flat_map(|address| options.context().entries(address));
+    let entries = addresses.into_iter().flat_map(|address| context.entries(address));
     let entries: BTreeSet<(ListKind, u8, String)> =
         entries.map(|(kind, entry)| (kind, entry.network.prefix_len(), described(entry))).collect();
     entries.into_iter().map(|(kind, _, entry)| (format!("{kind:?}").to_lowercase(), entry)).collect()

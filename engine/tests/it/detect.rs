@@ -14,7 +14,7 @@ use std::path::Path;
 const NOW: i64 = 1_772_600_000_000_000;
 
 fn options() -> DetectOptions {
-    DetectOptions::new(NOW).unwrap()
+    DetectOptions::new(NOW)
 }
 
 /// The lines of the tests of all shipped rules: ordinary clients and attackers of every kind.

@@ -101,7 +101,7 @@ fn detection(arguments: &KeysAuditArgs, messages: &Messages) -> Result<DetectOpt
     let now = Utc::now().timestamp() * 1_000_000;
     let (rules, lists) = rules::load(&arguments.rules)?;
     let context = flag::context(&arguments.context, &arguments.source, &lists, now, messages)?;
-    Ok(DetectOptions::of(rules, lists, context, now))
+    Ok(DetectOptions::new(now).with_rules(rules).with_lists(lists).with_context(context))
 }
 
 async fn findings(
