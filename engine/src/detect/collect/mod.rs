@@ -24,7 +24,8 @@ use self::event::{Event, Flags};
 use self::input::Input;
 use self::kept::Offer;
 use self::keys::Keys;
-use self::names::{NONE, Names};
+use self::names::NONE;
+pub(crate) use self::names::{AllNames, Renamings};
 use self::request::{Address, Request};
 use self::requesters::Requesters;
 use self::sides::Sides;
@@ -58,62 +59,6 @@ impl Agent {
     /// The attacker's tool, or system, that it names.
     pub(crate) fn hostile_tool(&self) -> Option<&str> {
         self.facts.hostile_tool.as_deref().or_else(|| self.facts.offensive_os.then_some("offensive system"))
-    }
-}
-
-/// Texts as numbers, of every kind that a request has.
-#[derive(Debug, Default)]
-pub(crate) struct AllNames {
-    pub sources: Names,
-    pub addresses: Names,
-    pub requesters: Names,
-    pub buckets: Names,
-    pub operations: Names,
-    pub methods: Names,
-    pub errors: Names,
-    pub agents: Names,
-    pub norms: Names,
-    pub families: Names,
-    pub referers: Names,
-    pub transports: Names,
-}
-
-/// Numbers here for the numbers of another collector.
-#[derive(Debug)]
-pub(crate) struct Renamings {
-    pub sources: Vec<u32>,
-    pub addresses: Vec<u32>,
-    pub requesters: Vec<u32>,
-    pub buckets: Vec<u32>,
-    pub operations: Vec<u32>,
-    pub methods: Vec<u32>,
-    pub errors: Vec<u32>,
-    pub agents: Vec<u32>,
-    pub norms: Vec<u32>,
-    pub families: Vec<u32>,
-    pub referers: Vec<u32>,
-    pub transports: Vec<u32>,
-    /// How far rows of the trail move up.
-    pub rows: u32,
-}
-
-impl AllNames {
-    fn merge(&mut self, other: &Self, rows: usize) -> Renamings {
-        Renamings {
-            sources: self.sources.merge(&other.sources),
-            addresses: self.addresses.merge(&other.addresses),
-            requesters: self.requesters.merge(&other.requesters),
-            buckets: self.buckets.merge(&other.buckets),
-            operations: self.operations.merge(&other.operations),
-            methods: self.methods.merge(&other.methods),
-            errors: self.errors.merge(&other.errors),
-            agents: self.agents.merge(&other.agents),
-            norms: self.norms.merge(&other.norms),
-            families: self.families.merge(&other.families),
-            referers: self.referers.merge(&other.referers),
-            transports: self.transports.merge(&other.transports),
-            rows: u32::try_from(rows).unwrap_or(u32::MAX),
-        }
     }
 }
 

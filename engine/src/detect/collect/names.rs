@@ -74,6 +74,50 @@ impl Names {
     }
 }
 
+/// Makes of the list of kinds the two structs that have one field a kind, and what merges the one into the other.
+macro_rules! kinds {
+    ($($kind:ident,)+) => {
+        /// Texts as numbers, of every kind that a request has.
+        #[derive(Debug, Default)]
+        pub(crate) struct AllNames {
+            $(pub $kind: Names,)+
+        }
+
+        /// Numbers here for the numbers of another collector.
+        #[derive(Debug)]
+        pub(crate) struct Renamings {
+            $(pub $kind: Vec<u32>,)+
+            /// How far rows of the trail move up.
+            pub rows: u32,
+        }
+
+        impl AllNames {
+            /// Takes the names of another collector, whose rows come behind so many.
+            pub(super) fn merge(&mut self, other: &Self, rows: usize) -> Renamings {
+                Renamings {
+                    $($kind: self.$kind.merge(&other.$kind),)+
+                    rows: u32::try_from(rows).unwrap_or(u32::MAX),
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    sources,
+    addresses,
+    requesters,
+    buckets,
+    operations,
+    methods,
+    errors,
+    agents,
+    norms,
+    families,
+    referers,
+    transports,
+}
+
 /// The number here of a number there.
 pub(crate) fn renamed(numbers: &[u32], number: u32) -> u32 {
     numbers.get(number as usize).copied().unwrap_or(NONE)
