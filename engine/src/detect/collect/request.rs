@@ -47,6 +47,36 @@ pub(super) struct Request<'a> {
     pub(super) transport: (u32, u32, u32),
 }
 
+/// Texts of a row that several answers are made of.
+#[derive(Clone, Copy, Debug)]
+struct Said<'a> {
+    requester: Option<&'a str>,
+    method: Option<&'a str>,
+    operation: Option<&'a str>,
+    error_code: Option<&'a str>,
+    path: Option<&'a str>,
+    query: Option<&'a str>,
+    authentication: Option<&'a str>,
+    key: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    #[inline]
+    fn of(input: &'a Input, row: usize) -> Self {
+        Self {
+            requester: text(&input.requester, row),
+            method: text(&input.method, row),
+            operation: text(&input.operation, row),
+            error_code: text(&input.error_code, row),
+            path: text(&input.path, row),
+            query: text(&input.query, row),
+            authentication: text(&input.authentication_type, row),
+            key: text(&input.object_key, row),
+        }
+    }
+}
+
+// Each helper of `request` is asked once a row, which is why they are inlined.
 impl Collector {
     /// What a row says; nothing if it has no address.
     pub(super) fn request<'a>(&mut self, input: &'a Input, row: usize) -> Option<Request<'a>> {
@@ -58,97 +88,48 @@ impl Collector {
             self.without_address += 1;
             return None;
         };
-        let requester = text(&input.requester, row);
-        let method = text(&input.method, row);
-        let (method_number, _) =
-            self.names.methods.number_at_most(method.unwrap_or_default(), MOST_METHODS).unwrap_or((NONE, false));
-        let operation = self.operation(text(&input.operation, row), method, method_number);
-        let (operation_number, operation) = operation;
-        let class = operation.class;
-        let agent_number = self.agent(trail::beginning(text(&input.user_agent, row).unwrap_or_default()));
-        let agent = &self.agents[agent_number as usize];
+        let said = Said::of(input, row);
         let status = input.status(row);
-        let error = self.names.errors.optional(text(&input.error_code, row));
-        let error_facts = *self
-            .errors
-            .entry((error, status.unwrap_or_default()))
-            .or_insert_with(|| ErrorFacts::of(text(&input.error_code, row), status));
-        let (path, query) = (text(&input.path, row), text(&input.query, row));
-        let authentication = text(&input.authentication_type, row);
-        let mut flags = who.flags;
-        flags.set(Flags::OK, status.is_some_and(|status| (200..400).contains(&status)));
-        flags.set(Flags::DENIED, error_facts.denied);
-        flags.set(Flags::FAIL, error_facts.fail());
-        flags.set(Flags::AUTH_ERROR, error_facts.auth.is_some());
-        flags.set(Flags::SKEW, error_facts.skew_or_expired);
-        // Anybody may write the parameters of a signature into a URL; the log tells whether one was looked at.
-        let claims = || query.is_some_and(is_presigned);
-        let may_be = error_facts.auth.is_some() || error_facts.denied || text(&input.operation, row).is_none();
-        let presigned = authentication == Some("QueryString") || may_be && authentication.is_none() && claims();
-        flags.set(Flags::PRESIGNED, presigned);
-        let signed = requester.is_some() || authentication.is_some() || presigned || error_facts.auth.is_some();
-        flags.set(Flags::ANON, !signed);
-        flags.set(Flags::PROTOCOL, is_abuse(method, path, None, error_facts));
-        flags.set(Flags::COPY_SOURCE, operation.copy_source);
-        flags.set(Flags::VERSION_LIST, operation.version_list);
-        flags.set(Flags::BUCKET_HEAD, operation.bucket_head);
-        flags.set(Flags::HOSTILE, agent.is_hostile);
-        // Crawlers do not sign, and who does needs no false name.
-        if let Some(operator) = agent.facts.crawler_claim.as_ref().filter(|_| !signed) {
-            let claim = self.shared.context.claim(operator, address);
-            flags.set(Flags::CRAWLER, claim == Claim::Proven);
-            flags.set(Flags::FALSE_CRAWLER, matches!(claim, Claim::Refuted { .. }));
-            flags.set(Flags::STALE_CRAWLERS, matches!(claim, Claim::Refuted { stale: true }));
-        }
-        flags.set(Flags::CDN_CLAIM, agent.claims_cdn);
-        flags.set(Flags::CDN, input.is_cdn_fetch(row) && !agent.claims_cdn);
-        flags.set(Flags::SERVICE, requester.is_some_and(is_service));
-        let key = text(&input.object_key, row);
+        let method = said.method.unwrap_or_default();
+        let (method, _) = self.names.methods.number_at_most(method, MOST_METHODS).unwrap_or((NONE, false));
+        let (operation_number, operation) = self.operation(said.operation, said.method, method);
+        let agent_number = self.agent(trail::beginning(text(&input.user_agent, row).unwrap_or_default()));
+        let (error, error_facts) = self.error(said.error_code, status);
         let (bucket, _) = self.names.buckets.number(text(&input.bucket, row).unwrap_or_default());
-        let bucket_name = self.names.buckets.get(bucket);
-        let mut key_hash = 0;
-        let mut prefix_hash = 0;
+        let agent = &self.agents[agent_number as usize];
+
+        let mut flags = who.flags;
+        set_outcome_flags(&mut flags, status, error_facts);
+        set_signature_flags(&mut flags, &said, error_facts);
+        set_operation_flags(&mut flags, &said, operation, error_facts);
+        self.set_agent_flags(&mut flags, agent, address);
+        flags.set(Flags::CDN, input.is_cdn_fetch(row) && !agent.claims_cdn);
+        flags.set(Flags::SERVICE, said.requester.is_some_and(is_service));
         // Ordinary reads of somebody who signed are most of many logs, and nothing in their keys matters.
-        let matters = flags.has_any(&[Flags::ANON, Flags::FAIL]) || class.writes() || !flags.has(Flags::OK);
-        if let Some(key) = key {
-            // A whole URL in place of a path, as proxies are tested: the log has it as the key.
-            let is_url = key.starts_with("http://") || key.starts_with("https://");
-            flags.set(Flags::PROTOCOL, is_url && !flags.has(Flags::OK));
-            key_hash = hash_of(&[bucket_name.as_bytes(), key.as_bytes()]).max(1);
-            if matters {
-                let facts = KeyFacts::of(&self.shared.lists, key);
-                let prefix = facts.prefix1();
-                if !prefix.is_empty() {
-                    prefix_hash = hash_of(&[bucket_name.as_bytes(), prefix.as_bytes()]).max(1);
-                }
-                set_key_flags(&mut flags, &facts, class);
-            }
+        let matters = flags.has_any(&[Flags::ANON, Flags::FAIL]) || operation.class.writes() || !flags.has(Flags::OK);
+        let (key_hash, prefix_hash) =
+            said.key.map_or((0, 0), |key| self.look_at_key(&mut flags, key, bucket, operation.class, matters));
+        if matters && let Some(path) = said.path {
+            let uri = joined(&mut self.uri, path, said.query);
+            flags.set(Flags::PAYLOAD, self.shared.lists.payloads.find(uri.as_bytes()).is_some());
         }
-        if matters && let Some(path) = path {
-            self.uri.clear();
-            self.uri.push_str(path);
-            if let Some(query) = query {
-                self.uri.push('?');
-                self.uri.push_str(query);
-            }
-            flags.set(Flags::PAYLOAD, self.shared.lists.payloads.find(self.uri.as_bytes()).is_some());
-        }
+
         let referer = text(&input.referer, row).and_then(host_of);
         let transport = (
             self.names.transports.optional(text(&input.scheme, row)),
             self.names.transports.optional(text(&input.tls_version, row)),
-            self.names.transports.optional(authentication),
+            self.names.transports.optional(said.authentication),
         );
         let event = Event {
             time,
             source: who.source,
             source_hash: who.hash,
             address: who.number,
-            requester: self.names.requesters.optional(requester),
+            requester: self.names.requesters.optional(said.requester),
             bucket,
             operation: operation_number,
-            class,
-            method: method_number,
+            class: operation.class,
+            method,
             error,
             agent: agent_number,
             family: agent.family,
@@ -163,13 +144,55 @@ impl Collector {
             flags,
             key_hash,
             prefix_hash,
-            key,
-            path,
-            query,
+            key: said.key,
+            path: said.path,
+            query: said.query,
             version_id: text(&input.version_id, row),
         };
         let (kind, norm) = (agent.facts.kind as u8, agent.norm);
         Some(Request { event, keeping: event.keeping(), kind, norm, referer, transport })
+    }
+
+    /// The number of an error code, and what it means with this status.
+    #[inline]
+    fn error(&mut self, code: Option<&str>, status: Option<i32>) -> (u32, ErrorFacts) {
+        let number = self.names.errors.optional(code);
+        let facts = self.errors.entry((number, status.unwrap_or_default()));
+        (number, *facts.or_insert_with(|| ErrorFacts::of(code, status)))
+    }
+
+    /// What a user agent says of itself, and whether the address proves it. The flags say already who signed.
+    #[inline]
+    fn set_agent_flags(&self, flags: &mut Flags, agent: &Agent, address: IpAddr) {
+        flags.set(Flags::HOSTILE, agent.is_hostile);
+        flags.set(Flags::CDN_CLAIM, agent.claims_cdn);
+        // Crawlers do not sign, and who does needs no false name.
+        if let Some(operator) = agent.facts.crawler_claim.as_ref().filter(|_| flags.has(Flags::ANON)) {
+            let claim = self.shared.context.claim(operator, address);
+            flags.set(Flags::CRAWLER, claim == Claim::Proven);
+            flags.set(Flags::FALSE_CRAWLER, matches!(claim, Claim::Refuted { .. }));
+            flags.set(Flags::STALE_CRAWLERS, matches!(claim, Claim::Refuted { stale: true }));
+        }
+    }
+
+    /// What a key says, if that matters, and the hashes of key and prefix; 0 stands for none.
+    #[inline]
+    fn look_at_key(&self, flags: &mut Flags, key: &str, bucket: u32, class: OpClass, matters: bool) -> (u64, u64) {
+        // A whole URL in place of a path, as proxies are tested: the log has it as the key.
+        let is_url = key.starts_with("http://") || key.starts_with("https://");
+        flags.set(Flags::PROTOCOL, is_url && !flags.has(Flags::OK));
+        let bucket = self.names.buckets.get(bucket).as_bytes();
+        let hash = |text: &str| hash_of(&[bucket, text.as_bytes()]).max(1);
+        let mut prefix_hash = 0;
+        if matters {
+            let facts = KeyFacts::of(&self.shared.lists, key);
+            let prefix = facts.prefix1();
+            if !prefix.is_empty() {
+                prefix_hash = hash(prefix);
+            }
+            set_key_flags(flags, &facts, class);
+        }
+        (hash(key), prefix_hash)
     }
 
     /// An address and what it stands for; nothing if it is none.
@@ -241,6 +264,49 @@ impl Collector {
             self.operations.entry((number, method_number)).or_insert_with(|| OperationFacts::of(operation, method));
         (number, *facts)
     }
+}
+
+/// How it went.
+#[inline]
+fn set_outcome_flags(flags: &mut Flags, status: Option<i32>, error: ErrorFacts) {
+    flags.set(Flags::OK, status.is_some_and(|status| (200..400).contains(&status)));
+    flags.set(Flags::DENIED, error.denied);
+    flags.set(Flags::FAIL, error.fail());
+    flags.set(Flags::AUTH_ERROR, error.auth.is_some());
+    flags.set(Flags::SKEW, error.skew_or_expired);
+}
+
+/// Whether somebody signed.
+#[inline]
+fn set_signature_flags(flags: &mut Flags, said: &Said<'_>, error: ErrorFacts) {
+    // Anybody may write the parameters of a signature into a URL; the log tells whether one was looked at.
+    let claims = || said.query.is_some_and(is_presigned);
+    let may_be = error.auth.is_some() || error.denied || said.operation.is_none();
+    let presigned = said.authentication == Some("QueryString") || may_be && said.authentication.is_none() && claims();
+    flags.set(Flags::PRESIGNED, presigned);
+    let signed = said.requester.is_some() || said.authentication.is_some() || presigned || error.auth.is_some();
+    flags.set(Flags::ANON, !signed);
+}
+
+/// What it asked for.
+#[inline]
+fn set_operation_flags(flags: &mut Flags, said: &Said<'_>, operation: OperationFacts, error: ErrorFacts) {
+    flags.set(Flags::PROTOCOL, is_abuse(said.method, said.path, None, error));
+    flags.set(Flags::COPY_SOURCE, operation.copy_source);
+    flags.set(Flags::VERSION_LIST, operation.version_list);
+    flags.set(Flags::BUCKET_HEAD, operation.bucket_head);
+}
+
+/// A path and its query, in a buffer that is used again.
+#[inline]
+fn joined<'a>(uri: &'a mut String, path: &str, query: Option<&str>) -> &'a str {
+    uri.clear();
+    uri.push_str(path);
+    if let Some(query) = query {
+        uri.push('?');
+        uri.push_str(query);
+    }
+    uri
 }
 
 /// What a key says of a request, beside what was asked.
