@@ -77,14 +77,20 @@ pub(in crate::decode) fn array(
     if let Some(same) = same(column) {
         return origin::array(build, located, same, rows);
     }
-    let bytes = build.bytes;
-    let text = |field: Field, row: usize| located.spans(field)[row].text(bytes);
-    let uri = |row: usize| text(Field::RequestUri, row).map(RequestUri::new);
     // Mostly all rows are asked for, and what they have in a column stands in the log as it is.
-    let is_all = rows.len() == located.fields.rows;
+    if rows.len() == located.fields.rows
+        && let Some(array) = as_it_stands(build, located, column)
+    {
+        return array;
+    }
+    by_row(build, located, column, rules, rows)
+}
+
+/// A column of all rows, if all that is in it stands in the log in one piece.
+fn as_it_stands(build: &Build<'_>, located: &OriginRows, column: Column) -> Option<Result<ArrayRef, Error>> {
+    let bytes = build.bytes;
     let uris = || located.uris(bytes);
-    let simple = match column {
-        _ if !is_all => None,
+    match column {
         Column::Method => {
             uris().filter(|uris| uris.iter().all(Uri::has_method)).and_then(|uris| parts(build, uris, |uri| uri.method))
         }
@@ -97,10 +103,19 @@ pub(in crate::decode) fn array(
             spans.iter().all(is_as_it_is).then(|| build.texts(spans.iter().copied()))
         }
         _ => None,
-    };
-    if let Some(array) = simple {
-        return array;
     }
+}
+
+/// A column of some rows, one after the other.
+fn by_row(
+    build: &Build<'_>,
+    located: &OriginRows,
+    column: Column,
+    rules: &RequestRules,
+    rows: impl ExactSizeIterator<Item = usize> + Clone,
+) -> Result<ArrayRef, Error> {
+    let text = |field: Field, row: usize| located.spans(field)[row].text(build.bytes);
+    let uri = |row: usize| text(Field::RequestUri, row).map(RequestUri::new);
     match column {
         Column::Source => build.made_texts(rows, |_, builder| builder.push(Text::Made(ORIGIN.as_bytes()))),
         Column::ClientIp => {
@@ -133,29 +148,33 @@ pub(in crate::decode) fn array(
             let version = uri(row).and_then(|uri| uri.version());
             builder.push(version.map_or(Text::Null, |version| build.borrowed(version)));
         }),
-        Column::Scheme => build.made_texts(rows, |row, builder| {
-            let is_encrypted = text(Field::TlsVersion, row).or(text(Field::CipherSuite, row)).is_some();
-            // Who writes no id of the host does not tell of TLS either. And a record without a request line is of no request that came
-            // over a connection of its own: the source's half of a copy, a key of a batch, what S3 does by itself.
-            let tells = text(Field::HostId, row).is_some() && text(Field::RequestUri, row).is_some();
-            builder.push(match (is_encrypted, tells) {
-                (true, _) => Text::Made(b"https"),
-                (false, true) => Text::Made(b"http"),
-                (false, false) => Text::Null,
-            });
-        }),
+        Column::Scheme => build.made_texts(rows, |row, builder| builder.push(scheme(|field| text(field, row)))),
         Column::IsCdnFetch => {
-            let is_fetch = |row: usize| {
-                text(Field::UserAgent, row) == Some(CDN_USER_AGENT)
-                    || rules.knows_addresses()
-                        && text(Field::RemoteIp, row).is_some_and(|address| rules.is_cdn_address(address))
-            };
-            let values: BooleanBuffer = rows.map(is_fetch).collect();
+            let values: BooleanBuffer = rows.map(|row| is_cdn_fetch(|field| text(field, row), rules)).collect();
             Ok(Arc::new(BooleanArray::new(values, None)))
         }
         // What only a CDN knows.
         _ => Ok(new_null_array(&column.data_type(build.layout), rows.len())),
     }
+}
+
+/// Whether a request came encrypted, by the fields of its record.
+fn scheme<'a>(text: impl Fn(Field) -> Option<&'a [u8]>) -> Text<'static> {
+    let is_encrypted = text(Field::TlsVersion).or(text(Field::CipherSuite)).is_some();
+    // Who writes no id of the host does not tell of TLS either. And a record without a request line is of no request that came
+    // over a connection of its own: the source's half of a copy, a key of a batch, what S3 does by itself.
+    let tells = text(Field::HostId).is_some() && text(Field::RequestUri).is_some();
+    match (is_encrypted, tells) {
+        (true, _) => Text::Made(b"https"),
+        (false, true) => Text::Made(b"http"),
+        (false, false) => Text::Null,
+    }
+}
+
+/// Whether a CDN asked, by what it says of itself or by its address.
+fn is_cdn_fetch<'a>(text: impl Fn(Field) -> Option<&'a [u8]>, rules: &RequestRules) -> bool {
+    text(Field::UserAgent) == Some(CDN_USER_AGENT)
+        || rules.knows_addresses() && text(Field::RemoteIp).is_some_and(|address| rules.is_cdn_address(address))
 }
 
 /// `GET` of `REST.GET.OBJECT`: for requests whose URI is not there or has no method.
