@@ -153,65 +153,92 @@ impl Row {
 
     /// Its line of this repetition.
     fn line(&self, i: u64, time: u64, number: u64) -> Line {
-        // `-` is how a log says that there is nothing.
-        let given = |text: &Option<String>| text.as_deref().map(|text| line::numbered(text, i));
-        let some = |text: String| if text == "-" || text.is_empty() { None } else { Some(text) };
-        let service = self.operation.as_deref().is_some_and(|operation| operation.starts_with("S3."));
+        let asked = self.asked(i);
+        let signed = self.signed(i, &asked);
+        let version_id = given(&self.version_id, i).and_then(written);
+        let outcome = self.outcome(i, &asked);
+        let request_uri = asked.request_uri(version_id.as_deref(), &signed);
 
-        let uri = given(&self.uri);
+        let bucket = given(&self.bucket, i).unwrap_or_else(|| "b".to_owned());
+        let host = given(&self.host, i).unwrap_or_else(|| {
+            let host = format!("{bucket}.s3.us-east-1.amazonaws.com");
+            if asked.by_service { "-".to_owned() } else { host }
+        });
+        let with_keys = signed.authentication_type.as_deref() == Some("AuthHeader");
+        let agent = given(&self.user_agent, i);
+        let agent = agent.unwrap_or_else(|| if with_keys { COMMAND_LINE } else { BROWSER }.to_owned());
+        let remote_ip = given(&self.src, i);
+        let remote_ip = remote_ip.unwrap_or_else(|| if asked.by_service { "-" } else { "203.0.113.1" }.to_owned());
+        Line {
+            bucket,
+            time,
+            remote_ip: written(remote_ip),
+            requester: signed.requester,
+            number,
+            key: asked.logged_key(),
+            operation: asked.operation,
+            request_uri,
+            status: outcome.status,
+            error_code: outcome.error_code,
+            bytes_sent: outcome.bytes_sent,
+            object_size: outcome.object_size,
+            referer: given(&self.referer, i).and_then(written),
+            user_agent: if asked.by_service { None } else { written(agent) },
+            version_id,
+            authentication_type: signed.authentication_type,
+            host: written(host),
+        }
+    }
+
+    /// What is asked for: what is not given follows from the rest.
+    fn asked(&self, i: u64) -> Asked {
+        let by_service = self.operation.as_deref().is_some_and(|operation| operation.starts_with("S3."));
+        let uri = given(&self.uri, i);
         let path = uri.as_deref().map(|uri| uri.split('?').next().unwrap_or(uri));
-        let key = match (given(&self.key).and_then(some), path) {
+        let key = match (given(&self.key, i).and_then(written), path) {
             (Some(key), _) => Some(key.into_bytes()),
             (None, Some(path)) => line::key_of_path(path),
             (None, None) => None,
         };
-        let asked = uri.as_deref().and_then(|uri| uri.split_once('?')).map(|(_, query)| query.to_owned());
-        let query = asked.or_else(|| given(&self.query).and_then(some));
-        let given_operation = given(&self.operation);
-        let method = given(&self.method);
-        let method = method.or_else(|| given_operation.as_deref().and_then(line::method_of).map(str::to_owned));
+        let of_uri = uri.as_deref().and_then(|uri| uri.split_once('?')).map(|(_, query)| query.to_owned());
+        let query = of_uri.or_else(|| given(&self.query, i).and_then(written));
+        let operation = given(&self.operation, i);
+        let method = given(&self.method, i);
+        let method = method.or_else(|| operation.as_deref().and_then(line::method_of).map(str::to_owned));
         let method = method.unwrap_or_else(|| "GET".to_owned());
-        let operation = given_operation.unwrap_or_else(|| line::operation_of(&method, key.is_some(), query.as_deref()));
-        // A batch is one request, whose lines know nothing of it.
-        let batch = operation.starts_with("BATCH.");
+        let operation = operation.unwrap_or_else(|| line::operation_of(&method, key.is_some(), query.as_deref()));
+        let in_batch = operation.starts_with("BATCH.");
+        Asked { uri, key, query, method, operation, by_service, in_batch }
+    }
 
-        let requester = given(&self.requester).unwrap_or_else(|| if service { "AmazonS3" } else { "-" }.to_owned());
-        let requester = some(requester);
-        let version_id = given(&self.version_id).and_then(some);
-        let default_authentication = if requester.is_some() && !service { "AuthHeader" } else { "-" };
-        let authentication_type = given(&self.authentication_type).unwrap_or_else(|| {
-            let signed_url = query.as_deref().is_some_and(|query| query.contains("X-Amz-Signature="));
-            if signed_url { "QueryString" } else { default_authentication }.to_owned()
+    /// Who asks, and how that is proven.
+    fn signed(&self, i: u64, asked: &Asked) -> Signed {
+        let requester = given(&self.requester, i);
+        let requester = requester.unwrap_or_else(|| if asked.by_service { "AmazonS3" } else { "-" }.to_owned());
+        let requester = written(requester);
+        let authentication_type = given(&self.authentication_type, i).unwrap_or_else(|| {
+            let signed_url = asked.query.as_deref().is_some_and(|query| query.contains("X-Amz-Signature="));
+            let default = if requester.is_some() && !asked.by_service { "AuthHeader" } else { "-" };
+            if signed_url { "QueryString" } else { default }.to_owned()
         });
-        let authentication_type = some(authentication_type);
-        let request_uri = match uri {
-            Some(uri) => Some(format!("{method} {uri} HTTP/1.1")),
-            None if service || batch => None,
-            None => {
-                let query = query.or_else(|| {
-                    let mut parts: Vec<String> = line::query_of(&operation).map(str::to_owned).into_iter().collect();
-                    parts.extend(version_id.as_ref().map(|version| format!("versionId={version}")));
-                    parts
-                        .extend((authentication_type.as_deref() == Some("QueryString")).then(|| SIGNED_URL.to_owned()));
-                    (!parts.is_empty()).then(|| parts.join("&"))
-                });
-                let path = key.as_deref().map(line::encoded).unwrap_or_default();
-                let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-                Some(format!("{method} /{path}{query} HTTP/1.1"))
-            }
-        };
+        Signed { requester, authentication_type: written(authentication_type) }
+    }
 
+    /// How it goes.
+    fn outcome(&self, i: u64, asked: &Asked) -> Outcome {
+        let Asked { operation, by_service, .. } = asked;
         let deletes = operation.ends_with("DELETE.OBJECT");
-        let status = if service { self.status } else { Some(self.status.unwrap_or(if deletes { 204 } else { 200 })) };
-        let code = status.and_then(|status| line::error_code_of(status, &operation, key.is_some()));
-        let error_code = given(&self.error_code).map_or_else(|| code.map(str::to_owned), some);
+        let status =
+            if *by_service { self.status } else { Some(self.status.unwrap_or(if deletes { 204 } else { 200 })) };
+        let code = status.and_then(|status| line::error_code_of(status, operation, asked.key.is_some()));
+        let error_code = given(&self.error_code, i).map_or_else(|| code.map(str::to_owned), written);
         let failed = status.is_some_and(|status| status >= 300);
-        let of_object = key.is_some() && operation.ends_with("OBJECT");
+        let of_object = asked.key.is_some() && operation.ends_with("OBJECT");
         let object_size = self.object_size.or((of_object && !failed).then_some(self.bytes_sent.unwrap_or(2048)));
         let bytes_sent = self.bytes_sent.or_else(|| {
-            let answers = matches!(method.as_str(), "GET" | "POST") && !batch && !service;
+            let answers = matches!(asked.method.as_str(), "GET" | "POST") && !asked.in_batch && !by_service;
             match status? {
-                _ if method == "HEAD" => None,
+                _ if asked.method == "HEAD" => None,
                 304 => None,
                 403 => Some(243),
                 404 => Some(281),
@@ -221,38 +248,74 @@ impl Row {
                 _ => Some(1500),
             }
         });
-        // Keys are encoded once by who asks and once by who logs; of lines without a request only by the latter.
-        let key = key.map(|key| {
-            let once = line::encoded(&key);
-            if service || batch { once } else { line::encoded(once.as_bytes()) }
-        });
-
-        let bucket = given(&self.bucket).unwrap_or_else(|| "b".to_owned());
-        let host = given(&self.host).unwrap_or_else(|| {
-            let host = format!("{bucket}.s3.us-east-1.amazonaws.com");
-            if service { "-".to_owned() } else { host }
-        });
-        let signs = authentication_type.as_deref() == Some("AuthHeader");
-        let agent = given(&self.user_agent).unwrap_or_else(|| if signs { COMMAND_LINE } else { BROWSER }.to_owned());
-        let remote_ip = given(&self.src).unwrap_or_else(|| if service { "-" } else { "203.0.113.1" }.to_owned());
-        Line {
-            bucket,
-            time,
-            remote_ip: some(remote_ip),
-            requester,
-            number,
-            operation,
-            key,
-            request_uri,
-            status,
-            error_code,
-            bytes_sent,
-            object_size,
-            referer: given(&self.referer).and_then(some),
-            user_agent: if service { None } else { some(agent) },
-            version_id,
-            authentication_type,
-            host: some(host),
-        }
+        Outcome { status, error_code, object_size, bytes_sent }
     }
+}
+
+/// What a row asks for.
+struct Asked {
+    /// As it was given.
+    uri: Option<String>,
+    key: Option<Vec<u8>>,
+    query: Option<String>,
+    method: String,
+    operation: String,
+    /// What the service does by itself.
+    by_service: bool,
+    /// A batch is one request, whose lines know nothing of it.
+    in_batch: bool,
+}
+
+/// Who asked.
+struct Signed {
+    requester: Option<String>,
+    authentication_type: Option<String>,
+}
+
+/// What came of it.
+struct Outcome {
+    status: Option<u16>,
+    error_code: Option<String>,
+    object_size: Option<u64>,
+    bytes_sent: Option<u64>,
+}
+
+impl Asked {
+    fn request_uri(&self, version_id: Option<&str>, signed: &Signed) -> Option<String> {
+        let method = &self.method;
+        if let Some(uri) = &self.uri {
+            return Some(format!("{method} {uri} HTTP/1.1"));
+        }
+        if self.by_service || self.in_batch {
+            return None;
+        }
+        let query = self.query.clone().or_else(|| {
+            let mut parts: Vec<String> = line::query_of(&self.operation).map(str::to_owned).into_iter().collect();
+            parts.extend(version_id.map(|version| format!("versionId={version}")));
+            let has_signed_url = signed.authentication_type.as_deref() == Some("QueryString");
+            parts.extend(has_signed_url.then(|| SIGNED_URL.to_owned()));
+            (!parts.is_empty()).then(|| parts.join("&"))
+        });
+        let path = self.key.as_deref().map(line::encoded).unwrap_or_default();
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        Some(format!("{method} /{path}{query} HTTP/1.1"))
+    }
+
+    /// Keys are encoded once by who asks and once by who logs; of lines without a request only by the latter.
+    fn logged_key(&self) -> Option<String> {
+        self.key.as_deref().map(|key| {
+            let once = line::encoded(key);
+            if self.by_service || self.in_batch { once } else { line::encoded(once.as_bytes()) }
+        })
+    }
+}
+
+/// A text that was given, of this repetition.
+fn given(text: &Option<String>, i: u64) -> Option<String> {
+    text.as_deref().map(|text| line::numbered(text, i))
+}
+
+/// `-` is how a log says that there is nothing.
+fn written(text: String) -> Option<String> {
+    if text == "-" || text.is_empty() { None } else { Some(text) }
 }
