@@ -136,6 +136,13 @@ pub async fn plan_disable(stores: &Stores, bucket: &str) -> Result<Plan, Error> 
     })
 }
 
+/// What was found of a bucket.
+enum Found {
+    /// It is there, in this region, if it said so.
+    There(Option<String>),
+    Missing,
+}
+
 impl Plan {
     /// Whether all is as it is to be.
     #[must_use]
@@ -309,13 +316,42 @@ impl Plan {
         }
         let (source_head, head, of_target) =
             tokio::join!(self.control.head(&self.bucket), self.control.head(target), self.control.logging(target));
-        let shown = place(target);
         // The settings of the source were seen; what else it does not show is no reason to stop.
         let source_region = source_head.ok().flatten();
-        let region = match head {
-            Ok(region) => region,
+        let Found::There(region) = self.look_for_target(head, target, source_region.as_deref())? else {
+            return Ok(false);
+        };
+        if let (Some(source), Some(region)) = (&source_region, &region)
+            && source != region
+        {
+            let (shown, bucket) = (place(target), place(&self.bucket));
+            let message =
+                format!("{shown} is in {region} and {bucket} in {source}: logs are delivered within a region alone");
+            let hint = format!("choose a target in {source}");
+            self.note(Finding::new(Level::Blocks, message).with_hint(hint));
+            return Ok(false);
+        }
+        if let Some(source) = source_region {
+            self.region = source;
+        }
+        if let Ok(Some(of_target)) = of_target {
+            self.look_at_log_of_target(target, &of_target, forced);
+        }
+        Ok(true)
+    }
+
+    /// Whether the target is there, by what it answered.
+    fn look_for_target(
+        &mut self,
+        head: Result<Option<String>, Refusal>,
+        target: &str,
+        source_region: Option<&str>,
+    ) -> Result<Found, Error> {
+        let shown = place(target);
+        match head {
+            Ok(region) => Ok(Found::There(region)),
             Err(refusal) if refusal.is_missing_bucket() => {
-                let hint = match (self.service, &source_region) {
+                let hint = match (self.service, source_region) {
                     (Service::Spaces, _) => {
                         "make it first, in the region of this endpoint: source and target are in one region".to_owned()
                     }
@@ -323,56 +359,34 @@ impl Plan {
                     _ => "make it first, or check its name".to_owned(),
                 };
                 self.note(Finding::new(Level::Blocks, format!("there is no bucket {shown}")).with_hint(hint));
-                return Ok(false);
+                Ok(Found::Missing)
             }
             Err(refusal) if refusal.is_denied() => {
-                self.note(
-                    Finding::new(Level::Warns, format!("{shown} does not let itself be looked at: {refusal}"))
-                        .with_hint(
-                            "it has to be of the same account as the source; s3:ListBucket on it lets this be checked",
-                        ),
-                );
-                refusal.region
+                let hint = "it has to be of the same account as the source; s3:ListBucket on it lets this be checked";
+                let message = format!("{shown} does not let itself be looked at: {refusal}");
+                self.note(Finding::new(Level::Warns, message).with_hint(hint));
+                Ok(Found::There(refusal.region))
             }
-            Err(refusal) if refusal.is_elsewhere() && refusal.region.is_some() => refusal.region,
-            Err(refusal) => return Err(refusal.explain("the target cannot be looked at", &shown)),
+            Err(refusal) if refusal.is_elsewhere() && refusal.region.is_some() => Ok(Found::There(refusal.region)),
+            Err(refusal) => Err(refusal.explain("the target cannot be looked at", &shown)),
+        }
+    }
+
+    /// What comes of it that the target is logged, too.
+    fn look_at_log_of_target(&mut self, target: &str, of_target: &LoggingSettings, forced: bool) {
+        let (shown, to) = (place(target), of_target.target());
+        let (level, what) = if of_target.target_bucket == self.bucket {
+            (
+                Level::Blocks,
+                format!("{shown} has its own log delivered to {to}: each log makes the other grow, without end"),
+            )
+        } else {
+            let message = format!(
+                "{shown} is logged itself, to {to}: every log object that is delivered is one more record there"
+            );
+            (Level::Warns, message)
         };
-        if let (Some(source), Some(target)) = (&source_region, &region)
-            && source != target
-        {
-            self.note(
-                Finding::new(
-                    Level::Blocks,
-                    format!(
-                        "{shown} is in {target} and {} in {source}: logs are delivered within a region alone",
-                        place(&self.bucket)
-                    ),
-                )
-                .with_hint(format!("choose a target in {source}")),
-            );
-            return Ok(false);
-        }
-        if let Some(source) = source_region {
-            self.region = source;
-        }
-        if let Ok(Some(of_target)) = of_target {
-            let loops = of_target.target_bucket == self.bucket;
-            let what = match loops {
-                true => format!(
-                    "{shown} has its own log delivered to {}: each log makes the other grow, without end",
-                    of_target.target()
-                ),
-                false => format!(
-                    "{shown} is logged itself, to {}: every log object that is delivered is one more record there",
-                    of_target.target()
-                ),
-            };
-            let level = if loops { Level::Blocks } else { Level::Warns };
-            self.note(
-                Finding::new(level, what).with_hint("a bucket for logs is best not logged itself").unless(forced),
-            );
-        }
-        Ok(true)
+        self.note(Finding::new(level, what).with_hint("a bucket for logs is best not logged itself").unless(forced));
     }
 
     /// Whether log objects can be written into it.
