@@ -310,68 +310,82 @@ impl Stores {
     }
 }
 
+/// What is said outside of the program.
+struct Surroundings {
+    env: Env,
+    profiles: ProfileSet,
+}
+
+impl Surroundings {
+    /// With the profile that the options or the environment ask for.
+    async fn read(options: &StoreOptions) -> Result<Self, Error> {
+        let (fs, env) = (Fs::real(), Env::real());
+        let selected = options.profile.clone().or_else(|| profile_of(&env)).map(Into::into);
+        let profiles = load_profiles(&fs, &env, &EnvConfigFiles::default(), selected).await.map_err(|error| {
+            Error::new(ErrorKind::Invalid, "AWS's configuration files cannot be read").with_source(error)
+        })?;
+        Ok(Self { env, profiles })
+    }
+
+    /// What a variable of the environment says, if that is something.
+    fn variable(&self, name: &str) -> Option<String> {
+        variable(&self.env, name)
+    }
+
+    /// What the profile says.
+    fn of_profile(&self, key: &str) -> Option<String> {
+        self.profiles.get(key).map(str::to_owned)
+    }
+
+    /// The region where neither the options nor an endpoint name one.
+    fn region(&self) -> Option<Setting> {
+        let variable = self.variable("AWS_REGION").or_else(|| self.variable("AWS_DEFAULT_REGION"));
+        let variable = variable.map(|value| Setting { value, origin: "environment variable" });
+        variable.or_else(|| self.of_profile("region").map(|value| Setting { value, origin: "profile" }))
+    }
+
+    /// The certificates that are trusted, too, and the text of their file.
+    fn certificates(&self) -> Result<(Vec<Certificate>, Vec<u8>), Error> {
+        let file = self.variable("AWS_CA_BUNDLE").or_else(|| self.of_profile("ca_bundle"));
+        file.map_or_else(|| Ok(Default::default()), |file| certificates(&file))
+    }
+
+    fn max_attempts(&self) -> Option<usize> {
+        let text = self.variable("AWS_MAX_ATTEMPTS").or_else(|| self.of_profile("max_attempts"));
+        text.and_then(|text| text.parse().ok())
+    }
+}
+
+fn variable(env: &Env, name: &str) -> Option<String> {
+    env.get(name).ok().filter(|value| !value.is_empty())
+}
+
+fn profile_of(env: &Env) -> Option<String> {
+    variable(env, "AWS_PROFILE").or_else(|| variable(env, "AWS_DEFAULT_PROFILE"))
+}
+
 /// Puts together what is said here, in the environment and in AWS's configuration files, in the order of `aws`.
 async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
-    let (fs, env) = (Fs::real(), Env::real());
-    let variable = |name: &str| env.get(name).ok().filter(|value| !value.is_empty());
-    let in_environment = variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE"));
-    let selected = options.profile.clone().or_else(|| in_environment.clone()).map(Into::into);
-    let profiles = load_profiles(&fs, &env, &EnvConfigFiles::default(), selected).await.map_err(|error| {
-        Error::new(ErrorKind::Invalid, "AWS's configuration files cannot be read").with_source(error)
-    })?;
-    let profile = profile_setting(options, &profiles, in_environment.is_some())?;
-    let of_profile = |key: &str| profiles.get(key).map(str::to_owned);
-
-    let client = HttpClientBuilder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone()).profile_name(&profile.value);
-    // Here already: otherwise the region is asked of the instance's metadata, for seconds where there is no such thing.
-    let ambient = variable("AWS_REGION")
-        .or_else(|| variable("AWS_DEFAULT_REGION"))
-        .map(|value| Setting { value, origin: "environment variable" })
-        .or_else(|| of_profile("region").map(|value| Setting { value, origin: "profile" }));
-    let default = || Setting { value: "us-east-1".to_owned(), origin: "default" };
+    let surroundings = Surroundings::read(options).await?;
+    let profile = profile_setting(options, &surroundings)?;
     let said = options.region.clone().map(|value| Setting { value, origin: "--region" });
+    let ambient = surroundings.region();
+    let default = || Setting { value: "us-east-1".to_owned(), origin: "default" };
+    // Here already: otherwise the region is asked of the instance's metadata, for seconds where there is no such thing.
     let for_loading = Region::new(said.clone().or_else(|| ambient.clone()).unwrap_or_else(default).value);
-    if options.unsigned {
-        loader = loader.no_credentials();
-    } else if options.profile.is_some() {
-        loader = loader.credentials_provider(of_profile_alone(client, &profile.value, for_loading.clone()));
-    }
-    let config = loader.region(for_loading).load().await;
+    let config = load(options, &profile.value, for_loading).await;
 
-    let endpoint = endpoint_setting(options, &config, variable("AWS_ENDPOINT_URL_S3").is_some());
-    if let Some(endpoint) = &endpoint
-        && !endpoint.value.starts_with("http://")
-        && !endpoint.value.starts_with("https://")
-    {
-        let shown = without_secrets(&endpoint.value);
-        return Err(Error::invalid(format!("`{shown}` is no endpoint ({})", endpoint.origin))
-            .with_hint("an endpoint is a URL such as https://nyc3.digitaloceanspaces.com"));
-    }
+    let endpoint = endpoint_setting(options, &config, surroundings.variable("AWS_ENDPOINT_URL_S3").is_some());
+    endpoint.as_ref().map_or(Ok(()), check_endpoint)?;
     let of_host = endpoint.as_ref().and_then(|endpoint| region_of(&endpoint.value)).map(str::to_lowercase);
     let of_host = of_host.map(|value| Setting { value, origin: "the endpoint's host" });
     let region = said.or(of_host).or(ambient).unwrap_or_else(default);
 
     let is_aws = endpoint.is_none();
     let endpoint = endpoint.or_else(|| special_endpoint(&region.value, &config));
-    let (certificates, pem) = match variable("AWS_CA_BUNDLE").or_else(|| of_profile("ca_bundle")) {
-        Some(file) => certificates(&file)?,
-        None => (Vec::new(), Vec::new()),
-    };
-    let addressing = match options.addressing {
-        Some(addressing) => (addressing, "--addressing"),
-        None => match of_profile("s3").as_deref().and_then(addressing_style) {
-            Some(addressing) => (addressing, "profile"),
-            None if is_aws => (Addressing::Auto, "default at AWS"),
-            None => (Addressing::Auto, "default with an endpoint"),
-        },
-    };
-    let attempts = options.max_attempts.or_else(|| {
-        variable("AWS_MAX_ATTEMPTS").or_else(|| of_profile("max_attempts")).and_then(|value| value.parse().ok())
-    });
+    let (certificates, pem) = surroundings.certificates()?;
+    let addressing = addressing_setting(options, &surroundings, is_aws);
+    let attempts = options.max_attempts.or_else(|| surroundings.max_attempts());
     let credentials = if options.unsigned { None } else { config.credentials_provider() };
     Ok(Settings {
         options: options.clone(),
@@ -386,6 +400,40 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
         is_aws,
         profile,
     })
+}
+
+/// What AWS's own library finds.
+async fn load(options: &StoreOptions, profile: &str, region: Region) -> SdkConfig {
+    let client = HttpClientBuilder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone()).profile_name(profile);
+    if options.unsigned {
+        loader = loader.no_credentials();
+    } else if options.profile.is_some() {
+        loader = loader.credentials_provider(of_profile_alone(client, profile, region.clone()));
+    }
+    loader.region(region).load().await
+}
+
+fn check_endpoint(endpoint: &Setting) -> Result<(), Error> {
+    if endpoint.value.starts_with("http://") || endpoint.value.starts_with("https://") {
+        return Ok(());
+    }
+    let shown = without_secrets(&endpoint.value);
+    Err(Error::invalid(format!("`{shown}` is no endpoint ({})", endpoint.origin))
+        .with_hint("an endpoint is a URL such as https://nyc3.digitaloceanspaces.com"))
+}
+
+fn addressing_setting(options: &StoreOptions, surroundings: &Surroundings, is_aws: bool) -> (Addressing, &'static str) {
+    if let Some(addressing) = options.addressing {
+        return (addressing, "--addressing");
+    }
+    match surroundings.of_profile("s3").as_deref().and_then(addressing_style) {
+        Some(addressing) => (addressing, "profile"),
+        None if is_aws => (Addressing::Auto, "default at AWS"),
+        None => (Addressing::Auto, "default with an endpoint"),
+    }
 }
 
 /// The chain of `aws` for a profile that was asked for: keys in the environment do not count, containers and instances do.
@@ -423,10 +471,11 @@ fn certificates(file: &str) -> Result<(Vec<Certificate>, Vec<u8>), Error> {
     Ok((certificates, pem))
 }
 
-fn profile_setting(options: &StoreOptions, profiles: &ProfileSet, in_environment: bool) -> Result<Setting, Error> {
+fn profile_setting(options: &StoreOptions, surroundings: &Surroundings) -> Result<Setting, Error> {
+    let profiles = &surroundings.profiles;
     // What the profiles were loaded with.
     let value = options.profile.clone().unwrap_or_else(|| profiles.selected_profile().to_owned());
-    let origin = match (&options.profile, in_environment) {
+    let origin = match (&options.profile, profile_of(&surroundings.env).is_some()) {
         (Some(_), _) => "--profile",
         (None, true) => "environment variable",
         (None, false) => "default",
