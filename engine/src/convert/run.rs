@@ -402,6 +402,7 @@ impl Run<'_> {
         Ok(outcome)
     }
 
+    /// Puts a batch into the ledger, without the log objects that were left out, or have to be restored first.
     async fn commit(
         &mut self,
         batch: &Batch,
@@ -414,40 +415,17 @@ impl Run<'_> {
         self.report.archived += archived.len() as u64;
         let done = taken.iter().take(begun).filter(|at| !left_out.contains(at) && !archived.contains(at));
         let done: Vec<&Candidate> = done.filter_map(|at| batch.candidates.get(*at)).collect();
-        let counts = BatchCounts {
-            objects: done.len() as u64,
-            bytes: done.iter().map(|candidate| candidate.unopened.size).sum(),
-            lines: outcome.lines,
-            rows: outcome.files.iter().map(|file| file.rows).sum(),
-            rejects: outcome.rejects,
-            duplicates: outcome.duplicates,
-        };
-        // Rows are counted in the files, lines by their ends: no line is lost between the two.
-        if counts.lines != counts.rows + counts.rejects + counts.duplicates {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                format!(
-                    "the account does not add up: {} lines, but {} rows, {} rejects and {} duplicates",
-                    counts.lines, counts.rows, counts.rejects, counts.duplicates
-                ),
-            )
-            .with_hint("nothing was committed; this is a bug, please report it with the log object that shows it"));
-        }
+        let counts = counts_of(&done, &outcome)?;
         if done.is_empty() {
             // Nothing to commit: other runs may try these again.
             let (name, reason) = (self.runner.name().to_owned(), "no log object of it could be read");
             abandon_all(&mut self.ledger, &self.runner, &name, reason).await?;
             return self.runner.place().delete(&batch.list.path).await;
         }
-        let sources = if done.len() == batch.candidates.len() {
-            None
-        } else {
-            let path = format!("{SOURCES}/{}-part.parquet", batch.name);
-            let sources = done.iter().map(|candidate| candidate.source.clone()).collect();
-            Some(write_list(self.runner.place(), path, sources).await?)
-        };
+        let sources = self.sources_of(batch, &done).await?;
         let (files, reject_files) = (outcome.files, outcome.reject_files);
         let (count, bytes) = (files.len() as u64, files.iter().map(|file| file.bytes).sum::<u64>());
+        let is_partial = sources.is_some();
         let commit = Commit { batch: batch.name.clone(), files, reject_files, counts, sources };
         let is_open = |state: &State| match state.open.contains_key(&batch.name) {
             true => Ok(()),
@@ -456,7 +434,6 @@ impl Run<'_> {
                     .with_hint("run again: nothing is lost"))
             }
         };
-        let is_partial = commit.sources.is_some();
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
         if is_partial {
             self.runner.place().delete(&batch.list.path).await?;
@@ -466,6 +443,16 @@ impl Run<'_> {
         self.report.files += count;
         self.report.file_bytes += bytes;
         Ok(())
+    }
+
+    /// A list of the log objects that are done, if these are not all of the batch.
+    async fn sources_of(&self, batch: &Batch, done: &[&Candidate]) -> Result<Option<SourceList>, Error> {
+        if done.len() == batch.candidates.len() {
+            return Ok(None);
+        }
+        let path = format!("{SOURCES}/{}-part.parquet", batch.name);
+        let sources = done.iter().map(|candidate| candidate.source.clone()).collect();
+        write_list(self.runner.place(), path, sources).await.map(Some)
     }
 
     /// Removes the files of a batch that is not committed.
@@ -537,6 +524,27 @@ impl Run<'_> {
 
 /// Attempts to read lists that others replace meanwhile.
 const RELOADS: u32 = 5;
+
+/// What became of the lines of a batch. Rows are counted in the files, lines by their ends: no line is lost between the two.
+fn counts_of(done: &[&Candidate], outcome: &Outcome) -> Result<BatchCounts, Error> {
+    let counts = BatchCounts {
+        objects: done.len() as u64,
+        bytes: done.iter().map(|candidate| candidate.unopened.size).sum(),
+        lines: outcome.lines,
+        rows: outcome.files.iter().map(|file| file.rows).sum(),
+        rejects: outcome.rejects,
+        duplicates: outcome.duplicates,
+    };
+    if counts.lines == counts.rows + counts.rejects + counts.duplicates {
+        return Ok(counts);
+    }
+    let message = format!(
+        "the account does not add up: {} lines, but {} rows, {} rejects and {} duplicates",
+        counts.lines, counts.rows, counts.rejects, counts.duplicates
+    );
+    Err(Error::new(ErrorKind::Internal, message)
+        .with_hint("nothing was committed; this is a bug, please report it with the log object that shows it"))
+}
 
 fn is_list_missing(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound && error.object().is_some_and(|object| object.contains(SOURCES))

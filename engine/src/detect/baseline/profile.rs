@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::time_units::MICROS_PER_DAY;
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -122,17 +122,17 @@ impl Cell {
     }
 
     /// Puts a column into these rows; `None` when it is of another type.
-    fn fill(self, rows: &mut [Row], kind: Kind, column: &ArrayRef) -> Option<()> {
+    fn fill(self, rows: &mut [Row], column: &ArrayRef) -> Option<()> {
         let rows = rows.iter_mut();
         match self {
             Self::Text(cell) => {
-                let column = cast(column, &kind.data_type()).ok()?;
+                let column = as_views(column)?;
                 rows.zip(column.as_string_view_opt()?).for_each(|(row, text)| *cell(row) = text.map(str::to_owned));
             }
             Self::Texts(cell) => {
-                let column = cast(column, &kind.data_type()).ok()?;
                 for (row, list) in rows.zip(column.as_list_opt::<i32>()?.iter()) {
                     let Some(list) = list else { continue };
+                    let list = as_views(&list)?;
                     *cell(row) = list.as_string_view_opt()?.iter().flatten().map(str::to_owned).collect();
                 }
             }
@@ -146,6 +146,14 @@ impl Cell {
             }
         }
         Some(())
+    }
+}
+
+/// A column of text, however it is laid out.
+fn as_views(column: &ArrayRef) -> Option<ArrayRef> {
+    match column.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => cast(column, &DataType::Utf8View).ok(),
+        _ => None,
     }
 }
 
@@ -193,7 +201,7 @@ impl Baseline {
         let mut rows: Vec<Row> = std::iter::repeat_with(Row::default).take(batch.num_rows()).collect();
         for ((name, kind, _), cell) in COLUMNS {
             let column = batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column `{name}`")))?;
-            cell.fill(&mut rows, *kind, column).ok_or_else(|| {
+            cell.fill(&mut rows, column).ok_or_else(|| {
                 damaged(format!("the column `{name}` is {}, and not {}", column.data_type(), kind.data_type()))
             })?;
         }

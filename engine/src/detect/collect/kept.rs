@@ -2,7 +2,6 @@
 //!
 //! The first by time, not by arrival: log objects come in no order, and the same logs must give the same findings.
 
-use super::event::DAY;
 use crate::time_units::MICROS_PER_DAY;
 
 /// A kept request: its millisecond of the day, what tells requests of one instant apart, and its row. There are many, so they are

@@ -2,7 +2,7 @@
 
 use super::*;
 use arrow::array::StringArray;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 use std::collections::HashMap;
 
 const DAY: i64 = 86_400_000_000;
@@ -127,6 +127,11 @@ fn an_error_names_the_column() {
         ("requests", None, "the profile is damaged: it has no column `requests`".to_owned()),
         ("families", None, "the profile is damaged: it has no column `families`".to_owned()),
         ("requests", numbers(), "the profile is damaged: the column `requests` is Utf8, and not Int64".to_owned()),
+        (
+            "src",
+            Some(optional_integers(std::iter::repeat_n(Some(7), 9))),
+            "the profile is damaged: the column `src` is Int64, and not Utf8View".to_owned(),
+        ),
         ("good", Some(times(std::iter::repeat_n(Some(0), 9))), {
             let time = crate::schema::time_type();
             format!("the profile is damaged: the column `good` is {time}, and not {lists}")
