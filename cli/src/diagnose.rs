@@ -138,7 +138,7 @@ fn plain(error: &DataFusionError) -> Failure {
                     failure.with_hint("a time is text such as '2026-01-31T10:00:00Z' or '2026-01-31'")
                 }
                 ArrowError::CastError(_) | ArrowError::ParseError(_) => {
-                    failure.with_hint("`TRY_CAST` gives NULL where a value can't be converted")
+                    failure.with_hint("`TRY_CAST` gives NULL where a value cannot be converted")
                 }
                 ArrowError::DivideByZero => failure.with_hint("`NULLIF(divisor, 0)` gives NULL instead"),
                 _ => failure,

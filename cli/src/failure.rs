@@ -45,9 +45,9 @@ impl Failure {
     pub(crate) fn from_output(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::ClosedPipe,
-            io::ErrorKind::StorageFull => Self::failed("can't write the result: the disk is full")
+            io::ErrorKind::StorageFull => Self::failed("cannot write the result: the disk is full")
                 .with_hint("free some space, or write elsewhere with `-o`"),
-            _ => Self::failed(format!("can't write the result: {error}")),
+            _ => Self::failed(format!("cannot write the result: {error}")),
         }
     }
 

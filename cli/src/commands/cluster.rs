@@ -26,7 +26,7 @@ const STACK: usize = 32 << 20;
 pub(crate) fn run(arguments: ClusterArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().thread_stack_size(STACK).build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("can't start threads: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
     match arguments.command {
         ClusterCommand::Scheduler(arguments) => runtime.block_on(run_scheduler(*arguments, surroundings)),
         ClusterCommand::Executor(arguments) => runtime.block_on(run_executor(*arguments, surroundings)),

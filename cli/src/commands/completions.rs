@@ -10,9 +10,9 @@ use crate::failure::Failure;
 ///
 /// # Errors
 ///
-/// When standard output can't be written.
+/// When standard output cannot be written.
 pub(crate) fn run(arguments: &CompletionsArgs) -> Result<Exit, Failure> {
-    // Into memory first: the generator panics when it can't write, and a closed pipe is no reason to.
+    // Into memory first: the generator panics when it cannot write, and a closed pipe is no reason to.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::syntax(), "s3log", &mut script);
     let mut stdout = std::io::stdout().lock();

@@ -15,7 +15,7 @@ const SHOWN: usize = 40;
 /// The page.
 pub(super) fn page(finding: &Finding, explanation: &Explanation, paint: Paint) -> String {
     let mut page = String::new();
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let _ = write_page(&mut page, finding, explanation, paint);
     page
 }

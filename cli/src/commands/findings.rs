@@ -74,7 +74,7 @@ pub(super) fn list(findings: &[Finding], paint: Paint) -> String {
             Band::Block => paint.error("block"),
             band => paint.warning(band.name()),
         };
-        // Writing to a String can't fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             "{}  {:.2} {band}, {}, {}, last seen {}",

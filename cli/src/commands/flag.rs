@@ -280,7 +280,7 @@ impl Run<'_> {
         watch.stop();
         let mut bytes = Vec::new();
         baseline.write(&mut bytes)?;
-        let cannot = |error: std::io::Error| Failure::failed(format!("can't write `{}`: {error}", path.display()));
+        let cannot = |error: std::io::Error| Failure::failed(format!("cannot write `{}`: {error}", path.display()));
         let mut destination = crate::output::Destination::file(path).map_err(cannot)?;
         destination.write_all(&bytes).map_err(cannot)?;
         destination.commit().map_err(cannot)?;
@@ -379,7 +379,7 @@ async fn baseline(arguments: &FlagArgs, options: &DetectOptions, messages: &Mess
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::failed(format!("can't read `{}`: {error}", path.display()))
+    Failure::failed(format!("cannot read `{}`: {error}", path.display()))
 }
 
 /// What the files of networks and the databases say.

@@ -17,7 +17,7 @@ use crate::output::{Output, Paint, Shape, wrap};
 ///
 /// # Errors
 ///
-/// When the output can't be written.
+/// When the output cannot be written.
 pub(crate) fn run(arguments: &FunctionsArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let functions = docs();
     let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;

@@ -28,7 +28,7 @@ const API_URL_VARIABLE: &str = "DIGITALOCEAN_API_URL";
 ///
 /// # Errors
 ///
-/// When the API cannot be asked or refuses, or something can't be written.
+/// When the API cannot be asked or refuses, or something cannot be written.
 pub(crate) async fn run(arguments: KeysArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
     match arguments.command {
         KeysCommand::List(given) => until_stopped(&stop, list::run(&given, surroundings)).await,

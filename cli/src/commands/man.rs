@@ -10,7 +10,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 ///
-/// When there is no such command, or standard output can't be written.
+/// When there is no such command, or standard output cannot be written.
 pub(crate) fn run(arguments: &ManArgs) -> Result<Exit, Failure> {
     let mut command = Cli::syntax();
     command.build();

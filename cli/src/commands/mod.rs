@@ -170,7 +170,7 @@ fn runtime(threads: Option<NonZeroUsize>) -> Result<tokio::runtime::Runtime, Fai
     if let Some(threads) = threads {
         builder.worker_threads(threads.get());
     }
-    builder.enable_all().build().map_err(|error| Failure::failed(format!("can't start threads: {error}")))
+    builder.enable_all().build().map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
 }
 
 /// Runs `work` to its end, or until the process is told to stop.
@@ -185,7 +185,7 @@ fn block_on(
     let ended = runtime.block_on(async {
         let mut task = tokio::spawn(work);
         let ended = interrupt::until_interrupted(&mut task).await;
-        match ended.map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))? {
+        match ended.map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))? {
             Some(Ok(ended)) => ended,
             Some(Err(error)) => Err(Failure::failed(format!("internal error: {error}"))
                 .with_hint("this is a bug, please report it with the command that shows it")),
@@ -212,7 +212,7 @@ fn block_on_until_stopped(
     let runtime = runtime(threads)?;
     let ended = runtime.block_on(async {
         let mut task = tokio::spawn(work);
-        let signals = |error| Failure::failed(format!("can't listen for signals: {error}"));
+        let signals = |error| Failure::failed(format!("cannot listen for signals: {error}"));
         for _ in 0..2 {
             match interrupt::until_interrupted(&mut task).await.map_err(signals)? {
                 Some(Ok(ended)) => return ended,
@@ -309,7 +309,7 @@ fn network_list(path: &Path, now: i64) -> Result<CidrList, Failure> {
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("can't read `{}`: {error}", path.display())))
+    std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", path.display())))
 }
 
 /// What the flags about sources ask for.

@@ -125,11 +125,11 @@ impl Prices {
         let name = file.map_or_else(|| "prices.toml".into(), Path::to_string_lossy);
         let text = match file {
             Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| Failure::failed(format!("can't read prices from `{name}`: {error}")))?,
+                .map_err(|error| Failure::failed(format!("cannot read prices from `{name}`: {error}")))?,
             None => PRICES.to_owned(),
         };
         toml::from_str(&text).map_err(|error| {
-            Failure::failed(format!("can't read prices from `{name}`: {}", error.to_string().trim_end()))
+            Failure::failed(format!("cannot read prices from `{name}`: {}", error.to_string().trim_end()))
                 .with_hint("`s3log plan --print-prices` prints a file of the right form")
         })
     }

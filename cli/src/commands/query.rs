@@ -90,17 +90,17 @@ fn sql_and_sources(
 
 fn stdin(sources: &[String]) -> Result<String, Failure> {
     if sources.iter().any(|source| source == "-") {
-        return Err(Failure::usage("standard input can't be both the SQL and a source"));
+        return Err(Failure::usage("standard input cannot be both the SQL and a source"));
     }
     let mut sql = String::new();
     let read = std::io::stdin().lock().read_to_string(&mut sql);
-    read.map_err(|error| Failure::failed(format!("can't read SQL from standard input: {error}")))?;
+    read.map_err(|error| Failure::failed(format!("cannot read SQL from standard input: {error}")))?;
     Ok(sql)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
-        .map_err(|error| Failure::failed(format!("can't read SQL from `{}`: {error}", file.display())))
+        .map_err(|error| Failure::failed(format!("cannot read SQL from `{}`: {error}", file.display())))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::output::{Output, Shape};
 ///
 /// # Errors
 ///
-/// When a rule is wrong, a test does not hold, or the output can't be written.
+/// When a rule is wrong, a test does not hold, or the output cannot be written.
 pub(crate) async fn run(arguments: RulesArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     match arguments.command {
         None => list(&arguments.rules, &arguments.output, surroundings),
@@ -89,13 +89,13 @@ fn is_rule(path: &Path) -> bool {
 
 /// Path and text of the files of a directory that are wanted, by name.
 fn files(directory: &Path, is_wanted: fn(&Path) -> bool) -> Result<Vec<(String, String)>, Failure> {
-    let cannot = |error: std::io::Error| Failure::failed(format!("can't read `{}`: {error}", directory.display()));
+    let cannot = |error: std::io::Error| Failure::failed(format!("cannot read `{}`: {error}", directory.display()));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
         if is_wanted(&path) {
             let text = std::fs::read_to_string(&path)
-                .map_err(|error| Failure::failed(format!("can't read `{}`: {error}", path.display())))?;
+                .map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", path.display())))?;
             files.push((path.display().to_string(), text));
         }
     }
@@ -160,7 +160,7 @@ fn show(rules: &RuleArgs, id: &str) -> Result<Exit, Failure> {
 fn shown(rule: &Rule) -> Result<String, Failure> {
     let mut text = String::new();
     let query = rule.query()?;
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let mut line = |line: String| {
         let _ = writeln!(text, "{line}");
     };

@@ -17,7 +17,7 @@ use crate::output::{Output, Shape};
 ///
 /// # Errors
 ///
-/// When there is no such table, or the output can't be written.
+/// When there is no such table, or the output cannot be written.
 pub(crate) fn run(arguments: &SchemaArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let mut tables = tables();
     tables.push(s3log_engine::detect::findings_table::doc());
@@ -49,7 +49,7 @@ pub(super) fn only(tables: &mut Vec<TableDoc>, name: &str) -> Result<(), Failure
 ///
 /// # Errors
 ///
-/// When the output can't be written.
+/// When the output cannot be written.
 pub(super) fn print(
     tables: &[TableDoc],
     named: bool,

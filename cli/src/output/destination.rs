@@ -32,7 +32,7 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// When the directory does not exist or can't be written to, or `path` is a directory.
+    /// When the directory does not exist or cannot be written to, or `path` is a directory.
     pub(crate) fn file(path: &Path) -> io::Result<Self> {
         let target = match fs::canonicalize(path) {
             Ok(target) => target,

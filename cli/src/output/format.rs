@@ -146,13 +146,13 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// When the file can't be made, its name tells no format while none was asked for, or bytes would go to a terminal.
+    /// When the file cannot be made, its name tells no format while none was asked for, or bytes would go to a terminal.
     pub(crate) fn open(path: Option<&Path>, mut settings: OutputSettings) -> Result<Self, Failure> {
         let path = path.filter(|path| *path != Path::new("-"));
         let destination = match path {
             None => Destination::stdout(),
             Some(path) => Destination::file(path)
-                .map_err(|error| Failure::failed(format!("can't write `{}`: {error}", path.display())))?,
+                .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?,
         };
         if !destination.is_terminal() {
             settings.terminal = None;
@@ -288,7 +288,7 @@ impl Output {
 }
 
 fn no_bytes_on_a_terminal() -> Failure {
-    Failure::usage("a terminal can't show Parquet or Arrow")
+    Failure::usage("a terminal cannot show Parquet or Arrow")
         .with_hint("name a file: `-o result.parquet`, or send it to a pipe")
 }
 

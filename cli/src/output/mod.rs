@@ -52,7 +52,7 @@ pub(crate) trait ResultWriter: Send {
     ///
     /// # Errors
     ///
-    /// Those of the sink, or a batch that Arrow can't convert.
+    /// Those of the sink, or a batch that Arrow cannot convert.
     fn write(&mut self, batch: &RecordBatch) -> io::Result<()>;
 
     /// Writes what stands behind the last row.
@@ -78,6 +78,6 @@ fn arrow_error(error: ArrowError) -> io::Error {
 
 /// Appends formatted text.
 fn push_fmt(out: &mut String, text: fmt::Arguments<'_>) {
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let _ = out.write_fmt(text);
 }

@@ -2,7 +2,7 @@
 //!
 //! Inside, text is in views, which point into whole blocks of a log object. Written as they are, the blocks would be
 //! written too, and readers of a few years ago do not know the type. Dictionaries are unpacked, since an Arrow file
-//! can't replace one half-way.
+//! cannot replace one half-way.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) fn portable_schema(schema: &Schema) -> SchemaRef {
 ///
 /// # Errors
 ///
-/// When Arrow can't convert a column, such as text of more than 2 GiB in one batch.
+/// When Arrow cannot convert a column, such as text of more than 2 GiB in one batch.
 pub(crate) fn portable_batch(batch: &RecordBatch, schema: &SchemaRef) -> io::Result<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, _>>();

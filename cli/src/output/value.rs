@@ -77,7 +77,7 @@ impl Column {
     ///
     /// # Errors
     ///
-    /// When Arrow can't convert the array, which would be a bug in the operator that made it.
+    /// When Arrow cannot convert the array, which would be a bug in the operator that made it.
     pub(crate) fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
         use DataType as T;
         let values = match array.data_type() {

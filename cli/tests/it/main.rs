@@ -1,5 +1,5 @@
 //! The program from outside: what it prints, where, and how it ends.
-#![expect(clippy::unwrap_used, reason = "a test that can't run its program has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot run its program has failed")]
 
 mod buckets;
 mod cdn;

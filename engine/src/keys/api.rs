@@ -187,7 +187,7 @@ impl Api {
         // What goes to this machine in the clear must not go through a proxy elsewhere.
         let client = if endpoint.is_loopback() { client.no_proxy() } else { client };
         let client = client.build().map_err(|error| {
-            Error::new(ErrorKind::Internal, format!("the API can't be asked: {}", innermost(&error)))
+            Error::new(ErrorKind::Internal, format!("the API cannot be asked: {}", innermost(&error)))
         })?;
         Ok(Self { client, endpoint, authorization, options })
     }
@@ -213,7 +213,7 @@ impl Api {
     ///
     /// Those of [`keys`](Self::keys).
     pub async fn keys_with(&self, filter: &KeyFilter) -> Result<Vec<Key>, Error> {
-        let what = "the keys can't be listed";
+        let what = "the keys cannot be listed";
         let mut url = self.endpoint.keys().clone();
         {
             // In this order what is made meanwhile comes last, and shifts nothing from one page to another.
@@ -260,7 +260,7 @@ impl Api {
     ///
     /// There is none ([`ErrorKind::NotFound`]), and those of [`keys`](Self::keys).
     pub async fn key(&self, access_key: &str) -> Result<Key, Error> {
-        let what = format!("the key {access_key} can't be read");
+        let what = format!("the key {access_key} cannot be read");
         let url = self.endpoint.key(access_key)?;
         let body = self.get(&what, &url).await?;
         let key = answer::key(&body).map_err(|error| self.about(&what, error))?;
@@ -283,7 +283,7 @@ impl Api {
         let wanted = Replacement { name: name.to_owned(), grants: grants.to_vec() };
         wanted.check()?;
         let body = wanted.body()?;
-        let what = "the key can't be made";
+        let what = "the key cannot be made";
         let url = self.endpoint.keys();
         let mut attempt = 1;
         loop {

@@ -37,7 +37,7 @@ impl Replacement {
         match replacement.check_grants() {
             Err(error) if is_copied => Err(Error::new(
                 error.kind(),
-                format!("the grants of {} can't be given to another key: {error}", old.access_key),
+                format!("the grants of {} cannot be given to another key: {error}", old.access_key),
             )
             .with_hint("say what the new key is to be granted: --grant BUCKET=read, or --full-access")),
             checked => checked.map(|()| replacement),
@@ -108,7 +108,7 @@ impl Replacement {
     /// None is expected.
     pub fn body(&self) -> Result<String, Error> {
         serde_json::to_string(self)
-            .map_err(|error| Error::new(ErrorKind::Internal, "a request can't be written").with_source(error))
+            .map_err(|error| Error::new(ErrorKind::Internal, "a request cannot be written").with_source(error))
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
             let copied = Replacement::of(&key(grants), None, None).unwrap_err();
             assert_eq!(
                 copied.to_string(),
-                format!("the grants of DO00EXAMPLE can't be given to another key: {expected}")
+                format!("the grants of DO00EXAMPLE cannot be given to another key: {expected}")
             );
         }
         for name in ["", " ", "a\nb", "\u{1b}"] {

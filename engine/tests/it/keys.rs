@@ -180,7 +180,7 @@ async fn no_list_goes_on_for_ever() {
     ] {
         let (api, _) = api(&server.endpoint());
         let error = api.keys().await.unwrap_err();
-        assert!(error.to_string().ends_with(&format!("the keys can't be listed: the list {expected}")), "{error}");
+        assert!(error.to_string().ends_with(&format!("the keys cannot be listed: the list {expected}")), "{error}");
         assert!(server.asked().len() <= 500);
     }
 }

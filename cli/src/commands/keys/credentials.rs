@@ -34,7 +34,7 @@ impl CredentialsFile {
                 Failure::failed(format!("`{name}` is there already, and is not written over"))
                     .with_hint("name another file: --credentials FILE")
             }
-            _ => Failure::failed(format!("can't make `{name}` for the secret, so no key was made: {error}"))
+            _ => Failure::failed(format!("cannot make `{name}` for the secret, so no key was made: {error}"))
                 .with_hint("name a file in a directory that is there and can be written to"),
         })?;
         Ok(Self { path: path.to_owned(), file, is_written: false })

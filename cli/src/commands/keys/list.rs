@@ -19,7 +19,7 @@ use crate::output::{Format, Output, Shape};
 ///
 /// # Errors
 ///
-/// When they cannot be had, or the output can't be written.
+/// When they cannot be had, or the output cannot be written.
 pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let account = Account::open(&arguments.api, surroundings)?;
     let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;

@@ -22,7 +22,7 @@ const MOST_TOLD: usize = 5;
 ///
 /// # Errors
 ///
-/// The command line asks for what cannot be, the API refuses, or the secret can't be written.
+/// The command line asks for what cannot be, the API refuses, or the secret cannot be written.
 pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, stop: &Stop) -> Result<Exit, Failure> {
     let grants = check(arguments)?;
     let account = Account::open(&arguments.api, surroundings)?;
@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, 
     let id = made.key.access_key.clone();
     file.write(&profile(&new.name), &made).map_err(|error| {
         Failure::failed(format!(
-            "the key {id} was made, but its secret can't be written to `{}`: {error}; nobody has it",
+            "the key {id} was made, but its secret cannot be written to `{}`: {error}; nobody has it",
             path.display()
         ))
         .with_hint(format!("delete that key, {}, and try again", delete(&id)))

@@ -31,7 +31,7 @@ impl Change<'_> {
         let mut text = String::new();
         let created = old.created_at.as_deref().map(|time| format!(", made {time}")).unwrap_or_default();
         let old_grants = granted(&old.grants);
-        // Writing to a String can't fail.
+        // Writing to a String cannot fail.
         let _ =
             writeln!(text, "old key {}", visible(&format!("{} `{}`{created}: {old_grants}", old.access_key, old.name)));
         let _ = writeln!(text, "new key {}", visible(&format!("`{}`: {}", new.name, granted(&new.grants))));

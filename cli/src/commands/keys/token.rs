@@ -20,7 +20,7 @@ const LONGEST: u64 = 4 << 10;
 ///
 /// # Errors
 ///
-/// There is none, or the file can't be read.
+/// There is none, or the file cannot be read.
 pub(super) fn of(arguments: &ApiArgs, surroundings: Surroundings) -> Result<Secret, Failure> {
     match &arguments.token_file {
         Some(path) => read(path, surroundings),
@@ -34,7 +34,7 @@ pub(super) fn of(arguments: &ApiArgs, surroundings: Surroundings) -> Result<Secr
 
 fn read(path: &Path, surroundings: Surroundings) -> Result<Secret, Failure> {
     let name = path.display();
-    let cannot = |error| Failure::failed(format!("can't read the token in `{name}`: {error}"));
+    let cannot = |error| Failure::failed(format!("cannot read the token in `{name}`: {error}"));
     let file = File::open(path).map_err(cannot)?;
     warn_of_readers(path, &file, surroundings);
     let mut text = String::new();

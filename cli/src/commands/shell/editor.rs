@@ -42,7 +42,7 @@ impl Editor {
     ///
     /// # Errors
     ///
-    /// When the terminal can't be used, or no thread started.
+    /// When the terminal cannot be used, or no thread started.
     pub(crate) fn start(interactive: bool, words: SharedWords) -> Result<Self, Failure> {
         if !interactive {
             return Self::on_thread(read_script);
@@ -71,7 +71,7 @@ impl Editor {
             }
             Err(ReadlineError::Interrupted) => Ok(Input::Abandoned),
             Err(ReadlineError::Eof) => Ok(Input::End),
-            Err(error) => Err(Failure::failed(format!("can't read: {error}"))),
+            Err(error) => Err(Failure::failed(format!("cannot read: {error}"))),
         })
     }
 
@@ -88,7 +88,7 @@ impl Editor {
     ///
     /// # Errors
     ///
-    /// When the terminal can't be read any more.
+    /// When the terminal cannot be read any more.
     pub(crate) async fn read(&mut self) -> Result<Input, Failure> {
         if self.requests.send(()).is_err() {
             return Ok(Input::End);
@@ -98,12 +98,12 @@ impl Editor {
 }
 
 fn cannot_start(error: &dyn std::fmt::Display) -> Failure {
-    Failure::failed(format!("can't start the shell: {error}"))
+    Failure::failed(format!("cannot start the shell: {error}"))
 }
 
 /// The next statements or command of a script on standard input; the last one needs no `;`.
 fn read_script() -> Result<Input, Failure> {
-    next_of_script(&mut std::io::stdin().lock()).map_err(|error| Failure::failed(format!("can't read: {error}")))
+    next_of_script(&mut std::io::stdin().lock()).map_err(|error| Failure::failed(format!("cannot read: {error}")))
 }
 
 fn next_of_script(script: &mut impl BufRead) -> io::Result<Input> {

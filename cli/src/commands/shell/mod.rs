@@ -36,7 +36,7 @@ use crate::statement::Runner;
 pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let ShellArgs { sources, with_raw, source, output, behaviour, place } = arguments;
     if sources.iter().any(|source| source == "-") {
-        return Err(Failure::usage("the shell reads statements from standard input, so `-` can't be a source")
+        return Err(Failure::usage("the shell reads statements from standard input, so `-` cannot be a source")
             .with_hint("`s3log query SQL -` reads log lines from standard input"));
     }
     let settings = surroundings.output(&output);
@@ -91,7 +91,7 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
 }
 
 fn no_signals(error: std::io::Error) -> Failure {
-    Failure::failed(format!("can't listen for signals: {error}"))
+    Failure::failed(format!("cannot listen for signals: {error}"))
 }
 
 enum Next {
@@ -142,7 +142,7 @@ impl Shell {
                 }
             }
             Dot::Output(path) => {
-                // The new one first: when it can't be made, results go on to where they went.
+                // The new one first: when it cannot be made, results go on to where they went.
                 let next = Output::open(path.as_deref(), self.settings.clone())?;
                 if let Some(last) = self.output.replace(next) {
                     last.commit()?;

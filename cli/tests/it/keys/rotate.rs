@@ -165,7 +165,7 @@ fn answers_that_do_not_fit_are_told() {
     assert_snapshot!(format!("{others}\n{shown}"));
 }
 
-/// Files may not grow: the key is made, and its secret can't be written.
+/// Files may not grow: the key is made, and its secret cannot be written.
 #[cfg(unix)]
 #[test]
 fn a_secret_that_cannot_be_written_is_told_with_the_key_to_delete() {
