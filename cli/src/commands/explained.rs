@@ -7,7 +7,7 @@ use s3log_engine::detect::{Explanation, Finding, Sample, Signal};
 
 use crate::output::Paint;
 use crate::output::escape::visible;
-use crate::output::time::rfc3339;
+use crate::output::time::{date, rfc3339, time_of_day};
 
 /// How many requests of a timeline are shown.
 const SHOWN: usize = 40;
@@ -75,7 +75,7 @@ fn write_page(page: &mut String, finding: &Finding, explanation: &Explanation, p
         writeln!(
             page,
             "  {}  {}  {} requests ({} to {}): {} objects read, {} anonymous failures, {} lists, {} writes, {} deletes, {}",
-            rfc3339(day.day).split('T').next().unwrap_or_default(),
+            date(day.day),
             visible(&day.bucket),
             day.requests,
             time_of_day(day.first),
@@ -102,10 +102,6 @@ fn write_page(page: &mut String, finding: &Finding, explanation: &Explanation, p
         )?;
     }
     Ok(())
-}
-
-fn time_of_day(micros: i64) -> String {
-    rfc3339(micros).split_once('T').map_or_else(String::new, |(_, time)| time.to_owned())
 }
 
 fn list(names: &[String]) -> String {

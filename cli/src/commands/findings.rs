@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::message::count;
 use crate::output::Paint;
 use crate::output::escape::visible;
-use crate::output::time::rfc3339;
+use crate::output::time::{date, rfc3339};
 
 /// How many reasons of an address a table shows.
 const REASONS: usize = 2;
@@ -110,7 +110,6 @@ pub(super) fn backtest(days: &[&BacktestDay]) -> Result<RecordBatch, Failure> {
     let number = |get: fn(&BacktestDay) -> u64| -> ArrayRef {
         Arc::new(days.iter().map(|day| i64::try_from(get(day)).ok()).collect::<Int64Array>())
     };
-    let date = |micros: i64| rfc3339(micros).split('T').next().unwrap_or_default().to_owned();
     batch([
         ("day", texts(days.iter().map(|day| date(day.day)))),
         ("rule", texts(days.iter().map(|day| day.id.clone()))),

@@ -8,8 +8,8 @@ use super::push_fmt;
 /// Days from the first day of the common era to 1 January 1970.
 const EPOCH_DAY: i32 = 719_163;
 
-/// Appends an instant, such as `2026-01-31T10:00:00Z`; microseconds only when they are not zero, nanoseconds only when
-/// they are finer than that. An instant outside of the calendar is printed as its number.
+/// Appends an instant, such as `2026-01-31T10:00:00Z`, with the fewest of 0, 3, 6 and 9 digits behind the seconds that say all, as the
+/// engine writes times into findings. An instant outside of the calendar is printed as its number.
 pub(crate) fn push_timestamp(value: i64, unit: TimeUnit, out: &mut String) {
     match instant(value, unit) {
         Some(time) => {
@@ -17,7 +17,8 @@ pub(crate) fn push_timestamp(value: i64, unit: TimeUnit, out: &mut String) {
             push_fmt(out, format_args!("T{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second()));
             match time.nanosecond() {
                 0 => {}
-                nanos if nanos % 1000 == 0 => push_fmt(out, format_args!(".{:06}", nanos / 1000)),
+                nanos if nanos % 1_000_000 == 0 => push_fmt(out, format_args!(".{:03}", nanos / 1_000_000)),
+                nanos if nanos % 1_000 == 0 => push_fmt(out, format_args!(".{:06}", nanos / 1_000)),
                 nanos => push_fmt(out, format_args!(".{nanos:09}")),
             }
             out.push('Z');
@@ -31,6 +32,18 @@ pub(crate) fn rfc3339(micros: i64) -> String {
     let mut text = String::new();
     push_timestamp(micros, TimeUnit::Microsecond, &mut text);
     text
+}
+
+/// The day of an instant, such as `2026-01-31`, from its microseconds since 1970.
+pub(crate) fn date(micros: i64) -> String {
+    let text = rfc3339(micros);
+    text.split_once('T').map_or_else(|| text.clone(), |(day, _)| day.to_owned())
+}
+
+/// The time of day of an instant, such as `10:00:00Z`, from its microseconds since 1970.
+pub(crate) fn time_of_day(micros: i64) -> String {
+    let text = rfc3339(micros);
+    text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.to_owned())
 }
 
 /// Appends a day, such as `2026-01-31`, from its number since 1970.
@@ -65,7 +78,9 @@ mod tests {
         let cases = [
             (0, TimeUnit::Second, "1970-01-01T00:00:00Z"),
             (-1, TimeUnit::Microsecond, "1969-12-31T23:59:59.999999Z"),
-            (1_500, TimeUnit::Millisecond, "1970-01-01T00:00:01.500000Z"),
+            (1_500, TimeUnit::Millisecond, "1970-01-01T00:00:01.500Z"),
+            (1_769_860_800_250_000, TimeUnit::Microsecond, "2026-01-31T12:00:00.250Z"),
+            (1_500_010, TimeUnit::Microsecond, "1970-01-01T00:00:01.500010Z"),
             (1, TimeUnit::Nanosecond, "1970-01-01T00:00:00.000000001Z"),
             (-62_135_596_800, TimeUnit::Second, "0001-01-01T00:00:00Z"),
             (253_402_300_799, TimeUnit::Second, "9999-12-31T23:59:59Z"),
@@ -76,6 +91,14 @@ mod tests {
             push_timestamp(value, unit, &mut out);
             assert_eq!(out, expected);
         }
+    }
+
+    #[test]
+    fn parts_of_an_instant() {
+        let micros = 1_769_860_800_250_000;
+        assert_eq!((date(micros).as_str(), time_of_day(micros).as_str()), ("2026-01-31", "12:00:00.250Z"));
+        let never = (i64::MAX.to_string(), i64::MAX.to_string());
+        assert_eq!((date(i64::MAX), time_of_day(i64::MAX)), never);
     }
 
     #[test]
