@@ -1,12 +1,55 @@
 //! What a run read, and whether that is enough for the answer to count as complete.
 
+use std::fmt;
+
 use indicatif::HumanCount;
+use s3log_engine::dataset::BatchCounts;
 use s3log_engine::scan::{ProgressSnapshot, Unreadable};
 use s3log_engine::session::{RejectsNotKept, Session};
 
 use crate::args::RejectLimit;
 use crate::exit::Exit;
 use crate::message::{Messages, count};
+
+/// What became of lines. As text such as `lines = rows + rejects: 12,345 = 12,340 + 5`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Balance {
+    /// Lines that are neither blank nor headers, nor of other times than were asked for.
+    pub lines: u64,
+    /// Those that became rows.
+    pub rows: u64,
+    /// Those that are no records.
+    pub rejects: u64,
+    /// Those whose records were there already; `None` where nobody looked for them.
+    pub duplicates: Option<u64>,
+}
+
+impl Balance {
+    /// That of what was converted, with duplicates or without.
+    pub(crate) fn of_batches(counts: &BatchCounts, with_duplicates: bool) -> Self {
+        let BatchCounts { lines, rows, rejects, duplicates, .. } = *counts;
+        Self { lines, rows, rejects, duplicates: with_duplicates.then_some(duplicates) }
+    }
+
+    /// Whether no line is lost, and none is counted twice.
+    pub(crate) fn is_even(self) -> bool {
+        let sum = self.rows.checked_add(self.rejects);
+        sum.and_then(|sum| sum.checked_add(self.duplicates.unwrap_or_default())) == Some(self.lines)
+    }
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lines, rows, rejects) = (HumanCount(self.lines), HumanCount(self.rows), HumanCount(self.rejects));
+        let sign = if self.is_even() { "=" } else { "≠" };
+        match self.duplicates.map(HumanCount) {
+            Some(duplicates) => {
+                write!(f, "lines = rows + rejects + duplicates: {lines} {sign} {rows} + {rejects} + {duplicates}")
+            }
+            None => write!(f, "lines = rows + rejects: {lines} {sign} {rows} + {rejects}"),
+        }
+    }
+}
 
 /// Follows what the scans of a session read, statement by statement.
 #[derive(Debug, Default)]
@@ -162,6 +205,23 @@ pub(crate) fn say_rejects(read: Read, limit: RejectLimit, messages: &Messages) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_balance_shows_when_it_is_wrong() {
+        let balance = |lines, duplicates| Balance { lines, rows: 12_340, rejects: 5, duplicates };
+        for (balance, text) in [
+            (balance(12_345, None), "lines = rows + rejects: 12,345 = 12,340 + 5"),
+            (balance(12_346, None), "lines = rows + rejects: 12,346 ≠ 12,340 + 5"),
+            (balance(12_346, Some(1)), "lines = rows + rejects + duplicates: 12,346 = 12,340 + 5 + 1"),
+            (balance(12_346, Some(0)), "lines = rows + rejects + duplicates: 12,346 ≠ 12,340 + 5 + 0"),
+            (
+                balance(12_345, Some(u64::MAX)),
+                "lines = rows + rejects + duplicates: 12,345 ≠ 12,340 + 5 + 18,446,744,073,709,551,615",
+            ),
+        ] {
+            assert_eq!(balance.to_string(), text);
+        }
+    }
 
     #[test]
     fn two_statements_over_the_same_objects_do_not_double_the_rejects() {

@@ -75,13 +75,13 @@ fn render(heading: &str, report: &Report, paint: Paint) -> String {
     text
 }
 
-/// A number of things, such as `1 object`, `1,234 objects`, `2 addresses` or `3 entries`.
+/// A number of things, such as `1 object`, `1,234 objects`, `2 addresses`, `3 entries` or `4 batches`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     let counted = HumanCount(number);
     match noun.strip_suffix('y') {
         _ if number == 1 => format!("{counted} {noun}"),
         Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{counted} {stem}ies"),
-        _ if noun.ends_with('s') => format!("{counted} {noun}es"),
+        _ if noun.ends_with('s') || noun.ends_with("ch") => format!("{counted} {noun}es"),
         _ => format!("{counted} {noun}s"),
     }
 }
@@ -95,6 +95,20 @@ fn say(text: &str) {
 mod tests {
     use super::*;
     use crate::exit::Exit;
+
+    #[test]
+    fn one_and_many() {
+        for (number, noun, expected) in [
+            (1, "batch", "1 batch"),
+            (0, "batch", "0 batches"),
+            (2, "address", "2 addresses"),
+            (3, "entry", "3 entries"),
+            (4, "day", "4 days"),
+            (1_234, "object", "1,234 objects"),
+        ] {
+            assert_eq!(count(number, noun), expected);
+        }
+    }
 
     #[test]
     fn a_report_has_its_place_and_its_hint_under_it() {

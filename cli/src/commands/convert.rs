@@ -12,7 +12,7 @@ use s3log_engine::convert::{ConvertOptions, ConvertPlan, ConvertReport, Stop, co
 use s3log_engine::session::Session;
 
 use super::{Surroundings, status};
-use crate::accounting::{say_archived, say_names_unused, say_no_record, say_unreadable};
+use crate::accounting::{Balance, say_archived, say_names_unused, say_no_record, say_unreadable};
 use crate::args::{ConvertArgs, ReportFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -131,7 +131,7 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
         messages.note(&format!(
             "{} did not end well: {} taken back, {} removed",
             count(recovered.runners.len() as u64, "earlier run"),
-            count_of(recovered.batches, "batch", "batches"),
+            count(recovered.batches, "batch"),
             count(recovered.files_removed, "file"),
         ));
     }
@@ -250,15 +250,7 @@ fn report_text(dest: &str, report: &ConvertReport, dedupe: bool, elapsed: Durati
     line("objects", objects);
     line("files", format!("{} written, {}", HumanCount(report.files), HumanBytes(report.file_bytes)));
     line("time", format!("{:.3} s", elapsed.as_secs_f64()));
-    let duplicates = if dedupe { format!(" + {}", HumanCount(counts.duplicates)) } else { String::new() };
-    let _ = writeln!(
-        text,
-        "lines = rows + rejects{}: {} = {} + {}{duplicates}",
-        if dedupe { " + duplicates" } else { "" },
-        HumanCount(counts.lines),
-        HumanCount(counts.rows),
-        HumanCount(counts.rejects),
-    );
+    let _ = writeln!(text, "{}", Balance::of_batches(counts, dedupe));
     text
 }
 
@@ -296,7 +288,7 @@ fn plan_text(dest: &str, plan: &ConvertPlan) -> String {
         "objects",
         HumanCount(plan.objects),
         HumanBytes(plan.bytes),
-        count_of(plan.batches, "batch", "batches"),
+        count(plan.batches, "batch"),
         HumanCount(plan.passed.converted),
     )
 }
@@ -315,10 +307,6 @@ fn plan_json(plan: &ConvertPlan) -> String {
         plan.archived,
         plan.pruned,
     )
-}
-
-fn count_of(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", HumanCount(number), if number == 1 { one } else { many })
 }
 
 /// Writes to standard output in one piece.

@@ -9,6 +9,7 @@ use s3log_engine::store::Stores;
 
 use super::Surroundings;
 use super::convert::say;
+use crate::accounting::Balance;
 use crate::args::{ConvertArgs, ReportFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -101,16 +102,7 @@ fn text(status: &DatasetStatus) -> String {
             format!("{} on {}, process {}, since {}", runner.runner, runner.host, runner.process, runner.started),
         );
     }
-    let duplicates =
-        if counts.duplicates > 0 { format!(" + {}", HumanCount(counts.duplicates)) } else { String::new() };
-    let _ = writeln!(
-        text,
-        "lines = rows + rejects{}: {} = {} + {}{duplicates}",
-        if counts.duplicates > 0 { " + duplicates" } else { "" },
-        HumanCount(counts.lines),
-        HumanCount(counts.rows),
-        HumanCount(counts.rejects),
-    );
+    let _ = writeln!(text, "{}", Balance::of_batches(counts, counts.duplicates > 0));
     text
 }
 
