@@ -7,9 +7,13 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use s3log_engine::scan::{Progress, ProgressSnapshot, StageProgress};
 use s3log_engine::session::Session;
+use serde::Serialize;
 use tokio::task::JoinHandle;
 
+use crate::failure::Failure;
 use crate::message::{Messages, count};
+use crate::output::json_line;
+use crate::output::time::seconds;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -76,7 +80,7 @@ impl Watch {
         if let Some(task) = self.task.take() {
             task.abort();
             if let Some((progress, start)) = &self.json {
-                say(&json(progress.snapshot(), &progress.stages(), start.elapsed()));
+                say(json(progress.snapshot(), &progress.stages(), start.elapsed()));
             }
         }
         if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -147,7 +151,7 @@ async fn report(progress: Arc<Progress>, start: Instant) {
     every.tick().await;
     loop {
         every.tick().await;
-        say(&json(progress.snapshot(), &progress.stages(), start.elapsed()));
+        say(json(progress.snapshot(), &progress.stages(), start.elapsed()));
     }
 }
 
@@ -183,33 +187,53 @@ fn sentence(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) 
     text
 }
 
-fn json(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) -> String {
-    let stages = match stages {
-        [] => String::new(),
-        stages => {
-            let stages = stages
-                .iter()
-                .map(|stage| format!(r#"{{"stage":{},"tasks":{},"done":{}}}"#, stage.stage, stage.tasks, stage.done));
-            format!(r#","stages":[{}]"#, stages.collect::<Vec<_>>().join(","))
-        }
+/// One line of JSON.
+fn json(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) -> Result<String, Failure> {
+    let stage = |at: &StageProgress| StageFigures { stage: at.stage, tasks: at.tasks, done: at.done };
+    let figures = Figures {
+        objects: now.objects,
+        objects_total: now.objects_total,
+        bytes: now.bytes,
+        bytes_total: now.bytes_total,
+        records: now.rows,
+        rejects: now.rejects,
+        objects_pruned: now.pruned,
+        objects_archived: now.archived,
+        seconds: seconds(elapsed),
+        stages: stages.iter().map(stage).collect(),
     };
-    format!(
-        r#"{{"objects":{},"objects_total":{},"bytes":{},"bytes_total":{},"records":{},"rejects":{},"objects_pruned":{},"objects_archived":{},"seconds":{:.3}{stages}}}"#,
-        now.objects,
-        now.objects_total,
-        now.bytes,
-        now.bytes_total,
-        now.rows,
-        now.rejects,
-        now.pruned,
-        now.archived,
-        elapsed.as_secs_f64()
-    )
+    json_line(&figures, false)
 }
 
-/// Writes one line. When nobody listens, nothing can be done about it.
-fn say(line: &str) {
-    drop(writeln!(io::stderr().lock(), "{line}"));
+/// What a line of JSON says.
+#[derive(Serialize)]
+struct Figures {
+    objects: u64,
+    objects_total: u64,
+    bytes: u64,
+    bytes_total: u64,
+    records: u64,
+    rejects: u64,
+    objects_pruned: u64,
+    objects_archived: u64,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<StageFigures>,
+}
+
+/// How far a stage is that runs on a cluster.
+#[derive(Serialize)]
+struct StageFigures {
+    stage: u32,
+    tasks: usize,
+    done: usize,
+}
+
+/// Writes one line, if there is one. When nobody listens, nothing can be done about it.
+fn say(line: Result<String, Failure>) {
+    if let Ok(line) = line {
+        drop(writeln!(io::stderr().lock(), "{line}"));
+    }
 }
 
 #[cfg(test)]
@@ -243,7 +267,7 @@ mod tests {
         let stages = [stage(1, 8, 8), stage(2, 4, 1), stage(3, 0, 0)];
         let running = sentence(now(), &stages, Duration::from_secs(2));
         assert_eq!(running, "stage 2 of 3: 1/4 tasks, 2 seconds");
-        assert!(json(now(), &stages, Duration::ZERO).ends_with(
+        assert!(json(now(), &stages, Duration::ZERO).unwrap().ends_with(
             r#","stages":[{"stage":1,"tasks":8,"done":8},{"stage":2,"tasks":4,"done":1},{"stage":3,"tasks":0,"done":0}]}"#
         ));
         assert_eq!(sentence(ProgressSnapshot::default(), &[], Duration::from_secs(2)), "working");
@@ -251,7 +275,7 @@ mod tests {
 
     #[test]
     fn json_lines() {
-        insta::assert_snapshot!(json(now(), &[], Duration::from_millis(1500)),
-            @r#"{"objects":400,"objects_total":1200,"bytes":104857600,"bytes_total":314572800,"records":123456,"rejects":3,"objects_pruned":0,"objects_archived":0,"seconds":1.500}"#);
+        insta::assert_snapshot!(json(now(), &[], Duration::from_millis(1500)).unwrap(),
+            @r#"{"objects":400,"objects_total":1200,"bytes":104857600,"bytes_total":314572800,"records":123456,"rejects":3,"objects_pruned":0,"objects_archived":0,"seconds":1.5}"#);
     }
 }

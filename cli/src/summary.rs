@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
 use s3log_engine::session::Session;
+use serde::Serialize;
 
+use crate::failure::Failure;
 use crate::message::count;
+use crate::output::json_line;
+use crate::output::time::seconds;
 
 /// The figures of a run that its session does not have.
 #[derive(Clone, Copy, Debug)]
@@ -38,10 +42,10 @@ impl Summary {
         let requests = session.stores().request_counts();
         if requests.list + requests.get > 0 {
             parts.push(format!(
-                "{}, {}, {} retried",
+                "{}, {}, {}",
                 count(requests.list, "LIST request"),
                 count(requests.get, "GET request"),
-                requests.failed
+                count(requests.failed, "failed attempt"),
             ));
         }
         if let Some(first_row) = self.first_row {
@@ -51,28 +55,52 @@ impl Summary {
     }
 
     /// For programs: one JSON object.
-    pub(crate) fn json(&self, session: &Session) -> String {
+    ///
+    /// # Errors
+    ///
+    /// None that can be met.
+    pub(crate) fn json(&self, session: &Session) -> Result<String, Failure> {
         let read = session.progress().snapshot();
         let requests = session.stores().request_counts();
-        let first_row = self.first_row.map_or_else(|| "null".to_owned(), |at| format!("{:.3}", at.as_secs_f64()));
-        let numbers = [
-            ("rows", self.rows),
-            ("objects_listed", read.objects_total + read.pruned + read.archived),
-            ("objects_pruned", read.pruned),
-            ("objects_archived", read.archived),
-            ("objects_read", read.objects),
-            ("objects_unreadable", session.progress().unreadable_count()),
-            ("bytes", read.bytes),
-            ("records", read.rows),
-            ("rejects", read.rejects),
-            ("blank_lines", read.blank_lines),
-            ("list_requests", requests.list),
-            ("get_requests", requests.get),
-            ("other_requests", requests.other),
-            ("retries", requests.failed),
-        ];
-        let numbers: Vec<_> = numbers.iter().map(|(name, number)| format!("\"{name}\":{number}")).collect();
-        let seconds = self.elapsed.as_secs_f64();
-        format!("{{{},\"first_row_seconds\":{first_row},\"seconds\":{seconds:.3}}}", numbers.join(","))
+        let figures = Figures {
+            result_rows: self.rows,
+            objects_listed: read.objects_total + read.pruned + read.archived,
+            objects_pruned: read.pruned,
+            objects_archived: read.archived,
+            objects: read.objects,
+            objects_unreadable: session.progress().unreadable_count(),
+            bytes: read.bytes,
+            records: read.rows,
+            rejects: read.rejects,
+            blank_lines: read.blank_lines,
+            list_requests: requests.list,
+            get_requests: requests.get,
+            other_requests: requests.other,
+            failed_attempts: requests.failed,
+            first_row_seconds: self.first_row.map(seconds),
+            seconds: seconds(self.elapsed),
+        };
+        json_line(&figures, false)
     }
+}
+
+/// The figures by their names. Those of progress and of other reports are called the same.
+#[derive(Serialize)]
+struct Figures {
+    result_rows: u64,
+    objects_listed: u64,
+    objects_pruned: u64,
+    objects_archived: u64,
+    objects: u64,
+    objects_unreadable: u64,
+    bytes: u64,
+    records: u64,
+    rejects: u64,
+    blank_lines: u64,
+    list_requests: u64,
+    get_requests: u64,
+    other_requests: u64,
+    failed_attempts: u64,
+    first_row_seconds: Option<f64>,
+    seconds: f64,
 }

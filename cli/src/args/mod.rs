@@ -269,7 +269,7 @@ Without SQL, what it takes to read everything between --since and --until. The f
 Examples:
   s3log plan s3://my-logs/access/ --since 7d
   s3log plan \"SELECT count(*) FROM logs WHERE time >= '2026-01-15'\" s3://my-logs/access/
-  s3log plan -F json s3://my-logs/ | jq .requests"
+  s3log plan -F json s3://my-logs/ | jq '.[].get_requests'"
 )]
 pub(crate) struct PlanArgs {
     /// SQL, and sources: buckets, files, directories, globs, or @FILE for a list of them

@@ -1,17 +1,20 @@
 //! The account that `check` gives, for people and for programs.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use indicatif::{HumanBytes, HumanCount};
-use s3log_engine::check::{CheckReport, RejectExample};
+use s3log_engine::check::{CheckReport, ReasonCount, RejectExample};
+use s3log_engine::scan::Unreadable;
+use serde::Serialize;
 
 use crate::accounting::{Balance, why};
 use crate::failure::Failure;
 use crate::message::count;
 use crate::output::escape::visible;
-use crate::output::{Output, Shape, cut, push_json_text};
+use crate::output::{Output, Shape, cut, json_line};
 
 /// Longer examples are cut where there is no terminal that has a width.
 const WIDEST_EXAMPLE: usize = 120;
@@ -102,60 +105,100 @@ fn field_counts(output: &mut Output, heading: &str, counts: &[(usize, u64)]) -> 
 ///
 /// Those of the output.
 pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<(), Failure> {
-    let terminal = output.is_terminal();
-    let quoted = |text: &str| {
-        let mut out = String::new();
-        push_json_text(text, terminal, &mut out);
-        out
-    };
-    let example = |example: &RejectExample| {
-        format!(
-            r#"{{"log_object":{},"line_number":{},"byte_offset":{},"line":{}}}"#,
-            quoted(&example.log_object),
-            example.line_number,
-            example.byte_offset,
-            quoted(&String::from_utf8_lossy(&example.line))
-        )
-    };
-    let reasons = report.reasons.iter().map(|reason| {
-        let examples = reason.examples.iter().map(example).collect::<Vec<_>>().join(",");
-        format!(r#"{{"reason":{},"count":{},"examples":[{examples}]}}"#, quoted(&reason.reason), reason.count)
-    });
-    let fields = |counts: &[(usize, u64)]| {
-        let counts = counts.iter().map(|(fields, records)| format!(r#"{{"fields":{fields},"records":{records}}}"#));
-        counts.collect::<Vec<_>>().join(",")
-    };
-    let unreadable = report
-        .unreadable
-        .iter()
-        .map(|object| format!(r#"{{"log_object":{},"why":{}}}"#, quoted(&object.object), quoted(why(object))));
-    let text = format!(
-        concat!(
-            r#"{{"balanced":{},"objects":{},"partial_objects":{},"bytes":{},"lines":{},"blank_lines":{},"header_lines":{},"rows":{},"cdn_rows":{},"#,
-            r#""other_times":{},"rejects":{},"ambiguous":{},"reasons":[{}],"field_counts":[{}],"cdn_field_counts":[{}],"archived":{},"#,
-            r#""unknown_cdn_fields":[{}],"unreadable":[{}]}}"#,
-            "\n"
-        ),
-        balance(report).is_even(),
-        report.objects,
-        report.partial_objects,
-        report.bytes,
-        report.lines,
-        report.blank_lines,
-        report.headers,
-        report.rows,
-        report.cdn_rows,
-        report.other_times,
-        report.rejects,
-        report.ambiguous,
-        reasons.collect::<Vec<_>>().join(","),
-        fields(&report.field_counts),
-        fields(&report.cdn_field_counts),
-        report.archived,
-        report.unknown_cdn_fields.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(","),
-        unreadable.collect::<Vec<_>>().join(",")
-    );
-    say(output, &text)
+    let json = json_line(&Account::of(report), output.is_terminal())?;
+    say(output, &format!("{json}\n"))
+}
+
+/// The account by its names.
+#[derive(Serialize)]
+struct Account<'a> {
+    balanced: bool,
+    objects: u64,
+    partial_objects: u64,
+    bytes: u64,
+    lines: u64,
+    blank_lines: u64,
+    header_lines: u64,
+    /// Of both kinds.
+    records: u64,
+    cdn_records: u64,
+    other_times: u64,
+    rejects: u64,
+    ambiguous: u64,
+    reasons: Vec<Reason<'a>>,
+    field_counts: Vec<FieldCount>,
+    cdn_field_counts: Vec<FieldCount>,
+    objects_archived: u64,
+    unknown_cdn_fields: &'a [String],
+    unreadable: Vec<UnreadableObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct Reason<'a> {
+    reason: &'a str,
+    count: u64,
+    examples: Vec<Example<'a>>,
+}
+
+#[derive(Serialize)]
+struct Example<'a> {
+    log_object: &'a str,
+    line_number: u64,
+    byte_offset: u64,
+    line: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+struct FieldCount {
+    fields: usize,
+    records: u64,
+}
+
+#[derive(Serialize)]
+struct UnreadableObject<'a> {
+    log_object: &'a str,
+    why: &'a str,
+}
+
+impl<'a> Account<'a> {
+    fn of(report: &'a CheckReport) -> Self {
+        let example = |example: &'a RejectExample| Example {
+            log_object: &example.log_object,
+            line_number: example.line_number,
+            byte_offset: example.byte_offset,
+            line: String::from_utf8_lossy(&example.line),
+        };
+        let reason = |reason: &'a ReasonCount| Reason {
+            reason: &reason.reason,
+            count: reason.count,
+            examples: reason.examples.iter().map(example).collect(),
+        };
+        let fields = |counts: &[(usize, u64)]| {
+            counts.iter().map(|(fields, records)| FieldCount { fields: *fields, records: *records }).collect()
+        };
+        let unreadable = |object: &'a Unreadable| UnreadableObject { log_object: &object.object, why: why(object) };
+        let balance = balance(report);
+        Self {
+            balanced: balance.is_even(),
+            objects: report.objects,
+            partial_objects: report.partial_objects,
+            bytes: report.bytes,
+            lines: report.lines,
+            blank_lines: report.blank_lines,
+            header_lines: report.headers,
+            records: balance.rows,
+            cdn_records: report.cdn_rows,
+            other_times: report.other_times,
+            rejects: report.rejects,
+            ambiguous: report.ambiguous,
+            reasons: report.reasons.iter().map(reason).collect(),
+            field_counts: fields(&report.field_counts),
+            cdn_field_counts: fields(&report.cdn_field_counts),
+            objects_archived: report.archived,
+            unknown_cdn_fields: &report.unknown_cdn_fields,
+            unreadable: report.unreadable.iter().map(unreadable).collect(),
+        }
+    }
 }
 
 fn table(output: &mut Output, heading: &str, columns: Vec<(&str, ArrayRef)>) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use s3log_engine::ErrorKind;
 use s3log_engine::convert::{CompactOptions, CompactReport, ConvertOptions, Stop, compact};
 use s3log_engine::session::{Session, SessionOptions};
+use serde::Serialize;
 
 use super::Surroundings;
 use super::convert::say;
@@ -15,6 +16,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::memory;
 use crate::message::count;
+use crate::output::json_line;
+use crate::output::time::seconds;
 
 /// Merges, and says what.
 ///
@@ -44,7 +47,7 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
     };
     say(&match arguments.report.format {
         ReportFormat::Text => text(&arguments.dest, &report, arguments.dry_run, start.elapsed()),
-        ReportFormat::Json => json(&report, start.elapsed()),
+        ReportFormat::Json => json(&report, start.elapsed())?,
     })?;
     if report.claimed > 0 {
         messages.note(&format!("{} left to another run that merges them now", count(report.claimed, "file")));
@@ -69,17 +72,31 @@ fn text(dest: &str, report: &CompactReport, dry_run: bool, elapsed: Duration) ->
     )
 }
 
-fn json(report: &CompactReport, elapsed: Duration) -> String {
-    format!(
-        "{{\"files_replaced\":{},\"bytes_replaced\":{},\"files\":{},\"file_bytes\":{},\"rows\":{},\"files_claimed_by_others\":{},\"files_removed\":{},\"stopped\":{},\"seconds\":{:.3}}}\n",
-        report.replaced,
-        report.replaced_bytes,
-        report.files,
-        report.file_bytes,
-        report.rows,
-        report.claimed,
-        report.removed,
-        report.stopped,
-        elapsed.as_secs_f64(),
-    )
+fn json(report: &CompactReport, elapsed: Duration) -> Result<String, Failure> {
+    let figures = Figures {
+        files_replaced: report.replaced,
+        bytes_replaced: report.replaced_bytes,
+        files: report.files,
+        file_bytes: report.file_bytes,
+        rows: report.rows,
+        files_claimed_by_others: report.claimed,
+        files_removed: report.removed,
+        stopped: report.stopped,
+        seconds: seconds(elapsed),
+    };
+    Ok(json_line(&figures, false)? + "\n")
+}
+
+/// The report by its names.
+#[derive(Serialize)]
+struct Figures {
+    files_replaced: u64,
+    bytes_replaced: u64,
+    files: u64,
+    file_bytes: u64,
+    rows: u64,
+    files_claimed_by_others: u64,
+    files_removed: u64,
+    stopped: bool,
+    seconds: f64,
 }

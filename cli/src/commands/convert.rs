@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, HumanCount};
 use s3log_engine::ErrorKind;
 use s3log_engine::convert::privacy::{AddressKey, AnonymizeIp, Privacy};
-use s3log_engine::convert::{ConvertOptions, ConvertPlan, ConvertReport, Stop, convert, convert_plan};
+use s3log_engine::convert::{ConvertOptions, ConvertPlan, ConvertReport, Passed, Stop, convert, convert_plan};
+use s3log_engine::dataset::BatchCounts;
 use s3log_engine::session::Session;
+use serde::Serialize;
 
 use super::{Surroundings, status};
 use crate::accounting::{Balance, say_archived, say_names_unused, say_no_record, say_unreadable};
@@ -18,6 +20,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::memory;
 use crate::message::{Messages, count};
+use crate::output::json_line;
+use crate::output::time::seconds;
 use crate::progress::Watch;
 
 /// Converts, and prints what became of every line.
@@ -86,7 +90,7 @@ async fn round(
         let plan = convert_plan(&session, dest, options).await?;
         say(&match arguments.report.format {
             ReportFormat::Text => plan_text(dest, &plan),
-            ReportFormat::Json => plan_json(&plan),
+            ReportFormat::Json => plan_json(&plan)?,
         })?;
         say_passed(&plan.passed.changed, plan.passed.changed_count, &messages);
         return Ok(if plan.passed.changed_count > 0 { Exit::Incomplete } else { Exit::Done });
@@ -104,16 +108,16 @@ async fn round(
     };
     let text = match arguments.report.format {
         ReportFormat::Text => report_text(dest, &report, options.dedupe, start.elapsed()),
-        ReportFormat::Json => report_json(&report, start.elapsed()),
+        ReportFormat::Json => report_json(&report, start.elapsed())?,
     };
     if surroundings.verbose {
         let requests = session.stores().request_counts();
         messages.note(&format!(
-            "{}, {}, {} of other kinds, {} retried",
+            "{}, {}, {} of other kinds, {}",
             count(requests.list, "LIST request"),
             count(requests.get, "GET request"),
             HumanCount(requests.other),
-            requests.failed,
+            count(requests.failed, "failed attempt"),
         ));
     }
     // A round of many that did nothing says nothing.
@@ -254,30 +258,75 @@ fn report_text(dest: &str, report: &ConvertReport, dedupe: bool, elapsed: Durati
     text
 }
 
-fn report_json(report: &ConvertReport, elapsed: Duration) -> String {
-    let counts = &report.counts;
-    let numbers = [
-        ("objects", counts.objects),
-        ("bytes", counts.bytes),
-        ("lines", counts.lines),
-        ("rows", counts.rows),
-        ("rejects", counts.rejects),
-        ("duplicates", counts.duplicates),
-        ("batches", report.batches),
-        ("files", report.files),
-        ("file_bytes", report.file_bytes),
-        ("objects_already_converted", report.passed.converted),
-        ("objects_changed", report.passed.changed_count),
-        ("objects_claimed_by_others", report.passed.claimed.values().sum()),
-        ("objects_of_other_shards", report.passed.other_shards),
-        ("objects_unreadable", report.unreadable),
-        ("objects_archived", report.archived),
-        ("objects_pruned", report.pruned),
-        ("dataset_rows", report.dataset_rows),
-        ("dataset_files", report.dataset_files),
-    ];
-    let numbers: Vec<_> = numbers.iter().map(|(name, number)| format!("\"{name}\":{number}")).collect();
-    format!("{{{},\"stopped\":{},\"seconds\":{:.3}}}\n", numbers.join(","), report.stopped, elapsed.as_secs_f64())
+fn report_json(report: &ConvertReport, elapsed: Duration) -> Result<String, Failure> {
+    let figures = ReportFigures {
+        counts: report.counts,
+        batches: report.batches,
+        files: report.files,
+        file_bytes: report.file_bytes,
+        passed: PassedFigures::of(&report.passed),
+        objects_unreadable: report.unreadable,
+        objects_archived: report.archived,
+        objects_pruned: report.pruned,
+        dataset_rows: report.dataset_rows,
+        dataset_files: report.dataset_files,
+        stopped: report.stopped,
+        seconds: seconds(elapsed),
+    };
+    Ok(json_line(&figures, false)? + "\n")
+}
+
+/// What a run did. `rows` and `dataset_rows` are of files, like those of `compact` and `--status`.
+#[derive(Serialize)]
+struct ReportFigures {
+    /// Objects, bytes, lines, rows, rejects and duplicates, as the ledger has them.
+    #[serde(flatten)]
+    counts: BatchCounts,
+    batches: u64,
+    files: u64,
+    file_bytes: u64,
+    #[serde(flatten)]
+    passed: PassedFigures,
+    objects_unreadable: u64,
+    objects_archived: u64,
+    objects_pruned: u64,
+    dataset_rows: u64,
+    dataset_files: u64,
+    stopped: bool,
+    seconds: f64,
+}
+
+/// What a run would do.
+#[derive(Serialize)]
+struct PlanFigures {
+    exists: bool,
+    objects: u64,
+    bytes: u64,
+    batches: u64,
+    #[serde(flatten)]
+    passed: PassedFigures,
+    objects_archived: u64,
+    objects_pruned: u64,
+}
+
+/// Log objects that are not converted, and why.
+#[derive(Serialize)]
+struct PassedFigures {
+    objects_already_converted: u64,
+    objects_changed: u64,
+    objects_claimed_by_others: u64,
+    objects_of_other_shards: u64,
+}
+
+impl PassedFigures {
+    fn of(passed: &Passed) -> Self {
+        Self {
+            objects_already_converted: passed.converted,
+            objects_changed: passed.changed_count,
+            objects_claimed_by_others: passed.claimed.values().sum(),
+            objects_of_other_shards: passed.other_shards,
+        }
+    }
 }
 
 fn plan_text(dest: &str, plan: &ConvertPlan) -> String {
@@ -293,20 +342,17 @@ fn plan_text(dest: &str, plan: &ConvertPlan) -> String {
     )
 }
 
-fn plan_json(plan: &ConvertPlan) -> String {
-    format!(
-        "{{\"exists\":{},\"objects\":{},\"bytes\":{},\"batches\":{},\"objects_already_converted\":{},\"objects_changed\":{},\"objects_claimed_by_others\":{},\"objects_of_other_shards\":{},\"objects_archived\":{},\"objects_pruned\":{}}}\n",
-        plan.exists,
-        plan.objects,
-        plan.bytes,
-        plan.batches,
-        plan.passed.converted,
-        plan.passed.changed_count,
-        plan.passed.claimed.values().sum::<u64>(),
-        plan.passed.other_shards,
-        plan.archived,
-        plan.pruned,
-    )
+fn plan_json(plan: &ConvertPlan) -> Result<String, Failure> {
+    let figures = PlanFigures {
+        exists: plan.exists,
+        objects: plan.objects,
+        bytes: plan.bytes,
+        batches: plan.batches,
+        passed: PassedFigures::of(&plan.passed),
+        objects_archived: plan.archived,
+        objects_pruned: plan.pruned,
+    };
+    Ok(json_line(&figures, false)? + "\n")
 }
 
 /// Writes to standard output in one piece.

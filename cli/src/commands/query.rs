@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
     if surroundings.verbose {
         let summary = Summary { rows, first_row: first_row.map(|at| at - start), elapsed: start.elapsed() };
         match format {
-            Format::Json | Format::Ndjson => messages.plain(&summary.json(&session)),
+            Format::Json | Format::Ndjson => messages.plain(&summary.json(&session)?),
             _ => messages.note(&summary.sentence(&session)),
         }
     }

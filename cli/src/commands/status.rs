@@ -14,6 +14,7 @@ use crate::args::{ConvertArgs, ReportFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::count;
+use crate::output::json_page;
 use crate::output::time::rfc3339;
 
 /// Prints it.
@@ -26,7 +27,7 @@ pub(crate) async fn run(dest: &str, arguments: &ConvertArgs, surroundings: Surro
     let status = status(dest, &stores).await?;
     say(&match arguments.report.format {
         ReportFormat::Text => text(&status),
-        ReportFormat::Json => json(&status),
+        ReportFormat::Json => json(&status, surroundings.stdout.is_some())?,
     })?;
     for runner in status.runners.iter().filter(|runner| runner.is_gone) {
         surroundings.messages.note(&format!(
@@ -112,7 +113,7 @@ fn times(files: &[DataFile]) -> Option<(String, String)> {
     Some((rfc3339(first), rfc3339(last)))
 }
 
-fn json(status: &DatasetStatus) -> String {
+fn json(status: &DatasetStatus, terminal: bool) -> Result<String, Failure> {
     let file = |file: &DataFile| {
         serde_json::json!({
             "path": file.path, "rows": file.rows, "bytes": file.bytes,
@@ -149,5 +150,5 @@ fn json(status: &DatasetStatus) -> String {
         "files": status.files.iter().map(file).collect::<Vec<_>>(),
         "reject_files": rejects,
     });
-    format!("{value:#}\n")
+    Ok(json_page(&value, terminal)? + "\n")
 }

@@ -38,6 +38,31 @@ pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// JSON with every character that a terminal would obey, or not show at all, as an escape of JSON. Such characters are in texts alone,
+/// but for line ends, which lay it out.
+pub(crate) fn visible_json(json: &str) -> Cow<'_, str> {
+    let is_hidden = |c: char| c != '\n' && is_unprintable(c);
+    if !json.contains(is_hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_hidden(c) {
+            push_json_escape(c, &mut out);
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Appends a character by its number, as JSON escapes it: `\u202e`, in two units beyond 16 bits.
+pub(super) fn push_json_escape(c: char, out: &mut String) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        push_fmt(out, format_args!("\\u{unit:04x}"));
+    }
+}
+
 fn push_visible(c: char, out: &mut String) {
     match c {
         '\n' => out.push_str("\\n"),

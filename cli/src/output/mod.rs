@@ -16,6 +16,7 @@ mod paint;
 mod parquet;
 mod plan;
 mod portable;
+mod report;
 mod table;
 pub(crate) mod time;
 mod tsv;
@@ -34,8 +35,8 @@ use ::arrow::error::ArrowError;
 pub(crate) use self::destination::Destination;
 pub(crate) use self::format::{Format, Output, OutputSettings, Shape, is_json};
 pub(crate) use self::paint::Paint;
+pub(crate) use self::report::{json_line, json_page};
 pub(crate) use self::table::{cut, wrap};
-pub(crate) use self::value::push_json_text;
 
 use self::value::Column;
 

@@ -1,4 +1,6 @@
-//! Instants and dates as text: RFC 3339 in UTC, a fraction only when there is one.
+//! Instants and dates as text: RFC 3339 in UTC, a fraction only when there is one; and how long something took.
+
+use std::time::Duration;
 
 use arrow::datatypes::TimeUnit;
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Timelike as _};
@@ -44,6 +46,11 @@ pub(crate) fn date(micros: i64) -> String {
 pub(crate) fn time_of_day(micros: i64) -> String {
     let text = rfc3339(micros);
     text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.to_owned())
+}
+
+/// How long something took, in seconds, to the millisecond: for reports that programs read.
+pub(crate) fn seconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1e3).round() / 1e3
 }
 
 /// Appends a day, such as `2026-01-31`, from its number since 1970.
@@ -99,6 +106,13 @@ mod tests {
         assert_eq!((date(micros).as_str(), time_of_day(micros).as_str()), ("2026-01-31", "12:00:00.250Z"));
         let never = (i64::MAX.to_string(), i64::MAX.to_string());
         assert_eq!((date(i64::MAX), time_of_day(i64::MAX)), never);
+    }
+
+    #[test]
+    fn seconds_are_told_to_the_millisecond() {
+        for (micros, expected) in [(0, 0.0), (499, 0.0), (1_500_000, 1.5), (12_345_678, 12.346)] {
+            assert_eq!(seconds(Duration::from_micros(micros)), expected);
+        }
     }
 
     #[test]

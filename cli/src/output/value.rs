@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::escape::is_unprintable;
+use super::escape::{is_unprintable, push_json_escape};
 use super::push_fmt;
 use super::time::{push_date, push_timestamp};
 
@@ -247,11 +247,7 @@ pub(crate) fn push_json_text(text: &str, terminal: bool, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            _ if c < ' ' || (terminal && is_unprintable(c)) => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    push_fmt(out, format_args!("\\u{unit:04x}"));
-                }
-            }
+            _ if c < ' ' || (terminal && is_unprintable(c)) => push_json_escape(c, out),
             _ => out.push(c),
         }
     }

@@ -96,10 +96,11 @@ fn figures_of_a_run() {
     for expected in [
         "\"objects_listed\":20",
         "\"objects_pruned\":10",
-        "\"objects_read\":10",
+        "\"result_rows\":1",
+        "\"objects\":10",
         "\"list_requests\":1",
         "\"get_requests\":10",
-        "\"retries\":0",
+        "\"failed_attempts\":0",
         "\"records\":10",
         "\"first_row_seconds\":0.",
     ] {
@@ -108,7 +109,7 @@ fn figures_of_a_run() {
     let output = run(&environment, &["query", "-v", sql, "--since", "2026-01-31T10:00:00Z", "s3://logs/access/"]);
     let figures = String::from_utf8_lossy(&output.stderr);
     assert!(
-        figures.contains("20 objects listed, 10 pruned by name, 0 archived; 1 LIST request, 10 GET requests, 0 retried; first row after"),
+        figures.contains("20 objects listed, 10 pruned by name, 0 archived; 1 LIST request, 10 GET requests, 0 failed attempts; first row after"),
         "{figures}"
     );
 }

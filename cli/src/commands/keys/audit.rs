@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::Messages;
 use crate::output::escape::visible;
-use crate::output::{Output, is_json};
+use crate::output::{Output, is_json, json_page};
 use crate::progress::Watch;
 
 /// Audits, and prints what was found or what is proposed.
@@ -155,8 +155,8 @@ fn print(audit: &Audit, format: AuditFormat, output: &mut Output) -> Result<(), 
             return output.sink().write_all(text.as_bytes()).map_err(Failure::from_output);
         }
         AuditFormat::Json => {
-            let written = serde_json::to_writer_pretty(output.sink(), audit).map_err(std::io::Error::from);
-            return written.and_then(|()| output.sink().write_all(b"\n")).map_err(Failure::from_output);
+            let json = json_page(audit, output.is_terminal())?;
+            return writeln!(output.sink(), "{json}").map_err(Failure::from_output);
         }
         AuditFormat::Curl => Form::Curl,
         AuditFormat::Doctl => Form::Doctl,

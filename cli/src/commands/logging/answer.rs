@@ -74,7 +74,7 @@ fn grants(settings: &LoggingSettings) -> String {
 }
 
 /// The status as one JSON object.
-pub(super) fn status_json(status: &Status, query: Option<&str>) -> String {
+pub(super) fn status_json(status: &Status, query: Option<&str>) -> Value {
     let delivered = match &status.delivered {
         Some(Ok(delivered)) => {
             let newest = delivered.newest.as_ref();
@@ -88,15 +88,14 @@ pub(super) fn status_json(status: &Status, query: Option<&str>) -> String {
         Some(Err(error)) => json!({ "error": error.to_string() }),
         None => Value::Null,
     };
-    let value = json!({
+    json!({
         "bucket": status.bucket,
         "service": status.service.id(),
         "enabled": status.settings.is_some(),
         "settings": settings(status.settings.as_ref()),
         "log_objects": delivered,
         "query": query,
-    });
-    format!("{value:#}\n")
+    })
 }
 
 fn settings(settings: Option<&LoggingSettings>) -> Value {
@@ -147,13 +146,13 @@ pub(super) fn change(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> Str
 }
 
 /// A change as one JSON object.
-pub(super) fn change_json(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> String {
+pub(super) fn change_json(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> Value {
     let (what, xml) = match outcome {
         Outcome::NothingToDo => ("nothing_to_do", None),
         Outcome::WouldPut(xml) => ("dry_run", Some(xml)),
         Outcome::Changed => ("changed", None),
     };
-    let value = json!({
+    json!({
         "bucket": plan.bucket,
         "service": plan.service.id(),
         "outcome": what,
@@ -161,6 +160,5 @@ pub(super) fn change_json(plan: &Plan, outcome: &Outcome, query: Option<&str>) -
         "settings": settings(plan.wanted.as_ref()),
         "would_put": xml,
         "query": query,
-    });
-    format!("{value:#}\n")
+    })
 }

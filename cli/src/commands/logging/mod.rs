@@ -6,6 +6,7 @@ mod look;
 use s3log_engine::logging::{self, Enable, Finding, Level, Plan};
 use s3log_engine::store::{Location, Stores};
 use s3log_engine::{Error, ErrorKind};
+use serde_json::Value;
 
 use super::Surroundings;
 use super::convert::say;
@@ -14,6 +15,7 @@ use crate::args::{
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::json_page;
 
 /// Does what was asked for.
 ///
@@ -35,7 +37,7 @@ async fn status(arguments: LoggingStatusArgs, surroundings: Surroundings) -> Res
     let query = status.settings.as_ref().map(|settings| look::query(status.service, settings, &arguments.logged.store));
     say(&match arguments.logged.format {
         ReportFormat::Text => answer::status(&status, query.as_deref()),
-        ReportFormat::Json => answer::status_json(&status, query.as_deref()),
+        ReportFormat::Json => page(&answer::status_json(&status, query.as_deref()), surroundings)?,
     })?;
     if let Some(Err(error)) = &status.delivered {
         surroundings.messages.warning(&error.to_string(), error.hint());
@@ -103,7 +105,7 @@ impl Change {
         let query = plan.wanted.as_ref().map(|settings| look::query(plan.service, settings, &self.store));
         say(&match self.format {
             ReportFormat::Text => answer::change(plan, &outcome, query.as_deref()),
-            ReportFormat::Json => answer::change_json(plan, &outcome, query.as_deref()),
+            ReportFormat::Json => page(&answer::change_json(plan, &outcome, query.as_deref()), surroundings)?,
         })?;
         if let answer::Outcome::WouldPut(_) = outcome {
             surroundings
@@ -112,6 +114,10 @@ impl Change {
         }
         Ok(Exit::Done)
     }
+}
+
+fn page(answer: &Value, surroundings: Surroundings) -> Result<String, Failure> {
+    Ok(json_page(answer, surroundings.stdout.is_some())? + "\n")
 }
 
 /// Says what was found, worst last: what stands against it is then followed by the error.

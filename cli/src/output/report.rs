@@ -1,0 +1,49 @@
+//! What a command did, for programs: one JSON object.
+
+use serde::Serialize;
+
+use super::escape::visible_json;
+use crate::failure::Failure;
+
+/// `report` as JSON in one line, without its end. `terminal` escapes what a terminal would obey, which every reader of JSON undoes.
+///
+/// # Errors
+///
+/// None that can be met: reports have texts as keys.
+pub(crate) fn json_line(report: &impl Serialize, terminal: bool) -> Result<String, Failure> {
+    harmless(serde_json::to_string(report), terminal)
+}
+
+/// The same, laid out in lines, for reports with parts inside of parts.
+///
+/// # Errors
+///
+/// As [`json_line`].
+pub(crate) fn json_page(report: &impl Serialize, terminal: bool) -> Result<String, Failure> {
+    harmless(serde_json::to_string_pretty(report), terminal)
+}
+
+fn harmless(json: serde_json::Result<String>, terminal: bool) -> Result<String, Failure> {
+    let json = json.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    Ok(if terminal { visible_json(&json).into_owned() } else { json })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_the_same_json_and_obeys_nothing() {
+        let report = json!({ "a\u{9b}": "\u{1b}[2J\u{7f}\u{202e}\u{e0041}\né" });
+        assert_eq!(json_line(&report, false).unwrap(), "{\"a\u{9b}\":\"\\u001b[2J\u{7f}\u{202e}\u{e0041}\\né\"}");
+        let shown = json_line(&report, true).unwrap();
+        assert_eq!(shown, r#"{"a\u009b":"\u001b[2J\u007f\u202e\udb40\udc41\né"}"#);
+        let page = json_page(&report, true).unwrap();
+        assert_eq!(page, format!("{{\n  {}\n}}", shown[1..shown.len() - 1].replace("\":", "\": ")));
+        for text in [shown, page] {
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), report);
+        }
+    }
+}
