@@ -3,16 +3,21 @@
 use std::future::Future;
 use std::io;
 
+use crate::failure::Failure;
+
 /// Runs `work` until it is done or the process is told to stop; `None` when it was told to. Work that is not done is
 /// dropped, which cancels it and removes its temporary files.
 ///
 /// # Errors
 ///
 /// When the system refuses to deliver signals.
-pub(crate) async fn until_interrupted<T>(work: impl Future<Output = T>) -> io::Result<Option<T>> {
+pub(crate) async fn until_interrupted<T>(work: impl Future<Output = T>) -> Result<Option<T>, Failure> {
     tokio::select! {
         biased;
-        signal = interrupted() => signal.map(|()| None),
+        signal = interrupted() => match signal {
+            Ok(()) => Ok(None),
+            Err(error) => Err(Failure::failed(format!("cannot listen for signals: {error}"))),
+        },
         done = work => Ok(Some(done)),
     }
 }

@@ -37,15 +37,18 @@ use s3log_engine::decode::{LineOptions, RequestRules};
 use s3log_engine::detect::context::{CidrList, Context};
 use s3log_engine::scan::NameRules;
 use s3log_engine::session::{Session, SessionOptions};
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::args::{BehaviourArgs, CdnArgs, Command, GeneralArgs, OutputArgs, SourceArgs, WhereArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::until_interrupted;
+use crate::memory;
 use crate::message::{Messages, count};
 use crate::output::{Format, OutputSettings};
 use crate::progress::{MANY_BYTES, MANY_OBJECTS, ProgressMode};
 use crate::terminal::{self, Colour};
-use crate::{interrupt, memory};
 
 /// How long a run that was interrupted may take to remove its temporary files.
 const CLEANUP: Duration = Duration::from_secs(2);
@@ -165,7 +168,7 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
     }
 }
 
-fn runtime(threads: Option<NonZeroUsize>) -> Result<tokio::runtime::Runtime, Failure> {
+fn runtime(threads: Option<NonZeroUsize>) -> Result<Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = threads {
         builder.worker_threads(threads.get());
@@ -174,33 +177,20 @@ fn runtime(threads: Option<NonZeroUsize>) -> Result<tokio::runtime::Runtime, Fai
 }
 
 /// Runs `work` to its end, or until the process is told to stop.
-///
-/// The work is a task of its own: it may be blocked in writing to a pipe that nobody reads, and Ctrl-C has to work then
-/// too.
 fn block_on(
     threads: Option<NonZeroUsize>,
     work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
 ) -> Result<Exit, Failure> {
-    let runtime = runtime(threads)?;
-    let ended = runtime.block_on(async {
-        let mut task = tokio::spawn(work);
-        let ended = interrupt::until_interrupted(&mut task).await;
-        match ended.map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))? {
-            Some(Ok(ended)) => ended,
-            Some(Err(error)) => Err(Failure::failed(format!("internal error: {error}"))
-                .with_hint("this is a bug, please report it with the command that shows it")),
-            None => {
-                task.abort();
-                // The task is dropped at its next wait, and its temporary files with it; a second Ctrl-C does not wait.
-                let dropped = tokio::time::timeout(CLEANUP, task);
-                drop(interrupt::until_interrupted(dropped).await);
-                Err(Failure::Interrupted)
-            }
+    run_task(threads, work, async |task| {
+        if let Some(ended) = end_of(task).await {
+            return ended;
         }
-    });
-    // A thread may still wait for standard input, for ever.
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    ended
+        task.abort();
+        // The task is dropped at its next wait, and its temporary files with it; a second Ctrl-C does not wait.
+        let dropped = tokio::time::timeout(CLEANUP, task);
+        drop(until_interrupted(dropped).await);
+        Err(Failure::Interrupted)
+    })
 }
 
 /// Runs `work` to its end; told to stop, it takes back what it began. Told again, it ends at once, and the next run does that.
@@ -209,25 +199,46 @@ fn block_on_until_stopped(
     stop: &Stop,
     work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
 ) -> Result<Exit, Failure> {
-    let runtime = runtime(threads)?;
-    let ended = runtime.block_on(async {
-        let mut task = tokio::spawn(work);
-        let signals = |error| Failure::failed(format!("cannot listen for signals: {error}"));
-        for _ in 0..2 {
-            match interrupt::until_interrupted(&mut task).await.map_err(signals)? {
-                Some(Ok(ended)) => return ended,
-                Some(Err(error)) => {
-                    return Err(Failure::failed(format!("internal error: {error}"))
-                        .with_hint("this is a bug, please report it with the command that shows it"));
-                }
-                None => stop.now(),
-            }
+    run_task(threads, work, async |task| {
+        if let Some(ended) = end_of(task).await {
+            return ended;
+        }
+        stop.now();
+        if let Some(ended) = end_of(task).await {
+            return ended;
         }
         task.abort();
         Err(Failure::Interrupted)
-    });
+    })
+}
+
+type Task = JoinHandle<Result<Exit, Failure>>;
+
+/// Starts `work`, and leaves it to `watch` when it ends.
+///
+/// The work is a task of its own: it may be blocked in writing to a pipe that nobody reads, and Ctrl-C has to work then
+/// too.
+fn run_task(
+    threads: Option<NonZeroUsize>,
+    work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
+    watch: impl AsyncFnOnce(&mut Task) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let runtime = runtime(threads)?;
+    let ended = runtime.block_on(async { watch(&mut tokio::spawn(work)).await });
+    // A thread may still wait for standard input, for ever.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
+}
+
+/// How a task ended; `None` when the process is told to stop before it does.
+async fn end_of(task: &mut Task) -> Option<Result<Exit, Failure>> {
+    match until_interrupted(task).await {
+        Ok(None) => None,
+        Ok(Some(Ok(ended))) => Some(ended),
+        Ok(Some(Err(error))) => Some(Err(Failure::failed(format!("internal error: {error}"))
+            .with_hint("this is a bug, please report it with the command that shows it"))),
+        Err(failure) => Some(Err(failure)),
+    }
 }
 
 /// Opens a session over `sources`, and says so when there is much to read.

@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
     let settings = surroundings.output(&output);
     let output = Output::open(output.output.as_deref(), settings.clone())?;
     let opening = super::open_at(&place, &sources, &source, &behaviour, with_raw, &surroundings.messages);
-    let Some(session) = until_interrupted(opening).await.map_err(no_signals)? else {
+    let Some(session) = until_interrupted(opening).await? else {
         return Err(Failure::Interrupted);
     };
     let session = session?;
@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
     let words = Words::of(shell.session.context()).shared();
     let mut editor = Editor::start(interactive, words.clone())?;
     loop {
-        let Some(input) = until_interrupted(editor.read()).await.map_err(no_signals)? else {
+        let Some(input) = until_interrupted(editor.read()).await? else {
             return Err(Failure::Interrupted);
         };
         let text = match input? {
@@ -88,10 +88,6 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
         }
     }
     shell.leave()
-}
-
-fn no_signals(error: std::io::Error) -> Failure {
-    Failure::failed(format!("cannot listen for signals: {error}"))
 }
 
 enum Next {
@@ -173,7 +169,7 @@ impl Shell {
             watch: &mut watch,
             first_row: None,
         };
-        let ended = until_interrupted(runner.run(sql)).await.map_err(no_signals)?;
+        let ended = until_interrupted(runner.run(sql)).await?;
         watch.stop();
         let messages = self.surroundings.messages;
         match ended {
