@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PossibleValue};
 use clap::{Args, ValueEnum};
+use s3log_engine::keys::audit::Form;
 
 use super::{ApiArgs, BehaviourArgs, ContextArgs, RuleArgs, SourceArgs};
+use crate::output::ReportFormat;
 
 /// Arguments of `keys audit`.
 #[derive(Clone, Debug, Args)]
@@ -71,7 +73,7 @@ pub(crate) struct KeysAuditArgs {
     #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 
-    /// Format of the audit, or of what it proposes
+    /// Format of the audit, or of what it proposes [default: by the extension of --output, else text]
     #[arg(
         short = 'F',
         long,
@@ -79,6 +81,7 @@ pub(crate) struct KeysAuditArgs {
         hide_env_values = true,
         value_name = "FORMAT",
         default_value = "auto",
+        hide_default_value = true,
         help_heading = "Output"
     )]
     pub format: AuditFormat,
@@ -89,21 +92,37 @@ pub(crate) struct KeysAuditArgs {
 }
 
 /// A format of an audit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuditFormat {
-    /// By the extension of --output; otherwise for people
-    Auto,
-    /// For people
-    #[value(alias = "table")]
-    Text,
-    /// All of it as one JSON object
-    Json,
-    /// Proposed keys of Spaces, as calls of DigitalOcean's API
-    Curl,
-    /// Proposed keys of Spaces, as calls of doctl
-    Doctl,
-    /// Proposed keys of Spaces, as resources of Terraform
-    Terraform,
-    /// Proposed policies of IAM
-    Iam,
+    /// All of it.
+    Report(ReportFormat),
+    /// What it proposes.
+    Proposal(Form),
+}
+
+impl ValueEnum for AuditFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        const {
+            &[
+                Self::Report(ReportFormat::Auto),
+                Self::Report(ReportFormat::Text),
+                Self::Report(ReportFormat::Json),
+                Self::Proposal(Form::Curl),
+                Self::Proposal(Form::Doctl),
+                Self::Proposal(Form::Terraform),
+                Self::Proposal(Form::Iam),
+            ]
+        }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Report(format) => return format.to_possible_value(),
+            Self::Proposal(Form::Curl) => ("curl", "Proposed keys of Spaces, as calls of DigitalOcean's API"),
+            Self::Proposal(Form::Doctl) => ("doctl", "Proposed keys of Spaces, as calls of doctl"),
+            Self::Proposal(Form::Terraform) => ("terraform", "Proposed keys of Spaces, as resources of Terraform"),
+            Self::Proposal(Form::Iam) => ("iam", "Proposed policies of IAM"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }

@@ -9,6 +9,7 @@ use s3log_engine::convert::{Compression, ConvertOptions, PartitionBy, Shard};
 use s3log_engine::schema::Table;
 
 use super::{BehaviourArgs, Size, SourceArgs, Span, StoreArgs, WhereArgs};
+use crate::output::ReportFormat;
 
 /// Arguments of `convert`.
 #[derive(Debug, Args)]
@@ -330,16 +331,6 @@ pub(crate) enum SortBy {
 pub(crate) enum Dedupe {
     /// By request id, operation, key, time and version id
     Record,
-}
-
-/// A format of reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people
-    #[value(aliases = ["auto", "table"])]
-    Text,
-    /// One JSON object
-    Json,
 }
 
 fn partition_by(text: &str) -> Result<PartitionBy, String> {

@@ -4,7 +4,8 @@ use clap::builder::{FalseyValueParser, PossibleValue};
 use clap::{Args, Subcommand, ValueEnum};
 use s3log_engine::logging::KeyFormat;
 
-use super::{ReportFormat, StoreArgs};
+use super::StoreArgs;
+use crate::output::ReportFormat;
 
 /// Arguments of `logging`.
 #[derive(Debug, Args)]

@@ -15,14 +15,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use self::audit::{AuditFormat, KeysAuditArgs};
 pub(crate) use self::behaviour::BehaviourArgs;
 pub(crate) use self::cluster::WhereArgs;
 #[cfg(feature = "cluster")]
 pub(crate) use self::cluster::{ClusterArgs, ClusterCommand, ExecutorArgs, SchedulerArgs};
-pub(crate) use self::convert::{CompactArgs, ConvertArgs, ReportFormat};
+pub(crate) use self::convert::{CompactArgs, ConvertArgs};
 pub(crate) use self::flag::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, RuleArgs, RulesArgs, RulesCommand};
 pub(crate) use self::keys::{ApiArgs, KeysArgs, KeysCommand, KeysListArgs, KeysOperationsArgs, KeysRotateArgs};
 pub(crate) use self::logging::{LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs};
@@ -30,6 +30,7 @@ pub(crate) use self::output::OutputArgs;
 pub(crate) use self::source::{CdnArgs, SourceArgs, StoreArgs};
 pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
 
+use crate::output::ReportFormat;
 use crate::terminal::Colour;
 
 /// SQL over S3 server access logs.
@@ -242,7 +243,7 @@ pub(crate) struct CheckArgs {
     #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 
-    /// Format of the account
+    /// Format of the account [default: by the extension of --output, else text]
     #[arg(
         short = 'F',
         long,
@@ -250,9 +251,10 @@ pub(crate) struct CheckArgs {
         hide_env_values = true,
         value_name = "FORMAT",
         default_value = "auto",
+        hide_default_value = true,
         help_heading = "Output"
     )]
-    pub format: CheckFormat,
+    pub format: ReportFormat,
 
     /// How the work is done.
     #[command(flatten)]
@@ -312,18 +314,6 @@ pub(crate) struct DoctorArgs {
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// A format of the account that `check` gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CheckFormat {
-    /// By the extension of --output; otherwise for people
-    Auto,
-    /// For people
-    #[value(alias = "table")]
-    Text,
-    /// One JSON object
-    Json,
 }
 
 /// Arguments of `schema`.

@@ -7,10 +7,10 @@ use s3log_engine::check::{CheckOptions, check};
 
 use super::{Surroundings, account};
 use crate::accounting::{Read, say_archived, say_names_unused, say_no_record, say_rejects, say_unreadable};
-use crate::args::{CheckArgs, CheckFormat};
+use crate::args::CheckArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, is_json};
+use crate::output::Output;
 use crate::progress::Watch;
 
 /// Prints the account and tells whether every line is in it.
@@ -21,10 +21,7 @@ use crate::progress::Watch;
 pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    let json = match arguments.format {
-        CheckFormat::Auto => is_json(arguments.output.as_deref(), "check")?,
-        format => format == CheckFormat::Json,
-    };
+    let json = arguments.format.is_json(arguments.output.as_deref(), "check")?;
     let mut output = Output::open(arguments.output.as_deref(), surroundings.prose())?;
     let options = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
     let session = super::open_with(&arguments.sources, options, &messages).await?;

@@ -11,13 +11,13 @@ use serde::Serialize;
 
 use super::Surroundings;
 use super::convert::say;
-use crate::args::{CompactArgs, ReportFormat};
+use crate::args::CompactArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::memory;
 use crate::message::count;
-use crate::output::json_line;
 use crate::output::time::seconds;
+use crate::output::{ReportFormat, json_line};
 
 /// Merges, and says what.
 ///
@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
         report => report?,
     };
     say(&match arguments.report.format {
-        ReportFormat::Text => text(&arguments.dest, &report, arguments.dry_run, start.elapsed()),
+        ReportFormat::Auto | ReportFormat::Text => text(&arguments.dest, &report, arguments.dry_run, start.elapsed()),
         ReportFormat::Json => json(&report, start.elapsed())?,
     })?;
     if report.claimed > 0 {

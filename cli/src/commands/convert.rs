@@ -15,13 +15,13 @@ use serde::Serialize;
 
 use super::{Surroundings, status};
 use crate::accounting::{Balance, say_archived, say_names_unused, say_no_record, say_unreadable};
-use crate::args::{ConvertArgs, ReportFormat};
+use crate::args::ConvertArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::memory;
 use crate::message::{Messages, count};
-use crate::output::json_line;
 use crate::output::time::seconds;
+use crate::output::{ReportFormat, json_line};
 use crate::progress::Watch;
 
 /// Converts, and prints what became of every line.
@@ -89,7 +89,7 @@ async fn round(
     if arguments.dry_run {
         let plan = convert_plan(&session, dest, options).await?;
         say(&match arguments.report.format {
-            ReportFormat::Text => plan_text(dest, &plan),
+            ReportFormat::Auto | ReportFormat::Text => plan_text(dest, &plan),
             ReportFormat::Json => plan_json(&plan)?,
         })?;
         say_passed(&plan.passed.changed, plan.passed.changed_count, &messages);
@@ -107,7 +107,7 @@ async fn round(
         report => report?,
     };
     let text = match arguments.report.format {
-        ReportFormat::Text => report_text(dest, &report, options.dedupe, start.elapsed()),
+        ReportFormat::Auto | ReportFormat::Text => report_text(dest, &report, options.dedupe, start.elapsed()),
         ReportFormat::Json => report_json(&report, start.elapsed())?,
     };
     if surroundings.verbose {

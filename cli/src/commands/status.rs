@@ -10,12 +10,12 @@ use s3log_engine::store::Stores;
 use super::Surroundings;
 use super::convert::say;
 use crate::accounting::Balance;
-use crate::args::{ConvertArgs, ReportFormat};
+use crate::args::ConvertArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::count;
-use crate::output::json_page;
 use crate::output::time::rfc3339;
+use crate::output::{ReportFormat, json_page};
 
 /// Prints it.
 ///
@@ -26,7 +26,7 @@ pub(crate) async fn run(dest: &str, arguments: &ConvertArgs, surroundings: Surro
     let stores = Stores::new(arguments.source.store.options());
     let status = status(dest, &stores).await?;
     say(&match arguments.report.format {
-        ReportFormat::Text => text(&status),
+        ReportFormat::Auto | ReportFormat::Text => text(&status),
         ReportFormat::Json => json(&status, surroundings.stdout.is_some())?,
     })?;
     for runner in status.runners.iter().filter(|runner| runner.is_gone) {

@@ -82,7 +82,7 @@ impl Format {
 /// # Errors
 ///
 /// When the name of the file asks for something else: text in a file called `a.parquet` would surprise who opens it.
-pub(crate) fn is_json(path: Option<&Path>, command: &str) -> Result<bool, Failure> {
+pub(super) fn is_json(path: Option<&Path>, command: &str) -> Result<bool, Failure> {
     let Some(path) = with_extension(path) else { return Ok(false) };
     match Format::of_path(path) {
         Some(Format::Json) => Ok(true),

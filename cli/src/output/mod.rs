@@ -33,9 +33,9 @@ use ::arrow::datatypes::SchemaRef;
 use ::arrow::error::ArrowError;
 
 pub(crate) use self::destination::Destination;
-pub(crate) use self::format::{Format, Output, OutputSettings, Shape, is_json};
+pub(crate) use self::format::{Format, Output, OutputSettings, Shape};
 pub(crate) use self::paint::Paint;
-pub(crate) use self::report::{json_line, json_page};
+pub(crate) use self::report::{ReportFormat, json_line, json_page};
 pub(crate) use self::table::{cut, wrap};
 
 use self::value::Column;

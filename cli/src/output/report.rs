@@ -1,9 +1,40 @@
-//! What a command did, for programs: one JSON object.
+//! What a command did: text for people, or one JSON object for programs.
+
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::escape::visible_json;
+use super::format::is_json;
 use crate::failure::Failure;
+
+/// A format of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// By the extension of --output; otherwise for people
+    #[value(hide = true)]
+    Auto,
+    /// For people
+    #[value(alias = "table")]
+    Text,
+    /// One JSON object
+    Json,
+}
+
+impl ReportFormat {
+    /// Whether a command prints JSON that writes to `output`, or to standard output without one.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was said, and the name of the file asks for what is no format of a report.
+    pub(crate) fn is_json(self, output: Option<&Path>, command: &str) -> Result<bool, Failure> {
+        match self {
+            Self::Auto => is_json(output, command),
+            Self::Text => Ok(false),
+            Self::Json => Ok(true),
+        }
+    }
+}
 
 /// `report` as JSON in one line, without its end. `terminal` escapes what a terminal would obey, which every reader of JSON undoes.
 ///

@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::Messages;
 use crate::output::escape::visible;
-use crate::output::{Output, is_json, json_page};
+use crate::output::{Output, json_page};
 use crate::progress::Watch;
 
 /// Audits, and prints what was found or what is proposed.
@@ -32,9 +32,9 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
         return Err(Failure::usage("--flag reads the sources a second time, and standard input can be read once")
             .with_hint("write it to a file, and name that"));
     }
-    let format = match arguments.format {
-        AuditFormat::Auto if is_json(arguments.output.as_deref(), "keys audit")? => AuditFormat::Json,
-        format => format,
+    let is_json = match arguments.format {
+        AuditFormat::Report(format) => format.is_json(arguments.output.as_deref(), "keys audit")?,
+        AuditFormat::Proposal(_) => false,
     };
     // What the files say is wrong with them is told before anything is read or asked.
     let mut options = AuditOptions::new().with_folders(arguments.folders);
@@ -62,10 +62,10 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
     if let Some(wanted) = &arguments.principal {
         only(&mut found, wanted)?;
     }
-    if format == AuditFormat::Iam {
+    if arguments.format == AuditFormat::Proposal(Form::Iam) {
         say_caveats(&found, &messages)?;
     }
-    print(&found, format, &mut output)?;
+    print(&found, arguments.format, is_json, &mut output)?;
     output.commit()?;
     if surroundings.verbose {
         messages.note(&format!("took {:.3} s", start.elapsed().as_secs_f64()));
@@ -148,20 +148,17 @@ fn say_caveats(audit: &Audit, messages: &Messages) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(audit: &Audit, format: AuditFormat, output: &mut Output) -> Result<(), Failure> {
-    let form = match format {
-        AuditFormat::Auto | AuditFormat::Text => {
-            let text = audited::text(audit, output.paint());
-            return output.sink().write_all(text.as_bytes()).map_err(Failure::from_output);
-        }
-        AuditFormat::Json => {
+fn print(audit: &Audit, format: AuditFormat, is_json: bool, output: &mut Output) -> Result<(), Failure> {
+    let written = match format {
+        AuditFormat::Proposal(form) => write(audit, form, &mut output.sink()),
+        AuditFormat::Report(_) if is_json => {
             let json = json_page(audit, output.is_terminal())?;
-            return writeln!(output.sink(), "{json}").map_err(Failure::from_output);
+            writeln!(output.sink(), "{json}")
         }
-        AuditFormat::Curl => Form::Curl,
-        AuditFormat::Doctl => Form::Doctl,
-        AuditFormat::Terraform => Form::Terraform,
-        AuditFormat::Iam => Form::Iam,
+        AuditFormat::Report(_) => {
+            let text = audited::text(audit, output.paint());
+            output.sink().write_all(text.as_bytes())
+        }
     };
-    write(audit, form, &mut output.sink()).map_err(Failure::from_output)
+    written.map_err(Failure::from_output)
 }

@@ -10,12 +10,10 @@ use serde_json::Value;
 
 use super::Surroundings;
 use super::convert::say;
-use crate::args::{
-    LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs, ReportFormat, StoreArgs,
-};
+use crate::args::{LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs, StoreArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::json_page;
+use crate::output::{ReportFormat, json_page};
 
 /// Does what was asked for.
 ///
@@ -36,7 +34,7 @@ async fn status(arguments: LoggingStatusArgs, surroundings: Surroundings) -> Res
     let status = logging::status(&stores, &bucket).await?;
     let query = status.settings.as_ref().map(|settings| look::query(status.service, settings, &arguments.logged.store));
     say(&match arguments.logged.format {
-        ReportFormat::Text => answer::status(&status, query.as_deref()),
+        ReportFormat::Auto | ReportFormat::Text => answer::status(&status, query.as_deref()),
         ReportFormat::Json => page(&answer::status_json(&status, query.as_deref()), surroundings)?,
     })?;
     if let Some(Err(error)) = &status.delivered {
@@ -104,7 +102,7 @@ impl Change {
         };
         let query = plan.wanted.as_ref().map(|settings| look::query(plan.service, settings, &self.store));
         say(&match self.format {
-            ReportFormat::Text => answer::change(plan, &outcome, query.as_deref()),
+            ReportFormat::Auto | ReportFormat::Text => answer::change(plan, &outcome, query.as_deref()),
             ReportFormat::Json => page(&answer::change_json(plan, &outcome, query.as_deref()), surroundings)?,
         })?;
         if let answer::Outcome::WouldPut(_) = outcome {
