@@ -6,19 +6,20 @@ use clap::builder::{FalseyValueParser, PossibleValue};
 use clap::{Args, ValueEnum};
 use s3log_engine::keys::audit::Form;
 
-use super::{ApiArgs, BehaviourArgs, ContextArgs, RuleArgs, SourceArgs};
+use super::{ApiArgs, BehaviourArgs, ContextArgs, DestinationArgs, RuleArgs, SourceArgs, Sources};
 use crate::output::ReportFormat;
 
 /// Arguments of `keys audit`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+#[command(mut_arg("sources", |sources| sources.required(true)), after_help = "\
 What keys are granted comes from --keys, else from the API if there is a token (DIGITALOCEAN_ACCESS_TOKEN, --token-file); without
 either, the audit says what was done and what would be enough. A record leads to a key by a presigned URL, by a requester that
 is a key's id, or by --principals; users and roles of AWS by their ARNs. What DigitalOcean logs as the requester is not
 documented, so nothing is guessed from it: requests that lead to no key are counted as such.
 
 Headers are not in logs: uploads that set an ACL, tags or a retention, and objects under KMS, need more than a policy proposes.
-Nothing is known of buckets whose logs are not among the sources; grants for these are named, and not judged.
+Nothing is known of buckets whose logs are not among the sources; grants for these are named, and not judged. Datasets have to be
+of the table `logs`.
 
 Examples:
   s3log keys audit s3://my-logs/access/ --since 90d
@@ -29,9 +30,9 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete, 130 interrupted")]
 pub(crate) struct KeysAuditArgs {
-    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, @FILE for a list of them, or datasets of `logs`
-    #[arg(value_name = "SOURCE", required = true)]
-    pub sources: Vec<String>,
+    /// What is read.
+    #[command(flatten)]
+    pub sources: Sources,
 
     /// Keys of the account and their grants: JSON of `s3log keys list -F json`, or of the API
     #[arg(long, env = "S3LOG_KEYS", hide_env_values = true, value_name = "FILE", help_heading = "Audit")]
@@ -69,9 +70,9 @@ pub(crate) struct KeysAuditArgs {
     #[command(flatten)]
     pub api: ApiArgs,
 
-    /// Write to this file instead of standard output
-    #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: DestinationArgs,
 
     /// Format of the audit, or of what it proposes [default: by the extension of --output, else text]
     #[arg(

@@ -8,12 +8,14 @@ use s3log_engine::convert::privacy::AnonymizeIp;
 use s3log_engine::convert::{Compression, ConvertOptions, PartitionBy, Shard};
 use s3log_engine::schema::Table;
 
-use super::{BehaviourArgs, Size, SourceArgs, Span, StoreArgs, WhereArgs};
+use super::source::source_help;
+use super::{BehaviourArgs, Size, SourceArgs, Sources, Span, StoreArgs, WhereArgs};
 use crate::output::ReportFormat;
 
 /// Arguments of `convert`.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("sources", |sources| sources.required_unless_present("status").help(source_help(false, false))),
     override_usage = "s3log convert [OPTIONS] <SOURCE>... --to <DEST>\n       s3log convert --status <DEST>",
     after_help = "\
 Run it again, and it goes on where it stopped: a ledger in DEST says which log objects are converted. It may be killed at any
@@ -30,9 +32,9 @@ Examples:
   s3log query \"SELECT count(*) FROM logs\" s3://my-lake/access/"
 )]
 pub(crate) struct ConvertArgs {
-    /// Buckets (s3://bucket/prefix), files, directories, globs, or @FILE for a list of them
-    #[arg(value_name = "SOURCE", required_unless_present = "status")]
-    pub sources: Vec<String>,
+    /// What is read.
+    #[command(flatten)]
+    pub sources: Sources,
 
     /// The dataset: a directory, or s3://bucket/prefix
     #[arg(

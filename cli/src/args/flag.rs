@@ -7,12 +7,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use s3log_engine::detect::deny::{DenyFormat, IpVersion, WafScope};
 use s3log_engine::detect::{Band, Source};
 
-use super::{BehaviourArgs, OutputArgs, SourceArgs, Span, WhereArgs};
+use super::{BehaviourArgs, DestinationArgs, OutputArgs, SourceArgs, Sources, Span, WhereArgs};
 use crate::output::Format;
 
 /// Arguments of `flag`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_arg("sources", |sources| sources.required(true)), after_help = "\
 Bands: watch from 0.3, alert from 0.6, block from 0.9. Every address comes with its reasons, what was measured, and requests.
 
 Examples:
@@ -28,9 +28,9 @@ Files of networks hold one a line, in CIDR form; `#` begins a comment, and attri
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete, 4 --fail-on found something, 130 interrupted")]
 pub(crate) struct FlagArgs {
-    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, @FILE for a list of them, or datasets
-    #[arg(value_name = "SOURCE", required = true)]
-    pub sources: Vec<String>,
+    /// What is read.
+    #[command(flatten)]
+    pub sources: Sources,
 
     /// Show addresses from this score on, from 0 to 1; 0 shows all with any evidence [default: 0.6, of deny lists 0.9]
     #[arg(long, env = "S3LOG_MIN_SCORE", hide_env_values = true, value_name = "SCORE", value_parser = score, help_heading = "Detection")]
@@ -83,9 +83,9 @@ pub(crate) struct FlagArgs {
     #[command(flatten)]
     pub source: SourceArgs,
 
-    /// Write to this file instead of standard output; it gets its name once it is complete
-    #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: DestinationArgs,
 
     /// Format: auto, table, csv, tsv, json, ndjson, line, parquet, arrow, null; markdown, a report; ocsf, Detection Findings for a SIEM; or a deny list: cidr, nginx, ipset, nftables, fail2ban, aws-waf, aws-bucket-policy, spaces-bucket-policy
     #[arg(

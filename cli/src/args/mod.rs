@@ -26,10 +26,11 @@ pub(crate) use self::convert::{CompactArgs, ConvertArgs};
 pub(crate) use self::flag::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, RuleArgs, RulesArgs, RulesCommand};
 pub(crate) use self::keys::{ApiArgs, KeysArgs, KeysCommand, KeysListArgs, KeysOperationsArgs, KeysRotateArgs};
 pub(crate) use self::logging::{LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs};
-pub(crate) use self::output::OutputArgs;
-pub(crate) use self::source::{CdnArgs, SourceArgs, StoreArgs};
+pub(crate) use self::output::{DestinationArgs, OutputArgs};
+pub(crate) use self::source::{CdnArgs, DatasetArgs, SourceArgs, Sources, StoreArgs};
 pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
 
+use self::source::source_help;
 use crate::output::ReportFormat;
 use crate::terminal::Colour;
 
@@ -158,19 +159,17 @@ pub(crate) struct QueryArgs {
     /// SQL to run; statements end with `;`, `-` reads it from standard input
     pub sql: Option<String>,
 
-    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, @FILE for a list of them, or datasets
-    /// that `s3log convert` made
-    #[arg(value_name = "SOURCE")]
-    pub sources: Vec<String>,
+    /// What is read.
+    #[command(flatten)]
+    pub sources: Sources,
 
     /// Read the SQL from this file; every argument is a source then
     #[arg(short, long, env = "S3LOG_FILE", hide_env_values = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
 
-    /// Beside datasets, read log objects that are not in them yet: those of the other sources, or if there are none, those
-    /// that the datasets were made of
-    #[arg(long, env = "S3LOG_WITH_RAW", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Source")]
-    pub with_raw: bool,
+    /// What is read beside datasets.
+    #[command(flatten)]
+    pub datasets: DatasetArgs,
 
     /// Which records are read.
     #[command(flatten)]
@@ -188,7 +187,7 @@ pub(crate) struct QueryArgs {
 
 /// Arguments of `shell`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_arg("sources", |sources| sources.help(source_help(false, true))), after_help = "\
 Statements end with `;` and may span lines. `.help` lists the commands of the shell.
 The history is kept in $XDG_STATE_HOME/s3log/history (~/.local/state/s3log/history).
 
@@ -197,14 +196,13 @@ Examples:
   s3log shell --since 24h 'logs/2026-*'
   echo 'SELECT count(*) FROM logs;' | s3log shell logs/")]
 pub(crate) struct ShellArgs {
-    /// Buckets (s3://bucket/prefix), files, directories, globs, @FILE for a list of them, or datasets
-    #[arg(value_name = "SOURCE")]
-    pub sources: Vec<String>,
+    /// What is read.
+    #[command(flatten)]
+    pub sources: Sources,
 
-    /// Beside datasets, read log objects that are not in them yet: those of the other sources, or if there are none, those
-    /// that the datasets were made of
-    #[arg(long, env = "S3LOG_WITH_RAW", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Source")]
-    pub with_raw: bool,
+    /// What is read beside datasets.
+    #[command(flatten)]
+    pub datasets: DatasetArgs,
 
     /// Which records are read.
     #[command(flatten)]
@@ -222,7 +220,7 @@ pub(crate) struct ShellArgs {
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_arg("sources", |sources| sources.required(true).help(source_help(true, false))), after_help = "\
 The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5 (blank 0)`: no line is lost without a word.
 With --since and --until, records of other times are counted apart from all else; rejects have no time.
 
@@ -231,17 +229,17 @@ Examples:
   s3log check --strict logs/ || echo 'something is no record'
   s3log check --format json logs/ | jq .reasons")]
 pub(crate) struct CheckArgs {
-    /// Buckets (s3://bucket/prefix), files, directories, globs, `-` for standard input, or @FILE for a list of them
-    #[arg(value_name = "SOURCE", required = true)]
-    pub sources: Vec<String>,
+    /// What is read.
+    #[command(flatten)]
+    pub sources: Sources,
 
     /// Which records are read.
     #[command(flatten)]
     pub source: SourceArgs,
 
-    /// Write to this file instead of standard output
-    #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: DestinationArgs,
 
     /// Format of the account [default: by the extension of --output, else text]
     #[arg(
@@ -274,8 +272,12 @@ Examples:
   s3log plan -F json s3://my-logs/ | jq '.[].get_requests'"
 )]
 pub(crate) struct PlanArgs {
-    /// SQL, and sources: buckets, files, directories, globs, or @FILE for a list of them
-    #[arg(value_name = "SQL|SOURCE", required = true)]
+    /// SQL, if there is any, and sources
+    #[arg(
+        value_name = "SQL|SOURCE",
+        required = true,
+        help = format!("SQL, if there is any, and sources. {}", source_help(false, false))
+    )]
     pub sql_and_sources: Vec<String>,
 
     /// Which records are read.

@@ -1,18 +1,33 @@
 //! Where results go, and how they look.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use crate::output::Format;
 
-/// Where results go, and how they look.
+/// Where results go.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct OutputArgs {
+pub(crate) struct DestinationArgs {
     /// Write to this file instead of standard output; it gets its name once it is complete
     #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
+}
+
+impl DestinationArgs {
+    /// The file, if it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+}
+
+/// Where results go, and how they look.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Where they go.
+    #[command(flatten)]
+    pub destination: DestinationArgs,
 
     /// Format of results
     #[arg(

@@ -11,6 +11,32 @@ use s3log_engine::store::{Addressing, StoreOptions};
 
 use super::{Moment, Span};
 
+/// What is read: what a command takes for SOURCE.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Sources {
+    /// Sources
+    #[arg(id = "sources", value_name = "SOURCE", help = source_help(true, true))]
+    pub names: Vec<String>,
+}
+
+/// The help of SOURCE, of a command that reads standard input and datasets, or does not.
+pub(super) fn source_help(stdin: bool, datasets: bool) -> String {
+    let mut kinds = vec!["Buckets (s3://bucket/prefix)", "files", "directories", "globs"];
+    kinds.extend(stdin.then_some("`-` for standard input"));
+    kinds.push(if datasets { "@FILE for a list of them" } else { "or @FILE for a list of them" });
+    kinds.extend(datasets.then_some("or datasets that `s3log convert` made"));
+    kinds.join(", ")
+}
+
+/// What is read beside datasets.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DatasetArgs {
+    /// Beside datasets, read log objects that are not in them yet: those of the other sources, or if there are none, those
+    /// that the datasets were made of
+    #[arg(long, env = "S3LOG_WITH_RAW", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Source")]
+    pub with_raw: bool,
+}
+
 /// Which records are read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SourceArgs {

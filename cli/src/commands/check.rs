@@ -21,10 +21,10 @@ use crate::progress::Watch;
 pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    let json = arguments.format.is_json(arguments.output.as_deref(), "check")?;
-    let mut output = Output::open(arguments.output.as_deref(), surroundings.prose())?;
+    let json = arguments.format.is_json(arguments.destination.file(), "check")?;
+    let mut output = Output::open(arguments.destination.file(), surroundings.prose())?;
     let options = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
-    let session = super::open_with(&arguments.sources, options, &messages).await?;
+    let session = super::open_with(&arguments.sources.names, options, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
     watch.announce_large(&session, messages);

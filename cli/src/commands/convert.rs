@@ -77,7 +77,7 @@ async fn round(
     // A glob may well match the dataset that is written.
     let session = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
     let session = super::at(&arguments.place, session, &messages).await?;
-    let session = Session::open(&arguments.sources, session).await;
+    let session = Session::open(&arguments.sources.names, session).await;
     let session = match session {
         // Log objects may come yet.
         Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow.is_some() => {

@@ -18,7 +18,7 @@ use crate::output::{Output, Shape};
 /// When configuration files cannot be read. That nothing works is a result, with exit code 1.
 pub(crate) async fn run(arguments: DoctorArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let location = arguments.source.as_deref().map(Location::parse).transpose()?;
-    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
     let stores = Stores::new(arguments.store.options());
     let found = stores.configuration().await?;
     let mut rows = vec![row("profile", &found.profile)];

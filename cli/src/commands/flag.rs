@@ -38,7 +38,7 @@ pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> 
     check(&arguments)?;
     let options = options(&arguments, now, &messages).await?;
     let output = open_output(&arguments, surroundings)?;
-    let (sources, source, behaviour) = (&arguments.sources, &arguments.source, &arguments.behaviour);
+    let (sources, source, behaviour) = (&arguments.sources.names, &arguments.source, &arguments.behaviour);
     let session = super::open_at(&arguments.place, sources, source, behaviour, false, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
@@ -76,7 +76,7 @@ pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> 
 
 /// The format that was asked for, else that of the file's name. Markdown is a report, whichever of them says it.
 fn format_of(arguments: &FlagArgs) -> FlagFormat {
-    match (arguments.format, Format::of_output(arguments.output.as_deref())) {
+    match (arguments.format, Format::of_output(arguments.destination.file())) {
         (FlagFormat::Result(Format::Auto), Some(Format::Markdown)) => FlagFormat::Report,
         (FlagFormat::Result(Format::Auto), Some(format)) => FlagFormat::Result(format),
         (format, _) => format,
@@ -92,7 +92,7 @@ fn check(arguments: &FlagArgs) -> Result<(), Failure> {
         _ => None,
     };
     match (other, arguments.format) {
-        (Some("--learn"), _) if arguments.output.is_some() => {
+        (Some("--learn"), _) if arguments.destination.file().is_some() => {
             Err(Failure::usage("--learn names its own file, so --output has nothing to write"))
         }
         (Some(flag), FlagFormat::Report | FlagFormat::Ocsf | FlagFormat::Deny(_)) => {
@@ -243,7 +243,7 @@ impl Run<'_> {
         let progress = self.session.progress().snapshot();
         Scope {
             made: self.now,
-            sources: self.arguments.sources.clone(),
+            sources: self.arguments.sources.names.clone(),
             objects: progress.objects,
             bytes: progress.bytes,
             records: report.looked.requests,
@@ -337,7 +337,7 @@ fn open_output(arguments: &FlagArgs, surroundings: Surroundings) -> Result<Outpu
         FlagFormat::Result(format) => OutputSettings { format, quiet: surroundings.quiet, ..surroundings.prose() },
         _ => surroundings.prose(),
     };
-    Output::open(arguments.output.as_deref(), settings)
+    Output::open(arguments.destination.file(), settings)
 }
 
 async fn options(arguments: &FlagArgs, now: i64, messages: &Messages) -> Result<DetectOptions, Failure> {

@@ -20,7 +20,7 @@ use crate::output::{Output, Paint, Shape, wrap};
 /// When the output cannot be written.
 pub(crate) fn run(arguments: &FunctionsArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let functions = docs();
-    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
     match output.prose_width() {
         Some(width) => {
             let page = page(&functions, width, output.paint());

@@ -27,7 +27,7 @@ const PRICES: &str = include_str!("prices.toml");
 ///
 /// When the SQL cannot be planned, a source cannot be listed, or prices cannot be read.
 pub(crate) async fn run(arguments: PlanArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
-    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
     if arguments.print_prices {
         output.sink().write_all(PRICES.as_bytes()).map_err(Failure::from_output)?;
         output.commit()?;

@@ -21,11 +21,11 @@ use crate::summary::Summary;
 /// Why there is no answer.
 pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let QueryArgs { sql, sources, file, with_raw, source, output, behaviour, place } = arguments;
+    let QueryArgs { sql, sources, file, datasets, source, output, behaviour, place } = arguments;
     // With a file of SQL the first argument is a source.
     let first = if file.is_none() { sql.clone() } else { None };
-    let (sql, sources) = sql_and_sources(sql, sources, file.as_deref())?;
-    let mut output = Output::open(output.output.as_deref(), surroundings.output(&output))?;
+    let (sql, sources) = sql_and_sources(sql, sources.names, file.as_deref())?;
+    let mut output = Output::open(output.destination.file(), surroundings.output(&output))?;
     let messages = surroundings.messages;
     let swapped = |failure: Failure| match &first {
         Some(first) if Path::new(first).exists() => {
@@ -33,6 +33,7 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
         }
         _ => failure,
     };
+    let with_raw = datasets.with_raw;
     let session = super::open_at(&place, &sources, &source, &behaviour, with_raw, &messages).await.map_err(swapped)?;
     let mut accounting = Accounting::default();
     let mode = surroundings.progress(behaviour.progress);

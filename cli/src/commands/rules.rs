@@ -114,7 +114,7 @@ fn print<'a>(
 ) -> Result<(), Failure> {
     let batch = RecordBatch::try_from_iter(columns);
     let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
-    let mut output = Output::open(arguments.output.as_deref(), surroundings.output(arguments))?;
+    let mut output = Output::open(arguments.destination.file(), surroundings.output(arguments))?;
     output.print(Shape::Prose, &batch)?;
     output.commit()
 }

@@ -56,7 +56,7 @@ pub(super) fn print(
     arguments: &OutputArgs,
     surroundings: Surroundings,
 ) -> Result<Exit, Failure> {
-    let mut output = Output::open(arguments.output.as_deref(), surroundings.output(arguments))?;
+    let mut output = Output::open(arguments.destination.file(), surroundings.output(arguments))?;
     output.print(Shape::Prose, &describe(tables, named)?)?;
     output.commit()?;
     Ok(Exit::Done)

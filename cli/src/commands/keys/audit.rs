@@ -28,12 +28,12 @@ use crate::progress::Watch;
 pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    if arguments.flag && arguments.sources.iter().any(|source| source == "-") {
+    if arguments.flag && arguments.sources.names.iter().any(|source| source == "-") {
         return Err(Failure::usage("--flag reads the sources a second time, and standard input can be read once")
             .with_hint("write it to a file, and name that"));
     }
     let is_json = match arguments.format {
-        AuditFormat::Report(format) => format.is_json(arguments.output.as_deref(), "keys audit")?,
+        AuditFormat::Report(format) => format.is_json(arguments.destination.file(), "keys audit")?,
         AuditFormat::Proposal(_) => false,
     };
     // What the files say is wrong with them is told before anything is read or asked.
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
     if let Some(keys) = keys {
         options = options.with_keys(keys);
     }
-    let mut output = Output::open(arguments.output.as_deref(), surroundings.prose())?;
+    let mut output = Output::open(arguments.destination.file(), surroundings.prose())?;
     if let Some(detection) = detection {
         let session = open(arguments, &messages).await?;
         options = options.with_findings(findings(arguments, &session, &detection, surroundings).await?);
@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
 }
 
 async fn open(arguments: &KeysAuditArgs, messages: &Messages) -> Result<Session, Failure> {
-    crate::commands::open(&arguments.sources, &arguments.source, &arguments.behaviour, false, messages).await
+    crate::commands::open(&arguments.sources.names, &arguments.source, &arguments.behaviour, false, messages).await
 }
 
 /// The keys of the account, if there is a way to know them, and whether these are all.

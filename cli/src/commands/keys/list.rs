@@ -22,7 +22,7 @@ use crate::output::{Format, Output, Shape};
 /// When they cannot be had, or the output cannot be written.
 pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let account = Account::open(&arguments.api, surroundings)?;
-    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
     let filter = KeyFilter {
         name: arguments.name.clone(),
         bucket: arguments.bucket.clone(),

@@ -17,7 +17,7 @@ use crate::output::{Output, Shape};
 ///
 /// What is written to fails.
 pub(super) fn run(arguments: &KeysOperationsArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
-    let mut output = Output::open(arguments.output.output.as_deref(), surroundings.output(&arguments.output))?;
+    let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
     let column = |value: fn(&Operation) -> String| -> ArrayRef {
         Arc::new(Operation::ALL.iter().map(|operation| Some(value(operation))).collect::<StringArray>())
     };

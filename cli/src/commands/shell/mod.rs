@@ -16,7 +16,7 @@ use self::editor::{Editor, Input};
 use self::words::Words;
 use super::{Surroundings, read_text, schema};
 use crate::accounting::Accounting;
-use crate::args::{BehaviourArgs, ShellArgs};
+use crate::args::{BehaviourArgs, ShellArgs, Sources};
 use crate::diagnose::{closest, tables};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,14 +34,14 @@ use crate::statement::Runner;
 ///
 /// Why there is no shell, or the first error of a script.
 pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
-    let ShellArgs { sources, with_raw, source, output, behaviour, place } = arguments;
+    let ShellArgs { sources: Sources { names: sources }, datasets, source, output, behaviour, place } = arguments;
     if sources.iter().any(|source| source == "-") {
         return Err(Failure::usage("the shell reads statements from standard input, so `-` cannot be a source")
             .with_hint("`s3log query SQL -` reads log lines from standard input"));
     }
     let settings = surroundings.output(&output);
-    let output = Output::open(output.output.as_deref(), settings.clone())?;
-    let opening = super::open_at(&place, &sources, &source, &behaviour, with_raw, &surroundings.messages);
+    let output = Output::open(output.destination.file(), settings.clone())?;
+    let opening = super::open_at(&place, &sources, &source, &behaviour, datasets.with_raw, &surroundings.messages);
     let Some(session) = until_interrupted(opening).await? else {
         return Err(Failure::Interrupted);
     };
