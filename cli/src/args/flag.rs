@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{FalseyValueParser, PossibleValue};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PathBufValueParser, PossibleValue};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use s3log_engine::detect::deny::{DenyFormat, IpVersion, WafScope};
 use s3log_engine::detect::{Band, Source};
 
-use super::{BehaviourArgs, DestinationArgs, OutputArgs, SourceArgs, Sources, Span, WhereArgs};
+use super::{BehaviourArgs, DestinationArgs, OutputArgs, Several, SeveralParser, SourceArgs, Sources, Span, WhereArgs};
 use crate::output::Format;
 
 /// Arguments of `flag`.
@@ -52,16 +52,17 @@ pub(crate) struct FlagArgs {
     #[arg(long, env = "S3LOG_LEARN", hide_env_values = true, value_name = "FILE", help_heading = "Detection")]
     pub learn: Option<PathBuf>,
 
-    /// What is normal: a file that --learn wrote, or a dataset or logs of an earlier time
+    /// What is normal: a file that --learn wrote, or a dataset or logs of an earlier time; may be repeated, in its variable with commas
     #[arg(
         long,
         env = "S3LOG_BASELINE",
         hide_env_values = true,
         value_name = "FILE|SOURCE",
-        value_delimiter = ',',
+        value_parser = SeveralParser(NonEmptyStringValueParser::new()),
+        value_hint = ValueHint::AnyPath,
         help_heading = "Detection"
     )]
-    pub baseline: Vec<String>,
+    pub baseline: Vec<Several<String>>,
 
     /// Let evidence count half when it is this old, such as 72h, for a running watch [default: all counts alike]
     #[arg(long, env = "S3LOG_HALF_LIFE", hide_env_values = true, value_name = "DURATION", help_heading = "Detection")]
@@ -138,49 +139,53 @@ pub(crate) struct RuleArgs {
 /// What is known of addresses besides the logs. Networks of a CDN are among the arguments of sources.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ContextArgs {
-    /// File of networks that are never flagged
+    /// File of networks that are never flagged; may be repeated, in its variable with commas
     #[arg(
         long,
         env = "S3LOG_ALLOW",
         hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ',',
+        value_parser = SeveralParser(PathBufValueParser::new()),
+        value_hint = ValueHint::FilePath,
         help_heading = "Context"
     )]
-    pub allow: Vec<PathBuf>,
+    pub allow: Vec<Several<PathBuf>>,
 
-    /// File of networks that are flagged whatever they do
+    /// File of networks that are flagged whatever they do; may be repeated, in its variable with commas
     #[arg(
         long,
         env = "S3LOG_DENY",
         hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ',',
+        value_parser = SeveralParser(PathBufValueParser::new()),
+        value_hint = ValueHint::FilePath,
         help_heading = "Context"
     )]
-    pub deny: Vec<PathBuf>,
+    pub deny: Vec<Several<PathBuf>>,
 
-    /// File of networks of crawlers, added to those that are shipped; `; name=Googlebot` says whose
+    /// File of networks of crawlers, added to those that are shipped; `; name=Googlebot` says whose; may be repeated, in its variable with commas
     #[arg(
         long,
         env = "S3LOG_CRAWLERS",
         hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ',',
+        value_parser = SeveralParser(PathBufValueParser::new()),
+        value_hint = ValueHint::FilePath,
         help_heading = "Context"
     )]
-    pub crawlers: Vec<PathBuf>,
+    pub crawlers: Vec<Several<PathBuf>>,
 
-    /// File of networks of attackers; `; confidence=0.8` says how sure that is
+    /// File of networks of attackers; `; confidence=0.8` says how sure that is; may be repeated, in its variable with commas
     #[arg(
         long,
         env = "S3LOG_INTEL",
         hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ',',
+        value_parser = SeveralParser(PathBufValueParser::new()),
+        value_hint = ValueHint::FilePath,
         help_heading = "Context"
     )]
-    pub intel: Vec<PathBuf>,
+    pub intel: Vec<Several<PathBuf>>,
 
     /// Database of countries (mmdb), such as GeoLite2-Country
     #[arg(long, env = "S3LOG_GEOIP", hide_env_values = true, value_name = "FILE", help_heading = "Context")]

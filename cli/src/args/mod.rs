@@ -28,7 +28,7 @@ pub(crate) use self::keys::{ApiArgs, KeysArgs, KeysCommand, KeysListArgs, KeysOp
 pub(crate) use self::logging::{LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs};
 pub(crate) use self::output::{DestinationArgs, OutputArgs};
 pub(crate) use self::source::{CdnArgs, DatasetArgs, SourceArgs, Sources, StoreArgs};
-pub(crate) use self::value::{Moment, RejectLimit, Size, Span};
+pub(crate) use self::value::{Moment, RejectLimit, Several, SeveralParser, Size, Span};
 
 use self::source::source_help;
 use crate::output::ReportFormat;

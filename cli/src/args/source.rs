@@ -3,13 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::{FalseyValueParser, PossibleValue};
-use clap::{Args, ValueEnum};
+use clap::builder::{FalseyValueParser, PathBufValueParser, PossibleValue};
+use clap::{Args, ValueEnum, ValueHint};
 use s3log_engine::decode::{Dialect, is_cdn_field};
 use s3log_engine::scan::Layout;
 use s3log_engine::store::{Addressing, StoreOptions};
 
-use super::{Moment, Span};
+use super::{Moment, Several, SeveralParser, Span};
 
 /// What is read: what a command takes for SOURCE.
 #[derive(Clone, Debug, Args)]
@@ -111,9 +111,17 @@ pub(crate) struct CdnArgs {
     )]
     pub map: Vec<(String, String)>,
 
-    /// File of networks that the CDN itself asks the bucket from, one a line: its requests are `is_cdn_fetch` in `requests`
-    #[arg(long, env = "S3LOG_CDN_CIDR", hide_env_values = true, value_name = "FILE", help_heading = "CDN")]
-    pub cdn_cidr: Option<PathBuf>,
+    /// File of networks that the CDN itself asks the bucket from, one a line: its requests are `is_cdn_fetch` in `requests`; may be repeated, in its variable with commas
+    #[arg(
+        long,
+        env = "S3LOG_CDN_CIDR",
+        hide_env_values = true,
+        value_name = "FILE",
+        value_parser = SeveralParser(PathBufValueParser::new()),
+        value_hint = ValueHint::FilePath,
+        help_heading = "CDN"
+    )]
+    pub cdn_cidr: Vec<Several<PathBuf>>,
 
     /// Fields of CDN logs that have no `#Fields` line, in order, such as date,time,c-ip,cs-uri-stem,sc-status
     #[arg(

@@ -1,10 +1,14 @@
-//! Values of flags that are more than text: moments, sizes, limits.
+//! Values of flags that are more than text: moments, sizes, limits, several names.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use clap::builder::TypedValueParser;
+use clap::parser::ValueSource;
+use clap::{Arg, Command};
 
 /// A point in time, absolute or before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +150,67 @@ impl fmt::Display for RejectLimit {
     }
 }
 
+/// What one use of a flag names that may be repeated: one thing on the command line, whatever is in its name. A variable of the
+/// environment cannot be repeated, so it names several with commas between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Several<T>(Vec<T>);
+
+impl<'a, T> IntoIterator for &'a Several<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// Reads [`Several`], each as another parser does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeveralParser<P>(pub P);
+
+impl<P: TypedValueParser> TypedValueParser for SeveralParser<P> {
+    type Value = Several<P::Value>;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Self::Value, clap::Error> {
+        self.parse_ref_(command, arg, value, ValueSource::CommandLine)
+    }
+
+    fn parse_ref_(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+        source: ValueSource,
+    ) -> Result<Self::Value, clap::Error> {
+        let one = |name: &OsStr| self.0.parse_ref(command, arg, name);
+        match value.to_str() {
+            Some(text) if source == ValueSource::EnvVariable => {
+                let names = text.split(',').filter(|name| !name.is_empty());
+                names.map(|name| one(name.as_ref())).collect::<Result<_, _>>().map(Several)
+            }
+            _ => Ok(Several(vec![one(value)?])),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::builder::StringValueParser;
+
     use super::*;
+
+    #[test]
+    fn a_variable_names_several() {
+        let read = |value: &str, source| {
+            let several =
+                SeveralParser(StringValueParser::new()).parse_ref_(&Command::new("x"), None, value.as_ref(), source);
+            several.unwrap().0
+        };
+        assert_eq!(read("a,b", ValueSource::CommandLine), ["a,b"]);
+        assert_eq!(read("a,b", ValueSource::EnvVariable), ["a", "b"]);
+        assert_eq!(read("a", ValueSource::EnvVariable), ["a"]);
+        assert_eq!(read("", ValueSource::EnvVariable), [""; 0]);
+    }
 
     #[test]
     fn moments() {

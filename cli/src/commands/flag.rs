@@ -355,7 +355,7 @@ async fn options(arguments: &FlagArgs, now: i64, messages: &Messages) -> Result<
 async fn baseline(arguments: &FlagArgs, options: &DetectOptions, messages: &Messages) -> Result<Baseline, Failure> {
     let mut logs = Vec::new();
     let mut baseline = Baseline::default();
-    for source in &arguments.baseline {
+    for source in arguments.baseline.iter().flatten() {
         let path = Path::new(source);
         let is_parquet = std::fs::File::open(path).is_ok_and(|mut file| {
             let mut magic = [0; 4];
@@ -392,15 +392,14 @@ pub(super) fn context(
 ) -> Result<Context, Failure> {
     type With = fn(Context, &CidrList) -> Context;
     let mut context = Context::new(now).with_crawlers_of(lists)?;
-    let cdn: Vec<_> = source.cdn.cdn_cidr.iter().cloned().collect();
     for (paths, with) in [
         (&arguments.allow, Context::with_allow as With),
         (&arguments.deny, Context::with_deny),
-        (&cdn, Context::with_cdn),
+        (&source.cdn.cdn_cidr, Context::with_cdn),
         (&arguments.crawlers, Context::with_crawlers),
         (&arguments.intel, Context::with_intel),
     ] {
-        for path in paths {
+        for path in paths.iter().flatten() {
             let list = super::network_list(path, now)?;
             if list.expired() > 0 {
                 let entries = crate::message::count(list.expired() as u64, "entry");

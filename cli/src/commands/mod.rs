@@ -306,9 +306,11 @@ fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<Ses
 fn request_rules(cdn: &CdnArgs) -> Result<RequestRules, Failure> {
     let rules = RequestRules::default();
     let mut rules = cdn.map.iter().fold(rules, |rules, (host, bucket)| rules.with_bucket(host, bucket));
-    if let Some(path) = &cdn.cdn_cidr {
-        let now = Utc::now().timestamp_micros();
-        let networks = Context::new(now).with_cdn(&network_list(path, now)?);
+    let now = Utc::now().timestamp_micros();
+    let lists: Vec<CidrList> =
+        cdn.cdn_cidr.iter().flatten().map(|path| network_list(path, now)).collect::<Result<_, _>>()?;
+    if !lists.is_empty() {
+        let networks = lists.iter().fold(Context::new(now), Context::with_cdn);
         rules = rules.with_cdn_addresses(Arc::new(move |address| networks.of(*address).cdn.is_some()));
     }
     Ok(rules)

@@ -50,6 +50,11 @@ fn what_a_user_says_of_hosts_and_networks_counts() {
     let fetches = "SELECT count(*) FROM requests WHERE is_cdn_fetch";
     assert_eq!(ask(fetches, &[MIXED], &[]), "11\n");
     assert_eq!(ask(fetches, &[MIXED], &["--cdn-cidr", networks]), "12\n");
+    let other = directory.path().join("other");
+    fs::write(&other, "240.0.0.0/8\n").unwrap();
+    let other = other.to_str().unwrap();
+    assert_eq!(ask(fetches, &[MIXED], &["--cdn-cidr", other]), "11\n");
+    assert_eq!(ask(fetches, &[MIXED], &["--cdn-cidr", networks, "--cdn-cidr", other]), "12\n");
     let buckets = "SELECT bucket, count(*) FROM requests WHERE source = 'cdn' GROUP BY 1 ORDER BY 1";
     assert_eq!(ask(buckets, &[MIXED], &[]), "media,14\n,8\n");
     assert_eq!(ask(buckets, &[MIXED], &["--map", "CDN.example.com=media"]), "media,22\n");

@@ -97,6 +97,30 @@ fn exit_codes_are_for_cron() {
     assert!(run(&arguments).contains("no address has a score of 0.6 or more; looked at 210 requests of 22 addresses"));
 }
 
+/// A flag takes a name as it is and may be repeated; a variable has commas between names.
+#[test]
+fn lists_may_be_several_and_have_any_name() {
+    let folder = logs();
+    let source = folder.path().to_str().unwrap();
+    let lists = tempfile::tempdir().unwrap();
+    let list = |name: &str, text: &str| {
+        let path = lists.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let own = list("own,scanner", "203.0.113.0/24\n");
+    let partner = list("partner", "2001:db8:1:2::/64\n");
+    let (one, none) = ("note: 1 address flagged; looked at", "note: no address has a score of 0.6 or more; looked at");
+    assert!(run(&["flag", source, "--allow", &own]).contains(one));
+    assert!(run(&["flag", source, "--allow", &own, "--allow", &partner]).contains(none));
+    let with = |value: &str| {
+        let output = s3log().args(["flag", source]).env("S3LOG_ALLOW", value).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(with(&partner).contains(one));
+    assert!(with(&format!("{partner},{}", list("own", "203.0.113.0/24\n"))).contains(none));
+}
+
 #[test]
 fn what_clients_write_stays_text() {
     let folder = logs();
