@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Args, Command, Id, ValueEnum};
 use s3log_engine::convert::privacy::AnonymizeIp;
 use s3log_engine::convert::{Compression, ConvertOptions, PartitionBy, Shard};
 use s3log_engine::schema::Table;
 
 use super::source::source_help;
-use super::{BehaviourArgs, Size, SourceArgs, Sources, Span, StoreArgs, WhereArgs};
+use super::{BehaviourArgs, GeneralArgs, Size, SourceArgs, Sources, Span, StoreArgs, WhereArgs};
 use crate::output::ReportFormat;
 
 /// Arguments of `convert`.
@@ -191,6 +193,40 @@ pub(crate) struct ConvertArgs {
     /// Where it is done.
     #[command(flatten)]
     pub place: WhereArgs,
+}
+
+/// Refuses what has no effect beside `--status`.
+///
+/// Not a matter of `conflicts_with`, for which a value of the environment is as good as one of the command line: variables are set for
+/// all runs, and no reason to refuse one.
+///
+/// # Errors
+///
+/// What was said in vain, as clap tells of a conflict.
+pub(super) fn check_status(given: &ArgMatches, command: &mut Command) -> Result<(), clap::Error> {
+    if given.value_source("status").is_none() {
+        return Ok(());
+    }
+    let with_effect: Vec<Id> =
+        [ids::<StoreArgs>(), ids::<ReportArgs>(), ids::<GeneralArgs>(), vec!["status".into()]].concat();
+    let is_given = |id: &Id| given.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let arguments = command.get_arguments().filter(|argument| is_given(argument.get_id()));
+    let vain = arguments.filter(|argument| !with_effect.contains(argument.get_id()));
+    let vain: Vec<String> = vain.map(ToString::to_string).collect();
+    if vain.is_empty() {
+        return Ok(());
+    }
+    let status = command.get_arguments().find(|argument| argument.get_id() == "status").map(ToString::to_string);
+    let mut error = clap::Error::new(ErrorKind::ArgumentConflict).with_cmd(command);
+    error.insert(ContextKind::InvalidArg, ContextValue::String(status.unwrap_or_default()));
+    error.insert(ContextKind::PriorArg, ContextValue::Strings(vain));
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+    Err(error)
+}
+
+/// The flags of a group.
+fn ids<A: Args>() -> Vec<Id> {
+    A::augment_args(Command::new("")).get_arguments().map(|argument| argument.get_id().clone()).collect()
 }
 
 /// Arguments of `compact`.

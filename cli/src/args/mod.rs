@@ -74,7 +74,13 @@ impl Cli {
 
     /// Reads the arguments of the program, the first of which is its own name.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::syntax().try_get_matches_from(arguments)?;
+        let mut syntax = Self::syntax();
+        let matches = syntax.try_get_matches_from_mut(arguments)?;
+        if let Some((name @ "convert", given)) = matches.subcommand()
+            && let Some(command) = syntax.find_subcommand_mut(name)
+        {
+            convert::check_status(given, command)?;
+        }
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::syntax()))
     }
 }

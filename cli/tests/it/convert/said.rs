@@ -114,6 +114,22 @@ fn refusals() {
         vec!["convert", "-", "--to", "other"],
         vec!["convert", "--status", "logs"],
         vec!["convert", "--status", "set", "logs"],
+        vec!["convert", "--status", "set", "--to", "other"],
+        vec![
+            "convert",
+            "--status",
+            "set",
+            "--dry-run",
+            "--follow",
+            "--shard",
+            "1/2",
+            "--table",
+            "logs",
+            "--since",
+            "1d",
+            "--memory",
+            "1GiB",
+        ],
         vec!["check", "set"],
         vec!["compact", "logs"],
         vec!["compact", "set", "--older-than", "soon"],
@@ -158,6 +174,12 @@ fn the_environment_does_not_get_in_the_way() {
     let to = ("S3LOG_TO", "set");
     run(&["convert", "logs"], &[to]);
     assert!(run(&["convert", "--status", "set"], &[to]).stdout.contains("log objects  5 converted"));
+    let others = [to, ("S3LOG_DRY_RUN", "true"), ("S3LOG_SHARD", "1/2"), ("S3LOG_SINCE", "1d"), ("S3LOG_THREADS", "1")];
+    assert!(
+        run(&["convert", "--status", "set", "-v", "--region", "x"], &others)
+            .stdout
+            .contains("log objects  5 converted")
+    );
     run(&["convert", "logs", "--follow=1s", "--max-runtime", "100ms"], &[to, ("S3LOG_DRY_RUN", "false")]);
     assert_eq!(world.data_files(), world.committed());
 }
