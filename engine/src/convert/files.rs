@@ -9,6 +9,7 @@ use super::rows::Rows;
 use super::sorter::Emitted;
 use crate::dataset::DataFile;
 use crate::error::Error;
+use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -194,14 +195,21 @@ impl Files {
         Ok(std::mem::take(&mut self.sealed).into_iter().map(|(file, _)| file.written).collect())
     }
 
-    /// Stops writing: what is not complete by now will never be.
-    pub(super) async fn abandon(&mut self) {
-        for (_, open) in std::mem::take(&mut self.open) {
-            open.file.abandon().await;
-        }
-        for (_, sealed) in std::mem::take(&mut self.sealed) {
-            sealed.abandon().await;
-        }
+    /// Stops writing, all files at once: what is not complete when this has come back will never be.
+    ///
+    /// # Errors
+    ///
+    /// When one of them could not be written, and may be there all the same.
+    pub(super) async fn abandon(&mut self) -> Result<(), Error> {
+        let open = std::mem::take(&mut self.open).into_values().map(|open| open.file.abandon());
+        let sealed = std::mem::take(&mut self.sealed).into_iter().map(|(_, sealed)| sealed.abandon());
+        let (open, sealed) = futures::join!(join_all(open), join_all(sealed));
+        open.into_iter().chain(sealed).collect()
+    }
+
+    /// The number of the next file: names with it, or a greater one, were never given.
+    pub(super) fn next_number(&self) -> u64 {
+        self.next_number
     }
 
     /// Ends the file of a run, if it has one.

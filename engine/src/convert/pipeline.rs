@@ -76,7 +76,7 @@ pub(crate) struct Layout {
     pub(crate) memory: usize,
     /// Pairs in the metadata of data files.
     pub(crate) metadata: Vec<(String, String)>,
-    /// Files are numbered from here on.
+    /// Files are numbered from here on: no two attempts at a batch give a file the same name.
     pub(crate) first_number: u64,
 }
 
@@ -108,6 +108,8 @@ pub(crate) struct Outcome {
     /// Whether an object failed after some of its lines had gone on their way: the files hold records of it and lack others. From
     /// there on objects were only read.
     pub(crate) spoiled: bool,
+    /// Of a spoiled batch: files of the next attempt are numbered from here on.
+    pub(crate) next_number: u64,
 }
 
 /// What bounds memory and shapes files; tests make it small.
@@ -150,6 +152,8 @@ const WAITING: usize = 4;
 ///
 /// When something cannot be written, or a record cannot be looked up or transformed. Objects that cannot be read are no error:
 /// [`Outcome::failed`] has them.
+///
+/// Whatever it comes to, nothing is being written any more then. That does not hold for who drops it.
 pub(crate) async fn write_records(job: Job) -> Result<Outcome, Error> {
     let limits = Limits::of(&job.layout);
     write_within(job, limits).await
@@ -223,8 +227,12 @@ async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
         ended => ended,
     };
     // Whoever deletes what was written must not be overtaken by a file that is finished only now.
-    writing.abandon().await;
-    ended
+    let abandoned = writing.abandon().await;
+    let mut outcome = ended?;
+    // A put that failed may be carried out later, all the same: this batch must not be committed.
+    abandoned?;
+    outcome.next_number = writing.next_number();
+    Ok(outcome)
 }
 
 /// Writes what is decoded, until it ends or is of no use any more.
@@ -366,11 +374,20 @@ impl Writing {
     }
 
     /// Stops writing; once it has come back nothing is written any more.
-    async fn abandon(mut self) {
-        self.files.abandon().await;
-        if let Some((files, _)) = &mut self.rejects {
-            files.abandon().await;
-        }
+    async fn abandon(&mut self) -> Result<(), Error> {
+        let rejects = async {
+            match &mut self.rejects {
+                Some((files, _)) => files.abandon().await,
+                None => Ok(()),
+            }
+        };
+        let (data, rejects) = futures::join!(self.files.abandon(), rejects);
+        data.and(rejects)
+    }
+
+    fn next_number(&self) -> u64 {
+        let of_rejects = self.rejects.as_ref().map_or(0, |(files, _)| files.next_number());
+        self.files.next_number().max(of_rejects)
     }
 }
 

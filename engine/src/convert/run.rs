@@ -213,6 +213,15 @@ struct Batch {
 
 impl Run<'_> {
     async fn all(&mut self) -> Result<(), Error> {
+/// Which attempt at a batch it is: one that was given up, and is not over everywhere, has nothing in common with the next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempt {
+    /// Attempts before it.
+    number: u64,
+    /// Files are numbered from here on.
+    first_file: u64,
+}
+
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
         let candidates = Candidates::list(self.session, own_files(&self.ledger.place, self.rejects.as_ref()))?;
         let mut selection = Selection::new(candidates, &self.ledger.state, self.options.shard);
@@ -297,6 +306,7 @@ impl Run<'_> {
         let mut left_out: HashSet<usize> = HashSet::new();
         loop {
             let taken: Vec<usize> = (0..batch.candidates.len()).filter(|at| !left_out.contains(at)).collect();
+        let mut attempt = Attempt::default();
             let outcome = self.attempt(&batch, &taken).await?;
             for (at, error) in &outcome.failed {
                 if let Some(at) = taken.get(*at)
@@ -314,8 +324,9 @@ impl Run<'_> {
             self.remove_own_files(&batch.name).await?;
         }
     }
+            attempt = Attempt { number: attempt.number + 1, first_file: outcome.next_number };
 
-    async fn attempt(&self, batch: &Batch, taken: &[usize]) -> Result<Outcome, Error> {
+    async fn attempt(&self, batch: &Batch, taken: &[usize], attempt: Attempt) -> Result<Outcome, Error> {
         let objects: Vec<_> =
             taken.iter().filter_map(|at| batch.candidates.get(*at)).map(|one| one.unopened.clone()).collect();
         let place = self.runner.place();
@@ -344,7 +355,7 @@ impl Run<'_> {
             bloom: self.options.bloom.clone(),
             memory: self.options.memory,
             metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-            first_number: 0,
+            first_number: attempt.first_file,
         };
         #[cfg(feature = "cluster")]
         if self.session.runs_remotely() {

@@ -187,6 +187,30 @@ fn log_objects_that_cannot_be_read() {
     }
 }
 
+/// The batch is tried again without it, and gives its files other names: what was on its way may come at any time.
+#[test]
+fn an_attempt_that_was_given_up_leaves_no_name_behind() {
+    for place in [Place::Directory, Place::Bucket] {
+        let logs = Logs::new(3, 12);
+        let world = World::new(place, &logs);
+        let (name, text) = &logs.objects[0];
+        world.put_object(name, [b"no record\n", &text[..]].concat().into());
+        let expected = world.expected();
+        // More than waits to be written at once: by then the first reject has a file.
+        let mut cut = gzip(&text.repeat((16 << 20) / text.len()));
+        cut.truncate(cut.len() - 20);
+        world.put_object("2026-02-01-00-00-00-0000000000000BAD.gz", cut.into());
+        let mut command = world.program();
+        command.args(world.arguments()).args(["--rejects", "rejects", "--threads", "1"]);
+        command.env("S3LOG_BATCH_SIZE", "100000000");
+        world.spawn(command).wait().expect(3);
+        let committed = world.verify_committed(&expected);
+        assert_eq!(world.data_files(), committed);
+        let number = |name: &String| name.strip_suffix(".parquet").unwrap().rsplit_once('-').unwrap().1.parse::<u64>();
+        assert!(committed.iter().all(|name| number(name).unwrap() > 0), "{committed:?}");
+    }
+}
+
 #[test]
 fn log_objects_that_may_not_be_read() {
     let (world, expected) = world();

@@ -14,6 +14,7 @@ use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOption
 use parquet::file::writer::SerializedFileWriter;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
@@ -78,9 +79,13 @@ impl Sealed {
         self.sending.finished().await
     }
 
-    /// Once this has come back, nothing of the file is written any more.
-    pub(in crate::convert) async fn abandon(self) {
-        self.sending.stop().await;
+    /// Once this has come back, nothing of the file is written any more. It may be complete by then.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known whether it is.
+    pub(in crate::convert) async fn abandon(self) -> Result<(), Error> {
+        self.sending.stop().await
     }
 }
 
@@ -120,7 +125,7 @@ impl ParquetFile {
             group: None,
             groups: 0,
             pieces,
-            sending: Sending(Some(tokio::spawn(send(waiting, sink)))),
+            sending: Sending::begin(waiting, sink),
             room,
             bytes: 0,
             last_group: 0,
@@ -185,8 +190,14 @@ impl ParquetFile {
     }
 
     /// Once this has come back, nothing of the file is written any more.
-    pub(in crate::convert) async fn abandon(self) {
-        self.sending.stop().await;
+    ///
+    /// # Errors
+    ///
+    /// When something could not be written before.
+    pub(in crate::convert) async fn abandon(self) -> Result<(), Error> {
+        // Nothing follows.
+        drop(self.pieces);
+        self.sending.stop().await
     }
 
     async fn send(&mut self, pieces: Vec<Bytes>, room: Option<OwnedSemaphorePermit>) -> Result<(), Error> {
@@ -203,42 +214,55 @@ impl ParquetFile {
     }
 }
 
+/// The pieces of a file, and the room that they take up.
+type Pieces = mpsc::UnboundedReceiver<(Bytes, Option<OwnedSemaphorePermit>)>;
+
 /// The task that writes the pieces of a file. It ends with this.
-struct Sending(Option<JoinHandle<Result<(), Error>>>);
+struct Sending {
+    task: Option<JoinHandle<Result<(), Error>>>,
+    is_abandoned: Arc<AtomicBool>,
+}
 
 impl Sending {
+    fn begin(pieces: Pieces, sink: Box<dyn FileSink>) -> Self {
+        let is_abandoned = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn(send(pieces, sink, Arc::clone(&is_abandoned)));
+        Self { task: Some(task), is_abandoned }
+    }
+
     /// Waits for its end, once.
     async fn finished(&mut self) -> Result<(), Error> {
-        let Some(task) = &mut self.0 else { return Err(gone()) };
+        let Some(task) = &mut self.task else { return Err(gone()) };
         let ended = task.await;
-        self.0 = None;
+        self.task = None;
         ended.map_err(|error| Error::new(ErrorKind::Internal, "a task that writes stopped").with_source(error))?
     }
 
-    /// Stops it, and waits until it has.
-    async fn stop(mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
+    /// Tells it to begin nothing more, and waits until it has ended. It is not cut off: what nobody waits for any more, a thread or
+    /// a store may do at any later time.
+    async fn stop(mut self) -> Result<(), Error> {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+        match self.task {
+            Some(_) => self.finished().await,
+            None => Ok(()),
         }
-        // How it ended does not matter.
-        drop(self.finished().await);
     }
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        if let Some(task) = &self.0 {
+        if let Some(task) = &self.task {
             task.abort();
         }
     }
 }
 
 /// Writes pieces until an empty one says that they are all.
-async fn send(
-    mut pieces: mpsc::UnboundedReceiver<(Bytes, Option<OwnedSemaphorePermit>)>,
-    mut sink: Box<dyn FileSink>,
-) -> Result<(), Error> {
+async fn send(mut pieces: Pieces, mut sink: Box<dyn FileSink>, is_abandoned: Arc<AtomicBool>) -> Result<(), Error> {
     while let Some((piece, _room)) = pieces.recv().await {
+        if is_abandoned.load(Ordering::Relaxed) {
+            break;
+        }
         if piece.is_empty() {
             return sink.finish().await;
         }

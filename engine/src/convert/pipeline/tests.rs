@@ -1,6 +1,7 @@
 //! Whole batches, with limits so small that everything that is bounded reaches its bound.
 
 use super::*;
+use crate::convert::destination::FileSink;
 use crate::convert::destination::memory::Memory;
 use crate::convert::testing::line;
 use crate::scan::LogObject;
@@ -14,6 +15,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 const MIDNIGHT: i64 = 20_780 * 86_400;
 
@@ -241,6 +244,103 @@ fn an_object_that_breaks_off_spoils_the_batch() {
     assert_eq!(outcome.failed.iter().map(|(position, _)| *position).collect::<Vec<_>>(), [1, 3], "it reads on");
     assert_eq!((outcome.objects_read, outcome.files.len()), (2, 0));
     assert!(data.files.lock().unwrap().is_empty(), "nothing was finished");
+}
+
+/// Gives files their names a while after an object has failed, and whether anybody waits for it or not, as disks and stores do.
+#[derive(Clone)]
+struct Late {
+    memory: Memory,
+    progress: Arc<Progress>,
+    begun: Arc<AtomicUsize>,
+    under_way: Arc<AtomicUsize>,
+}
+
+struct LateFile {
+    late: Late,
+    path: String,
+}
+
+#[async_trait]
+impl Destination for Late {
+    async fn create(&self, path: &str) -> Result<Box<dyn FileSink>, Error> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(LateFile { late: self.clone(), path: path.to_owned() }))
+    }
+}
+
+#[async_trait]
+impl FileSink for LateFile {
+    async fn write(&mut self, _bytes: Bytes) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), Error> {
+        let Self { late: Late { memory, progress, under_way, .. }, path } = *self;
+        under_way.fetch_add(1, Ordering::Relaxed);
+        let done = tokio::task::spawn_blocking(move || {
+            while progress.unreadable().is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::thread::sleep(Duration::from_millis(30));
+            memory.files.lock().unwrap().insert(path, Vec::new());
+            under_way.fetch_sub(1, Ordering::Relaxed);
+        });
+        done.await.map_err(stopped)
+    }
+}
+
+/// What it wrote can be deleted, and written again.
+#[test]
+fn nothing_is_written_any_more_when_a_batch_was_spoiled() {
+    let days = (0..1_000).map(|row| (row * 7 % 20) * 86_400 + row);
+    let mut cut = gzip(&lines(days, 0));
+    cut.truncate(cut.len() - 20);
+    let (_kept, paths) = objects(&[cut]);
+    let mut job = job(&paths, &Memory::default());
+    let late = Late {
+        memory: Memory::default(),
+        progress: Arc::clone(&job.progress),
+        begun: Arc::default(),
+        under_way: Arc::default(),
+    };
+    job.data = Arc::new(late.clone());
+    job.layout.first_number = 7;
+    let outcome = run(job);
+    assert!(outcome.spoiled);
+    assert!(!late.memory.files.lock().unwrap().is_empty(), "files were on their way when the object broke off");
+    assert_eq!(late.under_way.load(Ordering::Relaxed), 0);
+    assert_eq!(outcome.next_number, 7 + late.begun.load(Ordering::Relaxed) as u64);
+}
+
+/// A put that failed may have been done: who commits what is written next would have files beside it that nobody removes.
+#[test]
+fn a_batch_that_was_spoiled_is_not_tried_again_after_a_put_that_failed() {
+    struct Lost(Arc<Progress>);
+    #[async_trait]
+    impl Destination for Lost {
+        async fn create(&self, _path: &str) -> Result<Box<dyn FileSink>, Error> {
+            Ok(Box::new(Self(Arc::clone(&self.0))))
+        }
+    }
+    #[async_trait]
+    impl FileSink for Lost {
+        async fn write(&mut self, _bytes: Bytes) -> Result<(), Error> {
+            Ok(())
+        }
+        async fn finish(self: Box<Self>) -> Result<(), Error> {
+            while self.0.unreadable().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Err(Error::invalid("no answer"))
+        }
+    }
+    let days = (0..1_000).map(|row| (row * 7 % 20) * 86_400 + row);
+    let mut cut = gzip(&lines(days, 0));
+    cut.truncate(cut.len() - 20);
+    let (_kept, paths) = objects(&[cut]);
+    let mut job = job(&paths, &Memory::default());
+    job.data = Arc::new(Lost(Arc::clone(&job.progress)));
+    assert_eq!(run_within(job, LIMITS).unwrap_err().to_string(), "no answer");
 }
 
 #[test]
