@@ -6,8 +6,7 @@ use crate::error::{Error, ErrorKind};
 use crate::scan::{ByteSource, ListObjects as _, LogObject, ObjectVersion, Progress, Times, Unopened, micros};
 use crate::schema::Table;
 use crate::session::Session;
-use crate::table::FullNames;
-use crate::table::Listed;
+use crate::table::{FullNames, Listed};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use s3log_parser::{CdnObjectKey, LogObjectKey};
@@ -56,6 +55,12 @@ impl Shard {
 pub(super) struct Candidate {
     pub(super) source: Source,
     pub(super) unopened: Unopened,
+}
+
+impl Candidate {
+    fn is_file(&self) -> bool {
+        !matches!(self.unopened.object.byte_source(), ByteSource::Bucket(..))
+    }
 }
 
 /// What was found beside what is left to convert.
@@ -203,6 +208,8 @@ pub(super) struct Selection {
     /// What was found and not looked up yet.
     found: VecDeque<Candidate>,
     waiting: VecDeque<Candidate>,
+    /// Names of files that batches took. Those in buckets are listed once, in their order; they may be too many to be kept.
+    taken: HashSet<String>,
     is_over: bool,
 }
 
@@ -216,14 +223,27 @@ impl Selection {
             passed: Passed::default(),
             found: VecDeque::new(),
             waiting: VecDeque::new(),
+            taken: HashSet::new(),
             is_over: false,
         }
     }
 
     /// The next batch of at most so many objects and about so many bytes, in the order of the time in their names; empty when
-    /// nothing is left.
+    /// nothing is left. After an error nothing is lost: the next one has it.
     pub(super) async fn batch(&mut self, place: &Place, objects: u64, bytes: u64) -> Result<Vec<Candidate>, Error> {
         let mut batch = Vec::new();
+        if let Err(error) = self.fill(&mut batch, place, objects, bytes).await {
+            self.give_back(&batch);
+            for candidate in batch.into_iter().rev() {
+                self.waiting.push_front(candidate);
+            }
+            return Err(error);
+        }
+        sort_by_time(&mut batch);
+        Ok(batch)
+    }
+
+    async fn fill(&mut self, batch: &mut Vec<Candidate>, place: &Place, objects: u64, bytes: u64) -> Result<(), Error> {
         let mut total = 0_u64;
         while (batch.len() as u64) < objects {
             let Some(candidate) = self.waiting.pop_front() else {
@@ -244,11 +264,20 @@ impl Selection {
                 self.waiting.push_front(candidate);
                 break;
             }
+            if candidate.is_file() && !self.taken.insert(candidate.source.name.clone()) {
+                continue;
+            }
             total += size;
             batch.push(candidate);
         }
-        sort_by_time(&mut batch);
-        Ok(batch)
+        Ok(())
+    }
+
+    /// Lets others of the next batches have these names.
+    fn give_back(&mut self, batch: &[Candidate]) {
+        for candidate in batch {
+            self.taken.remove(&candidate.source.name);
+        }
     }
 
     /// Looks up what was found. After an error nothing is lost: what was not looked up is still there.
@@ -307,12 +336,13 @@ impl Selection {
     pub(super) fn look_again(&mut self, state: &State, batch: Vec<Candidate>) {
         self.lookup = state.lookup();
         self.known = Arc::new(lists_of(state));
+        self.give_back(&batch);
         for candidate in self.waiting.drain(..).rev().chain(batch.into_iter().rev()) {
             self.found.push_front(candidate);
         }
     }
 
-    /// The lists of a batch of one's own need not be looked at: no object is listed twice.
+    /// The lists of a batch of one's own need not be looked at: no object is taken twice.
     pub(super) fn knows(&mut self, path: &str) {
         Arc::make_mut(&mut self.known).insert(path.to_owned());
     }
@@ -334,6 +364,57 @@ fn sort_by_time(batch: &mut [Candidate]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::SourceList;
+    use crate::session::SessionOptions;
+
+    /// What is left of so many files of a directory, which has to be kept.
+    async fn selection(files: usize) -> (tempfile::TempDir, Place, Selection) {
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..files {
+            std::fs::write(directory.path().join(format!("{number:04}")), "x").unwrap();
+        }
+        let source = directory.path().display().to_string();
+        let session = Session::open(std::slice::from_ref(&source), SessionOptions::default()).await.unwrap();
+        let place = Place::resolve(&source, session.stores()).await.unwrap();
+        let candidates = Candidates::list(&session, |_| false).unwrap();
+        (directory, place, Selection::new(candidates, &State::default(), None))
+    }
+
+    fn names(batch: &[Candidate]) -> Vec<&str> {
+        batch.iter().map(|candidate| candidate.source.name.rsplit('/').next().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_file_is_taken_once() {
+        let (_kept, place, mut selection) = selection(3).await;
+        let listed: Vec<Listed> = selection.candidates.local.as_slice().to_vec();
+        selection.candidates.local = [&listed[..], &listed[..], &listed[..]].concat().into_iter();
+        let batch = selection.batch(&place, 2, 100).await.unwrap();
+        assert_eq!(names(&batch), ["0000", "0001"]);
+        // Nobody took it after all.
+        selection.look_again(&State::default(), batch);
+        let batch = selection.batch(&place, 2, 100).await.unwrap();
+        assert_eq!(names(&batch), ["0000", "0001"]);
+        assert_eq!(names(&selection.batch(&place, 9, 100).await.unwrap()), ["0002"]);
+        assert!(selection.batch(&place, 9, 100).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_error_loses_nothing() {
+        let (directory, place, mut selection) = selection(1_010).await;
+        // Others have merged a list, which is gone; what it may hold comes after what the batch has already.
+        let name = |number: &str| directory.path().canonicalize().unwrap().join(number).display().to_string();
+        let (first, last) = (name("1005"), name("1006"));
+        let path = "_s3log/sources/gone.parquet".to_owned();
+        let list = SourceList { path, file_bytes: 9, objects: 2, bytes: 2, first, last };
+        let state = State { converted: vec![list], ..State::default() };
+        selection.look_again(&state, Vec::new());
+        selection.batch(&place, 2_000, 10_000).await.unwrap_err();
+        selection.look_again(&State::default(), Vec::new());
+        let batch = selection.batch(&place, 2_000, 10_000).await.unwrap();
+        assert_eq!(batch.len(), 1_010);
+        assert_eq!(names(&batch[..2]), ["0000", "0001"]);
+    }
 
     #[test]
     fn shards_share_everything_out() {

@@ -3,12 +3,15 @@
 //! A source is a file, a directory (read with everything below it), a glob, `-` for standard input, or `@FILE`, a list of
 //! sources, one a line. Files and directories whose name begins with a dot are left out of directories and globs, as are
 //! they by `ls`; so are files of datasets out of directories and buckets: what ends with `.parquet`, and what is in `_s3log`.
+//!
+//! Links are followed. A file is read once, however often it is named: by several sources, a glob, or links to it.
 
 use crate::dataset::{Converted, SETTINGS, Snapshot, is_of_dataset};
 use crate::error::{Error, ErrorKind};
 use crate::scan::LogObject;
 use crate::store::Location;
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
@@ -26,6 +29,10 @@ pub struct Listing {
     pub(crate) unreadable: Vec<(String, Arc<Error>)>,
     /// The source that is being listed.
     source: Arc<str>,
+    /// Sources that were listed, with those of lists.
+    sources: usize,
+    /// Whether a source may have named a file twice: by a glob, or by a link.
+    may_repeat: bool,
 }
 
 /// One log object of a listing.
@@ -49,11 +56,20 @@ pub(crate) struct FullNames {
 impl FullNames {
     /// The full name of a file.
     pub(crate) fn of(&mut self, path: &Path) -> PathBuf {
+        self.of_link(path).0
+    }
+
+    /// The same, and whether the file was named by a link to it.
+    fn of_link(&mut self, path: &Path) -> (PathBuf, bool) {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else { return absolute };
         if absolute.is_symlink() {
-            return absolute.canonicalize().unwrap_or(absolute);
+            return (absolute.canonicalize().unwrap_or(absolute), true);
         }
+        (self.in_full_folder(absolute), false)
+    }
+
+    fn in_full_folder(&mut self, absolute: PathBuf) -> PathBuf {
+        let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else { return absolute };
         if let Some((folder, full)) = &self.folder
             && folder == parent
         {
@@ -78,7 +94,8 @@ impl Listing {
         for source in sources {
             listing.add(source.as_ref())?;
         }
-        if sources.len() > 1 {
+        // Nothing else names a file twice. A plain directory may hold very many.
+        if listing.may_repeat || listing.sources > 1 {
             listing.drop_repeated();
         }
         Ok(listing)
@@ -144,15 +161,16 @@ impl Listing {
     }
 
     fn add(&mut self, source: &str) -> Result<(), Error> {
+        if let Some(list) = source.strip_prefix('@') {
+            return sources_in(list)?.iter().try_for_each(|source| self.add(source));
+        }
         self.source = source.into();
+        self.sources += 1;
         if source == "-" {
             let modified = std::time::SystemTime::UNIX_EPOCH;
             let source = Arc::clone(&self.source);
             self.objects.push(Listed { object: LogObject::stdin(), source, path: None, size: 0, modified });
             return Ok(());
-        }
-        if let Some(list) = source.strip_prefix('@') {
-            return sources_in(list)?.iter().try_for_each(|source| self.add(source));
         }
         let path = match source.split_once("://") {
             Some(("file", path)) => path,
@@ -216,12 +234,15 @@ impl Listing {
         let visible = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry.path());
         let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(visible) {
+            self.may_repeat |= entry.as_ref().is_ok_and(DirEntry::path_is_symlink);
             let entry = entry.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
             match entry {
                 Ok((entry, metadata)) if metadata.is_file() && !is_of_dataset(&entry.path().to_string_lossy()) => {
                     self.add_path(entry.path().display().to_string(), entry.path(), &metadata);
                 }
                 Ok(_) => {}
+                // A link to a folder above: what is there is read by its own name.
+                Err(error) if error.loop_ancestor().is_some() => {}
                 Err(error) => {
                     let name = error.path().unwrap_or(directory).display().to_string();
                     let why = Error::new(ErrorKind::Unreadable, "it cannot be listed").with_source(error);
@@ -232,6 +253,8 @@ impl Listing {
     }
 
     fn add_glob(&mut self, pattern: &str) -> Result<(), Error> {
+        // `logs/**/*` matches a folder, and the files in it.
+        self.may_repeat = true;
         for path in matches_of(pattern)? {
             let named = path.map_err(|error| (error.path().display().to_string(), std::io::Error::from(error)));
             let found = named.and_then(|path| match std::fs::metadata(&path) {
@@ -249,13 +272,24 @@ impl Listing {
         Ok(())
     }
 
-    /// Sources may overlap; an object is read once all the same.
+    /// Sources may overlap, and links name what is there already; a file is read once all the same: by its own name, which may
+    /// tell its time, rather than by that of a link.
     fn drop_repeated(&mut self) {
-        let mut seen = HashSet::new();
-        self.objects.retain(|listed| {
-            let path = listed.path.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
-            seen.insert(path)
-        });
+        let mut names = FullNames::default();
+        // Where each file is kept, and whether by a link.
+        let mut kept: HashMap<Option<PathBuf>, (usize, bool)> = HashMap::with_capacity(self.objects.len());
+        for (at, listed) in self.objects.iter().enumerate() {
+            let (full, is_link) = listed.path.as_ref().map(|path| names.of_link(path)).unzip();
+            let is_link = is_link.unwrap_or_default();
+            match kept.entry(full) {
+                Entry::Vacant(place) => _ = place.insert((at, is_link)),
+                Entry::Occupied(mut place) if place.get().1 && !is_link => _ = place.insert((at, is_link)),
+                Entry::Occupied(_) => {}
+            }
+        }
+        let kept: HashSet<usize> = kept.into_values().map(|(at, _)| at).collect();
+        let mut at = 0..;
+        self.objects.retain(|_| at.next().is_some_and(|at| kept.contains(&at)));
     }
 }
 
@@ -376,6 +410,47 @@ mod tests {
             names(&tree, &["logs/a", "logs", "other", "logs/a"]).unwrap(),
             ["logs/a", "logs/b", "logs/deep/c", "other"]
         );
+    }
+
+    #[test]
+    fn a_file_is_listed_once() {
+        let tree = tree();
+        assert_eq!(names(&tree, &["logs/**/*"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c"]);
+        assert_eq!(names(&tree, &["**/*"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c", "other"]);
+        assert_eq!(names(&tree, &["logs/*", "logs/**/c"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c"]);
+        let list = format!("{root}/logs/a\n{root}/logs\n", root = tree.path().display());
+        std::fs::write(tree.path().join("list"), list).unwrap();
+        assert_eq!(names(&tree, &["@list"]).unwrap(), ["logs/a", "logs/b", "logs/deep/c"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_name_what_is_there() {
+        let tree = tree();
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, tree.path().join(name)).unwrap();
+        // Files of the same folder, one of them by a name that comes first; of another folder; a folder.
+        link("b", "logs/0-latest");
+        link("a", "logs/latest");
+        link("../other", "logs/deep/other");
+        link("deep", "logs/deeper");
+        let expected = ["logs/a", "logs/b", "logs/deep/c", "logs/deep/other"];
+        for sources in [&["logs"][..], &["logs/*"], &["logs/**/*"], &["logs/0-latest", "logs"]] {
+            let mut listed = names(&tree, sources).unwrap();
+            listed.sort();
+            assert_eq!(listed, expected, "{sources:?}");
+        }
+        assert_eq!(names(&tree, &["logs/latest"]).unwrap(), ["logs/latest"]);
+        // Folders above, within what is listed and not.
+        link(".", "logs/self");
+        link("..", "logs/deep/up");
+        link("../empty", "logs/empty");
+        assert_eq!(names(&tree, &["logs"]).unwrap(), expected);
+        let root = tree.path().display();
+        assert!(Listing::list(&[format!("{root}/logs")]).unwrap().unreadable.is_empty());
+        link("..", "logs/all");
+        let mut listed = names(&tree, &["logs"]).unwrap();
+        listed.sort();
+        assert_eq!(listed.len(), 4, "{listed:?}");
     }
 
     #[test]
