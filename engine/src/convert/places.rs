@@ -38,7 +38,7 @@ pub(super) async fn places_of(
     check_apart(&listing, &place)?;
     let Some(rejects) = &options.rejects else { return Ok((place, None)) };
     let rejects = Place::resolve(rejects, session.stores()).await?;
-    if rejects.name() == place.name() {
+    if rejects.full_name() == place.full_name() {
         return Err(Error::invalid("rejects cannot go where the dataset is").in_object(rejects.name()));
     }
     Ok((place, Some(rejects)))

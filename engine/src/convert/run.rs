@@ -116,7 +116,7 @@ pub async fn convert(
         options,
         stop,
         partition_by: PartitionBy::of(&settings.partition_by)?,
-        rejects: rejects.map(|rejects| rejects.for_writer(runner.name())),
+        rejects: rejects.map(|rejects| rejects.for_writer_of(runner.place())),
         ledger: Ledger::load(runner.place()).await?,
         runner,
         batches_begun: 0,

@@ -13,7 +13,7 @@ use object_store::path::Path as StorePath;
 use std::fs::{self, File};
 use std::io::{ErrorKind as IoErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -58,8 +58,11 @@ impl Place {
             let location = Location::parse(name)?;
             let prefix = location.prefix().trim_end_matches('/');
             let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-            if prefix.starts_with('/') || prefix.contains("//") {
-                return Err(Error::invalid("a prefix cannot begin with `/` or have `//` in it").in_object(name));
+            // What is taken for another key on its way, or not sent at all.
+            if prefix.starts_with('/') || StorePath::parse(&prefix).is_err() {
+                return Err(Error::invalid("files cannot be written below this prefix").in_object(name).with_hint(
+                    "a prefix cannot begin with `/`, nor have `//`, the parts `.` or `..`, or control characters in it",
+                ));
             }
             Kind::Bucket(stores.bucket(location.bucket()).await?, prefix)
         } else {
@@ -78,6 +81,12 @@ impl Place {
     pub(crate) fn for_writer(&self, name: &str) -> Self {
         let writer = Writer { name: name.to_owned(), count: AtomicU64::new(0) };
         Self { kind: self.kind.clone(), writer: Arc::new(writer) }
+    }
+
+    /// The same for whoever writes into another place already: no two of his files that are not whole have one name, wherever
+    /// they are.
+    pub(crate) fn for_writer_of(&self, other: &Self) -> Self {
+        Self { kind: self.kind.clone(), writer: Arc::clone(&other.writer) }
     }
 
     /// The same for one of several processes that write for him: they count from numbers that are far from each other.
@@ -121,10 +130,10 @@ impl Place {
         self.name_of("").trim_end_matches('/').to_owned()
     }
 
-    /// The same for all names of one place: a directory may be reached by `..`, or by a link.
+    /// The same for all names of one place, whether it is there yet or not: a directory may be reached by `..`, or by a link.
     pub(crate) fn full_name(&self) -> String {
         match &self.kind {
-            Kind::Directory(root) => root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string(),
+            Kind::Directory(root) => without_links(root).display().to_string(),
             Kind::Bucket(..) => self.name(),
         }
     }
@@ -206,7 +215,7 @@ impl Place {
                     let linked = create_parent(&file).and_then(|()| match fs::hard_link(&tmp, &file) {
                         Ok(()) => sync_parent(&file).map(|()| PutNew::Done),
                         Err(error) if error.kind() == IoErrorKind::AlreadyExists => Ok(PutNew::Exists),
-                        Err(error) => Err(cannot_write(file.display(), error)),
+                        Err(error) => Err(cannot_link(&file, error)),
                     });
                     // Whoever comes after removes it, if this fails.
                     drop(fs::remove_file(&tmp));
@@ -338,13 +347,32 @@ impl Place {
 
 fn key_of(prefix: &str, path: &str) -> StorePath {
     let key = format!("{prefix}{path}");
-    // Taken as it stands; what cannot stand so is encoded.
+    // Taken as it stands, as prefixes and our own names can be. What a damaged ledger names is encoded, and not there.
     StorePath::parse(&key).unwrap_or_else(|_| StorePath::from(key))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::new(ErrorKind::Internal, "a task that writes stopped").with_source(error))?
+}
+
+/// Where a directory is, without `..` and links, or will be once it is made.
+fn without_links(directory: &Path) -> PathBuf {
+    let mut missing = Vec::new();
+    for folder in directory.ancestors() {
+        if let Ok(full) = folder.canonicalize() {
+            // What is not there has no links.
+            return missing.into_iter().rev().fold(full, |mut full, part| {
+                match part {
+                    Component::ParentDir => _ = full.pop(),
+                    part => full.push(part),
+                }
+                full
+            });
+        }
+        missing.extend(folder.components().next_back());
+    }
+    directory.to_owned()
 }
 
 fn list_directory(root: &Path, prefix: &str) -> Result<Vec<Entry>, Error> {
@@ -458,7 +486,6 @@ pub(super) fn cannot_write(path: impl std::fmt::Display, error: std::io::Error) 
         IoErrorKind::FileTooLarge => {
             "files of this size are not allowed there: see `ulimit -f`, or use a smaller --target-size"
         }
-        IoErrorKind::Unsupported => "a dataset needs a file system with hard links",
         _ => "",
     };
     let cannot =
@@ -466,45 +493,14 @@ pub(super) fn cannot_write(path: impl std::fmt::Display, error: std::io::Error) 
     if hint.is_empty() { cannot } else { cannot.with_hint(hint) }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn place(directory: &tempfile::TempDir) -> Place {
-        Place::resolve(&directory.path().join("a/b").display().to_string(), &Stores::default())
-            .await
-            .unwrap()
-            .for_writer("me")
-    }
-
-    #[tokio::test]
-    async fn what_is_written_is_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = place(&directory).await;
-        assert_eq!(place.get("x/y").await.unwrap(), None);
-        assert_eq!(place.list("x/", None).await.unwrap(), []);
-        place.put("x/y", Bytes::from_static(b"one")).await.unwrap();
-        place.put("x/y", Bytes::from_static(b"two")).await.unwrap();
-        place.put("x/z", Bytes::from_static(b"three")).await.unwrap();
-        assert_eq!(place.get("x/y").await.unwrap().unwrap(), "two");
-        let names = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.path).collect::<Vec<_>>();
-        assert_eq!(names(place.list("x/", None).await.unwrap()), ["x/y", "x/z"]);
-        assert_eq!(names(place.list("x/", Some("x/y")).await.unwrap()), ["x/z"]);
-        assert!(place.rename("x/y", "w/y").await.unwrap() && !place.rename("x/y", "w/y").await.unwrap());
-        place.delete("x/z").await.unwrap();
-        place.delete("x/z").await.unwrap();
-        assert!(!directory.path().join("a/b/x").exists());
-        assert_eq!(names(place.list("w", None).await.unwrap()), ["w/y"]);
-        assert_eq!(place.list("_s3log/tmp/", None).await.unwrap(), []);
-    }
-
-    #[tokio::test]
-    async fn what_is_there_is_not_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = place(&directory).await;
-        assert_eq!(place.put_new("x", Bytes::from_static(b"one")).await.unwrap(), PutNew::Done);
-        assert_eq!(place.put_new("x", Bytes::from_static(b"two")).await.unwrap(), PutNew::Exists);
-        assert_eq!(place.get("x").await.unwrap().unwrap(), "one");
-        assert_eq!(place.list("_s3log/tmp/", None).await.unwrap(), []);
-    }
+/// Why a file that could be written cannot have its name by a hard link.
+fn cannot_link(path: &Path, error: std::io::Error) -> Error {
+    // EPERM on Unix, which is not EACCES; Windows has the same number for a function that a file system does not have.
+    const NOT_PERMITTED: i32 = 1;
+    let has_no_links = error.kind() == IoErrorKind::Unsupported || error.raw_os_error() == Some(NOT_PERMITTED);
+    let cannot = cannot_write(path.display(), error);
+    if has_no_links { cannot.with_hint("a dataset needs a file system with hard links") } else { cannot }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,7 @@ pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
                 "reading logs needs s3:ListBucket on the bucket and s3:GetObject on its objects; `s3log doctor` says whose credentials these are",
             ),
         ),
+        (StoreError::InvalidPath { .. }, _) => (ErrorKind::Unreadable, Some(NAMES_THAT_CANNOT_BE_SENT)),
         _ => (ErrorKind::Unreadable, None),
     };
     let mut message = match (&failure.code, &failure.message, &failure.status) {
@@ -92,6 +93,9 @@ pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
         None => explained,
     }
 }
+
+/// They would be taken for other names on their way.
+const NAMES_THAT_CANNOT_BE_SENT: &str = "names that have `//`, the parts `.` or `..`, or control characters in them cannot be read: copy such objects to other names, or choose a prefix without them";
 
 /// The last of the causes: the others repeat it, with URLs around.
 fn innermost(error: &StoreError) -> String {

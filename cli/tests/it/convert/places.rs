@@ -211,6 +211,27 @@ fn a_dataset_is_not_above_its_log_objects() {
     }
 }
 
+/// A prefix that clients and stores take for another one would make a dataset that nobody finds again.
+#[test]
+fn a_dataset_is_at_a_prefix_that_means_itself() {
+    let world = World::new(Place::Bucket, &Logs::new(3, 99));
+    for prefix in ["./set", "a/../set", "a//set", "a/./set/"] {
+        let place = format!("s3://data/{prefix}");
+        for arguments in [
+            [world.source().as_str(), "--to", &place, "-q"],
+            [&world.source(), "--to", "s3://data/set", &format!("--rejects={place}")],
+        ] {
+            let mut command = world.program();
+            command.arg("convert").args(arguments);
+            world.spawn(command).wait().expect_failure(&[prefix, "hint: "]);
+        }
+        let mut command = world.program();
+        command.args(["convert", "--status", &place]);
+        world.spawn(command).wait().expect_failure(&[prefix, "hint: "]);
+    }
+    assert!(world.store().server.keys("data").is_empty());
+}
+
 /// What a pipe or a device holds is something else the next time, under the same name. A query reads it all the same.
 #[cfg(target_os = "linux")]
 #[test]

@@ -102,6 +102,7 @@ fn refusals() {
         of(&["set", "--shard", "3/2"]),
         of(&["set", "--bloom", "ip"]),
         of(&["set", "--rejects", "set"]),
+        of(&["new", "--rejects", "logs/../new"]),
         of(&["set", "--follow", "--dry-run"]),
         of(&["taken"]),
         of(&["logs"]),

@@ -214,6 +214,7 @@ async fn names_of_all_kinds() {
     put(&server, "twice//slashed", record(DAY_15, "x"));
     let error = number(&session, sql).await.unwrap_err();
     assert!(error.to_string().contains("twice//slashed"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("copy such objects to other names")), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
