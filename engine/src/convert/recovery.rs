@@ -4,6 +4,7 @@
 //! be removed, and its log objects are free for others. A runner's own file goes last: as long as it is there, whoever
 //! comes next does all of this again, and doing it twice does no harm.
 
+use super::tidy::checkpoint_of;
 use crate::dataset::{Abandon, Entry, Ledger, Place, Runner, State, Swept, TMP, forget, remove_unfinished};
 use crate::dataset::{REPLACED, SOURCES};
 use crate::error::{Error, ErrorKind};
@@ -107,7 +108,7 @@ async fn remove_marks_of(place: &Place, runner: &str) -> Result<(), Error> {
 
 /// Removes lists of log objects that a runner wrote and that nothing refers to. A runner that only seems to be gone may still begin
 /// a batch with its list, or write a checkpoint with those that it merged, so of such a one only lists of batches go that were
-/// abandoned.
+/// abandoned. And a checkpoint that it has put may come when it is gone: what it merged stays until another one takes its place.
 async fn remove_lists_of(ledger: &mut Ledger, place: &Place, runner: &str, is_certain: bool) -> Result<(), Error> {
     let lists = place.list(&format!("{SOURCES}/{runner}-"), None).await?;
     if lists.is_empty() {
@@ -119,7 +120,10 @@ async fn remove_lists_of(ledger: &mut Ledger, place: &Place, runner: &str, is_ce
     for entry in lists {
         let name = entry.path.rsplit('/').next().unwrap_or_default();
         let batch = name.trim_end_matches(".parquet").trim_end_matches("-part");
-        let may_go = is_certain || ledger.state.abandoned.contains_key(batch);
+        let may_go = match checkpoint_of(name, runner) {
+            Some(number) => is_certain && number <= ledger.checkpoint,
+            None => is_certain || ledger.state.abandoned.contains_key(batch),
+        };
         if may_go && !known.contains(entry.path.as_str()) && !ledger.is_still_read(&entry.path) {
             place.delete(&entry.path).await?;
         }

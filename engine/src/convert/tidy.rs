@@ -27,7 +27,7 @@ pub(super) async fn tidy(ledger: &mut Ledger, runner: &Runner) -> Result<(), Err
     let mut merged = Vec::new();
     if few.len() > LISTS {
         let number = ledger.state.number;
-        let path = |index| format!("{SOURCES}/{}-m{number}-{index}.parquet", runner.name());
+        let path = |index| merged_list(runner.name(), number, index);
         merged = merge_lists(runner.place(), &few, FULL, path).await?;
         few.clear();
     }
@@ -41,6 +41,17 @@ pub(super) async fn tidy(ledger: &mut Ledger, runner: &Runner) -> Result<(), Err
     Ok(())
 }
 
+/// The path of a list that was merged for the checkpoint of that number.
+fn merged_list(runner: &str, number: u64, index: usize) -> String {
+    format!("{SOURCES}/{runner}-m{number}-{index}.parquet")
+}
+
+/// The number of the checkpoint that a list was merged for, if it was merged.
+pub(super) fn checkpoint_of(list: &str, runner: &str) -> Option<u64> {
+    let name = list.rsplit('/').next()?.strip_prefix(runner)?.strip_prefix("-m")?;
+    name.split_once('-')?.0.parse().ok()
+}
+
 /// Removes files that were replaced long enough ago.
 pub(super) async fn remove_replaced(runner: &Runner) -> Result<u64, Error> {
     let now = runner.now().await?;
@@ -52,4 +63,22 @@ pub(super) async fn remove_replaced(runner: &Runner) -> Result<u64, Error> {
         }
     }
     Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_lists_tell_their_checkpoint() {
+        let runner = "20260115T103000Z-5b1c9e2f0a7d";
+        for (list, number) in [
+            (merged_list(runner, 64, 1), Some(64)),
+            (format!("{SOURCES}/{runner}-64.parquet"), None),
+            (format!("{SOURCES}/{runner}-64-part.parquet"), None),
+            (merged_list("20260115T103000Z-000000000000", 64, 1), None),
+        ] {
+            assert_eq!(checkpoint_of(&list, runner), number, "{list}");
+        }
+    }
 }

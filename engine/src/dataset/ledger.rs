@@ -11,6 +11,7 @@ use super::record::{
 use super::sources::Lookup;
 use crate::error::{Error, ErrorKind};
 use crate::store::PutNew;
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -300,6 +301,10 @@ impl Ledger {
     /// Writes down the state as it is, so that nobody has to read the records before it. `lists` are those of
     /// [`State::converted`] after they were merged. False when someone else was first. The ledger must have been reloaded before:
     /// lists that a later checkpoint replaced are removed, so none may build on an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// Then it is not known whether it is there, or will be: `lists` have to stay.
     pub(crate) async fn write_checkpoint(&mut self, lists: Vec<SourceList>) -> Result<bool, Error> {
         let mut state = self.state.clone();
         let replaced: Vec<_> = state
@@ -313,9 +318,16 @@ impl Ledger {
         let bytes = serde_json::to_vec(&checkpoint).map_err(|error| {
             Error::new(ErrorKind::Internal, "a checkpoint cannot be written down").with_source(error)
         })?;
-        let path = format!("{CHECKPOINTS}/{:012}.json", self.state.number);
-        if self.place.put_new(&path, bytes.into()).await? == PutNew::Exists {
-            return Ok(false);
+        let (path, bytes) = (format!("{CHECKPOINTS}/{:012}.json", self.state.number), Bytes::from(bytes));
+        let put = self.place.put_new(&path, bytes.clone()).await;
+        if !matches!(put, Ok(PutNew::Done)) {
+            // Perhaps it is this one: the answer to a first attempt may be lost.
+            match (self.place.get(&path).await?, put) {
+                (Some(there), _) if there == bytes => {}
+                (Some(_), _) => return Ok(false),
+                (None, Err(error)) => return Err(error),
+                (None, Ok(_)) => return Err(changed()),
+            }
         }
         // What the checkpoint before this one replaced is not read any more.
         for path in std::mem::replace(&mut self.replaced, replaced) {

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use s3log_test_server::{Matching, Moment};
+use s3log_test_server::{Fault, Hold, Matching, Moment};
 
 use super::crash::{wait_for, writes_done};
 use super::source::Logs;
-use super::world::{Place, World};
+use super::world::{Place, Run, World};
 
 const OBJECTS: usize = 120;
 /// Until a request has come that was let go.
@@ -43,13 +43,7 @@ fn puts_of_a_killed_run_come_late() {
         }
         world.convert().expect(0);
         world.verify(&expected);
-        let done = writes_done(&world);
-        hold.release();
-        let begin = Instant::now();
-        while writes_done(&world) == done {
-            assert!(begin.elapsed() < ON_ITS_WAY, "what was let go did not come");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let_come(&world, &hold);
         // Who goes by the ledger sees every record once; so does a run that comes by.
         eprintln!("{matching:?}");
         world.verify_committed(&expected);
@@ -57,5 +51,69 @@ fn puts_of_a_killed_run_come_late() {
         world.verify_committed(&expected);
         let (rows, _) = world.query(&world.dataset());
         assert_eq!(rows.difference(&expected.rows), None, "{matching:?}");
+    }
+}
+
+/// Lets go of what is held, and waits until the server has done it.
+fn let_come(world: &World, hold: &Hold) {
+    let done = writes_done(world);
+    hold.release();
+    let begin = Instant::now();
+    while writes_done(world) == done {
+        assert!(begin.elapsed() < ON_ITS_WAY, "what was let go did not come");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// So many batches make a checkpoint of them necessary, and that their lists are merged.
+const BATCHES: usize = 32;
+const CHECKPOINT: &str = "data/set/_s3log/checkpoints/";
+
+/// Each log object is a batch.
+fn begin_many(world: &World) -> Run {
+    let mut command = world.program();
+    command.args(world.arguments()).env("S3LOG_BATCH_OBJECTS", "1");
+    world.spawn(command)
+}
+
+/// Lists that were merged for a checkpoint are of no use without it, until it comes.
+#[test]
+fn a_checkpoint_of_a_killed_run_comes_late() {
+    let world = World::new(Place::Bucket, &Logs::new(BATCHES, 14));
+    let expected = world.expected();
+    let store = world.store();
+    let hold = store.proxy.hold(Moment::Before, Matching::writes().key_contains(CHECKPOINT), 1);
+    let mut run = begin_many(&world);
+    wait_for(&hold, &mut run);
+    run.kill();
+    store.proxy.clear();
+    assert_eq!(hold.held(), 1);
+    world.convert().expect(0);
+    world.verify_committed(&expected);
+    let_come(&world, &hold);
+    world.verify(&expected);
+}
+
+/// It is there, and the answer says otherwise or never comes; or it is not, and may come yet.
+#[test]
+fn a_checkpoint_is_not_answered() {
+    let world = World::new(Place::Bucket, &Logs::new(BATCHES, 15));
+    let expected = world.expected();
+    let store = world.store();
+    for (fault, times, code) in [
+        (Fault::DoneThenStatus(500), 1, 0),
+        (Fault::DoneThenStatus(500), usize::MAX, 0),
+        (Fault::DoneThenReset, usize::MAX, 0),
+        (Fault::Status(500), usize::MAX, 1),
+    ] {
+        world.clear_dataset();
+        store.proxy.inject(fault, Matching::writes().key_contains(CHECKPOINT), times);
+        begin_many(&world).wait().expect(code);
+        store.proxy.clear();
+        let merged = |name: &&String| name.starts_with("_s3log/sources/") && name.contains("-m64-");
+        assert_eq!(world.objects().keys().filter(merged).count(), 1, "{fault:?}");
+        world.verify_committed(&expected);
+        world.convert().expect(0);
+        world.verify(&expected);
     }
 }
