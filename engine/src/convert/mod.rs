@@ -14,6 +14,8 @@ mod dedupe;
 mod destination;
 mod files;
 mod known;
+#[cfg(feature = "cluster")]
+mod mark;
 mod merge;
 mod options;
 mod parquet;

@@ -5,13 +5,13 @@
 //! names them. What an attempt leaves behind that was lost, or done again elsewhere, no row names: it is no part of the commit, and is
 //! removed before that.
 
-use super::destination::{Destination, FileSink, Placed};
+use super::destination::Destination;
+use super::mark::{Mark, Marked};
 use super::options::{ConvertOptions, PartitionBy};
 use super::pipeline::{Job, Layout, Outcome, write_records};
 use super::privacy::{AnonymizeIp, Privacy};
-use super::recovery::MARK;
 use super::run::transform;
-use crate::dataset::{DataFile, OpenUploads, Place, SOURCES};
+use crate::dataset::{DataFile, OpenUploads, Place};
 use crate::decode::{Counts, LineOptions};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{OnUnreadable, Packed, Progress, S3LogSource, ScanOptions, Unopened, pack_objects, packed_group};
@@ -19,8 +19,6 @@ use crate::schema::{Table, TextLayout};
 use crate::session::Session;
 use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use bytes::Bytes;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result as DataFusionResult, internal_err};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder};
@@ -40,16 +38,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 /// A part has at least so many bytes, as stored, unless a batch is to have less than that for each partition: less makes many
 /// small files.
 const MIN_PART: u64 = 256 << 20;
 /// Log objects of a batch for each partition, where nobody says how many: as many as one machine takes of half a minute.
 const OBJECTS_PER_PARTITION: u64 = ConvertOptions::BATCH_OBJECTS / 2;
-
-/// How often who writes a part looks whether its batch is open.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What holds for all parts of a batch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,7 +68,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// An order for a batch.
+    /// An order for an attempt at a batch, which has its mark at this path.
     ///
     /// # Errors
     ///
@@ -86,6 +80,7 @@ impl Order {
         runner: &str,
         partition_by: PartitionBy,
         layout: Layout,
+        mark: &str,
     ) -> Result<Self, Error> {
         check(options)?;
         for place in [Some(dest), rejects].into_iter().flatten() {
@@ -100,7 +95,7 @@ impl Order {
             dest: dest.name(),
             rejects: rejects.map(Place::name),
             runner: runner.to_owned(),
-            mark: mark_of(&layout.batch_id),
+            mark: mark.to_owned(),
             batch: layout.batch_id,
             by_bucket: partition_by == PartitionBy::DayAndBucket,
             target_size: layout.target_size,
@@ -113,12 +108,6 @@ impl Order {
             anonymize_ip: privacy.anonymize_ip.to_string(),
         })
     }
-}
-
-/// The mark of a batch: who writes a part looks for it before a file gets its name, so that nothing appears that was taken back,
-/// or that another attempt has written.
-pub(super) fn mark_of(batch: &str) -> String {
-    format!("{SOURCES}/{batch}{MARK}")
 }
 
 /// Whether several processes can do what is wanted.
@@ -386,18 +375,17 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     let first = objects.first().map(|object| object.object.name().to_string()).unwrap_or_default();
     // No other attempt, and no other part, gives a file the same name.
     let number = random()?;
-    let dest = Place::resolve(&order.dest, stores).await?;
-    let mark = Mark { place: dest.clone(), path: order.mark.clone() };
+    let dest = Place::resolve(&order.dest, stores).await?.for_part(&order.runner, number);
+    let mark = Mark::new(&dest, &order.mark);
     let placed = |place: &Place| -> (Arc<dyn Destination>, OpenUploads) {
         let uploads = OpenUploads::default();
-        let placed = Placed::new(place.for_part(&order.runner, number), uploads.clone());
-        (Arc::new(Marked { placed, mark: mark.clone() }), uploads)
+        (Arc::new(Marked::new(place.clone(), uploads.clone(), mark.clone())), uploads)
     };
     let (data, uploads) = placed(&dest);
-    let mut written = vec![(dest, uploads)];
+    let mut written = vec![(dest.clone(), uploads)];
     let rejects = match &order.rejects {
         Some(rejects) => {
-            let place = Place::resolve(rejects, stores).await?;
+            let place = Place::resolve(rejects, stores).await?.for_writer_of(&dest);
             let (files, uploads) = placed(&place);
             written.push((place, uploads));
             Some((files, String::new()))
@@ -448,65 +436,6 @@ async fn abort(place: &Place, uploads: &OpenUploads) {
     for (path, id) in uploads.all() {
         // What cannot be aborted now is left to the bucket's rules.
         drop(bucket.abort_parts(&Place::key(prefix, &path), &id).await);
-    }
-}
-
-/// The mark of a batch.
-#[derive(Clone, Debug)]
-struct Mark {
-    place: Place,
-    path: String,
-}
-
-impl Mark {
-    async fn check(&self) -> Result<(), Error> {
-        match self.place.get(&self.path).await? {
-            Some(_) => Ok(()),
-            None => Err(Error::new(ErrorKind::Interrupted, "the batch is not open any more, or not in this folder")
-                .in_object(self.place.name())
-                .with_hint("--to must be the same folder, or bucket, on all machines")),
-        }
-    }
-
-    /// Waits until it is gone. A task that is cancelled goes on otherwise, for hours perhaps.
-    async fn gone(&self) -> Error {
-        loop {
-            if let Err(error) = self.check().await {
-                return error;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-}
-
-/// Files that are finished while the mark is there.
-#[derive(Debug)]
-struct Marked {
-    placed: Placed,
-    mark: Mark,
-}
-
-struct MarkedFile {
-    file: Box<dyn FileSink>,
-    mark: Mark,
-}
-
-#[async_trait]
-impl Destination for Marked {
-    async fn create(&self, path: &str) -> Result<Box<dyn FileSink>, Error> {
-        Ok(Box::new(MarkedFile { file: self.placed.create(path).await?, mark: self.mark.clone() }))
-    }
-}
-
-#[async_trait]
-impl FileSink for MarkedFile {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.file.write(bytes).await
-    }
-
-    async fn finish(self: Box<Self>) -> Result<(), Error> {
-        self.mark.check().await?;
-        self.file.finish().await
     }
 }
 

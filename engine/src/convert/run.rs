@@ -4,6 +4,8 @@ use super::decoding::PerBlock;
 use super::dedupe::Deduplicator;
 use super::destination::{Destination, Placed};
 use super::known::CommittedIdentities;
+#[cfg(feature = "cluster")]
+use super::mark::mark_of;
 use super::options::{ConvertOptions, PartitionBy};
 #[cfg(feature = "cluster")]
 use super::parts::{self, Order};
@@ -211,8 +213,6 @@ struct Batch {
     list: SourceList,
 }
 
-impl Run<'_> {
-    async fn all(&mut self) -> Result<(), Error> {
 /// Which attempt at a batch it is: one that was given up, and is not over everywhere, has nothing in common with the next.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempt {
@@ -222,6 +222,8 @@ struct Attempt {
     first_file: u64,
 }
 
+impl Run<'_> {
+    async fn all(&mut self) -> Result<(), Error> {
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
         let candidates = Candidates::list(self.session, own_files(&self.ledger.place, self.rejects.as_ref()))?;
         let mut selection = Selection::new(candidates, &self.ledger.state, self.options.shard);
@@ -304,10 +306,10 @@ struct Attempt {
     /// Converts and commits a batch. Log objects that cannot be read are left out of it.
     async fn convert(&mut self, batch: Batch) -> Result<(), Error> {
         let mut left_out: HashSet<usize> = HashSet::new();
+        let mut attempt = Attempt::default();
         loop {
             let taken: Vec<usize> = (0..batch.candidates.len()).filter(|at| !left_out.contains(at)).collect();
-        let mut attempt = Attempt::default();
-            let outcome = self.attempt(&batch, &taken).await?;
+            let outcome = self.attempt(&batch, &taken, attempt).await?;
             for (at, error) in &outcome.failed {
                 if let Some(at) = taken.get(*at)
                     && left_out.insert(*at)
@@ -322,9 +324,9 @@ struct Attempt {
             }
             // Files hold records of a log object that could not be read to its end: they go, and the others come again.
             self.remove_own_files(&batch.name).await?;
+            attempt = Attempt { number: attempt.number + 1, first_file: outcome.next_number };
         }
     }
-            attempt = Attempt { number: attempt.number + 1, first_file: outcome.next_number };
 
     async fn attempt(&self, batch: &Batch, taken: &[usize], attempt: Attempt) -> Result<Outcome, Error> {
         let objects: Vec<_> =
@@ -359,11 +361,12 @@ struct Attempt {
         };
         #[cfg(feature = "cluster")]
         if self.session.runs_remotely() {
+            let mark = mark_of(&batch.name, attempt.number);
             return tokio::select! {
-                outcome = self.attempt_remotely(batch, objects, layout) => outcome,
+                outcome = self.attempt_remotely(batch, objects, layout, &mark) => outcome,
                 () = self.stop.told_now() => {
                     // Those who write hear of it, whatever becomes of the job.
-                    place.delete(&parts::mark_of(&batch.name)).await?;
+                    place.delete(&mark).await?;
                     Err(Error::new(ErrorKind::Interrupted, "stopped"))
                 }
             };
@@ -391,18 +394,23 @@ struct Attempt {
 
     /// The same with files that the partitions of a plan write. Those of attempts that were lost go.
     #[cfg(feature = "cluster")]
-    async fn attempt_remotely(&self, batch: &Batch, objects: Vec<Unopened>, layout: Layout) -> Result<Outcome, Error> {
+    async fn attempt_remotely(
+        &self,
+        batch: &Batch,
+        objects: Vec<Unopened>,
+        layout: Layout,
+        mark: &str,
+    ) -> Result<Outcome, Error> {
         let (place, rejects) = (self.runner.place(), self.rejects.as_ref());
-        let order = Order::new(self.options, place, rejects, self.runner.name(), self.partition_by, layout)?;
+        let order = Order::new(self.options, place, rejects, self.runner.name(), self.partition_by, layout, mark)?;
         let bytes = objects.iter().map(|object| object.size).sum();
         let count = parts::count_of(bytes, batch_limits(self.session, self.options).1, self.session.threads());
         let parts = parts::shared_out(objects, count);
         let plan = parts::plan(self.session, self.options.table, &parts, order)?;
-        let mark = parts::mark_of(&batch.name);
-        place.put(&mark, "{}\n".into()).await?;
+        place.put(mark, "{}\n".into()).await?;
         let rows = self.session.run_remotely(plan).await;
-        // From here on no file gets its name any more: not by an attempt that was taken to be lost, and not by one that failed.
-        place.delete(&mark).await?;
+        // From here on no file gets a name that it keeps: not by an attempt that was taken to be lost, and not by one that failed.
+        place.delete(mark).await?;
         let outcome = parts::joined(&parts, &rows?, self.session.progress())?;
         if !outcome.spoiled {
             self.keep_files(place, &batch.name, &outcome.files).await?;
