@@ -153,6 +153,9 @@ impl Event<'_> {
         let anon = flags.has(Flags::ANON);
         let (outcome, capacity) = if flags.has_any(&Flags::NOTABLE) {
             (0, 256)
+        } else if flags.has(Flags::FAIL) && flags.has(Flags::BENIGN_MISS) && anon {
+            // By themselves, so that nobody hides others behind them.
+            (5, 16)
         } else if flags.has(Flags::FAIL) && (anon || matches!(self.class, OpClass::ConfigRead | OpClass::ConfigWrite)) {
             (1, 256)
         } else if !flags.has(Flags::OK) && anon {
@@ -175,6 +178,17 @@ impl Event<'_> {
             (4, capacity)
         };
         (self.class as u8 * 16 + u8::from(anon) * 8 + outcome, capacity)
+    }
+
+    /// A hash of what it asked for: the key, but of attacks, and where there is none, also what stands behind it. Parameters that change from
+    /// request to request make no other key.
+    pub(crate) fn asked(&self) -> u64 {
+        match self.query {
+            Some(query) if self.key_hash == 0 || self.flags.has(Flags::PAYLOAD) => {
+                self.key_hash ^ hash_of(&[query.as_bytes()])
+            }
+            _ => self.key_hash,
+        }
     }
 
     /// What tells it from others of the same second.

@@ -1,12 +1,29 @@
-//! Which single requests are kept: of every kind the first ones.
+//! Which single requests are kept: of every kind the first ones, and of what else was asked a few by their keys.
 //!
 //! The first by time, not by arrival: log objects come in no order, and the same logs must give the same findings.
+//!
+//! Who knows that would begin with requests for what nobody minds, and be seen no more on that day. So of a group that is full the first
+//! request of some more keys is kept: of those whose hashes are smallest, which repeating a key, or asking for many others first, does
+//! not change.
 
 use crate::time_units::MICROS_PER_DAY;
 
-/// A kept request: its millisecond of the day, what tells requests of one instant apart, and its row. There are many, so they are
-/// small.
-type Row = (u32, u32, u32);
+/// A kept request. There are many, so they are small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    /// Its millisecond of the day, and what tells requests of one instant apart.
+    at: (u32, u32),
+    /// The hash of what it asked for.
+    asked: u32,
+    row: u32,
+}
+
+impl Row {
+    /// By which the first ones are told.
+    fn order(self) -> ((u32, u32), u32) {
+        (self.at, self.row)
+    }
+}
 
 /// The rows that are kept of each group of requests.
 #[derive(Debug, Default)]
@@ -20,29 +37,78 @@ struct Group {
     capacity: u16,
     /// A heap once it is full, the largest on top: what comes first pushes it out.
     rows: Vec<Row>,
+    /// Once it is full: the first row of the keys with the smallest hashes, by hash. Some of them are in `rows`, too.
+    drawn: Vec<Row>,
 }
 
+/// One key is drawn for so many rows that are kept by their time.
+const ROWS_OF_A_DRAW: u16 = 4;
+
 impl Group {
+    fn is_full(&self) -> bool {
+        self.rows.len() == usize::from(self.capacity)
+    }
+
     fn offer(&mut self, row: Row) -> Offer {
-        if self.rows.len() < usize::from(self.capacity) {
+        if !self.is_full() {
             // Most groups hold one or two, and room for four would be most of the memory.
             if self.rows.len() == self.rows.capacity() {
                 self.rows.reserve_exact(self.rows.len().max(1));
             }
             self.rows.push(row);
-            if self.rows.len() == usize::from(self.capacity) {
-                self.rows.sort_unstable_by(|a, b| b.cmp(a));
+            if self.is_full() {
+                self.rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.order()));
+                for at in 0..self.rows.len() {
+                    self.draw(self.rows[at]);
+                }
             }
-            return Offer::Kept { pushed_out: None };
+            return Offer::Kept { pushed_out: [None; 2] };
         }
-        // Sorted from the largest on, which is a heap.
-        let largest = self.rows[0];
-        if (largest.0, largest.1) <= (row.0, row.1) {
+        let late = self.offer_first(row);
+        let drawn = self.draw(row);
+        let is_kept = late != Some(row.row) || self.drawn_at(row).is_some();
+        if !is_kept {
             return Offer::Refused;
+        }
+        // A row may be kept for both reasons, and goes when it has none.
+        let late = late.filter(|late| *late != row.row && !self.drawn.iter().any(|drawn| drawn.row == *late));
+        let drawn = drawn.filter(|drawn| !self.rows.iter().any(|row| row.row == *drawn));
+        Offer::Kept { pushed_out: [late, drawn.filter(|drawn| Some(*drawn) != late)] }
+    }
+
+    /// Takes a row if it is one of the first. Which row is none of them, of it and those before.
+    fn offer_first(&mut self, row: Row) -> Option<u32> {
+        // Sorted from the largest on, which is a heap.
+        let largest = *self.rows.first()?;
+        if largest.at <= row.at {
+            return Some(row.row);
         }
         self.rows[0] = row;
         self.sift_down();
-        Offer::Kept { pushed_out: Some(largest.2) }
+        Some(largest.row)
+    }
+
+    /// Takes a row if it is the first of its key, and that one of the few. Which row is no longer, if one has to go.
+    fn draw(&mut self, row: Row) -> Option<u32> {
+        let most = usize::from(self.capacity / ROWS_OF_A_DRAW);
+        let is_one_of_them = self.drawn.len() < most || self.drawn.last().is_some_and(|last| row.asked <= last.asked);
+        if most == 0 || !is_one_of_them {
+            return None;
+        }
+        match self.drawn.binary_search_by_key(&row.asked, |drawn| drawn.asked) {
+            Ok(at) if row.at < self.drawn[at].at => Some(std::mem::replace(&mut self.drawn[at], row).row),
+            Ok(_) => None,
+            Err(at) => {
+                let last = if self.drawn.len() == most { self.drawn.pop() } else { None };
+                self.drawn.insert(at, row);
+                last.map(|last| last.row)
+            }
+        }
+    }
+
+    fn drawn_at(&self, row: Row) -> Option<usize> {
+        let at = self.drawn.binary_search_by_key(&row.asked, |drawn| drawn.asked).ok()?;
+        (self.drawn[at].row == row.row).then_some(at)
     }
 
     /// Moves the topmost row down to where it belongs.
@@ -50,8 +116,8 @@ impl Group {
         let mut at = 0;
         loop {
             let children = [2 * at + 1, 2 * at + 2].into_iter().filter(|child| *child < self.rows.len());
-            let Some(largest) = children.max_by_key(|child| self.rows[*child]) else { return };
-            if self.rows[at] >= self.rows[largest] {
+            let Some(largest) = children.max_by_key(|child| self.rows[*child].order()) else { return };
+            if self.rows[at].order() >= self.rows[largest].order() {
                 return;
             }
             self.rows.swap(at, largest);
@@ -65,10 +131,10 @@ impl Group {
 pub(crate) enum Offer {
     /// Enough came before it.
     Refused,
-    /// It is among the first, as far as is known.
+    /// It is among those that are kept, as far as is known.
     Kept {
-        /// The row that is no longer.
-        pushed_out: Option<u32>,
+        /// The rows that are no longer.
+        pushed_out: [Option<u32>; 2],
     },
 }
 
@@ -77,22 +143,26 @@ impl Offer {
         self != Self::Refused
     }
 
-    pub(crate) fn pushed_out(self) -> Option<u32> {
+    pub(crate) fn pushed_out(self) -> impl Iterator<Item = u32> {
         match self {
-            Self::Refused => None,
+            Self::Refused => [None; 2],
             Self::Kept { pushed_out } => pushed_out,
         }
+        .into_iter()
+        .flatten()
     }
 }
 
 impl Kept {
-    /// Whether a request of a group belongs to its first `capacity` ones, as far as is known; then it is `row`.
-    pub(crate) fn offer(&mut self, id: u8, capacity: u16, time: i64, tie: u64, row: u32) -> Offer {
+    /// Whether a request of a group belongs to its first `capacity` ones, or its key to the few, as far as is known; then it is `row`.
+    /// `tie` tells it from others of the same instant, `asked` is a hash of what it asked for.
+    pub(crate) fn offer(&mut self, id: u8, capacity: u16, time: i64, (tie, asked): (u64, u64), row: u32) -> Offer {
         if capacity == 0 {
             return Offer::Refused;
         }
         let millisecond = u32::try_from(time.rem_euclid(MICROS_PER_DAY) / 1000).unwrap_or_default();
-        self.group(id, capacity).offer((millisecond, (tie >> 32) as u32 ^ tie as u32, row))
+        let fold = |hash: u64| (hash >> 32) as u32 ^ hash as u32;
+        self.group(id, capacity).offer(Row { at: (millisecond, fold(tie)), asked: fold(asked), row })
     }
 
     /// Loads what [`Self::offer`] will ask for of the groups.
@@ -103,19 +173,19 @@ impl Kept {
     /// Loads what it will ask for of a group.
     pub(crate) fn touch_group(&self, id: u8) -> u64 {
         let group = self.groups.iter().find(|group| group.id == id);
-        group.and_then(|group| group.rows.first()).map_or(0, |row| row.0.into())
+        group.and_then(|group| group.rows.first()).map_or(0, |row| row.at.0.into())
     }
 
     /// Moves all rows up by `base`.
     pub(crate) fn move_up(&mut self, base: u32) {
-        for (_, _, row) in self.groups.iter_mut().flat_map(|group| &mut group.rows) {
-            *row += base;
+        for row in self.groups.iter_mut().flat_map(|group| group.rows.iter_mut().chain(&mut group.drawn)) {
+            row.row += base;
         }
     }
 
     fn group(&mut self, id: u8, capacity: u16) -> &mut Group {
         let at = self.groups.iter().position(|group| group.id == id).unwrap_or_else(|| {
-            self.groups.push(Group { id, capacity, rows: Vec::new() });
+            self.groups.push(Group { id, capacity, rows: Vec::new(), drawn: Vec::new() });
             self.groups.len() - 1
         });
         &mut self.groups[at]
@@ -129,18 +199,40 @@ impl Kept {
             for row in theirs.rows {
                 mine.offer(row);
             }
+            // Theirs was full if it drew, so mine is by now.
+            for row in theirs.drawn {
+                mine.draw(row);
+            }
         }
     }
 
     /// The rows that are left.
     pub(crate) fn rows(&self) -> impl Iterator<Item = u32> {
-        self.groups.iter().flat_map(|group| group.rows.iter().map(|(_, _, row)| *row))
+        let drawn = |group: &Group| {
+            let by_time: Vec<u32> = if group.drawn.is_empty() { Vec::new() } else { rows_of(&group.rows) };
+            let others = group.drawn.iter().map(|row| row.row).filter(move |row| by_time.binary_search(row).is_err());
+            others.collect::<Vec<_>>()
+        };
+        self.first_rows().chain(self.groups.iter().flat_map(drawn))
     }
+
+    /// Those of them that were the first: one after the other, with nothing left out between them.
+    pub(crate) fn first_rows(&self) -> impl Iterator<Item = u32> {
+        self.groups.iter().flat_map(|group| group.rows.iter().map(|row| row.row))
+    }
+}
+
+/// The numbers of rows, in order.
+fn rows_of(rows: &[Row]) -> Vec<u32> {
+    let mut numbers: Vec<u32> = rows.iter().map(|row| row.row).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::collect::sketch::hash_of;
 
     fn rows(kept: &Kept) -> Vec<u32> {
         let mut rows: Vec<u32> = kept.rows().collect();
@@ -151,16 +243,67 @@ mod tests {
     #[test]
     fn the_first_by_time_are_kept_in_whatever_order_they_come() {
         let mut kept = Kept::default();
-        let added = Offer::Kept { pushed_out: None };
-        assert_eq!((kept.offer(1, 2, 30_000, 0, 0), kept.offer(1, 2, 20_000, 0, 1)), (added, added));
-        assert_eq!(kept.offer(1, 2, 40_000, 0, 2), Offer::Refused);
-        assert_eq!(kept.offer(1, 2, 10_000, 0, 3), Offer::Kept { pushed_out: Some(0) });
-        assert_eq!(kept.offer(2, 2, 90_000, 0, 4), added, "of another group");
-        assert_eq!(kept.offer(3, 0, 1, 0, 5), Offer::Refused, "of a group that keeps nothing");
+        let added = Offer::Kept { pushed_out: [None; 2] };
+        let zero = (0, 0);
+        assert_eq!((kept.offer(1, 2, 30_000, zero, 0), kept.offer(1, 2, 20_000, zero, 1)), (added, added));
+        assert_eq!(kept.offer(1, 2, 40_000, zero, 2), Offer::Refused);
+        assert_eq!(kept.offer(1, 2, 10_000, zero, 3), Offer::Kept { pushed_out: [Some(0), None] });
+        assert_eq!(kept.offer(2, 2, 90_000, zero, 4), added, "of another group");
+        assert_eq!(kept.offer(3, 0, 1, zero, 5), Offer::Refused, "of a group that keeps nothing");
         assert_eq!(rows(&kept), [1, 3, 4]);
         let mut others = Kept::default();
-        assert_eq!(others.offer(1, 2, 15_000, 0, 0), added);
+        assert_eq!(others.offer(1, 2, 15_000, zero, 0), added);
         kept.merge(others, 100);
         assert_eq!(rows(&kept), [3, 4, 100]);
+    }
+
+    /// Time, key and row of requests that begin with one key on and on.
+    fn requests() -> Vec<(i64, u64, u32)> {
+        let begin = (0..100).map(|at| (at * 1_000_000, hash_of(&[b"favicon.ico"]), at as u32));
+        let behind = (100..140).map(|at: i64| (at * 1_000_000, hash_of(&[b"secret", &at.to_le_bytes()]), at as u32));
+        begin.chain(behind).collect()
+    }
+
+    #[test]
+    fn who_repeats_one_key_does_not_hide_the_others() {
+        let mut kept = Kept::default();
+        for (time, asked, row) in requests() {
+            kept.offer(1, 16, time, (0, asked), row);
+        }
+        let rows = rows(&kept);
+        assert_eq!(rows[..16], (0..16).collect::<Vec<_>>());
+        // One of the four keys may be the repeated one.
+        assert!((19..=20).contains(&rows.len()), "{rows:?}");
+        assert!(rows[16..].iter().all(|row| *row >= 100), "{rows:?}");
+        assert_eq!(kept.first_rows().count(), 16);
+    }
+
+    #[test]
+    fn what_is_kept_depends_on_no_order_and_what_is_not_is_told() {
+        let requests = requests();
+        let mut expected = Kept::default();
+        for (time, asked, row) in &requests {
+            expected.offer(1, 16, *time, (0, *asked), *row);
+        }
+        for step in [1, 3, 11, 37, 51, 139] {
+            let order = (0..requests.len()).map(|at| requests[at * step % requests.len()]);
+            let mut held = Vec::new();
+            let mut kept = Kept::default();
+            for (time, asked, row) in order.clone() {
+                let offer = kept.offer(1, 16, time, (0, asked), row);
+                held.extend(offer.is_kept().then_some(row));
+                offer.pushed_out().for_each(|gone| held.retain(|row| *row != gone));
+                held.sort_unstable();
+                assert_eq!(held, rows(&kept), "{step}");
+            }
+            assert_eq!(rows(&kept), rows(&expected), "{step}");
+            let (mut one, mut other) = (Kept::default(), Kept::default());
+            for (at, (time, asked, row)) in order.enumerate() {
+                let part = if at % 5 == 0 { &mut one } else { &mut other };
+                part.offer(1, 16, time, (0, asked), row);
+            }
+            one.merge(other, 0);
+            assert_eq!(rows(&one), rows(&expected), "{step}");
+        }
     }
 }

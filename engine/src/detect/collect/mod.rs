@@ -215,22 +215,22 @@ impl Collector {
         self.keys.add(event);
         let row = self.trail.next_row();
         let (group, capacity) = request.keeping;
-        let tie = event.tie();
+        let asked = (event.tie(), event.asked());
         let day = self.days.at_mut(day);
         day.add(event);
-        let day = day.kept.offer(group, capacity, event.time, tie, row);
+        let day = day.kept.offer(group, capacity, event.time, asked, row);
         let pair = match event.requester {
             NONE => Offer::Refused,
             _ => self
                 .requesters
                 .add(event)
-                .map_or(Offer::Refused, |kept| kept.offer(ORDINARY.0, ORDINARY.1, event.time, tie, row)),
+                .map_or(Offer::Refused, |kept| kept.offer(ORDINARY.0, ORDINARY.1, event.time, asked, row)),
         };
         let uses = u8::from(day.is_kept()) + u8::from(pair.is_kept());
         if uses > 0 {
             self.trail.put(row, event, uses);
         }
-        for pushed_out in [day, pair].into_iter().filter_map(Offer::pushed_out) {
+        for pushed_out in [day, pair].into_iter().flat_map(Offer::pushed_out) {
             self.trail.release(pushed_out);
         }
     }

@@ -332,7 +332,7 @@ pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
     let trail = &collector.trail;
     let mut by_source: HashMap<(u32, u32), Vec<Step<'_>>> = HashMap::new();
     for ((source, bucket, _), day) in collector.days.iter() {
-        for row in day.kept.rows() {
+        for row in day.kept.first_rows() {
             let row = row as usize;
             let flags = Flags::of_bits(trail.flags[row]);
             let is_read = trail.class[row] == OpClass::ObjectRead as u8 && flags.has(Flags::ANON);
