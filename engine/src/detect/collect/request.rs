@@ -279,10 +279,10 @@ fn set_outcome_flags(flags: &mut Flags, status: Option<i32>, error: ErrorFacts) 
 /// Whether somebody signed.
 #[inline]
 fn set_signature_flags(flags: &mut Flags, said: &Said<'_>, error: ErrorFacts) {
-    // Anybody may write the parameters of a signature into a URL; the log tells whether one was looked at.
-    let claims = || said.query.is_some_and(is_presigned);
-    let may_be = error.auth.is_some() || error.denied || said.operation.is_none();
-    let presigned = said.authentication == Some("QueryString") || may_be && said.authentication.is_none() && claims();
+    let presigned = match said.authentication {
+        Some(authentication) => authentication == "QueryString",
+        None => error.may_be_of_a_signature(said.operation) && said.query.is_some_and(is_presigned),
+    };
     flags.set(Flags::PRESIGNED, presigned);
     let signed = said.requester.is_some() || said.authentication.is_some() || presigned || error.auth.is_some();
     flags.set(Flags::ANON, !signed);
@@ -291,7 +291,7 @@ fn set_signature_flags(flags: &mut Flags, said: &Said<'_>, error: ErrorFacts) {
 /// What it asked for.
 #[inline]
 fn set_operation_flags(flags: &mut Flags, said: &Said<'_>, operation: OperationFacts, error: ErrorFacts) {
-    flags.set(Flags::PROTOCOL, is_abuse(said.method, said.path, None, error));
+    flags.set(Flags::PROTOCOL, is_abuse(said.method, said.path, error));
     flags.set(Flags::COPY_SOURCE, operation.copy_source);
     flags.set(Flags::VERSION_LIST, operation.version_list);
     flags.set(Flags::BUCKET_HEAD, operation.bucket_head);
@@ -335,11 +335,19 @@ fn set_key_flags(flags: &mut Flags, facts: &KeyFacts<'_>, class: OpClass) {
     flags.set(Flags::MEDIA, facts.kind == KeyKind::Media);
 }
 
-/// Whether a query carries a signature of either version.
+/// Whether a query carries all that a signature of either version needs: one of them alone anybody may write, and stores do not look at it.
 fn is_presigned(query: &str) -> bool {
-    let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
-    query.contains("Signature=")
-        && (has("X-Amz-Signature") || has("Signature") && has("AWSAccessKeyId") && has("Expires"))
+    let has = |name: &&str| query.split('&').any(|pair| pair.split('=').next() == Some(*name));
+    let version_4 = [
+        "X-Amz-Signature",
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+    ];
+    let version_2 = ["Signature", "AWSAccessKeyId", "Expires"];
+    query.contains("Signature=") && (version_4.iter().all(has) || version_2.iter().all(has))
 }
 
 /// Whether a requester is a service of the provider, which no client can be.

@@ -88,6 +88,16 @@ impl ErrorFacts {
         }
     }
 
+    /// Whether this may be the answer to a signature in the URL, in a log that does not tell how a request was signed.
+    ///
+    /// Such a request is refused because of its signature, or denied as too late. Website endpoints look at no signature. Of a CDN, whose log has
+    /// neither operation nor code, a denial may be the origin's answer to a link that is too old; what was answered or is not there
+    /// would have been so without the parameters, as far as can be seen.
+    pub(crate) fn may_be_of_a_signature(self, operation: Option<&str>) -> bool {
+        let is_asked = operation.is_none_or(|operation| operation.starts_with("REST."));
+        is_asked && (self.auth.is_some() || self.denied)
+    }
+
     /// The client got nothing: a miss or a denial.
     pub(crate) fn fail(self) -> bool {
         self.miss || self.denied
@@ -181,6 +191,25 @@ mod tests {
             let told = told.into_iter().flatten().collect::<Vec<_>>().join(" ");
             assert_eq!(told, expected, "{code:?} {status:?}");
             assert_eq!(facts.fail(), facts.miss || facts.denied);
+        }
+    }
+
+    #[test]
+    fn what_may_be_the_answer_to_a_signature() {
+        let (get, page) = (Some("REST.GET.OBJECT"), Some("WEBSITE.GET.OBJECT"));
+        for (operation, code, status, expected) in [
+            (get, Some("SignatureDoesNotMatch"), 403, true),
+            (get, Some("AccessDenied"), 403, true),
+            (get, Some("NoSuchKey"), 404, false),
+            (get, None, 200, false),
+            (page, Some("AccessDenied"), 403, false),
+            // A CDN.
+            (None, None, 403, true),
+            (None, None, 404, false),
+            (None, None, 200, false),
+        ] {
+            let facts = ErrorFacts::of(code, Some(status));
+            assert_eq!(facts.may_be_of_a_signature(operation), expected, "{operation:?} {code:?} {status}");
         }
     }
 
