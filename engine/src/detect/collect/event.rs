@@ -41,7 +41,7 @@ flags! {
     PRESIGNED "Its signature stands in the URL.";
     SENSITIVE "Its key is one that nobody should ask for.";
     WEB_PROBE "Its key belongs to software that no bucket runs.";
-    PAYLOAD "Its URI carries an attack on a web application.";
+    PAYLOAD "It carries an attack: its URI, its referer or its user agent.";
     BENIGN_MISS "Ordinary clients ask for such keys though they are not there.";
     PROTOCOL "It bends the protocol.";
     RANSOM_NOTE "Its key is named like a ransom note.";

@@ -52,6 +52,8 @@ pub(crate) struct Agent {
     norm: u32,
     family: u32,
     is_hostile: bool,
+    /// It is an attack on whoever writes it down.
+    carries_payload: bool,
     claims_cdn: bool,
 }
 

