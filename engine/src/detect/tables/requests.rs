@@ -7,7 +7,7 @@ use crate::detect::collect::event::Flags;
 use crate::detect::collect::names::Names;
 use crate::detect::collect::trail::{Texts, Trail};
 use crate::detect::collect::{Agent, AllNames, Collector, SourceOf};
-use crate::detect::facts::{OpClass, decoded_key, extension_of, first_folder, number_of};
+use crate::detect::facts::{Kind as AgentKind, OpClass, decoded_key, extension_of, first_folder, number_of};
 use crate::time_units::MICROS_PER_DAY;
 use arrow::array::{Array as _, ArrayRef, StringViewArray, UInt32Array};
 use arrow::compute::take;
@@ -37,6 +37,8 @@ pub(crate) enum Of {
     Flag(Flags),
     /// What all requests together tell of one.
     Count(fn(&Collector, usize) -> u64),
+    /// Whether that is so of one by what all tell together.
+    Known(fn(&Collector, usize) -> bool),
 }
 
 /// A column: name, what it is made of, meaning.
@@ -47,7 +49,7 @@ impl Of {
         match self {
             Self::Time => Kind::Time,
             Self::KeyNumber | Self::Number(_) | Self::Count(_) => Kind::Integer,
-            Self::IsCdn | Self::Flag(_) => Kind::Boolean,
+            Self::IsCdn | Self::Flag(_) | Self::Known(_) => Kind::Boolean,
             _ => Kind::Text,
         }
     }
@@ -58,7 +60,7 @@ impl Of {
             Self::Flag(_) | Self::IsCdn => 1,
             Self::Time | Self::Number(_) => 2,
             Self::Name(..) | Self::Agent(_) | Self::Source(_) | Self::Class => 4,
-            Self::Text(_) | Self::Count(_) => 16,
+            Self::Text(_) | Self::Count(_) | Self::Known(_) => 16,
             Self::Key | Self::KeyPart(_) | Self::KeyNumber => 64,
         }
     }
@@ -146,7 +148,11 @@ pub(crate) const EVENT: &[RequestColumn] = &[
         Of::Flag(Flags::WEB_PROBE),
         "Whether the key belongs to software that no bucket runs, such as `wp-login.php`.",
     ),
-    ("payload", Of::Flag(Flags::PAYLOAD), "Whether the URI carries an attack on a web application."),
+    (
+        "payload",
+        Of::Flag(Flags::PAYLOAD),
+        "Whether the URI carries an attack on a web application, or referer or user agent one on whoever logs them.",
+    ),
     (
         "benign_miss",
         Of::Flag(Flags::BENIGN_MISS),
@@ -203,7 +209,34 @@ pub(crate) const TOGETHER: &[RequestColumn] = &[
         Of::Count(|all, row| day_of(all, row).map_or(0, |day| day.anon_object_fails.into())),
         "Those of them that failed.",
     ),
+    (
+        "app_page",
+        Of::Known(is_app_page),
+        "Whether it may be a page of an application in one file, for which a website has only its error document: a browser missed a key without an ending, which, or others in its folder, five or more sources miss.",
+    ),
 ];
+
+/// So many sources miss a page of an application: one alone may ask for anything.
+const VISITORS: u64 = 5;
+
+/// Whether a request may be for a page of an application in one file (`index.html` is the website's error document). The browser shows it, and
+/// the log has a miss.
+pub(crate) fn is_app_page(collector: &Collector, row: usize) -> bool {
+    let Collector { trail, names, keys, .. } = collector;
+    let flags = Flags::of_bits(trail.flags[row]);
+    let is_missed =
+        flags.has(Flags::FAIL) && flags.has(Flags::ANON) && !flags.has_any(&[Flags::SENSITIVE, Flags::PAYLOAD]);
+    let is_asked = || {
+        let asked = |names: &Names, number: u32, beginning: &str| {
+            names.text(number).is_some_and(|text| text.starts_with(beginning))
+        };
+        asked(&names.operations, trail.operation[row], "WEBSITE.") && asked(&names.methods, trail.method[row], "GET")
+    };
+    let is_browser = || collector.agents[trail.agent[row] as usize].facts.kind == AgentKind::Browser;
+    let has_no_ending = || trail.key.get(row).is_some_and(|key| !key.contains('.'));
+    let visitors = || keys.asks(trail.key_hash[row]).max(keys.folder_asks(trail.prefix_hash[row]));
+    is_missed && is_asked() && is_browser() && has_no_ending() && visitors() >= VISITORS
+}
 
 /// What a source did with a bucket on the day of a request.
 fn day_of(collector: &Collector, row: usize) -> Option<&SourceDay> {
@@ -309,6 +342,7 @@ impl Requests<'_> {
                 is_cdn.copied().unwrap_or_default() || flags(row).has(Flags::CDN)
             })),
             Of::Flag(flag) => booleans(rows.map(|row| flags(row).has(flag))),
+            Of::Known(is_known) => booleans(rows.map(|row| is_known(collector, row))),
             Of::Count(count) => optional_integers(rows.map(|row| count(collector, row).try_into().ok())),
         })
     }

@@ -1,6 +1,7 @@
 //! `sources`, `src_bucket_day`, `walks` and `overwrites`: what each source did.
 
 use super::column::{Column, Kind, batch_of, booleans, doubles, integers, text_lists, texts, times};
+use super::requests::is_app_page;
 use crate::detect::collect::days::SourceDay;
 use crate::detect::collect::event::Flags;
 use crate::detect::collect::names::Names;
@@ -70,7 +71,11 @@ pub(crate) const SRC_BUCKET_DAY: &[Column] = &[
 pub(crate) const WALKS: &[Column] = &[
     ("src", Kind::Text, "The source."),
     ("bucket", Kind::Text, "The bucket."),
-    ("n", Kind::Integer, "Reads of objects that nobody signed, as far as they are in `s3_trail`."),
+    (
+        "n",
+        Kind::Integer,
+        "Reads of objects that nobody signed: the first of each day, without those of pages of an application (`app_page`).",
+    ),
     ("distinct_keys", Kind::Integer, "Different keys of them."),
     (
         "near_share",
@@ -337,6 +342,7 @@ pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
             let flags = Flags::of_bits(trail.flags[row]);
             let is_read = trail.class[row] == OpClass::ObjectRead as u8 && flags.has(Flags::ANON);
             if is_read
+                && !is_app_page(collector, row)
                 && flags.has_any(&[Flags::OK, Flags::FAIL])
                 && let Some(key) = trail.key.get(row)
             {
