@@ -375,13 +375,14 @@ impl Writing {
 
     /// Stops writing; once it has come back nothing is written any more.
     async fn abandon(&mut self) -> Result<(), Error> {
-        let rejects = async {
-            match &mut self.rejects {
+        let Self { files, rejects, .. } = self;
+        let of_rejects = async {
+            match rejects {
                 Some((files, _)) => files.abandon().await,
                 None => Ok(()),
             }
         };
-        let (data, rejects) = futures::join!(self.files.abandon(), rejects);
+        let (data, rejects) = futures::join!(files.abandon(), of_rejects);
         data.and(rejects)
     }
 
