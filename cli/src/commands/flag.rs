@@ -163,8 +163,7 @@ impl Run<'_> {
         match self.arguments.format {
             FlagFormat::Deny(_) => self.deny(&report.findings, min_score)?,
             FlagFormat::Ocsf => {
-                let options =
-                    ocsf::OcsfOptions { window_start: report.looked.first, ..ocsf::OcsfOptions::new(self.now) };
+                let options = ocsf::OcsfOptions::new(self.now);
                 ocsf::write(self.output.sink(), &shown, &options).map_err(Failure::from_output)?;
             }
             FlagFormat::Report => {

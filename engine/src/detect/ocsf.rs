@@ -19,10 +19,6 @@ pub const VERSION: &str = "1.5.0";
 pub struct OcsfOptions {
     /// When the findings were made, in microseconds since 1970 (UTC).
     pub made: i64,
-    /// Where the window of time begins that was looked at, in microseconds since 1970 (UTC). An event of the same source and the
-    /// same window has the same `uid`, so that a second run replaces and does not double. Without it a finding's first request
-    /// stands for it.
-    pub window_start: Option<i64>,
     /// From which band on an event is an alert.
     pub alert_from: Band,
 }
@@ -31,7 +27,7 @@ impl OcsfOptions {
     /// For findings made at this time: alerts are what is in the bands alert and block.
     #[must_use]
     pub fn new(made: i64) -> Self {
-        Self { made, window_start: None, alert_from: Band::Alert }
+        Self { made, alert_from: Band::Alert }
     }
 }
 
@@ -99,7 +95,6 @@ pub fn event(finding: &Finding, options: &OcsfOptions) -> Value {
 }
 
 fn finding_info(finding: &Finding, strongest: Option<&Signal>, title: &str, options: &OcsfOptions) -> Value {
-    let window = rfc3339(options.window_start.unwrap_or(finding.first_seen));
     let mut families: Vec<_> = finding.detectors.iter().map(|signal| signal.family.as_str()).collect();
     families.dedup();
     let mut seen = std::collections::BTreeSet::new();
@@ -108,7 +103,7 @@ fn finding_info(finding: &Finding, strongest: Option<&Signal>, title: &str, opti
     techniques.sort_unstable();
     techniques.dedup();
     json!({
-        "uid": format!("s3log:{}:{window}", finding.client_ip),
+        "uid": uid(finding, strongest),
         "title": title,
         "desc": explanation(finding),
         "analytic": strongest.map(analytic),
@@ -119,6 +114,14 @@ fn finding_info(finding: &Finding, strongest: Option<&Signal>, title: &str, opti
         "last_seen_time": millis(finding.last_seen),
         "types": families,
     })
+}
+
+/// A source has one finding a day (UTC): that of the strongest evidence's last request. Windows of runs that follow each other begin at
+/// other requests, but end with the same ones, so a later run replaces the finding and does not double it.
+fn uid(finding: &Finding, strongest: Option<&Signal>) -> String {
+    let last = strongest.and_then(|signal| signal.last).unwrap_or(finding.last_seen);
+    let day = rfc3339(last);
+    format!("s3log:{}:{}", finding.client_ip, day.split('T').next().unwrap_or(&day))
 }
 
 fn analytic(signal: &Signal) -> Value {
@@ -327,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_network_is_a_subnet_and_nothing_is_made_up() {
-        let options = OcsfOptions { window_start: Some(0), ..OcsfOptions::new(NOON) };
+        let options = OcsfOptions::new(NOON);
         insta::assert_snapshot!(with_version_hidden(&event(&finding("2001:db8:0:1::9", 0.25), &options)));
     }
 
@@ -341,13 +344,15 @@ mod tests {
     }
 
     #[test]
-    fn the_same_source_and_window_is_the_same_finding() {
-        let options = OcsfOptions { window_start: Some(NOON), ..OcsfOptions::new(NOON) };
-        let later = OcsfOptions { made: NOON + 1, ..options };
-        let more = Finding { first_seen: 0, requests: 99, ..full() };
-        let uid = |event: Value| event["finding_info"]["uid"].clone();
-        assert_eq!(uid(event(&full(), &options)), "s3log:192.0.2.1:2026-01-31T12:00:00Z");
-        assert_eq!(uid(event(&full(), &options)), uid(event(&more, &later)));
+    fn a_source_has_one_finding_a_day_whatever_the_window() {
+        let uid = |finding: &Finding, made| event(finding, &OcsfOptions::new(made))["finding_info"]["uid"].clone();
+        let morning = full();
+        assert_eq!(uid(&morning, NOON), "s3log:192.0.2.1:2026-01-31");
+        // Hours later: the window begins later, other requests came, the evidence is the same.
+        let evening = Finding { first_seen: NOON, last_seen: NOON + 40_000_000_000, requests: 99, ..full() };
+        assert_eq!(uid(&morning, NOON), uid(&evening, NOON + 40_000_000_000));
+        let bare = finding("192.0.2.1", 0.5);
+        assert_eq!(uid(&bare, NOON), uid(&bare, NOON + 1));
     }
 
     #[test]
