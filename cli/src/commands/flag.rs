@@ -232,6 +232,11 @@ impl Run<'_> {
             let more = crate::message::count((report.notes.len() - NOTES) as u64, "note");
             self.messages.note(&format!("{more} more about buckets, requesters and networks: `-F markdown` has them"));
         }
+        if report.looked.keys_left_out {
+            self.messages.note(
+                "more names were asked for in vain than are counted: how many asked for a name is not known of all",
+            );
+        }
         if let Some(from) = report.looked.provisional_from {
             let from = crate::output::time::rfc3339(from);
             self.messages.note(&format!("provisional from {from} on: log objects of that time may still be delivered"));

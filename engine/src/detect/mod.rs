@@ -96,6 +96,8 @@ pub struct Looked {
     pub last: Option<i64>,
     /// From when on log objects may still be missing; `None` when the logs end long ago.
     pub provisional_from: Option<i64>,
+    /// Whether more keys and folders were asked for in vain than are counted: of some it is not known how many asked.
+    pub keys_left_out: bool,
     /// Rules that ran.
     pub rules: u64,
     /// How the logs were read: the plan of the one scan.
@@ -285,6 +287,7 @@ impl Detected {
             last: counted.last,
             provisional_from: provisional_from(judging.now)
                 .filter(|from| counted.last.is_some_and(|last| last >= *from)),
+            keys_left_out: counted.keys.is_full(),
             rules: self.hits.len() as u64,
             plan: self.plan.clone(),
             timing: self.timing,

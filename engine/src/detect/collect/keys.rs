@@ -8,6 +8,8 @@ use datafusion::common::HashMap;
 pub(crate) const MOST_GOOD: usize = 4;
 /// How many sources that failed on a key, or in a folder, are counted.
 pub(crate) const MOST_ASKS: usize = 256;
+/// Of how many keys that did not work the sources are counted, and of how many folders: anybody can make up more. 150 MB at most.
+const MOST_KEYS: usize = 1_000_000;
 
 /// A few hashes of sources, each once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +37,58 @@ impl Few {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     good: HashMap<u64, Few>,
-    asks: HashMap<u64, Vec<u32>>,
-    folder_asks: HashMap<u64, Vec<u32>>,
+    asks: Asks,
+    folder_asks: Asks,
+}
+
+/// Who failed, by hash. Of too many those below a limit stay, which sinks as they come: what is left was counted from the beginning on,
+/// in whatever order they came.
+#[derive(Debug)]
+struct Asks {
+    sources: HashMap<u64, Vec<u32>>,
+    limit: u64,
+    most: usize,
+}
+
+impl Default for Asks {
+    fn default() -> Self {
+        Self { sources: HashMap::default(), limit: u64::MAX, most: MOST_KEYS }
+    }
+}
+
+impl Asks {
+    fn add(&mut self, key: u64, source: u32) {
+        if key <= self.limit {
+            add(self.sources.entry(key).or_default(), source);
+            self.fit();
+        }
+    }
+
+    fn fit(&mut self) {
+        while self.sources.len() > self.most {
+            self.limit /= 2;
+            let limit = self.limit;
+            self.sources.retain(|key, _| *key <= limit);
+            self.sources.shrink_to_fit();
+        }
+    }
+
+    /// How many failed; of what is not counted, the one who asks.
+    fn count(&self, key: u64) -> u64 {
+        let uncounted = u64::from(key > self.limit);
+        self.sources.get(&key).map_or(uncounted, |sources| sources.len() as u64)
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.limit = self.limit.min(other.limit);
+        let limit = self.limit;
+        self.sources.retain(|key, _| *key <= limit);
+        for (key, sources) in other.sources.into_iter().filter(|(key, _)| *key <= limit) {
+            let mine = self.sources.entry(key).or_default();
+            sources.into_iter().for_each(|source| add(mine, source));
+        }
+        self.fit();
+    }
 }
 
 impl Keys {
@@ -49,7 +101,7 @@ impl Keys {
             self.good.get(&event.key_hash).map_or(0, |few| few.0[0].into())
         } else if event.flags.has(Flags::FAIL) && event.class.is_object() {
             let middle = |sources: &Vec<u32>| sources.get(sources.len() / 2).copied();
-            self.asks.get(&event.key_hash).and_then(middle).unwrap_or_default().into()
+            self.asks.sources.get(&event.key_hash).and_then(middle).unwrap_or_default().into()
         } else {
             0
         }
@@ -64,9 +116,9 @@ impl Keys {
         if is_good(event) {
             self.good.entry(event.key_hash).or_default().add(source);
         } else if event.flags.has(Flags::FAIL) && event.class.is_object() {
-            add(self.asks.entry(event.key_hash).or_default(), source);
+            self.asks.add(event.key_hash, source);
             if event.prefix_hash != 0 {
-                add(self.folder_asks.entry(event.prefix_hash).or_default(), source);
+                self.folder_asks.add(event.prefix_hash, source);
             }
         }
     }
@@ -78,12 +130,12 @@ impl Keys {
 
     /// How many sources failed on a key.
     pub(crate) fn asks(&self, key: u64) -> u64 {
-        self.asks.get(&key).map_or(0, |sources| sources.len() as u64)
+        self.asks.count(key)
     }
 
     /// How many sources failed in a folder.
     pub(crate) fn folder_asks(&self, folder: u64) -> u64 {
-        self.folder_asks.get(&folder).map_or(0, |sources| sources.len() as u64)
+        self.folder_asks.count(folder)
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
@@ -91,12 +143,13 @@ impl Keys {
             let mine = self.good.entry(key).or_default();
             few.0.into_iter().filter(|hash| *hash != 0).for_each(|hash| mine.add(hash));
         }
-        for (mine, theirs) in [(&mut self.asks, other.asks), (&mut self.folder_asks, other.folder_asks)] {
-            for (key, sources) in theirs {
-                let mine = mine.entry(key).or_default();
-                sources.into_iter().for_each(|source| add(mine, source));
-            }
-        }
+        self.asks.merge(other.asks);
+        self.folder_asks.merge(other.folder_asks);
+    }
+
+    /// Whether there were more keys that did not work than are counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.asks.limit < u64::MAX || self.folder_asks.limit < u64::MAX
     }
 
     /// How many sources the keys of a profile worked for, with the hash of each key.
@@ -121,5 +174,29 @@ fn add(sources: &mut Vec<u32>, source: u32) {
         && sources.len() < MOST_ASKS
     {
         sources.insert(at, source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_keys_the_same_stay_in_whatever_order() {
+        let keys: Vec<u64> =
+            (1..=500_u64).map(|number| super::super::sketch::hash_of(&[&number.to_le_bytes()])).collect();
+        let filled = |keys: &mut dyn Iterator<Item = &u64>| {
+            let mut asks = Asks { most: 100, ..Asks::default() };
+            keys.for_each(|key| asks.add(*key, 7));
+            asks
+        };
+        let (up, down) = (filled(&mut keys.iter()), filled(&mut keys.iter().rev()));
+        let mut parts = filled(&mut keys[..250].iter());
+        parts.merge(filled(&mut keys[200..].iter()));
+        for asks in [&down, &parts] {
+            assert_eq!((asks.limit, &asks.sources), (up.limit, &up.sources));
+        }
+        assert!(up.sources.len() <= 100 && up.sources.len() > 30, "{}", up.sources.len());
+        assert!(keys.iter().all(|key| up.count(*key) == 1));
     }
 }

@@ -26,7 +26,7 @@ use self::kept::Offer;
 use self::keys::Keys;
 use self::names::NONE;
 pub(crate) use self::names::{AllNames, Renamings};
-use self::request::{Address, Request};
+use self::request::{Address, MOST_ADDRESSES, Request};
 use self::requesters::Requesters;
 use self::sides::Sides;
 use self::sources::SourceTotals;
@@ -72,9 +72,22 @@ pub(crate) struct SourceOf {
     pub known: Known,
     /// The same in every partition and run.
     pub hash: u64,
+    /// How many addresses of it are told apart, one more if there are others.
+    addresses: u16,
 }
 
 impl SourceOf {
+    /// Whether one more address of it is told apart.
+    fn takes_address(&mut self) -> bool {
+        self.addresses = (self.addresses + 1).min(MOST_ADDRESSES + 1);
+        !self.has_more_addresses()
+    }
+
+    /// Whether it has more addresses than are told apart. Which those are depends on what comes first, so none is named then.
+    pub(crate) fn has_more_addresses(&self) -> bool {
+        self.addresses > MOST_ADDRESSES
+    }
+
     /// Takes another address of an IPv6 network. Who is allowed shields the network, and of two entries the narrower one counts.
     fn also(&mut self, address: IpAddr, known: Known) {
         let narrower = |mine: &mut Option<Arc<Entry>>, theirs: Option<Arc<Entry>>| {
@@ -116,6 +129,8 @@ pub(crate) struct Collector {
     shared: SharedParts,
     pub names: AllNames,
     addresses: HashMap<IpAddr, Address>,
+    /// The source of each address that has a name.
+    address_sources: Vec<u32>,
     pub sources: Vec<SourceOf>,
     pub totals: Vec<SourceTotals>,
     pub agents: Vec<Agent>,
@@ -144,6 +159,7 @@ impl Collector {
             shared,
             names: AllNames::default(),
             addresses: HashMap::default(),
+            address_sources: Vec::new(),
             sources: Vec::new(),
             totals: Vec::new(),
             agents: Vec::new(),
@@ -243,11 +259,22 @@ impl Collector {
         for (number, source) in other.sources.into_iter().enumerate() {
             // New ones come in the order of their numbers.
             let here = renamings.sources[number] as usize;
+            let has_more = source.has_more_addresses();
             if here == self.sources.len() {
-                self.sources.push(source);
+                self.sources.push(SourceOf { addresses: 0, ..source });
                 self.totals.push(SourceTotals::default());
             } else {
                 self.sources[here].also(source.address, source.known);
+            }
+            if has_more {
+                self.sources[here].addresses = MOST_ADDRESSES + 1;
+            }
+        }
+        for (number, source) in other.address_sources.into_iter().enumerate() {
+            if renamings.addresses[number] as usize == self.address_sources.len() {
+                let source = names::renamed(&renamings.sources, source);
+                self.address_sources.push(source);
+                self.sources[source as usize].takes_address();
             }
         }
         for (number, totals) in other.totals.iter().enumerate() {

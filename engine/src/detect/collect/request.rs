@@ -16,6 +16,10 @@ use std::net::IpAddr;
 
 /// How many user agents, and how many hosts of referers, are told apart: anybody can send new ones.
 const MOST_NAMES: usize = 100_000;
+/// A name in the DNS is no longer, and what is cut off is nobody's.
+const LONGEST_HOST: usize = 253;
+/// How many addresses of one IPv6 network are told apart: who has one has more of them than there is memory.
+pub(super) const MOST_ADDRESSES: u16 = 256;
 /// How many methods are; HTTP has a dozen.
 const MOST_METHODS: usize = 1_000;
 /// What user agents are called beyond that.
@@ -204,7 +208,9 @@ impl Collector {
             return Some((address, *known));
         }
         let known = self.new_address(address, text);
-        self.addresses.insert(address, known);
+        if known.number != NONE {
+            self.addresses.insert(address, known);
+        }
         Some((address, known))
     }
 
@@ -215,15 +221,21 @@ impl Collector {
         flags.set(Flags::DENY, known.deny.is_some());
         flags.set(Flags::CDN, known.cdn.is_some());
         flags.set(Flags::PRIVATE, known.private);
-        let (number, _) = self.names.addresses.number(text);
         let name = Source::of(address).to_string();
         let hash = hash_of(&[name.as_bytes()]);
         let (source, is_new) = self.names.sources.number(&name);
         if is_new {
-            self.sources.push(SourceOf { address, known, hash });
+            self.sources.push(SourceOf { address, known, hash, addresses: 0 });
             self.totals.push(SourceTotals::default());
         } else {
             self.sources[source as usize].also(address, known);
+        }
+        let number = match self.sources[source as usize].takes_address() {
+            true => self.names.addresses.number(text).0,
+            false => NONE,
+        };
+        if number as usize == self.address_sources.len() {
+            self.address_sources.push(source);
         }
         Address { number, source, hash, flags }
     }
@@ -365,6 +377,7 @@ fn host_of(referer: &str) -> Option<&str> {
     let (scheme, rest) = referer.split_once("://")?;
     let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     let host = rest.split(['/', '?', '#', ':']).next()?;
+    let host = &host[..host.floor_char_boundary(LONGEST_HOST)];
     (is_scheme && !host.is_empty()).then_some(host)
 }
 

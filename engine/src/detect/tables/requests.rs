@@ -24,6 +24,7 @@ pub(crate) enum Of {
     /// Texts that come again and again: the number of each row, and the texts of numbers.
     Name(fn(&Trail) -> &[u32], fn(&AllNames) -> &Names),
     Agent(fn(&Agent) -> Option<&str>),
+    Address,
     Source(fn(&SourceOf) -> Option<Cow<'_, str>>),
     Class,
     /// The key, decoded.
@@ -59,7 +60,7 @@ impl Of {
         match self {
             Self::Flag(_) | Self::IsCdn => 1,
             Self::Time | Self::Number(_) => 2,
-            Self::Name(..) | Self::Agent(_) | Self::Source(_) | Self::Class => 4,
+            Self::Name(..) | Self::Agent(_) | Self::Address | Self::Source(_) | Self::Class => 4,
             Self::Text(_) | Self::Count(_) | Self::Known(_) => 16,
             Self::Key | Self::KeyPart(_) | Self::KeyNumber => 64,
         }
@@ -74,7 +75,11 @@ pub(crate) const EVENT: &[RequestColumn] = &[
         Of::Name(|trail| &trail.source, |names| &names.sources),
         "Who asked: an IPv4 address, or the /64 of an IPv6 address.",
     ),
-    ("client_ip", Of::Name(|trail| &trail.address, |names| &names.addresses), "The address as the log has it."),
+    (
+        "client_ip",
+        Of::Address,
+        "The address as the log has it; of an IPv6 network that asked from more than 256 addresses, the network.",
+    ),
     ("requester", Of::Name(|trail| &trail.requester, |names| &names.requesters), "Who signed; NULL when nobody did."),
     ("bucket", Of::Name(|trail| &trail.bucket, |names| &names.buckets), "The bucket."),
     (
@@ -321,6 +326,16 @@ impl Requests<'_> {
             Of::Agent(text) => {
                 let texts = || collector.agents.iter().map(|agent| text(agent).map(Cow::Borrowed));
                 values.take(column, rows.map(|row| trail.agent[row]), texts)?
+            }
+            Of::Address => {
+                let (addresses, sources) = (&collector.names.addresses, &collector.names.sources);
+                let text = |row: usize| {
+                    let source = trail.source[row];
+                    let of_source = collector.sources.get(source as usize);
+                    let named = of_source.filter(|source| !source.has_more_addresses());
+                    named.map_or_else(|| sources.text(source), |_| addresses.text(trail.address[row]))
+                };
+                texts(rows.map(text))
             }
             Of::Source(text) => {
                 values.take(column, rows.map(|row| trail.source[row]), || collector.sources.iter().map(text))?
