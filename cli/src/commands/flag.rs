@@ -266,7 +266,7 @@ impl Run<'_> {
         let DenyArgs { max_entries, aggregate, expires, .. } = self.arguments.deny;
         let selection =
             Selection { min_score, max_entries, aggregate, good_for: expires.0, ..Selection::new(self.now) };
-        let list = DenyList::select(findings, &selection)?;
+        let list = DenyList::select(findings, self.options.context(), &selection)?;
         let printed = list.print(format, &deny_options(&self.arguments.deny))?;
         self.write(&printed.text)?;
         for warning in &printed.warnings {

@@ -253,16 +253,14 @@ impl Context {
         self.operators.get(&operator).map_or(Claim::Unknown, |stale| Claim::Refuted { stale: *stale })
     }
 
-    /// Whether a deny list must leave this network alone: it is, lies in, or has in it something that is allowed, of a CDN, of
-    /// a crawler, or private.
+    /// Why a deny list must leave this network alone: it is, lies in, or has in it something that is allowed, of a CDN, or of a
+    /// crawler, by the lists of that kind.
     #[must_use]
-    pub fn protects(&self, network: IpNet) -> bool {
-        [&self.allow, &self.cdn, &self.crawlers]
-            .iter()
-            .any(|kind| kind.narrowest_around(network).is_some() || kind.any_within(network))
-            // Private networks are wider than what is denied, or begin where it begins.
-            || network::is_private(network.network())
-            || network::is_private(network.broadcast())
+    pub fn protects(&self, network: IpNet) -> Option<ListKind> {
+        [(ListKind::Allow, &self.allow), (ListKind::Cdn, &self.cdn), (ListKind::Crawlers, &self.crawlers)]
+            .into_iter()
+            .find(|(_, kind)| kind.narrowest_around(network).is_some() || kind.any_within(network))
+            .map(|(kind, _)| kind)
     }
 
     /// Every entry of every list around an address, those that are overruled too: what there is to explain.

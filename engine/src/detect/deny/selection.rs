@@ -1,6 +1,7 @@
 //! Who is on a deny list, and who is not although the score says so.
 
 use crate::Error;
+use crate::detect::context::{Context, ListKind};
 use crate::detect::finding::{Band, Finding};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -92,12 +93,13 @@ impl fmt::Display for LeftOut {
 }
 
 impl DenyList {
-    /// Selects from findings, in whatever order.
+    /// Selects from findings, in whatever order. What the context's lists protect stays out, also if it is only a part of a
+    /// source; who was named to be denied is on the list unless he is allowed.
     ///
     /// # Errors
     ///
     /// If the lowest score is not between 0 and 1.
-    pub fn select(findings: &[Finding], selection: &Selection) -> Result<Self, Error> {
+    pub fn select(findings: &[Finding], context: &Context, selection: &Selection) -> Result<Self, Error> {
         let min_score = selection.min_score;
         if !(0.0..=1.0).contains(&min_score) {
             return Err(Error::invalid(format!("{min_score} is no score")).with_hint("scores are from 0 to 1"));
@@ -110,15 +112,18 @@ impl DenyList {
         let mut known = BTreeSet::new();
         for finding in findings {
             let network = finding.client_ip.network();
+            let listed = finding.listed;
+            // Merging adds no address to those of the selected, so it adds nobody who is protected.
+            let protected = context.protects(network);
             let reason = if finding.score.is_nan() || finding.score < min_score {
                 &mut left_out.score
-            } else if finding.listed.allow {
+            } else if listed.allow || protected == Some(ListKind::Allow) {
                 &mut left_out.allow
-            } else if finding.listed.cdn {
+            } else if !listed.deny && (listed.cdn || protected == Some(ListKind::Cdn)) {
                 &mut left_out.cdn
-            } else if finding.listed.crawler {
+            } else if !listed.deny && (listed.crawler || protected == Some(ListKind::Crawlers)) {
                 &mut left_out.crawler
-            } else if finding.listed.private || !is_routed(network.addr()) {
+            } else if listed.private || !is_routed(network.addr()) {
                 &mut left_out.private
             } else {
                 if known.insert(network) {
@@ -224,6 +229,7 @@ fn is_routed(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::context::CidrList;
     use crate::detect::finding::Listed;
     use crate::detect::testing::{NOON, finding};
     use proptest::prelude::*;
@@ -245,13 +251,37 @@ mod tests {
             finding("192.0.2.9", f64::NAN),
             listed("192.0.2.3", Listed { allow: true, deny: true, cdn: true, ..Listed::default() }),
             listed("192.0.2.4", Listed { cdn: true, ..Listed::default() }),
+            listed("192.0.2.7", Listed { cdn: true, crawler: true, deny: true, ..Listed::default() }),
             listed("192.0.2.5", Listed { crawler: true, ..Listed::default() }),
             listed("192.0.2.8", Listed { private: true, ..Listed::default() }),
         ];
-        let list = DenyList::select(&findings, &Selection::new(NOON)).unwrap();
-        assert_eq!(networks(&list), ["192.0.2.1/32", "192.0.2.6/32", "198.51.100.7/32", "2001:db8:0:1::/64"]);
+        let list = DenyList::select(&findings, &Context::new(NOON), &Selection::new(NOON)).unwrap();
+        assert_eq!(
+            networks(&list),
+            ["192.0.2.1/32", "192.0.2.6/32", "192.0.2.7/32", "198.51.100.7/32", "2001:db8:0:1::/64"]
+        );
         assert_eq!(*list.left_out(), LeftOut { score: 2, allow: 1, cdn: 1, crawler: 1, private: 1, full: 0 });
         assert_eq!(list.expires() - list.made(), 86_400_000_000);
+    }
+
+    #[test]
+    fn a_network_with_somebody_in_it_who_is_protected_is_not_denied() {
+        let list = |text| CidrList::parse("list", text, NOON).unwrap();
+        let context = Context::new(NOON)
+            .with_allow(&list("2001:db8:0:1::9"))
+            .with_cdn(&list("2001:db8:0:2::/96"))
+            .with_crawlers(&list("2001:db8:0:3::1"));
+        let findings: Vec<_> = (0..=4).map(|last| finding(&format!("2001:db8:0:{last}::5"), 1.0)).collect();
+        for aggregate in [false, true] {
+            let list = DenyList::select(&findings, &context, &Selection { aggregate, ..Selection::new(NOON) }).unwrap();
+            assert_eq!(networks(&list), ["2001:db8::/64", "2001:db8:0:4::/64"]);
+            assert_eq!(*list.left_out(), LeftOut { allow: 1, cdn: 1, crawler: 1, ..LeftOut::default() });
+        }
+        let denied = |listed| Finding { listed, ..finding("2001:db8:0:1::5", 1.0) };
+        let deny = Listed { deny: true, ..Listed::default() };
+        let of = |findings: &[Finding]| DenyList::select(findings, &context, &Selection::new(NOON)).unwrap();
+        assert!(of(&[denied(deny)]).networks().is_empty());
+        assert_eq!(of(&[Finding { listed: deny, ..finding("2001:db8:0:2::5", 1.0) }]).networks().len(), 1);
     }
 
     #[test]
@@ -274,11 +304,11 @@ mod tests {
             "ff02::1",
             "::ffff:10.0.0.1",
         ] {
-            let list = DenyList::select(&[finding(address, 1.0)], &Selection::new(NOON)).unwrap();
+            let list = DenyList::select(&[finding(address, 1.0)], &Context::new(NOON), &Selection::new(NOON)).unwrap();
             assert_eq!((list.networks().len(), list.left_out().private), (0, 1), "{address}");
         }
         for address in ["100.63.255.255", "100.128.0.0", "192.0.2.1", "2001:db8::"] {
-            let list = DenyList::select(&[finding(address, 1.0)], &Selection::new(NOON)).unwrap();
+            let list = DenyList::select(&[finding(address, 1.0)], &Context::new(NOON), &Selection::new(NOON)).unwrap();
             assert_eq!(list.networks().len(), 1, "{address}");
         }
     }
@@ -287,7 +317,11 @@ mod tests {
     fn a_limit_leaves_out_the_lowest_scores() {
         let findings = [finding("192.0.2.0", 0.91), finding("192.0.2.1", 0.95), finding("192.0.2.3", 0.99)];
         let select = |max_entries, aggregate| {
-            let list = DenyList::select(&findings, &Selection { max_entries, aggregate, ..Selection::new(NOON) });
+            let list = DenyList::select(
+                &findings,
+                &Context::new(NOON),
+                &Selection { max_entries, aggregate, ..Selection::new(NOON) },
+            );
             let list = list.unwrap();
             (networks(&list).join(" "), list.sources(), list.left_out().full)
         };
@@ -301,7 +335,8 @@ mod tests {
     #[test]
     fn a_score_that_is_none_is_an_error() {
         for min_score in [-0.1, 1.1, f64::NAN] {
-            let error = DenyList::select(&[], &Selection { min_score, ..Selection::new(NOON) }).unwrap_err();
+            let error = DenyList::select(&[], &Context::new(NOON), &Selection { min_score, ..Selection::new(NOON) })
+                .unwrap_err();
             assert_eq!(error.hint(), Some("scores are from 0 to 1"));
         }
     }
@@ -316,7 +351,7 @@ mod tests {
             let v4 = v4.into_iter().map(|last| finding(&format!("192.0.2.{last}"), 1.0));
             let v6 = v6.into_iter().map(|last| finding(&format!("2001:db8:0:{last:x}::"), 1.0));
             let findings: Vec<_> = v4.chain(v6).collect();
-            let list = DenyList::select(&findings, &Selection { aggregate: true, ..Selection::new(NOON) }).unwrap();
+            let list = DenyList::select(&findings, &Context::new(NOON), &Selection { aggregate: true, ..Selection::new(NOON) }).unwrap();
             let selected: BTreeSet<_> = findings.iter().map(|finding| finding.client_ip.network()).collect();
             let denied = |network: &IpNet| list.networks().iter().filter(|denied| denied.contains(network)).count();
             for last in 0..=255_u8 {

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::ErrorKind;
+use crate::detect::context::Context;
 use crate::detect::testing::{NOON, finding};
 use crate::detect::{Finding, Listed};
 
 fn list(findings: &[Finding]) -> DenyList {
-    DenyList::select(findings, &Selection::new(NOON)).unwrap()
+    DenyList::select(findings, &Context::new(NOON), &Selection::new(NOON)).unwrap()
 }
 
 fn some() -> DenyList {
@@ -14,7 +15,7 @@ fn some() -> DenyList {
     let addresses = ["198.51.100.7", "192.0.2.1", "192.0.2.0", "192.0.2.9", "2001:db8:0:1::9", "2001:db8:0:2::"];
     let mut findings: Vec<_> = addresses.into_iter().map(|address| finding(address, 0.95)).collect();
     findings.push(allowed);
-    DenyList::select(&findings, &Selection { aggregate: true, ..Selection::new(NOON) }).unwrap()
+    DenyList::select(&findings, &Context::new(NOON), &Selection { aggregate: true, ..Selection::new(NOON) }).unwrap()
 }
 
 fn many(number: u32) -> Vec<Finding> {
@@ -94,7 +95,7 @@ fn what_does_not_fit_is_counted() {
         // What is said to fit does, whichever addresses have the highest scores, and not much less than could.
         let print = |findings: &[Finding], most| {
             let selection = Selection { max_entries: Some(most), ..Selection::new(NOON) };
-            DenyList::select(findings, &selection).unwrap().print(format, &options)
+            DenyList::select(findings, &Context::new(NOON), &selection).unwrap().print(format, &options)
         };
         let longest_first: Vec<_> = (0_u32..)
             .zip(&findings)
@@ -166,7 +167,7 @@ fn names_cannot_bring_anything_along() {
 fn low_scores_are_warned_of_and_lists_that_never_were_good_refused() {
     let select = |min_score, good_for| {
         let selection = Selection { min_score, good_for: Duration::from_secs(good_for), ..Selection::new(NOON) };
-        DenyList::select(&[finding("192.0.2.1", 0.7)], &selection).unwrap()
+        DenyList::select(&[finding("192.0.2.1", 0.7)], &Context::new(NOON), &selection).unwrap()
     };
     let printed = select(0.6, 60).print(DenyFormat::Cidr, &options()).unwrap();
     assert_eq!(printed.warnings.len(), 1);
