@@ -343,6 +343,7 @@ impl Detected {
         let names = &counted.names;
         let number = names.sources.find(source)? as usize;
         let (known, totals) = (&counted.sources.get(number)?.known, counted.totals.get(number)?);
+        let guards = score::guards(known, totals);
         let finding = Finding {
             client_ip: source.parse().ok()?,
             score: 0.0,
@@ -355,11 +356,10 @@ impl Detected {
             buckets: sorted(&totals.buckets, |number| names.buckets.get(number)),
             requesters: sorted(&totals.requesters, |number| names.requesters.get(number)),
             detectors: Vec::new(),
-            guards: score::guards(known, totals),
             provisional: provisional_from(judging.now).is_some_and(|from| totals.last >= from),
             listed: Listed {
                 allow: known.allow.is_some(),
-                cdn: known.cdn.is_some() || totals.seems_cdn(),
+                cdn: guards.iter().any(|guard| guard.name == "cdn"),
                 crawler: known.crawler.is_some(),
                 private: known.private,
                 deny: known.deny.is_some(),
@@ -367,6 +367,7 @@ impl Detected {
             country: known.country.as_deref().map(str::to_owned),
             asn: known.asn,
             as_org: known.as_org.as_deref().map(str::to_owned),
+            guards,
         };
         Some((finding, known))
     }

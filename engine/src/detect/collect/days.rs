@@ -29,7 +29,7 @@ pub(crate) struct SourceDay {
     pub anon_lists_ok: u32,
     pub writes: u32,
     pub deletes: u32,
-    pub is_crawler: bool,
+    pub crawls: u32,
     pub keys: KeySample,
     /// Minutes with requests, in their order.
     minutes: Vec<Minute>,
@@ -56,7 +56,7 @@ impl SourceDay {
         let (ok, anon) = (flags.has(Flags::OK), flags.has(Flags::ANON));
         let failed = flags.has(Flags::FAIL);
         self.bytes_sent += event.bytes_sent.unwrap_or_default();
-        self.is_crawler |= flags.has(Flags::CRAWLER);
+        self.crawls += u32::from(flags.has(Flags::CRAWLER));
         if anon {
             self.anon_requests += 1;
             if event.class.is_object() {
@@ -91,6 +91,11 @@ impl SourceDay {
             self.keys.add(event.key_hash, key);
         }
         self.count_minute(event, failed);
+    }
+
+    /// Whether it is a crawler's day: nearly all requests are.
+    pub(crate) fn is_crawler(&self) -> bool {
+        self.crawls > 0 && u64::from(self.crawls) * 10 >= u64::from(self.requests) * 9
     }
 
     fn count_minute(&mut self, event: &Event<'_>, failed: bool) {
@@ -148,11 +153,11 @@ impl SourceDay {
             (&mut self.anon_lists_ok, other.anon_lists_ok),
             (&mut self.writes, other.writes),
             (&mut self.deletes, other.deletes),
+            (&mut self.crawls, other.crawls),
         ] {
             *mine = mine.saturating_add(more);
         }
         self.bytes_sent += other.bytes_sent;
-        self.is_crawler |= other.is_crawler;
         self.keys.merge(&other.keys);
         for minute in other.minutes {
             self.add_minute(minute);

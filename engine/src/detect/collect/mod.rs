@@ -6,6 +6,7 @@
 //! Memory grows with sources, and with the keys that were used, not with requests: of each source, bucket and day a bounded number
 //! of requests is kept ([`Event::keeping`]).
 
+mod agents;
 pub(crate) mod days;
 pub(crate) mod event;
 pub(crate) mod input;

@@ -1,5 +1,6 @@
 //! What is known of each source of requests.
 
+use super::agents::AgentUses;
 use super::event::{Event, Flags, widen};
 use super::names::renamed;
 
@@ -18,6 +19,8 @@ pub(crate) struct SourceTotals {
     pub bytes_sent: u64,
     /// Requests that say to come from a CDN.
     pub cdn_claims: u64,
+    /// Requests that are a crawler's, by claim and address.
+    pub crawls: u64,
     /// Flags that are true of some request.
     pub some: u64,
     /// Kinds of user agents, as bits.
@@ -25,7 +28,7 @@ pub(crate) struct SourceTotals {
     /// User agents without their versions.
     pub agents: Numbers,
     /// Those of them for which requests worked.
-    pub ok_agents: Numbers,
+    pub ok_agents: AgentUses,
     pub buckets: Numbers,
     pub requesters: Numbers,
 }
@@ -68,12 +71,13 @@ impl SourceTotals {
         self.fails += u64::from(event.flags.has(Flags::FAIL));
         self.anon_requests += u64::from(event.flags.has(Flags::ANON));
         self.cdn_claims += u64::from(event.flags.has(Flags::CDN_CLAIM));
+        self.crawls += u64::from(event.flags.has(Flags::CRAWLER));
         self.bytes_sent += event.bytes_sent.unwrap_or_default();
         self.some |= event.flags.bits();
         self.kinds |= 1 << kind;
         self.agents.add(agent);
         if event.flags.has(Flags::OK) {
-            self.ok_agents.add(agent);
+            self.ok_agents.add(agent, event.time);
         }
         self.buckets.add(event.bucket);
         if event.requester != super::names::NONE {
@@ -96,11 +100,12 @@ impl SourceTotals {
         self.fails += other.fails;
         self.anon_requests += other.anon_requests;
         self.cdn_claims += other.cdn_claims;
+        self.crawls += other.crawls;
         self.bytes_sent += other.bytes_sent;
         self.some |= other.some;
         self.kinds |= other.kinds;
         other.agents.iter().for_each(|agent| self.agents.add(renamed(&names.norms, agent)));
-        other.ok_agents.iter().for_each(|agent| self.ok_agents.add(renamed(&names.norms, agent)));
+        self.ok_agents.merge(&other.ok_agents, |agent| renamed(&names.norms, agent));
         other.buckets.iter().for_each(|bucket| self.buckets.add(renamed(&names.buckets, bucket)));
         other.requesters.iter().for_each(|one| self.requesters.add(renamed(&names.requesters, one)));
     }
@@ -108,6 +113,16 @@ impl SourceTotals {
     /// Whether it is a CDN's address, as far as user agents tell: most of many requests say so. Some CDNs hand on what clients say.
     pub(crate) fn seems_cdn(&self) -> bool {
         self.requests >= 20 && self.cdn_claims * 4 >= self.requests * 3
+    }
+
+    /// Whether it is a crawler's address: nearly all requests are.
+    pub(crate) fn is_crawler(&self) -> bool {
+        self.crawls > 0 && self.crawls * 10 >= self.requests * 9
+    }
+
+    /// How many user agents work here for longer than a moment.
+    pub(crate) fn steady_agents(&self) -> usize {
+        self.ok_agents.steady()
     }
 }
 

@@ -58,6 +58,10 @@ pub struct Context {
     cdn: Prefixes,
     crawlers: Prefixes,
     intel: Prefixes,
+    /// Ranges that CDNs publish.
+    edges: Prefixes,
+    /// Networks of an operator of crawlers where programs of others run.
+    hosted: Vec<(String, IpNet)>,
     /// Operators of crawlers whose ranges are known, and whether those are stale.
     operators: HashMap<String, bool>,
     countries: Option<Database>,
@@ -75,6 +79,8 @@ pub struct Known {
     pub deny: Option<Arc<Entry>>,
     /// It belongs to a CDN, which asks for others.
     pub cdn: Option<Arc<Entry>>,
+    /// It is in a range that a CDN publishes. Programs of the CDN's customers may ask from there, too.
+    pub edge: Option<Arc<Entry>>,
     /// It is in a published range of a crawler. Whether of the one that a request claims to be, [`Context::claim`] says.
     pub crawler: Option<Arc<Entry>>,
     /// It is on a list of attackers.
@@ -115,7 +121,7 @@ pub enum Claim {
         /// Whether the newest of the operator's ranges are more than 180 days old.
         stale: bool,
     },
-    /// Nobody named ranges of this operator.
+    /// Nobody named ranges of this operator, or it comes from where the operator's customers run programs.
     Unknown,
 }
 
@@ -154,12 +160,17 @@ impl Context {
         self
     }
 
-    /// Adds the ranges of crawlers that the lists of patterns have.
+    /// Adds the ranges of crawlers and of CDNs that the lists of patterns have.
     ///
     /// # Errors
     ///
     /// None that can be met: those lists were parsed.
-    pub fn with_crawlers_of(self, lists: &Lists) -> Result<Self, Error> {
+    pub fn with_crawlers_of(mut self, lists: &Lists) -> Result<Self, Error> {
+        let edges: String = lists.edges.iter().map(|(name, network)| format!("{network} ; name={name}\n")).collect();
+        self.edges.add(&CidrList::parse("cdns", &edges, self.now)?, Worth::FULL);
+        for crawler in lists.crawlers.iter() {
+            self.hosted.extend(crawler.hosted.iter().map(|network| (folded(&crawler.operator), *network)));
+        }
         lists.crawlers.iter().try_fold(self, |context, crawler| {
             let mut text = format!("# date: {}\n# name: {}\n", date::of_day(crawler.day), crawler.operator);
             crawler.networks.iter().for_each(|network| text.push_str(&format!("{network}\n")));
@@ -234,6 +245,7 @@ impl Context {
             allow: allow.cloned(),
             deny: unless_allowed(&self.deny),
             cdn: self.cdn.narrowest(address).cloned(),
+            edge: self.edges.narrowest(address).cloned(),
             crawler: self.crawlers.narrowest(address).cloned(),
             private: network::is_private(address),
             country: named_country.or_else(|| country.country.clone()),
@@ -249,6 +261,10 @@ impl Context {
         let of_operator = |entry: &&Arc<Entry>| entry.name.as_deref().is_none_or(|name| folded(name) == operator);
         if self.crawlers.all(address.to_canonical()).iter().any(of_operator) {
             return Claim::Proven;
+        }
+        let address = address.to_canonical();
+        if self.hosted.iter().any(|(name, network)| *name == operator && network.contains(&address)) {
+            return Claim::Unknown;
         }
         self.operators.get(&operator).map_or(Claim::Unknown, |stale| Claim::Refuted { stale: *stale })
     }

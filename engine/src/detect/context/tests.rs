@@ -143,6 +143,22 @@ fn networks_that_no_deny_list_may_hold() {
 }
 
 #[test]
+fn where_customers_run_programs_a_claim_is_neither_proven_nor_refuted() {
+    let context = Context::new(NOW).with_crawlers_of(&Lists::shipped().unwrap()).unwrap();
+    for (ip, claim) in [
+        ("66.249.66.1", Claim::Proven),
+        ("107.178.194.20", Claim::Unknown),
+        ("2600:1900:0:10::1", Claim::Unknown),
+        ("192.0.2.1", Claim::Refuted { stale: false }),
+    ] {
+        assert_eq!(context.claim("Google", address(ip)), claim, "{ip}");
+    }
+    assert_eq!(context.of(address("107.178.194.20")).crawler, None);
+    assert_eq!(context.of(address("172.64.1.1")).edge.as_ref().map(|entry| entry.label()), Some("Cloudflare"));
+    assert_eq!(context.of(address("104.28.1.1")).edge, None);
+}
+
+#[test]
 fn example_files() {
     let context = Context::new(NOW)
         .with_allow(&fixture_list("allow.txt"))

@@ -28,6 +28,8 @@ pub(crate) struct Crawler {
     pub(crate) unless: Vec<Box<str>>,
     /// Where it comes from.
     pub(crate) networks: Vec<IpNet>,
+    /// Where it publishes that programs of its customers ask from: there, a claim is neither proven nor refuted.
+    pub(crate) hosted: Vec<IpNet>,
     /// The day of its networks, counted from 1970-01-01.
     pub(crate) day: i64,
     /// Where the list of its networks is from.
@@ -70,6 +72,7 @@ impl Crawlers {
                     tokens: Vec::new(),
                     unless: Vec::new(),
                     networks: Vec::new(),
+                    hosted: Vec::new(),
                     day: i64::MIN,
                     sources: Vec::new(),
                 });
@@ -86,18 +89,14 @@ impl Crawlers {
                 }
                 Some(("source", value)) => crawler.sources.push(value.into()),
                 Some(("tokens", value)) => crawler.tokens.extend(words(value)),
+                Some(("hosted", value)) => crawler.hosted.extend(networks(value, number)?),
                 Some(("unless", value)) => crawler.unless.extend(words(value)),
                 Some((name, _)) => {
-                    let message = format!("`{name}` is no property; write date, source, tokens, unless or networks");
+                    let message =
+                        format!("`{name}` is no property; write date, source, tokens, unless, hosted or networks");
                     return Err(error(number, message));
                 }
-                None => {
-                    for network in line.split_ascii_whitespace() {
-                        let read = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
-                        let message = || format!("`{network}` is no network; write one such as 192.0.2.0/24");
-                        crawler.networks.push(read.map_err(|_| error(number, message()))?.trunc());
-                    }
-                }
+                None => crawler.networks.extend(networks(line, number)?),
             }
         }
         if let Some(last) = crawlers.last() {
@@ -135,6 +134,16 @@ fn check(crawler: &Crawler, number: usize) -> Result<(), ListError> {
     };
     let message = format!("the operator above, `{}`, has no {missing}; write it below its name", crawler.operator);
     Err(ListError::new(Crawlers::NAME, number, message))
+}
+
+/// The networks of a line.
+fn networks(text: &str, number: usize) -> Result<Vec<IpNet>, ListError> {
+    let network = |network: &str| {
+        let read = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
+        let message = || format!("`{network}` is no network; write one such as 192.0.2.0/24");
+        read.map(|network| network.trunc()).map_err(|_| ListError::new(Crawlers::NAME, number, message()))
+    };
+    text.split_ascii_whitespace().map(network).collect()
 }
 
 fn words(text: &str) -> impl Iterator<Item = Box<str>> {
@@ -223,12 +232,13 @@ mod tests {
     fn a_list_is_read() {
         let crawlers = Crawlers::parse(
             "# ours\n[Example]\ndate = 1970-01-02\nsource = https://example.com/bots\ntokens = ExampleBot\n\
-             unless = Preview\n192.0.2.9/24 2001:db8::1\n",
+             unless = Preview\n192.0.2.9/24 2001:db8::1\nhosted = 198.51.100.9/24\n",
         );
         let crawlers = crawlers.unwrap();
         let crawler = crawlers.iter().next().unwrap();
         assert_eq!((crawler.day, crawler.networks.len()), (1, 2));
         assert_eq!(crawler.networks[0].to_string(), "192.0.2.0/24");
+        assert_eq!(crawler.hosted[0].to_string(), "198.51.100.0/24");
         assert!(crawler.owns("192.0.2.200".parse().unwrap()) && crawler.owns("2001:db8::1".parse().unwrap()));
         assert!(crawlers.claimed_by("examplebot/1.0").is_some());
         assert!(crawlers.claimed_by("ExampleBot/1.0 Preview").is_none());

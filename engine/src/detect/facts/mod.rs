@@ -8,6 +8,7 @@
 //! Nothing here reads files, and nothing knows Arrow or DataFusion. Whatever a client wrote, there is an answer.
 
 mod crawlers;
+mod edges;
 mod error_code;
 mod extension;
 mod gate;
@@ -20,6 +21,7 @@ mod protocol;
 mod user_agent;
 
 pub(crate) use crawlers::Crawlers;
+pub(crate) use edges::Edges;
 pub(crate) use error_code::ErrorFacts;
 pub(crate) use extension::KeyKind;
 pub(crate) use key::{KeyFacts, KeyFlags, are_near, decode as decoded_key, extension_of, first_folder, number_of};
@@ -67,6 +69,7 @@ shipped! {
     "encrypted-extensions", "txt";
     "hostile-agents", "txt";
     "crawlers", "txt";
+    "cdns", "txt";
 }
 
 /// The patterns and words that decide, compiled.
@@ -85,6 +88,8 @@ pub struct Lists {
     pub(crate) hostile_agents: HostileAgents,
     /// Operators of crawlers and their networks.
     pub(crate) crawlers: Crawlers,
+    /// Ranges that CDNs publish.
+    pub(crate) edges: Edges,
 }
 
 impl Lists {
@@ -122,6 +127,7 @@ impl Lists {
             payloads: PayloadPatterns::parse(text(PayloadPatterns::NAME))?,
             hostile_agents: HostileAgents::parse(text(HostileAgents::NAME))?,
             crawlers: Crawlers::parse(text(Crawlers::NAME))?,
+            edges: Edges::parse(text(Edges::NAME))?,
         })
     }
 
@@ -133,6 +139,7 @@ impl Lists {
             PayloadPatterns::NAME => Some(self.payloads.len()),
             HostileAgents::NAME => Some(self.hostile_agents.len()),
             Crawlers::NAME => Some(self.crawlers.len()),
+            Edges::NAME => Some(self.edges.len()),
             name => KeyLists::NAMES.iter().position(|known| *known == name).map(|index| self.keys.lists[index].len()),
         }
     }
