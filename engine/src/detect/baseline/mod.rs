@@ -7,6 +7,7 @@ mod profile;
 
 use super::collect::Collector;
 use super::collect::keys::MOST_GOOD;
+use super::collect::open::open_users;
 use super::tables::column::{booleans, integers, texts, times};
 use super::tables::net_of;
 use crate::error::Error;
@@ -63,8 +64,8 @@ pub struct Baseline {
     pub(crate) source_days: Vec<KnownSourceDay>,
     /// Sources and requesters that deleted something, and when they did first.
     pub(crate) deleters: BTreeMap<(String, String), i64>,
-    /// Buckets, and how many sources listed them without a signature.
-    pub(crate) anon_listers: HashMap<String, u64>,
+    /// Buckets, and how many networks used them as open ones.
+    pub(crate) open_users: HashMap<String, u64>,
     /// Hashes of keys, with some of the sources for which they worked.
     pub(crate) keys: Vec<(u64, [u32; MOST_GOOD])>,
 }
@@ -101,7 +102,7 @@ impl Baseline {
             requester_days: requester_days_of(collector),
             source_days: source_days_of(collector),
             deleters: deleters_of(collector),
-            anon_listers: anon_listers_of(collector),
+            open_users: open_users_of(collector),
             keys,
         }
     }
@@ -132,9 +133,9 @@ impl Baseline {
             let known = self.deleters.entry(who).or_insert(first);
             *known = first.min(*known);
         }
-        for (bucket, listers) in other.anon_listers {
-            let known = self.anon_listers.entry(bucket).or_default();
-            *known = (*known).max(listers);
+        for (bucket, users) in other.open_users {
+            let known = self.open_users.entry(bucket).or_default();
+            *known = (*known).max(users);
         }
         let mut keys: BTreeMap<u64, [u32; MOST_GOOD]> = self.keys.drain(..).collect();
         for (key, sources) in other.keys {
@@ -245,8 +246,7 @@ fn deleters_of(collector: &Collector) -> BTreeMap<(String, String), i64> {
     deleters
 }
 
-fn anon_listers_of(collector: &Collector) -> HashMap<String, u64> {
-    let listed = collector.sides.buckets.iter().enumerate().filter(|(_, bucket)| bucket.anon_listers.count() > 0);
-    let name = |number: usize| collector.names.buckets.get(number as u32).to_owned();
-    listed.map(|(number, bucket)| (name(number), bucket.anon_listers.count())).collect()
+fn open_users_of(collector: &Collector) -> HashMap<String, u64> {
+    let name = |bucket: u32| collector.names.buckets.get(bucket).to_owned();
+    open_users(collector).into_iter().map(|(bucket, users)| (name(bucket), users)).collect()
 }

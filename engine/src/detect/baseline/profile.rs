@@ -35,7 +35,7 @@ const PAIR: &str = "requester_src";
 const REQUESTER: &str = "requester_day";
 const SOURCE: &str = "src_bucket_day";
 const DELETER: &str = "deleter";
-const LISTED: &str = "anon_listers";
+const OPEN: &str = "open_users";
 const KEY: &str = "key";
 
 // What a cell holds, by the kind of its column.
@@ -187,12 +187,12 @@ impl Baseline {
     }
 
     fn rows(&self) -> impl Iterator<Item = Row> {
-        let listed: BTreeMap<_, _> = self.anon_listers.iter().collect();
+        let open: BTreeMap<_, _> = self.open_users.iter().collect();
         (self.pairs.iter().map(Row::of_pair))
             .chain(self.requester_days.iter().map(Row::of_requester_day))
             .chain(self.source_days.iter().map(Row::of_source_day))
             .chain(self.deleters.iter().map(|((src, requester), first)| Row::of_deleter(src, requester, *first)))
-            .chain(listed.into_iter().map(|(bucket, listers)| Row::of_listed(bucket, *listers)))
+            .chain(open.into_iter().map(|(bucket, users)| Row::of_open(bucket, *users)))
             .chain(self.keys.iter().map(|(key, sources)| Row::of_key(*key, sources)))
     }
 
@@ -218,7 +218,7 @@ impl Baseline {
             Some(REQUESTER) => self.requester_days.push(row.into_requester_day()?),
             Some(SOURCE) => self.source_days.push(row.into_source_day()?),
             Some(DELETER) => self.deleters.extend([row.into_deleter()?]),
-            Some(LISTED) => self.anon_listers.extend([row.into_listed()?]),
+            Some(OPEN) => self.open_users.extend([row.into_open()?]),
             Some(KEY) => self.keys.push(row.into_key()?),
             // Of a later version that only added to this one.
             Some(_) => {}
@@ -412,11 +412,11 @@ impl Row {
         Ok(((needed(cell!(self.src))?, self.requester.unwrap_or_default()), needed(cell!(self.time))?))
     }
 
-    fn of_listed(bucket: &str, listers: u64) -> Self {
-        Self { kind: text(LISTED), bucket: text(bucket), srcs: integer(listers), ..Self::default() }
+    fn of_open(bucket: &str, users: u64) -> Self {
+        Self { kind: text(OPEN), bucket: text(bucket), srcs: integer(users), ..Self::default() }
     }
 
-    fn into_listed(self) -> Result<(String, u64), WrongCell> {
+    fn into_open(self) -> Result<(String, u64), WrongCell> {
         Ok((needed(cell!(self.bucket))?, count(cell!(self.srcs))?))
     }
 

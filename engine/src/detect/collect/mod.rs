@@ -13,6 +13,7 @@ pub(crate) mod input;
 mod kept;
 pub(crate) mod keys;
 pub(crate) mod names;
+pub(crate) mod open;
 mod request;
 pub(crate) mod requesters;
 pub(crate) mod sides;

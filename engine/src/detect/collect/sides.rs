@@ -3,7 +3,7 @@
 use super::event::{Event, Flags, widen};
 use super::names::renamed;
 use super::sketch::{Distinct, hash_of};
-use crate::detect::facts::OpClass;
+use crate::detect::facts::{OpClass, extension_of};
 use crate::time_units::MICROS_PER_HOUR;
 use datafusion::common::{HashMap, HashSet};
 use std::collections::BTreeMap;
@@ -27,11 +27,18 @@ pub(crate) struct Deletes {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heavy {
     pub key: String,
+    /// How often it was asked for as a whole.
     pub n: u64,
     pub aborted: u64,
     pub queries: Distinct<64>,
     pub object_size: u64,
+    /// Of what was asked for as a whole.
     pub bytes_sent: u64,
+    /// How often parts of it were.
+    pub ranges: u64,
+    /// Of those, next to nothing.
+    pub tiny_ranges: u64,
+    pub range_bytes: u64,
     pub first: i64,
     pub last: i64,
 }
@@ -43,6 +50,8 @@ pub(crate) struct Referred {
     pub requests: u64,
     pub bytes_sent: u64,
     pub sources: Distinct<64>,
+    /// Requests for style sheets, programs and fonts, which pages load from where they are at home.
+    pub assets: u64,
     pub first: i64,
     pub last: i64,
 }
@@ -57,6 +66,13 @@ pub(crate) struct Bucket {
     pub keys: Distinct<1024>,
     pub sources: Distinct<1024>,
     pub anon_listers: Distinct<64>,
+}
+
+impl Heavy {
+    /// How often it, or a part of it, was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.n + self.ranges
+    }
 }
 
 /// All of it.
@@ -75,9 +91,12 @@ pub(crate) struct Sides {
     pub buckets: Vec<Bucket>,
 }
 
-/// Whether a whole large object was asked for.
+/// A part of an object that is smaller carries nothing that somebody could want again and again.
+const TINY: u64 = 256;
+
+/// Whether a large object was asked for, or a part of it.
 fn is_heavy(event: &Event<'_>) -> bool {
-    event.object_size.is_some_and(|size| size >= HEAVY) && event.status == Some(200)
+    event.object_size.is_some_and(|size| size >= HEAVY) && matches!(event.status, Some(200 | 206))
 }
 
 /// The hour of an instant, from 1970 on.
@@ -166,9 +185,13 @@ impl Sides {
         referred.requests += 1;
         referred.bytes_sent += bytes_sent;
         referred.sources.add(event.source_hash);
+        // Pictures are embedded by anybody.
+        let extension = event.key.map(extension_of).unwrap_or_default();
+        let extension = extension.as_str();
+        referred.assets += u64::from(matches!(extension, "css" | "js" | "mjs" | "woff" | "woff2" | "ttf"));
     }
 
-    /// Reads of whole large objects; ranges are what players ask for.
+    /// Reads of large objects, parts by themselves: players ask for those.
     fn add_heavy(&mut self, event: &Event<'_>, bytes_sent: u64) {
         if !is_heavy(event) {
             return;
@@ -176,14 +199,21 @@ impl Sides {
         let size = event.object_size.unwrap_or_default();
         let keys = self.heavy.entry((event.source, event.bucket)).or_default();
         let Some(heavy) = of_smallest(keys, event.key_hash, MOST_HEAVY) else { return };
-        if heavy.n == 0 {
+        let is_new = heavy.reads() == 0;
+        if is_new {
             event.key.unwrap_or_default().clone_into(&mut heavy.key);
         }
-        widen(&mut heavy.first, &mut heavy.last, heavy.n == 0, event.time, event.time);
-        heavy.n += 1;
-        heavy.aborted += u64::from(bytes_sent < size / 2);
+        widen(&mut heavy.first, &mut heavy.last, is_new, event.time, event.time);
         heavy.object_size = heavy.object_size.max(size);
-        heavy.bytes_sent += bytes_sent;
+        if event.status == Some(206) {
+            heavy.ranges += 1;
+            heavy.tiny_ranges += u64::from(bytes_sent < TINY);
+            heavy.range_bytes += bytes_sent;
+        } else {
+            heavy.n += 1;
+            heavy.aborted += u64::from(bytes_sent < size / 2);
+            heavy.bytes_sent += bytes_sent;
+        }
         if let Some(query) = event.query {
             heavy.queries.add(hash_of(&[query.as_bytes()]));
         }
@@ -203,9 +233,13 @@ impl Sides {
             let mine = self.heavy.entry((source(from), bucket(of))).or_default();
             for (key, theirs) in keys {
                 let Some(mine) = of_smallest(mine, key, MOST_HEAVY) else { continue };
-                widen(&mut mine.first, &mut mine.last, mine.n == 0, theirs.first, theirs.last);
+                let is_new = mine.reads() == 0;
+                widen(&mut mine.first, &mut mine.last, is_new, theirs.first, theirs.last);
                 mine.key = theirs.key;
                 mine.n += theirs.n;
+                mine.ranges += theirs.ranges;
+                mine.tiny_ranges += theirs.tiny_ranges;
+                mine.range_bytes += theirs.range_bytes;
                 mine.aborted += theirs.aborted;
                 mine.object_size = mine.object_size.max(theirs.object_size);
                 mine.bytes_sent += theirs.bytes_sent;
@@ -221,6 +255,7 @@ impl Sides {
                 mine.requests += theirs.requests;
                 mine.bytes_sent += theirs.bytes_sent;
                 mine.sources.merge(&theirs.sources);
+                mine.assets += theirs.assets;
             }
         }
         for ((of, scheme, tls, authentication), n) in other.posture {

@@ -3,19 +3,23 @@
 use super::column::{Column, Kind, batch_of, booleans, integers, texts, times};
 use crate::detect::baseline::Baseline;
 use crate::detect::collect::Collector;
+use crate::detect::collect::open::open_users;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const HEAVY_READS: &[Column] = &[
     ("src", Kind::Text, "The source."),
     ("bucket", Kind::Text, "The bucket."),
     ("key", Kind::Text, "Key of an object of at least 2 MB."),
-    ("n", Kind::Integer, "How often it was read as a whole, signed by nobody; ranges do not count."),
+    ("n", Kind::Integer, "How often it was read as a whole, signed by nobody."),
     ("aborted", Kind::Integer, "How often less than half of it was sent."),
     ("queries", Kind::Integer, "Different queries behind the path, estimated beyond 64."),
     ("object_size", Kind::Integer, "Size of the object."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent."),
+    ("bytes_sent", Kind::Integer, "Bytes that were sent of those."),
+    ("ranges", Kind::Integer, "How often parts of it were read, signed by nobody."),
+    ("tiny_ranges", Kind::Integer, "How often less than 256 bytes of it were."),
+    ("range_bytes", Kind::Integer, "Bytes that were sent of parts."),
     ("first", Kind::Time, "The first time."),
     ("last", Kind::Time, "The last time."),
     ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
@@ -41,7 +45,12 @@ pub(crate) const BUCKETS: &[Column] = &[
     ("srcs", Kind::Integer, "Different sources, estimated beyond 1,024."),
     ("keys", Kind::Integer, "Different keys that were used, estimated beyond 1,024."),
     ("anon_listers", Kind::Integer, "Different sources that listed it and signed nothing, estimated beyond 64."),
-    ("known_anon_listers", Kind::Integer, "The same of the baseline."),
+    (
+        "open_users",
+        Kind::Integer,
+        "Different networks that listed it and read three objects or more, signing nothing; 0 unless on several days, or by ten networks.",
+    ),
+    ("known_open_users", Kind::Integer, "The same of the baseline."),
     ("bytes_sent", Kind::Integer, "Bytes that were sent."),
     ("first", Kind::Time, "The first request."),
     ("last", Kind::Time, "The last request."),
@@ -53,7 +62,11 @@ pub(crate) const REFERERS: &[Column] = &[
     ("requests", Kind::Integer, "Reads that nobody signed."),
     ("bytes_sent", Kind::Integer, "Bytes that were sent."),
     ("srcs", Kind::Integer, "Different sources, estimated beyond 64."),
-    ("own", Kind::Boolean, "Whether the host is named like the bucket, or most referred requests come from it."),
+    (
+        "own",
+        Kind::Boolean,
+        "Whether its pages seem to be the owner's: it is named like a bucket of the logs, or most style sheets, programs and fonts of one are loaded from there.",
+    ),
     ("bucket_bytes", Kind::Integer, "Bytes that the bucket sent in all."),
     ("first", Kind::Time, "The first one."),
     ("last", Kind::Time, "The last one."),
@@ -72,7 +85,8 @@ pub(crate) fn heavy_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
     let names = &collector.names;
     let all = || {
         let keys = collector.sides.heavy.iter();
-        keys.flat_map(|(key, heavy)| heavy.values().map(move |heavy| (key, heavy))).filter(|(_, heavy)| heavy.n > 1)
+        keys.flat_map(|(key, heavy)| heavy.values().map(move |heavy| (key, heavy)))
+            .filter(|(_, heavy)| heavy.reads() > 1)
     };
     let source_is = |flag: crate::detect::collect::event::Flags| {
         booleans(all().map(move |((source, _), _)| {
@@ -90,10 +104,13 @@ pub(crate) fn heavy_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
             integers(all().map(|(_, heavy)| heavy.queries.count())),
             integers(all().map(|(_, heavy)| heavy.object_size)),
             integers(all().map(|(_, heavy)| heavy.bytes_sent)),
+            integers(all().map(|(_, heavy)| heavy.ranges)),
+            integers(all().map(|(_, heavy)| heavy.tiny_ranges)),
+            integers(all().map(|(_, heavy)| heavy.range_bytes)),
             times(all().map(|(_, heavy)| Some(heavy.first))),
             times(all().map(|(_, heavy)| Some(heavy.last))),
             booleans(all().map(|((source, _), _)| is_cdn.get(*source as usize).copied().unwrap_or_default())),
-            source_is(crate::detect::collect::event::Flags::CRAWLER),
+            booleans(all().map(|((source, _), _)| collector.totals[*source as usize].is_crawler())),
             source_is(crate::detect::collect::event::Flags::ALLOW),
         ],
     )
@@ -132,6 +149,7 @@ pub(crate) fn keys_batches(collector: &Collector, wanted: bool) -> Result<(Recor
 /// `buckets`.
 pub(crate) fn buckets_batch(collector: &Collector, baseline: &Baseline) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
+    let open = open_users(collector);
     let all = || {
         collector
             .sides
@@ -149,7 +167,11 @@ pub(crate) fn buckets_batch(collector: &Collector, baseline: &Baseline) -> Resul
             integers(all().map(|(_, bucket)| bucket.sources.count())),
             integers(all().map(|(_, bucket)| bucket.keys.count())),
             integers(all().map(|(_, bucket)| bucket.anon_listers.count())),
-            integers(all().map(|(name, _)| baseline.anon_listers.get(name).copied().unwrap_or_default())),
+            integers(all().map(|(name, _)| {
+                let number = names.buckets.find(name);
+                number.and_then(|number| open.get(&number)).copied().unwrap_or_default()
+            })),
+            integers(all().map(|(name, _)| baseline.open_users.get(name).copied().unwrap_or_default())),
             integers(all().map(|(_, bucket)| bucket.bytes_sent)),
             times(all().map(|(_, bucket)| Some(bucket.first))),
             times(all().map(|(_, bucket)| Some(bucket.last))),
@@ -165,12 +187,7 @@ pub(crate) fn referers_batch(collector: &Collector) -> Result<RecordBatch, Arrow
             hosts.values().map(|referred| (*bucket, names.buckets.get(*bucket), referred.host.as_str(), referred))
         })
     };
-    // Most of who comes from some page comes from those of the bucket's owner.
-    let mut referred: BTreeMap<u32, u64> = BTreeMap::new();
-    for (bucket, hosts) in &collector.sides.referers {
-        referred.insert(*bucket, hosts.values().map(|counted| counted.requests).sum());
-    }
-    let leads = |bucket: u32, requests: u64| requests * 2 > referred.get(&bucket).copied().unwrap_or_default();
+    let own = own_hosts(collector);
     let bytes = |bucket: u32| collector.sides.buckets.get(bucket as usize).map_or(0, |bucket| bucket.bytes_sent);
     batch_of(
         REFERERS,
@@ -180,9 +197,7 @@ pub(crate) fn referers_batch(collector: &Collector) -> Result<RecordBatch, Arrow
             integers(all().map(|(_, _, _, referred)| referred.requests)),
             integers(all().map(|(_, _, _, referred)| referred.bytes_sent)),
             integers(all().map(|(_, _, _, referred)| referred.sources.count())),
-            booleans(
-                all().map(|(number, bucket, host, counted)| is_own(bucket, host) || leads(number, counted.requests)),
-            ),
+            booleans(all().map(|(_, _, host, _)| own.contains(host))),
             integers(all().map(|(bucket, _, _, _)| bytes(bucket))),
             times(all().map(|(_, _, _, referred)| Some(referred.first))),
             times(all().map(|(_, _, _, referred)| Some(referred.last))),
@@ -190,12 +205,69 @@ pub(crate) fn referers_batch(collector: &Collector) -> Result<RecordBatch, Arrow
     )
 }
 
-/// Whether a host's pages are those of a bucket: it is called by the bucket's name, or one is in the domain of the other.
-fn is_own(bucket: &str, host: &str) -> bool {
+/// Fewer requests for parts of pages say nothing of whose pages those are.
+const LEAST_ASSETS: u64 = 5;
+
+/// Hosts whose pages are the owner's. How much comes from a host tells nothing: it may be the worst thief of all. But nobody leaves
+/// his style sheets with strangers, and who owns one bucket of the logs owns them all.
+fn own_hosts(collector: &Collector) -> BTreeSet<&str> {
+    let names = &collector.names;
+    let referers = || collector.sides.referers.values().flat_map(|hosts| hosts.values());
+    let buckets: Vec<&str> = (0..names.buckets.len() as u32).map(|number| names.buckets.get(number)).collect();
+    let mut own: BTreeSet<&str> = collector
+        .sides
+        .referers
+        .values()
+        .flat_map(|hosts| {
+            let assets: u64 = hosts.values().map(|referred| referred.assets).sum();
+            hosts.values().filter(move |referred| referred.assets >= LEAST_ASSETS && referred.assets * 2 > assets)
+        })
+        .map(|referred| referred.host.as_str())
+        .collect();
+    own.extend(referers().map(|referred| referred.host.as_str()).filter(|host| is_own(&buckets, host)));
+    own
+}
+
+/// Names that say nothing of whose a host or a bucket is.
+const ANYBODYS: [&str; 18] = [
+    "assets",
+    "blog",
+    "cdn",
+    "cloud",
+    "content",
+    "data",
+    "docs",
+    "download",
+    "downloads",
+    "forum",
+    "images",
+    "media",
+    "mobile",
+    "shop",
+    "static",
+    "storage",
+    "video",
+    "videos",
+];
+
+/// Whether a host's pages are those of a bucket: it is called by the bucket's name, one is in the domain of the other, or the bucket is named after
+/// the domain, as `example-media` after `www.example.com`.
+fn is_own(buckets: &[&str], host: &str) -> bool {
     let within =
         |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    host.split_once('.').is_some_and(|(first, _)| first == bucket)
-        || bucket.contains('.') && (within(host, bucket) || within(bucket, host.trim_start_matches("www.")))
+    // Of the domain, its end aside: the last two are enough for `example.co.uk`.
+    let labels: Vec<&str> = host.rsplit('.').skip(1).take(2).collect();
+    let named_after = |bucket: &str| {
+        labels.iter().any(|label| {
+            let words = format!("-{}-", bucket.replace(['.', '_'], "-"));
+            label.len() >= 4 && !ANYBODYS.contains(label) && words.contains(&format!("-{label}-"))
+        })
+    };
+    buckets.iter().any(|bucket| {
+        host.split_once('.').is_some_and(|(first, _)| first == *bucket)
+            || bucket.contains('.') && (within(host, bucket) || within(bucket, host.trim_start_matches("www.")))
+            || named_after(bucket)
+    })
 }
 
 /// `posture`.
@@ -212,4 +284,28 @@ pub(crate) fn posture_batch(collector: &Collector) -> Result<RecordBatch, ArrowE
             integers(all().map(|(_, requests)| *requests)),
         ],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_known_by_the_names_of_buckets() {
+        for (bucket, host, own) in [
+            ("photos", "photos.s3.amazonaws.com", true),
+            ("www.example.com", "www.example.com", true),
+            ("img.example.com", "example.com", true),
+            ("example.com", "shop.example.com", true),
+            ("example-media", "www.example.com", true),
+            ("eu-example", "play.example.co.uk", true),
+            ("example-media", "evil.test", false),
+            ("example-media", "media.evil.test", false),
+            ("our-media", "media.com", false),
+            ("counterexample", "example.com", false),
+            ("com", "example.com", false),
+        ] {
+            assert_eq!(is_own(&[bucket], host), own, "{bucket} {host}");
+        }
+    }
 }

@@ -42,7 +42,7 @@ fn baseline() -> Baseline {
             bytes_sent: 1 << 40,
         }],
         deleters: BTreeMap::from([(("192.0.2.7".to_owned(), String::new()), -5)]),
-        anon_listers: HashMap::from([("photos".to_owned(), 3), ("films".to_owned(), 1)]),
+        open_users: HashMap::from([("photos".to_owned(), 3), ("films".to_owned(), 1)]),
         keys: vec![(7, [0; MOST_GOOD]), (u64::MAX, std::array::from_fn(|at| u32::MAX - at as u32))],
     }
 }
