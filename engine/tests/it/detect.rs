@@ -1,6 +1,7 @@
 //! Detection from outside: what is found does not depend on how the logs are cut, and what users add works.
 
 use s3log_engine::detect::context::{CidrList, Context};
+use s3log_engine::detect::deny::{DenyList, Selection};
 use s3log_engine::detect::rules::RuleSet;
 use s3log_engine::detect::{
     Band, Baseline, DetectOptions, EntityKind, Lists, Report, Timing, backtest, check_rules, detect, explain,
@@ -288,4 +289,68 @@ async fn every_day_is_tried_by_itself() {
 fn lists_are_replaced_by_name() {
     assert!(Lists::with(&[("sensitive-keys", "^only-this$")]).is_ok());
     assert!(Lists::with(&[("no-such-list", "")]).unwrap_err().to_string().contains("sensitive-keys"));
+}
+
+/// A line of somebody with this user agent and referer.
+fn line_of(second: u32, address: &str, key: &str, status: u16, agent: &str, referer: &str) -> String {
+    line(second, address, key, status).replace("\"-\" \"curl/8.5.0\"", &format!("\"{referer}\" \"{agent}\""))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_clients_choose_names_nobody_beyond_a_bound_in_whatever_order() {
+    let rules = EVERY_REQUEST
+        .replace("{n} requests", "{ip} {longest}")
+        .replace("count(*) AS n", "min(e.client_ip) AS ip, max(length(e.referer_host)) AS longest");
+    let rules = rules.replace("s3_events", "s3_trail");
+    let rules = RuleSet::shipped().unwrap().with_directory(vec![("own.toml".to_owned(), rules)]).unwrap();
+    let options = options().with_rules(rules);
+    let host = "a".repeat(7000);
+    let many = |second: u32| format!("2001:db8:0:1::{:x}", second + 1);
+    let few = |second: u32| format!("2001:db8:0:2::{:x}", second % 9 + 1);
+    let lines: Vec<String> = (0..300)
+        .flat_map(|at| {
+            [many(at), few(at)].map(|ip| line_of(at, &ip, "a.env", 403, "curl/8.5.0", &format!("https://{host}/")))
+        })
+        .collect();
+    for (objects, threads) in [(1, 1), (7, 2)] {
+        let report = found(&lines, objects, threads, &options).await;
+        let said = |source: &str| {
+            let finding = report.findings.iter().find(|finding| finding.client_ip.to_string() == source).unwrap();
+            finding.detectors.iter().find(|signal| signal.id == "OWN-1").unwrap().explanation.clone()
+        };
+        for (source, expected) in
+            [("2001:db8:0:1::/64", "2001:db8:0:1::/64 253, "), ("2001:db8:0:2::/64", "2001:db8:0:2::1 253, ")]
+        {
+            assert!(said(source).starts_with(expected), "{}", said(source));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_of_a_crawler_clears_nobody() {
+    let crawler = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    let probes = [".env", ".git/config", ".aws/credentials", "backup.sql", "id_rsa"];
+    let of = |agent: &'static str| {
+        let probes = probes.iter().enumerate();
+        probes.map(move |(at, key)| line_of(at as u32, "66.249.66.7", key, 403, agent, "-"))
+    };
+    let mixed: Vec<String> =
+        of("curl/8.5.0").chain([line_of(9, "66.249.66.7", "robots.txt", 200, crawler, "-")]).collect();
+    let report = found(&mixed, 1, 1, &options()).await;
+    assert!(report.findings[0].band >= Band::Alert, "{:?}", report.findings[0]);
+    let proven: Vec<String> = of(crawler).collect();
+    let report = found(&proven, 1, 1, &options()).await;
+    assert!(report.findings.iter().all(|finding| finding.band == Band::None), "{:?}", report.findings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_to_be_denied_cannot_say_that_he_is_a_cdn() {
+    let lines: Vec<String> =
+        (0..40).map(|at| line_of(at, "203.0.113.66", "a.jpg", 200, "Amazon CloudFront", "-")).collect();
+    let deny = CidrList::parse("deny", "203.0.113.66", NOW).unwrap();
+    let context = Context::new(NOW).with_crawlers_of(&Lists::shipped().unwrap()).unwrap().with_deny(&deny);
+    let options = options().with_context(context);
+    let report = found(&lines, 1, 1, &options).await;
+    let list = DenyList::select(&report.findings, options.context(), &Selection::new(NOW)).unwrap();
+    assert_eq!(list.networks().len(), 1, "{}", list.left_out());
 }

@@ -37,6 +37,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     shipped!("S3D-501-egress-cost.toml"),
     shipped!("S3D-502-request-flood.toml"),
     shipped!("S3D-503-hotlink.toml"),
+    shipped!("S3D-504-restreaming.toml"),
     shipped!("S3D-601-threat-intel.toml"),
     shipped!("S3D-602-concurrent-use.toml"),
     shipped!("S3D-603-posture.toml"),
