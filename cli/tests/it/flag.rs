@@ -274,15 +274,61 @@ fn who_is_allowed_and_denied_is_allowed() {
     }
 }
 
+/// A signed record of a day of January 2026.
+fn signed(day: u32, minute: u32, address: &str, operation: &str, key: &str, user_agent: &str) -> String {
+    let method = operation.split('.').nth(1).unwrap_or_default();
+    format!(
+        "0123456789abcdef photos [{day:02}/Jan/2026:{:02}:{:02}:00 +0000] {address} arn:aws:iam::123456789012:user/app \
+         3E57427F33A59F07 {operation} {key} \"{method} /{key} HTTP/1.1\" 200 - 1234 1234 7 5 \"-\" \"{user_agent}\" - aWQ= SigV4 \
+         ECDHE-RSA-AES128-GCM-SHA256 AuthHeader photos.s3.us-east-1.amazonaws.com TLSv1.2 - -\n",
+        minute / 60,
+        minute % 60
+    )
+}
+
 #[test]
 fn what_is_normal_is_learned_from_a_time_before() {
-    let folder = logs();
-    let profile = folder.path().join("../normal.profile");
-    let output = s3log().arg("flag").arg(folder.path()).arg("--learn").arg(&profile).output().unwrap();
+    let (before, now) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut earlier = String::new();
+    for day in 1..=14 {
+        for hour in 0..12 {
+            earlier += &signed(day, hour * 60, "198.51.100.7", "REST.GET.OBJECT", "data/1.json", "Boto3/1.34.0");
+        }
+    }
+    // A second host, which cleans up once a week.
+    for (day, minute) in [3, 10].into_iter().flat_map(|day| (0..12).map(move |minute| (day, minute))) {
+        let key = format!("old/{day}-{minute}.json");
+        earlier += &signed(day, minute, "198.51.100.8", "REST.DELETE.OBJECT", &key, "Boto3/1.34.0");
+    }
+    let mut later = String::new();
+    for hour in 0..24 {
+        later += &signed(17, hour * 60, "198.51.100.7", "REST.GET.OBJECT", "data/1.json", "Boto3/1.34.0");
+    }
+    for minute in 0..12 {
+        let key = format!("old/17-{minute}.json");
+        later += &signed(17, 840 + minute, "198.51.100.8", "REST.DELETE.OBJECT", &key, "Boto3/1.34.0");
+    }
+    fs::write(before.path().join("2026-01-15-00-00-00-0123456789ABCDEF"), earlier).unwrap();
+    fs::write(now.path().join("2026-01-18-00-00-00-0123456789ABCDEF"), later).unwrap();
+    let profiles = tempfile::tempdir().unwrap();
+    let profile = profiles.path().join("normal.profile");
+    let output = s3log().arg("flag").arg(before.path()).arg("--learn").arg(&profile).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(flag(folder.path(), &["--baseline", profile.to_str().unwrap()]).contains("203.0.113.9"));
-    assert!(flag(folder.path(), &["--backtest", "-F", "csv"]).contains("2026-01-15,S3D-103,"));
-    fs::remove_file(profile).unwrap();
+    let profile_flags = ["--baseline", profile.to_str().unwrap()];
+    let (without, with) = (flag(now.path(), &[]), flag(now.path(), &profile_flags));
+    assert!(without.contains("198.51.100.8") && !with.contains("198.51.100.8"), "{without}{with}");
+    // The requester sleeps but for one who has its key: only the baseline tells that the address is new.
+    let mut stolen = signed(17, 60, "203.0.113.9", "REST.GET.BUCKET", "-", "rclone/v1.66.0");
+    for minute in 0..90 {
+        let key = format!("data/all-{minute}.json");
+        stolen += &signed(17, 61 + minute, "203.0.113.9", "REST.GET.OBJECT", &key, "rclone/v1.66.0");
+    }
+    stolen += &signed(17, 160, "203.0.113.9", "REST.PUT.BUCKETPOLICY", "-", "rclone/v1.66.0");
+    fs::write(now.path().join("2026-01-18-00-00-00-0123456789ABCDEF"), stolen).unwrap();
+    let (without, with) = (flag(now.path(), &[]), flag(now.path(), &profile_flags));
+    assert!(!without.contains("203.0.113.9") && with.contains("203.0.113.9"), "{without}{with}");
+    assert!(flag(now.path(), &[&profile_flags[..], &["-F", "ndjson"]].concat()).contains("S3D-204"));
+    assert!(flag(logs().path(), &["--backtest", "-F", "csv"]).contains("2026-01-15,S3D-103,"));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! For which user agents of one source requests work, and whether they stay: anybody can send some more names.
 
+use crate::time_units::MICROS_PER_HOUR;
+
 /// How many are told apart; who has more is told by their average.
 const MOST: usize = 64;
 /// A user agent stays if so many requests of it work,
 const STEADY_USES: u32 = 5;
 /// or some over so many hours.
 const STEADY_HOURS: i32 = 2;
-
-const HOUR: i64 = super::event::HOUR;
 
 #[derive(Clone, Copy, Debug)]
 struct AgentUse {
@@ -36,7 +36,7 @@ pub(crate) struct AgentUses {
 impl AgentUses {
     pub(super) fn add(&mut self, agent: u32, time: i64) {
         self.uses += 1;
-        let hour = i32::try_from(time.div_euclid(HOUR)).unwrap_or_default();
+        let hour = i32::try_from(time.div_euclid(MICROS_PER_HOUR)).unwrap_or_default();
         self.add_use(AgentUse { agent, uses: 1, first: hour, last: hour });
     }
 
@@ -87,7 +87,7 @@ mod tests {
         (0..4).for_each(|agent| uses.add(agent, 0));
         assert_eq!(uses.steady(), 0);
         // One comes back, one goes on.
-        uses.add(0, 3 * HOUR);
+        uses.add(0, 3 * MICROS_PER_HOUR);
         (0..4).for_each(|_| uses.add(1, 0));
         assert_eq!(uses.steady(), 2);
     }

@@ -65,6 +65,10 @@ flags! {
     DENY "Its address is on a list of denied ones.";
     PRIVATE "Its address is a private one.";
     SERVICE "A service of the provider asked.";
+    DELETE_REQUEST "It is the request of a batch of deletions.";
+    BATCH_LINE "It is one of them, in a record of its own.";
+    UPLOAD_BEGUN "It begins an upload of parts.";
+    UPLOAD_ENDED "It ends one: puts it together, or gives it up.";
 }
 
 impl Flags {

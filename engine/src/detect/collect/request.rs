@@ -310,6 +310,11 @@ fn set_operation_flags(flags: &mut Flags, said: &Said<'_>, operation: OperationF
     flags.set(Flags::COPY_SOURCE, operation.copy_source);
     flags.set(Flags::VERSION_LIST, operation.version_list);
     flags.set(Flags::BUCKET_HEAD, operation.bucket_head);
+    flags.set(Flags::DELETE_REQUEST, operation.delete_request);
+    flags.set(Flags::BATCH_LINE, operation.batch_line);
+    flags.set(Flags::UPLOAD_BEGUN, operation.upload_begun);
+    let given_up = operation.upload_step && !operation.upload_begun && operation.class == OpClass::ObjectWrite;
+    flags.set(Flags::UPLOAD_ENDED, operation.upload_completion || given_up);
 }
 
 /// A path and its query, in a buffer that is used again.

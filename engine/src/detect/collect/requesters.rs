@@ -25,12 +25,28 @@ pub(crate) struct PairDay {
     pub version_lists: u64,
     pub writes: u64,
     pub deletes: u64,
+    /// Requests of batches of deletions, and deletions of batches that have a record of their own.
+    pub delete_requests: u64,
+    pub batch_lines: u64,
     pub config_writes: u64,
     pub denied: u64,
+    /// Those of them that were about no object: listings, configuration.
+    pub denied_tries: u64,
     pub copies: u64,
+    /// Objects that were read to be copied; where the copy's target is in the log, it is one of `copies`, too.
+    pub copy_sources: u64,
+    /// Requests whose signature stood in the URL.
+    pub presigned: u64,
+    /// Uploads of parts that were begun, and that were put together or given up.
+    pub uploads_begun: u64,
+    pub uploads_ended: u64,
+    /// Reads of a version by its id.
+    pub version_reads: u64,
     pub bytes_sent: u64,
     /// Operations that read the configuration.
     pub config_reads: HashSet<u32>,
+    /// All operations.
+    pub operations: HashSet<u32>,
     pub buckets: HashSet<u32>,
     /// Families of user agents.
     pub families: HashSet<u32>,
@@ -45,12 +61,22 @@ impl PairDay {
         self.requests += 1;
         self.bytes_sent += event.bytes_sent.unwrap_or_default();
         self.denied += u64::from(event.flags.has(Flags::DENIED));
+        self.denied_tries += u64::from(event.flags.has(Flags::DENIED) && !event.class.is_object());
         self.buckets.insert(event.bucket);
         self.families.insert(event.family);
+        self.operations.insert(event.operation);
         let ok = event.flags.has(Flags::OK);
+        let counts = |flag: Flags| u64::from(ok && event.flags.has(flag));
+        self.presigned += counts(Flags::PRESIGNED);
+        self.uploads_begun += counts(Flags::UPLOAD_BEGUN);
+        self.uploads_ended += counts(Flags::UPLOAD_ENDED);
+        self.delete_requests += counts(Flags::DELETE_REQUEST);
+        self.batch_lines += counts(Flags::BATCH_LINE);
+        self.copy_sources += counts(Flags::COPY_SOURCE);
         match event.class {
             OpClass::ObjectRead if ok => {
                 self.reads += 1;
+                self.version_reads += u64::from(event.query.is_some_and(|query| query.contains("versionId=")));
                 self.keys.add(event.key_hash);
             }
             OpClass::List => {
@@ -58,7 +84,7 @@ impl PairDay {
                 self.version_lists += u64::from(event.flags.has(Flags::VERSION_LIST));
             }
             OpClass::ObjectWrite => self.writes += u64::from(ok),
-            OpClass::ObjectDelete => self.deletes += u64::from(ok),
+            OpClass::ObjectDelete => self.deletes += u64::from(ok && !event.flags.has(Flags::DELETE_REQUEST)),
             OpClass::ConfigRead => {
                 self.config_reads.insert(event.operation);
             }
@@ -67,6 +93,11 @@ impl PairDay {
             OpClass::Copy => self.copies += u64::from(ok && !event.flags.has(Flags::COPY_SOURCE)),
             _ => {}
         }
+    }
+
+    /// Objects that were deleted; batches that the log names no objects of are one each.
+    pub(crate) fn deleted(&self) -> u64 {
+        self.deletes + if self.batch_lines == 0 { self.delete_requests } else { 0 }
     }
 
     fn merge(&mut self, other: Self, names: &Renamings) {
@@ -80,12 +111,21 @@ impl PairDay {
             (&mut self.deletes, other.deletes),
             (&mut self.config_writes, other.config_writes),
             (&mut self.denied, other.denied),
+            (&mut self.denied_tries, other.denied_tries),
             (&mut self.copies, other.copies),
+            (&mut self.copy_sources, other.copy_sources),
+            (&mut self.presigned, other.presigned),
+            (&mut self.uploads_begun, other.uploads_begun),
+            (&mut self.uploads_ended, other.uploads_ended),
+            (&mut self.version_reads, other.version_reads),
+            (&mut self.delete_requests, other.delete_requests),
+            (&mut self.batch_lines, other.batch_lines),
             (&mut self.bytes_sent, other.bytes_sent),
         ] {
             *mine += more;
         }
         self.config_reads.extend(other.config_reads.iter().map(|number| renamed(&names.operations, *number)));
+        self.operations.extend(other.operations.iter().map(|number| renamed(&names.operations, *number)));
         self.buckets.extend(other.buckets.iter().map(|number| renamed(&names.buckets, *number)));
         self.families.extend(other.families.iter().map(|number| renamed(&names.families, *number)));
         self.keys.merge(&other.keys);

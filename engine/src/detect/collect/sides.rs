@@ -15,10 +15,14 @@ const MOST_REFERERS: usize = 10_000;
 /// How many large objects of one source and bucket are counted one by one, those of the smallest hashes.
 const MOST_HEAVY: usize = 64;
 
-/// Deletes of an hour.
+/// Deletes of half an hour.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Deletes {
+    /// Objects.
     pub n: u64,
+    /// Requests of batches, and objects of batches that have a record of their own: AWS writes both, others only the request.
+    pub requests: u64,
+    pub batch_lines: u64,
     pub first: i64,
     pub last: i64,
 }
@@ -78,7 +82,7 @@ impl Heavy {
 /// All of it.
 #[derive(Debug, Default)]
 pub(crate) struct Sides {
-    /// By source, requester, bucket and hour.
+    /// By source, requester, bucket and half hour.
     pub deletes: HashMap<(u32, u32, u32, i32), Deletes>,
     /// Sources that listed a bucket in an hour.
     pub lists: HashSet<(u32, u32, i32)>,
@@ -104,9 +108,14 @@ pub(crate) fn hour_of(time: i64) -> i32 {
     i32::try_from(time.div_euclid(MICROS_PER_HOUR)).unwrap_or_default()
 }
 
-/// The instant at which an hour begins.
-pub(crate) fn hour_start(hour: i32) -> i64 {
-    i64::from(hour) * MICROS_PER_HOUR
+/// The half hour of an instant, from 1970 on.
+fn half_of(time: i64) -> i32 {
+    i32::try_from(time.div_euclid(MICROS_PER_HOUR / 2)).unwrap_or_default()
+}
+
+/// The instant at which a half hour begins.
+pub(crate) fn half_start(half: i32) -> i64 {
+    i64::from(half) * (MICROS_PER_HOUR / 2)
 }
 
 /// The place of a hash, if it is one of the `most` smallest so far. Whoever is in the end was counted from the beginning on, in whatever
@@ -119,6 +128,21 @@ fn of_smallest<T: Default>(counted: &mut BTreeMap<u64, T>, hash: u64, most: usiz
         counted.pop_last();
     }
     Some(counted.entry(hash).or_default())
+}
+
+impl Deletes {
+    /// Adds others.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        widen(&mut self.first, &mut self.last, self.n + self.requests == 0, other.first, other.last);
+        self.n += other.n;
+        self.requests += other.requests;
+        self.batch_lines += other.batch_lines;
+    }
+
+    /// Requests of batches of whose objects there is no record.
+    pub(crate) fn unnamed(&self) -> u64 {
+        if self.batch_lines == 0 { self.requests } else { 0 }
+    }
 }
 
 impl Sides {
@@ -152,10 +176,15 @@ impl Sides {
                 self.lists.insert((event.source, event.bucket, hour_of(event.time)));
             }
             OpClass::ObjectDelete if ok => {
-                let key = (event.source, event.requester, event.bucket, hour_of(event.time));
-                let deletes = self.deletes.entry(key).or_default();
-                widen(&mut deletes.first, &mut deletes.last, deletes.n == 0, event.time, event.time);
-                deletes.n += 1;
+                let key = (event.source, event.requester, event.bucket, half_of(event.time));
+                let is_request = event.flags.has(Flags::DELETE_REQUEST);
+                self.deletes.entry(key).or_default().absorb(Deletes {
+                    n: u64::from(!is_request),
+                    requests: u64::from(is_request),
+                    batch_lines: u64::from(event.flags.has(Flags::BATCH_LINE)),
+                    first: event.time,
+                    last: event.time,
+                });
             }
             OpClass::ObjectRead if ok && anon => {
                 if let Some(host) = host {
@@ -222,11 +251,9 @@ impl Sides {
     pub(crate) fn merge(&mut self, other: Self, names: &super::Renamings) {
         let source = |number| renamed(&names.sources, number);
         let bucket = |number| renamed(&names.buckets, number);
-        for ((from, requester, of, hour), theirs) in other.deletes {
-            let key = (source(from), renamed(&names.requesters, requester), bucket(of), hour);
-            let mine = self.deletes.entry(key).or_default();
-            widen(&mut mine.first, &mut mine.last, mine.n == 0, theirs.first, theirs.last);
-            mine.n += theirs.n;
+        for ((from, requester, of, half), theirs) in other.deletes {
+            let key = (source(from), renamed(&names.requesters, requester), bucket(of), half);
+            self.deletes.entry(key).or_default().absorb(theirs);
         }
         self.lists.extend(other.lists.into_iter().map(|(from, of, hour)| (source(from), bucket(of), hour)));
         for ((from, of), keys) in other.heavy {

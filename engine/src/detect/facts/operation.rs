@@ -88,10 +88,14 @@ pub(crate) struct OperationFacts {
     pub(crate) object_label: bool,
     /// It begins, lists or aborts an upload of parts: the object is not there yet.
     pub(crate) upload_step: bool,
+    /// It begins an upload of parts.
+    pub(crate) upload_begun: bool,
     /// It puts an object together from its parts.
     pub(crate) upload_completion: bool,
     /// It is the request of a batch of deletions, each of which has a record of its own on AWS.
     pub(crate) delete_request: bool,
+    /// It is one deletion of such a batch, in a record of its own.
+    pub(crate) batch_line: bool,
     /// It is the half of a copy that reads the source.
     pub(crate) copy_source: bool,
     /// It turns access logs on or off.
@@ -122,8 +126,10 @@ impl OperationFacts {
             bucket_head: false,
             object_label: false,
             upload_step: false,
+            upload_begun: false,
             upload_completion: false,
             delete_request: false,
+            batch_line: false,
             copy_source: false,
             logging: false,
             invalid: false,
@@ -134,7 +140,9 @@ impl OperationFacts {
         match OperationName::of(operation) {
             OperationName::Store => Self::plain(OpClass::Service),
             OperationName::Invalid => Self { invalid: true, ..Self::plain(OpClass::Other) },
-            OperationName::Is(verb, noun) => Self::of_parts(verb, &noun),
+            OperationName::Is(verb, noun) => {
+                Self { batch_line: operation.starts_with("BATCH."), ..Self::of_parts(verb, &noun) }
+            }
             OperationName::Other => Self::plain(OpClass::Other),
         }
     }
@@ -181,7 +189,7 @@ impl OperationFacts {
             }
             "uploads" => {
                 let class = if reads { OpClass::List } else { OpClass::ObjectWrite };
-                Self { upload_step: !reads, ..Self::plain(class) }
+                Self { upload_step: !reads, upload_begun: verb == Verb::Post, ..Self::plain(class) }
             }
             "bucketversions" | "objectversions" | "versions" | "bucketobjectversions" if reads => {
                 Self { version_list: true, ..Self::plain(OpClass::List) }

@@ -58,9 +58,11 @@ const TABLES: [Table; 13] = [
         || requesters::REQUESTER_SRC_DAY.to_vec(),
     ),
     ("requester_day", "What a requester did on a day.", || requesters::REQUESTER_DAY.to_vec()),
-    ("deletes_hour", "Objects that a requester deleted from a source in an hour.", || {
-        requesters::DELETES_HOUR.to_vec()
-    }),
+    (
+        "deletes_hour",
+        "Objects that a requester deleted from a source in an hour, one row a half hour in which something was deleted.",
+        || requesters::DELETES_HOUR.to_vec(),
+    ),
     ("heavy_reads", "Large objects that a source read more than once.", || sides::HEAVY_READS.to_vec()),
     ("buckets", "One row a bucket.", || sides::BUCKETS.to_vec()),
     ("referers", "Hosts of pages that readers of a bucket came from.", || sides::REFERERS.to_vec()),

@@ -151,7 +151,7 @@ fn an_error_names_column_and_row() {
         (REQUESTER, |row| row.requester = None, "column `requester` of row {} has no value"),
         (SOURCE, |row| row.anon_requests = Some(-1), "column `anon_requests` of row {} is less than nothing"),
         (DELETER, |row| row.time = None, "column `time` of row {} has no value"),
-        (LISTED, |row| row.bucket = None, "column `bucket` of row {} has no value"),
+        (OPEN, |row| row.bucket = None, "column `bucket` of row {} has no value"),
         (KEY, |row| row.key = None, "column `key` of row {} has no value"),
         (
             KEY,
