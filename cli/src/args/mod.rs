@@ -11,11 +11,10 @@ mod output;
 mod source;
 mod value;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
+use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use self::audit::{AuditFormat, KeysAuditArgs};
 pub(crate) use self::behaviour::BehaviourArgs;
@@ -64,7 +63,7 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The syntax, with the defaults that stand nowhere else.
+    /// The syntax, with the defaults that stand nowhere else; `config` reads arguments by it.
     pub(crate) fn syntax() -> clap::Command {
         let command = Self::command();
         #[cfg(feature = "cluster")]
@@ -72,16 +71,14 @@ impl Cli {
         command
     }
 
-    /// Reads the arguments of the program, the first of which is its own name.
-    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut syntax = Self::syntax();
-        let matches = syntax.try_get_matches_from_mut(arguments)?;
+    /// Finds what is wrong with arguments that clap's own rules let pass.
+    pub(crate) fn check(matches: &ArgMatches, syntax: &mut clap::Command) -> Result<(), clap::Error> {
         if let Some((name @ "convert", given)) = matches.subcommand()
             && let Some(command) = syntax.find_subcommand_mut(name)
         {
             convert::check_status(given, command)?;
         }
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::syntax()))
+        Ok(())
     }
 }
 
@@ -107,6 +104,19 @@ pub(crate) struct GeneralArgs {
     /// Say more: what was read, and how long it took
     #[arg(short, long, global = true, env = "S3LOG_VERBOSE", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "General")]
     pub verbose: bool,
+
+    /// File with values of flags, which flags and their variables win over; '' for none [default: s3log/s3log.toml in
+    /// $XDG_CONFIG_HOME, else in ~/.config]
+    #[arg(
+        long,
+        global = true,
+        env = "S3LOG_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        help_heading = "General"
+    )]
+    pub config: Option<PathBuf>,
 }
 
 /// The commands.

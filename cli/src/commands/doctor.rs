@@ -1,4 +1,4 @@
-//! `s3log doctor`: which credentials, region and endpoint win, and whether they work.
+//! `s3log doctor`: which configuration file, credentials, region and endpoint win, and whether they work.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use s3log_engine::store::{Location, Probe, Setting, Stores};
 
 use super::Surroundings;
 use crate::args::DoctorArgs;
+use crate::config::Configuration;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Shape};
@@ -16,12 +17,22 @@ use crate::output::{Output, Shape};
 /// # Errors
 ///
 /// When configuration files cannot be read. That nothing works is a result, with exit code 1.
-pub(crate) async fn run(arguments: DoctorArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    arguments: DoctorArgs,
+    surroundings: Surroundings,
+    configuration: Configuration,
+) -> Result<Exit, Failure> {
     let location = arguments.source.as_deref().map(Location::parse).transpose()?;
     let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
     let stores = Stores::new(arguments.store.options());
     let found = stores.configuration().await?;
-    let mut rows = vec![row("profile", &found.profile)];
+    let file = configuration.place.file.as_deref();
+    let file = file.map_or_else(|| "none".to_owned(), |file| file.display().to_string());
+    let row = |name: &str, setting: &Setting| {
+        (name.to_owned(), setting.value.clone(), configuration.origin(setting.origin).to_owned())
+    };
+    let mut rows =
+        vec![("configuration".to_owned(), file, configuration.place.origin.clone()), row("profile", &found.profile)];
     let mut problem: Option<Failure> = None;
     match &found.credentials {
         Ok(setting) => rows.push(row("credentials", setting)),
@@ -60,8 +71,4 @@ pub(crate) async fn run(arguments: DoctorArgs, surroundings: Surroundings) -> Re
     output.print(Shape::Prose, &batch)?;
     output.commit()?;
     problem.map_or(Ok(Exit::Done), Err)
-}
-
-fn row(name: &str, setting: &Setting) -> (String, String, String) {
-    (name.to_owned(), setting.value.clone(), setting.origin.to_owned())
 }

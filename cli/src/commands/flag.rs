@@ -64,7 +64,7 @@ pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> 
     if surroundings.verbose {
         messages.note(&format!("took {:.3} s", start.elapsed().as_secs_f64()));
     }
-    if let Some(fault) = options.context().and_then(Context::geo_fault) {
+    if let Some(fault) = options.context()?.geo_fault() {
         messages.warning(&fault.to_string(), fault.hint());
     }
     let mut accounting = Accounting::default();
@@ -266,7 +266,8 @@ impl Run<'_> {
         let DenyArgs { max_entries, aggregate, expires, .. } = self.arguments.deny;
         let selection =
             Selection { min_score, max_entries, aggregate, good_for: expires.0, ..Selection::new(self.now) };
-        let list = DenyList::select(findings, self.options.context(), &selection)?;
+        let context = self.options.context()?;
+        let list = DenyList::select(findings, &context, &selection)?;
         let printed = list.print(format, &deny_options(&self.arguments.deny))?;
         self.write(&printed.text)?;
         for warning in &printed.warnings {

@@ -41,6 +41,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::args::{BehaviourArgs, CdnArgs, Command, GeneralArgs, OutputArgs, SourceArgs, WhereArgs};
+use crate::config::Configuration;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::until_interrupted;
@@ -118,7 +119,11 @@ impl Surroundings {
 /// # Errors
 ///
 /// Why it did not finish.
-pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<Exit, Failure> {
+pub(crate) fn dispatch(
+    command: Command,
+    surroundings: Surroundings,
+    configuration: Configuration,
+) -> Result<Exit, Failure> {
     match command {
         Command::Query(arguments) => {
             let threads = arguments.behaviour.threads;
@@ -157,7 +162,7 @@ pub(crate) fn dispatch(command: Command, surroundings: Surroundings) -> Result<E
             block_on_until_stopped(threads, &stop.clone(), keys::run(*arguments, surroundings, stop))
         }
         Command::Plan(arguments) => block_on(None, plan::run(arguments, surroundings)),
-        Command::Doctor(arguments) => block_on(None, doctor::run(arguments, surroundings)),
+        Command::Doctor(arguments) => block_on(None, doctor::run(arguments, surroundings, configuration)),
         Command::Logging(arguments) => block_on(None, logging::run(arguments, surroundings)),
         Command::Schema(arguments) => schema::run(&arguments, surroundings),
         Command::Functions(arguments) => functions::run(&arguments, surroundings),

@@ -7,6 +7,8 @@ mod check;
 #[cfg(all(unix, feature = "cluster"))]
 mod cluster;
 #[cfg(unix)]
+mod configuration;
+#[cfg(unix)]
 mod convert;
 mod documentation;
 mod errors;
@@ -29,7 +31,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The program, without anything of this machine in its environment.
+/// The program, without anything of this machine in its environment: no variable, and no configuration file.
 fn s3log() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("s3log"));
     command.current_dir(root()).env_clear().env("HOME", "/nonexistent");

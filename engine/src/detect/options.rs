@@ -84,10 +84,13 @@ impl DetectOptions {
         self.rules.as_deref()
     }
 
-    /// The context that was given.
-    #[must_use]
-    pub fn context(&self) -> Option<&Context> {
-        self.context.as_deref()
+    /// The context that was given, else what is shipped.
+    ///
+    /// # Errors
+    ///
+    /// Those of lists of crawlers that were given.
+    pub fn context(&self) -> Result<Arc<Context>, Error> {
+        Ok(self.shared()?.context)
     }
 
     /// What counting asks, with what is shipped where nothing is given.

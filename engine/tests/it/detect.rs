@@ -351,6 +351,6 @@ async fn who_is_to_be_denied_cannot_say_that_he_is_a_cdn() {
     let context = Context::new(NOW).with_crawlers_of(&Lists::shipped().unwrap()).unwrap().with_deny(&deny);
     let options = options().with_context(context);
     let report = found(&lines, 1, 1, &options).await;
-    let list = DenyList::select(&report.findings, options.context(), &Selection::new(NOW)).unwrap();
+    let list = DenyList::select(&report.findings, &options.context().unwrap(), &Selection::new(NOW)).unwrap();
     assert_eq!(list.networks().len(), 1, "{}", list.left_out());
 }

@@ -1,0 +1,161 @@
+//! A value of the file, as the texts that its flag would get on the command line.
+
+use std::any::TypeId;
+use std::error::Error as _;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, ArgAction, Command};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::problem::Problem;
+
+/// Flags of files that take something else as well, so that their type does not say it.
+const FILES_OR_SOURCES: &[&str] = &["baseline"];
+
+/// What values of a flag are in TOML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// `true` or `false`.
+    Switch,
+    /// A text, even one of digits alone, such as a name.
+    Text,
+    /// Whatever the flag makes of a text or of a number: a size, a limit, a time.
+    Number,
+}
+
+impl Kind {
+    fn of(flag: &Arg) -> Self {
+        let id = flag.get_value_parser().type_id();
+        if id == TypeId::of::<bool>() {
+            return Self::Switch;
+        }
+        let texts = [TypeId::of::<String>(), TypeId::of::<PathBuf>(), TypeId::of::<OsString>()];
+        if texts.iter().any(|text| id == *text) { Self::Text } else { Self::Number }
+    }
+}
+
+/// The texts: one, or of a flag that may be repeated any number. Paths are those of the folder of the file.
+pub(super) fn texts(value: &Spanned<DeValue<'_>>, flag: &Arg, folder: &Path) -> Result<Vec<OsString>, Problem> {
+    let name = flag.get_long().unwrap_or_default();
+    let kind = Kind::of(flag);
+    let many = matches!(flag.get_action(), ArgAction::Append);
+    let items = match value.get_ref() {
+        DeValue::Array(items) if many => items.iter().collect(),
+        _ => vec![value],
+    };
+    let mut texts = Vec::new();
+    for item in items {
+        let at = item.span().start;
+        let Some(text) = text(item.get_ref(), kind) else {
+            let message = format!("`{name}` takes {}, not {}", wanted(kind, many), type_of(item.get_ref()));
+            return Err(Problem::new(at, message));
+        };
+        // As on the command line, where `--allow a.txt,b.txt` is two.
+        let delimiter = flag.get_value_delimiter().filter(|_| many);
+        let parts = match delimiter {
+            Some(delimiter) => text.split(delimiter).collect(),
+            None => vec![text.as_str()],
+        };
+        for part in parts {
+            let part = if is_file(flag) { in_folder(part, folder) } else { part.into() };
+            if let Some(delimiter) = delimiter.filter(|delimiter| part.to_string_lossy().contains(*delimiter)) {
+                let message = format!("`{}` can't be named: `{delimiter}` parts files", part.to_string_lossy());
+                return Err(Problem::new(at, message).with_hint(Some("move the configuration file".to_owned())));
+            }
+            check(&part, flag).map_err(|(message, hint)| Problem::new(at, message).with_hint(hint))?;
+            texts.push(part);
+        }
+    }
+    Ok(texts)
+}
+
+/// The text of one value; `None` if it is not of this kind.
+fn text(value: &DeValue<'_>, kind: Kind) -> Option<String> {
+    match (kind, value) {
+        (Kind::Switch, DeValue::Boolean(on)) => Some(on.to_string()),
+        (Kind::Text | Kind::Number, DeValue::String(text)) => Some(text.to_string()),
+        (Kind::Number, DeValue::Integer(number)) => {
+            let decimal = i64::from_str_radix(number.as_str(), number.radix());
+            Some(decimal.map_or_else(|_| number.to_string(), |decimal| decimal.to_string()))
+        }
+        (Kind::Number, DeValue::Float(number)) => Some(number.as_str().to_owned()),
+        (Kind::Number, DeValue::Datetime(time)) => Some(time.to_string()),
+        _ => None,
+    }
+}
+
+fn wanted(kind: Kind, many: bool) -> &'static str {
+    match (kind, many) {
+        (Kind::Switch, _) => "true or false",
+        (Kind::Text, false) => "a text",
+        (Kind::Text, true) => "a text or an array of texts",
+        (Kind::Number, false) => "a text or a number",
+        (Kind::Number, true) => "texts or numbers",
+    }
+}
+
+fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn is_file(flag: &Arg) -> bool {
+    flag.get_value_parser().type_id() == TypeId::of::<PathBuf>()
+        || flag.get_long().is_some_and(|name| FILES_OR_SOURCES.contains(&name))
+}
+
+/// A path as it is meant in a file of this folder: `~/` is the home, what is not absolute begins at the folder. The current
+/// directory may be anybody's.
+fn in_folder(text: &str, folder: &Path) -> OsString {
+    if text.is_empty() || text == "-" || text.contains("://") {
+        return text.into();
+    }
+    if let Some(list) = text.strip_prefix('@') {
+        let mut at = OsString::from("@");
+        at.push(in_folder(list, folder));
+        return at;
+    }
+    let home = || std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    match text.strip_prefix("~/").zip(home()) {
+        Some((below, home)) => home.join(below).into_os_string(),
+        None => folder.join(text).into_os_string(),
+    }
+}
+
+/// Whether the flag accepts a text, as clap would tell it of the command line; else what is wrong, and what to do.
+///
+/// It is asked here, since a default that a flag does not accept is a mistake of the program to clap.
+fn check(text: &OsStr, flag: &Arg) -> Result<(), (String, Option<String>)> {
+    let alone = Arg::new("value")
+        .long("value")
+        .action(ArgAction::Set)
+        .num_args(1)
+        .ignore_case(flag.is_ignore_case_set())
+        .value_parser(flag.get_value_parser().clone());
+    let mut argument = OsString::from("--value=");
+    argument.push(text);
+    let command = Command::new("s3log").no_binary_name(true).arg(alone);
+    let Err(error) = command.try_get_matches_from([argument]) else { return Ok(()) };
+    let name = flag.get_long().unwrap_or_default();
+    let mut message = format!("`{}` is no value of `{name}`", text.to_string_lossy());
+    if let Some(why) = error.source() {
+        message.push_str(&format!(": {why}"));
+    }
+    let hint = match (error.get(ContextKind::SuggestedValue), error.get(ContextKind::ValidValue)) {
+        (Some(ContextValue::String(meant)), _) => Some(format!("did you mean `{meant}`?")),
+        (_, Some(ContextValue::Strings(values))) if !values.is_empty() => {
+            Some(format!("values are: {}", values.join(", ")))
+        }
+        _ => None,
+    };
+    Err((message, hint))
+}
