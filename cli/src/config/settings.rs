@@ -25,10 +25,10 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When it can't be read, or when anything in it is wrong, for whichever command.
+    /// When it cannot be read, or when anything in it is wrong, for whichever command.
     pub(super) fn read(file: &Path, syntax: &Command) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::usage(format!("can't read the configuration file `{}`: {error}", file.display()))
+            Failure::usage(format!("cannot read the configuration file `{}`: {error}", file.display()))
                 .with_hint("--config '' goes without one")
         })?;
         let folder = file.parent().unwrap_or(Path::new(""));
@@ -115,7 +115,7 @@ impl Reader<'_> {
         if let Some(what) = once::what(name) {
             let hint = format!("{what} is said on the command line");
             return Err(
-                Problem::new(key.span().start, format!("`{name}` can't be set in a file")).with_hint(Some(hint))
+                Problem::new(key.span().start, format!("`{name}` cannot be set in a file")).with_hint(Some(hint))
             );
         }
         let mut takers = Vec::new();

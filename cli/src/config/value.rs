@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::problem::Problem;
+use crate::args::Several;
 
 /// Flags of files that take something else as well, so that their type does not say it.
 const FILES_OR_SOURCES: &[&str] = &["baseline"];
@@ -28,13 +29,18 @@ enum Kind {
 
 impl Kind {
     fn of(flag: &Arg) -> Self {
-        let id = flag.get_value_parser().type_id();
-        if id == TypeId::of::<bool>() {
+        if is_of::<bool>(flag) {
             return Self::Switch;
         }
-        let texts = [TypeId::of::<String>(), TypeId::of::<PathBuf>(), TypeId::of::<OsString>()];
-        if texts.iter().any(|text| id == *text) { Self::Text } else { Self::Number }
+        let is_text = is_of::<String>(flag) || is_of::<PathBuf>(flag) || is_of::<OsString>(flag);
+        if is_text { Self::Text } else { Self::Number }
     }
+}
+
+/// Whether a flag takes one of these, or names several of them.
+fn is_of<T: 'static>(flag: &Arg) -> bool {
+    let id = flag.get_value_parser().type_id();
+    id == TypeId::of::<T>() || id == TypeId::of::<Several<T>>()
 }
 
 /// The texts: one, or of a flag that may be repeated any number. Paths are those of the folder of the file.
@@ -53,18 +59,13 @@ pub(super) fn texts(value: &Spanned<DeValue<'_>>, flag: &Arg, folder: &Path) -> 
             let message = format!("`{name}` takes {}, not {}", wanted(kind, many), type_of(item.get_ref()));
             return Err(Problem::new(at, message));
         };
-        // As on the command line, where `--allow a.txt,b.txt` is two.
-        let delimiter = flag.get_value_delimiter().filter(|_| many);
-        let parts = match delimiter {
+        // As on the command line, where `--map a=b,c=d` is two.
+        let parts = match flag.get_value_delimiter().filter(|_| many) {
             Some(delimiter) => text.split(delimiter).collect(),
             None => vec![text.as_str()],
         };
         for part in parts {
             let part = if is_file(flag) { in_folder(part, folder) } else { part.into() };
-            if let Some(delimiter) = delimiter.filter(|delimiter| part.to_string_lossy().contains(*delimiter)) {
-                let message = format!("`{}` can't be named: `{delimiter}` parts files", part.to_string_lossy());
-                return Err(Problem::new(at, message).with_hint(Some("move the configuration file".to_owned())));
-            }
             check(&part, flag).map_err(|(message, hint)| Problem::new(at, message).with_hint(hint))?;
             texts.push(part);
         }
@@ -109,8 +110,7 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
 }
 
 fn is_file(flag: &Arg) -> bool {
-    flag.get_value_parser().type_id() == TypeId::of::<PathBuf>()
-        || flag.get_long().is_some_and(|name| FILES_OR_SOURCES.contains(&name))
+    is_of::<PathBuf>(flag) || flag.get_long().is_some_and(|name| FILES_OR_SOURCES.contains(&name))
 }
 
 /// A path as it is meant in a file of this folder: `~/` is the home, what is not absolute begins at the folder. The current

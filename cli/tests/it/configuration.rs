@@ -82,7 +82,7 @@ fn lists_and_tables_of_commands() {
 
 #[test]
 fn the_file_is_the_users_or_the_one_that_is_named() {
-    let user = home("format = 'json'");
+    let user = home("[query]\nformat = 'json'");
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -90,8 +90,8 @@ fn the_file_is_the_users_or_the_one_that_is_named() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let other = write("other.toml", "format = 'ndjson'");
-    write("xdg/s3log/s3log.toml", "format = 'tsv'\nno-header = true");
+    let other = write("other.toml", "[query]\nformat = 'ndjson'");
+    write("xdg/s3log/s3log.toml", "[query]\nformat = 'tsv'\nno-header = true");
     let begins = |command: &mut Command, text: &str| {
         let output = command.output().unwrap();
         assert!(output.stdout.starts_with(text.as_bytes()), "{text}: {}", transcript(&output));
@@ -117,7 +117,7 @@ fn files_that_it_names_stand_beside_it() {
     let home = home("[query]\ncdn-cidr = 'cdn.txt'\n");
     let query = ["query", "SELECT 1", LOGS];
     let output = said(home.path(), &mut at_home(home.path(), &query));
-    assert!(output.contains("can't read `HOME/.config/s3log/cdn.txt`"), "{output}");
+    assert!(output.contains("cannot read `HOME/.config/s3log/cdn.txt`"), "{output}");
     std::fs::write(home.path().join(".config/s3log/cdn.txt"), "192.0.2.0/24\n").unwrap();
     assert!(at_home(home.path(), &query).output().unwrap().status.success());
 }

@@ -275,7 +275,7 @@ async fn every_day_is_tried_by_itself() {
     let of_day =
         |day: u32, key: &str| line(1, "192.0.2.1", key, 403).replace("02/Mar/2026", &format!("{day:02}/Mar/2026"));
     let lines: Vec<String> =
-        [of_day(2, ".env"), of_day(2, ".git/config"), of_day(2, "id_rsa"), of_day(3, ".env")].to_vec();
+        [of_day(2, ".env"), of_day(2, ".git/config"), of_day(2, "id_rsa"), of_day(3, "backup.sql")].to_vec();
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &lines, 2);
     let days = backtest(&session(folder.path(), 2).await, &options()).await.unwrap();

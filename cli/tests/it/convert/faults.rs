@@ -187,16 +187,15 @@ fn log_objects_that_cannot_be_read() {
     }
 }
 
-/// The batch is tried again without it, and gives its files other names: what was on its way may come at any time.
+/// The batch is tried again without it; files that were on their way are not there in the end.
 #[test]
-fn an_attempt_that_was_given_up_leaves_no_name_behind() {
+fn an_attempt_that_was_given_up_leaves_no_file_behind() {
     for place in [Place::Directory, Place::Bucket] {
         let logs = Logs::new(3, 12);
         let world = World::new(place, &logs);
         let (name, text) = &logs.objects[0];
         world.put_object(name, [b"no record\n", &text[..]].concat().into());
         let expected = world.expected();
-        // More than waits to be written at once: by then the first reject has a file.
         let mut cut = gzip(&text.repeat((16 << 20) / text.len()));
         cut.truncate(cut.len() - 20);
         world.put_object("2026-02-01-00-00-00-0000000000000BAD.gz", cut.into());
@@ -206,8 +205,6 @@ fn an_attempt_that_was_given_up_leaves_no_name_behind() {
         world.spawn(command).wait().expect(3);
         let committed = world.verify_committed(&expected);
         assert_eq!(world.data_files(), committed);
-        let number = |name: &String| name.strip_suffix(".parquet").unwrap().rsplit_once('-').unwrap().1.parse::<u64>();
-        assert!(committed.iter().all(|name| number(name).unwrap() > 0), "{committed:?}");
     }
 }
 
