@@ -1,4 +1,24 @@
 //! Bucket access logs as Arrow batches and DataFusion tables.
+//!
+//! Bytes of a log to batches: [`decode::RecordsDecoder`], and [`decode::RejectsDecoder`] for the lines that are no record. The columns are
+//! in [`schema`].
+#![cfg_attr(
+    feature = "datafusion",
+    doc = "
+| for | begin at |
+| --- | --- |
+| SQL over files, folders and buckets | [`session::Session`] |
+| tables in a DataFusion session of your own | [`table::Listing`], [`table::LogTable`], [`functions::register`] |
+| Parquet, each record exactly once | [`convert::convert`] |
+| client addresses that are suspicious | [`detect::detect`] |
+| an account of every line | [`check::check`] |
+| what a query would fetch | [`plan::plan`] |
+| access keys, and who may do more than they do | [`keys`] |
+| switching access logs on | [`logging`] |
+
+Everything but `decode` and `schema` needs the feature `datafusion`, which is on by itself; `cluster` adds Apache Ballista.
+"
+)]
 #![cfg_attr(not(feature = "datafusion"), doc = "\n(Built without the feature `datafusion`: the decoder alone.)")]
 
 #[cfg(feature = "datafusion")]

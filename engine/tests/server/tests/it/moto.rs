@@ -4,13 +4,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::aws::{AmazonS3Builder, S3CopyIfNotExists};
 use object_store::multipart::MultipartStore as _;
-use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, RetryConfig, UpdateVersion};
+use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, UpdateVersion};
 use s3log_test_server::{
-    ACCESS_KEY, Client, Fault, Matching, Moto, Proxy, SECRET_KEY, create_bucket_unsigned, put_all_unsigned,
-    put_archived_unsigned, put_unsigned,
+    Client, Fault, Matching, Moto, Proxy, create_bucket_unsigned, put_all_unsigned, put_archived_unsigned, put_unsigned,
 };
+
+use crate::writes::store_with;
 
 /// Moto wants to see that there is a signature, and does not check it.
 const AUTHORIZATION: (&str, &str) = (
@@ -53,17 +53,7 @@ async fn moto_takes_what_is_written() {
     let moto = Moto::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     create_bucket_unsigned(&moto.endpoint(), "data").unwrap();
     let proxy = Proxy::start(&moto.endpoint());
-    let store = AmazonS3Builder::new()
-        .with_endpoint(proxy.endpoint())
-        .with_allow_http(true)
-        .with_region("us-east-1")
-        .with_bucket_name("data")
-        .with_access_key_id(ACCESS_KEY)
-        .with_secret_access_key(SECRET_KEY)
-        .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
-        .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
-        .build()
-        .unwrap();
+    let store = store_with(&proxy.endpoint(), 0);
     let path = |key: &str| object_store::path::Path::from(key);
     let create = async |key: &str, content: &'static str| {
         store.put_opts(&path(key), content.into(), PutMode::Create.into()).await

@@ -28,7 +28,7 @@ fn with_bucket(server: Server) -> Server {
 }
 
 /// A client that asks again as many times.
-fn store_with(endpoint: &str, max_retries: usize) -> AmazonS3 {
+pub(crate) fn store_with(endpoint: &str, max_retries: usize) -> AmazonS3 {
     let backoff = BackoffConfig { init_backoff: Duration::from_millis(5), ..BackoffConfig::default() };
     AmazonS3Builder::new()
         .with_endpoint(endpoint)
