@@ -1,4 +1,4 @@
-//! How fast lines in memory become record batches, by how many columns are wanted and how text is laid out.
+//! Throughput of decoding lines in memory to record batches, by number of columns and text layout.
 //!
 //! `cargo bench -p s3log-benches --bench decode`
 
@@ -12,13 +12,13 @@ use s3log_benches::generate::{Generator, Options};
 use s3log_engine::decode::{BLOCK_SIZE, Block, BufferPool, LineBlocks, RecordsDecoder};
 use s3log_engine::schema::{LogsColumn, Table, TextLayout};
 
-/// As many blocks as do not fit into the caches, so that each comes from memory as in a scan.
+/// Larger than the caches, so that blocks come from memory as in a scan.
 const BUFFER_BYTES: usize = 64 << 20;
 const SEED: u64 = 1;
 const SAMPLES: usize = 20;
 const SECONDS: Duration = Duration::from_secs(4);
 
-/// Columns from few to all.
+/// Column sets from none to all.
 const WIDTHS: [(&str, &[&str]); 6] = [
     ("none", &[]),
     ("time", &["time"]),
@@ -80,7 +80,7 @@ fn widths(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// CDN logs beside logs of S3, and requests of both: the same requests, in bytes of each log.
+/// CDN logs and S3 logs, and `requests` of both, for the same requests; throughput is in bytes of each log.
 fn tables(criterion: &mut Criterion) {
     let origin = Generator::new(&Options { seed: SEED, ..Options::default() }).buffer(BUFFER_BYTES);
     let (cdn, origin) = (blocks_of(&cdn::log(&origin)), blocks_of(&origin));
@@ -110,7 +110,7 @@ fn tables(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What the decoder's unchecked constructor of views spares: validating each of them again.
+/// Cost of validating every view again, which the decoder's unchecked constructor avoids.
 fn text(criterion: &mut Criterion) {
     let blocks = blocks();
     let columns = positions(&["key", "request_uri", "user_agent", "host_id"]);

@@ -1,4 +1,4 @@
-//! How fast lines in memory become records, on one core and on all, and how fast memory itself can be looked at.
+//! Throughput of parsing lines in memory, on one core and on all, with the memory bandwidth for comparison.
 //!
 //! `cargo bench -p s3log-benches --no-default-features --bench parse`
 
@@ -11,28 +11,28 @@ use s3log_parser::{Field, FieldSet, Lines, Parser, Record, parallel};
 
 /// Larger than the caches, so that lines come from memory as they do in a scan.
 const BUFFER_BYTES: usize = 128 << 20;
-/// A quarter of it for the careful path, which is slower.
+/// Smaller, because the careful path is slower.
 const HOSTILE_BYTES: usize = BUFFER_BYTES / 4;
-/// A few hostile lines among ordinary ones, so that the careful path is not left out. The share is assumed.
+/// A few hostile lines, so that the careful path is exercised. The share is an assumption.
 const USUAL_HOSTILE_PERCENT: f64 = 0.1;
 const SEED: u64 = 1;
 const SAMPLES: usize = 20;
 const SECONDS: Duration = Duration::from_secs(4);
 
-/// What a query for the traffic of addresses by hour reads.
+/// The fields of a typical query, traffic by address and hour.
 const FOUR_FIELDS: FieldSet =
     FieldSet::of(Field::Time).with(Field::RemoteIp).with(Field::HttpStatus).with(Field::BytesSent);
-/// It stands right behind the time. A record is told from a reject behind the user agent only, so that a query for it, or
-/// for no field at all, reads that far all the same.
+/// The first field after the time. Records are only distinguished from rejects at the user agent, so a query for this
+/// field or for none has to read that far anyway.
 const EARLY_FIELD: FieldSet = FieldSet::of(Field::RemoteIp);
-/// It closes at the last quote.
+/// The last field that is delimited by a quote.
 const LATE_FIELD: FieldSet = FieldSet::of(Field::UserAgent);
 
 fn buffer(bytes: usize, hostile_percent: f64) -> Vec<u8> {
     Generator::new(&Options { seed: SEED, hostile_percent, ..Options::default() }).buffer(bytes)
 }
 
-/// Records, rejects and a sum over spans that were found, so that nothing of the work can be left out.
+/// Counts records and rejects and sums up spans, so that the optimiser cannot remove any of the work.
 fn parse_all(buffer: &[u8], fields: FieldSet) -> (usize, usize, usize) {
     parse_with(&mut Parser::with_fields(fields), buffer)
 }
@@ -73,7 +73,7 @@ fn one_core(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The same work with every set of instructions that this processor has, and line by line.
+/// All instruction sets of this processor, parsing from the buffer and line by line.
 fn lanes(criterion: &mut Criterion) {
     let buffer = buffer(BUFFER_BYTES, USUAL_HOSTILE_PERCENT);
     let mut group = criterion.benchmark_group("lanes");
@@ -130,7 +130,7 @@ fn all_cores(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What no parser can beat on this machine.
+/// Upper bounds for any parser on this machine.
 fn yardsticks(criterion: &mut Criterion) {
     let buffer = buffer(BUFFER_BYTES, 0.0);
     let mut group = criterion.benchmark_group("yardsticks");
@@ -147,7 +147,7 @@ fn yardsticks(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// How fast the generator itself is: it must not be what one waits for.
+/// The speed of the generator, which must not become a bottleneck.
 fn generator(criterion: &mut Criterion) {
     let bytes = HOSTILE_BYTES;
     let mut generator = Generator::new(&Options::default());

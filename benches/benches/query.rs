@@ -1,4 +1,4 @@
-//! Whole queries over a file, from SQL to rows, as the command line runs them.
+//! Whole queries over a file, from SQL to rows, run as by the command line.
 //!
 //! `cargo bench -p s3log-benches --bench query`
 
@@ -36,7 +36,7 @@ fn write_log(path: &Path) -> std::io::Result<u64> {
     Ok(buffer.len() as u64)
 }
 
-/// Runs a query and drops what it returns batch by batch; gives the number of rows.
+/// Runs a query, drops its batches as they arrive, and returns the number of rows.
 async fn run(session: &Session, sql: &str) -> datafusion::error::Result<usize> {
     let mut stream = session.context().sql(sql).await?.execute_stream().await?;
     let mut rows = 0;

@@ -1,17 +1,17 @@
-//! Days and seconds in UTC, as log lines and the names of log objects write them.
+//! Dates and times in UTC, as written in log lines and in names of log objects.
 
 /// English months, as in log lines.
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// Seconds of a day.
+/// Seconds per day.
 pub const DAY: i64 = 86_400;
 
-/// Seconds since 1970-01-01 00:00:00 UTC of the first second of a day.
+/// Seconds since 1970-01-01 00:00:00 UTC of the start of a day.
 ///
 /// `month` and `day` count from 1.
 pub const fn midnight(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the leap day is the last one.
+    // Years begin in March here, so that the leap day is the last day.
     let shifted = if month <= 2 { year - 1 } else { year };
     let era = shifted.div_euclid(400);
     let year_of_era = shifted.rem_euclid(400);
@@ -20,7 +20,7 @@ pub const fn midnight(year: i64, month: i64, day: i64) -> i64 {
     (era * 146_097 + day_of_era - 719_468) * DAY
 }
 
-/// Year, month and day (both from 1) of an instant in seconds since 1970.
+/// Year, month and day (both from 1) of a time in seconds since 1970.
 pub const fn date(seconds: i64) -> (i64, i64, i64) {
     let days = seconds.div_euclid(DAY) + 719_468;
     let era = days.div_euclid(146_097);
@@ -33,7 +33,7 @@ pub const fn date(seconds: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + (month <= 2) as i64, month, day)
 }
 
-/// Appends `number` with at least `width` digits, zeros in front. Negative numbers are written as 0.
+/// Appends `number`, zero-padded to at least `width` digits. Negative numbers are written as 0.
 pub fn push_padded(number: i64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
@@ -46,7 +46,7 @@ pub fn push_padded(number: i64, width: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[start..]);
 }
 
-/// Renders times of log lines and remembers the last one, since neighbours often share a second.
+/// Renders times for log lines. Caches the last one, because neighbouring lines often share a second.
 #[derive(Clone, Debug)]
 pub struct TimeStamp {
     seconds: i64,
@@ -60,7 +60,7 @@ impl Default for TimeStamp {
 }
 
 impl TimeStamp {
-    /// `[06/Feb/2019:00:00:38 +0000]`, brackets included.
+    /// The bracketed time, such as `[06/Feb/2019:00:00:38 +0000]`.
     pub fn render(&mut self, seconds: i64) -> &[u8; 28] {
         if seconds.div_euclid(DAY) != self.seconds.div_euclid(DAY) {
             let (year, month, day) = date(seconds);
@@ -88,7 +88,7 @@ impl TimeStamp {
     }
 }
 
-/// Appends `2019-02-06-00-00-38`, as in the names of log objects.
+/// Appends a time such as `2019-02-06-00-00-38`, as in names of log objects.
 pub fn push_object_time(seconds: i64, out: &mut Vec<u8>) {
     let (year, month, day) = date(seconds);
     push_padded(year, 4, out);

@@ -6,14 +6,14 @@ use s3log_parser::{Field, Lines, Parser, Record};
 
 use crate::calendar::{DAY, date};
 
-/// What such a log begins with.
+/// The header lines of such a log.
 pub const HEADER: &str = "#Version: 1.0\n#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status \
     cs(Referer) cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes \
     time-taken x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status \
     fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start \
     sc-range-end\n";
 
-/// The requests of a log of S3, as a CDN logs them, with a header in front.
+/// Converts the requests of an S3 log to a CDN log with header.
 pub fn log(of: &[u8]) -> Vec<u8> {
     let mut out = HEADER.as_bytes().to_vec();
     out.reserve(of.len());
@@ -53,7 +53,7 @@ fn row(record: &Record<'_>, number: usize, out: &mut Vec<u8>) {
     ];
     let [ip, method, stem, referer, agent, query, id, host, tls, cipher, version] = cells.map(String::from_utf8_lossy);
     let edge = ["AMS1-C1", "FRA56-P4", "SEA19", "LAX3-C2"][number % 4];
-    // Writing into a vector cannot fail.
+    // Writing to a vector cannot fail.
     let _ = writeln!(
         out,
         "{year:04}-{month:02}-{day:02}\t{:02}:{:02}:{:02}\t{edge}\t{}\t{ip}\t{method}\td111111abcdef8.cloudfront.net\t{stem}\t{status:03}\t{referer}\t{agent}\t{query}\t-\t{result}\t{id}==\t{host}\thttps\t{}\t{}.{:03}\t-\t{tls}\t{cipher}\t{result}\t{version}\t-\t-\t{}\t{}.{:03}\t{result}\tapplication/octet-stream\t{bytes}\t-\t-",
@@ -70,7 +70,7 @@ fn row(record: &Record<'_>, number: usize, out: &mut Vec<u8>) {
     );
 }
 
-/// What CloudFront encodes: control characters, what is no ASCII, spaces, and some others.
+/// Percent-encodes as CloudFront does: control characters, non-ASCII bytes, spaces and some others.
 fn encoded(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 16);
     for byte in text {

@@ -1,8 +1,8 @@
-//! Endless log lines of a busy account: seeded, realistic in their populations, and fast.
+//! An endless, seeded log of a busy account, with realistic distributions, generated quickly.
 //!
-//! A line has about 617 bytes and 27 fields. Addresses, keys and requesters come from populations of fixed size with a
-//! heavy-tailed popularity, so that `GROUP BY` has something to do; operations, statuses and clients are mixed as a bucket
-//! behind a web site and a data lake sees them. [`Generator`] is the type to start at.
+//! A line has about 617 bytes and 27 fields. Addresses, keys and requesters come from populations of fixed size with
+//! heavy-tailed popularity, so that `GROUP BY` has a realistic workload; operations, statuses and clients are mixed
+//! as for buckets behind a web site and a data lake. Start at [`Generator`].
 
 mod hostile;
 mod population;
@@ -13,35 +13,35 @@ use crate::row::{Era, Quoted, Row};
 use hostile::Hostile;
 use population::{Action, Population, Resource};
 
-/// In a thousand downloads, how many use a presigned URL.
+/// Of a thousand downloads, the number with a presigned URL.
 const PRESIGNED: u64 = 50;
-/// In a thousand requests, how many were allowed by an access control list only.
+/// Of a thousand requests, the number that needed an access control list.
 const BY_ACL: u64 = 20;
-/// In a thousand requests, how many name the page they came from.
+/// Of a thousand requests, the number with a referer.
 const WITH_REFERER: u64 = 200;
-/// In a thousand deletions by a batch or a lifecycle rule, how many name a version.
+/// Of a thousand deletions by batch or lifecycle rule, the number with a version id.
 const WITH_VERSION: u64 = 300;
-/// How far behind its turn a request may be logged, in seconds.
+/// Maximum delay in seconds by which a request is logged out of order.
 const JITTER: u64 = 2;
-/// The largest object there is.
+/// Maximum object size in bytes.
 const LARGEST_OBJECT: u64 = 5 << 30;
-/// Body of an error message.
+/// Size of an error response's body in bytes.
 const ERROR_BODY: u64 = 243;
-/// Until this year request ids are hexadecimal.
+/// Request ids are hexadecimal until this year.
 const HEX_REQUEST_IDS_UNTIL: u16 = 2019;
 
-/// What to generate.
+/// Options of the generator.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The same seed gives the same lines.
+    /// Seed; the same seed gives the same lines.
     pub seed: u64,
-    /// How many lines are meant to come: they are spread evenly over `hours`. More may be drawn.
+    /// Expected number of lines, which are spread evenly over `hours`. More may be generated.
     pub lines: u64,
-    /// The time that `lines` lines cover.
+    /// Hours covered by `lines` lines.
     pub hours: f64,
-    /// Of a hundred lines, how many are hostile: quotes, forged tails, spliced records, NUL, bytes that are no UTF-8.
+    /// Percentage of hostile lines: quotes, forged tails, spliced records, NUL, invalid UTF-8.
     pub hostile_percent: f64,
-    /// The year of the lines, which decides what fields they have. They start on 3 March.
+    /// Year of the lines, which determines their fields. The first line is on 3 March.
     pub year: u16,
 }
 
@@ -51,7 +51,7 @@ impl Default for Options {
     }
 }
 
-/// An endless log.
+/// Generates an endless log.
 #[derive(Clone, Debug)]
 pub struct Generator {
     population: Population,
@@ -69,7 +69,7 @@ pub struct Generator {
     bucket: Option<usize>,
 }
 
-/// What a client wrote itself; buffers are kept from line to line.
+/// Text sent by the client; buffers are reused from line to line.
 #[derive(Clone, Debug, Default)]
 struct Client {
     key: Vec<u8>,
@@ -78,7 +78,7 @@ struct Client {
     user_agent: Vec<u8>,
 }
 
-/// What the service made up for a line.
+/// Ids that the service assigns to a request.
 #[derive(Clone, Debug, Default)]
 struct Ids {
     request: Vec<u8>,
@@ -87,7 +87,7 @@ struct Ids {
 }
 
 impl Generator {
-    /// Draws the populations; takes some milliseconds.
+    /// Creates a generator; drawing the populations takes some milliseconds.
     pub fn new(options: &Options) -> Self {
         let mut random = Random::new(options.seed);
         let population = Population::new(&mut random);
@@ -110,7 +110,7 @@ impl Generator {
         }
     }
 
-    /// Appends one line with its newline. Hostile lines have no other newline either.
+    /// Appends one line including its newline. Hostile lines do not contain any other newline.
     pub fn line(&mut self, out: &mut Vec<u8>) {
         if self.hostile_in_a_million == 0 || self.random.below(1_000_000) >= self.hostile_in_a_million {
             return self.record(None, out);
@@ -125,7 +125,7 @@ impl Generator {
         self.record(Some(hostile), out);
     }
 
-    /// Whole lines, at least `bytes` bytes of them.
+    /// Returns whole lines, at least `bytes` bytes in total.
     pub fn buffer(&mut self, bytes: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes + 4096);
         while out.len() < bytes {
@@ -134,17 +134,17 @@ impl Generator {
         out
     }
 
-    /// When the last line's request was received, in seconds since 1970.
+    /// Time of the last line's request, in seconds since 1970.
     pub fn time(&self) -> i64 {
         self.time
     }
 
-    /// From now on, lines are those of one bucket drawn by lot: a log object holds the lines of one bucket.
+    /// From now on, all lines are of one randomly chosen bucket, as in a log object.
     pub fn change_bucket(&mut self) {
         self.bucket = Some(self.random.below(population::BUCKETS.len() as u64) as usize);
     }
 
-    /// Appends one record; what the client wrote is made hostile if asked.
+    /// Appends one record, with hostile client text if requested.
     fn record(&mut self, hostile: Option<Hostile>, out: &mut Vec<u8>) {
         self.advance();
         self.draw_ids();
@@ -181,7 +181,7 @@ impl Generator {
         }
     }
 
-    /// A request over HTTP.
+    /// Appends an HTTP request.
     fn request(&mut self, action: &'static Action, method: &str, hostile: Option<Hostile>, out: &mut Vec<u8>) {
         let bucket = self.draw_bucket();
         let Self { population, random, client, ids, .. } = self;
@@ -266,7 +266,7 @@ impl Generator {
         row.render(self.era, &mut self.stamp, out);
     }
 
-    /// A deletion by a batch or a lifecycle rule: no request of its own.
+    /// Appends a deletion by a batch or a lifecycle rule, which has no request line.
     fn own_doing(&mut self, action: &'static Action, out: &mut Vec<u8>) {
         let bucket = self.draw_bucket();
         let Self { population, random, ids, .. } = self;

@@ -1,13 +1,16 @@
-//! Labelled logs: what an account's buckets see in a few days, and of every address whether it was an attacker's.
+//! Labelled logs: some days of an account's logs, with a label for each address that tells whether it is an
+//! attacker's.
 //!
-//! They judge what finds attackers in logs. So innocent populations are made to look bad where real ones do, and attacks reach from
-//! loud to hardly there. Parameters follow from the seed: names, sizes, who may list what, how many there are of each.
+//! They are used to judge detection. Benign populations are made to look as suspicious as real ones do, and attacks
+//! range from loud to barely visible. Parameters such as names, sizes, permissions and counts are derived from the
+//! seed.
 //!
-//! - [`write()`] makes logs, labels and context files: start there.
+//! - [`write()`] generates logs, labels and context files; start there.
 //! - [`judge`] compares findings with the labels.
 //!
-//! Addresses are of networks that nobody uses: 240.0.0.0/4 for people and servers, 198.18.0.0/15 for offices and the CDN, 100.64.0.0/10
-//! for carriers, 2001:db8::/32; and the published ranges of real crawlers for those crawlers.
+//! Addresses are from networks without real users: 240.0.0.0/4 for people and servers, 198.18.0.0/15 for offices and
+//! the CDN, 100.64.0.0/10 for carriers, and 2001:db8::/32. Only crawlers have addresses from the published ranges of
+//! real ones.
 
 mod agents;
 mod benign;
@@ -24,16 +27,16 @@ use std::path::Path;
 use crate::calendar::midnight;
 use scene::Scene;
 
-/// What is to be written.
+/// Options of the generated logs.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The same seed gives the same bytes.
+    /// Seed; the same seed gives the same bytes.
     pub seed: u64,
-    /// How many days; at least one.
+    /// Number of days, at least one.
     pub days: u64,
-    /// How large populations are, and how many campaigns there are; 1 gives some 200,000 lines in three days.
+    /// Scales population sizes and numbers of campaigns; 1 gives some 200,000 lines in three days.
     pub scale: f64,
-    /// Without any attack.
+    /// Omits all attacks.
     pub benign_only: bool,
 }
 
@@ -43,22 +46,22 @@ impl Default for Options {
     }
 }
 
-/// How much was written.
+/// Size of what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Lines of all log objects.
+    /// Number of lines in all log objects.
     pub lines: usize,
-    /// Sources that are labelled innocent.
+    /// Number of sources labelled benign.
     pub benign: usize,
-    /// Sources that are labelled hostile.
+    /// Number of sources labelled as attackers.
     pub attack: usize,
 }
 
-/// Writes `logs/`, `labels.tsv` and `context/` under `folder`. Log objects that stand there already are removed.
+/// Writes `logs/`, `labels.tsv` and `context/` under `folder`. Existing log objects are removed.
 ///
 /// # Errors
 ///
-/// If the folder cannot be written.
+/// Fails if the folder cannot be written.
 pub fn write(options: &Options, folder: &Path) -> io::Result<Written> {
     let mut scene = Scene::new(options.seed, midnight(2026, 3, 2), options.days.max(1), options.scale);
     let crowds = benign::all(&mut scene);

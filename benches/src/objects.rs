@@ -1,4 +1,4 @@
-//! Generated lines as one file, or as log objects in a folder.
+//! Writes generated lines to one file, or as log objects into a folder.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -8,18 +8,18 @@ use crate::calendar::push_object_time;
 use crate::generate::Generator;
 use crate::random::Random;
 
-/// Lines are handed to the writer in pieces of this size.
+/// Lines are passed to the writer in pieces of this many bytes.
 const PIECE: usize = 1 << 20;
-/// S3 delivers a log object some minutes after its last line: from five to ninety.
+/// Delay until S3 delivers a log object after its last line: between five and ninety minutes.
 const DELIVERY_SECONDS: (u64, u64) = (5 * 60, 90 * 60);
-/// The level at which `zstd` and `gzip` are both quick and good.
+/// A level at which both `zstd` and `gzip` are fast and effective.
 const ZSTD_LEVEL: i32 = 3;
 const GZIP_LEVEL: u32 = 6;
 
-/// How bytes are packed. S3 itself delivers plain text; people compress what they keep.
+/// Compression of a log. S3 delivers plain text; archived logs are often compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Packing {
-    /// As they are.
+    /// Uncompressed.
     #[default]
     Plain,
     /// One gzip member.
@@ -29,19 +29,19 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// Packs a whole object.
+    /// Compresses a whole object.
     pub fn pack(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
         self.write(&mut out, |writer| writer.write_all(bytes))?;
         Ok(out)
     }
 
-    /// Packs everything that is read.
+    /// Compresses everything read from `from`.
     pub fn copy(self, mut from: impl io::Read, to: impl Write) -> io::Result<()> {
         self.write(to, |writer| io::copy(&mut from, writer).map(|_| ()))
     }
 
-    /// Gives `fill` a writer whose bytes reach `to` packed, and ends the packed stream.
+    /// Passes a compressing writer to `fill`, then finishes the stream.
     fn write(self, mut to: impl Write, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         match self {
             Self::Plain => fill(&mut to)?,
@@ -75,8 +75,8 @@ pub fn write_log(generator: &mut Generator, lines: u64, packing: Packing, to: im
     })
 }
 
-/// Writes `lines` lines as log objects of `per_object` lines under `folder`, named as S3 names them, and returns how many
-/// objects there are. Each holds the lines of one bucket.
+/// Writes `lines` lines as log objects of `per_object` lines under `folder`, named as by S3. Each object holds lines
+/// of one bucket. Returns the number of objects.
 pub fn write_objects(
     generator: &mut Generator,
     lines: u64,
@@ -101,12 +101,13 @@ pub fn write_objects(
     Ok(objects)
 }
 
-/// Writes `lines` lines into a file.
+/// Writes `lines` lines to a file.
 pub fn write_file(generator: &mut Generator, lines: u64, packing: Packing, path: &Path) -> io::Result<()> {
     write_log(generator, lines, packing, BufWriter::with_capacity(PIECE, fs::File::create(path)?))
 }
 
-/// `2026-01-15-10-22-41-0A1B2C3D4E5F6071`: when it was delivered, in seconds since 1970, and 16 hexadecimal digits.
+/// An object name such as `2026-01-15-10-22-41-0A1B2C3D4E5F6071`: the delivery time, given in seconds since 1970, and
+/// 16 random hexadecimal digits.
 pub fn object_name(delivered: i64, random: &mut Random) -> String {
     let mut name = Vec::with_capacity(36);
     push_object_time(delivered, &mut name);

@@ -1,22 +1,23 @@
-//! A small pseudo-random generator and the few draws that log lines need.
+//! A small pseudo-random number generator with the distributions that log lines need.
 //!
-//! Why not the `rand` crate: its algorithms may change between versions, and the fixtures are compared byte by byte.
-//! For the same reason heavy-tailed numbers are made of integers: `powf` and `ln` differ between platforms.
+//! The `rand` crate is not used because its algorithms may change between versions, and the fixtures are compared
+//! byte for byte. For the same reason heavy-tailed numbers use integers only: `powf` and `ln` differ between
+//! platforms.
 
-/// Letters that S3 makes request ids of.
+/// The alphabet of S3's request ids.
 const BASE36: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
-/// A xoshiro256++ generator, seeded by splitmix64. Not for secrets.
+/// A xoshiro256++ generator, seeded by splitmix64. Not cryptographically secure.
 #[derive(Clone, Debug)]
 pub struct Random {
     state: [u64; 4],
 }
 
 impl Random {
-    /// A generator whose every draw follows from `seed`.
+    /// Creates a generator that depends on nothing but `seed`.
     pub fn new(seed: u64) -> Self {
         let mut z = seed;
         let mut split = || {
@@ -50,29 +51,30 @@ impl Random {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A number from `low` to `high`, both included.
+    /// A number from `low` to `high`, inclusive.
     #[inline]
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    /// True `per_mille` times in a thousand.
+    /// True with a probability of `per_mille` in a thousand.
     #[inline]
     pub fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille
     }
 
-    /// One of `items`, each as likely as the others.
+    /// A uniformly chosen item. Panics if `items` is empty.
     #[inline]
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len() as u64) as usize]
     }
 
-    /// A size in bytes with a heavy tail (Pareto, exponent 0.7): mostly kilobytes, now and then gigabytes, below `cap`.
+    /// An object size in bytes below `cap`, heavy-tailed (Pareto, exponent 0.7): mostly kilobytes, occasionally
+    /// gigabytes.
     #[inline]
     pub fn object_size(&mut self, cap: u64) -> u64 {
         const SMALLEST: u64 = 900;
-        /// How often a size is at least twice as large, in a thousand: 2^-0.7.
+        /// Probability in thousandths that a size is at least doubled: 2^-0.7.
         const DOUBLES: u64 = 616;
         let mut octave = SMALLEST;
         while octave < cap && self.chance(DOUBLES) {
@@ -81,18 +83,18 @@ impl Random {
         (octave + self.below(octave)) % cap
     }
 
-    /// A duration in milliseconds, about log-normal: half of them under 30, one in twenty over 180.
+    /// A duration in milliseconds, roughly log-normal: half are below 30, one in twenty above 180.
     #[inline]
     pub fn duration(&mut self) -> u64 {
-        /// log2 of the median, and of the spread, in 16.16 fixed point.
+        /// log2 of the median and of the spread, in 16.16 fixed point.
         const MEDIAN: i64 = 321_400;
         const SPREAD: i64 = 104_000;
-        // The sum of four uniform numbers is close to normal: mean 2, standard deviation 0.577.
+        // The sum of four uniform numbers is roughly normal: mean 2, standard deviation 0.577.
         let bits = self.bits();
         let sum: i64 = (0..4).map(|i| i64::from((bits >> (16 * i)) as u16)).sum();
         let deviation = (sum - 131_070) * 1000 / 577;
         let log2 = (MEDIAN + ((deviation * SPREAD) >> 16)).max(0) as u64;
-        // 2^x for the whole part by shifting, for the fraction by a straight line.
+        // 2^x: shift by the integer part, interpolate the fraction linearly.
         ((65_536 + (log2 & 0xFFFF)) << (log2 >> 16)) >> 16
     }
 
@@ -106,24 +108,24 @@ impl Random {
         self.letters(HEX_UPPER, count, out);
     }
 
-    /// Appends `count` capital letters and digits, as in request ids.
+    /// Appends `count` upper-case letters and digits, as in request ids.
     #[inline]
     pub fn base36(&mut self, count: usize, out: &mut Vec<u8>) {
         self.letters(BASE36, count, out);
     }
 
-    /// Appends `count` letters of base64, without padding.
+    /// Appends `count` characters of the base64 alphabet, without padding.
     #[inline]
     pub fn base64(&mut self, count: usize, out: &mut Vec<u8>) {
         self.letters(BASE64, count, out);
     }
 
-    /// Appends `count` small letters.
+    /// Appends `count` lower-case letters.
     pub fn lowercase(&mut self, count: usize, out: &mut Vec<u8>) {
         self.letters(b"abcdefghijklmnopqrstuvwxyz", count, out);
     }
 
-    /// Appends `count` letters of an alphabet of at most 64. Ten letters are taken from one draw.
+    /// Appends `count` characters of an alphabet of at most 64. One draw gives ten of them.
     #[inline]
     fn letters<const N: usize>(&mut self, alphabet: &[u8; N], count: usize, out: &mut Vec<u8>) {
         let mut left = count;
@@ -143,12 +145,13 @@ impl Random {
 /// Draws indices with given weights in constant time (Vose's alias method).
 #[derive(Clone, Debug)]
 pub struct Weighted {
-    /// Of each slot: below which 32-bit number the slot stands for itself, and whose slot it is above.
+    /// For each slot: the 32-bit threshold below which the slot stands for itself, and the slot it stands for
+    /// otherwise.
     slots: Vec<(u32, u32)>,
 }
 
 impl Weighted {
-    /// An index `i` will be drawn `weights[i]` times out of their sum. All weights are positive, and there is one.
+    /// Draws index `i` with probability `weights[i]` / sum. Weights must be positive and there must be at least one.
     pub fn new(weights: &[f64]) -> Self {
         let scale = weights.len() as f64 / weights.iter().sum::<f64>();
         let mut scaled: Vec<f64> = weights.iter().map(|weight| weight * scale).collect();
@@ -166,7 +169,7 @@ impl Weighted {
         Self { slots }
     }
 
-    /// An index from 0 to the number of weights less one.
+    /// Draws an index.
     #[inline]
     pub fn draw(&self, random: &mut Random) -> usize {
         let bits = random.bits();

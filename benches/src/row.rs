@@ -1,13 +1,13 @@
-//! One line as S3 writes it: the values of its fields, and which of them the line's year knows.
+//! A line as S3 writes it: the values of its fields, and which fields the line's year has.
 
 use s3log_parser::Field;
 
 use crate::calendar::TimeStamp;
 
-/// How many fields every line has: up to the user agent.
+/// Number of fields that every line has: up to the user agent.
 const FIELDS_OF_2006: usize = 17;
 
-/// Which fields stand behind the user agent: a matter of the year in which the line was written.
+/// The set of fields of a line, which depends on the year in which it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Era {
     fields: usize,
@@ -15,26 +15,26 @@ pub struct Era {
 }
 
 impl Era {
-    /// The era with all fields that are documented today.
+    /// All fields that are documented today.
     pub const TODAY: Self = Self { fields: Field::COUNT, iam_id: false };
-    /// The days of March 2019 in which an IAM id stood between version id and host id.
+    /// The days of March 2019 with an IAM id between version id and host id.
     pub const MARCH_2019: Self = Self { fields: 24, iam_id: true };
 
-    /// What AWS wrote in a year: 17 fields in 2006, 27 in 2026.
+    /// The fields that AWS wrote in a year: 17 in 2006, 27 in 2026.
     pub fn of_year(year: u16) -> Self {
         let fields = Field::ALL.iter().filter(|field| field.info().since <= year).count();
         Self { fields: fields.max(FIELDS_OF_2006), iam_id: false }
     }
 
-    /// How many fields of today's list a line of this era has.
+    /// Number of documented fields in a line of this era.
     pub fn fields(self) -> usize {
         self.fields
     }
 }
 
-/// The values of one line, as they are to stand in it.
+/// The values of a line.
 ///
-/// Empty numbers and texts that S3 leaves out are `None`, and are written `-`. Nothing is escaped, as S3 escapes nothing.
+/// `None` stands for values that S3 leaves out, written as `-`. Like in S3's logs, nothing is escaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     /// Canonical id of the bucket's owner.
@@ -43,29 +43,29 @@ pub struct Row<'a> {
     pub bucket: &'a [u8],
     /// Seconds since 1970, UTC.
     pub time: i64,
-    /// Address, or `None` for what a service did by itself.
+    /// Client address; `None` for actions of a service.
     pub remote_ip: Option<&'a [u8]>,
-    /// Who asked, or `None` for anonymous requests.
+    /// Requester; `None` for anonymous requests.
     pub requester: Option<&'a [u8]>,
     /// Id of the request.
     pub request_id: &'a [u8],
-    /// Such as `REST.GET.OBJECT`.
+    /// Operation, such as `REST.GET.OBJECT`.
     pub operation: &'a [u8],
-    /// Key, encoded as S3 encodes it for this operation.
+    /// Key, encoded as by S3 for this operation.
     pub key: Option<&'a [u8]>,
     /// Request line.
     pub request_uri: Quoted<'a>,
     /// HTTP status.
     pub status: Option<u16>,
-    /// S3's error code.
+    /// S3 error code.
     pub error_code: Option<&'a [u8]>,
-    /// Bytes of the response's body.
+    /// Size of the response body in bytes.
     pub bytes_sent: Option<u64>,
-    /// Bytes of the whole object.
+    /// Size of the whole object in bytes.
     pub object_size: Option<u64>,
-    /// Milliseconds.
+    /// Total time in milliseconds.
     pub total_time: Option<u64>,
-    /// Milliseconds.
+    /// Turn-around time in milliseconds.
     pub turn_around_time: Option<u64>,
     /// Referer header.
     pub referer: Quoted<'a>,
@@ -73,43 +73,43 @@ pub struct Row<'a> {
     pub user_agent: Quoted<'a>,
     /// Version id of the request.
     pub version_id: Option<&'a [u8]>,
-    /// IAM id of the requester; written by [`Era::MARCH_2019`] only.
+    /// IAM id of the requester; only written in [`Era::MARCH_2019`].
     pub iam_id: Option<&'a [u8]>,
     /// Extended request id.
     pub host_id: Option<&'a [u8]>,
-    /// `SigV4`, or `None` if nobody signed.
+    /// `SigV2` or `SigV4`; `None` for unsigned requests.
     pub signature_version: Option<&'a [u8]>,
-    /// TLS cipher.
+    /// TLS cipher suite.
     pub cipher_suite: Option<&'a [u8]>,
     /// `AuthHeader` or `QueryString`.
     pub authentication_type: Option<&'a [u8]>,
-    /// Endpoint.
+    /// Host header, i.e. the endpoint.
     pub host_header: Option<&'a [u8]>,
-    /// Such as `TLSv1.3`.
+    /// TLS version, such as `TLSv1.3`.
     pub tls_version: Option<&'a [u8]>,
-    /// Access point.
+    /// ARN of the access point.
     pub access_point_arn: Option<&'a [u8]>,
-    /// Whether only an access control list allowed the request.
+    /// Whether the request needed an access control list to be authorised.
     pub acl_required: bool,
-    /// AWS Region that the request came from.
+    /// AWS Region of the client.
     pub source_region: Option<&'a [u8]>,
-    /// Fields that nobody knows yet, behind all others.
+    /// Unknown fields after all others.
     pub unknown: &'a [&'a [u8]],
 }
 
-/// How a quoted field stands in a line.
+/// How a quoted field is written.
 #[derive(Clone, Copy, Debug)]
 pub enum Quoted<'a> {
-    /// A bare `-`, as on the rows of batch deletes and the reading half of copies.
+    /// A bare `-`, as in rows of batch deletes and for the read half of copies.
     Bare,
-    /// `"-"`: the client sent nothing.
+    /// `"-"`: the client did not send the header.
     Nothing,
-    /// Text between quotes.
+    /// Text in quotes.
     Text(&'a [u8]),
 }
 
 impl Row<'static> {
-    /// A row of which nothing is known.
+    /// A row without any values.
     pub const BLANK: Self = Self {
         bucket_owner: b"-",
         bucket: b"-",
@@ -144,7 +144,7 @@ impl Row<'static> {
 }
 
 impl Row<'_> {
-    /// Appends the line and its newline.
+    /// Appends the line including its newline.
     pub fn render(&self, era: Era, stamp: &mut TimeStamp, out: &mut Vec<u8>) {
         out.extend_from_slice(self.bucket_owner);
         token(Some(self.bucket), out);
@@ -216,7 +216,7 @@ fn number(value: Option<u64>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the decimal digits of a number.
+/// Appends a number in decimal.
 #[inline]
 pub fn push_number(number: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];

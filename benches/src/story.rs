@@ -1,17 +1,18 @@
-//! The generated part of `fixtures/`: two days of a small company, told by its log bucket.
+//! The generated part of `fixtures/`: two days of a small company, as recorded in its log bucket.
 //!
-//! Four buckets: a web site, media behind a CDN, a data lake, backups. What happens on 14 and 15 January 2026:
+//! There are four buckets: a web site, media behind a CDN, a data lake, and backups. Events of 14 and 15 January
+//! 2026:
 //!
-//! - People read the web site. A deployment on the 14th at 14:05 takes a script away that cached pages still ask for: 404,
-//!   until a second deployment on the 15th at 09:10 puts it back.
-//! - Machines compute in the lake every hour; on the 15th at 06 o'clock it is too busy for them: 503.
+//! - People read the web site. A deployment on the 14th at 14:05 removes a script that cached pages still ask for:
+//!   404, until a second deployment on the 15th at 09:10 restores it.
+//! - Machines process the lake every hour; on the 15th at 06:00 they are throttled: 503.
 //! - On the 15th after 01:10 a partner downloads the whole export: most of the bytes of both days.
-//! - On the 14th after 22:11 somebody looks for well-known mistakes on the web site, on the 15th after 11:30 somebody
-//!   else asks all buckets for their settings from many addresses of one network: 403 and 404 only.
-//! - A third one patiently guesses names of dumps. On the 15th at 16:20 the administrator makes one of them readable for
-//!   everybody, and in the evening it is downloaded without a signature.
+//! - On the 14th after 22:11 somebody probes the web site for common mistakes. On the 15th after 11:30 somebody else
+//!   asks all buckets for their configuration, from many addresses of one network. Both get only 403 and 404.
+//! - A third attacker slowly guesses names of dumps. On the 15th at 16:20 the administrator makes one of them public,
+//!   and in the evening it is downloaded without a signature.
 //!
-//! [`files`] returns the files, [`write()`] puts them into a folder. What `fixtures/` holds besides was written by hand.
+//! [`files`] returns the files, [`write()`] writes them to a folder. The rest of `fixtures/` is written by hand.
 
 mod archive;
 mod company;
@@ -44,17 +45,17 @@ const PUBLISHED: &str = "db/dump-2025-12-24.sql.gz";
 /// A file of the fixtures.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Path under `fixtures/`, with `/` between its parts.
+    /// Path under `fixtures/`, with `/` as separator.
     pub path: String,
-    /// What it holds.
+    /// Content.
     pub bytes: Vec<u8>,
 }
 
-/// Writes the generated files under `folder`; others stay as they are.
+/// Writes the generated files under `folder`; other files are left alone.
 ///
 /// # Errors
 ///
-/// When a folder or file can not be written.
+/// Fails if a folder or file cannot be written.
 pub fn write(folder: &Path) -> io::Result<()> {
     for File { path, bytes } in files()? {
         let path = folder.join(path);
@@ -66,12 +67,12 @@ pub fn write(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The generated files: the same bytes whenever and wherever, but for compressed ones, whose bytes depend on the version of
-/// the compressor.
+/// The generated files. Their bytes are the same on every run and platform, except for compressed files, which depend
+/// on the version of the compressor.
 ///
 /// # Errors
 ///
-/// When a compressor fails.
+/// Fails if a compressor fails.
 pub fn files() -> io::Result<Vec<File>> {
     let mut files = two_days();
     files.extend(old_times());
@@ -117,14 +118,14 @@ fn two_days() -> Vec<File> {
     files
 }
 
-/// `bucket/archive`: an object for each era.
+/// `bucket/archive`: one object per era.
 fn old_times() -> Vec<File> {
     let mut random = Random::new(SEED + 1);
     let deliveries = archive::deliveries().into_iter();
     deliveries.map(|old| delivery::object("bucket/archive/", old.time, &old.events, &mut random)).collect()
 }
 
-/// `compressed`: the same kind of lines as in the story, on the two days before it.
+/// `compressed`: lines as in the story, for the two days before it.
 fn compressed() -> io::Result<Vec<File>> {
     let mut random = Random::new(SEED + 2);
     let days = [(12, Packing::Zstd, ".zst"), (13, Packing::Gzip, "")];
@@ -138,7 +139,7 @@ fn compressed() -> io::Result<Vec<File>> {
     packed.into_iter().collect()
 }
 
-/// `shapes`: the same records as lines that are not quite what S3 writes.
+/// `shapes`: valid records in lines that deviate from what S3 writes.
 fn odd_shapes() -> Vec<File> {
     let day = midnight(2026, 1, 11);
     let mut scribe = Scribe::new(SEED + 4, Era::TODAY);

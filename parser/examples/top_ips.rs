@@ -1,4 +1,4 @@
-//! The parser alone over a file: who was sent how many bytes.
+//! Uses the parser directly to print the ten remote addresses that received the most bytes from a log file.
 //!
 //! `cargo run -p s3log-parser --release --example top_ips -- FILE`
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]

@@ -1,7 +1,7 @@
-//! Whether a line could have been split otherwise.
+//! Detects lines that could have been split in more than one way.
 //!
-//! Nothing in the request-URI, the referer or the user agent is escaped, so a client can write what looks like the end
-//! of its field. The rules always choose one split; a record for which another one was possible says so.
+//! Request-URI, referer and user agent are not escaped, so a client can write text that looks like the end of its
+//! field. The parser always picks one split; this module tells whether another one was possible.
 
 use crate::record::Record;
 use crate::token::{quote_gap_quote, skip_spaces, spaces};
@@ -9,14 +9,14 @@ use crate::value::operation::is_dotted;
 use crate::value::time;
 use memchr::{memchr, memchr_iter};
 
-/// Where the quotes of a head stand, as positions in the line.
+/// Byte positions in the line that delimit the quoted fields of a head.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quotes {
-    /// Behind the request-URI and its closing quote.
+    /// Just after the closing quote of the request-URI.
     pub(crate) request_uri_end: usize,
-    /// The referer's opening quote and the user agent's closing one, when both are quoted.
+    /// Opening quote of the referer and closing quote of the user agent, if both are quoted.
     pub(crate) referer_to_user_agent: Option<(usize, usize)>,
-    /// Behind the user agent and its closing quote.
+    /// Just after the closing quote of the user agent.
     pub(crate) tail_start: usize,
 }
 
@@ -27,8 +27,8 @@ pub(crate) fn is_ambiguous(line: &[u8], record: &Record<'_>, quotes: &Quotes) ->
         || holds_second_record(&line[record.spans[crate::Field::Time.index()].end as usize..])
 }
 
-/// Whether the request-URI could have closed at a later quote: one that status, error code, four numbers and an
-/// opening quote follow.
+/// Whether the request-URI could have closed at a later quote, i.e. one followed by status, error code, four numbers
+/// and an opening quote.
 fn closes_request_uri_again(behind_uri: &[u8]) -> bool {
     memchr_iter(b'"', behind_uri).any(|at| {
         crate::careful::status_to_numbers(&behind_uri[at + 1..])
@@ -37,21 +37,21 @@ fn closes_request_uri_again(behind_uri: &[u8]) -> bool {
     })
 }
 
-/// Whether there is more than one place between referer and user agent: more than one `" "`.
+/// Whether the boundary between referer and user agent is not unique: more than one `" "`.
 fn has_two_gaps(text: &[u8]) -> bool {
-    // A quote may end one gap and begin the next.
+    // One quote may end the first gap and begin the second.
     quote_gap_quote(text).is_some_and(|(_, second)| quote_gap_quote(&text[second..]).is_some())
 }
 
-/// Whether a second time stands behind the record's own and, behind that, an operation: two records spliced into one
-/// line, or a client that wants it to look so.
+/// Whether a second time follows the record's own and, somewhere after it, an operation: two records spliced into one
+/// line, or a client that imitates this.
 #[inline]
 pub(crate) fn holds_second_record(behind_time: &[u8]) -> bool {
-    // The bracket that closes the record's own time comes first; most lines hold no other bracket.
+    // Most lines have no `[` after that of their own time.
     let mut rest = behind_time;
     while let Some(at) = memchr(b'[', rest) {
         if time::prefix(&rest[at..]).is_some() {
-            // An operation behind a later time is behind this one too: there is nothing more to try.
+            // An operation after a later time is also after this one, so later times need not be tried.
             return has_operation(&rest[at + time::LEN..]);
         }
         rest = &rest[at + 1..];
@@ -61,7 +61,7 @@ pub(crate) fn holds_second_record(behind_time: &[u8]) -> bool {
 
 #[cold]
 fn has_operation(behind_time: &[u8]) -> bool {
-    // What stands right behind the bracket is a part of its token.
+    // Bytes directly after the bracket belong to the same token.
     let Some(at) = memchr(b' ', behind_time) else { return false };
     skip_spaces(&behind_time[at..]).split(|byte| *byte == b' ').any(is_dotted)
 }

@@ -1,14 +1,14 @@
-//! The careful path: any line, by the rules that resolve what clients put between unescaped quotes.
+//! The careful path: parses any line, with rules that resolve unescaped quotes sent by clients.
 //!
-//! - The operation is the fourth token behind the time if it is dotted, else the first dotted one behind that, as the
-//!   requester may hold spaces.
-//! - The key is one token, unless no request-URI follows it: then it runs to the first quote behind a space.
-//! - The request-URI closes at the first quote that status, error code and four numbers follow.
-//! - The referer closes at the first quote that spaces and a quote follow, the user agent at the last quote that a
-//!   space or the line's end follows. An unquoted referer runs to the first quote behind a space.
+//! - The operation is the fourth token after the time if it is dotted, otherwise the first dotted token after that,
+//!   since the requester may contain spaces.
+//! - The key is one token, unless no request-URI follows it; then it runs to the first quote preceded by a space.
+//! - The request-URI closes at the first quote followed by status, error code and four numbers.
+//! - The referer closes at the first quote followed by spaces and another quote; the user agent closes at the last
+//!   quote followed by a space or the end of the line. An unquoted referer runs to the first quote preceded by a
+//!   space.
 //!
-//! Every search goes over the line once, from where the last one stopped: an input of nothing but hostile lines takes
-//! time in proportion to its length.
+//! Every search continues where the previous one stopped, so parsing takes linear time even on hostile input.
 
 use crate::ambiguity::Quotes;
 use crate::error::{Error, ErrorKind};
@@ -24,7 +24,7 @@ use crate::value::operation::is_dotted;
 use crate::value::time::{self, Minute};
 use memchr::memchr_iter;
 
-/// Error code and numbers behind the status, in their order.
+/// The numeric fields after the error code, in order.
 const NUMBERS: [Field; 4] = [Field::BytesSent, Field::ObjectSize, Field::TotalTime, Field::TurnAroundTime];
 
 /// Locates every field up to the user agent.
@@ -71,7 +71,7 @@ fn bracketed_time<'a>(
     }
 }
 
-/// Remote IP, requester, request id and operation. Only tokens before the first that begins with a quote count.
+/// Remote IP, requester, request id and operation. The search stops at the first token that begins with a quote.
 fn ip_to_operation<'a>(line: &[u8], rest: &'a [u8], record: &mut Record<'_>) -> Result<&'a [u8], Error> {
     const FIELDS: [Field; 4] = [Field::RemoteIp, Field::Requester, Field::RequestId, Field::Operation];
     let mut tokens = [Span::default(); 4];
@@ -88,7 +88,7 @@ fn ip_to_operation<'a>(line: &[u8], rest: &'a [u8], record: &mut Record<'_>) -> 
     if !is_dotted(fourth)
         && let Some(found) = dotted_operation(line, tokens[2], tokens[3], rest)
     {
-        // The requester holds spaces: it takes what stands before the request id.
+        // The requester contains spaces: it extends to the request id.
         let (request_id, operation) = (found.request_id, found.operation);
         tokens = [tokens[0], Span { start: tokens[1].start, end: found.requester_end }, request_id, operation];
         operation_end = found.rest;
@@ -106,7 +106,7 @@ struct Operation<'a> {
     rest: &'a [u8],
 }
 
-/// The first dotted operation behind the fourth token.
+/// Finds the first dotted operation after the fourth token.
 fn dotted_operation<'a>(line: &[u8], third: Span, fourth: Span, rest: &'a [u8]) -> Option<Operation<'a>> {
     let (mut before, mut last, mut rest) = (third, fourth, rest);
     loop {
@@ -124,7 +124,7 @@ fn unquoted_token(input: &[u8]) -> Parsed<'_, &[u8]> {
     if input.first() == Some(&b'"') { Err(MISFIT) } else { token(input) }
 }
 
-/// Key and request-URI; what is left begins behind the request-URI's closing quote.
+/// Locates key and request-URI; returns the input after the closing quote of the request-URI.
 fn key_and_request_uri<'a>(line: &[u8], rest: &'a [u8], record: &mut Record<'_>) -> Result<&'a [u8], Error> {
     let key = skip_spaces(rest);
     let (behind_key, text) =
@@ -139,7 +139,7 @@ fn key_and_request_uri<'a>(line: &[u8], rest: &'a [u8], record: &mut Record<'_>)
         return Ok(behind);
     }
     if start.first() != Some(&b'"') {
-        // Some servers write the key as it is, spaces and all.
+        // Some servers write the key verbatim, including spaces.
         let Some(quote) = opening_quote(key) else {
             let kind = if start.is_empty() { ErrorKind::Missing } else { ErrorKind::Unquoted };
             return Err(Error::new(kind, Field::RequestUri, position(line, start) as usize));
@@ -161,7 +161,7 @@ fn key_and_request_uri<'a>(line: &[u8], rest: &'a [u8], record: &mut Record<'_>)
 
 /// Status, error code and four numbers.
 pub(crate) struct StatusToNumbers<'a> {
-    /// The input at the beginning of each, and its length.
+    /// Input from the start of each part on, and the length of the part.
     parts: [(&'a [u8], usize); 6],
 }
 
@@ -173,7 +173,8 @@ impl StatusToNumbers<'_> {
     }
 }
 
-/// ` 200 - 2326 2326 34 33 …`, which closes a request-URI; what is left begins with the space behind the last number.
+/// Parses ` 200 - 2326 2326 34 33 …`, which confirms the end of a request-URI. The remaining input begins with the
+/// space after the last number.
 pub(crate) fn status_to_numbers(input: &[u8]) -> Parsed<'_, StatusToNumbers<'_>> {
     let mut parts: [(&[u8], usize); 6] = [(b"", 0); 6];
     let mut rest = input;
@@ -194,8 +195,9 @@ pub(crate) fn status_to_numbers(input: &[u8]) -> Parsed<'_, StatusToNumbers<'_>>
     Ok((rest, StatusToNumbers { parts }))
 }
 
-/// Why the request-URI that opens here does not close: told by what follows the quote that most likely was meant to
-/// close it, the first behind `HTTP/1.1` or the like, else the first that a space or the line's end follows.
+/// Explains why the request-URI that opens at `start` does not close. Looks at what follows the quote that was most
+/// likely meant to close it: the first one after ` HTTP/1.1` or the like, otherwise the first one at the end of a
+/// token.
 #[cold]
 fn why_not_closed(line: &[u8], start: &[u8]) -> Error {
     let text = &start[1..];
@@ -207,7 +209,7 @@ fn why_not_closed(line: &[u8], start: &[u8]) -> Error {
     }
 }
 
-/// What does not fit behind a request-URI.
+/// Reports the first field after a request-URI that does not fit.
 #[cold]
 fn misfit_behind_uri(line: &[u8], behind_uri: &[u8]) -> Error {
     let mut rest = behind_uri;
@@ -227,10 +229,10 @@ fn misfit_behind_uri(line: &[u8], behind_uri: &[u8]) -> Error {
     Error::new(ErrorKind::Unclosed, Field::RequestUri, position(line, behind_uri) as usize)
 }
 
-/// The opening quote of the referer and the closing one of the user agent.
+/// Positions of the referer's opening quote and the user agent's closing quote.
 type QuotePair = Option<(usize, usize)>;
 
-/// Referer and user agent; what is left begins behind the user agent.
+/// Locates referer and user agent; returns the input after the user agent.
 fn referer_and_user_agent<'a>(
     line: &[u8],
     start: &'a [u8],
@@ -266,7 +268,7 @@ fn referer_and_user_agent<'a>(
         return Ok((&referer[dash + 1..], None));
     }
 
-    // Some servers do not quote the referer, whatever it holds.
+    // Some servers never quote the referer.
     let (behind, text) = token(start).map_err(|_| error(ErrorKind::Missing, Field::Referer, start))?;
     if let Some(quote) = opening_quote(start) {
         let user_agent = &start[quote + 1..];
@@ -288,8 +290,8 @@ fn referer_and_user_agent<'a>(
     }
 }
 
-/// Where a quoted referer beside a bare user agent closes: the last quote that spaces and a lone `-` follow. Gives the
-/// positions of the quote and of the dash.
+/// Where a quoted referer closes if the user agent is a bare `-`: at the last quote followed by spaces and a lone
+/// `-`. Returns the positions of the quote and of the dash.
 fn last_quote_before_dash(referer: &[u8]) -> Option<(usize, usize)> {
     let mut end = referer.len();
     while let Some(at) = last_closing_quote(&referer[..end]) {

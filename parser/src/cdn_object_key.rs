@@ -1,18 +1,18 @@
-//! What the name of a CDN log object tells.
+//! Names of CDN log objects.
 //!
 //! ```text
 //! [prefix]<distribution>.YYYY-MM-DD-HH.<unique string>[.gz]
 //! ```
 //!
-//! as AWS's CloudFront Developer Guide has it, with other extensions or none; settings of today's logs put folders before it,
-//! of the day or of the hour, plain (`2026/01/15/10/`) or as Hive names them (`year=2026/month=01/day=15/hour=10/`).
+//! The form is that of AWS's CloudFront Developer Guide, with other extensions or none. Standard logging v2 can add
+//! folders of the day or the hour, plain (`2026/01/15/10/`) or Hive-style (`year=2026/month=01/day=15/hour=10/`).
 //!
-//! The hour is that in which the requests occurred, even when the object was delivered a day later. A record is stamped
-//! when its response was finished, so a few records may be of later hours.
+//! The hour is that of the requests, even if the object was delivered a day later. A record carries the time at which
+//! its response was finished, so a few records may belong to later hours.
 
 use crate::value::time::Civil;
 
-/// The name of a CDN log object, taken apart.
+/// The parsed name of a CDN log object.
 ///
 /// ```
 /// use s3log_parser::CdnObjectKey;
@@ -31,7 +31,7 @@ pub struct CdnObjectKey<'a> {
     folders: Option<Folders>,
 }
 
-/// The folders that lead to a name.
+/// The date folders in front of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Folders {
     /// `2026/01/15/`
@@ -65,11 +65,11 @@ impl Folders {
     }
 }
 
-/// Extensions that a name may end with, two of them at most.
+/// Extensions that a name may end with; up to two are removed.
 const EXTENSIONS: [&str; 8] = [".gz", ".txt", ".json", ".parquet", ".log", ".zst", ".tsv", ".w3c"];
 
 impl<'a> CdnObjectKey<'a> {
-    /// Takes a name apart; `None` when it has not the form.
+    /// Parses a name; returns `None` if it does not have the form.
     #[must_use]
     pub fn parse(key: &'a str) -> Option<Self> {
         let without = |key: &'a str| EXTENSIONS.iter().find_map(|extension| key.strip_suffix(extension)).unwrap_or(key);
@@ -92,20 +92,20 @@ impl<'a> CdnObjectKey<'a> {
         Some(Self { group, distribution, seconds, folders })
     }
 
-    /// What stands before the time, or before the folders of its day or hour: names that have it in common, and are of one
-    /// form, sort by that.
+    /// The part before the time, or before the date folders. Names with the same group and folder form sort by time
+    /// (with folders: by the time in the folders).
     #[must_use]
     pub fn group(&self) -> &'a str {
         self.group
     }
 
-    /// The id of the distribution.
+    /// The distribution id.
     #[must_use]
     pub fn distribution(&self) -> &'a str {
         self.distribution
     }
 
-    /// Whether the id of the distribution is one as CloudFront gives them: `E`, then 12 to 14 capital letters and digits.
+    /// Whether the distribution id looks like CloudFront's: `E`, then 12 to 14 upper-case letters and digits.
     #[must_use]
     pub fn is_of_aws(&self) -> bool {
         let is_id = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
@@ -114,21 +114,21 @@ impl<'a> CdnObjectKey<'a> {
             && self.distribution.bytes().all(is_id)
     }
 
-    /// The start of the hour in the name, in Unix seconds.
+    /// Start of the hour in the name, in Unix seconds.
     #[must_use]
     pub fn seconds(&self) -> i64 {
         self.seconds
     }
 
-    /// Whether folders of the day or hour lead to the name.
+    /// Whether the name has date folders.
     #[must_use]
     pub fn is_partitioned(&self) -> bool {
         self.folders.is_some()
     }
 
-    /// What names of this group and form with that time, in Unix seconds, begin with: it sorts before all of them and behind
-    /// those of earlier hours. Where the folders are of days it does so for days, as names of a day sort by their
-    /// distribution first. `None` for years beyond 0001 to 9999.
+    /// The common beginning of names of this group and form for the given time, in Unix seconds. It sorts before all
+    /// of them and after those of earlier hours. With folders of days the granularity is a day, because within a day
+    /// names sort by distribution first. `None` outside the years 0001 to 9999.
     #[must_use]
     pub fn beginning_at(&self, seconds: i64) -> Option<String> {
         let time = Civil::of(seconds)?;
@@ -142,16 +142,16 @@ impl<'a> CdnObjectKey<'a> {
         Some(format!("{}{stamp}", self.group))
     }
 
-    /// Behind all names of this group, form and year, and before those of the next. Another form may stand between: whoever
-    /// goes further leaves names out that were never looked at.
+    /// A string that sorts after all names of this group, form and year and before those of the next year. Names of
+    /// another form may lie beyond it, so a listing must not skip past it.
     #[must_use]
     pub fn end_of_year(&self) -> Option<String> {
         let year = Civil::of(self.seconds)?.year;
-        // What follows in names sorts before this.
+        // All characters that can follow in a name sort before `~`.
         Some(format!("{}{}~", self.group, self.year(year)))
     }
 
-    /// Whether a name stands among those of this group and form, though it may have neither.
+    /// Whether the name sorts among those of this group and form. It need not have either.
     #[must_use]
     pub fn is_among(&self, name: &str) -> bool {
         let year = name.strip_prefix(self.group).and_then(|rest| {
@@ -167,7 +167,7 @@ impl<'a> CdnObjectKey<'a> {
     }
 }
 
-/// The time of `2026-01-15-10`.
+/// Parses `2026-01-15-10`.
 fn time_of(stamp: &[u8]) -> Option<Civil> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'-', h1, h2] = stamp else { return None };
     let number = |digits: &[u8]| {
@@ -189,7 +189,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Seconds.
     const HOUR: i64 = 3_600;
 
     proptest! {
@@ -218,7 +217,7 @@ mod tests {
             ("2026/01/15/E1.2026-01-15-10.RT4K.gz", Some(("", t, true))),
             ("a/year=2026/month=01/day=15/hour=10/E1.2026-01-15-10.RT4K.gz", Some(("a/", t, true))),
             ("a/year=2026/month=01/day=15/E1.2026-01-15-10.RT4K.txt", Some(("a/", t, true))),
-            // Folders of another hour, or of none, belong to the prefix.
+            // Folders of another hour, or that are not date folders, belong to the group.
             ("a/2026/01/15/11/E1.2026-01-15-10.RT4K.gz", Some(("a/2026/01/15/11/E1.", t, false))),
             ("a2026/01/15/E1.2026-01-15-10.RT4K.gz", Some(("a2026/01/15/E1.", t, false))),
             ("E1.2026-02-30-10.RT4K.gz", None),

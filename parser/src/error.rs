@@ -1,4 +1,4 @@
-//! Why a line is no record.
+//! Errors of lines that are not records.
 
 use crate::field::Field;
 use std::fmt;
@@ -9,29 +9,29 @@ use std::fmt;
 pub enum ErrorKind {
     /// The line ends before the field.
     Missing,
-    /// The third token is no time of the form `[dd/Mon/yyyy:hh:mm:ss ±hhmm]`.
+    /// The third token is not a valid time of the form `[dd/Mon/yyyy:hh:mm:ss ±hhmm]`.
     Time,
-    /// Neither `-` nor an HTTP status of up to three digits.
+    /// Neither `-` nor an HTTP status of one to three digits.
     Status,
-    /// Neither `-` nor a number that fits into 64 bits.
+    /// Neither `-` nor a number that fits into an `i64`.
     Number,
-    /// No quote closes the field before the line ends, or none that what follows allows.
+    /// No quote closes the field, or none that is followed by what must come next.
     Unclosed,
     /// Neither quoted nor a bare `-`.
     Unquoted,
-    /// A record of Ceph's journal mode, which has other fields.
+    /// A Ceph journal record, which has other fields.
     CephJournal,
-    /// A line of VersityGW's log file, which quotes nothing.
+    /// A line of VersityGW's log file, which quotes no field.
     VersityGw,
-    /// The line that VersityGW's log file begins with.
+    /// The first line of a VersityGW log file, which is not a record.
     VersityGwStart,
-    /// A header of the CloudFront format.
+    /// A header line of the CloudFront format.
     CloudFrontHeader,
-    /// The line is longer than offsets reach.
+    /// The line has 2^32 - 1 bytes or more, which 32-bit offsets cannot address.
     TooLong,
 }
 
-/// A line that is no record: what is wrong, in which field, at which byte of the line.
+/// Why a line is not a record: what is wrong, in which field and at which byte of the line.
 ///
 /// ```
 /// use s3log_parser::{ErrorKind, Field, Parser};

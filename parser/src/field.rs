@@ -1,20 +1,20 @@
-//! The one table of fields: everything that names, types, orders or documents a field reads it.
+//! The table of all fields: the single source of their names, types, order and documentation.
 //!
-//! Names and order are those of AWS's page "Amazon S3 server access log format"; the Arrow schema, projections,
+//! Names and order follow AWS's page "Amazon S3 server access log format". The Arrow schema, projections,
 //! `s3log schema` and the table in `TABLES.md` derive from [`Field::info`].
 
-/// How a field stands in a line.
+/// Syntax of a field in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
-    /// A run of bytes without a space.
+    /// A run of bytes without spaces.
     Token,
-    /// `[06/Feb/2019:00:00:38 +0000]`.
+    /// In brackets, such as `[06/Feb/2019:00:00:38 +0000]`.
     Bracketed,
-    /// Between double quotes that nothing escapes, or a bare `-`.
+    /// In double quotes, with nothing inside escaped, or a bare `-`.
     Quoted,
 }
 
-/// What the text of a field means once it is decoded.
+/// Type of a field's decoded value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Text, as written.
@@ -23,47 +23,48 @@ pub enum Kind {
     Time,
     /// An HTTP status of one to three digits.
     Status,
-    /// A 64-bit integer; decimals and exponents are rounded to it.
+    /// A 64-bit integer; decimals and exponents are rounded.
     Integer,
     /// `Yes`, or `-` for no.
     YesNo,
 }
 
-/// How many different values a field has in the log of a busy account: what a columnar file does with it.
+/// Expected cardinality of a field in the log of a busy account. Columnar writers choose encodings by it.
 ///
-/// AWS's page says which fields are ids of the request, and which have a list of values. The rest was counted in logs.
+/// AWS's page says which fields identify the request and which have a fixed set of values; the rest was counted in
+/// logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Distinct {
-    /// A few, or a few hundred.
+    /// Up to a few hundred values.
     Few,
-    /// As many as there are clients, keys or sizes: some of them often.
+    /// As many values as there are clients, keys or sizes, some of them frequent.
     Many,
-    /// Nearly every record has its own.
+    /// Nearly every record has its own value.
     Unique,
 }
 
-/// What is known of a field: one row of the table.
+/// Metadata of a field: one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldInfo {
     /// The field itself.
     pub field: Field,
     /// Column name: AWS's title in snake case.
     pub name: &'static str,
-    /// AWS's title.
+    /// Name on AWS's page.
     pub title: &'static str,
-    /// How it stands in a line.
+    /// Syntax in a line.
     pub shape: Shape,
-    /// What its text means.
+    /// Type of the decoded value.
     pub kind: Kind,
-    /// How many different values it has.
+    /// Expected cardinality of the values.
     pub distinct: Distinct,
-    /// The first year in which AWS wrote it.
+    /// First year in which AWS wrote the field.
     pub since: u16,
-    /// Unit of a number, or the empty text.
+    /// Unit of a number, or the empty string.
     pub unit: &'static str,
-    /// One sentence for people.
+    /// Description in one sentence.
     pub doc: &'static str,
-    /// A value as it stands in a line.
+    /// Example value as it appears in a line.
     pub example: &'static str,
 }
 
@@ -77,7 +78,7 @@ macro_rules! fields {
             $(#[doc = $doc] $variant,)*
         }
 
-        /// Every field with what is known of it, in the order of the line.
+        /// Metadata of every field, in line order, indexed by [`Field::index`].
         pub const FIELDS: [FieldInfo; Field::COUNT] = [
             $(FieldInfo {
                 field: Field::$variant,
@@ -94,9 +95,9 @@ macro_rules! fields {
         ];
 
         impl Field {
-            /// Every field, in the order of the line.
+            /// Every field, in line order.
             pub const ALL: [Field; Field::COUNT] = [$(Field::$variant,)*];
-            /// How many fields AWS documents.
+            /// Number of fields that AWS documents.
             pub const COUNT: usize = [$($name,)*].len();
         }
     };

@@ -1,9 +1,10 @@
-//! Sets of fields: what a caller wants of each record.
+//! Sets of fields, used for projection.
 
 use crate::field::Field;
 use std::fmt;
 
-/// A set of fields, and of the two facts of a record that are no field: its extra fields and its ambiguity.
+/// A set of fields. It can also contain two properties of a record that are not fields: its extra fields and its
+/// ambiguity.
 ///
 /// ```
 /// use s3log_parser::{Field, FieldSet};
@@ -17,16 +18,18 @@ use std::fmt;
 pub struct FieldSet(u32);
 
 impl FieldSet {
-    /// What stands behind the last documented field, or in the place of one without being it.
+    /// Text after the last documented field, or in place of one whose format it does not have; see
+    /// [`Record::extra_fields`](crate::Record::extra_fields).
     pub const EXTRA_FIELDS: Self = Self(1 << Field::COUNT);
-    /// Whether the record could have been split otherwise.
+    /// Whether the record could have been split in another way; see
+    /// [`Record::is_ambiguous`](crate::Record::is_ambiguous).
     pub const AMBIGUOUS: Self = Self(1 << (Field::COUNT + 1));
     /// Every field, the extra fields and the ambiguity.
     pub const ALL: Self = Self((1 << (Field::COUNT + 2)) - 1);
-    /// Every field that AWS documents.
+    /// Every field that AWS documents, without extra fields and ambiguity.
     pub const DOCUMENTED: Self = Self((1 << Field::COUNT) - 1);
 
-    /// Number of the last field of the line that is wanted, plus one; 0 when no field is.
+    /// One past the index of the last documented field in the set; 0 if there is none.
     #[inline]
     pub(crate) const fn end(self) -> usize {
         (u32::BITS - (self.0 & Self::DOCUMENTED.0).leading_zeros()) as usize

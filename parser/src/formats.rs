@@ -1,39 +1,39 @@
-//! What S3's logs and CDN logs have in common though their fields are types of their own: what can be asked of a field, of a set of
-//! fields, and of an error.
+//! Methods shared by the types of S3 logs and of CDN logs, whose fields are distinct types: of a field, a field set
+//! and an error.
 
-/// What can be asked of a `Field`, by the table `FIELDS` in the same file.
+/// Methods of a `Field`, based on the table `FIELDS` in the same module.
 macro_rules! field_methods {
     () => {
         impl Field {
-            /// What is known of this field.
+            /// Metadata of this field.
             #[inline]
             #[must_use]
             pub const fn info(self) -> &'static FieldInfo {
                 &FIELDS[self as usize]
             }
 
-            /// Its column's name, in snake case.
+            /// Column name, in snake case.
             #[inline]
             #[must_use]
             pub const fn name(self) -> &'static str {
                 self.info().name
             }
 
-            /// What the log's own documentation calls it.
+            /// Name in the documentation of the log format.
             #[inline]
             #[must_use]
             pub const fn title(self) -> &'static str {
                 self.info().title
             }
 
-            /// Position in the table, from 0.
+            /// Index in the table, from 0.
             #[inline]
             #[must_use]
             pub const fn index(self) -> usize {
                 self as usize
             }
 
-            /// The field with this column name.
+            /// Looks up a field by its column name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 FIELDS.iter().find(|info| info.name == name).map(|info| info.field)
@@ -48,14 +48,14 @@ macro_rules! field_methods {
     };
 }
 
-/// What can be done with a `FieldSet`, a tuple of one unsigned integer with a bit for each `Field`.
+/// Methods of a `FieldSet`, a newtype around an unsigned integer with one bit per `Field`.
 macro_rules! field_set_methods {
     () => {
         impl FieldSet {
-            /// Nothing: records are told from other lines, no field of theirs is kept.
+            /// The empty set: lines are validated, but no field is kept.
             pub const EMPTY: Self = Self(0);
 
-            /// The set of this one field.
+            /// The set that contains only `field`.
             #[inline]
             #[must_use]
             pub const fn of(field: Field) -> Self {
@@ -83,28 +83,28 @@ macro_rules! field_set_methods {
                 self.0 & other.0 != 0
             }
 
-            /// This set and `other`.
+            /// The union of this set and `other`.
             #[inline]
             #[must_use]
             pub const fn union(self, other: Self) -> Self {
                 Self(self.0 | other.0)
             }
 
-            /// What is in this set and in `other`.
+            /// The intersection of this set and `other`.
             #[inline]
             #[must_use]
             pub const fn intersection(self, other: Self) -> Self {
                 Self(self.0 & other.0)
             }
 
-            /// This set with one more field.
+            /// This set with `field` added.
             #[inline]
             #[must_use]
             pub const fn with(self, field: Field) -> Self {
                 self.union(Self::of(field))
             }
 
-            /// How much there is in the set.
+            /// Number of members.
             #[inline]
             #[must_use]
             pub const fn len(self) -> usize {
@@ -146,8 +146,8 @@ macro_rules! field_set_methods {
     };
 }
 
-/// What can be asked of an `Error`, which has an `ErrorKind`, a `Field` and an offset of 32 bits. What its `Reason` says is told
-/// beside it.
+/// Methods of an `Error`, a struct of an `ErrorKind`, a `Field` and a 32-bit offset. The `Display` implementation of
+/// its `Reason` is written next to it.
 macro_rules! error_methods {
     () => {
         const _: () = assert!(size_of::<Error>() <= 8);
@@ -163,26 +163,27 @@ macro_rules! error_methods {
                 self.kind
             }
 
-            /// The field in which it is wrong, or that was expected where the line stopped to fit.
+            /// The invalid field, or the one expected where the line stopped matching.
             #[must_use]
             pub fn field(&self) -> Field {
                 self.field
             }
 
-            /// Byte of the line, from 0, at which the field stands or was expected.
+            /// Byte offset in the line, from 0, at which the field is or was expected.
             #[must_use]
             pub fn offset(&self) -> usize {
                 self.offset as usize
             }
 
-            /// What is wrong, without the place: the same for all lines that fail alike, so that they can be counted together.
+            /// The error without its position. Equal for all lines that fail in the same way, so that they can be
+            /// counted.
             #[must_use]
             pub fn reason(&self) -> Reason {
                 Reason(*self)
             }
         }
 
-        /// What is wrong with a line, see [`Error::reason`].
+        /// An error without its position; see [`Error::reason`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub struct Reason(Error);
 

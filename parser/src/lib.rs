@@ -1,13 +1,13 @@
-//! Zero-copy parser for S3 server access logs, and for CDN logs in CloudFront's format.
+//! Zero-copy parser for S3 server access logs and for CDN logs in CloudFront's format.
 //!
-//! A *log object* holds *lines*; a line parses to a [`Record`] with up to 27 documented [`Field`]s. AWS, Ceph, Backblaze
-//! B2, OVHcloud, Scality and others write the format, every year with more fields, and none of them escapes what clients
-//! put between the quotes. This crate reads them all: nothing that a client sends can make its record disappear, shift
-//! the fields behind it, or pass for another record without the record saying that it [could be
-//! split otherwise](Record::is_ambiguous).
+//! A *log object* consists of *lines*; a line parses to a [`Record`] with up to 27 documented [`Field`]s. AWS, Ceph,
+//! Backblaze B2, OVHcloud, Scality and others write the format. It has gained fields over the years, and no writer
+//! escapes what clients put between the quotes. This crate reads them all, and it is robust against hostile input:
+//! nothing that a client sends can make its record disappear, shift the fields after it, or imitate another record
+//! without the record being marked as [ambiguous](Record::is_ambiguous).
 //!
-//! Bytes in, borrowed slices out; no I/O, no allocation for a record. `unsafe` is denied but in one module, which uses vector
-//! instructions where the processor has them. Start at [`Parser`]:
+//! Parsing borrows from the input; it does no I/O and does not allocate per record. `unsafe` is confined to one
+//! module, which uses vector instructions where the processor supports them. Start at [`Parser`]:
 //!
 //! ```
 //! use s3log_parser::{Field, Lines, Parser};
@@ -24,8 +24,8 @@
 //! }
 //! ```
 //!
-//! What a CDN served stands in logs of another format, which [`cdn`] reads; [`sniff`] tells which format a line is of, and
-//! [`LogObjectKey`] and [`CdnObjectKey`] what the names of log objects say.
+//! CDN logs have another format, which is handled by [`cdn`]. [`sniff`] detects the format of a line;
+//! [`LogObjectKey`] and [`CdnObjectKey`] parse the names of log objects.
 //!
 //! ```
 //! use s3log_parser::{LogFormat, cdn, sniff};
@@ -37,8 +37,8 @@
 //! # Ok::<(), cdn::Error>(())
 //! ```
 //!
-//! The format of S3 is described on AWS's page "Amazon S3 server access log format"; what other systems write, and what
-//! clients do to it, was read from their sources and from public log lines.
+//! The S3 format is documented on AWS's page "Amazon S3 server access log format". What other systems write, and what
+//! clients do to it, was taken from their sources and from public log lines.
 
 #![deny(unsafe_code)]
 

@@ -1,7 +1,7 @@
-//! Lines of a log object: where they begin and end.
+//! Splits a log object into lines.
 //!
-//! Lines end at LF; one CR before it belongs to the end. A UTF-8 byte order mark at the start of the object is skipped.
-//! Nothing else ends a line: not U+2028, not a vertical tab, not a form feed, not a lone CR.
+//! Lines end with LF; a single CR before it is part of the line ending. A UTF-8 byte order mark at the start of the
+//! object is skipped. Nothing else ends a line: not U+2028, not a vertical tab, not a form feed, not a lone CR.
 
 use memchr::memchr;
 
@@ -11,16 +11,16 @@ pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// A line of a log object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// The line without its end.
+    /// The line without its line ending.
     pub bytes: &'a [u8],
-    /// Where its first byte stands in the input.
+    /// Byte offset of the line in the input.
     pub offset: usize,
-    /// Its number, from 1. Blank lines count.
+    /// Line number, from 1. Blank lines count.
     pub number: usize,
 }
 
 impl Line<'_> {
-    /// Whether there is nothing but spaces, tabs and carriage returns: neither a record nor a reject.
+    /// Whether the line has only spaces, tabs and carriage returns. Such lines are neither records nor rejects.
     #[inline]
     #[must_use]
     pub fn is_blank(&self) -> bool {
@@ -28,14 +28,14 @@ impl Line<'_> {
     }
 }
 
-/// Whether a line holds nothing but spaces, tabs and carriage returns.
+/// Whether a line has only spaces, tabs and carriage returns.
 #[inline]
 #[must_use]
 pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
-/// The lines of a buffer, blank ones too.
+/// Iterator over the lines of a buffer, including blank ones.
 ///
 /// ```
 /// use s3log_parser::Lines;
@@ -52,26 +52,26 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of a whole log object, or of its beginning: a byte order mark is skipped.
+    /// Lines of a whole log object, or of its beginning. Skips a byte order mark.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
         let at = if input.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         Self { input, at, number: 0 }
     }
 
-    /// The lines of a part that begins with a line, somewhere in a log object.
+    /// Lines of a part of a log object. `input` must begin at the start of a line; a byte order mark is not skipped.
     #[must_use]
     pub fn of_part(input: &'a [u8]) -> Self {
         Self { input, at: 0, number: 0 }
     }
 
-    /// What is left of the input.
+    /// The input that has not been read yet.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         &self.input[self.at..]
     }
 
-    /// The next line, whose length without and with its end is known.
+    /// Advances past the next line, given its length without (`len`) and with (`taken`) its line ending.
     #[inline]
     pub(crate) fn take(&mut self, len: usize, taken: usize) -> Line<'a> {
         let line = Line { bytes: &self.input[self.at..self.at + len], offset: self.at, number: self.number + 1 };

@@ -1,22 +1,21 @@
-//! What the name of a log object tells.
+//! Names of log objects.
 //!
-//! AWS describes two forms in "Logging requests with server access logging" and in its API's `TargetObjectKeyFormat`; Ceph
-//! and others write the same:
+//! AWS describes two forms in "Logging requests with server access logging" and in the API's `TargetObjectKeyFormat`;
+//! Ceph and others use the same ones:
 //!
 //! ```text
 //! simple       [TargetPrefix]YYYY-MM-DD-hh-mm-ss-UniqueString
 //! partitioned  [TargetPrefix][SourceAccountId]/[SourceRegion]/[SourceBucket]/YYYY/MM/DD/YYYY-MM-DD-hh-mm-ss-UniqueString
 //! ```
 //!
-//! AWS's unique string is 16 upper-case hexadecimal digits and means nothing. What the time in the name says of the
-//! records inside depends on who wrote it and how it was set up, so that is not decided here.
+//! AWS's unique string is 16 upper-case hexadecimal digits without any meaning. How the time in the name relates to
+//! the records inside depends on the writer and its configuration, so this module does not interpret it.
 
 use crate::value::time;
 
-/// Seconds of a day.
 const DAY: i64 = 86_400;
 
-/// The name of a log object, taken apart.
+/// The parsed name of a log object.
 ///
 /// ```
 /// use s3log_parser::LogObjectKey;
@@ -36,7 +35,7 @@ pub struct LogObjectKey<'a> {
 }
 
 impl<'a> LogObjectKey<'a> {
-    /// Takes a name apart; `None` when it has neither of the two forms.
+    /// Parses a name; returns `None` if it has neither of the two forms.
     #[must_use]
     pub fn parse(key: &'a str) -> Option<Self> {
         let (head, unique) = key.rsplit_once('-')?;
@@ -54,45 +53,44 @@ impl<'a> LogObjectKey<'a> {
         Some(Self { group, unique, seconds, partitioned })
     }
 
-    /// What stands before the time, and before the folders of its day: names that have it in common, and are of one form,
-    /// sort by their time.
+    /// The part before the time, or before the day's folders. Names with the same group and form sort by time.
     #[must_use]
     pub fn group(&self) -> &'a str {
         self.group
     }
 
-    /// The time in the name, in Unix seconds, if it is in UTC.
+    /// The time in the name, in Unix seconds, taken as UTC.
     #[must_use]
     pub fn seconds(&self) -> i64 {
         self.seconds
     }
 
-    /// Midnight before the time in the name, in Unix seconds.
+    /// Start of the day of [`seconds`](Self::seconds), in Unix seconds.
     #[must_use]
     pub fn day(&self) -> i64 {
         self.seconds.div_euclid(DAY) * DAY
     }
 
-    /// Whether the name says `00-00-00`, as all names do that tell no more than the day of the records.
+    /// Whether the time is `00-00-00`, as in all names that only tell the day of their records.
     #[must_use]
     pub fn is_midnight(&self) -> bool {
         self.seconds.rem_euclid(DAY) == 0
     }
 
-    /// Whether folders of the day lead to the name.
+    /// Whether the name has folders of its day (the partitioned form).
     #[must_use]
     pub fn is_partitioned(&self) -> bool {
         self.partitioned
     }
 
-    /// Whether the unique string is one as AWS writes it.
+    /// Whether the unique string looks like AWS's: 16 upper-case hexadecimal digits.
     #[must_use]
     pub fn is_of_aws(&self) -> bool {
         self.unique.len() == 16 && self.unique.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
     }
 
-    /// What names of this group and form with that time, in Unix seconds, begin with: it sorts before all of them and
-    /// behind all earlier ones. `None` for years beyond 0001 to 9999.
+    /// The common beginning of names of this group and form for the given time, in Unix seconds. It sorts before all
+    /// of them and after all earlier ones. `None` outside the years 0001 to 9999.
     #[must_use]
     pub fn beginning_at(&self, seconds: i64) -> Option<String> {
         let stamp = time::Civil::of(seconds)?;
@@ -102,16 +100,16 @@ impl<'a> LogObjectKey<'a> {
         Some(format!("{group}{folders}{year:04}-{month:02}-{day:02}-{hour:02}-{minute:02}-{second:02}"))
     }
 
-    /// Behind all names of this group, form and year, and before those of the next. A form may have changed with a year, or
-    /// another one may stand between: whoever goes further leaves names out that were never looked at.
+    /// A string that sorts after all names of this group, form and year and before those of the next year. The form
+    /// may change with a year, and names of another form may lie beyond it, so a listing must not skip past it.
     #[must_use]
     pub fn end_of_year(&self) -> Option<String> {
         let year = time::Civil::of(self.seconds)?.year;
-        // Digits follow in names, and sort before this.
+        // A digit follows in names, and digits sort before `~`.
         Some(format!("{}{year:04}{}~", self.group, self.separator()))
     }
 
-    /// Whether a name stands among those of this group and form, though it may have neither.
+    /// Whether the name sorts among those of this group and form. It need not have either.
     #[must_use]
     pub fn is_among(&self, name: &str) -> bool {
         name.strip_prefix(self.group).is_some_and(|rest| {
@@ -124,8 +122,8 @@ impl<'a> LogObjectKey<'a> {
         if self.partitioned { '/' } else { '-' }
     }
 
-    /// What names of this group and form begin with from that day on, whatever their time: for days of which names say no
-    /// more. `None` for years beyond 0001 to 9999.
+    /// The common beginning of names of this group and form from the given day on, whatever their time. For names
+    /// that only tell the day. `None` outside the years 0001 to 9999.
     #[must_use]
     pub fn beginning_on(&self, seconds: i64) -> Option<String> {
         let time::Civil { year, month, day, .. } = time::Civil::of(seconds)?;
@@ -134,9 +132,9 @@ impl<'a> LogObjectKey<'a> {
     }
 }
 
-/// Bytes of `2026-01-15-10-22-41`.
+/// Length of `2026-01-15-10-22-41`.
 const STAMP_LEN: usize = 19;
-/// Bytes of `2026/01/15/`.
+/// Length of `2026/01/15/`.
 const FOLDERS_LEN: usize = 11;
 
 fn seconds_of(stamp: &[u8]) -> Option<i64> {
@@ -160,7 +158,7 @@ fn seconds_of(stamp: &[u8]) -> Option<i64> {
     civil.seconds()
 }
 
-/// Whether `2026/01/15/` is the day of `2026-01-15-…`.
+/// Whether folders such as `2026/01/15/` match the day of a stamp such as `2026-01-15-10-22-41`.
 fn is_day_folders(folders: &[u8], stamp: &[u8]) -> bool {
     let (Some(folders), Some(day)) = (folders.first_chunk::<FOLDERS_LEN>(), stamp.first_chunk::<10>()) else {
         return false;
@@ -205,7 +203,7 @@ mod tests {
             (format!("access-log-2026-01-15-10-22-41-{unique}"), Some(("access-log-", t, false, true))),
             (format!("a/2026/01/15/2026-01-15-10-22-41-{unique}"), Some(("a/", t, true, true))),
             (format!("2026/01/15/2026-01-15-10-22-41-{unique}"), Some(("", t, true, true))),
-            // Folders of another day, or of none, belong to the prefix.
+            // Folders of another day, or that are not date folders, belong to the group.
             (format!("a/2026/01/14/2026-01-15-10-22-41-{unique}"), Some(("a/2026/01/14/", t, false, true))),
             (format!("a2026/01/15/2026-01-15-10-22-41-{unique}"), Some(("a2026/01/15/", t, false, true))),
             ("2026-01-15-10-22-41-abc".to_owned(), Some(("", t, false, false))),

@@ -1,17 +1,18 @@
-//! All cores over one buffer.
+//! Parallel processing of one buffer.
 //!
-//! The buffer is cut into chunks of whole lines, which the threads of the current rayon pool share; results come back
-//! in the order of the lines. A query engine has its own parallelism and should not call this from inside it.
+//! The buffer is cut into chunks of whole lines, which are distributed over the current rayon pool; results are
+//! returned in the order of the lines. Query engines have their own parallelism and should not call this from within
+//! it.
 
 use crate::line::{BYTE_ORDER_MARK, Line, Lines};
 use memchr::memchr;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Bytes of a chunk: enough work to be worth handing over, few enough to share evenly.
+/// Chunk size in bytes: large enough to amortise scheduling, small enough for an even distribution.
 const CHUNK: usize = 1 << 20;
 
-/// Cuts a buffer into chunks of about `size` bytes, each of whole lines. The byte order mark belongs to no chunk.
+/// Cuts a buffer into byte ranges of about `size` bytes, each of whole lines. Skips a byte order mark.
 ///
 /// ```
 /// use s3log_parser::parallel::chunks;
@@ -24,7 +25,7 @@ pub fn chunks(input: &[u8], size: usize) -> Vec<Range<usize>> {
     let mut chunks = Vec::with_capacity(input.len() / size.max(1) + 1);
     while start < input.len() {
         let reach = start.saturating_add(size.max(1)).min(input.len());
-        // The byte before `reach` may be the line's end already.
+        // The byte before `reach` may already be the line feed.
         let end = memchr(b'\n', &input[reach - 1..]).map_or(input.len(), |at| reach + at);
         chunks.push(start..end);
         start = end;
@@ -32,9 +33,9 @@ pub fn chunks(input: &[u8], size: usize) -> Vec<Range<usize>> {
     chunks
 }
 
-/// Folds the lines of each chunk into a value, on all cores, and returns the values in the order of the chunks.
+/// Folds the lines of each chunk into a value, in parallel, and returns the values in the order of the chunks.
 ///
-/// Blank lines are left out. `Line::offset` is the position in the whole buffer; `Line::number` counts from the start of
+/// Blank lines are skipped. `Line::offset` is relative to the whole buffer; `Line::number` counts from the start of
 /// the chunk.
 ///
 /// ```

@@ -1,14 +1,15 @@
-//! The parser of lines: an ordinary line by the fast path, any other by the careful one.
+//! The line parser: a fast path for ordinary lines and a careful path for all others.
 //!
-//! An *ordinary* line has single spaces, a dotted operation as its seventh token, and no quotes but the pairs around
-//! request-URI, referer and user agent. Nearly every line of a real log is ordinary; for such a line both paths give
-//! the same. The fast path draws its [outline](crate::outline), which mostly tells that status and numbers are digits, too,
-//! and then looks at the few places that decide: where quotes must stand, the time, the operation. Whatever does not fit
-//! costs the attempt and goes to [`crate::careful`], which resolves unescaped quotes by rules. Change both together: the
-//! tests hold each against a slow reference.
+//! An *ordinary* line has single spaces, a dotted operation as its seventh field, and no quotes but the pairs around
+//! request-URI, referer and user agent. Nearly every line of a real log is ordinary, and for such a line both paths
+//! give the same result. The fast path computes the line's [outline](crate::outline), which usually also validates
+//! status and numbers, and then checks the few places that decide: the positions of the quotes, the time and the
+//! operation. Anything else goes to [`crate::careful`], which resolves unescaped quotes by rules. Change both paths
+//! together; the tests compare each with a slow reference implementation.
 //!
-//! Whether a line is a record never depends on what is wanted of it: everything up to the user agent's end is checked
-//! in every line. Only the tail behind it, which no text can make invalid, is skipped when nobody asked for it.
+//! Whether a line is a record never depends on the projection: everything up to the end of the user agent is
+//! validated in every line. Only the tail, which cannot make a line invalid, is skipped if no field of it is
+//! requested.
 
 use crate::ambiguity;
 use crate::careful;
@@ -30,7 +31,7 @@ type ParsedLine<'a> = (Line<'a>, Result<(), Error>);
 
 /// Parses lines into [`Record`]s.
 ///
-/// A parser remembers the last minute that it decoded, so one parser for many lines is faster than many.
+/// A parser caches the last decoded minute, so use one parser for many lines.
 ///
 /// ```
 /// use s3log_parser::{Field, FieldSet, Lines, Parser, Record};
@@ -66,21 +67,21 @@ impl Default for Parser {
 }
 
 impl Parser {
-    /// A parser for everything in a record.
+    /// Creates a parser for all fields, extra fields and ambiguity.
     #[must_use]
     pub fn new() -> Self {
         Self::with_fields(FieldSet::ALL)
     }
 
-    /// A parser for these fields of a record. It stops in each line behind the last of them, and behind what decides
-    /// that the line is a record.
+    /// Creates a parser for the given fields. It stops in each line after the last of them, and not before the line
+    /// is known to be a record.
     #[must_use]
     pub fn with_fields(wanted: FieldSet) -> Self {
         Self::with_lanes(wanted, Lanes::best())
     }
 
-    /// One parser for every set of instructions that this processor has, the slowest first, each with its name. They say
-    /// the same of every line; this is for the tests that hold them to it, and for benches.
+    /// One parser for each instruction set that this processor supports, slowest first, with its name. All of them
+    /// give the same results; this is for the tests that verify it, and for benchmarks.
     #[doc(hidden)]
     #[must_use]
     pub fn of_every_kind(wanted: FieldSet) -> Vec<(String, Self)> {
@@ -93,7 +94,7 @@ impl Parser {
         Self { wanted, dialect: Dialect::Auto, extent, lanes, minute: Minute::default(), outline: Outline::EMPTY }
     }
 
-    /// The same parser for lines of a dialect, too, that only who knows where they come from can tell from others.
+    /// Also reads lines of a dialect that cannot be recognised by content.
     ///
     /// ```
     /// use s3log_parser::{Dialect, Field, Parser};
@@ -113,34 +114,34 @@ impl Parser {
         self
     }
 
-    /// The dialect that is read beside what is told by its content.
+    /// The dialect that is read in addition to what is recognised by content.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The fields that are wanted.
+    /// The requested fields.
     #[must_use]
     pub fn fields(&self) -> FieldSet {
         self.wanted
     }
 
-    /// The record that a line holds. The line comes without its end.
+    /// Parses a line without its line ending.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with a line that is no record, in which field and at which byte.
+    /// Fails if the line is not a record; the error names the field and the byte offset.
     pub fn parse<'a>(&mut self, line: &'a [u8]) -> Result<Record<'a>, Error> {
         let mut record = Record::default();
         self.parse_into(line, &mut record)?;
         Ok(record)
     }
 
-    /// As [`Parser::parse`], into a record that is used again for each line.
+    /// Like [`Parser::parse`], but reuses a record.
     ///
     /// # Errors
     ///
-    /// As [`Parser::parse`]; the record then holds nothing of use.
+    /// Like [`Parser::parse`]; the content of the record is then unspecified.
     #[inline]
     pub fn parse_into<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> Result<(), Error> {
         if self.dialect != Dialect::Auto
@@ -149,13 +150,14 @@ impl Parser {
             return parsed;
         }
         let (len, _) = self.outline.draw(self.lanes, self.extent, line);
-        // A line feed within the line is a byte like any other, but not to the outline.
+        // A line feed inside `line` ends the outline early, although here it is an ordinary byte.
         if len == line.len() && self.read_ordinary(line, record) { Ok(()) } else { self.read_carefully(line, record) }
     }
 
-    /// The next line, and whether it is a record, which is then in `record`. Blank lines come too: they are no records.
+    /// Parses the next line of a buffer into `record`; returns `None` at the end. Blank lines are returned, too, as
+    /// errors.
     ///
-    /// This is the fastest way through a buffer: the pass that finds the tokens of a line finds its end, too.
+    /// This is the fastest way through a buffer: one pass finds both the tokens and the end of a line.
     ///
     /// ```
     /// use s3log_parser::{Lines, Parser, Record};
@@ -179,10 +181,10 @@ impl Parser {
         Some((line, self.read(line.bytes, record)))
     }
 
-    /// Passes over records, for whoever counts them and wants nothing of them: over those that are as AWS writes them (single
-    /// spaces, no quotes within quotes) and have at most `max_line` bytes. Gives their number, and what
-    /// [`Parser::parse_next`] would give of the next other line; that may be a record, too, an unusual or a longer one. With
-    /// a dialect nothing is passed over.
+    /// Skips records, for callers that only count them. Skips those in AWS's plain form (single spaces, no quotes
+    /// within quotes) of at most `max_line` bytes. Returns their number, and what [`Parser::parse_next`] would return
+    /// for the next other line, which may also be a record: an unusual or longer one. With a dialect nothing is
+    /// skipped.
     ///
     /// ```
     /// use s3log_parser::{FieldSet, Lines, Parser, Record};
@@ -225,7 +227,7 @@ impl Parser {
         }
     }
 
-    /// Reads a line whose outline was drawn.
+    /// Reads a line whose outline has been computed.
     #[inline(always)]
     fn read<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> Result<(), Error> {
         if self.dialect != Dialect::Auto
@@ -236,8 +238,8 @@ impl Parser {
         if self.read_ordinary(line, record) { Ok(()) } else { self.read_carefully(line, record) }
     }
 
-    /// Whether a line is a record of the dialect, if it is known for one of its lines. Asked first: a key of the dialect,
-    /// which quotes nothing, may look like the rest of an ordinary record.
+    /// Reads a line of the dialect; returns `None` if it is not recognised as one. Must be tried first: these
+    /// dialects quote nothing, so a key may look like the rest of an ordinary record.
     #[cold]
     #[inline(never)]
     fn read_dialect<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> Option<Result<(), Error>> {
@@ -250,7 +252,7 @@ impl Parser {
         dialect::read(self.dialect, &mut self.minute, line, record)
     }
 
-    /// The record of an outlined line, if the line is ordinary.
+    /// Reads an outlined line if it is ordinary; returns whether it is.
     #[inline(always)]
     fn read_ordinary<'a>(&mut self, line: &'a [u8], record: &mut Record<'a>) -> bool {
         record.line = line;
@@ -258,7 +260,7 @@ impl Parser {
         record.wanted = self.wanted;
         let Ok(ordinary) = check_ordinary(&mut self.minute, &self.outline, line) else { return false };
         locate_head(&ordinary, &self.outline, record);
-        // Quotes leave no second way to split an ordinary line; a second record inside a field may.
+        // The quotes of an ordinary line allow only one split, but a field may contain a second record.
         record.ambiguous = self.wanted.contains_all(FieldSet::AMBIGUOUS)
             && ambiguity::holds_second_record(&line[record.spans[TIME].end as usize..]);
         if self.extent == Extent::Line {
@@ -291,21 +293,21 @@ impl Parser {
 
 const TIME: usize = Field::Time as usize;
 
-/// Where the rest of a line begins.
+/// Byte offset at which the rest of a line begins.
 #[inline]
 pub(crate) fn position(line: &[u8], rest: &[u8]) -> u32 {
-    // Lines that offsets do not reach were turned away before.
+    // Longer lines have been rejected before.
     (line.len() - rest.len()) as u32
 }
 
-/// The span of a part of the line whose first byte is that of `rest`.
+/// The span of the first `len` bytes of `rest`, which must be the end of `line`.
 #[inline]
 pub(crate) fn span(line: &[u8], rest: &[u8], len: usize) -> Span {
     let start = position(line, rest);
     Span { start, end: start + len as u32 }
 }
 
-/// What an ordinary line has beside its outline.
+/// What is known about an ordinary line beyond its outline.
 struct Ordinary {
     /// Unix seconds.
     time: i64,
@@ -314,7 +316,7 @@ struct Ordinary {
     user_agent: Quoted,
 }
 
-/// Tells by its outline whether a line is ordinary; [`MISFIT`] if it is not.
+/// Checks whether an outlined line is ordinary; fails with [`MISFIT`] if it is not.
 #[inline(always)]
 fn check_ordinary(minute: &mut Minute, outline: &Outline, line: &[u8]) -> Result<Ordinary, nom::Err<()>> {
     let is_too_long = line.len() >= u32::MAX as usize;
@@ -325,7 +327,7 @@ fn check_ordinary(minute: &mut Minute, outline: &Outline, line: &[u8]) -> Result
     let start = |token: usize| ends[token - 1] + 1;
     let text = |token: usize| &line[start(token) as usize..ends[token] as usize];
 
-    // The time is two tokens: it holds a space.
+    // The time contains a space, so it is two tokens.
     let (time_start, time_end) = (start(TIME) as usize, ends[TIME + 1] as usize);
     if time_end != time_start + time::LEN {
         return Err(MISFIT);
@@ -338,13 +340,13 @@ fn check_ordinary(minute: &mut Minute, outline: &Outline, line: &[u8]) -> Result
     let request_uri = Quoted::of(text(token_of(Field::RequestUri)))?;
     let referer = Quoted::of(text(token_of(Field::Referer)))?;
     let user_agent = Quoted::of(text(token_of(Field::UserAgent)))?;
-    // With no other quotes than these, they stand where the outline took them to stand.
+    // If there are no other quotes than these, the outline was right about which spaces are inside quotes.
     let quotes = 2 * (request_uri.quotes + referer.quotes + user_agent.quotes);
     if quotes != outline.quotes() || referer.begins_with_space || user_agent.begins_with_space {
         return Err(MISFIT);
     }
 
-    // There are enough tokens, so the outline speaks of those of this line.
+    // The line has enough tokens, so `has_plain_numbers` is meaningful.
     let are_numbers =
         || (token_of(Field::BytesSent)..=token_of(Field::TurnAroundTime)).map(text).all(is_number_or_null);
     let is_status = || is_status_or_null(text(token_of(Field::HttpStatus)));
@@ -354,7 +356,7 @@ fn check_ordinary(minute: &mut Minute, outline: &Outline, line: &[u8]) -> Result
     Ok(Ordinary { time, request_uri, referer, user_agent })
 }
 
-/// Locates everything up to the user agent in an ordinary line by its outline.
+/// Locates everything up to the user agent in an ordinary line, from its outline.
 #[inline(always)]
 fn locate_head(ordinary: &Ordinary, outline: &Outline, record: &mut Record<'_>) {
     let ends = outline.ends();
@@ -370,7 +372,7 @@ fn locate_head(ordinary: &Ordinary, outline: &Outline, record: &mut Record<'_>) 
     record.tail_start = ends[token_of(Field::UserAgent)];
 }
 
-/// The spans of fields behind the time, quotes included.
+/// Spans of fields after the time, including their quotes.
 #[inline(always)]
 pub(crate) fn locate<const FIRST: usize, const END: usize>(spans: &mut [Span; Field::COUNT], ends: &Ends) {
     const { assert!(FIRST > TIME) };
@@ -379,11 +381,11 @@ pub(crate) fn locate<const FIRST: usize, const END: usize>(spans: &mut [Span; Fi
     }
 }
 
-/// A token that may stand between quotes.
+/// A field that may be quoted.
 struct Quoted {
-    /// 1 if it does, 0 if it is a bare `-`.
+    /// Number of quote pairs: 1, or 0 for a bare `-`.
     quotes: u32,
-    /// Not ordinary in a referer or user agent: the opening quote then looks like a closing one.
+    /// Not ordinary in a referer or user agent, because the opening quote then looks like a closing one.
     begins_with_space: bool,
 }
 
@@ -397,7 +399,7 @@ impl Quoted {
         }
     }
 
-    /// Leaves the quotes out.
+    /// Excludes the quotes from the span.
     #[inline(always)]
     fn trim(&self, span: &mut Span) {
         span.start += self.quotes;

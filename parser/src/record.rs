@@ -1,4 +1,4 @@
-//! A record: where the fields of a line stand, and their values on demand.
+//! A record: the positions of the fields in a line, and their values on demand.
 
 use crate::field::{Field, Kind};
 use crate::field_set::FieldSet;
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// Where something stands in a line.
+/// A byte range in a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u32,
@@ -30,19 +30,19 @@ impl Span {
     }
 }
 
-/// Which fields stand in a line, and in what shape.
+/// The kind of a record, which determines the fields it has and how they are delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// As AWS writes them.
+    /// The format of AWS.
     Standard,
-    /// Seven of them and the etag; the spans of others mean nothing.
+    /// Seven documented fields and an etag; the spans of other fields are meaningless.
     CephJournal,
-    /// Up to aclRequired without quotes, each with a span, as spaces may stand in any of them.
+    /// All fields up to aclRequired, unquoted. Each has a span because any of them may contain spaces.
     VersityGw,
 }
 
 impl Form {
-    /// Whether the field stands in a line of this form, for fields up to the user agent.
+    /// Whether records of this form have the field. Only for fields up to the user agent.
     pub(crate) fn has(self, field: Field) -> bool {
         match self {
             Self::Standard | Self::VersityGw => true,
@@ -54,9 +54,9 @@ impl Form {
     }
 }
 
-/// One line of a log, split. It borrows the line and holds positions only; values are decoded when they are asked for.
+/// One parsed line of a log. It borrows the line and holds only positions; values are decoded on access.
 ///
-/// Fields that the [`Parser`](crate::Parser) was not asked for read as absent.
+/// Fields that were not requested from the [`Parser`](crate::Parser) read as absent.
 ///
 /// ```
 /// use s3log_parser::{Field, Parser};
@@ -74,25 +74,25 @@ impl Form {
 pub struct Record<'a> {
     pub(crate) line: &'a [u8],
     pub(crate) form: Form,
-    /// What was asked for, as far as lines of this form have it.
+    /// The requested fields, as far as this form has them.
     pub(crate) wanted: FieldSet,
     pub(crate) spans: [Span; Field::COUNT],
     /// Unix seconds.
     pub(crate) time: i64,
-    /// How many documented fields were located: those from here on are absent, or were not looked for.
+    /// Number of documented fields that were located; later ones are absent or were not requested.
     pub(crate) located: u8,
-    /// Bits of the fields 25 to 27 whose place another text holds.
+    /// One bit for each of the fields 25 to 27 whose place holds something else.
     pub(crate) misfits: u8,
     pub(crate) ambiguous: bool,
-    /// The column that only logs of March 2019 have.
+    /// The additional column of logs of March 2019.
     pub(crate) march_2019: Option<Span>,
-    /// Where the part behind the user agent begins.
+    /// Offset of the part after the user agent.
     pub(crate) tail_start: u32,
-    /// Where the part behind field 27 begins.
+    /// Offset of the part after field 27.
     pub(crate) rest_start: u32,
 }
 
-/// Fields that stand in every record, whatever its era: up to the user agent.
+/// Number of fields that every record has, whatever its age: up to the user agent.
 pub(crate) const HEAD: usize = Field::UserAgent as usize + 1;
 
 impl Default for Record<'_> {
@@ -114,16 +114,16 @@ impl Default for Record<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// The line, without its end.
+    /// The line without its line ending.
     #[must_use]
     pub fn line(&self) -> &'a BStr {
         self.line.as_bstr()
     }
 
-    /// Where the text of a field stands in the line, without its brackets or quotes.
+    /// Byte range of a field in the line, without brackets or quotes.
     ///
-    /// `None` when the line has no such field, when it was not asked for, or when what stands in its place (fields 25
-    /// to 27) is something else.
+    /// `None` if the line does not have the field, if it was not requested, or if its place (fields 25 to 27) holds
+    /// something else.
     #[inline]
     #[must_use]
     pub fn range(&self, field: Field) -> Option<Range<usize>> {
@@ -131,35 +131,36 @@ impl<'a> Record<'a> {
         (located && !self.is_misfit(field)).then(|| self.spans[field.index()].range())
     }
 
-    /// The text of a field as written, without its brackets or quotes; `-` is `-`. See [`Record::range`] for `None`.
+    /// Text of a field as written, without brackets or quotes; `-` is returned as `-`. `None` in the cases of
+    /// [`Record::range`].
     #[inline]
     #[must_use]
     pub fn raw(&self, field: Field) -> Option<&'a BStr> {
         self.range(field).map(|range| self.line[range].as_bstr())
     }
 
-    /// The text of a field, where `-` (and `"-"` in the quoted fields) is `None`.
+    /// Text of a field; `None` if it is `-` (or `"-"` in a quoted field).
     #[inline]
     #[must_use]
     pub fn text(&self, field: Field) -> Option<&'a BStr> {
         self.raw(field).filter(|text| *text != "-")
     }
 
-    /// When the request was received, in seconds from 1970-01-01T00:00:00Z. `None` only when it was not asked for.
+    /// When the request was received, in seconds since 1970-01-01T00:00:00Z. `None` only if it was not requested.
     #[inline]
     #[must_use]
     pub fn time(&self) -> Option<i64> {
         (self.located > 0 && self.wanted.contains(Field::Time)).then_some(self.time)
     }
 
-    /// The HTTP status.
+    /// The HTTP status; `None` if it is `-` or was not requested.
     #[inline]
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
         self.raw(Field::HttpStatus).and_then(|text| number::status(text))
     }
 
-    /// The value of a field of integers ([`Kind::Integer`]), decimals rounded; `None` for fields of another kind.
+    /// Value of an integer field ([`Kind::Integer`]), with decimals rounded; `None` for fields of any other kind.
     #[inline]
     #[must_use]
     pub fn integer(&self, field: Field) -> Option<i64> {
@@ -169,34 +170,34 @@ impl<'a> Record<'a> {
         self.raw(field).and_then(|text| number::parse(text))
     }
 
-    /// `Some(true)` when only an access control list allowed the request; the log does not say `No`.
+    /// `Some(true)` if the request needed an access control list to be authorised, else `None`; logs never say `No`.
     #[inline]
     #[must_use]
     pub fn acl_required(&self) -> Option<bool> {
         self.text(Field::AclRequired).map(|_| true)
     }
 
-    /// The operation, split at its dots.
+    /// The operation, which can be split at its dots.
     #[must_use]
     pub fn operation(&self) -> Option<Operation<'a>> {
         self.text(Field::Operation).map(|text| Operation::new(text))
     }
 
-    /// The request line, taken apart.
+    /// The request line, split into its parts.
     #[must_use]
     pub fn request_uri(&self) -> Option<RequestUri<'a>> {
         self.text(Field::RequestUri).map(|text| RequestUri::new(text))
     }
 
-    /// The key as the object has it, decoded by the class of the operation; both fields must have been asked for.
+    /// The decoded object key. The encoding depends on the operation, so both fields must have been requested.
     #[must_use]
     pub fn object_key(&self) -> Option<Cow<'a, BStr>> {
         let operation = self.raw(Field::Operation)?;
         self.text(Field::Key).map(|text| key::object_key(text, operation))
     }
 
-    /// What stands behind the last documented field, or in the place of one of the fields 25 to 27 without being it,
-    /// or in the column that only logs of March 2019 have: as written, in order, `-` included.
+    /// Text after the last documented field, text in place of a field 25 to 27 whose format it does not have, and the
+    /// additional column of logs of March 2019; as written, in line order, including `-`.
     pub fn extra_fields(&self) -> impl Iterator<Item = &'a BStr> + use<'a> {
         let wanted = self.wanted.contains_all(FieldSet::EXTRA_FIELDS) && self.located > 0;
         let line = self.line;
@@ -214,14 +215,14 @@ impl<'a> Record<'a> {
             .chain(Tokens { rest: skip_spaces(rest) })
     }
 
-    /// Whether the line could have been split otherwise, because of quotes or a second record inside a field.
+    /// Whether the line could have been split in another way, because of quotes or a second record inside a field.
     #[inline]
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
 
-    /// How many fields the line has, documented or not: 17 in 2006, 27 in 2026.
+    /// Number of fields in the line, documented or not: 17 in 2006, 27 in 2026.
     #[must_use]
     pub fn field_count(&self) -> usize {
         match self.form {
@@ -231,12 +232,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The tokens behind the user agent, or behind what there is up to it.
+    /// The tokens after the user agent or, in a Ceph journal record, after the object size.
     pub(crate) fn tail(&self) -> impl Iterator<Item = &'a BStr> + use<'a> {
         Tokens { rest: skip_spaces(&self.line[self.tail_start as usize..]) }
     }
 
-    /// Fields that every record has are located whatever is wanted; rendering reads them past the projection.
+    /// Text of a field up to the user agent and whether it is quoted, regardless of the projection; for rendering.
     pub(crate) fn head(&self, field: Field) -> (&'a BStr, bool) {
         let span = self.spans[field.index()];
         let quoted = span.start > 0 && self.line[span.start as usize - 1] == b'"';
@@ -249,7 +250,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The first of the fields whose text is tested for its shape, as earlier ones are known by their position.
+/// The first field whose format is checked; earlier ones are identified by position alone.
 pub(crate) const FIRST_TESTED: usize = Field::AccessPointArn as usize;
 
 impl fmt::Debug for Record<'_> {
@@ -266,7 +267,7 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
-/// Tokens between spaces; the rest begins with a token or is empty.
+/// Iterator over tokens separated by spaces; `rest` begins with a token or is empty.
 #[derive(Clone)]
 struct Tokens<'a> {
     rest: &'a [u8],

@@ -1,15 +1,15 @@
-//! Records back into lines.
+//! Renders records as lines.
 
 use crate::field::{Field, Shape};
 use crate::record::{Form, HEAD, Record};
 
 impl Record<'_> {
-    /// Writes the record as a line without its end, fields separated by one space.
+    /// Appends the record to `out` as a line without a line ending, with single spaces between fields.
     ///
-    /// A line that has single spaces between its fields and none around them comes back byte by byte: every field as it
-    /// was written, quoted if it was, the tail as long as it was. It does not depend on which fields were asked for.
-    /// Of another line the fields come back as they were; that it is [ambiguous](Record::is_ambiguous) may show only
-    /// then, when two spaces kept a second time in its tail from being one.
+    /// A line with single spaces between its fields and none around them is reproduced byte for byte: every field as
+    /// written, quoted if it was, with a tail of the same length. The result does not depend on the requested fields.
+    /// For other lines the fields are preserved. However, a line may become [ambiguous](Record::is_ambiguous) only
+    /// by rendering, when collapsing doubled spaces in its tail turns text there into a second time.
     ///
     /// ```
     /// let line = b"a1b2 photos [15/Jan/2026:10:22:41 +0000] - AmazonS3 3E57 S3.EXPIRE.OBJECT k \"-\" - - - 12 - - \"-\" \"-\" - hostid - - - - - - -";

@@ -1,23 +1,23 @@
-//! What a log holds, told by one of its lines.
+//! Detects the format of a log from a line.
 //!
-//! The name of a log object does not tell: DigitalOcean has one prefix for the logs of a bucket and of its CDN.
+//! Object names are not sufficient: DigitalOcean writes the logs of a bucket and of its CDN under one prefix.
 
 use crate::token::{long_token, skip_spaces, token};
 use memchr::memchr;
 
-/// A format of logs.
+/// A log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogFormat {
-    /// S3 server access logs: [`crate::Parser`] reads them.
+    /// S3 server access logs, read by [`crate::Parser`].
     S3,
-    /// CDN logs in CloudFront's format: [`crate::cdn`] reads them.
+    /// CDN logs in CloudFront's format, read by [`crate::cdn`].
     Cdn,
-    /// CDN logs with one JSON object a line.
+    /// CDN logs with one JSON object per line.
     Json,
 }
 
-/// The format that a line is of; `None` when it decides nothing, as a blank line does. It looks at the shape only: the line
-/// need not be a record.
+/// Detects the format of a line, by its shape only: the line need not be a valid record. Returns `None` if the line
+/// is not conclusive, for instance if it is blank.
 ///
 /// ```
 /// use s3log_parser::{LogFormat, sniff};
@@ -38,7 +38,7 @@ pub fn sniff(line: &[u8]) -> Option<LogFormat> {
     is_s3(line).then_some(LogFormat::S3)
 }
 
-/// The two lines that a CDN log begins with. Other lines with a `#` in front may be anybody's remarks.
+/// Only the two header lines that a CDN log begins with; other lines with `#` may be comments in any format.
 fn is_header(line: &[u8]) -> bool {
     let begins = |name: &[u8]| line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
     begins(b"#Version:") || begins(b"#Fields:")
@@ -49,7 +49,7 @@ fn has_date_and_time(line: &[u8]) -> bool {
     begins_with(line, b"dddd-dd-dd\tdd:dd:dd\t")
 }
 
-/// Whether the line begins as the shape does, in which `d` is any digit.
+/// Whether the line begins with `shape`, in which `d` stands for any digit.
 fn begins_with(line: &[u8], shape: &[u8]) -> bool {
     let Some(text) = line.get(..shape.len()) else { return false };
     text.iter().zip(shape).all(|(byte, shape)| match shape {
@@ -58,7 +58,7 @@ fn begins_with(line: &[u8], shape: &[u8]) -> bool {
     })
 }
 
-/// `1768472561.358 TAB 192.0.2.3`: a real-time log record of CloudFront.
+/// `1768472561.358 TAB 192.0.2.3`: a CloudFront real-time log record.
 pub(crate) fn is_real_time(line: &[u8]) -> bool {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let whole = digits(line);
@@ -68,20 +68,20 @@ pub(crate) fn is_real_time(line: &[u8]) -> bool {
     whole > 0 && fraction > 0 && is_address(&address[..memchr(b'\t', address).unwrap_or(address.len())])
 }
 
-/// Whether a text looks like an IPv4 or IPv6 address.
+/// Whether the text looks like an IPv4 or IPv6 address.
 fn is_address(text: &[u8]) -> bool {
     let is_of_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':');
     text.len() >= 2 && text.iter().all(is_of_address) && text.iter().any(|byte| matches!(byte, b'.' | b':'))
 }
 
-/// `{` behind white space, or behind the time that an export of CloudWatch Logs puts before every message.
+/// `{` after optional white space, or after the time that exports of CloudWatch Logs put before each message.
 fn is_json(line: &[u8]) -> bool {
     let is_object = |text: &[u8]| text.trim_ascii_start().first() == Some(&b'{');
     let begins_with_time = begins_with(line, b"dddd-dd-ddTdd:dd:dd");
     is_object(line) || begins_with_time && memchr(b' ', line).is_some_and(|time| is_object(&line[time..]))
 }
 
-/// `owner bucket [dd/`, which every dialect of S3 server access logs begins with.
+/// `owner bucket [dd/`, the beginning common to all dialects of S3 server access logs.
 fn is_s3(line: &[u8]) -> bool {
     let third = long_token(skip_spaces(line)).and_then(|(rest, _owner)| token(skip_spaces(rest)));
     third.is_ok_and(|(rest, _bucket)| begins_with(skip_spaces(rest), b"[dd/"))

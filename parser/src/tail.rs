@@ -1,7 +1,7 @@
-//! The tail of a line: the fields behind the user agent, of which every era has more.
+//! The tail of a line: the fields after the user agent, of which newer logs have more.
 //!
-//! Version id to TLS version are known by their position. The three fields behind them are tested one by one, each in
-//! its own place; what does not fit counts as an extra field. No tail makes a line invalid.
+//! Version id to TLS version are identified by position. The three fields after them are checked one by one, each in
+//! its place; text that does not fit counts as an extra field. No tail makes a line invalid.
 
 use crate::field::Field;
 use crate::field_set::FieldSet;
@@ -10,7 +10,7 @@ use crate::parser::{self, position, span};
 use crate::record::{FIRST_TESTED, HEAD, Record};
 use crate::token::{skip_spaces, token_len};
 
-/// Locates what is wanted of the tail, which begins with a space or is empty.
+/// Locates the requested fields of the tail, which begins with a space or is empty.
 #[inline]
 pub(crate) fn locate<'a>(tail: &'a [u8], record: &mut Record<'a>) {
     record.misfits = 0;
@@ -32,7 +32,7 @@ pub(crate) fn locate<'a>(tail: &'a [u8], record: &mut Record<'a>) {
         }
         rest = skip_spaces(&rest[len..]);
         if index == HOST_ID && !begins_with_signature_version(rest) && is_march_2019(tail) {
-            // The token just read is the column that came and went; the host id follows it.
+            // The token just read is the additional column of March 2019; the host id follows it.
             record.march_2019 = Some(record.spans[index]);
             continue;
         }
@@ -42,7 +42,7 @@ pub(crate) fn locate<'a>(tail: &'a [u8], record: &mut Record<'a>) {
     record.rest_start = position(line, rest);
 }
 
-/// The same for an ordinary line, whose tokens its outline knows.
+/// Like [`locate`], for an ordinary line whose outline has the tokens.
 #[inline(always)]
 pub(crate) fn locate_ordinary(outline: &Outline, record: &mut Record<'_>) {
     record.misfits = 0;
@@ -100,13 +100,13 @@ fn is_region(token: &[u8]) -> bool {
     first.is_ascii_lowercase() && second.is_ascii_lowercase() && before != b'-' && dashes < 3
 }
 
-/// Whether the token at the front is what stands in the place of the signature version in nearly every line.
+/// Whether the first token is a usual signature version (`-` or `Sig…`), or nothing is left.
 #[inline]
 fn begins_with_signature_version(rest: &[u8]) -> bool {
     matches!(rest, [] | [b'-'] | [b'-', b' ', ..] | [b'S', b'i', b'g', ..])
 }
 
-/// From 14 to 20 March 2019 AWS wrote one more column between version id and host id: an IAM id, or `-`.
+/// From 14 to 20 March 2019 AWS wrote an additional column between version id and host id: an IAM id, or `-`.
 #[cold]
 fn is_march_2019(tail: &[u8]) -> bool {
     let mut tokens = tail.split(|byte| *byte == b' ').filter(|token| !token.is_empty());

@@ -1,27 +1,27 @@
-//! Tokens, quotes and the gaps between them: the level at which a line is cut.
+//! Tokens, quotes and the gaps between them: the lexical level of a line.
 //!
-//! Every function here is a nom parser over bytes: it takes the rest of a line and returns what is left with what it
-//! read. Short tokens (status, numbers, versions) outnumber long ones in a line, so the search for a space looks at
-//! eight bytes at a time in a register; for long ones (`request_uri`, `key`) `memchr` is called once a token.
+//! The parsers here are nom parsers over bytes: they take the rest of a line and return what remains along with what
+//! they read. Most tokens of a line are short (status, numbers, versions), so the search for a space compares eight
+//! bytes at a time in a register; `memchr` is worth its call only for long ones (`request_uri`, `key`).
 
 use memchr::{memchr, memrchr};
 use nom::IResult;
 
-/// Nothing is said of why a token did not fit: the caller knows what it expected there, and only lines that are
-/// rejected are looked at again for the reason.
+/// Errors carry no information: the caller knows what it expected, and only rejected lines are examined again for the
+/// reason.
 pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 const SPACES: u64 = LOW_BITS * b' ' as u64;
 
-/// The failure of every parser of this crate: backtrack, nothing said.
+/// The error of every internal parser: backtrack, no details.
 pub(crate) const MISFIT: nom::Err<()> = nom::Err::Error(());
 
-/// Tokens of up to this length are searched eight bytes at a time; a call of `memchr` pays for longer ones.
+/// Tokens up to this length are searched eight bytes at a time; longer ones with `memchr`.
 const SHORT: usize = 16;
 
-/// Length of the run of bytes before the first space, or of everything.
+/// Length of the first token: the bytes before the first space, or all of the input.
 #[inline]
 pub(crate) fn token_len(input: &[u8]) -> usize {
     let mut at = 0;
@@ -30,7 +30,7 @@ pub(crate) fn token_len(input: &[u8]) -> usize {
             return memchr(b' ', &input[SHORT..]).map_or(input.len(), |len| SHORT + len);
         }
         let differs = u64::from_le_bytes(*word) ^ SPACES;
-        // The lowest high bit that is left marks the first zero byte; higher ones may be wrong, and are not looked at.
+        // The lowest set bit marks the first space. Higher bits may be false positives and are ignored.
         let zeros = differs.wrapping_sub(LOW_BITS) & !differs & HIGH_BITS;
         if zeros != 0 {
             return at + (zeros.trailing_zeros() / 8) as usize;
@@ -43,8 +43,8 @@ pub(crate) fn token_len(input: &[u8]) -> usize {
     at
 }
 
-/// `REST.GET.OBJECT photos/…` gives `REST.GET.OBJECT`; what is left begins with the space, or is empty.
-/// An empty token is a misfit.
+/// `REST.GET.OBJECT photos/…` gives `REST.GET.OBJECT`; the rest begins with the space or is empty. Fails on an empty
+/// token.
 #[inline]
 pub(crate) fn token(input: &[u8]) -> Parsed<'_, &[u8]> {
     let len = token_len(input);
@@ -54,7 +54,7 @@ pub(crate) fn token(input: &[u8]) -> Parsed<'_, &[u8]> {
     Ok((&input[len..], &input[..len]))
 }
 
-/// As [`token`], for tokens that are mostly long.
+/// Like [`token`], optimised for long tokens.
 #[inline]
 pub(crate) fn long_token(input: &[u8]) -> Parsed<'_, &[u8]> {
     match memchr(b' ', input).unwrap_or(input.len()) {
@@ -63,7 +63,7 @@ pub(crate) fn long_token(input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// At least one space.
+/// Skips spaces; fails if there are none.
 #[inline]
 pub(crate) fn spaces(input: &[u8]) -> Parsed<'_, ()> {
     match skip_spaces(input) {
@@ -72,7 +72,7 @@ pub(crate) fn spaces(input: &[u8]) -> Parsed<'_, ()> {
     }
 }
 
-/// What is left behind the spaces at the front, if there are any.
+/// The input without leading spaces.
 #[inline]
 pub(crate) fn skip_spaces(input: &[u8]) -> &[u8] {
     let mut rest = input;
@@ -82,7 +82,7 @@ pub(crate) fn skip_spaces(input: &[u8]) -> &[u8] {
     rest
 }
 
-/// Without the spaces at the end.
+/// The input without trailing spaces.
 #[inline]
 pub(crate) fn trim_end_spaces(input: &[u8]) -> &[u8] {
     let mut rest = input;
@@ -92,18 +92,18 @@ pub(crate) fn trim_end_spaces(input: &[u8]) -> &[u8] {
     rest
 }
 
-/// Whether a token ends here: the line does, or a space stands here.
+/// Whether a token ends here, i.e. the input is empty or begins with a space.
 #[inline]
 pub(crate) fn at_token_end(input: &[u8]) -> bool {
     matches!(input, [] | [b' ', ..])
 }
 
-/// Position of the first `"` that has a space before it: where a quoted field opens behind raw text.
+/// Position of the first `"` preceded by a space: the opening quote of a field after unquoted text.
 pub(crate) fn opening_quote(input: &[u8]) -> Option<usize> {
     memchr::memmem::find(input, b" \"").map(|at| at + 1)
 }
 
-/// Position of the last `"` that a space or the line's end follows: where a user agent closes.
+/// Position of the last `"` followed by a space or the end of the line: the closing quote of a user agent.
 pub(crate) fn last_closing_quote(input: &[u8]) -> Option<usize> {
     let mut end = input.len();
     while let Some(at) = memrchr(b'"', &input[..end]) {
@@ -115,7 +115,7 @@ pub(crate) fn last_closing_quote(input: &[u8]) -> Option<usize> {
     None
 }
 
-/// Positions of the first `" "` (quote, spaces, quote): of its first and of its second quote.
+/// Positions of the two quotes of the first `" "` (quote, one or more spaces, quote).
 pub(crate) fn quote_gap_quote(input: &[u8]) -> Option<(usize, usize)> {
     let mut from = 0;
     while let Some(found) = memchr::memmem::find(&input[from..], b"\" ") {
@@ -125,7 +125,7 @@ pub(crate) fn quote_gap_quote(input: &[u8]) -> Option<(usize, usize)> {
         if behind.first() == Some(&b'"') {
             return Some((first, second));
         }
-        // Nothing before the byte behind the gap can begin another: there are only spaces there.
+        // The gap holds only spaces, so no other gap can begin inside it.
         from = second;
     }
     None
@@ -142,7 +142,7 @@ mod tests {
             assert_eq!(token_len(&text), len);
             text.extend_from_slice(b" y z");
             assert_eq!(token_len(&text), len, "{len}");
-            // Bytes one above a space are what a sloppy search in a register takes for one.
+            // `!` is a space plus one, which an incorrect search in a register mistakes for a space.
             text[..len].fill(b'!');
             assert_eq!(token_len(&text), len, "{len}");
         }

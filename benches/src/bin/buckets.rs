@@ -1,7 +1,8 @@
-//! `buckets`: the program against a bucket of very many small objects, in a server of this process that takes its time.
+//! `buckets`: runs the program against a bucket with very many small objects, served by this process with added
+//! latency.
 //!
-//! With so many requests under way at once, no program can be faster than objects × latency / concurrency: that is what
-//! the figures stand beside. The server runs on the same cores, and takes its share of them.
+//! With a given number of concurrent requests the lower bound is objects × latency / concurrency, which is printed
+//! next to the measured time. Server and program share the cores.
 
 use clap::Parser;
 use s3log_benches::calendar::push_object_time;
@@ -38,7 +39,7 @@ struct Arguments {
     serve: bool,
 }
 
-/// Contents that objects share: a million different ones would measure memory, not requests.
+/// Number of distinct contents. With a million of them, memory would be measured instead of requests.
 const CONTENTS: u64 = 1_000;
 /// Seconds between deliveries.
 const SPACING: i64 = 30;
@@ -112,7 +113,7 @@ fn fill(server: &Server, arguments: &Arguments) {
     server.put_all(BUCKET, objects);
 }
 
-/// One finished process, and what it asked for.
+/// Resource usage and request counts of one finished process.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     seconds: f64,

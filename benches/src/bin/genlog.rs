@@ -1,4 +1,4 @@
-//! `genlog`: writes logs of any size, and the tree under `fixtures/`.
+//! `genlog`: writes logs of any size, and the generated part of `fixtures/`.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do if even this fails.
+            // Nothing can be done if writing this message fails, too.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
@@ -121,7 +121,7 @@ impl LogArguments {
         }
     }
 
-    /// A part at a time, all under one header.
+    /// Writes in parts, under a single header.
     fn write_cdn(&self, generator: &mut Generator, path: &Path) -> io::Result<()> {
         let mut out = std::fs::File::create(path)?;
         out.write_all(cdn::HEADER.as_bytes())?;

@@ -1,8 +1,8 @@
-//! `instructions`: how many instructions a line costs, which repeats exactly where seconds do not.
+//! `instructions`: counts the instructions executed per line, which is reproducible, unlike time.
 //!
-//! Valgrind's callgrind counts what this program itself does, once with the work done once and once with it done three
-//! times: half of the difference is the work, without what it took to set it up. The counts are held against a stored
-//! baseline. Callgrind knows no AVX-512, so the parser that is counted is the one for AVX2.
+//! Valgrind's callgrind counts the instructions of this program, once with the work repeated once and once with it
+//! repeated three times; half of the difference is the work without its setup. The counts are compared with a stored
+//! baseline. Callgrind does not support AVX-512, so the AVX2 parser is measured.
 
 use clap::{Parser, Subcommand};
 use s3log_benches::generate::{Generator, Options};
@@ -44,13 +44,13 @@ enum Work {
     },
 }
 
-/// More than this much above the baseline is a failure.
+/// An increase over the baseline by more than this fraction is a failure.
 const TOLERANCE: f64 = 0.03;
-/// Bytes of lines; enough for every kind of line, few enough for an interpreter.
+/// Size of the input in bytes: enough for all kinds of lines, small enough to be emulated.
 const BYTES: usize = 2 << 20;
 const SEED: u64 = 1;
 
-/// Name and columns; the rest of the names say it.
+/// Name and fields of the parser's work.
 const PARSED: [(&str, FieldSet); 3] = [
     ("parse, 27 fields", FieldSet::DOCUMENTED),
     ("parse, 4 fields", FieldSet::of(Field::Time).with(Field::RemoteIp).with(Field::HttpStatus).with(Field::BytesSent)),
@@ -89,7 +89,7 @@ fn buffer(hostile_percent: f64) -> Vec<u8> {
     Generator::new(&Options { seed: SEED, hostile_percent, ..Options::default() }).buffer(BYTES)
 }
 
-/// Does the work and prints how many lines it is.
+/// Repeats the work and prints its number of lines.
 fn work(name: &str, times: u32) -> Outcome<()> {
     let lines = if let Some((_, fields)) = PARSED.iter().find(|(parsed, _)| *parsed == name) {
         parse(&buffer(0.0), *fields, times)
@@ -119,7 +119,7 @@ fn parse(buffer: &[u8], fields: FieldSet, times: u32) -> usize {
     count
 }
 
-/// Some columns, or all.
+/// Decodes the given columns, or all.
 fn decode(buffer: &[u8], columns: Option<&[&str]>, times: u32) -> Outcome<usize> {
     let schema = Table::Logs.schema(TextLayout::Views);
     let positions: Vec<usize> = match columns {
@@ -193,7 +193,7 @@ fn read(path: &Path) -> Outcome<BTreeMap<String, f64>> {
     lines.map(|(name, count)| Ok((name.to_owned(), count.parse()?))).collect()
 }
 
-/// Instructions of one process that does the work so often, and the lines of the work.
+/// Runs the work in a child process; returns the instructions of the process and the lines of the work.
 fn counted(name: &str, times: u32) -> Outcome<(u64, u64)> {
     let this = std::env::current_exe()?;
     let output = Command::new("valgrind")

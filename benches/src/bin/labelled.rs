@@ -1,4 +1,4 @@
-//! `labelled`: writes logs whose attackers are known, and judges findings by them.
+//! `labelled`: writes logs with known attackers, and judges findings against those labels.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do if even this fails.
+            // Nothing can be done if writing this message fails, too.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }

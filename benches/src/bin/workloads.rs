@@ -1,8 +1,8 @@
-//! `workloads`: whole processes side by side, the program and its peers in turn, over logs of one gigabyte.
+//! `workloads`: compares whole processes, the program and its peers, over logs of about one gigabyte.
 //!
-//! Each command runs once to warm the page cache, then `--runs` times, all commands of a workload in turn: a machine that is
-//! slow for a while is slow for all of them. Medians are printed; figures are the kernel's own accounting of the finished
-//! process. Peers are Python packages; what is not installed is left out.
+//! Each command runs once to warm the page cache and then `--runs` times. The commands of a workload take turns, so
+//! that slow phases of the machine affect all of them. Medians are printed; the figures come from the kernel's
+//! accounting of the finished process. Peers are Python packages; those not installed are skipped.
 
 use clap::Parser;
 use s3log_benches::generate::{Generator, Options};
@@ -42,9 +42,9 @@ struct Arguments {
     only: String,
 }
 
-/// Lines of the log; about a gigabyte.
+/// Number of lines of the log, about one gigabyte.
 const LINES: u64 = 1_600_000;
-/// Lines that are delivered as small objects.
+/// Number of lines that are also written as small objects.
 const OBJECT_LINES: usize = 500_000;
 const LINES_PER_OBJECT: usize = 25;
 const GZIP_OBJECTS: usize = 100;
@@ -58,16 +58,16 @@ const HOURLY: &str =
     "SELECT date_trunc('hour', time) AS hour, http_status, count(*) AS requests FROM logs GROUP BY 1, 2 ORDER BY 1, 2";
 const ALL: &str = "SELECT * FROM logs";
 
-/// One row of work.
+/// A workload: one query over one log.
 struct Workload {
     name: &'static str,
     sql: &'static str,
-    /// How the program prints its answer.
+    /// Output format of the program.
     format: &'static str,
-    /// The same question to the peers, if they are asked.
+    /// The same question as an argument of `peers.py`; empty if the peers are not asked.
     question: &'static str,
     logs: &'static str,
-    /// The same logs as the peers want them named.
+    /// The same logs as a glob pattern for the peers.
     glob: &'static str,
 }
 
@@ -81,9 +81,9 @@ const fn workload(
     Workload { name, sql, format, question, logs, glob }
 }
 
-/// Not SQL: the log becomes Parquet.
+/// Not SQL: converts the log to Parquet.
 const CONVERT: &str = "convert";
-/// Not SQL either: which addresses are suspicious.
+/// Not SQL: runs the detection.
 const FLAG: &str = "flag";
 
 const WORKLOADS: [Workload; 12] = [
@@ -101,7 +101,7 @@ const WORKLOADS: [Workload; 12] = [
     workload("flag", (FLAG, ""), "null", "log", "log"),
 ];
 
-/// One finished process.
+/// Resource usage of one finished process.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     cpu: f64,
@@ -136,7 +136,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Outcome<()> {
         if !name.contains(&arguments.only) {
             continue;
         }
-        // Every run converts anew: the dataset of the one before is removed first.
+        // Each run converts from scratch, so the dataset of the previous one is removed.
         let written = arguments.logs.join("written");
         let ours = |program: &PathBuf| {
             if sql == CONVERT {
@@ -178,7 +178,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Outcome<()> {
     Ok(())
 }
 
-/// All bytes of a folder.
+/// Total size of the files of a folder, in bytes.
 fn bytes_below(folder: &Path) -> Outcome<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(folder)? {
@@ -189,7 +189,7 @@ fn bytes_below(folder: &Path) -> Outcome<u64> {
     Ok(bytes)
 }
 
-/// A row for each tool; `None` for one that failed.
+/// Prints a row for each tool; `None` marks a failed one.
 fn report(out: &mut impl Write, workload: &str, measured: &[(String, Option<Figures>)]) -> Outcome<()> {
     let Some((_, Some(ours))) = measured.first() else { return Err(format!("s3log failed at {workload}").into()) };
     for (tool, figures) in measured {
@@ -207,7 +207,7 @@ fn report(out: &mut impl Write, workload: &str, measured: &[(String, Option<Figu
     Ok(())
 }
 
-/// All commands in turn; the first round does not count.
+/// Runs all commands in turn; the first round is a warm-up.
 fn measure(commands: Vec<(String, Command)>, runs: usize) -> Outcome<Vec<(String, Option<Figures>)>> {
     let mut commands: Vec<_> = commands.into_iter().map(|(tool, command)| (tool, command, Some(Vec::new()))).collect();
     for round in 0..=runs {
@@ -223,7 +223,7 @@ fn measure(commands: Vec<(String, Command)>, runs: usize) -> Outcome<Vec<(String
     Ok(commands.into_iter().map(|(tool, _, figures)| (tool, figures.map(|figures| medians(&figures)))).collect())
 }
 
-/// Runs a command to its end; `None` if it failed.
+/// Runs a command to completion; `None` if it failed.
 fn once(command: &mut Command) -> Outcome<Option<Figures>> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
@@ -257,7 +257,8 @@ fn installed_peers(arguments: &Arguments) -> Outcome<Vec<&'static str>> {
     Ok(installed)
 }
 
-/// Writes what is not there: the log, its first lines as small objects, and the log packed as one and as many.
+/// Writes what is missing: the log, its first lines as small objects, and the compressed log as one object and as
+/// many.
 fn prepare(folder: &Path) -> Outcome<()> {
     fs::create_dir_all(folder)?;
     let log = folder.join("log");
@@ -292,7 +293,7 @@ fn prepare(folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Fills a file that gets its name once it is complete.
+/// Writes a file that gets its final name only when it is complete.
 fn write_new(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Outcome<()>) -> Outcome<()> {
     if path.exists() {
         return Ok(());

@@ -1,9 +1,9 @@
-//! What hostile and broken clients do to a log line: S3 escapes nothing that stands between quotes.
+//! The effects of hostile and broken clients on a log line: S3 escapes nothing inside quotes.
 
 use super::Client;
 use crate::random::Random;
 
-/// One way of being hostile.
+/// A kind of hostility.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hostile {
     /// The user agent begins with a quote.
@@ -12,23 +12,23 @@ pub(super) enum Hostile {
     QuoteLast,
     /// The user agent is a JSON document.
     JsonAgent,
-    /// The query sets a file name in quotes.
+    /// The query contains a quoted file name.
     QuotedFileName,
-    /// The query carries code with quotes and backslashes.
+    /// The query contains code with quotes and backslashes.
     CodeInQuery,
-    /// The user agent forges an end of itself and the fields behind it.
+    /// The user agent forges its own end and the fields after it.
     ForgedTail,
-    /// The request-URI forges status, error code and numbers, then a referer.
+    /// The request-URI forges status, error code and numbers, followed by a referer.
     ForgedStatus,
     /// The referer forges its own end and a user agent.
     ForgedAgent,
-    /// The user agent holds a whole record of another day.
+    /// The user agent contains a whole record of another day.
     RecordInAgent,
-    /// The user agent holds a NUL.
+    /// The user agent contains a NUL byte.
     Nul,
     /// Referer and user agent are Latin-1.
     Latin1,
-    /// A record was cut off and the next one written behind it, in the same line.
+    /// A truncated record is followed by the next one in the same line.
     Spliced,
 }
 
@@ -48,7 +48,7 @@ impl Hostile {
         Self::Spliced,
     ];
 
-    /// Changes what the client wrote. [`Hostile::Spliced`] is none of the client's doing and changes nothing.
+    /// Modifies the client's text. Does nothing for [`Hostile::Spliced`], which is not caused by a client.
     pub(super) fn apply(self, random: &mut Random, client: &mut Client) {
         let Client { uri, referer, user_agent, .. } = client;
         match self {
@@ -94,7 +94,7 @@ impl Hostile {
     }
 }
 
-/// Puts one more parameter into the request target, before ` HTTP/1.1`.
+/// Adds a query parameter to the request line, before ` HTTP/1.1`.
 fn add_query(uri: &mut Vec<u8>, parameter: &[u8]) {
     const VERSION: &[u8] = b" HTTP/1.1";
     let target = uri.len().saturating_sub(VERSION.len());

@@ -1,4 +1,4 @@
-//! Who asks for what: the populations that lines are drawn from.
+//! The populations that lines are drawn from.
 
 use crate::calendar::push_padded;
 use crate::random::{Random, Weighted};
@@ -9,12 +9,12 @@ const IPV6_ADDRESSES: u64 = 1_500;
 const KEYS: u64 = 60_000;
 const USERS: u64 = 12;
 const ROLES: u64 = 30;
-/// Letters of the first folder of every key.
+/// Number of letters in the first folder of a key.
 pub(super) const FOLDER: usize = 8;
-/// Where all clients are that are in AWS.
+/// Region of all clients that are in AWS.
 pub(super) const REGION: &str = "us-east-1";
 
-/// A bucket and the host that serves it.
+/// A bucket and its host.
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) name: &'static str,
@@ -30,7 +30,7 @@ macro_rules! bucket {
 pub(super) const BUCKETS: [Bucket; 4] =
     [bucket!("media-prod"), bucket!("data-lake-raw"), bucket!("static-assets.example.com"), bucket!("backups-eu")];
 
-/// What a request is about.
+/// The resource that a request refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     Object,
@@ -38,11 +38,11 @@ pub(super) enum Resource {
     Deletion,
 }
 
-/// An operation, and how many of a thousand lines have it.
+/// An operation, with its frequency per thousand lines.
 #[derive(Debug)]
 pub(super) struct Action {
     pub(super) operation: &'static str,
-    /// HTTP method; none for what S3 does by itself.
+    /// HTTP method; `None` for actions of S3 itself.
     pub(super) method: Option<&'static str>,
     pub(super) resource: Resource,
     weight: f64,
@@ -65,7 +65,7 @@ const ACTIONS: [Action; 10] = [
     action("REST.POST.MULTI_OBJECT_DELETE", Some("POST"), Resource::Deletion, 8.0),
 ];
 
-/// How a request ended, and how many of a thousand do so.
+/// Result of a request, with its frequency per thousand.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) status: u16,
@@ -87,7 +87,7 @@ const OUTCOMES: [Outcome; 7] = [
     outcome(500, Some("InternalError"), 1.0),
 ];
 
-/// How the connection was encrypted.
+/// TLS version and cipher of a connection.
 #[derive(Debug)]
 pub(super) struct Tls {
     pub(super) version: &'static str,
@@ -113,16 +113,16 @@ pub(super) const USER_AGENTS: [&str; 9] = [
     "-",
 ];
 
-/// An object's key as clients and as logs write it.
+/// An object key in the encodings used by logs.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
-    /// In the request-URI, and on the rows of batches and lifecycle rules.
+    /// As in request-URIs and in rows of batches and lifecycle rules.
     pub(super) encoded_once: Vec<u8>,
-    /// In the key field of requests.
+    /// As in the key field of requests.
     pub(super) encoded_twice: Vec<u8>,
 }
 
-/// Everybody and everything that a log is drawn from.
+/// All populations of a log.
 #[derive(Clone, Debug)]
 pub(super) struct Population {
     pub(super) owner: Vec<u8>,
@@ -172,20 +172,20 @@ impl Population {
         &self.addresses[self.address_weights.draw(random)]
     }
 
-    /// Everybody asks as often as the others, and as often as nobody (an anonymous client).
+    /// Draws a requester, uniformly; anonymous (`None`) is as likely as each of them.
     pub(super) fn requester(&self, random: &mut Random) -> Option<&[u8]> {
         let index = random.below(self.requesters.len() as u64 + 1) as usize;
         self.requesters.get(index).map(Vec::as_slice)
     }
 }
 
-/// The weight of the one at place `i` is `1 / (i + offset) ^ exponent`.
+/// Weights by rank: item `i` gets `1 / (i + offset) ^ exponent`.
 fn popularity(count: usize, offset: f64, exponent: f64) -> Weighted {
     let weights: Vec<f64> = (0..count).map(|place| (place as f64 + offset).powf(-exponent)).collect();
     Weighted::new(&weights)
 }
 
-/// From 198.18.0.0/15, which RFC 2544 sets aside for measurements: the documentation networks have too few addresses.
+/// Addresses from 198.18.0.0/15, reserved for benchmarks (RFC 2544); the documentation networks are too small.
 fn ipv4(random: &mut Random) -> Vec<u8> {
     let mut out = Vec::with_capacity(15);
     out.extend_from_slice(if random.chance(500) { b"198.18" } else { b"198.19" });
@@ -196,7 +196,7 @@ fn ipv4(random: &mut Random) -> Vec<u8> {
     out
 }
 
-/// From 2001:db8::/32 (RFC 3849).
+/// Addresses from 2001:db8::/32 (RFC 3849).
 fn ipv6(random: &mut Random) -> Vec<u8> {
     let [site, host] = [random.below(1 << 16), random.between(1, (1 << 16) - 1)];
     format!("2001:db8:{site:x}::{host:x}").into_bytes()
@@ -267,7 +267,7 @@ pub(super) fn push_signature(random: &mut Random, out: &mut Vec<u8>) {
     random.hex(64, out);
 }
 
-/// Appends the page that a request came from.
+/// Appends a referer.
 pub(super) fn push_referer(random: &mut Random, out: &mut Vec<u8>) {
     out.extend_from_slice(b"https://www.example.com/p/");
     push_number(random.below(9_999), out);

@@ -51,7 +51,7 @@ fn the_year_decides_the_fields() {
     }
 }
 
-/// Fields of a line without hostile quotes: runs between spaces, where brackets and quotes hold together.
+/// Number of fields of a line without hostile quotes, where brackets and quotes keep a field together.
 fn count_fields(line: &[u8]) -> usize {
     let mut held = false;
     let spaces = line.iter().filter(|&&byte| {
@@ -65,7 +65,7 @@ fn count_fields(line: &[u8]) -> usize {
 fn hostile_lines_come_as_often_as_asked() {
     let options = Options { hostile_percent: 5.0, ..Options::default() };
     let out = text(&options, 20_000);
-    // One in twelve is spliced, and so on: NUL stands for all of them, less the lines without a client.
+    // Each kind of hostility is one in twelve. NUL represents all of them, less the lines without a client.
     let with_nul = lines(&out).filter(|line| line.contains(&0)).count();
     assert!((50..120).contains(&with_nul), "{with_nul}");
     assert_eq!(text(&Options { hostile_percent: 0.0, ..options }, 5_000).iter().filter(|&&byte| byte == 0).count(), 0);

@@ -1,8 +1,8 @@
-//! User agents as clients really send them.
+//! Realistic user agents.
 
 use crate::random::Random;
 
-/// Tools that fetch for people, and nobody's weapon.
+/// Download tools that are not in themselves suspicious.
 pub(super) const SCRIPTS: [&str; 8] = [
     "curl/8.5.0",
     "curl/7.88.1",
@@ -14,7 +14,7 @@ pub(super) const SCRIPTS: [&str; 8] = [
     "axios/1.6.8",
 ];
 
-/// A browser on a desk.
+/// A desktop browser.
 pub(super) fn desktop(random: &mut Random) -> String {
     let chrome = random.between(128, 146);
     let firefox = random.between(125, 148);
@@ -38,7 +38,7 @@ pub(super) fn desktop(random: &mut Random) -> String {
     }
 }
 
-/// A browser in a hand.
+/// A mobile browser.
 pub(super) fn phone(random: &mut Random) -> String {
     let version = random.between(15, 18);
     let minor = random.between(0, 6);
@@ -59,12 +59,12 @@ pub(super) fn phone(random: &mut Random) -> String {
     }
 }
 
-/// A browser of either kind.
+/// A desktop or mobile browser.
 pub(super) fn browser(random: &mut Random) -> String {
     if random.chance(450) { phone(random) } else { desktop(random) }
 }
 
-/// The letters of features that a process of botocore used, in no order.
+/// Letters of the features used by a botocore process, in random order.
 fn features(random: &mut Random) -> String {
     let mut letters = ["D", "g", "N", "Z", "b", "E", "n", "e", "t", "s"];
     for index in (1..letters.len()).rev() {
@@ -73,7 +73,7 @@ fn features(random: &mut Random) -> String {
     letters[..random.between(2, 5) as usize].join(",")
 }
 
-/// One invocation of the AWS command line. `machine` decides what is the same each time.
+/// An invocation of the AWS CLI. `machine` determines what is constant per machine.
 pub(super) fn aws_cli(random: &mut Random, machine: u64, command: &str) -> String {
     let mut of_machine = Random::new(machine ^ 0xC11);
     let minor = of_machine.between(13, 31);
@@ -92,7 +92,7 @@ pub(super) fn aws_cli(random: &mut Random, machine: u64, command: &str) -> Strin
     )
 }
 
-/// One process of boto3.
+/// A boto3 process.
 pub(super) fn boto3(random: &mut Random, machine: u64) -> String {
     let mut of_machine = Random::new(machine ^ 0xB070);
     let version = format!("1.{}.{}", of_machine.between(33, 40), of_machine.between(0, 140));
@@ -105,7 +105,7 @@ pub(super) fn boto3(random: &mut Random, machine: u64) -> String {
     )
 }
 
-/// Another SDK or tool that signs.
+/// Another SDK or tool that signs requests.
 pub(super) fn sdk(random: &mut Random) -> String {
     match random.below(7) {
         0 => format!("rclone/v1.{}.0", random.between(60, 68)),

@@ -1,4 +1,4 @@
-//! The innocent: populations that mean no harm, many of which look as if they did.
+//! Benign populations, many of which look suspicious.
 
 mod devices;
 mod machines;
@@ -11,7 +11,7 @@ use super::scene::{Scene, Who};
 pub(super) use robots::PUBLISHED;
 pub(super) use visitors::visit;
 
-/// Servers and lines that carry many people at once, for attackers to hide behind.
+/// Addresses shared by many people, in which attackers can hide.
 #[derive(Debug)]
 pub(super) struct Crowds {
     pub(super) cdn: Vec<Who>,
@@ -19,7 +19,7 @@ pub(super) struct Crowds {
     pub(super) offices: Vec<Who>,
 }
 
-/// All of them.
+/// Generates all benign populations.
 pub(super) fn all(scene: &mut Scene) -> Crowds {
     let crowds = visitors::all(scene);
     robots::all(scene);

@@ -1,34 +1,34 @@
-//! Who takes part: addresses of all kinds, each handed out once, and what is true of them.
+//! The sources of requests: addresses of all kinds, each handed out once, and their labels.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::random::Random;
 
-/// Where an address lies. Real networks are only used for the crawlers that really live there.
+/// Kind of network of an address. Real networks are only used for crawlers that really are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Net {
-    /// Private lines; one in five of them IPv6.
+    /// Residential lines; one in five is IPv6.
     Home,
-    /// Behind a carrier's NAT.
+    /// Behind carrier-grade NAT.
     Mobile,
-    /// A company's line.
+    /// A company's shared line.
     Office,
     /// The CDN's servers.
     Cdn,
-    /// Rented servers; one in twelve of them IPv6.
+    /// Rented servers; one in twelve is IPv6.
     Hosting,
-    /// Servers of one /24.
+    /// Servers in one given /24.
     Block([u8; 3]),
-    /// Servers in the Region of the buckets.
+    /// Servers in the AWS Region of the buckets.
     Cloud,
-    /// The account's own private network, through an endpoint.
+    /// The account's own private network, through a VPC endpoint.
     Private,
-    /// Ranges as the operators of crawlers publish them.
+    /// Ranges published by operators of crawlers.
     Published(&'static [(&'static str, u8)]),
 }
 
-/// How much noise an attack makes.
+/// How conspicuous an attack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loudness {
     Loud,
@@ -48,7 +48,7 @@ impl Loudness {
     }
 }
 
-/// One attack: its kind, its number, how loud it is.
+/// An attack: its kind, its id and its loudness.
 #[derive(Clone, Debug)]
 pub(super) struct Campaign {
     pub(super) name: &'static str,
@@ -56,34 +56,34 @@ pub(super) struct Campaign {
     pub(super) loudness: Loudness,
 }
 
-/// What is true of one source.
+/// A labelled source.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     /// IPv4 address, or IPv6 /64.
     pub(super) text: String,
     pub(super) attack: bool,
-    /// Population or campaign.
+    /// Name of the population or kind of attack.
     pub(super) name: &'static str,
     pub(super) campaign: String,
     pub(super) loudness: &'static str,
-    /// Whether benign and hostile traffic come from it.
+    /// Whether both benign and hostile traffic come from it.
     pub(super) shared: bool,
     pub(super) net: Net,
-    /// How many lines it has.
+    /// Number of its lines.
     pub(super) lines: u64,
 }
 
-/// All sources, and which addresses are taken.
+/// All sources, and the addresses in use.
 #[derive(Debug, Default)]
 pub(super) struct Cast {
     pub(super) sources: Vec<Source>,
     taken: HashSet<IpAddr>,
     populations: BTreeMap<&'static str, usize>,
-    /// By text, for addresses that are handed out by chance.
+    /// Index of each source by its text, for addresses that are drawn at random.
     by_text: HashMap<String, usize>,
 }
 
-/// First address of a source's network and the index of the source.
+/// A source: its index and the first address of its network.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Address {
     pub(super) source: usize,
@@ -91,7 +91,7 @@ pub(super) struct Address {
 }
 
 impl Cast {
-    /// A new innocent source.
+    /// Adds a benign source.
     pub(super) fn innocent(&mut self, random: &mut Random, net: Net, population: &'static str) -> Address {
         let serial = self.populations.entry(population).or_insert(0);
         *serial += 1;
@@ -108,7 +108,7 @@ impl Cast {
         })
     }
 
-    /// A new hostile source.
+    /// Adds a hostile source.
     pub(super) fn hostile(&mut self, random: &mut Random, net: Net, campaign: &Campaign) -> Address {
         let first = self.address(random, net);
         self.add(first, |text| Source {
@@ -123,7 +123,8 @@ impl Cast {
         })
     }
 
-    /// A source turns out to carry an attack beside its innocent traffic. A CDN stays innocent: blocking it blocks everybody.
+    /// Marks a benign source as also carrying an attack. A CDN stays benign, because blocking it would block
+    /// everybody.
     pub(super) fn infiltrate(&mut self, address: Address, campaign: &Campaign) {
         let source = &mut self.sources[address.source];
         source.shared = true;
@@ -192,7 +193,7 @@ fn v6(random: &mut Random, low: u64, high: u64) -> IpAddr {
 }
 
 impl Address {
-    /// The address that is used at a time: one for IPv4, one a day of a /64.
+    /// The address used on a day: constant for IPv4, one per day of the /64 for IPv6.
     pub(super) fn at(self, day: i64) -> IpAddr {
         match self.first {
             IpAddr::V4(_) => self.first,

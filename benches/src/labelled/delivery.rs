@@ -1,4 +1,4 @@
-//! Lines become log objects in a folder, delivered late and in no order, beside the labels and the context files.
+//! Writes lines as log objects, delivered late and out of order, along with labels and context files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,10 +11,10 @@ use crate::calendar::DAY;
 use crate::objects::object_name;
 use crate::random::Random;
 
-/// An object holds at most so many lines.
+/// Maximum number of lines per object.
 const LINES: usize = 3_000;
 
-/// Writes everything under `folder`.
+/// Writes all files under `folder`.
 pub(super) fn write(scene: &mut Scene, extra: &Context, folder: &Path) -> io::Result<()> {
     write_logs(scene, &folder.join("logs"))?;
     fs::write(folder.join("labels.tsv"), labels(scene))?;
@@ -31,7 +31,7 @@ pub(super) fn write(scene: &mut Scene, extra: &Context, folder: &Path) -> io::Re
     Ok(())
 }
 
-/// What the owner of the buckets knows beside the logs: lists of networks, one a line.
+/// What the owner of the buckets knows apart from the logs: lists of networks, one per line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Context {
     pub(super) allow: String,
@@ -61,7 +61,7 @@ fn write_logs(scene: &mut Scene, folder: &Path) -> io::Result<()> {
                 gathered.extend(late.iter().filter(|(due, _)| *due <= now).map(|(_, event)| *event));
                 late.retain(|(due, _)| *due > now);
                 gathered.sort_by_key(|event| event.time);
-                // The window begins with what is on time.
+                // Measure the window from the first line that is on time.
                 if let Some(oldest) = gathered.first() {
                     window += event.time - oldest.time;
                 }
@@ -107,7 +107,7 @@ fn labels(scene: &Scene) -> String {
     out
 }
 
-/// Lists of networks: what is declared, and a share of the attackers.
+/// Builds the lists of networks: declared ones, and a share of the attackers.
 pub(super) fn context(scene: &mut Scene, crawlers: &[(&str, &[(&str, u8)])]) -> Context {
     let mut context = Context {
         allow: "# Our own scanner and our partners\n".into(),
@@ -134,7 +134,7 @@ pub(super) fn context(scene: &mut Scene, crawlers: &[(&str, &[(&str, u8)])]) -> 
             _ if source.attack && !source.shared && scene.random.chance(350) => {
                 let _ = writeln!(context.intel, "{cidr}");
             }
-            // Addresses change hands, and lists do not forget.
+            // Addresses are reassigned, and lists are not updated.
             _ if !source.attack && matches!(source.net, Net::Home | Net::Hosting) && scene.random.chance(3) => {
                 let _ = writeln!(context.intel, "{cidr}");
             }

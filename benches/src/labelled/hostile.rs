@@ -1,4 +1,4 @@
-//! Attacks: each a campaign with a kind, a loudness and sources of its own, or hidden in a crowd.
+//! Attacks: campaigns of a kind and a loudness, with their own sources or hidden behind shared addresses.
 
 mod abuse;
 mod credentials;
@@ -15,7 +15,7 @@ use super::cast::{Campaign, Loudness, Net};
 use super::scene::{Scene, Who};
 use Loudness::{Distributed, Loud, Medium, Slow};
 
-/// A kind of attack, how it is carried out, and in which degrees there is some sense in it.
+/// A kind of attack: its name, its implementation, and the degrees of loudness that make sense for it.
 struct Kind {
     name: &'static str,
     run: fn(&mut Scene, &Campaign),
@@ -57,7 +57,7 @@ const KINDS: [Kind; 32] = [
     Kind { name: "intel_listed", run: abuse::listed, degrees: &[Slow, Distributed] },
 ];
 
-/// All of them, as often as the scale says, and some behind shared addresses.
+/// Runs all campaigns, as often as the scale requires, and some behind shared addresses.
 pub(super) fn all(scene: &mut Scene, crowds: &Crowds) {
     let mut number = 0;
     for kind in &KINDS {
@@ -73,7 +73,7 @@ pub(super) fn all(scene: &mut Scene, crowds: &Crowds) {
     behind_crowds(scene, crowds, number);
 }
 
-/// The same address brings visitors and an attack.
+/// Attacks from addresses that also have benign visitors.
 fn behind_crowds(scene: &mut Scene, crowds: &Crowds, mut number: u64) {
     let mut hide = |scene: &mut Scene, who: &Who, name: &'static str, loudness: Loudness| {
         number += 1;
@@ -96,7 +96,8 @@ fn behind_crowds(scene: &mut Scene, crowds: &Crowds, mut number: u64) {
     }
 }
 
-/// So many sources, on rented servers or on other people's machines, or all of one small network. Some look around as visitors do first.
+/// Creates `number` sources, on rented servers, on compromised home machines, or all in one small network. Some first
+/// behave like visitors.
 fn sources(scene: &mut Scene, campaign: &Campaign, number: u64) -> Vec<Who> {
     let [a, b, c] =
         [scene.random.between(248, 251), scene.random.below(64), scene.random.below(256)].map(|part| part as u8);

@@ -1,8 +1,9 @@
-//! Compares findings with labels: how many attackers are found, how many innocents are blamed, and by which detector.
+//! Compares findings with labels: attackers found, benign sources blamed, and the detectors involved.
 //!
-//! Findings are NDJSON, one source a line: `{"client_ip":"192.0.2.7","score":0.93,"detectors":[{"id":"S3D-101","confidence":0.9}]}`. A source
-//! without a finding has score 0. Sources that bring visitors and an attack at once are judged by themselves; servers of the CDN are
-//! innocent in any case.
+//! Findings are NDJSON, one source per line:
+//! `{"client_ip":"192.0.2.7","score":0.93,"detectors":[{"id":"S3D-101","confidence":0.9}]}`. A source without a
+//! finding has score 0. Sources with both visitors and an attack are reported separately; servers of the CDN always
+//! count as benign.
 
 mod report;
 
@@ -14,16 +15,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// A source is flagged from here on.
+/// Score from which a source counts as flagged.
 pub const ALERT: f64 = 0.6;
-/// A source is blocked from here on.
+/// Score from which a source counts as blocked.
 pub const BLOCK: f64 = 0.9;
-/// The scores that the report looks at.
+/// The scores that are reported.
 pub const THRESHOLDS: [f64; 3] = [0.3, ALERT, BLOCK];
-/// A detector has fired if it is at least so sure.
+/// Confidence from which a detector counts as fired.
 const FIRED: f64 = 0.5;
 
-/// One row of `labels.tsv` with what was found of it.
+/// One row of `labels.tsv` with its findings.
 #[derive(Clone, Debug)]
 struct Judged {
     src: String,
@@ -41,50 +42,50 @@ impl Judged {
         self.name == "cdn_egress"
     }
 
-    /// Whether it counts where one number is given for all.
+    /// Whether the source is included in the overall figures.
     fn counts(&self) -> bool {
         !self.shared || self.is_cdn()
     }
 }
 
-/// How often sources at or above a score are attackers.
+/// Counts and rates of the sources at or above a score.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AtThreshold {
     /// The score.
     pub threshold: f64,
-    /// Attackers at or above it.
+    /// Number of attackers at or above it.
     pub attacks: usize,
-    /// Innocents at or above it.
+    /// Number of benign sources at or above it.
     pub innocents: usize,
-    /// `attacks` of all that are at or above it; 1 if there are none.
+    /// Fraction of attackers among all sources at or above it; 1 if there are none.
     pub precision: f64,
-    /// `attacks` of all attackers; 1 if there are none.
+    /// Fraction of all attackers that are at or above it; 1 if there are none.
     pub recall: f64,
-    /// `innocents` of all innocents.
+    /// Fraction of all benign sources that are at or above it.
     pub false_positive_rate: f64,
 }
 
-/// What came of it.
+/// The result of a comparison.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// Average precision over all sources that count.
+    /// Average precision over all sources that are counted.
     pub average_precision: f64,
-    /// For each of [`THRESHOLDS`].
+    /// The figures at each of [`THRESHOLDS`].
     pub at: Vec<AtThreshold>,
-    /// Campaigns of which at least one source was flagged, and all campaigns, by loudness.
+    /// By loudness: number of campaigns with at least one flagged source, and number of all campaigns.
     pub campaigns: BTreeMap<String, (usize, usize)>,
-    /// Findings whose source is not labelled.
+    /// Sources of findings that have no label.
     pub unknown: Vec<String>,
-    /// Sources of lists (`cdn`, `crawlers`, `allow`) that were flagged all the same.
+    /// Flagged sources that are on a list (`cdn`, `crawlers`, `allow`): source, list and score.
     pub listed: Vec<(String, &'static str, f64)>,
     sources: Vec<Judged>,
 }
 
-/// Judges findings by the labels and context files of a folder that [`super::write()`] has written.
+/// Judges findings against the labels and context files of a folder written by [`super::write()`].
 ///
 /// # Errors
 ///
-/// If a file cannot be read, or holds something else than it should.
+/// Fails if a file cannot be read or is malformed.
 pub fn judge(folder: &Path, findings: &Path) -> io::Result<Verdict> {
     let labels = read(&folder.join("labels.tsv"))?;
     let findings = read(findings)?;
@@ -150,7 +151,7 @@ fn invalid(message: String) -> io::Error {
 
 type Scores = HashMap<String, (f64, Vec<(String, f64)>)>;
 
-/// Score and detectors of each source, under the name that its label has.
+/// Score and detectors by source, keyed as in the labels.
 fn scores(findings: &str) -> io::Result<Scores> {
     let mut out = Scores::new();
     for (index, line) in findings.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -166,7 +167,7 @@ fn scores(findings: &str) -> io::Result<Scores> {
             })
             .collect();
         let entry = out.entry(canonical(ip)).or_default();
-        // Of two findings for one source the better counts.
+        // If a source has two findings, the higher score counts.
         if score >= entry.0 {
             *entry = (score, detectors);
         }
@@ -174,7 +175,7 @@ fn scores(findings: &str) -> io::Result<Scores> {
     Ok(out)
 }
 
-/// How labels write a source: IPv6 by its /64.
+/// A source as written in labels: IPv6 by its /64.
 fn canonical(ip: &str) -> String {
     match address(ip) {
         Some(IpAddr::V6(address)) => format!("{}/64", Ipv6Addr::from(u128::from(address) >> 64 << 64)),
@@ -231,7 +232,7 @@ fn share(part: usize, whole: usize, of_none: f64) -> f64 {
     if whole == 0 { of_none } else { part as f64 / whole as f64 }
 }
 
-/// The mean of the precisions at which each attacker is found, sources of the same score at once.
+/// The mean precision at each attacker in order of score; sources with equal scores are taken together.
 fn average_precision(counted: &[(f64, bool)]) -> f64 {
     let mut sorted = counted.to_vec();
     sorted.sort_by(|one, other| other.0.total_cmp(&one.0));
@@ -286,7 +287,7 @@ mod tests {
     #[test]
     fn figures_are_those_that_were_counted_by_hand() {
         let verdict = verdict();
-        // In order: attack 0.95, CDN 0.8, attack 0.7, then three of score 0, one of them an attack.
+        // In order: attack 0.95, CDN 0.8, attack 0.7, then three sources with score 0, one of them an attack.
         let expected = (1.0 + 2.0 / 3.0 + 3.0 / 6.0) / 3.0;
         assert!((verdict.average_precision - expected).abs() < 1e-12, "{}", verdict.average_precision);
         let at = |index: usize| (verdict.at[index].attacks, verdict.at[index].innocents, verdict.at[index].precision);

@@ -1,4 +1,4 @@
-//! Writes down what happens: a client asks, the world decides how it ends, and a line is there, as S3 would log it.
+//! Records what happens: a client sends a request, the world determines the result, and a line is written as by S3.
 
 use std::rc::Rc;
 
@@ -9,70 +9,70 @@ use crate::random::Random;
 use crate::row::{Era, Quoted, Row};
 use crate::story::encode;
 
-/// A line that was written, and what decides where it is delivered.
+/// A written line, and what determines where it is delivered.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) bucket: usize,
     pub(super) time: i64,
-    /// Where it begins in [`Scene::text`], and its length.
+    /// Offset in [`Scene::text`], and length.
     pub(super) start: usize,
     pub(super) length: usize,
 }
 
-/// One client: an address and what it says of itself.
+/// A client: an address and its properties.
 #[derive(Clone, Debug)]
 pub(super) struct Who {
     pub(super) address: Address,
     pub(super) requester: Option<String>,
     pub(super) agent: Option<String>,
-    /// The AWS Region it calls from.
+    /// The AWS Region of the client.
     pub(super) region: Option<&'static str>,
-    /// Asks the website endpoint where there is one.
+    /// Whether it uses the website endpoint if there is one.
     pub(super) website: bool,
-    /// Speaks TLS 1.3, TLS 1.2, or none (2, 1, 0).
+    /// TLS version: 2 for 1.3, 1 for 1.2, 0 for plain HTTP.
     pub(super) tls: u8,
 }
 
 impl Who {
-    /// The same address with another user agent.
+    /// The same client with another user agent.
     pub(super) fn with_agent(&self, agent: impl Into<String>) -> Self {
         Self { agent: Some(agent.into()), ..self.clone() }
     }
 
-    /// The same address, signing.
+    /// The same client, signing requests.
     pub(super) fn signing(&self, requester: &str) -> Self {
         Self { requester: Some(requester.to_owned()), website: false, ..self.clone() }
     }
 
-    /// Asks the website endpoint.
+    /// The same client at the website endpoint.
     pub(super) fn at_website(self) -> Self {
         Self { website: true, ..self }
     }
 }
 
-/// How a request proves who sent it.
+/// How a request is authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// By its header if it has a requester.
+    /// By header if it has a requester.
     Usual,
-    /// By its header, which S3 does not accept.
+    /// By header, rejected by S3.
     Failed,
-    /// By its query; S3 accepts it.
+    /// By query (presigned), accepted by S3.
     Presigned,
-    /// By its query, which S3 does not accept.
+    /// By query (presigned), rejected by S3.
     PresignedFailed,
 }
 
-/// One request. The defaults are those of a success without a body.
+/// A request. Defaults are those of a success without a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask<'a> {
     pub(super) bucket: usize,
     pub(super) operation: &'a str,
     pub(super) key: Option<&'a str>,
-    /// What stands in the request line, if not the encoded key.
+    /// Path in the request line, if it is not the encoded key.
     pub(super) path: Option<&'a str>,
     pub(super) query: &'a str,
-    /// HTTP method, if the operation does not say.
+    /// HTTP method, if the operation does not imply it.
     pub(super) method: Option<&'a str>,
     pub(super) referer: Option<&'a str>,
     pub(super) status: u16,
@@ -102,19 +102,19 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// The same request for an object.
+    /// A request for an object.
     pub(super) fn of(bucket: usize, operation: &'a str, key: &'a str) -> Self {
         Self { key: Some(key), ..Self::new(bucket, operation) }
     }
 
-    /// The same request, refused.
+    /// The same request, refused with this error.
     pub(super) fn refused(self, status: u16, error: &'a str) -> Self {
         let head = self.operation.contains(".HEAD.");
         Self { status, error: Some(error), sent: if head { 0 } else { 231 + error.len() as u64 }, size: None, ..self }
     }
 }
 
-/// Everything that happens in a number of days.
+/// Everything that happens in the covered days.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) random: Random,
@@ -145,25 +145,25 @@ impl Scene {
         }
     }
 
-    /// About so many, by scale and chance; at least one.
+    /// About `number`, scaled and randomised; at least one.
     pub(super) fn some(&mut self, number: u64) -> u64 {
         let spread = self.random.between(600, 1400);
         ((number as f64 * self.scale * spread as f64 / 1000.0).round() as u64).max(1)
     }
 
-    /// The first second after the last one.
+    /// The first second after the covered time.
     pub(super) fn end(&self) -> i64 {
         self.start + self.days as i64 * DAY
     }
 
-    /// Some second of the whole time.
+    /// A random second of the covered time.
     pub(super) fn any_time(&mut self) -> i64 {
         self.start + self.random.below(self.days * DAY as u64) as i64
     }
 
-    /// Some second of the whole time, more often by day than by night.
+    /// A random second of the covered time, more often by day than by night.
     pub(super) fn by_day(&mut self) -> i64 {
-        /// How busy each hour is, of a hundred.
+        /// Activity by hour, in percent.
         const BUSY: [u64; 24] =
             [22, 16, 12, 10, 10, 14, 25, 45, 65, 80, 88, 90, 84, 86, 90, 92, 90, 86, 84, 88, 96, 100, 76, 44];
         loop {
@@ -174,7 +174,8 @@ impl Scene {
         }
     }
 
-    /// A time that leaves at least `needed` seconds behind it, and at least a share of the whole before it.
+    /// A random time with at least `needed` seconds left after it and at least `before_percent` of the covered time
+    /// before it.
     pub(super) fn time_for(&mut self, needed: i64, before_percent: i64) -> i64 {
         let whole = self.days as i64 * DAY;
         let first = whole * before_percent / 100;
@@ -182,13 +183,13 @@ impl Scene {
         self.start + first + self.random.below((last - first) as u64) as i64
     }
 
-    /// A client without a name on an innocent address.
+    /// A client with a new benign address.
     pub(super) fn innocent(&mut self, net: Net, population: &'static str) -> Who {
         let address = self.cast.innocent(&mut self.random, net, population);
         self.client(address, net)
     }
 
-    /// A client without a name on an attacker's address.
+    /// A client with a new address of an attacker.
     pub(super) fn hostile(&mut self, net: Net, campaign: &Campaign) -> Who {
         let address = self.cast.hostile(&mut self.random, net, campaign);
         self.client(address, net)
@@ -204,17 +205,17 @@ impl Scene {
         Who { address, requester: None, agent: None, region, website: false, tls }
     }
 
-    /// Reads an object, and says whether it was there.
+    /// Reads an object; returns whether it existed.
     pub(super) fn get(&mut self, who: &Who, time: i64, bucket: usize, key: &str) -> bool {
         self.read(who, time, Ask::of(bucket, "REST.GET.OBJECT", key))
     }
 
-    /// Asks whether an object is there, and says so.
+    /// Checks for an object; returns whether it existed.
     pub(super) fn head(&mut self, who: &Who, time: i64, bucket: usize, key: &str) -> bool {
         self.read(who, time, Ask::of(bucket, "REST.HEAD.OBJECT", key))
     }
 
-    /// Reads as asked for; the world says how it ends.
+    /// Sends a read request; the world determines the result.
     pub(super) fn read(&mut self, who: &Who, time: i64, ask: Ask<'_>) -> bool {
         let world = Rc::clone(&self.world);
         let bucket = &world.buckets[ask.bucket];
@@ -223,7 +224,7 @@ impl Scene {
         let head = ask.operation.contains("HEAD");
         match size {
             Some(size) => {
-                // Browsers ask again for what they have.
+                // Browsers revalidate what they have cached.
                 let fresh = !head
                     && ask.status == 200
                     && ask.referer.is_some()
@@ -250,7 +251,7 @@ impl Scene {
         }
     }
 
-    /// Lists a bucket, and says whether that was allowed.
+    /// Lists a bucket; returns whether that was allowed.
     pub(super) fn list(&mut self, who: &Who, time: i64, bucket: usize, query: &str) -> bool {
         let ask = Ask { query, ..Ask::new(bucket, "REST.GET.BUCKET") };
         let allowed = who.requester.is_some() || self.world.buckets[bucket].list;
@@ -263,17 +264,17 @@ impl Scene {
         allowed
     }
 
-    /// Writes an object, which is allowed.
+    /// Writes an object successfully.
     pub(super) fn put(&mut self, who: &Who, time: i64, bucket: usize, key: &str, size: u64) {
         self.ask(who, time, &Ask { size: Some(size), ..Ask::of(bucket, "REST.PUT.OBJECT", key) });
     }
 
-    /// Deletes an object, which is allowed.
+    /// Deletes an object successfully.
     pub(super) fn delete(&mut self, who: &Who, time: i64, bucket: usize, key: &str) {
         self.ask(who, time, &Ask { status: 204, ..Ask::of(bucket, "REST.DELETE.OBJECT", key) });
     }
 
-    /// Writes the line of a request with ids of its own.
+    /// Writes the line of a request with new ids.
     pub(super) fn ask(&mut self, who: &Who, time: i64, ask: &Ask<'_>) {
         let ids = self.ids();
         self.ask_as(who, time, ask, &ids);
@@ -299,10 +300,10 @@ impl Scene {
         let twice = once.as_ref().map(|key| key.replace('%', "%25"));
         let folder = if bucket.website.is_some() && !at_website { format!("{}/", bucket.name) } else { String::new() };
         let path = ask.path.or(once.as_deref()).unwrap_or_default();
-        // A website's front page has no name in the request.
+        // The front page of a website has no name in the request.
         let path = if at_website { path.strip_suffix("index.html").unwrap_or(path) } else { path };
         let mark = if ask.query.is_empty() { "" } else { "?" };
-        // Proxies are asked for whole addresses, and so are buckets by those who look for proxies.
+        // Proxies are sent absolute URLs, and so are buckets by clients that look for open proxies.
         let absolute = path.starts_with("http://") || method == "CONNECT";
         let before = if absolute { String::new() } else { format!("/{folder}") };
         let uri = format!("{method} {before}{path}{mark}{} HTTP/1.1", ask.query);
@@ -354,13 +355,13 @@ impl Scene {
         self.write(ask.bucket, Some(who.address.source), &row);
     }
 
-    /// Many objects deleted by one request: a line for each and one for the request, all with the same ids.
+    /// Deletes many objects with one request: a line for each object and one for the request, all with the same ids.
     pub(super) fn delete_many(&mut self, who: &Who, time: i64, bucket: usize, keys: &[(String, u64)]) {
         let world = Rc::clone(&self.world);
         let ids = self.ids();
         let ip = who.address.at((time - self.start).div_euclid(DAY)).to_string();
         for (key, size) in keys {
-            // Forms write a space as a plus.
+            // Form encoding writes a space as a plus.
             let key = encode(key).replace("%20", "+");
             let row = Row {
                 bucket_owner: world.owner.as_bytes(),
@@ -393,7 +394,7 @@ impl Scene {
         self.ask_as(who, time, &ask, &ids);
     }
 
-    /// A copy: the writing half with the request, and the reading half, which is logged for the source.
+    /// Copies an object: one line for the write and one for the read, which is logged for the source bucket.
     pub(super) fn copy(&mut self, who: &Who, time: i64, from: (usize, &str), to: (usize, &str), size: u64) {
         let world = Rc::clone(&self.world);
         let ids = self.ids();
@@ -424,7 +425,7 @@ impl Scene {
         self.write(from.0, Some(who.address.source), &row);
     }
 
-    /// Something that S3 does by itself, by a lifecycle rule.
+    /// A lifecycle action of S3 itself.
     pub(super) fn lifecycle(&mut self, time: i64, bucket: usize, operation: &str, key: &str, size: u64) {
         let world = Rc::clone(&self.world);
         let ids = self.ids();
@@ -448,7 +449,7 @@ impl Scene {
     }
 
     fn write(&mut self, bucket: usize, source: Option<usize>, row: &Row<'_>) {
-        // What would be behind the end has not happened yet.
+        // Nothing is logged outside the covered time.
         if row.time >= self.end() || row.time < self.start {
             return;
         }

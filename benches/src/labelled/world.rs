@@ -1,10 +1,10 @@
-//! The account that is written about: its buckets, what they hold, who may read them. Names and sizes follow from the seed.
+//! The account: its buckets, their content and permissions. Names and sizes are derived from the seed.
 
 use std::collections::HashMap;
 
 use crate::random::Random;
 
-/// Places in [`World::buckets`].
+/// Indices in [`World::buckets`].
 pub(super) const SITE: usize = 0;
 pub(super) const ASSETS: usize = 1;
 pub(super) const MEDIA: usize = 2;
@@ -27,24 +27,24 @@ pub(super) const SHARE: usize = 18;
 pub(super) const TILES: usize = 19;
 const COUNT: usize = 20;
 
-/// Buckets that anybody may read.
+/// Publicly readable buckets.
 pub(super) const PUBLIC: [usize; 9] = [SITE, ASSETS, MEDIA, OPEN, PACKAGES, FIRMWARE, BLOG, MAIL, TILES];
 
-/// A bucket, what is in it, and what strangers may do.
+/// A bucket with its content and anonymous permissions.
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) name: String,
     pub(super) host: String,
-    /// Host of its website, where it has one.
+    /// Host of its website endpoint, if it has one.
     pub(super) website: Option<String>,
-    /// Strangers may read what is there.
+    /// Whether it is publicly readable.
     pub(super) read: bool,
-    /// Strangers may list it, so a missing key is a 404 and not a 403.
+    /// Whether it is publicly listable, so that a missing key gives 404 instead of 403.
     pub(super) list: bool,
-    /// In lexical order.
+    /// Keys and sizes, in lexical order.
     pub(super) keys: Vec<(String, u64)>,
     sizes: HashMap<String, u64>,
-    /// Which parts of its configuration nobody set, one bit each.
+    /// One bit for each part of its configuration that is not set.
     pub(super) unset: u64,
 }
 
@@ -53,7 +53,7 @@ impl Bucket {
         self.sizes.get(key).copied()
     }
 
-    /// Those keys that begin so.
+    /// The keys with this prefix.
     pub(super) fn under(&self, prefix: &str) -> &[(String, u64)] {
         let start = self.keys.partition_point(|(key, _)| key.as_str() < prefix);
         let rest = &self.keys[start..];
@@ -62,16 +62,16 @@ impl Bucket {
     }
 }
 
-/// Everything that stands still.
+/// Everything that does not change over time.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) owner: String,
     pub(super) account: String,
     pub(super) region: &'static str,
     pub(super) buckets: Vec<Bucket>,
-    /// First folders of videos, one each.
+    /// First folder of each video.
     pub(super) videos: Vec<String>,
-    /// Missing things that many pages of the site and the blog link to.
+    /// Missing objects that many pages of the site and the blog link to.
     pub(super) broken: Vec<String>,
     /// Number of the first invoice.
     pub(super) first_invoice: u64,
@@ -222,13 +222,13 @@ impl World {
         }
     }
 
-    /// A key of a bucket; those in front are more popular if `skewed`.
+    /// Draws a key of a bucket with this prefix; if `skewed`, some are more popular than others.
     pub(super) fn pick(&self, random: &mut Random, bucket: usize, prefix: &str, skewed: bool) -> String {
         let keys = self.buckets[bucket].under(prefix);
         let bound = keys.len() as u64;
         let mut index = random.below(bound);
         if skewed {
-            // The order is that of names, so popularity is spread over it.
+            // Keys are ordered by name, so spread the popular ones over them.
             index = random.below(index + 1).min(random.below(bound)) * 7919 % bound.max(1);
         }
         keys.get(index as usize).map_or_else(|| "index.html".into(), |(key, _)| key.clone())
@@ -243,19 +243,18 @@ impl World {
     }
 }
 
-/// Some hexadecimal digits.
+/// A string of `count` hexadecimal digits.
 pub(super) fn hex(random: &mut Random, count: usize) -> String {
     let mut out = Vec::with_capacity(count);
     random.hex(count, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// A word.
 pub(super) fn word(random: &mut Random) -> &'static str {
     random.pick::<&'static str>(&WORDS)
 }
 
-/// What is in each bucket: keys and sizes.
+/// The keys and sizes of each bucket.
 fn contents(random: &mut Random, videos: &[String], first_invoice: u64) -> [Vec<(String, u64)>; COUNT] {
     let mut all: [Vec<(String, u64)>; COUNT] = Default::default();
     let mut put = |bucket: usize, key: String, size: u64| all[bucket].push((key, size));
@@ -300,7 +299,7 @@ fn contents(random: &mut Random, videos: &[String], first_invoice: u64) -> [Vec<
     if random.chance(500) {
         put(SITE, "favicon.ico".into(), 4_286);
     }
-    // Names that look like secrets, and are meant for everybody.
+    // Names that look like secrets but are intentionally public.
     put(OPEN, "demo/docker-compose.yml".into(), 2_210);
     put(OPEN, "demo/northwind-sample.sql".into(), 9_200_000);
     put(PACKAGES, "examples/.env.example".into(), 412);

@@ -1,21 +1,21 @@
-//! A few lines of every era, as a bucket that is twenty years old would hold them.
+//! A few lines of every era, as in a bucket that is twenty years old.
 
 use super::company::{Bucket, Client, LAKE, MEDIA, SITE, alice, ci, etl};
 use super::scribe::{Event, Request, Scribe};
 use crate::calendar::midnight;
 use crate::row::Era;
 
-/// Lines of one era, and the second at which they were delivered.
+/// Lines of one era and the time of their delivery.
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) time: i64,
     pub(super) events: Vec<Event>,
 }
 
-/// Pictures of the early days, asked by `http`.
+/// Pictures of the early days, requested over `http`.
 const EARLY: Bucket = Bucket { name: "media", host: "s3.amazonaws.com" };
 
-/// One log object for each era, oldest first.
+/// One log object per era, oldest first.
 pub(super) fn deliveries() -> Vec<Delivery> {
     vec![
         of_2006(midnight(2006, 10, 6) + 8_000),
@@ -54,7 +54,7 @@ fn of_2006(time: i64) -> Delivery {
     delivered(scribe)
 }
 
-/// 18 fields: the version id has come.
+/// 18 fields: with the version id.
 fn of_2013(time: i64) -> Delivery {
     let mut scribe = Scribe::new(2013, Era::of_year(2013)).with_hex_ids();
     let agent =
@@ -71,7 +71,7 @@ fn of_2013(time: i64) -> Delivery {
     delivered(scribe)
 }
 
-/// The fields of 2019 and after: console, upload, download, listing, copy, lifecycle. `number` varies the keys.
+/// Fields of 2019 and later: console, upload, download, listing, copy, lifecycle. `number` varies the keys.
 fn later(number: u64, time: i64, mut scribe: Scribe) -> Delivery {
     let [alice, ci, etl] = [alice(), ci(), etl(number)];
     let key = format!("reports/{number}/summary of the month.csv");

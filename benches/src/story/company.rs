@@ -1,15 +1,15 @@
-//! The company of the story: its buckets, its people and machines, and where they sit.
+//! The company of the story: its buckets, people, machines, and their addresses.
 //!
-//! All addresses are of RFC 5737 and RFC 3849, all accounts and ids are invented.
+//! All addresses are from RFC 5737 and RFC 3849; all accounts and ids are invented.
 
 /// Canonical user id of the company's account.
 pub(super) const OWNER: &str = "5d41ce2f8a0b47c6930e7f1a2b6c8d9e0f31427586a9bacbdcedfe0f10213243";
 /// The company's account.
 pub(super) const ACCOUNT: &str = "123456789012";
-/// Where its buckets are.
+/// Region of its buckets.
 pub(super) const REGION: &str = "us-east-1";
 
-/// A bucket, and the host that most clients ask for it.
+/// A bucket and the host by which most clients address it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Bucket {
     pub(super) name: &'static str,
@@ -20,20 +20,20 @@ pub(super) struct Bucket {
 pub(super) const SITE: Bucket = Bucket { name: "www.example.com", host: "www.example.com" };
 /// Pictures, films and uploads, behind a CDN.
 pub(super) const MEDIA: Bucket = Bucket { name: "media", host: "media.s3.us-east-1.amazonaws.com" };
-/// Events and what is computed of them.
+/// Raw events and aggregates.
 pub(super) const LAKE: Bucket = Bucket { name: "lake", host: "lake.s3.us-east-1.amazonaws.com" };
 /// Nightly dumps.
 pub(super) const BACKUPS: Bucket = Bucket { name: "backups", host: "backups.s3.us-east-1.amazonaws.com" };
 
-/// Somebody who asks: one address, one identity, one program.
+/// A client: an address, an identity and a user agent.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    /// Address; none for services of AWS.
+    /// Address; `None` for AWS services.
     pub(super) ip: Option<String>,
-    /// Who signs; none for anonymous clients.
+    /// Requester; `None` for anonymous clients.
     pub(super) requester: Option<&'static str>,
     pub(super) agent: &'static str,
-    /// AWS Region the client sits in.
+    /// AWS Region of the client.
     pub(super) region: Option<&'static str>,
 }
 
@@ -52,7 +52,7 @@ impl Client {
     }
 }
 
-/// Deploys the web site; every run has its own session name, but the story needs only one.
+/// Deploys the web site. Real runs have different session names; one is enough for the story.
 pub(super) fn ci() -> Client {
     Client::known(
         "198.51.100.17",
@@ -62,7 +62,7 @@ pub(super) fn ci() -> Client {
     )
 }
 
-/// One of the machines that compute in the lake.
+/// One of the machines that process the lake.
 pub(super) fn etl(machine: u64) -> Client {
     const SESSIONS: [&str; 4] = [
         "arn:aws:sts::123456789012:assumed-role/etl/i-0a1b2c3d4e5f60718",
@@ -80,7 +80,7 @@ pub(super) fn etl(machine: u64) -> Client {
     .in_region()
 }
 
-/// Dumps the databases at night.
+/// Dumps the databases every night.
 pub(super) fn backup() -> Client {
     Client::known(
         "198.51.100.40",
@@ -94,12 +94,12 @@ pub(super) fn alice() -> Client {
     Client::known("192.0.2.77", "arn:aws:iam::123456789012:user/alice", "S3Console/0.4, aws-internal/3")
 }
 
-/// Another company, which may read `export/` of the lake.
+/// Another company, which may read `export/` in the lake.
 pub(super) fn partner() -> Client {
     Client::known("198.51.100.200", "arn:aws:iam::111122223333:user/partner-sync", "rclone/v1.68.2")
 }
 
-/// The CDN's edge machines, which fetch what they have not cached.
+/// The CDN's edge servers, which fetch what is not cached.
 pub(super) fn cdn(edge: u64) -> Client {
     Client::known(
         &format!("203.0.113.{}", 128 + edge % 24),
@@ -108,7 +108,7 @@ pub(super) fn cdn(edge: u64) -> Client {
     )
 }
 
-/// Copies new dumps to another Region: a service, so there is no address.
+/// Replicates new dumps to another Region. It is a service, so it has no address.
 pub(super) fn replication() -> Client {
     Client {
         ip: None,

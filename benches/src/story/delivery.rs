@@ -1,4 +1,5 @@
-//! Lines become log objects: S3 gathers those of one bucket for some hours, and delivers them later, not quite in order.
+//! Delivers lines as log objects: S3 collects those of one bucket for some hours and delivers them later, slightly
+//! out of order.
 
 use super::File;
 use super::company::{ACCOUNT, Bucket, REGION};
@@ -7,21 +8,21 @@ use crate::calendar::{DAY, date};
 use crate::objects::object_name;
 use crate::random::Random;
 
-/// An object covers at most this much time.
+/// Maximum time span covered by an object, in seconds.
 const WINDOW: i64 = 3 * 3600;
-/// In a thousand lines, how many miss their object and come with the next one.
+/// Of a thousand lines, the number that are delivered with the next object.
 const LATE: u64 = 20;
-/// Objects of a day, where they are named by the day.
+/// Objects per day if they are named by the day.
 const OBJECTS_A_DAY: usize = 4;
 
-/// The lines of one bucket in the order of their times.
+/// The lines of one bucket, ordered by time.
 pub(super) fn log_of(bucket: &Bucket, events: &[Event]) -> Vec<Event> {
     let mut log: Vec<Event> = events.iter().filter(|event| event.bucket == bucket).cloned().collect();
     log.sort_by_key(|event| event.time);
     log
 }
 
-/// Objects named by the time of their delivery, which comes after that of every line in them.
+/// Objects named by delivery time, which is after the time of every line in them.
 pub(super) fn by_delivery_time(prefix: &str, log: Vec<Event>, random: &mut Random) -> Vec<File> {
     let mut files = Vec::new();
     let mut gathered: Vec<Event> = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn by_delivery_time(prefix: &str, log: Vec<Event>, random: &mut Rando
     files
 }
 
-/// Objects of one day each, in folders for account, Region, bucket and day, and named by the day: its first second.
+/// Objects of one day each, in folders for account, Region, bucket and day, named by the first second of the day.
 pub(super) fn by_event_time(prefix: &str, log: Vec<Event>, random: &mut Random) -> Vec<File> {
     let mut files = Vec::new();
     for mut day in
@@ -66,13 +67,13 @@ pub(super) fn by_event_time(prefix: &str, log: Vec<Event>, random: &mut Random) 
     files
 }
 
-/// An object of these lines.
+/// A log object of these lines.
 pub(super) fn object(prefix: &str, time: i64, events: &[Event], random: &mut Random) -> File {
     let bytes = events.iter().flat_map(|event| &event.line).copied().collect();
     File { path: format!("{prefix}{}", object_name(time, random)), bytes }
 }
 
-/// Lines change places with their neighbours.
+/// Swaps lines with close neighbours.
 fn shuffle(events: &mut [Event], random: &mut Random) {
     for index in 1..events.len() {
         let other = index - random.below(index.min(4) as u64 + 1) as usize;

@@ -1,9 +1,9 @@
-//! Three who look for what they should not find: a loud one, one who changes addresses, and a patient one.
+//! Three attackers: a loud one, one that changes addresses, and a patient one.
 
 use super::company::{BACKUPS, Client, LAKE, MEDIA, SITE};
 use super::scribe::{Request, Scribe};
 
-/// Asks the web site for a hundred well-known mistakes within some minutes.
+/// Probes the web site for a hundred common mistakes within some minutes.
 pub(super) fn loud(scribe: &mut Scribe, start: i64) {
     const PATHS: [&str; 26] = [
         ".env",
@@ -46,7 +46,7 @@ pub(super) fn loud(scribe: &mut Scribe, start: i64) {
     }
 }
 
-/// Asks every bucket for its settings, from one network and many addresses.
+/// Asks every bucket for its configuration, from many addresses of one network.
 pub(super) fn changing(scribe: &mut Scribe, start: i64) {
     const QUESTIONS: [(&str, &str); 9] = [
         ("REST.HEAD.BUCKET", ""),
@@ -75,7 +75,7 @@ pub(super) fn changing(scribe: &mut Scribe, start: i64) {
     }
 }
 
-/// Guesses the names of dumps, two an hour at most, for two days. In the end one of them opens.
+/// Guesses names of dumps for two days, at most two per hour. In the end one of them is accessible.
 pub(super) fn patient(scribe: &mut Scribe, start: i64, end: i64, opened: (i64, &str)) {
     const DUMP: u64 = 384 << 20;
     let client = Client::anonymous("198.51.100.99".into(), "curl/8.5.0");

@@ -1,11 +1,11 @@
-//! Writes down what happens, as S3 would log it.
+//! Writes events as S3 would log them.
 
 use super::company::{Bucket, Client, OWNER, SITE};
 use crate::calendar::TimeStamp;
 use crate::random::Random;
 use crate::row::{Era, Quoted, Row};
 
-/// A line that was written, and what decides where it is delivered.
+/// A written line, and what determines where it is delivered.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) bucket: &'static Bucket,
@@ -13,25 +13,25 @@ pub(super) struct Event {
     pub(super) line: Vec<u8>,
 }
 
-/// The ids that S3 gives a request. The rows of a batch delete share them, and so do those of a copy.
+/// The ids that S3 assigns to a request. The rows of a batch delete share them, and so do those of a copy.
 #[derive(Clone, Debug)]
 pub(super) struct Ids {
     request: Vec<u8>,
     host: Vec<u8>,
 }
 
-/// One request. The defaults are those of an anonymous success without a body.
+/// A request. Defaults are those of an anonymous success without a body.
 #[derive(Clone, Debug)]
 pub(super) struct Request<'a> {
     pub(super) time: i64,
     pub(super) bucket: &'static Bucket,
     pub(super) client: &'a Client,
     pub(super) operation: &'a str,
-    /// The object's key, as its owner knows it: not encoded.
+    /// The object key, not encoded.
     pub(super) key: Option<&'a str>,
     /// Path in the request line, if it is not the key.
     pub(super) path: Option<&'a str>,
-    /// What stands behind the question mark.
+    /// The query string, without the question mark.
     pub(super) query: &'a str,
     pub(super) status: u16,
     pub(super) error: Option<&'a str>,
@@ -70,9 +70,9 @@ impl<'a> Request<'a> {
         Self { key: Some(key), size: Some(size), sent: downloaded.then_some(size), ..self }
     }
 
-    /// The same request, refused.
+    /// The same request, refused with this error.
     pub(super) fn refused(self, status: u16, error: &'a str) -> Self {
-        // The body of an error names the code; of a website it is a page.
+        // The body of an error contains the code; website endpoints send an HTML page.
         let body = if self.operation.starts_with("WEBSITE") { 303 } else { 231 } + error.len() as u64;
         let sent = (!self.operation.contains(".HEAD.")).then_some(body);
         Self { status, error: Some(error), sent, size: None, ..self }
@@ -102,12 +102,12 @@ impl Scribe {
         }
     }
 
-    /// From here on, request ids are hexadecimal, as they were until 2019.
+    /// Uses hexadecimal request ids, as until 2019.
     pub(super) fn with_hex_ids(self) -> Self {
         Self { hex_ids: true, ..self }
     }
 
-    /// From here on, every line has one more field at its end.
+    /// Adds an unknown field to the end of every line.
     pub(super) fn with_unknown_field(self) -> Self {
         Self { unknown: &[b"from-the-future"], ..self }
     }
@@ -124,13 +124,13 @@ impl Scribe {
         ids
     }
 
-    /// A request with ids of its own.
+    /// Writes a request with new ids.
     pub(super) fn request(&mut self, request: &Request<'_>) {
         let ids = self.ids();
         self.request_as(request, &ids);
     }
 
-    /// A request with given ids.
+    /// Writes a request with given ids.
     pub(super) fn request_as(&mut self, request: &Request<'_>, ids: &Ids) {
         let method = method(request.operation);
         let once = request.key.map(encode);
@@ -181,7 +181,7 @@ impl Scribe {
         self.write(request.bucket, row);
     }
 
-    /// Something that S3 does by itself, by a lifecycle rule.
+    /// A lifecycle action of S3 itself.
     pub(super) fn lifecycle(&mut self, time: i64, bucket: &'static Bucket, operation: &str, key: &str, size: u64) {
         let ids = self.ids();
         let mut version = Vec::new();
@@ -197,7 +197,7 @@ impl Scribe {
         self.write(bucket, row);
     }
 
-    /// A batch job's row: its request id is the job's, a UUID.
+    /// A row of a batch job. Its request id is the job's UUID.
     pub(super) fn checksum(&mut self, time: i64, bucket: &'static Bucket, job: &str, key: &str, size: u64) {
         let ids = Ids { request: job.as_bytes().to_vec(), ..self.ids() };
         let key = encode(key);
@@ -210,11 +210,11 @@ impl Scribe {
         self.write(bucket, row);
     }
 
-    /// Many objects deleted by one request: a row for each and one for the request, all with the same ids.
+    /// Deletes many objects with one request: a row for each object and one for the request, all with the same ids.
     pub(super) fn delete_many(&mut self, time: i64, bucket: &'static Bucket, client: &Client, objects: &[(&str, u64)]) {
         let ids = self.ids();
         for (key, size) in objects {
-            // Forms write a space as a plus.
+            // Form encoding writes a space as a plus.
             let key = encode(key).replace("%20", "+");
             let row = Row {
                 remote_ip: client.ip.as_deref().map(str::as_bytes),
@@ -236,7 +236,7 @@ impl Scribe {
         self.request_as(&Request { query: "delete", sent: Some(120 + 90 * objects.len() as u64), ..request }, &ids);
     }
 
-    /// A copy: the writing half with the request, and the reading half, which S3 logs for the source.
+    /// Copies an object: one row for the write and one for the read, which S3 logs for the source bucket.
     pub(super) fn copy(
         &mut self,
         time: i64,
@@ -287,7 +287,7 @@ impl Scribe {
     }
 }
 
-/// HTTP method of a dotted operation. Copies are uploads, and SOAP posts.
+/// HTTP method of a dotted operation. Copies are uploads, and SOAP uses POST.
 fn method(operation: &str) -> &str {
     match operation.split_once('.') {
         Some(("SOAP", _)) | None => "POST",
@@ -296,8 +296,8 @@ fn method(operation: &str) -> &str {
     }
 }
 
-/// Host of a request, and what stands before the key in its path. A bucket whose name holds dots has no certificate for a
-/// host of its own, so its name goes into the path.
+/// Host of a request, and the prefix of the key in its path. TLS certificates do not cover bucket names with dots as
+/// subdomains, so such names go into the path.
 fn endpoint(bucket: &'static Bucket, operation: &str) -> (&'static str, &'static str) {
     if *bucket == SITE && !operation.starts_with("WEBSITE") {
         ("s3.us-east-1.amazonaws.com", "www.example.com/")

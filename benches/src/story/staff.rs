@@ -1,4 +1,4 @@
-//! The company's own machines and people, its partner, and what S3 does on its behalf.
+//! The company's own machines and people, its partner, and S3's actions on its behalf.
 
 use super::company::{self, BACKUPS, LAKE, MEDIA, SITE};
 use super::scribe::{Request, Scribe};
@@ -7,7 +7,7 @@ use super::visitors::{SCRIPTS, STYLE};
 const HOUR: i64 = 3600;
 const MIB: u64 = 1 << 20;
 
-/// A deployment: lists, uploads, removes what is no longer there.
+/// A deployment: lists, uploads, and removes obsolete files.
 pub(super) fn deploy(scribe: &mut Scribe, start: i64, script: (&str, u64), removed: &[(&str, u64)]) {
     const PAGES: [(&str, u64); 7] = [
         ("index.html", 14_802),
@@ -28,12 +28,12 @@ pub(super) fn deploy(scribe: &mut Scribe, start: i64, script: (&str, u64), remov
     if !removed.is_empty() {
         scribe.delete_many(start + 6, &SITE, &client, removed);
     }
-    // Its role may not look into the backups; somebody left that step in.
+    // Its role may not read the backups; the step was left in by mistake.
     let denied = Request::new(start + 8, &BACKUPS, &client, "REST.GET.BUCKET").refused(403, "AccessDenied");
     scribe.request(&Request { query: "list-type=2&prefix=site%2F", ..denied });
 }
 
-/// The two deployments: the first takes the old script away, the second puts it back.
+/// The two deployments: the first removes the old script, the second restores it.
 pub(super) fn deployments(scribe: &mut Scribe, first: i64, second: i64) {
     let [old, new] = SCRIPTS;
     let removed = [old, ("assets/app-7f3a.js.map", 640_208), ("img/old banner.png", 88_410)];
@@ -41,7 +41,7 @@ pub(super) fn deployments(scribe: &mut Scribe, first: i64, second: i64) {
     deploy(scribe, second, old, &[]);
 }
 
-/// Every hour: read an hour of events, write what was computed under a temporary name, rename it.
+/// Hourly processing: reads an hour of events, writes the aggregates under a temporary name, and renames them.
 pub(super) fn compute(scribe: &mut Scribe, midnight: i64, date: &str, slow_hour: Option<i64>) {
     const ACCESS_POINT: Option<&str> = Some("arn:aws:s3:us-east-1:123456789012:accesspoint/lake-etl");
     for hour in 0..24 {
@@ -89,7 +89,7 @@ pub(super) fn export(scribe: &mut Scribe, start: i64, objects: u64) {
         let size = 900 * MIB + scribe.random.below(3_000 * MIB);
         let get = Request::new(time, &LAKE, &client, "REST.GET.OBJECT").object(&key, size);
         if number % 29 == 11 {
-            // The connection broke; it starts again.
+            // The connection broke, so it starts again.
             scribe.request(&Request { sent: Some(size / 5), ..get.clone() });
             time += 20;
         }
@@ -98,7 +98,7 @@ pub(super) fn export(scribe: &mut Scribe, start: i64, objects: u64) {
     }
 }
 
-/// The nightly dump in parts, a copy of yesterday's aggregates, and the copy to another Region.
+/// The nightly dump as a multipart upload, a copy of yesterday's aggregates, and the replication to another Region.
 pub(super) fn backup(scribe: &mut Scribe, midnight: i64, date: &str) {
     const PARTS: u64 = 6;
     const PART: u64 = 64 * MIB;
@@ -129,7 +129,7 @@ pub(super) fn backup(scribe: &mut Scribe, midnight: i64, date: &str) {
     scribe.request(&Request { version: Some("3HL4kqtJvjVBH40NrjfkdEXAMPLE7xyz"), ..put });
 }
 
-/// What lifecycle rules and a batch job do after midnight.
+/// Actions of lifecycle rules and of a batch job after midnight.
 pub(super) fn lifecycle(scribe: &mut Scribe, midnight: i64, date: &str) {
     for number in 0..8 {
         let key = format!("uploads/2025/12/{:02}/photo {number}.jpg", 1 + number);
@@ -145,7 +145,7 @@ pub(super) fn lifecycle(scribe: &mut Scribe, midnight: i64, date: &str) {
     scribe.checksum(midnight + 5 * HOUR, &BACKUPS, &job, "db/dump-2025-12-31.sql.gz", 384 * MIB);
 }
 
-/// The administrator looks around in the console.
+/// The administrator inspects the buckets in the console.
 pub(super) fn console(scribe: &mut Scribe, start: i64) {
     const QUESTIONS: [(&str, &str, u64); 10] = [
         ("REST.GET.LOCATION", "location", 137),
@@ -170,7 +170,7 @@ pub(super) fn console(scribe: &mut Scribe, start: i64) {
     }
 }
 
-/// The administrator makes one dump readable for everybody. This is the mistake of the story.
+/// The administrator makes one dump public: the mistake of the story.
 pub(super) fn publish(scribe: &mut Scribe, time: i64, key: &str) {
     let client = company::alice();
     let tag = Request::new(time - 40, &BACKUPS, &client, "REST.PUT.OBJECT_TAGGING");

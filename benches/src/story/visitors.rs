@@ -1,4 +1,4 @@
-//! People who look at the web site and its pictures, and machines that do so on their behalf.
+//! People who visit the web site, and machines that do so on their behalf.
 
 use super::company::{self, Client, MEDIA, SITE};
 use super::scribe::{Request, Scribe};
@@ -6,7 +6,7 @@ use crate::calendar::DAY;
 use crate::random::Random;
 
 const HOUR: i64 = 3600;
-/// How busy each hour of the day is.
+/// Activity by hour of the day.
 const BUSY: [u64; 24] = [2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 12, 11, 10, 11, 12, 12, 11, 10, 9, 9, 8, 7, 5, 3];
 
 const BROWSERS: [&str; 5] = [
@@ -31,18 +31,18 @@ const PAGES: [(&str, u64, &str); 8] = [
     ("docs/api/v2.html", 41_228, "img/api.svg"),
 ];
 
-/// The script of the web site that is current before the deployment, and the one after it.
+/// The web site's script before the deployment and after it.
 pub(super) const SCRIPTS: [(&str, u64); 2] = [("assets/app-7f3a.js", 182_344), ("assets/app-91c2.js", 184_120)];
 pub(super) const STYLE: (&str, u64) = ("assets/site.css", 28_114);
 
-/// When the deployment took the old script away, and when somebody put it back.
+/// The time span without the old script: from its removal to its restoration.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gap {
     pub(super) from: i64,
     pub(super) to: i64,
 }
 
-/// Some second of a day, by how busy its hours are.
+/// A random second of a day, weighted by activity.
 pub(super) fn busy_second(random: &mut Random, midnight: i64) -> i64 {
     let mut share = random.below(BUSY.iter().sum());
     let mut hour = 0;
@@ -56,7 +56,7 @@ pub(super) fn busy_second(random: &mut Random, midnight: i64) -> i64 {
     midnight + hour * HOUR + random.below(3600) as i64
 }
 
-/// Visits of a day. Inside the gap, some visitors hold an old page, whose script is gone: 404.
+/// Visits of a day. In the gap some visitors have a cached page whose script is gone: 404.
 pub(super) fn browse(scribe: &mut Scribe, midnight: i64, visits: u64, gap: Gap) {
     for _ in 0..visits {
         let visitor = scribe.random.below(70);
@@ -66,7 +66,7 @@ pub(super) fn browse(scribe: &mut Scribe, midnight: i64, visits: u64, gap: Gap) 
         };
         let client = Client::anonymous(ip, BROWSERS[(visitor % 5) as usize]);
         let mut time = busy_second(&mut scribe.random, midnight);
-        // Who was here before asks whether anything changed: 304.
+        // Returning visitors revalidate: 304.
         let returning = visitor.is_multiple_of(3) && scribe.random.chance(600);
         let stale = time >= gap.from && time < gap.to && visitor.is_multiple_of(3);
         for page in 0..scribe.random.between(1, 2) {
@@ -100,7 +100,7 @@ pub(super) fn browse(scribe: &mut Scribe, midnight: i64, visits: u64, gap: Gap) 
 
 const REFERERS: [&str; 5] = ["", "", "https://search.example.net/", "https://news.example.org/item?id=4711", ""];
 
-/// A search engine and a check whether the site is up.
+/// A search engine and an uptime monitor.
 pub(super) fn robots(scribe: &mut Scribe, midnight: i64) {
     let crawler =
         Client::anonymous("192.0.2.200".into(), "Mozilla/5.0 (compatible; ExampleBot/1.0; +https://bot.example.net/)");
@@ -118,7 +118,7 @@ pub(super) fn robots(scribe: &mut Scribe, midnight: i64) {
     }
 }
 
-/// The CDN's machines, which fetch from `media` under an identity whose name holds spaces.
+/// The CDN's servers, which fetch from `media` with an identity whose name contains spaces.
 pub(super) fn cdn(scribe: &mut Scribe, midnight: i64, fetches: u64) {
     const FILM: u64 = 48_234_496;
     const PART: u64 = 1 << 20;
@@ -141,7 +141,7 @@ pub(super) fn cdn(scribe: &mut Scribe, midnight: i64, fetches: u64) {
     }
 }
 
-/// The mobile app: presigned URLs, some of them expired, and uploads by form.
+/// The mobile app: presigned URLs, some of them expired, and form uploads.
 pub(super) fn app(scribe: &mut Scribe, midnight: i64, date: &str, downloads: u64) {
     for number in 0..downloads {
         let device = scribe.random.below(24);
@@ -169,7 +169,7 @@ pub(super) fn app(scribe: &mut Scribe, midnight: i64, date: &str, downloads: u64
     }
 }
 
-/// A browser asks whether it may, then sends a form; the key stands in the form.
+/// A browser sends a preflight request and then a form, which contains the key.
 fn upload(scribe: &mut Scribe, time: i64, key: &str) {
     let client = Client::anonymous("192.0.2.141".into(), BROWSERS[0]);
     let referer = Some("http://www.example.com/upload");

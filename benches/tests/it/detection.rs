@@ -1,4 +1,4 @@
-//! How well `detect` tells attackers from everybody else, by labelled logs of a seed that nothing was tuned on.
+//! Detection quality on labelled logs of a seed that nothing was tuned on.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use s3log_engine::detect::context::{CidrList, Context};
 use s3log_engine::detect::{DetectOptions, Lists, detect};
 use s3log_engine::session::{Session, SessionOptions};
 
-/// Long after the logs, so that nothing is provisional.
+/// Long after the logs, so that no finding is provisional.
 const NOW: i64 = 1_780_000_000_000_000;
 
 fn list(folder: &Path, name: &str) -> CidrList {
@@ -17,7 +17,7 @@ fn list(folder: &Path, name: &str) -> CidrList {
     CidrList::parse(name, &text, NOW).unwrap()
 }
 
-/// Writes findings as `s3log flag --min-score 0 -F ndjson` does, as far as the judge reads them.
+/// Writes findings like `s3log flag --min-score 0 -F ndjson`, with the members that the judge reads.
 async fn findings(folder: &Path, with_context: bool) {
     let options = DetectOptions::new(NOW);
     let options = if with_context {

@@ -1,4 +1,4 @@
-//! `fixtures/` is what its README says, and what the story writes.
+//! `fixtures/` matches its README and the generator in `story`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,16 +18,16 @@ use s3log_engine::schema::{Table, TextLayout};
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
-/// `story.rs` and people both write there, but not what is documentation.
+/// Documentation and configuration files, which are not logs.
 const NO_LOGS: [&str; 4] = ["README.md", ".gitattributes", "keys.json", "principals.toml"];
-/// Folders that `story.rs` knows nothing of.
+/// Folders that are not generated.
 const BY_HAND: [&str; 7] = ["cdn/", "dialects/", "hostile/", "keys/", "mixed/", "rejects/", "structured/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
-/// Every log object under a folder: path from `fixtures/`, and its bytes, unpacked.
+/// All log objects under a folder: path relative to `fixtures/`, and content, decompressed.
 fn objects(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -54,7 +54,7 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What comes of a log object.
+/// Counts of a log object.
 #[cfg(feature = "engine")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Account {
@@ -65,7 +65,7 @@ struct Account {
     headers: usize,
 }
 
-/// What the decoder makes of it: of records of a bucket and of a CDN, of text and of JSON.
+/// Counts by the decoder: records of buckets and of CDNs, as text and as JSON.
 #[cfg(feature = "engine")]
 fn account(path: &str, bytes: &[u8]) -> Account {
     let block = Block::new(path, bytes.to_vec());
@@ -89,7 +89,7 @@ fn account(path: &str, bytes: &[u8]) -> Account {
     account
 }
 
-/// What the parser makes of it, which knows S3's records only.
+/// Counts by the parser, which only reads S3 records.
 #[cfg(feature = "engine")]
 fn parsed(bytes: &[u8]) -> Account {
     let mut account = Account { objects: 1, ..Account::default() };
@@ -124,7 +124,7 @@ fn nothing_is_left_of_an_earlier_story() {
     }
 }
 
-/// Rows of the README's table: path, objects, records, ambiguous ones, rejects, headers, purpose.
+/// Rows of the README's table: path, objects, records, ambiguous records, rejects, headers, purpose.
 #[cfg(feature = "engine")]
 #[test]
 fn the_readme_counts_what_is_there() {
@@ -190,7 +190,7 @@ fn addresses_are_those_set_aside_for_documentation() {
     }
 }
 
-/// The same of CDN logs and of JSON, and of what stands in X-Forwarded-For.
+/// CDN logs and JSON, too, and the addresses in X-Forwarded-For.
 #[cfg(feature = "engine")]
 #[test]
 fn addresses_of_requests_are_those_set_aside_for_documentation() {
@@ -202,20 +202,20 @@ fn addresses_of_requests_are_those_set_aside_for_documentation() {
         let clients = batch.column(0).as_string::<i32>();
         let forwarded = batch.column(1).as_list::<i32>().values().as_string::<i32>();
         for address in clients.iter().chain(forwarded).flatten() {
-            // What is claimed in the header need not be an address.
+            // The header may claim anything, not only addresses.
             let Ok(parsed) = address.parse() else { continue };
             assert!(is_documented(parsed), "{path}: {address}");
         }
     }
 }
 
-/// What the README says of the Space and its CDN.
+/// What the README says about the Space and its CDN.
 #[cfg(feature = "engine")]
 #[test]
 fn the_space_and_its_cdn_tell_their_story() {
     let mut decoder =
         RecordsDecoder::for_columns(Table::Requests, &["source", "bucket", "host", "is_cdn_fetch"]).unwrap();
-    // Sources, how many of them are fetches, how many of a host whose bucket nobody knows.
+    // Row counts by source, number of fetches, and number of rows of hosts with unknown bucket.
     let (mut rows, mut fetches, mut unknown) = (BTreeMap::new(), 0, 0);
     for (path, bytes) in objects(&root().join("mixed")) {
         let batch = decoder.decode(&Block::new(path.as_str(), bytes)).unwrap();
@@ -231,7 +231,7 @@ fn the_space_and_its_cdn_tell_their_story() {
     assert_eq!((fetches, unknown), (11, 8));
 }
 
-/// What the README promises its readers.
+/// What the README says about the story.
 #[test]
 fn the_story_has_its_turns() {
     let mut published = 0;
@@ -259,8 +259,8 @@ fn the_story_has_its_turns() {
     assert!(partner > total * 9 / 10, "{partner} of {total}");
 }
 
-/// Pruning by name relies on it: no line is younger than the delivery that an object's name tells, and an object of a day
-/// holds lines of that day only.
+/// Pruning by name relies on this: no line is later than the delivery time in its object's name, and an object named
+/// by a day only holds lines of that day.
 #[test]
 fn names_of_objects_tell_about_the_times_in_them() {
     for (path, bytes) in objects(&root().join("bucket")) {

@@ -1,4 +1,4 @@
-//! What the generator writes is what the parser reads.
+//! The parser reads what the generator writes.
 
 use s3log_benches::generate::{Generator, Options};
 use s3log_parser::{Field, Lines, Parser};
@@ -39,9 +39,9 @@ fn only_spliced_lines_are_rejected_and_forged_ones_are_ambiguous() {
             Err(_) => rejects += 1,
         }
     }
-    // One in twelve is spliced, and a part of these can not be read.
+    // One in twelve is spliced, and some of these are rejects.
     assert!(rejects > 0 && rejects < LINES / 12 * 11 / 10, "{rejects}");
-    // Forged status, forged agent, a record in the agent: three in twelve, less the lines without a client.
+    // Three in twelve (forged status, forged agent, a record in the agent), less the lines without a client.
     assert!((LINES / 5..LINES / 3).contains(&ambiguous), "{ambiguous}");
 }
 

@@ -1,4 +1,4 @@
-//! Labelled logs: all of them are records, every address has a label, and a seed gives the same bytes.
+//! Labelled logs: every line is a record, every address has a label, and a seed determines the bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

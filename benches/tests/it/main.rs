@@ -1,4 +1,4 @@
-//! The generator and the fixtures, looked at with the parser.
+//! Tests of the generator and the fixtures with the parser.
 
 #[cfg(feature = "engine")]
 #[cfg(test)]

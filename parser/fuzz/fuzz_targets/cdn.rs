@@ -1,4 +1,4 @@
-//! A log object of a CDN, with any choice of fields.
+//! Fuzzes a CDN log object with arbitrary projections.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| s3log_parser_fuzz::cdn(data));

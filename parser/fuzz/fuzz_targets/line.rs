@@ -1,4 +1,4 @@
-//! A line, with any choice of fields.
+//! Fuzzes single lines with arbitrary projections.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| s3log_parser_fuzz::line(data));

@@ -1,4 +1,4 @@
-//! Numbers and operations.
+//! Fuzzes numbers and operations.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| s3log_parser_fuzz::number(data));

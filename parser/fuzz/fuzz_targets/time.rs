@@ -1,4 +1,4 @@
-//! Times after each other.
+//! Fuzzes sequences of times.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| s3log_parser_fuzz::time(data));

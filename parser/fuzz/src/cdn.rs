@@ -1,4 +1,4 @@
-//! CDN logs: the same laws, over whole log objects, as a header counts for the lines behind it.
+//! CDN logs. Input is a whole log object, because a header applies to the lines after it.
 
 #[path = "../../tests/it/cdn/reference.rs"]
 mod reference;
@@ -12,7 +12,7 @@ use reference::{RefLine, RefRecord};
 use s3log_parser::cdn::{Field, FieldSet, Header, Parser, Record, is_directive, value};
 use s3log_parser::{CdnObjectKey, Lines, sniff};
 
-/// A log object of a CDN, behind eight bytes that choose fields.
+/// The first eight bytes select the projection, the rest is a CDN log object.
 pub fn cdn(data: &[u8]) {
     let Some((choice, object)) = data.split_first_chunk::<8>() else { return };
     let choice = u64::from_le_bytes(*choice);
@@ -52,7 +52,7 @@ pub fn cdn(data: &[u8]) {
             if is_directive(line.bytes) {
                 header = Header::parse(line.bytes).or(header);
             }
-            // Whatever it says.
+            // Must not panic, whatever the result.
             _ = sniff(line.bytes);
             _ = value::user_agent(line.bytes);
             _ = line.bytes.to_str().ok().and_then(CdnObjectKey::parse).map(|key| key.beginning_at(key.seconds()));
@@ -61,7 +61,7 @@ pub fn cdn(data: &[u8]) {
     }
 }
 
-/// Fewer fields: the same values.
+/// A projection must not change the values.
 fn narrow(everything: &RefRecord, found: &RefRecord, wanted: FieldSet) {
     for field in Field::ALL {
         let expected = everything.raw[field.index()].as_ref().filter(|_| wanted.contains(field));
@@ -71,7 +71,7 @@ fn narrow(everything: &RefRecord, found: &RefRecord, wanted: FieldSet) {
     assert_eq!(found.status, everything.status.filter(|_| wanted.contains(Field::ScStatus)));
 }
 
-/// Rendered, it is a line of 33 columns with the same texts.
+/// The rendered record must parse as a line of 33 columns with the same text.
 fn render(record: &Record<'_>, everything: &RefRecord) {
     let mut rendered = Vec::new();
     record.render(&mut rendered);

@@ -1,7 +1,6 @@
-//! What the fuzz targets check.
+//! The checks of the fuzz targets.
 //!
-//! Most of it is agreement with the slow reference of the integration tests, which shares no code with the parser; the
-//! fuzzer's part is to find the lines.
+//! Most of them compare the parser with the slow reference of the integration tests, which shares no code with it.
 
 #[path = "../../tests/it/reference/mod.rs"]
 mod reference;
@@ -18,7 +17,7 @@ use parsed::{owned, parsed, parsed_as};
 use s3log_parser::value::{key, number, operation, time};
 use s3log_parser::{Dialect, Field, FieldSet, Lines, Parser, Record, parallel};
 
-/// A line, behind four bytes that choose fields; as every dialect.
+/// The first four bytes select the projection, the rest is a line, which is tried in every dialect.
 pub fn line(data: &[u8]) {
     let Some((choice, line)) = data.split_first_chunk::<4>() else { return };
     let wanted = field_set(u32::from_le_bytes(*choice));
@@ -36,7 +35,7 @@ fn line_as(dialect: Dialect, line: &[u8], wanted: FieldSet) {
         assert_eq!(everything, parsed(line), "{dialect}: {}", line.as_bstr());
     }
 
-    // Fewer fields: the same decision, the same values, parts of the line in their order.
+    // A projection must not change the decision or the values, and fields must be in order.
     for (kind, parser) in Parser::of_every_kind(wanted) {
         let narrow = parser.with_dialect(dialect).parse(line).map(|record| owned(&record));
         assert_eq!(narrow.is_ok(), everything.is_some(), "{kind}: {wanted:?} of {}", line.as_bstr());
@@ -61,13 +60,13 @@ fn line_as(dialect: Dialect, line: &[u8], wanted: FieldSet) {
     }
     assert_eq!(values.ambiguous, everything.ambiguous && wanted.contains_all(FieldSet::AMBIGUOUS));
 
-    // Rendered, it is its pieces with one space between them, and the same record again.
+    // The rendered record must be the pieces of the line joined by single spaces, and parse to the same record.
     let mut rendered = Vec::new();
     narrow.render(&mut rendered);
     assert_eq!(rendered.as_bstr(), bstr::join(" ", reading.pieces).as_bstr());
     let mut again = parsed_as(dialect, &rendered);
     if let Some(again) = again.as_mut().filter(|_| rendered != line) {
-        // Spaces that were one too many may have kept a second time in the tail from being one.
+        // Collapsing doubled spaces in the tail may have created a second time.
         again.ambiguous = everything.ambiguous;
     }
     assert_eq!(again, Some(everything), "{}", line.as_bstr());
@@ -84,7 +83,7 @@ fn field_set(choice: u32) -> FieldSet {
     set
 }
 
-/// A log object, behind one byte of chunk size.
+/// The first byte is the chunk size, the rest a log object.
 pub fn lines(data: &[u8]) {
     let Some((size, object)) = data.split_first() else { return };
     let expected = reference::lines(object);
@@ -121,7 +120,7 @@ pub fn lines(data: &[u8]) {
     assert_eq!(found, expected);
 }
 
-/// Times of 28 bytes, one after the other.
+/// Input is a sequence of 28-byte times.
 pub fn time(data: &[u8]) {
     let mut parser = Parser::new();
     for text in data.chunks(28) {
@@ -135,13 +134,13 @@ pub fn time(data: &[u8]) {
     }
 }
 
-/// A number.
+/// Input is a number or an operation.
 pub fn number(data: &[u8]) {
     assert_eq!(number::parse(data), reference::integer(data), "{}", data.as_bstr());
     assert_eq!(operation::is_dotted(data), reference::is_dotted_operation(data), "{}", data.as_bstr());
 }
 
-/// A key, behind one byte that chooses an operation.
+/// The first byte selects an operation, the rest is a key.
 pub fn key(data: &[u8]) {
     let Some((choice, text)) = data.split_first() else { return };
     let once = |text| reference::percent_decoded(text, false);

@@ -1,4 +1,4 @@
-//! Why a line is no record of a CDN log.
+//! Errors of CDN log lines that are not records.
 
 use super::field::Field;
 use std::fmt;
@@ -9,35 +9,35 @@ use std::fmt;
 pub enum ErrorKind {
     /// The line ends before the field.
     Missing,
-    /// No `yyyy-mm-dd` of the calendar.
+    /// Not a valid date of the form `yyyy-mm-dd`.
     Date,
-    /// No `hh:mm:ss`.
+    /// Not a valid time of the form `hh:mm:ss`.
     Time,
-    /// No time since 1970, and no time as RFC 3339 has it.
+    /// Neither a number of seconds or milliseconds since 1970 nor an RFC 3339 time.
     Timestamp,
-    /// What should say the time is `-` or empty.
+    /// The cell that should hold the time is `-` or empty.
     NoTime,
-    /// Neither `-` nor empty nor a status of three digits.
+    /// Neither `-`, empty nor a three-digit status.
     Status,
-    /// Neither `-` nor empty nor a whole number that fits into 64 bits.
+    /// Neither `-`, empty nor an unsigned integer that fits into an `i64`.
     Number,
-    /// Neither `-` nor empty nor a decimal number of seconds.
+    /// Neither `-`, empty nor a decimal number of seconds.
     Seconds,
-    /// No `#Fields` line came before, and the number of columns tells nothing of their order.
+    /// No `#Fields` line precedes the line, and its number of columns does not determine their order.
     Header,
-    /// The `#Fields` line before does not name a field that a record must have.
+    /// The preceding `#Fields` line does not name a required field.
     Unnamed,
-    /// A line that begins with `#`.
+    /// A directive: a line that begins with `#`.
     Directive,
-    /// A real-time log record of CloudFront, whose fields no line names.
+    /// A CloudFront real-time log record; such logs have no header that names their fields.
     RealTime,
     /// A record of an S3 server access log.
     S3,
-    /// The line is longer than offsets reach.
+    /// The line has 2^32 - 1 bytes or more, which 32-bit offsets cannot address.
     TooLong,
 }
 
-/// A line that is no record: what is wrong, in which field, at which byte of the line.
+/// Why a line is not a record: what is wrong, in which field and at which byte of the line.
 ///
 /// ```
 /// use s3log_parser::cdn::{ErrorKind, Field, Header, Parser};

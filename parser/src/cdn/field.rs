@@ -1,58 +1,58 @@
-//! The one table of the fields of CDN logs: everything that names, types, orders or documents one of them reads it.
+//! The table of all CDN log fields: the single source of their names, types, order and documentation.
 //!
-//! Names and order are those of AWS's page "Standard log file fields" of CloudFront. Columns are their names in lower
-//! case with `_` for what is no letter; `date` and `time` are one column.
+//! Names and order follow AWS's page "Standard log file fields" of CloudFront. Column names are the lower-case field
+//! names with every non-letter replaced by `_`; `date` and `time` form one column.
 
 use crate::field::Distinct;
-/// What the text of a field means once it is decoded.
+/// Type of a field's decoded value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Text, as written: percent-encoded, as CloudFront does to what clients send.
+    /// Text as written. CloudFront percent-encodes what clients send.
     Text,
-    /// An instant: of a second, or of a millisecond where the log has `timestamp(ms)`.
+    /// An instant, in seconds, or in milliseconds if the log has `timestamp(ms)`.
     Time,
-    /// An HTTP status of three digits; `000` is 0.
+    /// A three-digit HTTP status; `000` is 0.
     Status,
-    /// A 64-bit integer without a sign.
+    /// An unsigned integer that fits into an `i64`.
     Integer,
-    /// Seconds with decimals.
+    /// A decimal number of seconds.
     Seconds,
 }
 
-/// What is known of a field: one row of the table.
+/// Metadata of a field: one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldInfo {
     /// The field itself.
     pub field: Field,
     /// Column name.
     pub name: &'static str,
-    /// The name in a `#Fields:` line.
+    /// Name in a `#Fields:` line.
     pub title: &'static str,
-    /// What its text means.
+    /// Type of the decoded value.
     pub kind: Kind,
-    /// How many different values it has.
+    /// Expected cardinality of the values.
     pub distinct: Distinct,
-    /// The first year in which AWS wrote it.
+    /// First year in which AWS wrote the field.
     pub since: u16,
-    /// Unit of a number, or the empty text.
+    /// Unit of a number, or the empty string.
     pub unit: &'static str,
-    /// One sentence for people.
+    /// Description in one sentence.
     pub doc: &'static str,
-    /// A value as it stands in a line.
+    /// Example value as it appears in a line.
     pub example: &'static str,
 }
 
 macro_rules! fields {
     ($($variant:ident $name:literal $title:literal $kind:ident $distinct:ident $since:literal $unit:literal
         $example:literal $doc:literal;)*) => {
-        /// A field of a CDN log record: those of the 33 columns in their order, then those that logs may have besides.
+        /// A field of a CDN log record: first those of the 33 legacy columns in order, then the optional ones.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Field {
             $(#[doc = $doc] $variant,)*
         }
 
-        /// Every field with what is known of it.
+        /// Metadata of every field, indexed by [`Field::index`].
         pub const FIELDS: [FieldInfo; Field::COUNT] = [
             $(FieldInfo {
                 field: Field::$variant,
@@ -68,9 +68,9 @@ macro_rules! fields {
         ];
 
         impl Field {
-            /// Every field.
+            /// Every field, in the order of the table.
             pub const ALL: [Field; Field::COUNT] = [$(Field::$variant,)*];
-            /// How many fields there are.
+            /// Number of fields.
             pub const COUNT: usize = [$($name,)*].len();
         }
     };

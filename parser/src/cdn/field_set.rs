@@ -1,4 +1,4 @@
-//! Sets of fields of CDN logs: what a caller wants of each record.
+//! Sets of CDN log fields, used for projection.
 
 use super::field::Field;
 use std::fmt;
@@ -20,7 +20,7 @@ impl FieldSet {
     /// Every field.
     pub const ALL: Self = Self::first(Field::COUNT);
 
-    /// The first so many fields, at most 63.
+    /// The first `fields` fields; at most 63.
     #[inline]
     pub(crate) const fn first(fields: usize) -> Self {
         Self((1 << fields) - 1)

@@ -1,13 +1,13 @@
-//! The header of a CDN log: the `#Fields:` line, which says what each cell of the lines behind it holds.
+//! The header of a CDN log: the `#Fields:` line, which names the cells of the lines after it.
 //!
-//! Columns have only ever been added at the end, so the number of columns tells the order where no header is left; logs
-//! of today may hold any fields in any order, so a header goes before any number. Start at [`Header::parse`].
+//! Legacy logs only ever gained columns at the end, so without a header the number of columns determines their order.
+//! Newer logs may hold any fields in any order, so a header always takes precedence. Start at [`Header::parse`].
 
 use super::field::{FIELDS, Field, Kind};
 use super::field_set::FieldSet;
 use std::sync::LazyLock;
 
-/// What a name in a `#Fields:` line means: a field, or one of the texts that make the time.
+/// Meaning of a name in a `#Fields:` line: a field, or one of the parts that make up the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cell {
@@ -17,14 +17,14 @@ pub enum Cell {
     Date,
     /// `10:22:41`.
     Time,
-    /// Seconds since 1970, with a fraction or without, or a time as RFC 3339 has it.
+    /// Seconds since 1970 with an optional fraction, or an RFC 3339 time.
     Timestamp,
     /// Milliseconds since 1970.
     TimestampMs,
 }
 
 impl Cell {
-    /// The field that the cell belongs to.
+    /// The field that the cell belongs to; every cell of the time belongs to `Field::Time`.
     #[must_use]
     pub fn field(self) -> Field {
         match self {
@@ -34,7 +34,7 @@ impl Cell {
     }
 }
 
-/// Other names of fields, as real-time logs and some settings of today's logs spell them.
+/// Alternative field names, used by real-time logs and some configurations of standard logging v2.
 const ALIASES: [(&str, Field); 4] = [
     ("cs-host", Field::XHostHeader),
     ("cs-referer", Field::CsReferer),
@@ -42,7 +42,8 @@ const ALIASES: [(&str, Field); 4] = [
     ("cs-cookie", Field::CsCookie),
 ];
 
-/// What the name of a field means, in a `#Fields:` line or as a key of JSON; letter case does not matter.
+/// Resolves a field name, from a `#Fields:` line or a JSON key. ASCII case is ignored; returns `None` for unknown
+/// names.
 ///
 /// ```
 /// use s3log_parser::cdn::{Cell, Field, field_of_name};
@@ -70,7 +71,7 @@ fn own_name(name: &[u8]) -> Option<Cell> {
     if is("timestamp(ms)") {
         return Some(Cell::TimestampMs);
     }
-    // The title of the time is two names, which none is.
+    // The title of the time consists of two names and matches neither.
     FIELDS.iter().find(|info| info.field != Field::Time && is(info.title)).map(|info| Cell::Field(info.field))
 }
 
@@ -79,18 +80,18 @@ fn alias(name: &[u8]) -> Option<Cell> {
     named.map(|(_, field)| Cell::Field(*field))
 }
 
-/// The status of logs of streams (RTMP, until 2020). It is no column: its values are others. A line of such a log must
-/// reach it, as others must reach `sc-status`.
+/// The status of RTMP streaming logs (until 2020). It has no column because its values differ from HTTP statuses, but
+/// it takes the place of `sc-status` as the last cell that a line must reach.
 const STREAM_STATUS: &[u8] = b"x-cf-status";
 
-/// Whether a line begins with `#`: it is no record. `#Fields:` lines are the ones that matter, see [`Header::parse`].
+/// Whether a line is a directive, i.e. begins with `#`, and so not a record. Pass directives to [`Header::parse`].
 #[inline]
 #[must_use]
 pub fn is_directive(line: &[u8]) -> bool {
     line.first() == Some(&b'#')
 }
 
-/// Which field each cell of a line holds.
+/// The field that each cell of a line holds.
 ///
 /// ```
 /// use s3log_parser::cdn::{Field, Header};
@@ -108,24 +109,24 @@ pub struct Header {
     pub(super) plan: Plan,
 }
 
-/// What a parser needs to know of a header, worked out once.
+/// What the parser needs from a header, computed once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// The fields that some cell holds.
+    /// Fields present in the header.
     pub(super) fields: FieldSet,
-    /// Whether every known cell stands where the 33 columns have it.
+    /// Whether every known cell is where the 33 legacy columns have it.
     pub(super) is_legacy: bool,
-    /// Cells up to the last known one.
+    /// Number of cells up to the last known one.
     pub(super) end: usize,
-    /// The cells that a line must have to be a record: up to the status.
+    /// Minimum number of cells in a record: up to the status.
     pub(super) reach: usize,
-    /// A field that a record must have and no cell holds.
+    /// A required field that the header does not name.
     pub(super) lacks: Option<Field>,
-    /// The cells of fields other than the time, in their order.
+    /// Cells of all fields but the time, in order.
     pub(super) places: Vec<(u32, Field)>,
-    /// The cells of whole numbers, in their order.
+    /// Cells of integers, in order.
     pub(super) integers: Vec<u32>,
-    /// The cells of seconds, in their order.
+    /// Cells of seconds, in order.
     pub(super) seconds: Vec<u32>,
     pub(super) status: Option<u32>,
     pub(super) date: Option<u32>,
@@ -134,13 +135,13 @@ pub(super) struct Plan {
     pub(super) timestamp_ms: Option<u32>,
 }
 
-/// Columns that legacy logs have had, the first few of [`LEGACY`].
+/// Numbers of columns that legacy logs have had; each is a prefix of the [`LEGACY`] columns.
 const COLUMNS: [usize; 9] = [11, 12, 15, 18, 19, 23, 24, 26, 33];
 
-/// The columns of legacy logs: date and time, then the other fields in the order of the table.
+/// Number of columns of legacy logs: date and time, then the other fields in table order.
 pub(super) const LEGACY: usize = Field::ScRangeEnd as usize + 2;
 
-/// What a legacy log has in a column.
+/// Meaning of a column of a legacy log.
 fn legacy_cell(column: usize) -> Option<Cell> {
     match column {
         0 => Some(Cell::Date),
@@ -154,7 +155,7 @@ static INFERRED: LazyLock<Vec<Header>> =
     LazyLock::new(|| COLUMNS.map(|columns| Header::new((0..columns).map(legacy_cell).collect(), 0, None)).into());
 
 impl Header {
-    /// The header that a line is: `#Fields:` in any letter case, then names between spaces or tabs. `None` for any other
+    /// Parses a `#Fields:` line (any ASCII case) with names separated by spaces or tabs. Returns `None` for any other
     /// line.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
@@ -166,8 +167,8 @@ impl Header {
         Some(Self::of_names(names.split(|byte| matches!(byte, b' ' | b'\t' | b'\r')).filter(|name| !name.is_empty())))
     }
 
-    /// The header with these names. Of cells with the same meaning the first counts, and a field's own name goes before
-    /// its other one.
+    /// Builds a header from field names. Of several cells with the same meaning the first one counts, except that a
+    /// field's primary name takes precedence over its alias.
     #[must_use]
     pub fn of_names<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Self {
         let mut cells: Vec<Option<Cell>> = Vec::new();
@@ -184,7 +185,7 @@ impl Header {
             }
             let earlier = meant.and_then(|cell| cells.iter().position(|other| *other == Some(cell)));
             match earlier {
-                // The alias gives way.
+                // The primary name takes precedence over the alias.
                 Some(other) if own.is_some() && aliased.contains(&other) => {
                     cells[other] = None;
                     cells.push(meant);
@@ -201,8 +202,8 @@ impl Header {
         Self::new(cells, unknown, stream_status)
     }
 
-    /// The header of a log that has none, by the number of its columns; `None` for a number that no log had before the
-    /// fields could be chosen.
+    /// The header of a legacy log without a `#Fields:` line, inferred from its number of columns. Returns `None` if
+    /// no legacy log had that many columns.
     #[must_use]
     pub fn inferred(cells: usize) -> Option<&'static Self> {
         INFERRED.iter().rev().find(|header| header.len() == cells)
@@ -213,30 +214,30 @@ impl Header {
         Self { cells, unknown, plan }
     }
 
-    /// How many names there are.
+    /// Number of names, known or not.
     #[must_use]
     pub fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Whether there are no names.
+    /// Whether the header has no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// How many of the names are no field that is known here.
+    /// Number of names that are not known fields.
     #[must_use]
     pub fn unknown(&self) -> usize {
         self.unknown
     }
 
-    /// The field of each cell; the time is of more than one cell.
+    /// The field of each cell, `None` for cells that are passed over. Several cells may belong to the time.
     pub fn fields(&self) -> impl Iterator<Item = Option<Field>> {
         self.cells().map(|cell| cell.map(Cell::field))
     }
 
-    /// What each cell holds.
+    /// The meaning of each cell, `None` for cells that are passed over.
     pub fn cells(&self) -> impl Iterator<Item = Option<Cell>> {
         self.cells.iter().copied()
     }
@@ -281,7 +282,7 @@ impl Plan {
         }
     }
 
-    /// The places that a line with so many cells has.
+    /// The cells, other than those of the time, that exist in a line with `cells` cells.
     #[inline]
     pub(super) fn places_within(&self, cells: usize) -> &[(u32, Field)] {
         if cells >= self.end {
@@ -290,13 +291,13 @@ impl Plan {
         &self.places[..self.places.partition_point(|(cell, _)| (*cell as usize) < cells)]
     }
 
-    /// The fields that a record with so many cells has.
+    /// The fields that a record with `cells` cells has.
     #[inline]
     pub(super) fn fields_within(&self, cells: usize) -> FieldSet {
         if cells >= self.end {
             return self.fields;
         }
-        // No record is without a time.
+        // Every record has a time.
         self.places_within(cells).iter().map(|(_, field)| *field).collect::<FieldSet>().with(Field::Time)
     }
 }

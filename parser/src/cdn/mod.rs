@@ -1,16 +1,16 @@
-//! CDN logs: standard access logs of CloudFront, and what DigitalOcean Spaces CDN writes in their format.
+//! CDN logs: CloudFront standard access logs, and the logs that DigitalOcean Spaces CDN writes in the same format.
 //!
-//! A log object holds lines; a line that begins with `#` is a directive, and of those the `#Fields:` line is the
-//! [`Header`] of the lines behind it. Any other line parses to a [`Record`]. Start at [`Parser`].
+//! A log object holds lines. A line that begins with `#` is a directive; the `#Fields:` directive is the [`Header`]
+//! of the lines after it. Any other line parses to a [`Record`]. Start at [`Parser`].
 //!
-//! - Cells end at tabs, and at nothing else. There are no quotes.
-//! - `-` and the empty cell say nothing.
-//! - A header says what the cells are; names that are not known here are passed over. Without a header the number of
-//!   columns says it, for numbers that logs had before their fields could be chosen.
-//! - A record has a time, and every cell up to the status. A header must name a time, `c-ip`, `cs-uri-stem` and
-//!   `sc-status`. What stands behind the status may be missing; cells behind the last name are passed over.
-//! - A time, a status or a number that is none makes a line a reject, whatever fields are wanted.
-//! - Text is percent-encoded, and stays so: see [`value`].
+//! - Tabs, and only tabs, separate cells. There are no quotes.
+//! - `-` and the empty cell mean "no value".
+//! - The header determines what the cells hold; unknown names are ignored. Without a header the number of columns
+//!   determines it, for the column counts of legacy logs.
+//! - A record has a time and every cell up to the status. A header must name a time, `c-ip`, `cs-uri-stem` and
+//!   `sc-status`. Cells after the status may be missing; cells beyond the last name are ignored.
+//! - An invalid time, status or number makes the line a reject, whichever fields are requested.
+//! - Text is percent-encoded and is returned as written; see [`value`] for decoding.
 //!
 //! ```
 //! use s3log_parser::cdn::{Field, Header, Parser};

@@ -1,8 +1,8 @@
-//! The parser of lines of CDN logs.
+//! The parser of CDN log lines.
 //!
-//! Tabs end cells, the header says what they hold, and nothing a client sends can be a tab: a line is taken apart without a
-//! guess. One pass finds the tabs and the line's end ([`crate::outline`]); then the time and every number are checked, in
-//! every line and whatever is wanted, so that what is asked for does not decide what is a record.
+//! Tabs separate cells, the header says what they hold, and clients cannot inject a tab, so splitting a line is never
+//! ambiguous. One pass finds the tabs and the end of the line ([`crate::outline`]); then the time and every number
+//! are validated, whichever fields are requested, so that the projection never decides what counts as a record.
 
 use super::error::{Error, ErrorKind};
 use super::field::{Field, Kind};
@@ -15,7 +15,7 @@ use crate::outline::{Cells, Lanes};
 use crate::record::Span;
 use crate::sniff::{LogFormat, is_real_time, sniff};
 
-/// Parses lines of CDN logs into [`Record`]s.
+/// Parses CDN log lines into [`Record`]s.
 ///
 /// ```
 /// use s3log_parser::Lines;
@@ -43,7 +43,7 @@ pub struct Parser {
     cells: Cells,
 }
 
-/// Cells that there is always room for.
+/// Capacity for cells without a header; more than any legacy log has.
 const ROOM: usize = 64;
 
 impl Default for Parser {
@@ -53,20 +53,20 @@ impl Default for Parser {
 }
 
 impl Parser {
-    /// A parser for every field of a record.
+    /// Creates a parser for all fields.
     #[must_use]
     pub fn new() -> Self {
         Self::with_fields(FieldSet::ALL)
     }
 
-    /// A parser for these fields of a record.
+    /// Creates a parser for the given fields.
     #[must_use]
     pub fn with_fields(wanted: FieldSet) -> Self {
         Self::with_lanes(wanted, Lanes::best())
     }
 
-    /// One parser for every set of instructions that this processor has, the slowest first, each with its name. They say
-    /// the same of every line; this is for the tests that hold them to it, and for benches.
+    /// One parser for each instruction set that this processor supports, slowest first, with its name. All of them
+    /// give the same results; this is for the tests that verify it, and for benchmarks.
     #[doc(hidden)]
     #[must_use]
     pub fn of_every_kind(wanted: FieldSet) -> Vec<(String, Self)> {
@@ -77,29 +77,29 @@ impl Parser {
         Self { wanted, lanes, day: Day::default(), cells: Cells::with_room(ROOM) }
     }
 
-    /// The fields that are wanted.
+    /// The requested fields.
     #[must_use]
     pub fn fields(&self) -> FieldSet {
         self.wanted
     }
 
-    /// The record that a line holds. The line comes without its end; the header is that of the last `#Fields:` line before
-    /// it. Without a header the number of columns says what they are, if it can.
+    /// Parses a line without its line ending. `header` is the last `#Fields:` line before it; without one the header
+    /// is inferred from the number of columns.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with a line that is no record, in which field and at which byte.
+    /// Fails if the line is not a record; the error names the field and the byte offset.
     pub fn parse<'a>(&mut self, line: &'a [u8], header: Option<&Header>) -> Result<Record<'a>, Error> {
         let mut record = Record::default();
         self.parse_into(line, header, &mut record)?;
         Ok(record)
     }
 
-    /// As [`Parser::parse`], into a record that is used again for each line.
+    /// Like [`Parser::parse`], but reuses a record.
     ///
     /// # Errors
     ///
-    /// As [`Parser::parse`]; the record then holds nothing.
+    /// Like [`Parser::parse`]; the record then has no fields.
     #[inline]
     pub fn parse_into<'a>(
         &mut self,
@@ -115,10 +115,10 @@ impl Parser {
         self.read(line, header, record)
     }
 
-    /// The next line of a buffer, and whether its record is now in `record`. Directives and blank lines come too: they are
-    /// no records, and the caller has to look for headers.
+    /// Parses the next line of a buffer into `record`; returns `None` at the end. Directives and blank lines are
+    /// returned as errors; the caller has to pick out headers.
     ///
-    /// This is the fastest way through a buffer: the pass that finds the cells of a line finds its end, too.
+    /// This is the fastest way through a buffer: one pass finds both the cells and the end of a line.
     #[inline]
     pub fn parse_next<'a>(
         &mut self,
@@ -141,7 +141,7 @@ impl Parser {
         self.cells.make_room(header.map_or(ROOM, |header| header.plan.end));
     }
 
-    /// The record of a line whose cells were found.
+    /// Reads a line whose cells have been found.
     #[inline(always)]
     fn read<'a>(&mut self, line: &'a [u8], header: Option<&Header>, record: &mut Record<'a>) -> Result<(), Error> {
         record.line = line;
@@ -157,7 +157,7 @@ impl Parser {
         self.locate(line, &header.plan, record).map_err(|error| named(line, error))
     }
 
-    /// What the number of columns says. A tab at the end of a line does not count.
+    /// The header inferred from the number of columns. A trailing tab is ignored.
     #[inline]
     fn inferred(&self) -> Option<&'static Header> {
         let cells = self.cells.count();
@@ -197,7 +197,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Where the fields of a legacy log stand; what the line does not have is of no meaning.
+    /// Spans of a legacy log's fields; those beyond the end of the line are meaningless.
     #[inline(always)]
     fn locate_legacy(&self, spans: &mut [Span; SPANS]) {
         let Some(bounds) = self.cells.bounds().first_chunk::<{ LEGACY + 1 }>() else { return };
@@ -206,7 +206,7 @@ impl Parser {
         }
     }
 
-    /// The time of a line that begins with date and time, if other cells follow.
+    /// The time of a line that begins with date and time, if another cell follows.
     #[inline(always)]
     fn legacy_time(&mut self, line: &[u8]) -> Option<i64> {
         let time = line.first_chunk::<LEGACY_TIME>()?;
@@ -216,7 +216,7 @@ impl Parser {
         self.day.at(&time[..DATE_LEN], &time[DATE_LEN + 1..])
     }
 
-    /// The time of any line: that of its timestamp, or that of its date and time. Whatever there is of these is checked.
+    /// The time of any line, from its timestamp or from date and time. All of these that are present are validated.
     fn any_time(&mut self, line: &[u8], plan: &Plan, span: &mut Span) -> Result<i64, Error> {
         let of = |cell: Option<u32>| {
             let cell = cell.map(|cell| cell as usize).filter(|cell| *cell < self.cells.count());
@@ -230,12 +230,12 @@ impl Parser {
         let mut found = None;
         if let (Some(date), Some(time)) = (date, time) {
             let instant = self.day.at(text(date), text(time));
-            // Beside each other they are one text.
+            // Adjacent cells make one text.
             let end = if date.end + 1 == time.start { time.end } else { date.start };
             found = instant.map(|instant| (instant, Span { start: date.start, end }));
         }
         if found.is_none() {
-            // Each is checked alone, so that it is named.
+            // Check each on its own to report the invalid one.
             if let Some(date) = date.filter(|date| self.day.start_of(text(*date)).is_none()) {
                 return Err(bad(ErrorKind::Date, date));
             }
@@ -256,7 +256,7 @@ impl Parser {
         Ok(instant)
     }
 
-    /// The error of a line whose cells for the time hold nothing, or are not there.
+    /// The error of a line whose time cells are empty or missing.
     #[cold]
     fn no_time(&self, line: &[u8], plan: &Plan) -> Error {
         let cells = [plan.date, plan.time, plan.timestamp, plan.timestamp_ms];
@@ -266,7 +266,7 @@ impl Parser {
         Error::new(if empty.is_some() { ErrorKind::NoTime } else { ErrorKind::Missing }, Field::Time, offset)
     }
 
-    /// Whether all numbers are numbers, as far as the line goes.
+    /// Whether all numeric cells within the line are valid.
     #[inline(always)]
     fn are_numbers<'p>(&self, line: &[u8], plan: &'p Plan, whole_line: bool) -> bool {
         let count = self.cells.count();
@@ -276,13 +276,13 @@ impl Parser {
         let all = |cells: &[u32], fits: fn(&[u8], Span) -> bool| {
             cells.iter().fold(true, |all, cell| all & fits(line, self.cells.span(*cell as usize)))
         };
-        // Every line reaches its status.
+        // The caller has checked that the line reaches its status.
         plan.status.is_none_or(|cell| is_status(line, self.cells.span(cell as usize)))
             && all(there(&plan.integers), is_integer)
             && all(there(&plan.seconds), is_seconds)
     }
 
-    /// What the first number is that is none.
+    /// Reports the first invalid number.
     #[cold]
     fn misfit(&self, line: &[u8], plan: &Plan) -> Error {
         let there = plan.places_within(self.cells.count()).iter();
@@ -300,7 +300,7 @@ impl Parser {
     }
 }
 
-/// Bytes of date and time, with the tab between them.
+/// Length of date and time in bytes, including the tab between them.
 const LEGACY_TIME: usize = DATE_LEN + 1 + TIME_LEN;
 
 #[inline(always)]
@@ -329,7 +329,7 @@ fn are_any_seconds(text: &[u8]) -> bool {
     is_null(text) || value::millis(text).is_some()
 }
 
-/// Why a line is none that can be looked at.
+/// Why a line is rejected before its cells are looked at.
 #[cold]
 fn unfit(line: &[u8], plan: &Plan) -> Error {
     match plan.lacks {
@@ -339,7 +339,7 @@ fn unfit(line: &[u8], plan: &Plan) -> Error {
     }
 }
 
-/// The error of a line that is no record, told by what the line is if it is known.
+/// Replaces the error if the line is recognised as something else.
 #[cold]
 fn named(line: &[u8], error: Error) -> Error {
     let kind = match error.kind() {

@@ -1,4 +1,4 @@
-//! A record of a CDN log: where the fields of a line stand, and their values on demand.
+//! A record of a CDN log: the positions of its fields, and their values on demand.
 
 use super::field::{Field, Kind};
 use super::field_set::FieldSet;
@@ -8,10 +8,10 @@ use bstr::{BStr, ByteSlice};
 use std::fmt;
 use std::ops::Range;
 
-/// One line of a CDN log, split. It borrows the line and holds positions only; values are decoded when they are asked for.
+/// One parsed line of a CDN log. It borrows the line and holds only positions; values are decoded on access.
 ///
-/// Fields that the [`Parser`](super::Parser) was not asked for, or that the header or the line does not have, read as
-/// absent.
+/// Fields that were not requested from the [`Parser`](super::Parser), or that the header or the line does not have,
+/// read as absent.
 ///
 /// ```
 /// use s3log_parser::cdn::{Field, Header, Parser};
@@ -28,7 +28,7 @@ use std::ops::Range;
 pub struct Record<'a> {
     pub(super) line: &'a [u8],
     pub(super) wanted: FieldSet,
-    /// The fields that the line has; of others the spans mean nothing.
+    /// Fields present in the line; the spans of others are meaningless.
     pub(super) located: FieldSet,
     pub(super) spans: [Span; SPANS],
     /// Microseconds since 1970.
@@ -36,7 +36,7 @@ pub struct Record<'a> {
     pub(super) cells: usize,
 }
 
-/// One for each field.
+/// One span per field.
 pub(super) const SPANS: usize = Field::COUNT;
 
 impl Default for Record<'_> {
@@ -53,16 +53,16 @@ impl Default for Record<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// The line, without its end.
+    /// The line without its line ending.
     #[must_use]
     pub fn line(&self) -> &'a BStr {
         self.line.as_bstr()
     }
 
-    /// Where the text of a field stands in the line. `None` when the line has no such field, or when it was not asked for.
+    /// Byte range of a field in the line. `None` if the line does not have the field or it was not requested.
     ///
-    /// The time is what `record.time()` was read from: the cell of a timestamp, or date and time with the tab between them.
-    /// It is `None` where date and time do not stand beside each other.
+    /// The range of the time is what [`Record::time`] was read from: the timestamp cell, or date and time including
+    /// the tab between them. It is `None` if date and time are not adjacent.
     #[inline]
     #[must_use]
     pub fn range(&self, field: Field) -> Option<Range<usize>> {
@@ -70,56 +70,57 @@ impl<'a> Record<'a> {
         has.then(|| self.spans[field.index()].range()).filter(|range| !range.is_empty() || field != Field::Time)
     }
 
-    /// The text of a field as written; `-` is `-`. See [`Record::range`] for `None`.
+    /// Text of a field as written; `-` is returned as `-`. `None` in the cases of [`Record::range`].
     #[inline]
     #[must_use]
     pub fn raw(&self, field: Field) -> Option<&'a BStr> {
         self.range(field).map(|range| self.line[range].as_bstr())
     }
 
-    /// The text of a field, where `-` and the empty text are `None`.
+    /// Text of a field; `None` if it is `-` or empty.
     #[inline]
     #[must_use]
     pub fn text(&self, field: Field) -> Option<&'a BStr> {
         self.raw(field).filter(|text| !is_null(text))
     }
 
-    /// When the response was finished, in microseconds from 1970-01-01T00:00:00Z. `None` only when it was not asked for.
+    /// When the response was finished, in microseconds since 1970-01-01T00:00:00Z. `None` only if it was not
+    /// requested.
     #[inline]
     #[must_use]
     pub fn time(&self) -> Option<i64> {
         self.located.intersection(self.wanted).contains(Field::Time).then_some(self.time)
     }
 
-    /// The HTTP status; 0 when the viewer left before there was one.
+    /// The HTTP status; 0 if the viewer disconnected before there was a response.
     #[inline]
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.raw(Field::ScStatus).and_then(|text| value::status(text))
     }
 
-    /// The value of a field of integers ([`Kind::Integer`]); `None` for fields of another kind.
+    /// Value of an integer field ([`Kind::Integer`]); `None` for fields of any other kind.
     #[inline]
     #[must_use]
     pub fn integer(&self, field: Field) -> Option<i64> {
         self.of_kind(field, Kind::Integer).and_then(|text| value::integer(text))
     }
 
-    /// The value of a field of seconds ([`Kind::Seconds`]); `None` for fields of another kind.
+    /// Value of a field in seconds ([`Kind::Seconds`]); `None` for fields of any other kind.
     #[inline]
     #[must_use]
     pub fn seconds(&self, field: Field) -> Option<f64> {
         self.of_kind(field, Kind::Seconds).and_then(|text| value::seconds(text))
     }
 
-    /// The same as milliseconds, see [`value::millis`].
+    /// Value of a field in seconds ([`Kind::Seconds`]), as milliseconds; see [`value::millis`] for the rounding.
     #[inline]
     #[must_use]
     pub fn millis(&self, field: Field) -> Option<i64> {
         self.of_kind(field, Kind::Seconds).and_then(|text| value::millis(text))
     }
 
-    /// How many cells the line has, known or not.
+    /// Number of cells in the line, known or not.
     #[must_use]
     pub fn field_count(&self) -> usize {
         self.cells
@@ -131,7 +132,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Whether a cell says nothing.
+/// Whether a cell holds no value.
 #[inline]
 pub(super) fn is_null(text: &[u8]) -> bool {
     matches!(text, b"" | b"-")

@@ -1,15 +1,15 @@
-//! Records of CDN logs back into lines.
+//! Renders records of CDN logs as lines.
 
 use super::field::Field;
 use super::record::Record;
 use crate::value::time::Civil;
 
 impl Record<'_> {
-    /// Writes the record as a line without its end, in the order of the 33 columns, whatever order it was read in and
-    /// whichever fields were asked for. What the line did not have is `-`; milliseconds, and fields beyond the 33, have
-    /// no place in it.
+    /// Appends the record to `out` as a line without a line ending, in the order of the 33 legacy columns, regardless
+    /// of the order it was read in and of the requested fields. Missing fields become `-`; milliseconds and fields
+    /// beyond the 33 are dropped.
     ///
-    /// A line of 33 columns comes back byte by byte.
+    /// A line of 33 columns is reproduced byte for byte.
     ///
     /// ```
     /// use s3log_parser::cdn::{Header, Parser};
@@ -27,7 +27,7 @@ impl Record<'_> {
         if !self.located.contains(Field::Time) {
             return;
         }
-        // Every time of a record is within the years that this knows.
+        // Parsed times are always within the supported years.
         if let Some(time) = Civil::of(self.time.div_euclid(SECOND)) {
             let Civil { year, month, day, hour, minute, second } = time;
             let text = format!("{year:04}-{month:02}-{day:02}\t{hour:02}:{minute:02}:{second:02}");

@@ -1,8 +1,8 @@
 //! Ceph's journal records: `owner bucket [time] operation key size version etag`.
 //!
-//! Ceph writes keys as they are, spaces and all, and no space into the three fields behind them (`log_record` in
-//! `src/rgw/rgw_bucket_logging.cc`): what those leave is the key, and there is no second way to cut the line. The etag
-//! has no column and is an extra field.
+//! Ceph writes keys verbatim, including spaces, but never a space in the three fields after them (`log_record` in
+//! `src/rgw/rgw_bucket_logging.cc`). So the key is what these leave, and the split is unique. The etag has no column
+//! and becomes an extra field.
 
 use super::{last_token, place};
 use crate::ambiguity::holds_second_record;
@@ -15,8 +15,8 @@ use crate::value::number::is_number_or_null;
 use crate::value::operation::is_dotted;
 use crate::value::time::{self, Minute};
 
-/// Locates the fields of a journal record. `None` if the line is not known for one, which it is by an operation where
-/// other records have the remote IP.
+/// Locates the fields of a journal record. Returns `None` if the line is not recognised as one, i.e. has no dotted
+/// operation where other records have the remote IP.
 pub(super) fn read<'a>(minute: &mut Minute, line: &'a [u8], record: &mut Record<'a>) -> Option<Result<(), Error>> {
     let (rest, owner) = long_token(skip_spaces(line)).ok()?;
     let (rest, bucket) = token(skip_spaces(rest)).ok()?;
@@ -27,7 +27,7 @@ pub(super) fn read<'a>(minute: &mut Minute, line: &'a [u8], record: &mut Record<
         return None;
     }
 
-    // From the right: what is left in front is the key.
+    // Split from the right; what remains is the key.
     let rest = trim_end_spaces(skip_spaces(rest));
     let cut = |field| Some(Err(Error::new(ErrorKind::Missing, field, line.len())));
     let Some((rest, _etag)) = last_token(rest) else { return cut(Field::Key) };
@@ -55,7 +55,7 @@ pub(super) fn read<'a>(minute: &mut Minute, line: &'a [u8], record: &mut Record<
         record.spans[field.index()] = span;
         present = present.with(field);
     }
-    // Fields that the line has not read as those do that nobody asked for.
+    // Missing fields then read as if they had not been requested.
     record.wanted = record.wanted.intersection(present);
     record.form = Form::CephJournal;
     record.time = seconds;

@@ -1,5 +1,5 @@
-//! Lines of other formats that turn up among access logs: rejects whose reason names them, or records if somebody says
-//! what they are.
+//! Lines of related formats found among access logs. They are rejects whose reason names the format, unless the
+//! caller selects their [`Dialect`].
 
 mod ceph_journal;
 mod versity_gw;
@@ -13,20 +13,20 @@ use crate::value::time::{self, Minute};
 use memchr::{memchr, memrchr};
 use std::fmt;
 
-/// What a parser takes for a record beside what it tells by its content.
+/// A format that a parser reads in addition to what it recognises by content.
 ///
-/// Most of what other systems than AWS write in this format is told by its content, line by line, whatever the dialect
-/// (see [`Parser`](crate::Parser)). The two that have a name here write something else: without being told, a parser
-/// cannot know that the line is whole, or where its fields end.
+/// Most systems other than AWS write lines that are recognised by content, whatever the dialect (see
+/// [`Parser`](crate::Parser)). The named dialects differ more: unless it is told, a parser cannot know whether such a
+/// line is complete, or where its fields end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
-    /// Nothing else: lines of the other two are rejects whose reason names them.
+    /// Only what is recognised by content. Lines of the other dialects are rejects whose reason names them.
     #[default]
     Auto,
-    /// Journal records of Ceph, which have seven of the fields and an etag. What is none of them is read as ever.
+    /// Ceph journal records, which have seven of the documented fields and an etag. Other lines are read as usual.
     CephJournal,
-    /// The log file of VersityGW, which quotes nothing and writes months in full. What is no line of it is read as ever.
+    /// The log file of VersityGW, which quotes nothing and spells months out. Other lines are read as usual.
     VersityGw,
 }
 
@@ -34,7 +34,7 @@ impl Dialect {
     /// Every dialect.
     pub const ALL: [Self; 3] = [Self::Auto, Self::CephJournal, Self::VersityGw];
 
-    /// As it is named on a command line.
+    /// Name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect of this name.
+    /// Looks up a dialect by its command-line name.
     ///
     /// ```
     /// use s3log_parser::Dialect;
@@ -64,7 +64,8 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// Locates the fields of a line of the dialect. `None` if it is none; the record then holds nothing of use.
+/// Locates the fields of a line of the dialect. Returns `None` for other lines; the record then has no defined
+/// content.
 pub(crate) fn read<'a>(
     dialect: Dialect,
     minute: &mut Minute,
@@ -78,22 +79,22 @@ pub(crate) fn read<'a>(
     }
 }
 
-/// Where a part of a line stands in it.
+/// The span of a part of a line.
 fn place(line: &[u8], part: &[u8]) -> Span {
     let start = part.as_ptr() as usize - line.as_ptr() as usize;
     debug_assert!(start + part.len() <= line.len(), "only parts of the line have a place in it");
-    // Lines that offsets do not reach were turned away before.
+    // Longer lines have been rejected before.
     Span { start: start as u32, end: (start + part.len()) as u32 }
 }
 
-/// `a b c` gives `c`; what is left is `a b`, without the spaces behind it. `None` if there is no token.
+/// Splits off the last token: `a b c` gives (`a b`, `c`), without the spaces in between. `None` if there is no token.
 fn last_token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = trim_end_spaces(text);
     let start = memrchr(b' ', text).map_or(0, |space| space + 1);
     (!text.is_empty()).then(|| (trim_end_spaces(&text[..start]), &text[start..]))
 }
 
-/// The error of a line that is no record, told by what the line is if it is known.
+/// Replaces the error if the line is recognised as a related format.
 #[cold]
 pub(crate) fn named(line: &[u8], error: Error) -> Error {
     recognise(line, error).map_or(error, |kind| Error::new(kind, error.field(), error.offset()))
@@ -112,12 +113,13 @@ fn recognise(line: &[u8], error: Error) -> Option<ErrorKind> {
     if error.field() == Field::Time {
         return versity_gw::has_full_month(start).then_some(ErrorKind::VersityGw);
     }
-    // Its operation stands where a record has the remote IP: owner, bucket, time, operation, key, size, version, etag.
+    // A journal record has its operation in place of the remote IP: owner, bucket, time, operation, key, size,
+    // version, etag.
     let (_, first) = token(skip_spaces(start.get(time::LEN..)?)).ok()?;
     if is_dotted(first) {
         return Some(ErrorKind::CephJournal);
     }
-    // In May a month's full name is its short one: the fields that are always the same must tell.
+    // `May` is both the full and the short name, so look at the constant fields instead.
     let constants = [&b" SigV4 "[..], b" AuthHeader "];
     let versity = memchr(b'"', line).is_none() && constants.iter().all(|it| memchr::memmem::find(line, it).is_some());
     versity.then_some(ErrorKind::VersityGw)

@@ -1,19 +1,19 @@
-//! Lines of VersityGW's log file: 26 fields in the order of AWS's, none of them quoted.
+//! VersityGW's log file: 26 fields in AWS's order, none of them quoted.
 //!
-//! `s3log/file.go` writes owner, bucket, time, address, requester, request id, operation, key, path, status, error code,
-//! four numbers, referer, user agent, version id, host id, `SigV4`, cipher, `AuthHeader`, host, TLS version,
-//! `arn:aws:s3:::/bucket/key`, `Yes`. The month is written in full. Spaces may stand in bucket and key, which are written
-//! as they are; in the error code, which is a sentence when the gateway itself failed; and in what clients send: path,
-//! referer, user agent, version id, host id.
+//! `s3log/file.go` writes owner, bucket, time, address, requester, request id, operation, key, path, status, error
+//! code, four numbers, referer, user agent, version id, host id, `SigV4`, cipher, `AuthHeader`, host, TLS version,
+//! `arn:aws:s3:::/bucket/key`, `Yes`. The month is spelled out. Bucket and key are written verbatim and may contain
+//! spaces, and so may the error code (a sentence if the gateway itself failed) and what clients send: path, referer,
+//! user agent, version id, host id.
 //!
-//! What holds a line together is that bucket and key stand in it twice: the last but one field repeats them. A client
-//! that puts the end of a line into its user agent would have to put that into its key as well. So the line is read from
-//! both ends: the fields up to the operation, then the end, which tells where the key ends; then path and numbers from
-//! the left; then host id and version id from the right. The referer is one token, the user agent what is left.
+//! The anchor is that bucket and key occur twice: the last but one field repeats them. A client that puts a fake end
+//! of a line into its user agent would have to put it into its key as well. So the line is read from both ends: first
+//! the fields up to the operation; then the end, which reveals the length of the key; then path and numbers from the
+//! left; then host id and version id from the right. The referer is one token, and the user agent is what remains.
 //!
-//! Ambiguous is a line that could be cut elsewhere and shows it: two ends that fit, or none; another place with status
-//! and numbers; a referer that is no URL; a `-` within the user agent; a second time. A referer that goes on behind
-//! a space cannot be told from a user agent.
+//! A line is ambiguous if another split is possible and shows: more than one matching end, or none; a second place
+//! with status and numbers; a referer that is not a URL; a `-` inside the user agent; a second time. A referer that
+//! contains a space cannot be told from a user agent.
 
 use super::{last_token, place};
 use crate::error::{Error, ErrorKind};
@@ -26,7 +26,7 @@ use crate::value::time::{self, Minute};
 use memchr::{memchr, memchr_iter, memmem};
 use std::cell::Cell;
 
-/// Months as Go's `January` writes them.
+/// Months as Go's `January` layout writes them.
 const MONTHS: [&[u8]; 12] = [
     b"January",
     b"February",
@@ -42,22 +42,22 @@ const MONTHS: [&[u8]; 12] = [
     b"December",
 ];
 
-/// What the last but one field begins with, behind its space.
+/// Start of the last but one field, including the space before it.
 const ARN: &[u8] = b" arn:aws:s3:::";
 
-/// Ends with the right key behind which the rest is looked at. Of a line of this gateway the first has all there must be.
+/// How many ends with a matching key are examined. In a line written by the gateway the first one succeeds.
 const ENDS: usize = 4;
 
-/// How often all of a line is compared with keys, so that no line takes forever. Keys of S3 have at most 1024 bytes, and
-/// this is enough for ten times as many that hold nothing but ends of lines.
+/// Limits the work on hostile lines: key comparisons may cost at most this many times the length of the line. S3 keys
+/// have at most 1024 bytes; this is enough for keys ten times as long that consist of nothing but fake line ends.
 const COMPARISONS: usize = 64;
 
-/// A time with its month in full: `[06/August/2024:10:00:00 +0200]`.
+/// A time with the month spelled out: `[06/August/2024:10:00:00 +0200]`.
 struct Stamp {
-    /// Bytes with the brackets.
+    /// Length in bytes, including the brackets.
     len: usize,
     seconds: i64,
-    /// May is written in full and in short alike.
+    /// May looks the same in full and in short.
     is_may: bool,
 }
 
@@ -69,7 +69,7 @@ impl Stamp {
         if !MONTHS.contains(&month) {
             return None;
         }
-        // `[06/Aug/2024:10:00:00 +0200]` is decoded as ever.
+        // Decode the standard form, `[06/Aug/2024:10:00:00 +0200]`.
         let mut short = [0; time::LEN];
         short[..4].copy_from_slice(day);
         short[4..7].copy_from_slice(&month[..3]);
@@ -79,13 +79,13 @@ impl Stamp {
     }
 }
 
-/// Whether a time with a month in full stands here, and not one that every record may have.
+/// Whether a time with an unmistakably long month begins here, i.e. any but May.
 pub(super) fn has_full_month(input: &[u8]) -> bool {
     let month = input.get(4..).and_then(|rest| memchr(b'/', rest.get(..10)?).map(|len| &rest[..len]));
     input.first() == Some(&b'[') && month.is_some_and(|month| month.len() > 3 && MONTHS.contains(&month))
 }
 
-/// Locates the fields of a line. `None` if the line is not known for one of this gateway, by its time or its end.
+/// Locates the fields of a line. Returns `None` if neither its time nor its end identifies it as VersityGW's.
 pub(super) fn read<'a>(minute: &mut Minute, line: &'a [u8], record: &mut Record<'a>) -> Option<Result<(), Error>> {
     let text = trim_end_spaces(line);
     let (rest, owner) = long_token(skip_spaces(text)).ok()?;
@@ -133,8 +133,8 @@ pub(super) fn read<'a>(minute: &mut Minute, line: &'a [u8], record: &mut Record<
     Some(Ok(()))
 }
 
-/// The bucket, the time behind it, and the line from that on. The bucket may hold spaces, as a client asked for it, but no
-/// slash: the first one is the time's.
+/// The bucket, the time after it, and the input from the time on. The bucket may contain spaces, because it is
+/// written as requested, but no slash: the first slash is in the time.
 fn bucket_and_stamp<'a>(minute: &mut Minute, start: &'a [u8]) -> Option<(&'a [u8], Stamp, &'a [u8])> {
     let (bucket, time) = start.split_at(memchr(b'/', start)?.checked_sub(b"[06".len())?);
     let stamp = Stamp::at(minute, time)?;
@@ -146,7 +146,7 @@ fn holds_second_time(minute: &mut Minute, behind_time: &[u8]) -> bool {
     memchr_iter(b'[', behind_time).any(|at| Stamp::at(minute, &behind_time[at..]).is_some())
 }
 
-/// The fields of [`Middle`].
+/// Fields of [`Middle`], in order.
 const MIDDLE: [Field; 11] = [
     Field::RequestUri,
     Field::HttpStatus,
@@ -161,7 +161,7 @@ const MIDDLE: [Field; 11] = [
     Field::HostId,
 ];
 
-/// The fields of [`End`].
+/// Fields of [`End`], in order.
 const END: [Field; 7] = [
     Field::SignatureVersion,
     Field::CipherSuite,
@@ -172,10 +172,10 @@ const END: [Field; 7] = [
     Field::AclRequired,
 ];
 
-/// Where the access point's ARN is among them.
+/// Index of the access point's ARN in [`END`].
 const ARN_PART: usize = 5;
 
-/// The fields behind the host id, with what they tell of the key.
+/// The fields after the host id, and what they reveal about the rest.
 struct End<'a> {
     key_len: usize,
     middle: Middle<'a>,
@@ -183,8 +183,8 @@ struct End<'a> {
 }
 
 impl<'a> End<'a> {
-    /// The end of a line, from its key on, and whether there is another one that fits or none that does; or the field
-    /// that is missing.
+    /// Finds the end of a line. `start` begins with the key. Also returns whether it is ambiguous, i.e. whether
+    /// another end matches or none repeats the key. Fails with the missing field.
     fn of(bucket: &[u8], start: &'a [u8]) -> Result<(Self, bool), Field> {
         let body = start.strip_suffix(b" Yes").map(trim_end_spaces).ok_or(Field::AclRequired)?;
         let acl_required = &start[start.len() - 3..];
@@ -214,7 +214,7 @@ impl<'a> End<'a> {
         let is_ambiguous = whole.next().is_some() || repeating.next().is_some() || is_too_much();
         match (found, candidates.next()) {
             (Some(found), _) => Ok((found, is_ambiguous)),
-            // Bucket and key are not repeated: the key is one token, as most are.
+            // No end repeats bucket and key: assume that the key is one token, as most are.
             (None, Some((before, parts))) => {
                 let key_len = token_len(before);
                 let middle = Middle::of(&before[key_len..]).ok_or(Field::HttpStatus)?;
@@ -225,7 +225,7 @@ impl<'a> End<'a> {
     }
 }
 
-/// Five tokens from the end, in the order of the line.
+/// Splits off the last five tokens, in line order.
 fn last_tokens(text: &[u8]) -> Option<(&[u8], [&[u8]; 5])> {
     let mut tokens: [&[u8]; 5] = [b""; 5];
     let mut rest = text;
@@ -235,10 +235,10 @@ fn last_tokens(text: &[u8]) -> Option<(&[u8], [&[u8]; 5])> {
     Some((rest, tokens))
 }
 
-/// Length of the key at the front of `start`, if it is the one that `/bucket/key` names.
+/// Length of the key at the front of `start`, if it is the one named by `path` (`/bucket/key`).
 fn key_len(bucket: &[u8], path: &[u8], start: &[u8]) -> Option<usize> {
     let path = path.strip_prefix(b"/").unwrap_or(path);
-    // An empty bucket is a dash where it stands first.
+    // An empty bucket is written as `-` in its own field.
     let path = path.strip_prefix(bucket).or_else(|| (bucket == b"-").then_some(path))?;
     let key: &[u8] = match path {
         [] | [b'/'] => b"-",
@@ -249,7 +249,7 @@ fn key_len(bucket: &[u8], path: &[u8], start: &[u8]) -> Option<usize> {
     (fits && !key.is_empty()).then_some(key.len())
 }
 
-/// What stands between the key and the end, with its spaces in between.
+/// The fields between the key and the end.
 struct Middle<'a> {
     parts: [&'a [u8]; 11],
     is_ambiguous: bool,
@@ -260,12 +260,12 @@ impl<'a> Middle<'a> {
         let text = skip_spaces(text);
         let mut ends = token_ends(text);
         let first = ends.next()?;
-        // The gateway's own failures have a sentence for an error code; others have a word, or a dash.
+        // Failures of the gateway itself have a sentence as error code; others have a word or a dash.
         let is_failure = token(skip_spaces(&text[first..])).is_ok_and(|(_, status)| status == b"500");
         let word = Numbers::behind(text, first).filter(|_| !is_failure).map(|numbers| (numbers, false));
         let (numbers, mut is_ambiguous) = match word.or_else(|| Numbers::behind_a_sentence(text, first)) {
             Some(found) => found,
-            // The path holds spaces.
+            // The path contains spaces.
             None => (ends.find_map(|end| Numbers::behind(text, end))?, false),
         };
         is_ambiguous |= ends.any(|end| Numbers::behind(text, end).is_some());
@@ -286,12 +286,12 @@ impl<'a> Middle<'a> {
     }
 }
 
-/// A status as the gateway writes it: never a dash.
+/// A status as the gateway writes it: three digits, never a dash.
 fn is_status(text: &[u8]) -> bool {
     text.len() == 3 && text.iter().all(u8::is_ascii_digit)
 }
 
-/// Status, error code and four numbers, none of which is a dash.
+/// Status, error code and four numbers. Status and numbers are never a dash.
 struct Numbers<'a> {
     uri_end: usize,
     parts: [&'a [u8]; 6],
@@ -299,7 +299,7 @@ struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    /// Right behind a path that ends here.
+    /// Parses what follows a path that ends at `uri_end`.
     fn behind(text: &'a [u8], uri_end: usize) -> Option<Self> {
         let mut parts: [&[u8]; 6] = [b""; 6];
         let mut rest = &text[uri_end..];
@@ -317,14 +317,15 @@ impl<'a> Numbers<'a> {
         Some(Self { uri_end, parts, rest })
     }
 
-    /// With a sentence for the error code: it ends before the first four numbers. Tells whether it could go on.
+    /// Like `behind`, with a sentence as error code, which ends before the first four numbers in a row. Also returns
+    /// whether the sentence could extend further.
     fn behind_a_sentence(text: &'a [u8], uri_end: usize) -> Option<(Self, bool)> {
         let (behind_status, status) = token(skip_spaces(&text[uri_end..])).ok()?;
         if !is_status(status) {
             return None;
         }
         let sentence = skip_spaces(behind_status);
-        // The last four tokens, of which all are numbers once their count is four.
+        // The last four tokens; all of them are numbers once `count` reaches four.
         let mut numbers: [&[u8]; 4] = [b""; 4];
         let mut count = 0;
         let mut found = None;
@@ -351,7 +352,7 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// Where the tokens of a text end that begins with one.
+/// End positions of the tokens of `text`.
 fn token_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {

@@ -1,40 +1,39 @@
-//! The cells of a line: where they end, found in one pass over its bytes that finds the line's end, too.
+//! The cells of a line: one pass over its bytes finds the end of each cell and the end of the line.
 //!
-//! A tab ends a cell and nothing else does, so there is nothing to be careful about: the same masks and positions as for
-//! tokens, without quotes.
+//! This works like the token outline, without quotes: only tabs end a cell, so no careful path is needed.
 
 use super::below_first;
 use super::lanes::{CHUNK, Lane, Lanes};
 use crate::record::Span;
 use memchr::memchr_iter;
 
-/// What stands before the first cell, so that it begins at 0.
+/// Position before the first cell, so that `BEFORE + 1` wraps to 0.
 const BEFORE: u32 = u32::MAX;
 
-/// Where the cells of one line end. Positions count from the line's first byte.
+/// End positions of the cells of one line, relative to its first byte.
 #[derive(Clone)]
 pub(crate) struct Cells {
-    /// What stands before and behind each cell: -1, the tabs, and the line's end behind the last of them. There is room for
-    /// those that are kept, and for a chunk that writes all its positions behind them; what is not written stands there
-    /// from an earlier line.
+    /// Positions around the cells: [`BEFORE`], each tab, and finally the end of the line. There is room for the
+    /// requested number of cells plus one chunk, because a chunk writes all its positions unconditionally. Unused
+    /// entries hold values from earlier lines.
     bounds: Vec<u32>,
-    /// How many cells there are, kept or not.
+    /// Number of cells in the line, including those for which there was no room.
     count: usize,
-    /// Bytes of the line without its end.
+    /// Length of the line without its line ending.
     len: usize,
-    /// Bytes of the line with its end.
+    /// Length of the line with its line ending.
     taken: usize,
 }
 
 impl Cells {
-    /// Room for so many cells.
+    /// Creates an instance with room for `cells` cells.
     pub(crate) fn with_room(cells: usize) -> Self {
         let mut bounds = vec![0; 1 + cells + CHUNK];
         bounds[0] = BEFORE;
         Self { bounds, count: 0, len: 0, taken: 0 }
     }
 
-    /// Makes room for so many cells.
+    /// Grows to room for `cells` cells.
     #[inline]
     pub(crate) fn make_room(&mut self, cells: usize) {
         if self.bounds.len() < 1 + cells + CHUNK {
@@ -42,15 +41,15 @@ impl Cells {
         }
     }
 
-    /// Finds the cells of the line at the front of `input`, which may go on behind its line feed. Gives the length of the
-    /// line without and with its end.
+    /// Finds the cells of the first line of `input`. Returns the length of that line without and with its line
+    /// ending.
     #[inline]
     pub(crate) fn draw(&mut self, lanes: Lanes, input: &[u8]) -> (usize, usize) {
         lanes.draw_cells(self, input);
         (self.len, self.taken)
     }
 
-    /// The same for a line that is all of `line`: line feeds within it are bytes like any other.
+    /// Like `draw` for a line that extends over all of `line`; line feeds in it are ordinary bytes.
     #[cold]
     pub(crate) fn draw_whole(&mut self, line: &[u8]) {
         let mut count = 0;
@@ -63,25 +62,24 @@ impl Cells {
         self.finish(count, line.len(), line.len());
     }
 
-    /// Where a cell starts and ends. There must be so many in the line, and room must have been made for it.
+    /// Span of a cell. The line must have that cell and room must have been made for it.
     #[inline(always)]
     pub(crate) fn span(&self, cell: usize) -> Span {
         Span { start: self.bounds[cell].wrapping_add(1), end: self.bounds[cell + 1] }
     }
 
-    /// Where the first cells start and end, whether the line has so many or not.
+    /// Positions around the first cells; meaningless beyond the cells of the line.
     #[inline(always)]
     pub(crate) fn bounds(&self) -> &[u32] {
         &self.bounds
     }
 
-    /// How many cells there are.
     #[inline]
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// Leaves a byte out at the end of the last cell.
+    /// Drops the last byte of the last cell.
     #[cold]
     pub(crate) fn shorten(&mut self) {
         if let Some(end) = self.bounds.get_mut(self.count) {
@@ -89,7 +87,7 @@ impl Cells {
         }
     }
 
-    /// The one pass. It is compiled once for every kind of [`Lane`].
+    /// The actual pass, compiled once for each kind of [`Lane`].
     #[inline(always)]
     pub(super) fn draw_with<L: Lane>(&mut self, input: &[u8]) {
         let (chunks, rest) = input.as_chunks::<CHUNK>();
@@ -124,14 +122,14 @@ impl Cells {
     }
 }
 
-/// What a chunk needs to know of those before it.
+/// State carried from chunk to chunk.
 struct Pass {
     at: usize,
     tabs: usize,
 }
 
 impl Pass {
-    /// The position of the line feed, if it stands in this chunk.
+    /// Processes one chunk; returns the position of the line feed if there is one.
     #[inline(always)]
     fn chunk<L: Lane>(&mut self, chunk: &[u8; CHUNK], bounds: &mut [u32]) -> Option<usize> {
         let (tab, line_feed) = (L::equal(chunk, b'\t'), L::equal(chunk, b'\n'));
@@ -144,17 +142,18 @@ impl Pass {
         Some(self.at + line_feed.trailing_zeros() as usize)
     }
 
-    /// The tabs of the line in a chunk.
+    /// Records the tabs of a chunk.
     #[inline(always)]
     fn keep<L: Lane>(&mut self, tab: u64, bounds: &mut [u32]) {
-        // Behind what is kept they are only counted.
+        // Tabs beyond the available room are only counted.
         if let Some(room) = bounds.get_mut(1 + self.tabs..).and_then(<[u32]>::first_chunk_mut) {
             L::positions(tab, self.at as u32, room);
         }
         self.tabs += tab.count_ones() as usize;
     }
 
-    /// What is behind the last whole chunk: with line feeds behind it, the line ends here if not before.
+    /// Processes the bytes after the last whole chunk, padded with line feeds so that the line ends here at the
+    /// latest.
     #[cold]
     fn last_chunk<L: Lane>(&mut self, rest: &[u8], bounds: &mut [u32]) -> usize {
         let mut chunk = [b'\n'; CHUNK];
@@ -175,7 +174,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Cell ends and lengths, byte by byte.
+    /// Byte-by-byte reference for cell ends and line lengths.
     fn slow(input: &[u8]) -> (Vec<u32>, (usize, usize)) {
         let (len, taken) = match input.iter().position(|byte| *byte == b'\n') {
             Some(end) => (end - usize::from(input[..end].ends_with(b"\r")), end + 1),
@@ -198,7 +197,7 @@ mod tests {
             let (ends, lens) = slow(&input);
             let kept = ends.len().min(room);
             for lanes in Lanes::all() {
-                // What an earlier line left must not matter.
+                // Values left from an earlier line must not matter.
                 let mut cells = Cells::with_room(0);
                 cells.draw(Lanes::Portable, &b"x\t".repeat(70));
                 cells.make_room(room);

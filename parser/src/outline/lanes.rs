@@ -1,33 +1,35 @@
-//! Sixty-four bytes at a time: which are this one, which are digits, and where the set bits of such a mask stand.
+//! Operations on 64 bytes at a time: finding a byte, finding digits, and listing the set bits of such a mask.
 //!
-//! The only unsafe code of this crate is here: instructions that not every processor has. [`Lanes::best`] asks the
-//! processor once; every kind gives the same masks, and the tests run each over the same lines.
+//! This module has the only unsafe code of the crate, because it uses instructions that not every processor has.
+//! [`Lanes::best`] detects them. All implementations give the same masks, which the tests verify.
 
 use super::{Cells, Extent, Outline};
 
-/// Bytes of a chunk: one bit each in a mask.
+/// Bytes per chunk: one bit each in a mask.
 pub(super) const CHUNK: usize = 64;
 
-/// What a kind of processor has to do for an outline. All of it is inlined into one function for the kind, but for the
-/// last bytes of an input.
+/// What an outline needs from an instruction set. Everything is inlined into one function per instruction set, except
+/// for the last bytes of an input.
 pub(super) trait Lane {
-    /// Which bytes of the chunk are this one; bit 0 is the first byte.
+    /// Bytes of the chunk equal to `byte`; bit 0 is the first byte.
     fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64;
 
-    /// Which bytes of the chunk are `0` to `9`.
+    /// Bytes of the chunk in `0` to `9`.
     fn digits(chunk: &[u8; CHUNK]) -> u64;
 
-    /// Bit `n` is the parity of the bits 0 to `n`: ones from an odd bit up to before the next one.
+    /// Prefix parity: bit `n` is the parity of bits 0 to `n`, i.e. ones from an odd set bit up to just before the
+    /// next one.
     fn parity(mask: u64) -> u64;
 
-    /// Writes the positions of the set bits, plus `base`, to the front of `out`; what is behind them is of no meaning.
+    /// Writes the positions of the set bits, plus `base`, to the front of `out`; the entries after them are
+    /// unspecified.
     fn positions(mask: u64, base: u32, out: &mut [u32; CHUNK]);
 }
 
-/// The instructions that are used, the slowest first.
+/// Instruction sets, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lanes {
-    /// Those of every processor.
+    /// No more than every processor has.
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -44,17 +46,17 @@ impl Lanes {
         Self::Avx512,
     ];
 
-    /// The fastest that this processor has.
+    /// The fastest one that this processor supports.
     pub(crate) fn best() -> Self {
         Self::EVERY.iter().copied().rfind(|lanes| lanes.are_here()).unwrap_or(Self::Portable)
     }
 
-    /// Those that this processor has, the slowest first.
+    /// All that this processor supports, slowest first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         Self::EVERY.iter().copied().filter(|lanes| lanes.are_here())
     }
 
-    /// Whether the processor has what the function is compiled for.
+    /// Whether the processor supports every feature that the functions are compiled for.
     fn are_here(self) -> bool {
         match self {
             Self::Portable => true,
@@ -84,7 +86,7 @@ impl Lanes {
     pub(super) fn draw(self, outline: &mut Outline, extent: Extent, input: &[u8]) {
         match self {
             Self::Portable => portable(outline, extent, input),
-            // SAFETY: `best` and `all`, the only sources of these, give none that the processor has not.
+            // SAFETY: values come only from `best` and `all`, which return only what the processor supports.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2(outline, extent, input) },
             // SAFETY: as above.
@@ -101,7 +103,7 @@ impl Lanes {
     pub(super) fn draw_cells(self, cells: &mut Cells, input: &[u8]) {
         match self {
             Self::Portable => cells.draw_with::<Portable>(input),
-            // SAFETY: `best` and `all`, the only sources of these, give none that the processor has not.
+            // SAFETY: values come only from `best` and `all`, which return only what the processor supports.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2_cells(cells, input) },
             // SAFETY: as above.
@@ -152,8 +154,8 @@ impl Lane for Portable {
     }
 }
 
-/// A bit for each byte of the chunk that is looked for. The loop is written so that compilers find vector instructions
-/// for it; a product then moves the marks of eight bytes beside each other, the first byte's to the lowest place.
+/// Mask of the bytes that satisfy the predicate. The first loop is written to be vectorised by the compiler; the
+/// multiplication then packs eight marks into one byte, the first mark in the lowest bit.
 #[inline(always)]
 fn which(chunk: &[u8; CHUNK], is_wanted: impl Fn(u8) -> bool) -> u64 {
     let mut marks = [0; CHUNK];
@@ -202,7 +204,7 @@ mod x86 {
     impl Lane for Avx2 {
         #[inline(always)]
         fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
-            // SAFETY: only `avx2` and `avx2_cells` above use this, whose callers made sure of the instructions.
+            // SAFETY: used only by `avx2` and `avx2_cells` above, whose callers have checked the required features.
             unsafe {
                 let byte = _mm256_set1_epi8(byte as i8);
                 halves(chunk, |half| _mm256_cmpeq_epi8(half, byte))
@@ -223,11 +225,12 @@ mod x86 {
 
         #[inline(always)]
         fn parity(mask: u64) -> u64 {
-            // Most chunks have no quote. With fewer instructions a chunk (AVX-512) the branch costs more than it spares.
+            // Most chunks have no quote. With AVX-512, which needs fewer instructions per chunk, this branch costs
+            // more than it saves.
             if mask == 0 {
                 return 0;
             }
-            // SAFETY: as in `equal`; it reads no memory.
+            // SAFETY: as in `equal`; reads no memory.
             unsafe { product_with_ones(mask) }
         }
 
@@ -235,7 +238,7 @@ mod x86 {
         fn positions(mask: u64, base: u32, out: &mut [u32; CHUNK]) {
             let count = mask.count_ones();
             let mut mask = mask;
-            // Eight without a look at the mask: a branch for each would be guessed wrong too often.
+            // Write eight unconditionally: a branch for each would be mispredicted too often.
             for position in &mut out[..8] {
                 *position = base.wrapping_add(mask.trailing_zeros());
                 mask &= mask.wrapping_sub(1);
@@ -249,11 +252,11 @@ mod x86 {
         }
     }
 
-    /// A bit for each byte of the chunk that the comparison, done with both halves, gives ones for.
+    /// Runs the comparison on both halves of the chunk and returns the mask of matching bytes.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn halves(chunk: &[u8; CHUNK], compare: impl Fn(__m256i) -> __m256i) -> u64 {
-        // SAFETY: both loads lie within the chunk and need no alignment.
+        // SAFETY: both loads are within the chunk and need no alignment.
         let (low, high) =
             unsafe { (_mm256_loadu_si256(chunk.as_ptr().cast()), _mm256_loadu_si256(chunk.as_ptr().add(32).cast())) };
         let bits = |half| u64::from(_mm256_movemask_epi8(compare(half)) as u32);
@@ -265,8 +268,8 @@ mod x86 {
     impl Lane for Avx512 {
         #[inline(always)]
         fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
-            // SAFETY: only `avx512` and `avx512_cells` above use this, whose callers made sure of the instructions; the load
-            // is the whole chunk and needs no alignment.
+            // SAFETY: used only by `avx512` and `avx512_cells` above, whose callers have checked the required
+            // features; the load is exactly the chunk and needs no alignment.
             unsafe { _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(chunk.as_ptr().cast()), _mm512_set1_epi8(byte as i8)) }
         }
 
@@ -282,7 +285,7 @@ mod x86 {
 
         #[inline(always)]
         fn parity(mask: u64) -> u64 {
-            // SAFETY: as in `equal`; it reads no memory.
+            // SAFETY: as in `equal`; reads no memory.
             unsafe { product_with_ones(mask) }
         }
 
@@ -297,7 +300,7 @@ mod x86 {
                 }
                 numbers
             };
-            // SAFETY: as in `equal`; each store writes sixteen of the 64 positions of `out`, from 0, 16, 32 and 48.
+            // SAFETY: as in `equal`; each store writes 16 of the 64 positions of `out`, starting at 0, 16, 32 and 48.
             unsafe {
                 let numbers = _mm512_loadu_si512(NUMBERS.as_ptr().cast());
                 let packed = _mm512_maskz_compress_epi8(mask, numbers);
@@ -316,7 +319,7 @@ mod x86 {
         }
     }
 
-    /// A product without carries: every bit of it is the parity of the bits of the mask up to there.
+    /// Carry-less product with all ones: each bit is the parity of the mask's bits up to it.
     #[target_feature(enable = "pclmulqdq")]
     #[inline]
     fn product_with_ones(mask: u64) -> u64 {

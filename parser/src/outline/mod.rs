@@ -1,15 +1,14 @@
-//! The outline of a line: where its tokens end and how many quotes it has, found in one pass over its bytes.
+//! The outline of a line: one pass over its bytes finds the ends of its tokens and counts its quotes.
 //!
-//! Sixty-four bytes at a time become three bit masks: spaces, quotes, line feeds. A carry-less product of the quotes
-//! with ones tells which bytes stand between them, and the spaces that are left are written down as positions. Nothing is
-//! decided by a branch that depends on where a token ends, so the cost of a line depends on its length, hardly on
-//! what is in it.
+//! 64 bytes at a time become three bit masks: spaces, quotes and line feeds. A carry-less multiplication of the quote
+//! mask with all ones gives the bytes between quotes; the positions of the remaining spaces are written out. No
+//! branch depends on where a token ends, so the cost of a line depends on its length and hardly on its content.
 //!
-//! Quotes are only counted here. Whether they stand where an ordinary line has them, so that what stands between them is
-//! a field, is for [`crate::parser`] to say; any other line goes to the careful path, which looks at none of this.
+//! Quotes are only counted here. [`crate::parser`] decides whether they are where an ordinary line has them, so that
+//! the text between them is a field; all other lines take the careful path, which does not use the outline.
 //!
-//! One more chunk is looked at, from the space before the status on: status and four numbers mostly fit into it, and masks
-//! tell all of them at once. Where they do not, the parser looks at each.
+//! One more chunk is examined, beginning at the space before the status. Status and the four numbers usually fit into
+//! it, so that masks validate all of them at once. Otherwise the parser validates each by itself.
 
 mod cells;
 mod lanes;
@@ -20,47 +19,48 @@ pub(crate) use cells::Cells;
 pub(crate) use lanes::Lanes;
 use lanes::{CHUNK, Lane};
 
-/// Positions that are kept. An ordinary line has 18 in its head and 10 in its tail; more than this is no ordinary line.
+/// Number of positions kept. An ordinary line has 18 in its head and 10 in its tail; lines with more are not
+/// ordinary.
 const KEPT: usize = 64;
 
-/// Tokens of an ordinary line from the bucket owner to the user agent: the time is two, at its space.
+/// Tokens of an ordinary line from the bucket owner to the user agent. The time counts as two because it has a space.
 pub(crate) const HEAD_TOKENS: usize = 18;
 
-/// Which token a field is. The time is two, 2 and 3.
+/// Index of a field's token. The time has two, 2 and 3; this returns the first.
 #[inline(always)]
 pub(crate) const fn token_of(field: Field) -> usize {
     field as usize + (field as usize > Field::Time as usize) as usize
 }
 
-/// Where tokens end. Positions count from the line's first byte; behind those of the line stands what an earlier
-/// line left.
+/// End positions of tokens, relative to the first byte of the line; entries after the line's tokens are left from
+/// earlier lines.
 pub(crate) type Ends = [u32; KEPT + CHUNK];
 
-/// How much of a line is outlined.
+/// How much of a line to outline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// The tokens up to the user agent. Quotes are counted and the end is found in any case.
+    /// Only the tokens up to the user agent. All quotes are counted and the end of the line is found in any case.
     Head,
-    /// All of it.
+    /// The whole line.
     Line,
 }
 
-/// Where the tokens of one line end. Positions count from the line's first byte.
+/// The outline of one line. Positions are relative to its first byte.
 #[derive(Clone)]
 pub(crate) struct Outline {
-    /// The spaces that are not between quotes, and the line's end behind the last of them. A chunk may write
-    /// all its positions behind those that are kept.
+    /// Spaces outside quotes, then the end of the line. The last `CHUNK` entries are room for a chunk that writes all
+    /// its positions unconditionally.
     ends: Ends,
-    /// How many of them count.
+    /// Number of tokens, i.e. of meaningful entries in `ends`.
     tokens: usize,
     quotes: u32,
-    /// Bytes of the line without its end.
+    /// Length of the line without its line ending.
     len: usize,
-    /// Bytes of the line with its end.
+    /// Length of the line with its line ending.
     taken: usize,
-    /// Single spaces, and not more tokens than are kept.
+    /// See [`is_regular`](Self::is_regular).
     regular: bool,
-    /// Of no meaning with fewer tokens than [`HEAD_TOKENS`].
+    /// See [`has_plain_numbers`](Self::has_plain_numbers).
     plain_numbers: bool,
 }
 
@@ -68,52 +68,52 @@ impl Outline {
     pub(crate) const EMPTY: Self =
         Self { ends: [0; KEPT + CHUNK], tokens: 0, quotes: 0, len: 0, taken: 0, regular: false, plain_numbers: false };
 
-    /// Outlines the line at the front of `input`, which may go on behind its line feed. Gives the length of the line
-    /// without and with its end.
+    /// Outlines the first line of `input`. Returns the length of that line without and with its line ending.
     #[inline]
     pub(crate) fn draw(&mut self, lanes: Lanes, extent: Extent, input: &[u8]) -> (usize, usize) {
         lanes.draw(self, extent, input);
         (self.len, self.taken)
     }
 
-    /// Where the tokens end, with the line's own end behind the last one.
+    /// End positions of the tokens; the last one is the end of the line.
     #[inline]
     pub(crate) fn ends(&self) -> &Ends {
         &self.ends
     }
 
-    /// How many tokens there are; of [`Extent::Head`] perhaps fewer than there are in the line, never fewer than
-    /// [`HEAD_TOKENS`] if the line has that many.
+    /// Number of tokens. For [`Extent::Head`] it may be less than the line has, but not less than [`HEAD_TOKENS`] if
+    /// the line has that many.
     #[inline]
     pub(crate) fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Quotes in the whole line.
+    /// Number of quotes in the whole line.
     #[inline]
     pub(crate) fn quotes(&self) -> u32 {
         self.quotes
     }
 
-    /// Whether the line, as far as it was outlined, has single spaces between its tokens and none before the first,
-    /// and not more tokens than are kept.
+    /// Whether the outlined part has single spaces between its tokens, none before the first, and at most `KEPT` of
+    /// them.
     #[inline]
     pub(crate) fn is_regular(&self) -> bool {
         self.regular
     }
 
-    /// Of a regular line with at least [`HEAD_TOKENS`] tokens, whether its status and its four numbers are `-` or digits, few
-    /// enough to fit; of any other line it means nothing. `false` leaves it open: so it is where they take more room than a
-    /// chunk, or where the input ends soon behind them.
+    /// Whether status and the four numbers are each `-` or digits that cannot overflow. Meaningful only for regular
+    /// lines with at least [`HEAD_TOKENS`] tokens. `false` is inconclusive: it is also returned if they do not fit
+    /// into one chunk, or if the input ends shortly after them.
     #[inline]
     pub(crate) fn has_plain_numbers(&self) -> bool {
         self.plain_numbers
     }
 
-    /// The same, found by what stands in the chunk from the space before the status on. It may hold more than the line.
+    /// Computes [`has_plain_numbers`](Self::has_plain_numbers) from the chunk that begins at the space before the
+    /// status, which may extend beyond the line.
     #[inline(always)]
     fn finds_plain_numbers<L: Lane>(&self, input: &[u8]) -> bool {
-        // The ends of request-URI, status, error code, and of four numbers.
+        // Ends of request-URI, status, error code and the four numbers.
         let ends = &self.ends[token_of(Field::HttpStatus) - 1..=token_of(Field::TurnAroundTime)];
         let (first, at) = (ends[0], |end: usize| ends[end].wrapping_sub(ends[0]));
         let Some(chunk) = input.get(first as usize..).and_then(<[u8]>::first_chunk) else { return false };
@@ -122,13 +122,13 @@ impl Outline {
         let error_code = before(2) & !before(1);
         let lone_dash = dash & space << 1 & space >> 1;
         let len = |token: usize| ends[token + 1].wrapping_sub(ends[token]).wrapping_sub(1) as usize;
-        // The space behind the last of them must stand in the chunk, too.
+        // The space after the last number must be in the chunk, too.
         let fits = at(6) < CHUNK as u32 && len(0) <= STATUS_DIGITS;
         let are_short = (2..6).fold(fits, |short, token| short & (len(token) <= SAFE_DIGITS));
         are_short & (L::digits(chunk) | space | lone_dash | error_code | !before(6) == u64::MAX)
     }
 
-    /// The one pass. It is compiled once for every kind of [`Lane`].
+    /// The actual pass, compiled once for each kind of [`Lane`].
     #[inline(always)]
     fn draw_with<L: Lane>(&mut self, extent: Extent, input: &[u8]) {
         let (chunks, rest) = input.as_chunks::<CHUNK>();
@@ -161,26 +161,27 @@ impl Outline {
     }
 }
 
-/// The bits below the lowest one of a mask.
+/// The bits below the lowest set bit.
 #[inline(always)]
 fn below_first(mask: u64) -> u64 {
     mask.wrapping_sub(1) & !mask
 }
 
-/// What a chunk needs to know of those before it.
+/// State carried from chunk to chunk.
 struct Pass {
     at: usize,
     tokens: usize,
     quotes: u32,
-    /// All ones while a quote is open.
+    /// All ones while inside quotes.
     open: u64,
-    /// Whether the last byte was a space. The line's start counts as one: a space behind it is doubled.
+    /// 1 if the previous byte was a space. The start of the line counts as one, so that a leading space is a doubled
+    /// one.
     before: u64,
     doubled: u64,
 }
 
 impl Pass {
-    /// The position of the line feed, if it stands in this chunk.
+    /// Processes one chunk; returns the position of the line feed if there is one.
     #[inline(always)]
     fn chunk<L: Lane>(&mut self, extent: Extent, chunk: &[u8; CHUNK], ends: &mut Ends) -> Option<usize> {
         let (space, quote, line_feed) = (L::equal(chunk, b' '), L::equal(chunk, b'"'), L::equal(chunk, b'\n'));
@@ -194,7 +195,7 @@ impl Pass {
         Some(self.at + line_feed.trailing_zeros() as usize)
     }
 
-    /// The spaces and quotes of the line in a chunk.
+    /// Records the spaces and quotes of a chunk.
     #[inline(always)]
     fn keep<L: Lane>(&mut self, extent: Extent, space: u64, quote: u64, ends: &mut Ends) {
         self.quotes += quote.count_ones();
@@ -204,7 +205,7 @@ impl Pass {
             let space = space & !between;
             self.doubled |= space & (space << 1 | self.before);
             self.before = space >> 63;
-            // Behind what is kept they are only counted: the line is irregular by now.
+            // Spaces beyond the available room are only counted; the line is irregular by then.
             if let Some(room) = ends.get_mut(self.tokens..).and_then(<[u32]>::first_chunk_mut) {
                 L::positions(space, self.at as u32, room);
             }
@@ -212,7 +213,8 @@ impl Pass {
         }
     }
 
-    /// What is behind the last whole chunk: with line feeds behind it, the line ends here if not before.
+    /// Processes the bytes after the last whole chunk, padded with line feeds so that the line ends here at the
+    /// latest.
     #[cold]
     fn last_chunk<L: Lane>(&mut self, extent: Extent, rest: &[u8], ends: &mut Ends) -> usize {
         let mut chunk = [b'\n'; CHUNK];
@@ -234,7 +236,7 @@ mod tests {
     use crate::value::number::is_status_or_null;
     use proptest::prelude::*;
 
-    /// Token ends, quotes, lengths and regularity, byte by byte.
+    /// Byte-by-byte reference for token ends, quotes, line lengths and regularity.
     fn slow(input: &[u8]) -> (Vec<u32>, u32, (usize, usize), bool) {
         let (mut len, taken) = match input.iter().position(|byte| *byte == b'\n') {
             Some(end) => (end, end + 1),
@@ -277,7 +279,7 @@ mod tests {
         ) {
             let input = [&input[..], end].concat();
             let (ends, quotes, lens, regular) = slow(&input);
-            // What an earlier line left must not matter.
+            // Values left from an earlier line must not matter.
             let mut outline = Outline::EMPTY;
             outline.draw(Lanes::Portable, Extent::Line, &b"x ".repeat(70));
             for lanes in Lanes::all() {

@@ -1,14 +1,15 @@
-//! Object keys: what the `key` of a record names, decoded as often as its operation encoded it.
+//! Object keys: decodes the `key` of a record as many times as its operation encoded it.
 //!
-//! AWS encodes the key of `REST.*`, `WEBSITE.*` and `SOAP.*` rows twice, that of `S3.*` rows once, and that of
-//! `BATCH.DELETE.OBJECT` once as a form does, with `+` for a space. Other operations are not known to encode it.
+//! AWS encodes the key of `REST.*`, `WEBSITE.*` and `SOAP.*` rows twice and that of `S3.*` rows once. For
+//! `BATCH.DELETE.OBJECT` it uses form encoding, once, with `+` for a space. Other operations are not known to encode
+//! keys.
 
 use bstr::{BStr, ByteSlice};
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
-/// The object key that a `key` field means, by the class of its operation. Bytes, as keys need not be UTF-8; an
-/// invalid `%` sequence stays as it is.
+/// Decodes a `key` field to the object key, according to its operation. Returns bytes because keys need not be UTF-8;
+/// invalid `%` sequences are kept.
 ///
 /// ```
 /// use s3log_parser::value::key;
@@ -39,7 +40,7 @@ pub fn object_key<'a>(key: &'a [u8], operation: &[u8]) -> Cow<'a, BStr> {
     }
 }
 
-/// Percent-decoding, once. What is no `%` with two hexadecimal digits stays.
+/// Percent-decodes once. A `%` without two hexadecimal digits is kept.
 #[must_use]
 pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr(b'%', text) else { return Cow::Borrowed(text) };
@@ -49,7 +50,7 @@ pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-/// Percent-decoding, once, with `+` for a space.
+/// Percent-decodes once, with `+` for a space.
 #[must_use]
 pub fn form_decode(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr2(b'%', b'+', text) else { return Cow::Borrowed(text) };
@@ -59,7 +60,8 @@ pub fn form_decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-/// Percent-decoding, once, appended to a buffer that can be used again; `+` is a space if the caller says so.
+/// Percent-decodes once and appends to `decoded`, a buffer that can be reused. `plus_is_space` also decodes `+` to a
+/// space.
 ///
 /// ```
 /// let mut decoded = Vec::new();
@@ -109,7 +111,7 @@ mod tests {
             ("100%", "REST.GET.OBJECT", "100%"),
             ("%zz%4", "REST.GET.OBJECT", "%zz%4"),
             ("%2541", "REST.GET.OBJECT", "A"),
-            // The first pass makes an escape of its own, and the second decodes it: bytes, not text.
+            // The first pass creates a new escape, which the second decodes: decoding works on bytes, not text.
             ("%2%2541", "REST.GET.OBJECT", "%2A"),
         ] {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Values, decoded on demand from the text of a field.
+//! Decoders for the text of a field.
 
 pub mod key;
 pub mod number;

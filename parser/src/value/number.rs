@@ -1,7 +1,7 @@
-//! Numbers: `2662992`, and what some servers write for the same (`45.5`, `1.234567e+06`).
+//! Numbers: `2662992`, and other notations that some servers use (`45.5`, `1.234567e+06`).
 //!
-//! A number is `-?digits[.digits][e[+-]digits]`, rounded to 64 bits with halves away from zero. The arithmetic is
-//! decimal all the way, so integers beyond 2^53 stay exact. What does not fit into 64 bits is no number.
+//! The grammar is `-?digits[.digits][e[+-]digits]`, rounded to 64 bits with halves away from zero. The arithmetic is
+//! decimal throughout, so integers beyond 2^53 stay exact. Values that do not fit into an `i64` are rejected.
 
 use crate::token::{MISFIT, Parsed};
 use nom::Parser as _;
@@ -11,13 +11,13 @@ use nom::character::complete::{char, digit1};
 use nom::combinator::{all_consuming, opt};
 use nom::sequence::{pair, preceded};
 
-/// So many digits fit into 64 bits, whichever they are.
+/// Any number of up to this many digits fits into an `i64`.
 pub(crate) const SAFE_DIGITS: usize = 18;
 
-/// Most digits of a status.
+/// Maximum number of digits of a status.
 pub(crate) const STATUS_DIGITS: usize = 3;
 
-/// A number that is all of the text; `-` is none.
+/// Parses a number that spans the whole text. Returns `None` for anything else, including `-`.
 ///
 /// ```
 /// use s3log_parser::value::number;
@@ -30,7 +30,7 @@ pub(crate) const STATUS_DIGITS: usize = 3;
 #[inline]
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<i64> {
-    // Longer ones and decimals are rare enough for the general way.
+    // Longer numbers and decimals are rare enough for the slow path.
     if text.is_empty() || text.len() > SAFE_DIGITS {
         return general(text);
     }
@@ -45,13 +45,13 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     Some(value)
 }
 
-/// Whether a field of a number may hold this text: a number, or `-`.
+/// Whether the text is valid in a numeric field: a number, or `-`.
 #[inline]
 pub(crate) fn is_number_or_null(text: &[u8]) -> bool {
     text == b"-" || parse(text).is_some()
 }
 
-/// An HTTP status: one to three digits.
+/// Parses an HTTP status of one to three digits.
 ///
 /// ```
 /// assert_eq!(s3log_parser::value::number::status(b"404"), Some(404));
@@ -69,13 +69,13 @@ pub fn status(text: &[u8]) -> Option<u16> {
     })
 }
 
-/// Whether the field of the status may hold this text: a status, or `-`.
+/// Whether the text is valid in the status field: a status, or `-`.
 #[inline]
 pub(crate) fn is_status_or_null(text: &[u8]) -> bool {
     text == b"-" || status(text).is_some()
 }
 
-/// `-?digits[.digits][e[+-]digits]` taken apart.
+/// The parts of `-?digits[.digits][e[+-]digits]`.
 struct Decimal<'a> {
     negative: bool,
     whole: &'a [u8],
@@ -99,13 +99,13 @@ fn general(text: &[u8]) -> Option<i64> {
 }
 
 impl Decimal<'_> {
-    /// The nearest integer, halves away from zero; `None` when it does not fit.
+    /// The nearest integer, halves away from zero; `None` if it does not fit into an `i64`.
     fn round(&self) -> Option<i64> {
         let digits = || self.whole.iter().chain(self.fraction).map(|digit| digit - b'0');
         if digits().all(|digit| digit == 0) {
             return Some(0);
         }
-        // An exponent that does not fit is beyond every number of digits that a line can hold.
+        // An exponent that saturates exceeds the number of digits of any line.
         let exponent = self
             .exponent
             .iter()
@@ -118,7 +118,7 @@ impl Decimal<'_> {
         let mut rest = digits();
         while taken < whole_digits {
             let Some(digit) = rest.next() else {
-                // Only zeros follow, as many as the exponent says.
+                // Only zeros follow, as many as the exponent demands.
                 for _ in taken..whole_digits {
                     value *= 10;
                     if value > i128::from(i64::MAX) + 1 {
@@ -133,7 +133,7 @@ impl Decimal<'_> {
             }
             taken += 1;
         }
-        // With fewer than no whole digits there are zeros between the point and the first digit: nothing to round up.
+        // If there are less than zero whole digits, zeros follow the point, so nothing rounds up.
         let half = whole_digits >= 0 && rest.next().is_some_and(|digit| digit >= 5);
         self.signed(value + i128::from(half))
     }

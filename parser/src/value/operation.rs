@@ -1,6 +1,6 @@
 //! Operations: `REST.GET.OBJECT`, `BATCH.DELETE.OBJECT`, `S3.EXPIRE.OBJECT`, `S3.COMPUTE.OBJECT.CHECKSUM`.
 //!
-//! They are an open set: the part behind the method follows whatever sub-resource a client asked for.
+//! The set is open: the part after the method depends on the sub-resource that a client asked for.
 
 use crate::token::Parsed;
 use bstr::{BStr, ByteSlice};
@@ -12,23 +12,23 @@ use nom::combinator::{all_consuming, recognize};
 use nom::multi::many1_count;
 use nom::sequence::{pair, preceded};
 
-/// Which interface of the store was asked, or which of its own processes acted: the first part of an operation.
+/// The interface that was used, or the internal process that acted: the first part of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Api {
     /// The REST interface.
     Rest,
-    /// A website endpoint.
+    /// A static website endpoint.
     Website,
-    /// The SOAP interface of the past.
+    /// The discontinued SOAP interface.
     Soap,
-    /// One key of a batch.
+    /// One key of a batch request.
     Batch,
     /// S3 itself: lifecycle, restore, checksums.
     S3,
 }
 
-/// An operation, split at its dots.
+/// An operation, which can be split at its dots.
 ///
 /// ```
 /// use s3log_parser::value::operation::{Api, Operation};
@@ -44,13 +44,13 @@ pub struct Operation<'a> {
 }
 
 impl<'a> Operation<'a> {
-    /// The operation that this text names; any text will do.
+    /// Wraps any text; it need not be a valid operation.
     #[must_use]
     pub fn new(text: &'a [u8]) -> Self {
         Self { text: text.as_bstr() }
     }
 
-    /// As written.
+    /// The text as written.
     #[must_use]
     pub fn as_bstr(&self) -> &'a BStr {
         self.text
@@ -61,13 +61,13 @@ impl<'a> Operation<'a> {
         self.text.split_str(".").map(ByteSlice::as_bstr)
     }
 
-    /// The part with this number, from 0.
+    /// The part with this index, from 0.
     #[must_use]
     pub fn part(&self, number: usize) -> Option<&'a BStr> {
         self.parts().nth(number)
     }
 
-    /// Which interface was asked; `None` when the text is no dotted operation.
+    /// The interface that was used; `None` if the text is not a dotted operation.
     #[must_use]
     pub fn api(&self) -> Option<Api> {
         if !is_dotted(self.text) {
@@ -98,7 +98,8 @@ pub fn is_dotted(token: &[u8]) -> bool {
     is_common(token) || dotted(token).is_ok()
 }
 
-/// Most tokens that are asked are one of these. Two of one length are compared in a few registers.
+/// Fast check for the most frequent operations. Comparing with constants of the same length takes only a few
+/// registers.
 #[inline]
 fn is_common(token: &[u8]) -> bool {
     match token.len() {

@@ -1,13 +1,13 @@
 //! Request lines: `GET /bucket/key?versionId=3 HTTP/1.1`.
 //!
-//! The text is the client's own. A target holds no raw space when the client keeps to HTTP, but nothing enforces it:
-//! the method is what stands before the first space, the version the last word that begins with `HTTP/`.
+//! The text comes from the client. HTTP forbids unencoded spaces in a target, but nothing enforces that: the method
+//! is what precedes the first space, and the version is the last word if it begins with `HTTP/`.
 
 use bstr::{BStr, ByteSlice};
 use memchr::{memchr, memrchr};
 use std::borrow::Cow;
 
-/// A request line, taken apart. Borrowed, nothing decoded.
+/// A request line, split into borrowed parts without decoding.
 ///
 /// ```
 /// use s3log_parser::value::request_uri::RequestUri;
@@ -26,7 +26,7 @@ pub struct RequestUri<'a> {
 }
 
 impl<'a> RequestUri<'a> {
-    /// The parts of a request line; any text will do.
+    /// Splits a request line; accepts any text.
     #[must_use]
     pub fn new(text: &'a [u8]) -> Self {
         let (method, rest) = match memchr(b' ', text) {
@@ -60,20 +60,20 @@ impl<'a> RequestUri<'a> {
         self.version
     }
 
-    /// The path, as sent. Of a target with a host (`http://host/path`) what stands behind the host.
+    /// The path, as sent. For a target with a host (`http://host/path`), the part after the host.
     #[must_use]
     pub fn path(&self) -> &'a BStr {
         let target = self.without_host();
         memchr(b'?', target).map_or(target, |at| &target[..at]).as_bstr()
     }
 
-    /// The query behind the first `?`, as sent; empty when nothing follows it.
+    /// The query after the first `?`, as sent; empty if nothing follows it, `None` without a `?`.
     #[must_use]
     pub fn query(&self) -> Option<&'a BStr> {
         memchr(b'?', self.target).map(|at| self.target[at + 1..].as_bstr())
     }
 
-    /// Names and values of the query in order, as sent; a name without `=` has an empty value.
+    /// Names and values of the query parameters, in order and as sent; a name without `=` has an empty value.
     pub fn parameters(&self) -> impl Iterator<Item = (&'a BStr, &'a BStr)> + use<'a> {
         let query: &'a [u8] = self.query().unwrap_or_default();
         query.split_str("&").filter(|parameter| !parameter.is_empty()).map(|parameter| match memchr(b'=', parameter) {
@@ -82,7 +82,7 @@ impl<'a> RequestUri<'a> {
         })
     }
 
-    /// The first value of a parameter of this name; both are decoded as forms are, with `+` for a space.
+    /// The first value of the parameter `name`. Names and values are form-decoded, with `+` for a space.
     #[must_use]
     pub fn parameter(&self, name: &[u8]) -> Option<Cow<'a, BStr>> {
         let (_, value) = self.parameters().find(|(encoded, _)| *super::key::form_decode(encoded) == *name)?;

@@ -1,36 +1,36 @@
 //! Time: `[06/Feb/2019:00:00:38 +0000]`.
 //!
-//! Exactly this form and no other: English months, years 0001 to 9999, an offset that is honoured, second 60 as the
-//! first second of the next minute. Calendar rules are the proleptic Gregorian ones.
+//! Exactly this form is accepted: English months, years 0001 to 9999, an offset that is applied, and second 60 as the
+//! first second of the next minute. The calendar is the proleptic Gregorian one.
 
 use crate::token::{MISFIT, Parsed};
 
-/// Bytes of a time with its brackets.
+/// Length of a time, including its brackets.
 pub(crate) const LEN: usize = 28;
 
-/// Where the part ends that lines of the same minute share: `[06/Feb/2019:00:00:`.
+/// End of the part that lines of the same minute share: `[06/Feb/2019:00:00:`.
 const MINUTE_END: usize = 19;
-/// Where the offset begins: `38 +0000]`.
+/// Start of the part after the seconds: ` +0000]`.
 const OFFSET_START: usize = 21;
 
-/// The last minute that was decoded. Log lines come in bursts of the same minute, so most times cost two comparisons
+/// Caches the last decoded minute. Log lines come in bursts of the same minute, so most times cost two comparisons
 /// and two digits.
 #[derive(Clone, Debug)]
 pub(crate) struct Minute {
     text: [u8; LEN],
-    /// Unix seconds of its second 0.
+    /// Unix seconds of the start of the minute.
     start: i64,
 }
 
 impl Default for Minute {
     fn default() -> Self {
-        // A time like any other: what equals it is decoded right.
+        // Must be a real time with its correct value, because it takes part in comparisons.
         Self { text: *b"[01/Jan/1970:00:00:00 +0000]", start: 0 }
     }
 }
 
 impl Minute {
-    /// `[06/Feb/2019:00:00:38 +0000] 192.0.2.3 …` gives Unix seconds; what is left begins behind the bracket.
+    /// Decodes `[06/Feb/2019:00:00:38 +0000] 192.0.2.3 …` to Unix seconds; the rest begins after the bracket.
     #[inline]
     pub(crate) fn bracketed<'a>(&mut self, input: &'a [u8]) -> Parsed<'a, i64> {
         let Some((text, rest)) = input.split_first_chunk::<LEN>() else { return Err(MISFIT) };
@@ -48,7 +48,7 @@ impl Minute {
     }
 }
 
-/// Unix seconds of a time in brackets, which must be all of the input.
+/// Decodes a bracketed time, which must span the whole text, to Unix seconds.
 ///
 /// ```
 /// use s3log_parser::value::time;
@@ -63,7 +63,7 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     decode(text, b"").ok().map(|(_, (seconds, _))| seconds)
 }
 
-/// Unix seconds of the time at the front of the input.
+/// Unix seconds of a time at the front of the input.
 pub(crate) fn prefix(input: &[u8]) -> Option<i64> {
     input.first_chunk::<LEN>().and_then(|text| parse(text))
 }
@@ -72,7 +72,7 @@ fn decode<'a>(text: &[u8; LEN], rest: &'a [u8]) -> Parsed<'a, (i64, u8)> {
     fields(text).map(|decoded| (rest, decoded)).ok_or(MISFIT)
 }
 
-/// Unix seconds, and the second within the minute as it was written.
+/// Unix seconds, and the second within the minute as written.
 fn fields(text: &[u8; LEN]) -> Option<(i64, u8)> {
     let &[
         b'[',
@@ -133,7 +133,7 @@ fn fields(text: &[u8; LEN]) -> Option<(i64, u8)> {
     Some((days_from_epoch(year, month, day) * 86_400 + of_day - offset, second))
 }
 
-/// A time of the calendar, in UTC.
+/// A calendar time in UTC.
 pub(crate) struct Civil {
     pub(crate) year: u16,
     pub(crate) month: u8,
@@ -144,9 +144,9 @@ pub(crate) struct Civil {
 }
 
 impl Civil {
-    /// Of Unix seconds; `None` beyond the years 0001 to 9999.
+    /// Converts Unix seconds; `None` outside the years 0001 to 9999.
     pub(crate) fn of(seconds: i64) -> Option<Self> {
-        // Days from the 1st of March of year 0, in eras of 400 years.
+        // Days since 1 March of year 0, in eras of 400 years.
         let days = seconds.div_euclid(86_400) + 719_468;
         let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -165,7 +165,7 @@ impl Civil {
         })
     }
 
-    /// Unix seconds; `None` when the calendar has no such time.
+    /// Converts to Unix seconds; `None` if the calendar has no such time.
     pub(crate) fn seconds(&self) -> Option<i64> {
         let &Self { year, month, day, hour, minute, second } = self;
         let in_range = (1..=9999).contains(&year)
@@ -216,12 +216,12 @@ fn days_in_month(year: u16, month: u8) -> u8 {
     }
 }
 
-/// Days from 1970-01-01, counting years from March so that the leap day is the last of its year.
+/// Days since 1970-01-01. Years count from March, so that the leap day is the last day of its year.
 fn days_from_epoch(year: u16, month: u8, day: u8) -> i64 {
     let (year, month, day) = (i64::from(year), i64::from(month), i64::from(day));
     let (march_year, march_month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = march_year.div_euclid(4) - march_year.div_euclid(100) + march_year.div_euclid(400);
-    // 153 days are the five months from March to July, and again from August to December.
+    // March to July are 153 days, and so are August to December.
     let day_of_year = (153 * march_month + 2) / 5 + day - 1;
     march_year * 365 + leap_days + day_of_year - 719_468
 }

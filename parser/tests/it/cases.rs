@@ -1,7 +1,7 @@
-//! Lines with hand-written expectations, which the parser and the reference must both meet.
+//! Lines with hand-written expectations, checked against both the parser and the reference.
 //!
-//! A line is a template: `{P}` and the other names of [`PIECES`] stand for pieces of an ordinary line, `{xFF}` for a
-//! byte. An expectation is a list of `field=value`; see [`value_of`] for what can be asked.
+//! A line is a template: `{P}` and the other names of [`PIECES`] stand for parts of an ordinary line, `{xFF}` for a
+//! byte. An expectation is a list of `field=value`; see [`value_of`] for the supported names.
 
 mod breakage;
 mod dialects;
@@ -13,7 +13,7 @@ use crate::parsed::parsed_as;
 use crate::reference::{self, INTEGERS, RefRecord};
 use s3log_parser::{Dialect, Field, Parser};
 
-/// What the names in braces stand for.
+/// Replacements of the names in braces.
 const PIECES: [(&str, &str); 8] = [
     ("{P}", "79a59df900b949e5 amzn-s3-demo-bucket [06/Feb/2019:00:00:38 +0000]"),
     ("{H}", "{P} 192.0.2.3 - 3E57427F33A59F07 REST.GET.OBJECT"),
@@ -25,8 +25,8 @@ const PIECES: [(&str, &str); 8] = [
     ("{VT}", "SigV4 - AuthHeader s3.us-east-1.amazonaws.com - arn:aws:s3:::"),
 ];
 
-/// One test a line: `name: template => "field=value" …;`, or `"reject"`, `"reject=Kind"`, or `"row"` alone. A name may be
-/// followed by the dialect that the line is read as: `name as VersityGw: …`.
+/// Generates one test per line: `name: template => "field=value" …;`, or with `"reject"`, `"reject=Kind"` or `"row"`
+/// as only expectation. `name as VersityGw: …` selects a dialect.
 macro_rules! cases {
     (@dialect) => { s3log_parser::Dialect::Auto };
     (@dialect $dialect:ident) => { s3log_parser::Dialect::$dialect };
@@ -39,10 +39,10 @@ macro_rules! cases {
 }
 use cases;
 
-/// The bytes of a template.
+/// Expands a template to bytes.
 fn expanded(template: &str) -> Vec<u8> {
     let mut text = template.to_owned();
-    // Twice, since a piece may name another.
+    // Expand twice, because pieces may contain other pieces.
     for (name, piece) in PIECES.into_iter().rev().chain(PIECES) {
         text = text.replace(name, piece);
     }
@@ -58,10 +58,10 @@ fn expanded(template: &str) -> Vec<u8> {
     bytes
 }
 
-/// Checks the reference and the parser against what a person wrote down.
+/// Checks the reference and the parser against the expectation.
 fn check(dialect: Dialect, template: &str, expected: &[&str]) {
     let line = expanded(template);
-    // A reject may say why; the reason's name is the parser's own.
+    // A reject may name the parser's `ErrorKind`, which the reference does not have.
     let (expected, kind) = match expected {
         [reject] if reject.starts_with("reject=") => (&["reject"][..], reject.split_once('=').map(|(_, kind)| kind)),
         _ => (expected, None),
@@ -91,8 +91,8 @@ fn check_one(who: &str, line: &[u8], record: Option<RefRecord>, expected: &[&str
     }
 }
 
-/// A value as the tables write it: `NULL`, `true`, numbers in decimal, `time` in seconds since 1970, extra fields with
-/// a `|` between them; `raw.` before a field's name asks for it as written.
+/// A value in the notation of the expectations: `NULL`, `true`, decimal numbers, `time` in seconds since 1970, extra
+/// fields separated by `|`; the prefix `raw.` asks for the text as written.
 fn value_of(record: &RefRecord, name: &str) -> Vec<u8> {
     let number = |number: Option<i64>| number.map(|number| number.to_string().into_bytes());
     let null = || b"NULL".to_vec();

@@ -1,4 +1,4 @@
-//! Real logs, which stand beside the repository where they stand at all: none of their lines is in it.
+//! Real logs, read from a directory next to the repository if it exists; they are not part of the repository.
 
 use crate::parsed::parsed;
 use crate::reference::{self, RefRecord};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each file with its records and its rejects.
+/// Each file with its number of records and rejects.
 const FILES: [(&str, usize, usize); 13] = [
     ("aws-clo.log", 6, 0),
     ("cloud-integration-s3a-2021.log", 42, 0),
@@ -25,13 +25,13 @@ const FILES: [(&str, usize, usize); 13] = [
     ("suhaibaffan-rust.log", 3, 0),
 ];
 
-/// The directory of the corpus, if it is there.
+/// The directory of the corpus, if it exists.
 fn corpus() -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/s3");
     if directory.is_dir() { Some(directory) } else { None }
 }
 
-/// A file that some source's own tests expect things of.
+/// Expected values taken from the test suite of the project that a log comes from.
 fn expectations(directory: &Path, file: &str) -> Vec<Value> {
     let bytes = fs::read(directory.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -89,7 +89,7 @@ fn what_request_log_analyzer_expects() {
                 name => Field::from_name(name).unwrap(),
             };
             match field {
-                // `20061006014214`, in the zone of the line, which is UTC.
+                // `20061006014214`, in the time zone of the line, which is UTC.
                 Field::Time => {
                     let digits = value.to_string();
                     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -100,19 +100,19 @@ fn what_request_log_analyzer_expects() {
                     assert_eq!(text(&record, field), Some(written.as_bytes().as_bstr()));
                 }
                 Field::HttpStatus => assert_eq!(record.http_status.map(u64::from), value.as_u64()),
-                // Rule 3: a dash for bytes is NULL; the source makes it 0.
+                // Rule 3: `-` is NULL here, while the source has 0.
                 Field::BytesSent | Field::ObjectSize => {
                     assert_eq!(
                         record.integers[field.index() - Field::BytesSent.index()].unwrap_or(0),
                         value.as_i64().unwrap()
                     );
                 }
-                // The source counts in seconds; a dash is 0 there too.
+                // The source counts in seconds, and has 0 for `-`.
                 Field::TotalTime | Field::TurnAroundTime => {
                     let milliseconds = record.integers[field.index() - Field::BytesSent.index()].unwrap_or(0);
                     assert_eq!(milliseconds as f64 / 1000.0, value.as_f64().unwrap());
                 }
-                // Rule 3: a dash for the requester is NULL as well; the source keeps it there.
+                // Rule 3: `-` is NULL here, while the source keeps it.
                 Field::Requester => assert_eq!(text(&record, field).unwrap_or("-".into()), value.as_str().unwrap()),
                 _ => assert_eq!(text(&record, field), value.as_str().map(BStr::new), "{name}"),
             }
@@ -141,7 +141,7 @@ fn what_digitalcorpora_expects() {
                 }
                 "bytes_sent" => assert_eq!(record.integers[0], bare.parse().ok()),
                 "object_size" => assert_eq!(record.integers[1], bare.parse().ok()),
-                // The source writes underscores for the dots of an operation; the format has it as written.
+                // The source replaces the dots of an operation by underscores; the format has dots.
                 "operation" => {
                     assert_eq!(text(&record, Field::Operation), Some(bare.replace('_', ".").as_bytes().as_bstr()))
                 }

@@ -1,7 +1,7 @@
-//! `DIALECTS.md`: what each system writes, and what comes of it, told by reading the fixtures.
+//! `DIALECTS.md`: what each system writes and how the parser reads it, based on the fixtures.
 //!
-//! What the parser says is put into the tables here; what people found out about the systems stands in `systems`. After a
-//! change, `S3LOG_UPDATE_DOCS=1 cargo test -p s3log-parser dialects` writes the tables again.
+//! The parser's results are computed here; the knowledge about the systems is in `systems`. After a change,
+//! `S3LOG_UPDATE_DOCS=1 cargo test -p s3log-parser dialects` regenerates the tables.
 
 mod systems;
 
@@ -16,16 +16,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// What comes of a fixture.
+/// Result of reading a fixture.
 #[derive(Default)]
 struct Account {
     records: usize,
     ambiguous: usize,
-    /// Lines of a CDN log that begin with `#`.
+    /// Directives of a CDN log.
     headers: usize,
-    /// How many fields a record has, at least and at most.
+    /// Minimum and maximum number of fields of a record.
     fields: Option<(usize, usize)>,
-    /// Fields that some record has, and fields that have a value in one.
+    /// Fields that some record has, and fields that have a value in some record.
     present: Vec<Field>,
     filled: Vec<Field>,
     extra_fields: bool,
@@ -53,7 +53,7 @@ fn account<'a>(dialect: Dialect, lines: impl Iterator<Item = &'a [u8]>) -> Accou
     account
 }
 
-/// What comes of a CDN log, each of whose lines is read by the header before it.
+/// Reads a CDN log; each line is read with the preceding header.
 fn cdn_account<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Account {
     let mut account = Account::default();
     let (mut parser, mut header) = (cdn::Parser::new(), None);
@@ -85,10 +85,10 @@ impl System {
         }
     }
 
-    /// Read with the flag, those of its lines that need one, if any does.
+    /// The lines that only this dialect reads or, for systems without a dialect, all lines.
     fn own_lines(&self) -> Account {
         if lines(&self.log()).find_map(sniff) == Some(LogFormat::Cdn) {
-            // Its columns are those of another table.
+            // CDN logs have different columns.
             return Account::default();
         }
         let needs_flag = |line: &&[u8]| self.dialect == Dialect::Auto || Parser::new().parse(line).is_err();
@@ -100,7 +100,7 @@ fn lines(log: &[u8]) -> impl Iterator<Item = &[u8]> {
     Lines::new(log).filter(|line| !line.is_blank()).map(|line| line.bytes)
 }
 
-/// `a`, `b` to `f`, `h`: names, with a dash for what stands between neighbours.
+/// Formats field names, with runs of neighbours shortened: `a`, `b` to `f`, `h`.
 fn names(fields: impl Iterator<Item = Field>) -> String {
     let mut runs: Vec<(Field, Field)> = Vec::new();
     for field in fields {
@@ -130,7 +130,7 @@ fn records(account: &Account) -> String {
     }
 }
 
-/// What is read, with and without being told.
+/// The table of what is read, with and without the system's dialect.
 fn read_table() -> String {
     let mut table = "| system | records | rejects | records, if told | rejects, if told |\n\
                      | --- | ---: | --- | --- | --- |\n"
@@ -154,7 +154,7 @@ fn read_table() -> String {
     table
 }
 
-/// Which columns have values.
+/// The table of the columns that have values.
 fn columns_table() -> String {
     let mut table = "| system | fields in a line | columns that the line has no field for | columns that are always `-` | `extra_fields` |\n\
                      | --- | ---: | --- | --- | --- |\n"
@@ -188,7 +188,7 @@ fn others_table() -> String {
     table
 }
 
-/// The text with its generated blocks made again.
+/// Replaces the generated blocks of `text`.
 fn made_again(text: &str) -> String {
     let mut made = String::new();
     let mut rest = text;
@@ -236,7 +236,7 @@ fn every_fixture_of_a_dialect_is_in_the_tables() {
     }
 }
 
-/// What a flag is for: rows where there were rejects, and no record less.
+/// A dialect turns rejects into records and does not lose any.
 #[test]
 fn a_flag_makes_records_of_rejects() {
     for system in SYSTEMS {

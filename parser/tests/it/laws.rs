@@ -1,6 +1,6 @@
-//! What must hold for every line.
+//! Properties that hold for every line.
 //!
-//! Each law runs over thousands of generated lines; `PROPTEST_CASES` raises the number.
+//! Each one is checked with thousands of generated lines; set `PROPTEST_CASES` to check more.
 
 mod agreement;
 mod client;
@@ -11,7 +11,7 @@ mod rendering;
 
 use proptest::test_runner::Config;
 
-/// At least this many cases a law, more if `PROPTEST_CASES` says so.
+/// A configuration with at least `cases` cases per property, or with `PROPTEST_CASES` if that is more.
 pub(crate) fn config(cases: u32) -> Config {
     let asked = Config::default();
     Config { cases: asked.cases.max(cases), failure_persistence: None, ..asked }

@@ -1,4 +1,4 @@
-//! Strategies that generate lines: well-formed ones of all eras, hostile ones, broken ones, and soup.
+//! Strategies that generate lines: well-formed ones of every age, hostile ones, damaged ones, and soup.
 //!
 //! Start at [`any_line`].
 
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// A source of the same lines every time.
+/// A runner that generates the same lines every time.
 pub(crate) fn deterministic() -> TestRunner {
     TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
@@ -44,14 +44,15 @@ pub(crate) fn any_line() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A generator that makes nothing but rejects would prove nothing.
+/// Guards against generators that only produce rejects, which would prove nothing.
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::reference;
     use s3log_parser::Field;
 
-    /// Of 1000 lines: records, ambiguous ones, ones with extra fields, and ones whose key or requester holds a space.
+    /// Of 1000 lines: number of records, of ambiguous ones, of those with extra fields, and of those whose key or
+    /// requester contains a space.
     fn counts(strategy: impl Strategy<Value = Vec<u8>>) -> [usize; 4] {
         let mut runner = deterministic();
         let mut counts = [0; 4];

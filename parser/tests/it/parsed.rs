@@ -1,9 +1,9 @@
-//! What the parser says of a line, in the words of the reference.
+//! Converts the parser's results to the types of the reference.
 
 use crate::reference::{INTEGERS, RefRecord};
 use s3log_parser::{Dialect, Field, FieldSet, Lines, Parser, Record};
 
-/// Everything that the record answers, as far as its parser was asked for it.
+/// Everything that the record returns under its projection.
 pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
     RefRecord {
         raw: Field::ALL.map(|field| record.raw(field).map(Into::into)),
@@ -18,13 +18,13 @@ pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
     }
 }
 
-/// The record of a line, if it is one, with every field.
+/// Parses a line with all fields; `None` if it is a reject.
 pub(crate) fn parsed(line: &[u8]) -> Option<RefRecord> {
     parsed_as(Dialect::Auto, line)
 }
 
-/// The same of a line that may be of this dialect. Asks a parser for every set of instructions, by itself and in front of another
-/// line; they must agree.
+/// Like [`parsed`], with a dialect. Checks that the parsers of all instruction sets agree, for the line alone and for
+/// the line followed by another one.
 pub(crate) fn parsed_as(dialect: Dialect, line: &[u8]) -> Option<RefRecord> {
     let mut kinds = Parser::of_every_kind(FieldSet::ALL).into_iter();
     let mut ask = || {
@@ -32,7 +32,8 @@ pub(crate) fn parsed_as(dialect: Dialect, line: &[u8]) -> Option<RefRecord> {
             let mut parser = parser.with_dialect(dialect);
             let alone = parser.parse(line).ok().map(|record| owned(&record));
             if !line.contains(&b'\n') && !line.ends_with(b"\r") {
-                // With so much behind it, all of it is looked at as what stands in the middle of a log object is.
+                // With this many bytes after it, the line is processed in full chunks, as in the middle of a log
+                // object.
                 let object = [line, b"\n", &[b'9'; 128]].concat();
                 let mut record = Record::default();
                 let next = parser.parse_next(&mut Lines::of_part(&object), &mut record);

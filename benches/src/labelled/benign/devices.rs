@@ -1,4 +1,4 @@
-//! Players, things, mail programs and people with links that prove themselves.
+//! Media players, IoT devices, mail clients and users of presigned links.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ pub(super) fn all(scene: &mut Scene) {
     web_folders(scene);
 }
 
-/// Segments one after the other, and parts of one large file.
+/// Video players read segments in order, or ranges of one large file.
 fn players(scene: &mut Scene) {
     for _ in 0..scene.some(260) {
         let agent = if scene.random.chance(400) {
@@ -42,7 +42,7 @@ fn players(scene: &mut Scene) {
             let first = if scene.random.chance(300) { scene.random.below(40) } else { 0 };
             for segment in first..first + scene.random.between(4, 80) {
                 time += scene.random.between(2, 8) as i64;
-                // Live edges and wrong ends: the next segment may not be there yet.
+                // At live edges and wrong ends the next segment may not exist.
                 if !scene.get(&who, time, MEDIA, &format!("{video}/720p/seg-{segment:05}.ts")) {
                     break;
                 }
@@ -58,7 +58,7 @@ fn players(scene: &mut Scene) {
     }
 }
 
-/// Programs for podcasts load episodes at night, and begin again when the line drops.
+/// Podcast clients download episodes at night and restart when the connection drops.
 fn podcasts(scene: &mut Scene) {
     for _ in 0..scene.some(130) {
         let agent = *scene.random.pick(&[
@@ -84,7 +84,7 @@ fn podcasts(scene: &mut Scene) {
     }
 }
 
-/// People measure their lines, and the page sees to it that nothing is cached.
+/// Speed tests, with URLs that defeat caches.
 fn speed_tests(scene: &mut Scene) {
     for _ in 0..scene.some(7) {
         let agent = agents::browser(&mut scene.random);
@@ -105,7 +105,7 @@ fn speed_tests(scene: &mut Scene) {
     }
 }
 
-/// Devices look for new software; all those of a model for a file that nobody put there.
+/// Devices check for firmware updates; all devices of a model ask for a file that does not exist.
 fn things(scene: &mut Scene) {
     for index in 0..scene.some(520) {
         let net = if index % 5 == 0 { Net::Mobile } else { Net::Home };
@@ -118,7 +118,7 @@ fn things(scene: &mut Scene) {
         ]);
         let who = scene.innocent(net, "iot_fleet").with_agent(agent);
         let model = 1 + index % 8;
-        // Small machines do without encryption.
+        // Small devices do without TLS.
         let who = if model % 4 == 1 { Who { tls: 0, ..who } } else { who };
         let mut time = scene.start + scene.random.below(21_600) as i64;
         let step = *scene.random.pick(&[21_600, 43_200, 86_400, 86_400]);
@@ -127,7 +127,7 @@ fn things(scene: &mut Scene) {
             scene.get(&who, time, FIRMWARE, &format!("devices/m{model}/latest.json"));
             if model % 3 == 0 {
                 scene.get(&who, time + 1, FIRMWARE, &format!("devices/m{model}/config.json"));
-                // Each asks for a file of its own, which few have.
+                // Each asks for its own file, which exists for few of them.
                 scene.get(&who, time + 2, FIRMWARE, &format!("devices/m{model}/units/{serial}.json"));
             }
             if scene.random.chance(60) {
@@ -139,7 +139,7 @@ fn things(scene: &mut Scene) {
     }
 }
 
-/// One mail, many readers; a picture in it is not there.
+/// A newsletter with many readers and a picture that does not exist.
 fn newsletter(scene: &mut Scene) {
     let campaign = word(&mut scene.random);
     let sent = scene.time_for(90_000, 5);
@@ -159,7 +159,7 @@ fn newsletter(scene: &mut Scene) {
             scene.get(&who, time, MAIL, &format!("campaigns/{campaign}/offer.png"));
         }
         if scene.random.chance(200) {
-            // The link in the mail proves itself for a day, and some read it later.
+            // The link in the mail is presigned for a day; some readers open it later.
             let query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20260301T060000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=5c1e";
             let ask = Ask {
                 query,
@@ -171,7 +171,7 @@ fn newsletter(scene: &mut Scene) {
     }
 }
 
-/// Customers open what is theirs; some links have expired, and some people try again and again.
+/// Customers open their own documents; some links have expired, and some people retry repeatedly.
 fn presigned(scene: &mut Scene) {
     let signer = scene.world.role("app-backend", "i-0a1b2c3d4e5f60718");
     for _ in 0..scene.some(330) {
@@ -205,7 +205,7 @@ fn presigned(scene: &mut Scene) {
     }
 }
 
-/// A page tells the bucket that it was seen: anonymous, by anybody.
+/// Pages report views to the bucket with anonymous requests.
 fn beacons(scene: &mut Scene) {
     for _ in 0..scene.some(520) {
         let agent = agents::browser(&mut scene.random);
@@ -240,7 +240,7 @@ fn beacons(scene: &mut Scene) {
     }
 }
 
-/// Office asks every link whether it is a folder that can be written.
+/// Office checks for every link whether it is a writable folder.
 fn web_folders(scene: &mut Scene) {
     for _ in 0..scene.some(32) {
         let office = scene.random.chance(500);

@@ -1,4 +1,4 @@
-//! Machines that sign: builds, pipelines, fleets, shippers of logs, and those that somebody set up wrongly.
+//! Machines that sign requests: builds, pipelines, fleets, log shippers, and misconfigured ones.
 
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ pub(super) fn all(scene: &mut Scene) {
     lifecycle(scene);
 }
 
-/// A build asks for a hash, does not find it, makes it and puts it there.
+/// Build caches: look up a hash, miss, build, and upload.
 fn caches(scene: &mut Scene) {
     for index in 0..scene.some(28) {
         let net = if index % 2 == 0 { Net::Cloud } else { Net::Hosting };
@@ -52,7 +52,7 @@ fn caches(scene: &mut Scene) {
     }
 }
 
-/// Spark looks for markers and folders, writes to one side, copies and deletes.
+/// Spark checks for markers and folders, writes to temporary names, copies and deletes.
 fn spark(scene: &mut Scene) {
     let session = scene.world.role("emr-etl", "i-0fedcba9876543210");
     for index in 0..scene.some(14) {
@@ -95,7 +95,7 @@ fn spark(scene: &mut Scene) {
     }
 }
 
-/// Servers come and go; each is new, and reads what the others read.
+/// Autoscaled servers: each is new and reads the same objects as the others.
 fn autoscaling(scene: &mut Scene) {
     let role = scene.random.bits();
     for index in 0..scene.some(230) {
@@ -119,7 +119,7 @@ fn autoscaling(scene: &mut Scene) {
     }
 }
 
-/// A few lines every minute, from many hosts.
+/// Log shippers: a few lines every minute, from many hosts.
 fn shippers(scene: &mut Scene) {
     for _ in 0..scene.some(12) {
         let requester = scene.world.user("log-shipper");
@@ -141,7 +141,8 @@ fn shippers(scene: &mut Scene) {
     }
 }
 
-/// A wrong key, an old token, a slow clock, a policy that forgot somebody: the same question for days.
+/// Misconfigured clients, with a wrong key, an expired token, a skewed clock or an incomplete policy, repeat the same
+/// request for days.
 fn misconfigured(scene: &mut Scene) {
     for index in 0..scene.some(14) {
         let net = *scene.random.pick(&[Net::Hosting, Net::Cloud, Net::Home]);
@@ -165,7 +166,7 @@ fn misconfigured(scene: &mut Scene) {
         let mut time = scene.start + scene.random.below(step) as i64;
         let dated = scene.random.chance(200);
         for _ in 0..times {
-            // A new name every time: an uploader that never succeeds.
+            // An uploader that never succeeds uses a new name each time.
             let key = if dated { format!("spool/{time}.json") } else { scene.random.pick(&keys).clone() };
             let status = if error == "ExpiredToken" { 400 } else { 403 };
             let ask = Ask::of(bucket, operation, &key).refused(status, error);
@@ -178,7 +179,7 @@ fn misconfigured(scene: &mut Scene) {
             time += scene.random.between(step / 2 + 1, step + step / 2 + 1) as i64;
         }
     }
-    // The program asks without a key for what nobody may read: a config that is not there.
+    // Programs without a key ask for a configuration file that does not exist and that nobody may read.
     for _ in 0..scene.some(8) {
         let base = scene.innocent(Net::Hosting, "misconfigured");
         let agent = *scene.random.pick(&agents::SCRIPTS);
@@ -190,7 +191,7 @@ fn misconfigured(scene: &mut Scene) {
             time += scene.random.between(5, 120) as i64;
         }
     }
-    // Somebody rotates a key, and for some minutes all services use the old one, everywhere.
+    // After a key rotation all services use the old key for some minutes.
     for _ in 0..scene.some(3) {
         let agent = agents::sdk(&mut scene.random);
         let who = scene.innocent(Net::Cloud, "key_rotation").with_agent(agent);
@@ -213,7 +214,7 @@ fn misconfigured(scene: &mut Scene) {
     }
 }
 
-/// Large files in parts; some are given up.
+/// Multipart uploads of large files; some are aborted.
 fn uploaders(scene: &mut Scene) {
     for _ in 0..scene.some(20) {
         let requester = scene.world.user("studio-upload");
@@ -259,7 +260,7 @@ fn uploaders(scene: &mut Scene) {
     }
 }
 
-/// A partner of another account reads everything once a day; declared.
+/// A partner account, declared in the allow list, reads everything once a day.
 fn partner(scene: &mut Scene) {
     let who = scene
         .innocent(Net::Hosting, "partner_sync")
@@ -276,7 +277,7 @@ fn partner(scene: &mut Scene) {
     }
 }
 
-/// What S3 does by itself at night.
+/// Lifecycle actions of S3 at night.
 fn lifecycle(scene: &mut Scene) {
     let world = Rc::clone(&scene.world);
     for day in 0..scene.days as i64 {

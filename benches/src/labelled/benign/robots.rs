@@ -1,4 +1,4 @@
-//! Programs that read for people: crawlers, previews, monitors, mirrors, package managers, researchers.
+//! Automated readers: crawlers, link previews, monitors, mirrors, package managers, researchers.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ const META: Ranges = &[("69.171.224.0", 19), ("66.220.144.0", 20), ("173.252.64.
 const TWITTER: Ranges = &[("199.16.156.0", 22)];
 const OPENAI: Ranges = &[("20.171.206.0", 24)];
 
-/// Operators, and the ranges that they publish.
+/// Crawlers and the address ranges that their operators publish.
 pub(crate) const PUBLISHED: [(&str, Ranges); 8] = [
     ("Googlebot", GOOGLE),
     ("bingbot", BING),
@@ -79,7 +79,7 @@ fn crawlers(scene: &mut Scene) {
             crawl(scene, &who, 60);
         }
     }
-    // These come from rented servers, and publish nothing that we know.
+    // These come from rented servers without published ranges.
     for agent in [
         "Mozilla/5.0 (compatible; archive.org_bot +http://archive.org/details/archive.org_bot)",
         "CCBot/2.0 (https://commoncrawl.org/faq/)",
@@ -93,7 +93,7 @@ fn crawlers(scene: &mut Scene) {
     }
 }
 
-/// Reads robots.txt and the map, then pages; a few are long gone.
+/// Reads robots.txt and the sitemap, then pages, some of which no longer exist.
 fn crawl(scene: &mut Scene, who: &Who, most: u64) {
     let world = Rc::clone(&scene.world);
     let mut time = scene.any_time();
@@ -120,7 +120,7 @@ fn crawl(scene: &mut Scene, who: &Who, most: u64) {
     }
 }
 
-/// Links in chats are looked at by the chat's servers.
+/// Chat services fetch the links posted in chats.
 fn previews(scene: &mut Scene) {
     let kinds: [(Net, &str); 6] = [
         (Net::Cloud, "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"),
@@ -150,7 +150,7 @@ fn previews(scene: &mut Scene) {
     }
 }
 
-/// Every minute or five, the same question.
+/// Uptime monitors repeat the same request every one or five minutes.
 fn monitors(scene: &mut Scene) {
     for agent in [
         "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)",
@@ -164,7 +164,7 @@ fn monitors(scene: &mut Scene) {
             let who = scene.innocent(Net::Hosting, "monitor").with_agent(agent);
             let step = *scene.random.pick(&[60, 120, 300, 300, 600]);
             let bucket = *scene.random.pick(&[SITE, ASSETS, MEDIA, OPEN]);
-            // Some only ask whether the bucket answers, and take a 403 for an answer.
+            // Some only check that the bucket responds, and accept a 403.
             let root = scene.random.chance(400);
             let world = Rc::clone(&scene.world);
             let key = if scene.random.chance(250) {
@@ -187,7 +187,7 @@ fn monitors(scene: &mut Scene) {
     }
 }
 
-/// Tools that look for broken links on behalf of the site's owner or its rivals.
+/// SEO tools that look for broken links on behalf of the site's owner or competitors.
 fn optimisers(scene: &mut Scene) {
     for agent in [
         "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
@@ -204,7 +204,7 @@ fn optimisers(scene: &mut Scene) {
     }
 }
 
-/// Our own security people test what we have, from an address that is declared.
+/// The account's own security scanner, from a declared address.
 fn own_scanner(scene: &mut Scene) {
     let who = scene
         .innocent(Net::Hosting, "own_scanner")
@@ -229,7 +229,7 @@ fn own_scanner(scene: &mut Scene) {
     }
 }
 
-/// Lists the open data once a day, then reads what is new, or everything.
+/// Mirrors list the open data once a day, then read new objects or all of them.
 fn mirrors(scene: &mut Scene) {
     for index in 0..scene.some(7) {
         let base = scene.innocent(Net::Hosting, "mirror");
@@ -263,7 +263,7 @@ fn mirrors(scene: &mut Scene) {
     }
 }
 
-/// apt, pip and Maven ask in a fixed order, and for things that need not be there.
+/// apt, pip and Maven ask in a fixed order, also for files that need not exist.
 fn packages(scene: &mut Scene) {
     for _ in 0..scene.some(430) {
         let net = *scene.random.pick(&[Net::Home, Net::Hosting, Net::Hosting, Net::Cloud]);
@@ -314,7 +314,7 @@ fn packages(scene: &mut Scene) {
                     wanted.push(format!("{folder}/maven-metadata.xml"));
                     wanted.push(format!("{folder}/{version}.0.0/{package}-{version}.0.0.pom"));
                     wanted.push(format!("{folder}/{version}.0.0/{package}-{version}.0.0.jar"));
-                    // What other repositories have is asked for here first.
+                    // Artifacts that are in other repositories are first asked for here.
                     wanted.push(format!(
                         "maven/org/apache/{}/{}/maven-metadata.xml",
                         word(&mut scene.random),
@@ -331,7 +331,7 @@ fn packages(scene: &mut Scene) {
     }
 }
 
-/// Scientists read an open data set without an account: list, then get.
+/// Researchers read an open data set anonymously: list, then get.
 fn researchers(scene: &mut Scene) {
     for _ in 0..scene.some(34) {
         let net = *scene.random.pick(&[Net::Home, Net::Office, Net::Hosting]);
@@ -349,7 +349,7 @@ fn researchers(scene: &mut Scene) {
             let mut time = scene.by_day();
             scene.list(&who, time, OPEN, &format!("list-type=2&prefix={dataset}%2F&delimiter=%2F&encoding-type=url"));
             if scene.random.chance(150) {
-                // A slip of the finger: another bucket of the account.
+                // A mistake: another bucket of the account.
                 let wrong = *scene.random.pick(&[LAKE, BACKUPS]);
                 scene.list(&who, time + 9, wrong, "list-type=2&prefix=&encoding-type=url");
             }
@@ -363,7 +363,7 @@ fn researchers(scene: &mut Scene) {
     }
 }
 
-/// Somebody's cron job fetches one or two files, now and then a wrong one.
+/// Cron jobs that fetch one or two files, occasionally a wrong one.
 fn small_scripts(scene: &mut Scene) {
     for _ in 0..scene.some(150) {
         let net = *scene.random.pick(&[Net::Home, Net::Hosting, Net::Cloud]);

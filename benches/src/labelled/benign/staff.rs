@@ -1,4 +1,4 @@
-//! The company's own people and the jobs they run at night: all of it signed, some of it frightening to look at.
+//! The company's staff and nightly jobs. All requests are signed, and some of them look alarming.
 
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ pub(super) fn all(scene: &mut Scene) {
     deploys(scene);
 }
 
-/// Puts at night, thousands of deletes by the retention, and once everything is read back.
+/// Backups: uploads at night, thousands of deletions by retention, and one complete restore.
 fn backups(scene: &mut Scene) {
     for index in 0..scene.some(7) {
         let requester = scene.world.user(&format!("backup-{index}"));
@@ -35,7 +35,7 @@ fn backups(scene: &mut Scene) {
         ]);
         let base =
             scene.innocent(if index % 2 == 0 { Net::Office } else { Net::Hosting }, "backup").signing(&requester);
-        // One of them is s3cmd, which says nothing of itself.
+        // One of them is s3cmd, which sends no user agent.
         let who = if agent.is_empty() { base } else { base.with_agent(agent) };
         let world = Rc::clone(&scene.world);
         let keys = &world.buckets[BACKUPS].keys;
@@ -56,7 +56,7 @@ fn backups(scene: &mut Scene) {
                 scene.put(&who, time, BACKUPS, &key, size);
                 time += scene.random.below(4) as i64;
             }
-            // A small prune every night, a large one once.
+            // A small prune every night, and a large one once.
             let number = if day == prunes_on { scene.random.between(400, 1_600) } else { scene.random.between(0, 30) };
             let first = scene.random.below(keys.len() as u64 / 2) as usize;
             let gone: Vec<_> = keys.iter().cycle().skip(first).take(number as usize).cloned().collect();
@@ -81,7 +81,8 @@ fn backups(scene: &mut Scene) {
     }
 }
 
-/// People with the console and the command line: look at everything, change something, ask for what is not set.
+/// Administrators use the console and the CLI: they inspect everything, change some settings and ask for settings
+/// that are not set.
 fn administrators(scene: &mut Scene) {
     for index in 0..scene.some(13) {
         let requester = if index % 2 == 0 {
@@ -110,7 +111,7 @@ fn administrators(scene: &mut Scene) {
                         agents::aws_cli(&mut scene.random, machine, "s3api.get-bucket-policy")
                     };
                     let operation = (step as usize * 7 + index as usize) % CONFIGURATION.len();
-                    // Some may not see everything, and find out so.
+                    // Some lack permissions and find out by trying.
                     if index % 4 == 3 && scene.random.chance(250) {
                         denied_configuration(scene, &base.with_agent(agent), time, bucket, operation);
                     } else {
@@ -138,7 +139,7 @@ fn administrators(scene: &mut Scene) {
                     }
                 }
                 if scene.random.chance(120) {
-                    // Somebody brings back an older version.
+                    // Restores an older version.
                     scene.list(&base.with_agent(agents::CONSOLE), time + 50, bucket, "list-type=2&prefix=");
                     let ask = Ask {
                         query: "versions&prefix=records%2F",
@@ -160,7 +161,7 @@ fn administrators(scene: &mut Scene) {
     }
 }
 
-/// Terraform looks at everything of every bucket, and now and then changes something.
+/// Terraform reads the whole configuration of every bucket and occasionally changes something.
 fn terraform(scene: &mut Scene) {
     let requester = scene.world.role("terraform-ci", "run");
     for _ in 0..scene.some(4) {
@@ -183,7 +184,7 @@ fn terraform(scene: &mut Scene) {
     }
 }
 
-/// A service looks whether everything is set as it should be, and may.
+/// A posture audit that may read the configuration of every bucket.
 fn posture(scene: &mut Scene) {
     for _ in 0..scene.some(3) {
         let requester = scene.world.role("posture-audit", "scan");
@@ -202,7 +203,7 @@ fn posture(scene: &mut Scene) {
     }
 }
 
-/// Somebody travels, moves, or has a new line at home, and goes on with the same work.
+/// Remote workers whose address changes because they travel or move, with the same work.
 fn remote_workers(scene: &mut Scene) {
     for index in 0..scene.some(46) {
         let requester = scene.world.user(&format!("analyst-{}", index % 17));
@@ -240,7 +241,7 @@ fn remote_workers(scene: &mut Scene) {
     }
 }
 
-/// The month's invoices, one after the other.
+/// Accountants read the invoices of a month in order.
 fn accountants(scene: &mut Scene) {
     for _ in 0..scene.some(4) {
         let requester = scene.world.user("accounting");
@@ -260,7 +261,8 @@ fn accountants(scene: &mut Scene) {
     }
 }
 
-/// Every object is copied onto itself, to be encrypted or stored otherwise: by a role that has worked here before.
+/// Migrations copy every object onto itself to change encryption or storage class, with a role that has been used
+/// before.
 fn migrations(scene: &mut Scene) {
     let requester = scene.world.role("storage-migration", "batch");
     for _ in 0..scene.some(2) {
@@ -281,7 +283,7 @@ fn migrations(scene: &mut Scene) {
     }
 }
 
-/// A job reads ten times as much as on other days, because somebody asked for last year's figures.
+/// A reporting job reads ten times as much as usual, to recompute last year's figures.
 fn backfill(scene: &mut Scene) {
     for index in 0..scene.some(3) {
         let requester = scene.world.user(&format!("reporting-{index}"));
@@ -302,7 +304,7 @@ fn backfill(scene: &mut Scene) {
     }
 }
 
-/// The site is put up anew: pages are written, old ones deleted, from a machine that is new each time.
+/// Deployments of the site upload pages and delete old ones, each from a new machine.
 fn deploys(scene: &mut Scene) {
     let requester = scene.world.role("site-deploy", "github");
     for _ in 0..scene.some(9) {

@@ -1,4 +1,4 @@
-//! People with browsers: alone, behind carriers and offices, behind the CDN, in crowds and by mistake.
+//! People with browsers: alone, behind carriers, offices or the CDN, in crowds, and by mistake.
 
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub(super) fn all(scene: &mut Scene) -> Crowds {
     Crowds { cdn, mobile, offices }
 }
 
-/// One visit of somebody with a browser to the site, with what pages pull in behind them. Returns when it is over.
+/// A browser's visit to the site, including what its pages embed. Returns the end time.
 pub(crate) fn visit(scene: &mut Scene, who: &Who, start: i64, pages: u64) -> i64 {
     let world = Rc::clone(&scene.world);
     let mut time = start;
@@ -39,7 +39,7 @@ pub(crate) fn visit(scene: &mut Scene, who: &Who, start: i64, pages: u64) -> i64
             _ => Some(own.as_str()),
         };
         let key = match scene.random.below(100) {
-            // Links that lead nowhere, old bookmarks, typing errors.
+            // Broken links, outdated bookmarks, typing errors.
             0..=2 => scene.random.pick(&world.broken).clone(),
             3 => format!("{}{}.html", word(&mut scene.random), word(&mut scene.random)),
             4..=40 if page == 0 => "index.html".into(),
@@ -84,7 +84,7 @@ fn page_of(scene: &mut Scene, world: &World) -> String {
     }
 }
 
-/// Somebody at home.
+/// Visitors at home.
 fn browsers(scene: &mut Scene) {
     for _ in 0..scene.some(2_300) {
         let agent = agents::browser(&mut scene.random);
@@ -96,12 +96,12 @@ fn browsers(scene: &mut Scene) {
     }
 }
 
-/// Carriers put hundreds behind one address.
+/// Carrier-grade NAT: hundreds of people behind one address.
 fn mobile(scene: &mut Scene) -> Vec<Who> {
     crowd(scene, Net::Mobile, "mobile_cgnat", 60, (10, 45), true)
 }
 
-/// Everybody of a company has the same address, and some sign.
+/// Office NAT: all people of a company share an address, and some sign requests.
 fn offices(scene: &mut Scene) -> Vec<Who> {
     let offices = crowd(scene, Net::Office, "office_nat", 22, (10, 60), false);
     for office in offices.iter().take(offices.len() / 3) {
@@ -144,7 +144,7 @@ fn crowd(
         .collect()
 }
 
-/// The CDN fetches for everybody. It sends its own user agent, or hands on the visitor's.
+/// The CDN fetches on behalf of everybody, with its own user agent or the visitor's.
 fn cdn(scene: &mut Scene) -> Vec<Who> {
     let hands_on = scene.random.chance(500);
     (0..scene.some(45))
@@ -157,7 +157,7 @@ fn cdn(scene: &mut Scene) -> Vec<Who> {
                 let bucket = *scene.random.pick(&[ASSETS, ASSETS, MEDIA, SITE, TILES]);
                 let time = scene.by_day();
                 match scene.random.below(100) {
-                    // What visitors and scanners ask for arrives here, too.
+                    // Requests of visitors and scanners arrive here, too.
                     0..=3 => {
                         let key = scene.random.pick(&world.broken).clone();
                         scene.get(&who, time, bucket, &key)
@@ -183,7 +183,7 @@ fn cdn(scene: &mut Scene) -> Vec<Who> {
         .collect()
 }
 
-/// A link in the news: very many, once each, within an hour or two.
+/// A link in the news: very many visitors, once each, within an hour or two.
 fn flash_crowd(scene: &mut Scene) {
     let world = Rc::clone(&scene.world);
     let (start, agent_of_app) = (
@@ -192,7 +192,7 @@ fn flash_crowd(scene: &mut Scene) {
     );
     let page = page_of(scene, &world);
     let picture = world.pick(&mut scene.random, ASSETS, "img/", false);
-    // Somebody forgot to upload one file of the page.
+    // A file of the page was never uploaded.
     let missing = format!("img/{}-{}.webp", word(&mut scene.random), hex(&mut scene.random, 6));
     for _ in 0..scene.some(520) {
         let agent = if scene.random.chance(300) { agent_of_app.into() } else { agents::phone(&mut scene.random) };
@@ -208,7 +208,7 @@ fn flash_crowd(scene: &mut Scene) {
     }
 }
 
-/// Pictures shown by somebody else's pages.
+/// Images embedded in other sites' pages.
 fn hotlinks(scene: &mut Scene) {
     let world = Rc::clone(&scene.world);
     let pictures: Vec<String> = (0..6).map(|_| world.pick(&mut scene.random, ASSETS, "img/", false)).collect();
@@ -228,7 +228,7 @@ fn hotlinks(scene: &mut Scene) {
     }
 }
 
-/// The blog once was a WordPress: bookmarks, feeds and search engines remember it.
+/// The blog was a WordPress site once, and bookmarks, feeds and search engines still use its links.
 fn old_blog_links(scene: &mut Scene) {
     for _ in 0..scene.some(170) {
         let agent = if scene.random.chance(150) {
@@ -264,7 +264,7 @@ fn old_blog_links(scene: &mut Scene) {
     }
 }
 
-/// A map: neighbouring tiles by number, some of them beyond what was drawn.
+/// Map tiles: neighbouring tiles by number, some of them outside the map.
 fn maps(scene: &mut Scene) {
     for _ in 0..scene.some(140) {
         let agent = agents::browser(&mut scene.random);
@@ -285,7 +285,7 @@ fn maps(scene: &mut Scene) {
     }
 }
 
-/// People who shorten an address to see what is there.
+/// People who shorten a URL to see what is there.
 fn curious(scene: &mut Scene) {
     for _ in 0..scene.some(45) {
         let agent = agents::desktop(&mut scene.random);
@@ -302,7 +302,7 @@ fn curious(scene: &mut Scene) {
     }
 }
 
-/// A page asks for thumbnails that nobody made: each visitor for others.
+/// A broken page asks for thumbnails that do not exist, different ones for each visitor.
 fn broken_application(scene: &mut Scene) {
     let folder = format!("thumbs/{}", hex(&mut scene.random, 4));
     for _ in 0..scene.some(60) {
@@ -324,7 +324,7 @@ fn broken_application(scene: &mut Scene) {
             );
         }
     }
-    // Documents that customers were sent a link to, and that are gone again.
+    // Documents that customers have links to and that have been deleted.
     for _ in 0..scene.some(40) {
         let agent = agents::browser(&mut scene.random);
         let who = scene.innocent(Net::Home, "customer_document").with_agent(agent);
@@ -341,7 +341,7 @@ fn broken_application(scene: &mut Scene) {
     }
 }
 
-/// A form of the site lets strangers send a file.
+/// A form of the site lets anonymous users upload a file.
 fn form_uploads(scene: &mut Scene) {
     use crate::labelled::world::INGEST;
     for _ in 0..scene.some(70) {

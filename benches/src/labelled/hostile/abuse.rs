@@ -1,4 +1,4 @@
-//! Costs and floods, and listed addresses that do little.
+//! Cost and flooding attacks, and listed addresses that do little.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use crate::labelled::benign::visit;
 use crate::labelled::scene::{Ask, Scene};
 use crate::labelled::world::{ASSETS, MEDIA, OPEN, SITE};
 
-/// Large objects are fetched again and again, or begun and dropped, for the bill.
+/// Denial of wallet: large objects are downloaded repeatedly, or started and dropped, to cause costs.
 pub(super) fn wallet(scene: &mut Scene, campaign: &Campaign) {
     let (number, each, gap) = match campaign.loudness {
         Loudness::Loud => (1, scene.random.between(100, 300), 8),
@@ -38,7 +38,7 @@ pub(super) fn wallet(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// The query is new each time, so no cache helps.
+/// Cache busting: a new query each time, so that no cache helps.
 pub(super) fn cache_buster(scene: &mut Scene, campaign: &Campaign) {
     let each =
         if campaign.loudness == Loudness::Loud { scene.random.between(80, 250) } else { scene.random.between(10, 20) };
@@ -81,7 +81,7 @@ pub(super) fn flood(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Addresses that others have reported, doing what anybody does.
+/// Addresses on threat lists that behave like ordinary visitors.
 pub(super) fn listed(scene: &mut Scene, campaign: &Campaign) {
     let number = if campaign.loudness == Loudness::Slow { 2 } else { scene.random.between(4, 7) };
     for base in sources(scene, campaign, number) {

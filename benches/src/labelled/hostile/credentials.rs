@@ -1,4 +1,4 @@
-//! Keys of others: guessed, tampered with, stolen.
+//! Attacks on credentials: guessed, tampered with and stolen keys.
 
 use std::rc::Rc;
 
@@ -40,7 +40,7 @@ pub(super) fn brute_force(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// A link that proves itself, with the key in it changed.
+/// Presigned URLs with a modified key.
 pub(super) fn presigned(scene: &mut Scene, campaign: &Campaign) {
     let (number, gap) = match campaign.loudness {
         Loudness::Loud => (scene.random.between(30, 90), 3),
@@ -77,7 +77,7 @@ pub(super) fn presigned(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// A key that works, used from where its owner never was.
+/// A valid stolen key, used from a place where its owner never was.
 pub(super) fn stolen(scene: &mut Scene, campaign: &Campaign) {
     let victim = match scene.random.below(4) {
         0 => scene.world.user("log-shipper"),
@@ -136,7 +136,7 @@ pub(super) fn stolen(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// What may this key do? Asking all buckets, and mostly being refused.
+/// Finding out what a key may do: asks all buckets and is mostly refused.
 pub(super) fn configuration_recon(scene: &mut Scene, campaign: &Campaign) {
     let (number, gap) = match campaign.loudness {
         Loudness::Loud => (scene.random.between(40, 120), 1),

@@ -1,4 +1,4 @@
-//! Carrying things away: in bulk, by listing, by number, in order, and by those who may.
+//! Exfiltration: in bulk, by listing, by number, in order, and by insiders.
 
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ fn tool(scene: &mut Scene, base: &Who) -> Who {
     base.with_agent(agent)
 }
 
-/// Somebody who has a list of what is there reads it all, in no order.
+/// Reads everything from a known list of objects, in random order.
 pub(super) fn bulk(scene: &mut Scene, campaign: &Campaign) {
     let whole = scene.days * 86_400;
     let (number, each, gap) = match campaign.loudness {
@@ -43,7 +43,7 @@ pub(super) fn bulk(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Somebody who may read, reads far more than is his custom.
+/// An authorised user reads far more than usual.
 pub(super) fn insider(scene: &mut Scene, campaign: &Campaign) {
     let number = match campaign.loudness {
         Loudness::Loud => scene.random.between(900, 1_800),
@@ -54,7 +54,7 @@ pub(super) fn insider(scene: &mut Scene, campaign: &Campaign) {
     let machine = scene.random.bits();
     let world = Rc::clone(&scene.world);
     let base = scene.hostile(Net::Office, campaign).signing(&requester);
-    // The custom: some files a day, from the same desk.
+    // Usual behaviour: some files a day, from the same machine.
     for day in 0..scene.days as i64 {
         let mut time = scene.start + day * 86_400 + 30_000 + scene.random.below(3_000) as i64;
         for _ in 0..scene.random.between(6, 25) {
@@ -76,7 +76,7 @@ pub(super) fn insider(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// A bucket that should not be listed is listed, and what is there is taken.
+/// Lists a bucket that should not be listable, then reads its objects.
 pub(super) fn list_then_get(scene: &mut Scene, campaign: &Campaign) {
     let (number, gap) = match campaign.loudness {
         Loudness::Loud => (scene.random.between(100, 300), 2),
@@ -100,7 +100,7 @@ pub(super) fn list_then_get(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Older versions of what is public today.
+/// Reads older versions of objects that are public today.
 pub(super) fn versions(scene: &mut Scene, campaign: &Campaign) {
     let (number, gap) = if campaign.loudness == Loudness::Medium {
         (scene.random.between(15, 40), 20)
@@ -135,7 +135,7 @@ pub(super) fn sequential_denied(scene: &mut Scene, campaign: &Campaign) {
     by_number(scene, campaign, true);
 }
 
-/// The number in one's own link, plus one, plus one.
+/// Enumerates the number in a link.
 fn by_number(scene: &mut Scene, campaign: &Campaign, denied: bool) {
     let whole = scene.days * 86_400;
     let (number, each, gap) = match campaign.loudness {
@@ -154,7 +154,7 @@ fn by_number(scene: &mut Scene, campaign: &Campaign, denied: bool) {
         let mut time = start + scene.random.below(300) as i64;
         let step = scene.random.between(1, 2);
         for _ in 0..each {
-            // What is refused lies in another year's folder, or has an ending that nobody used.
+            // The refused ones are in another year's folder or have an unused extension.
             let key = if denied {
                 format!("invoices/2025/invoice-{next}.pdf")
             } else {
@@ -167,7 +167,7 @@ fn by_number(scene: &mut Scene, campaign: &Campaign, denied: bool) {
     }
 }
 
-/// Everything of a public bucket in the order of its names, without looking at a page.
+/// Scrapes a public bucket in the order of its names, without visiting a page.
 pub(super) fn scrape(scene: &mut Scene, campaign: &Campaign) {
     let whole = scene.days * 86_400;
     let (number, gap) = match campaign.loudness {

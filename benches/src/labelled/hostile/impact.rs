@@ -1,4 +1,4 @@
-//! Destroying, encrypting, changing and planting.
+//! Destruction, encryption, tampering and defacement.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::labelled::world::{
     ARCHIVE, ASSETS, BACKUPS, DOCS, EXPORTS, INGEST, LAKE, MAIL, MEDIA, SHARE, SITE, UPLOADS, hex,
 };
 
-/// Notes that blackmailers leave.
+/// Names of ransom notes.
 const NOTES: [&str; 5] = [
     "FILES-ENCRYPTED.txt",
     "HOW_TO_RECOVER_FILES.txt",
@@ -19,7 +19,7 @@ const NOTES: [&str; 5] = [
     "WARNING-YOUR-DATA.txt",
 ];
 
-/// Somebody with a key that is not his.
+/// Sources with a stolen key.
 fn thief(scene: &mut Scene, campaign: &Campaign) -> Vec<Who> {
     let victim = match scene.random.below(4) {
         0 => scene.world.user("backup-0"),
@@ -53,7 +53,7 @@ fn amount(scene: &mut Scene, loudness: Loudness) -> usize {
     number as usize
 }
 
-/// Which objects, and when it begins.
+/// The bucket and objects of an attack, and its start time.
 fn prey(scene: &mut Scene, loudness: Loudness) -> (usize, Vec<(String, u64)>, i64) {
     let bucket = *scene.random.pick(&[ARCHIVE, ARCHIVE, SHARE, EXPORTS, BACKUPS]);
     let number = amount(scene, loudness);
@@ -69,7 +69,7 @@ fn note(scene: &mut Scene, who: &Who, time: i64, bucket: usize) {
     scene.put(who, time, bucket, name, 1_204);
 }
 
-/// Every object is copied onto itself with a key that only the thief has.
+/// Copies every object onto itself, encrypted with a key that only the attacker has.
 pub(super) fn ransom_copy(scene: &mut Scene, campaign: &Campaign) {
     for who in thief(scene, campaign) {
         let (bucket, keys, mut time) = prey(scene, campaign.loudness);
@@ -87,7 +87,7 @@ pub(super) fn ransom_copy(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Every object is read, and written again under another name or its own.
+/// Reads every object and writes it back under another name or the same one.
 pub(super) fn ransom_rewrite(scene: &mut Scene, campaign: &Campaign) {
     for who in thief(scene, campaign) {
         let (bucket, keys, mut time) = prey(scene, campaign.loudness);
@@ -107,7 +107,7 @@ pub(super) fn ransom_rewrite(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Everything with all its versions is deleted, and a note is left.
+/// Deletes everything including versions, and leaves a note.
 pub(super) fn ransom_delete(scene: &mut Scene, campaign: &Campaign) {
     for who in thief(scene, campaign) {
         let (bucket, keys, time) = prey(scene, campaign.loudness);
@@ -119,7 +119,7 @@ pub(super) fn ransom_delete(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Things are deleted, without a word.
+/// Deletes objects without a note.
 pub(super) fn destruction(scene: &mut Scene, campaign: &Campaign) {
     for who in thief(scene, campaign) {
         let (bucket, keys, mut time) = prey(scene, campaign.loudness);
@@ -141,7 +141,7 @@ pub(super) fn destruction(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Logging off, policies open, versions gone.
+/// Changes logging, policies, versioning and the like with a stolen key.
 pub(super) fn tampering(scene: &mut Scene, campaign: &Campaign) {
     for who in thief(scene, campaign) {
         let mut time = scene.time_for(4_000, 25);
@@ -162,7 +162,7 @@ pub(super) fn tampering(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Strangers try to write: shells, pages that ask for passwords, or just a proof that it can be done.
+/// Anonymous uploads: shells, phishing pages, or proofs that writing is possible.
 pub(super) fn uploads(scene: &mut Scene, campaign: &Campaign) {
     let (number, each) = match campaign.loudness {
         Loudness::Loud => (1, scene.random.between(10, 30)),
@@ -208,7 +208,7 @@ pub(super) fn uploads(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Scripts of the site are replaced with a stolen key.
+/// Replaces scripts of the site with a stolen key.
 pub(super) fn defacement(scene: &mut Scene, campaign: &Campaign) {
     for who in thief(scene, campaign) {
         let time = scene.time_for(4_000, 25);

@@ -1,10 +1,10 @@
-//! Configuration of buckets: what can be asked and changed, and how S3 answers.
+//! Bucket configuration: operations that read and change it, and S3's responses.
 
 use std::rc::Rc;
 
 use crate::labelled::scene::{Ask, Scene, Who};
 
-/// Operation, query, and the error where nothing is set.
+/// Operation, query, and the error if nothing is configured.
 pub(crate) const CONFIGURATION: [(&str, &str, Option<&str>); 19] = [
     ("REST.GET.LOCATION", "location", None),
     ("REST.GET.BUCKETPOLICY", "policy", Some("NoSuchBucketPolicy")),
@@ -27,7 +27,7 @@ pub(crate) const CONFIGURATION: [(&str, &str, Option<&str>); 19] = [
     ("REST.GET.INTELLIGENT_TIERING", "intelligent-tiering", None),
 ];
 
-/// Operation, query and method of a change.
+/// Operation and query of a change.
 pub(crate) const WRITES: [(&str, &str); 10] = [
     ("REST.PUT.BUCKETPOLICY", "policy"),
     ("REST.PUT.ACL", "acl"),
@@ -41,7 +41,7 @@ pub(crate) const WRITES: [(&str, &str); 10] = [
     ("REST.PUT.WEBSITE", "website"),
 ];
 
-/// Asks how a bucket is set up. Who signs, may.
+/// Reads a bucket's configuration. Signed requests are allowed.
 pub(crate) fn configuration(scene: &mut Scene, who: &Who, time: i64, bucket: usize, operation: usize) {
     let (name, query, unset) = CONFIGURATION[operation];
     let ask = Ask { query, ..Ask::new(bucket, name) };
@@ -56,7 +56,7 @@ pub(crate) fn configuration(scene: &mut Scene, who: &Who, time: i64, bucket: usi
     }
 }
 
-/// Changes how a bucket is set up, or tries to.
+/// Changes a bucket's configuration, or is refused unless `allowed`.
 pub(crate) fn write_configuration(
     scene: &mut Scene,
     who: &Who,
@@ -75,7 +75,7 @@ pub(crate) fn write_configuration(
     scene.ask(who, time, &ask);
 }
 
-/// Asks how a bucket is set up, and may not.
+/// Reads a bucket's configuration and is refused.
 pub(crate) fn denied_configuration(scene: &mut Scene, who: &Who, time: i64, bucket: usize, operation: usize) {
     let (name, query, _) = CONFIGURATION[operation];
     scene.ask(who, time, &Ask { query, ..Ask::new(bucket, name) }.refused(403, "AccessDenied"));

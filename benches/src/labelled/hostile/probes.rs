@@ -1,4 +1,4 @@
-//! Asking for what must not be there: secrets, doors, payloads, with weapons and under false names.
+//! Probes for secrets, admin pages and vulnerabilities, with attack tools and forged user agents.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use crate::labelled::agents;
 use crate::labelled::scene::{Ask, Scene, Who};
 use crate::labelled::world::{ASSETS, BLOG, DOCS, EXPORTS, MEDIA, SITE};
 
-/// What scanners call themselves if they are no browser.
+/// User agents of scanners that do not imitate a browser.
 const SCANNERS: [&str; 7] = [
     "python-requests/2.28.1",
     "Go-http-client/1.1",
@@ -33,7 +33,7 @@ fn target(scene: &mut Scene) -> usize {
     *scene.random.pick(&[SITE, SITE, ASSETS, BLOG, MEDIA, DOCS, EXPORTS])
 }
 
-/// Asks for some of a list, with gaps of up to `gap` seconds.
+/// Asks for `number` entries of a list, with gaps of up to `gap` seconds.
 fn ask_for(scene: &mut Scene, who: &Who, start: i64, list: &[&str], number: u64, gap: u64) {
     let bucket = target(scene);
     let mut time = start;

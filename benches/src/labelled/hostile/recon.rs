@@ -1,4 +1,4 @@
-//! Looking for what is there: words of a list, buckets, their configuration.
+//! Reconnaissance: word lists, buckets and their configuration.
 
 use super::operations::{CONFIGURATION, configuration};
 use super::words;
@@ -7,15 +7,15 @@ use crate::labelled::agents;
 use crate::labelled::scene::{Ask, Scene, Who};
 use crate::labelled::world::{ASSETS, BACKUPS, BLOG, DOCS, EXPORTS, MEDIA, OPEN, SITE, hex};
 
-/// Seconds between two words of somebody who shares an address.
+/// Words from a shared address are less than this many seconds apart.
 const GAP: u64 = 50;
 
-/// Any bucket whose address is easily found.
+/// A bucket whose address is easy to find.
 fn target(scene: &mut Scene) -> usize {
     *scene.random.pick(&[SITE, SITE, ASSETS, ASSETS, MEDIA, BLOG, DOCS, EXPORTS, BACKUPS, OPEN])
 }
 
-/// gobuster, ffuf, dirb, feroxbuster with the names they give themselves.
+/// Word lists by gobuster, ffuf, dirb and feroxbuster with their own user agents.
 pub(super) fn by_tool(scene: &mut Scene, campaign: &Campaign) {
     let bucket = target(scene);
     let loud = campaign.loudness == Loudness::Loud;
@@ -47,7 +47,7 @@ pub(super) fn by_tool(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// The same with a browser's name: quickly, over hours, over days, or from many addresses.
+/// Word lists with a browser's user agent: quickly, over hours, over days, or from many addresses.
 pub(super) fn as_browser(scene: &mut Scene, campaign: &Campaign) {
     let bucket = target(scene);
     let whole = scene.days as i64 * 86_400;
@@ -77,7 +77,7 @@ pub(super) fn as_browser(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Most scanners of buckets ask once and never come back.
+/// Scanners that send a single request and never return, as most do.
 pub(super) fn single_requests(scene: &mut Scene, campaign: &Campaign) {
     let number = scene.random.between(22, 36);
     for base in sources(scene, campaign, number) {
@@ -106,7 +106,7 @@ fn ask_bucket(scene: &mut Scene, who: &Who, time: i64, bucket: usize) {
     }
 }
 
-/// Several buckets, and how they are set up.
+/// Asks several buckets for their configuration.
 pub(super) fn buckets(scene: &mut Scene, campaign: &Campaign) {
     let whole = scene.days * 86_400;
     let (number, operations, gap) = match campaign.loudness {
@@ -134,7 +134,7 @@ pub(super) fn buckets(scene: &mut Scene, campaign: &Campaign) {
     }
 }
 
-/// Words of a list from an address that others use, too.
+/// Word lists from an address that others use, too.
 pub(super) fn words_from(scene: &mut Scene, who: &Who, number: u64) {
     let agent = agents::desktop(&mut scene.random);
     let who = who.with_agent(agent);

@@ -1,4 +1,4 @@
-//! What attackers ask for.
+//! Names and payloads that attackers ask for.
 
 use crate::random::Random;
 
@@ -95,7 +95,7 @@ const NAMES: [&str; 88] = [
 const ENDINGS: [&str; 14] =
     ["", "/", ".zip", ".tar.gz", ".sql", ".bak", ".old", ".txt", ".php", ".json", ".xml", ".csv", ".log", ".html"];
 
-/// The start of a word list: every run of the same tool asks for the same.
+/// The start of a word list. Runs of the same tool, i.e. with the same seed, ask for the same names.
 pub(super) fn list(seed: u64, length: u64) -> Vec<String> {
     let mut random = Random::new(seed);
     let mut all: Vec<String> =
@@ -159,7 +159,7 @@ pub(super) const SENSITIVE: [&str; 48] = [
     "sftp-config.json",
 ];
 
-/// Doors of content managers and panels.
+/// Login and setup pages of content managers and admin panels.
 pub(super) const CMS: [&str; 34] = [
     "wp-login.php",
     "xmlrpc.php",
@@ -197,7 +197,7 @@ pub(super) const CMS: [&str; 34] = [
     "1.php",
 ];
 
-/// Path and query of payloads, as they stand in the request line.
+/// Path and query of payloads, as written in the request line.
 pub(super) const PAYLOADS: [(&str, &str); 30] = [
     ("..%2f..%2f..%2f..%2fetc%2fpasswd", ""),
     ("static/%2e%2e/%2e%2e/%2e%2e/etc/passwd", ""),
@@ -231,7 +231,7 @@ pub(super) const PAYLOADS: [(&str, &str); 30] = [
     ("api", "q=%7B%22$gt%22:%22%22%7D"),
 ];
 
-/// Weapons that say what they are.
+/// User agents of attack tools that identify themselves.
 pub(super) const TOOLS: [&str; 10] = [
     "sqlmap/1.8.2#stable (https://sqlmap.org)",
     "Mozilla/5.00 (Nikto/2.5.0) (Evasions:None) (Test:map_codes)",

@@ -1,4 +1,4 @@
-//! The verdict as text for people.
+//! Prints the verdict.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -174,7 +174,7 @@ impl Verdict {
     }
 }
 
-/// Detectors of some sources, how many each, those that are surest first.
+/// The detectors that fired for some sources, with counts, most confident first.
 fn fired(sources: &[&Judged]) -> String {
     let mut counts: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for (id, confidence) in sources.iter().flat_map(|source| &source.detectors) {

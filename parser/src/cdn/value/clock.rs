@@ -1,27 +1,27 @@
-//! Times: `2026-01-15` beside `10:22:41`, milliseconds or seconds since 1970, and RFC 3339.
+//! Times: `2026-01-15` with `10:22:41`, seconds or milliseconds since 1970, and RFC 3339.
 //!
 //! Years 0001 to 9999 of the Gregorian calendar; second 60 is the first second of the next minute.
 
 use super::decimal::integer;
 use crate::value::time::Civil;
 
-/// Bytes of `2026-01-15`.
+/// Length of `2026-01-15`.
 pub(crate) const DATE_LEN: usize = 10;
-/// Bytes of `10:22:41`.
+/// Length of `10:22:41`.
 pub(crate) const TIME_LEN: usize = 8;
 
 const SECOND: i64 = 1_000_000;
 
-/// The first second of the year 0001.
+/// Unix seconds of the start of year 0001.
 const START: i64 = -62_135_596_800;
-/// The first second of the year 10000.
+/// Unix seconds of the start of year 10000.
 const END: i64 = 253_402_300_800;
 
-/// The last day that was decoded: nearly all lines of a log object are of one day.
+/// Caches the last decoded day, because nearly all lines of a log object share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Day {
     text: [u8; DATE_LEN],
-    /// Unix seconds of its beginning.
+    /// Unix seconds of the start of the day.
     start: i64,
 }
 
@@ -32,7 +32,7 @@ impl Default for Day {
 }
 
 impl Day {
-    /// Unix seconds of the beginning of `2026-01-15`.
+    /// Unix seconds of the start of a day such as `2026-01-15`.
     #[inline]
     pub(crate) fn start_of(&mut self, date: &[u8]) -> Option<i64> {
         let text: &[u8; DATE_LEN] = date.try_into().ok()?;
@@ -43,14 +43,14 @@ impl Day {
         Some(self.start)
     }
 
-    /// Microseconds since 1970 of `2026-01-15` and `10:22:41`.
+    /// Microseconds since 1970 of a date and a time such as `2026-01-15` and `10:22:41`.
     #[inline]
     pub(crate) fn at(&mut self, date: &[u8], time: &[u8]) -> Option<i64> {
         in_years(self.start_of(date)? + of_time(time)?).map(|seconds| seconds * SECOND)
     }
 }
 
-/// Microseconds since 1970 of the cells `date` and `time`.
+/// Decodes the cells `date` and `time` to microseconds since 1970, or `None` if they are invalid.
 ///
 /// ```
 /// use s3log_parser::cdn::value::date_and_time;
@@ -63,7 +63,7 @@ pub fn date_and_time(date: &[u8], time: &[u8]) -> Option<i64> {
     Day::default().at(date, time)
 }
 
-/// Microseconds since 1970 of the cell `timestamp(ms)`: milliseconds since then.
+/// Decodes the cell `timestamp(ms)`, milliseconds since 1970, to microseconds since 1970.
 ///
 /// ```
 /// use s3log_parser::cdn::value::timestamp_ms;
@@ -77,8 +77,8 @@ pub fn timestamp_ms(text: &[u8]) -> Option<i64> {
     (milliseconds < END * 1000).then(|| milliseconds * 1000)
 }
 
-/// Microseconds since 1970 of the cell `timestamp`: seconds since then, with a fraction or without, or a time as RFC 3339
-/// has it. Digits behind the sixth of a fraction are left out.
+/// Decodes the cell `timestamp` to microseconds since 1970. It holds seconds since 1970 with an optional fraction, or
+/// an RFC 3339 time. Digits of a fraction beyond the sixth are truncated.
 ///
 /// ```
 /// use s3log_parser::cdn::value::timestamp;
@@ -129,27 +129,27 @@ fn rfc_3339(text: &[u8]) -> Option<i64> {
     in_years(local - offset).map(|seconds| seconds * SECOND + fraction)
 }
 
-/// Seconds of the years 0001 to 9999.
+/// Passes through seconds within the years 0001 to 9999.
 #[inline]
 fn in_years(seconds: i64) -> Option<i64> {
     (START..END).contains(&seconds).then_some(seconds)
 }
 
-/// Unix seconds of the beginning of a day.
+/// Unix seconds of the start of a day.
 fn of_date(text: &[u8; DATE_LEN]) -> Option<i64> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
     let (month, day) = (integer(&[m1, m2])? as u8, integer(&[d1, d2])? as u8);
     Civil { year: integer(&[y1, y2, y3, y4])? as u16, month, day, hour: 0, minute: 0, second: 0 }.seconds()
 }
 
-/// Seconds from midnight. All eight bytes are tested at once.
+/// Seconds since midnight. Tests all eight bytes at once.
 #[inline]
 fn of_time(text: &[u8]) -> Option<i64> {
     const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
     const SIX: u64 = 0x0606_0606_0606_0606;
     const COLONS: u64 = 0x0000_FF00_00FF_0000;
     let text: &[u8; TIME_LEN] = text.try_into().ok()?;
-    // Colons become 0, digits what they mean.
+    // XOR turns colons into 0 and digits into their values.
     let word = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*b"00:00:00");
     if (word | word.wrapping_add(SIX)) & HIGH | word & COLONS != 0 {
         return None;
@@ -159,12 +159,12 @@ fn of_time(text: &[u8]) -> Option<i64> {
     (hour <= 23 && minute <= 59 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
 }
 
-/// Whether a text is a time of a day.
+/// Whether the text is a valid time of day.
 pub(crate) fn is_time(text: &[u8]) -> bool {
     of_time(text).is_some()
 }
 
-/// Microseconds of the digits of a fraction, of which there must be one.
+/// Microseconds of the digits of a fraction, which must not be empty.
 fn microseconds(fraction: &[u8]) -> Option<i64> {
     if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,6 +1,6 @@
 //! Numbers: `2390`, `000`, and seconds such as `0.358`.
 
-/// A whole number without a sign that fits into 64 bits.
+/// Parses an unsigned integer that fits into an `i64`.
 ///
 /// ```
 /// use s3log_parser::cdn::value::integer;
@@ -21,7 +21,7 @@ pub fn integer(text: &[u8]) -> Option<i64> {
     })
 }
 
-/// An HTTP status, which has three digits. `000`, for a viewer that left before there was a response, is 0.
+/// Parses a three-digit HTTP status. `000` (the viewer disconnected before there was a response) is 0.
 ///
 /// ```
 /// use s3log_parser::cdn::value::status;
@@ -39,7 +39,7 @@ pub fn status(text: &[u8]) -> Option<u16> {
     }
 }
 
-/// Seconds as milliseconds, exactly: digits behind the third of a fraction round, half of one up.
+/// Parses seconds to milliseconds, exactly: rounded at the fourth decimal, half up.
 ///
 /// ```
 /// use s3log_parser::cdn::value::millis;
@@ -56,7 +56,7 @@ pub fn millis(text: &[u8]) -> Option<i64> {
     integer(whole)?.checked_mul(1000)?.checked_add(thousandths)
 }
 
-/// Seconds: the floating-point number that is nearest to what the text says.
+/// Parses seconds to the nearest floating-point number.
 ///
 /// ```
 /// use s3log_parser::cdn::value::seconds;
@@ -69,7 +69,7 @@ pub fn seconds(text: &[u8]) -> Option<f64> {
     const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     let (whole, fraction) = parts(text)?;
     if text.len() < POWERS.len() {
-        // Both are exact, so their quotient is the nearest.
+        // Numerator and divisor are exact, so the quotient is correctly rounded.
         let digits = whole.iter().chain(fraction).fold(0_i64, |value, digit| value * 10 + i64::from(digit - b'0'));
         return Some(digits as f64 / POWERS[fraction.len()]);
     }
@@ -77,7 +77,7 @@ pub fn seconds(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// The digits before and behind the point.
+/// The digits before and after the decimal point; `None` if the text is not a decimal number.
 #[inline]
 fn parts(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let whole = &text[..digits(text)];
@@ -89,14 +89,14 @@ fn parts(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (!whole.is_empty()).then_some((whole, fraction))
 }
 
-/// How many digits stand at the front.
+/// Number of digits at the front.
 #[inline]
 fn digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// The last eight bytes before the end of a cell, and how many low bits of them belong to what stands before the cell.
-/// `None` when the cell is empty or longer, or ends too near to the start of the line.
+/// The last eight bytes before the end of a cell, and how many of their low bits belong to what precedes the cell.
+/// `None` if the cell is empty, longer than eight bytes, or ends too close to the start of the line.
 #[inline(always)]
 fn last_eight(line: &[u8], start: usize, end: usize) -> Option<(u64, u32)> {
     let word = line.get(end.wrapping_sub(8)..end)?.first_chunk()?;
@@ -104,18 +104,20 @@ fn last_eight(line: &[u8], start: usize, end: usize) -> Option<(u64, u32)> {
     (len.wrapping_sub(1) < 8).then(|| (u64::from_le_bytes(*word), 64 - 8 * len as u32))
 }
 
-/// Whether the cell is `-`, or a whole number of one to eight digits. It may say no of others that are right.
+/// Whether the cell is `-` or an integer of one to eight digits. `false` for longer cells and for those too close to
+/// the start of the line: the caller then has to check again.
 #[inline(always)]
 pub(crate) fn is_short_integer_or_null(line: &[u8], start: usize, end: usize) -> bool {
     let Some((word, room)) = last_eight(line, start, end) else { return false };
     are_digits(padded(word, room)) | (room == 56 && word >> 56 == u64::from(b'-'))
 }
 
-/// Whether the cell is `-`, or seconds of five to eight bytes with three decimals. It may say no of others that are right.
+/// Whether the cell is `-` or seconds of five to eight bytes with three decimals. `false` for other valid forms, too:
+/// the caller then has to check again.
 #[inline(always)]
 pub(crate) fn is_short_seconds_or_null(line: &[u8], start: usize, end: usize) -> bool {
     let Some((word, room)) = last_eight(line, start, end) else { return false };
-    // The point, the fourth byte from the end, becomes a `0`; any other byte there becomes none.
+    // XOR turns a point, the fourth byte from the end, into `0`; no other byte becomes `0` there.
     let digits = padded(word, room) ^ u64::from(b'.' ^ b'0') << 32;
     let has_point = digits >> 32 & 0xFF == u64::from(b'0');
     (room <= 24 && has_point & are_digits(digits)) | (room == 56 && word >> 56 == u64::from(b'-'))
@@ -131,7 +133,7 @@ fn are_digits(word: u64) -> bool {
     word & HIGH == ZEROS && word.wrapping_add(SIX) & HIGH == ZEROS
 }
 
-/// With the lowest bits, as many as said, those of zeros.
+/// Replaces the lowest `room` bits by those of `0` digits.
 #[inline(always)]
 fn padded(word: u64, room: u32) -> u64 {
     let before = (1_u64 << room) - 1;

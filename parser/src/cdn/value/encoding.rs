@@ -1,11 +1,11 @@
-//! Percent-encoding: CloudFront encodes what a client sent, and for some years it encoded parts of it twice.
+//! Percent-encoding. CloudFront encodes what clients send; from 2013 to 2019 it encoded parts of user agents twice.
 
 use crate::value::key::percent_decode;
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
 
-/// Percent-decoding, once: the bytes that the client sent, which may be encoded in their turn. What is no `%` with two
-/// hexadecimal digits stays, and `+` is never a space.
+/// Percent-decodes once, to the bytes that the client sent, which may themselves be encoded. A `%` without two
+/// hexadecimal digits is kept, and `+` never means a space.
 ///
 /// ```
 /// use s3log_parser::cdn::value::decode_once;
@@ -18,8 +18,8 @@ pub fn decode_once(text: &[u8]) -> Cow<'_, [u8]> {
     percent_decode(text)
 }
 
-/// A user agent, decoded: once, and between 2013 and 2019 spaces, double quotes and backslashes once more. The log of those
-/// years is told by what comes out: no space, but `%20`.
+/// Decodes a user agent. Between 2013 and 2019 spaces, double quotes and backslashes were encoded twice. Such a text
+/// is recognised after the first pass, by `%20` without any space, and those three are decoded once more.
 ///
 /// ```
 /// use s3log_parser::cdn::value::user_agent;
@@ -37,7 +37,7 @@ pub fn user_agent(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Decodes `%20`, `%22` and `%5C`, the three that were encoded twice.
+/// Decodes `%20`, `%22` and `%5C`, the only sequences that were encoded twice.
 fn decode_three(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -66,13 +66,13 @@ mod tests {
             ("a%2520b%2522c%255Cd%255ce", "a b\"c\\d\\e"),
             // The others were encoded once in those years too.
             ("a%2520b%2523c%C3%A9", "a b%23cé"),
-            // A client of later years may have sent `%20` itself, beside spaces.
+            // Clients of later years may have sent `%20` themselves, next to spaces.
             ("a%20b%2520c", "a b%20c"),
             ("a%2522b", "a%22b"),
             ("a+b%", "a+b%"),
             ("a%2520b%25", "a b%"),
             ("%zz%4", "%zz%4"),
-            // A second pass makes no escapes of its own.
+            // The second pass must not create new escapes.
             ("a%2520%252520", "a %2520"),
         ] {
             assert_eq!(user_agent(text.as_bytes()), expected.as_bytes(), "{text}");

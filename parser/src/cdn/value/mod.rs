@@ -1,6 +1,6 @@
-//! Values, decoded on demand from the text of a field.
+//! Decoders for the text of a field.
 //!
-//! All of these take a text as it stands in a cell, and know nothing of cells that hold `-` or nothing.
+//! They take text as written in a cell and do not handle cells without a value (`-` or empty).
 
 mod clock;
 mod decimal;

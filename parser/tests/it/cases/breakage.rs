@@ -1,4 +1,4 @@
-//! What real logs hold: sections 2 and 3 of the format, with invented ids.
+//! Lines modelled after real logs (sections 2 and 3 of the format), with invented ids.
 
 use super::cases;
 
@@ -11,7 +11,7 @@ cases! {
         "referer=http://example.org/recorder.php?id=452\"" "user_agent=Mozilla/5.0 (X11)" "ambiguous=false";
     user_agent_in_two_quotes: r#"{H} k {U} {N} "-" ""Mozilla/5.0 (Windows NT 10.0; Win64; x64) Safari/537.36"" {T}"# =>
         "user_agent=\"Mozilla/5.0 (Windows NT 10.0; Win64; x64) Safari/537.36\"" "signature_version=SigV4" "ambiguous=false";
-    // 3.3: 25 tokens are no March 2019.
+    // 3.3: 25 fields do not make a line of March 2019.
     twenty_five_fields: r"{H} k {U} {N} {A} {T} arn:aws:s3:eu-west-1:123456789012:accesspoint/a" => "signature_version=SigV4" "extra_fields=";
     // 3.4
     requester_canonical: r"{P} 192.0.2.3 79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be R REST.GET.OBJECT k {U} {N} {A}" =>
@@ -37,7 +37,7 @@ cases! {
     no_status: r"{H} k {U} - - - - - - {A}" => "http_status=NULL" "error_code=NULL";
 }
 
-// Section 2: operations with shapes of their own.
+// Section 2: operations whose records have unusual shapes.
 cases! {
     lifecycle: r#"{P} - AmazonS3 R S3.TRANSITION_INT.OBJECT a/b.3gp "-" - - - 5632055 - - "-" "-" NBh28WVku.QO7 aG9zdA== - - - - -"# =>
         "remote_ip=NULL" "requester=AmazonS3" "operation=S3.TRANSITION_INT.OBJECT" "request_uri=NULL" "http_status=NULL"

@@ -1,4 +1,4 @@
-//! Lines as other stores than AWS write them: section 6 of the format.
+//! Lines as stores other than AWS write them (section 6 of the format).
 
 use super::cases;
 

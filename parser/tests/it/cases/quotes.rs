@@ -1,4 +1,4 @@
-//! Quoted fields, ambiguity, and what a client cannot do: rules 9 to 11.
+//! Quoted fields, ambiguity, and the limits of what a client can do: rules 9 to 11.
 
 use super::cases;
 
@@ -54,7 +54,7 @@ cases! {
     quoted_uri_and_bare_rest: r"{H} k {U} {N} - - v" => "referer=NULL" "user_agent=NULL" "version_id=v";
 }
 
-// Rule 10: ambiguity, and what is none.
+// Rule 10: ambiguous lines, and lines that only look so.
 cases! {
     a_quote_without_a_rival_split: r#"{H} k "GET /"a" HTTP/1.1" {N} "r"r" "u"u" v"# => "ambiguous=false";
     a_tail_inside_the_referer: r#"{H} k {U} {N} "x" 200 - 1 2 3 4 "y" "ua" v"# => "ambiguous=true" "referer=x\" 200 - 1 2 3 4 \"y";
@@ -81,7 +81,7 @@ cases! {
     two_records_glued: r"{H} k {U} {N} {A} {T} {H} k {U} {N} {A} {T}" => "ambiguous=true" "version_id=NULL" "tls_version=TLSv1.3";
 }
 
-// Rule 11: cut lines are rejects, hostile ones are rows.
+// Rule 11: truncated lines are rejects, hostile ones are records.
 cases! {
     cut_before_the_user_agent: r#"{H} k {U} {N} "-""# => "reject";
     cut_inside_the_user_agent: r#"{H} k {U} {N} "-" "curl/8"# => "reject";

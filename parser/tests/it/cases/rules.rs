@@ -2,7 +2,7 @@
 
 use super::cases;
 
-// Rule 1: the fields by their order, in lines of every era.
+// Rule 1: fields are identified by their order, in lines of every age.
 cases! {
     fields_of_2026: r"{H} k {U} {N} {A} {T} arn:aws:s3:eu-west-1:123456789012:accesspoint/ap Yes us-east-1" =>
         "bucket_owner=79a59df900b949e5" "bucket=amzn-s3-demo-bucket" "time=1549411238" "remote_ip=192.0.2.3"
@@ -38,7 +38,7 @@ cases! {
     invalid_utf8_stays: r#"{H} k{xC3} {U} {N} "{xFF}" "{xE2}{x82}""# => "key=k{xC3}" "referer={xFF}" "user_agent={xE2}{x82}";
 }
 
-// Rule 4: separators. Only the space parts fields.
+// Rule 4: only the space separates fields.
 cases! {
     runs_of_spaces_are_one: r"   {H}   k  {U}   200  -   1 2  3   4   {A}    v  h   " =>
         "bucket_owner=79a59df900b949e5" "key=k" "turn_around_time=4" "user_agent=curl/8.5.0" "version_id=v" "host_id=h";
@@ -115,7 +115,7 @@ cases! {
         "request_uri=x\" 200 - 99999999999999999999 2 3 4 \"y" "bytes_sent=10" "ambiguous=false";
 }
 
-// Rule 7: the operation, and the requester that may hold spaces.
+// Rule 7: the operation, and requesters that contain spaces.
 cases! {
     operation_of_four_parts: r"{P} - AmazonS3 3b0d7f4e-0000-4000-8000-5a6f6d2b1c11 S3.COMPUTE.OBJECT.CHECKSUM k {U} {N} {A}" =>
         "request_id=3b0d7f4e-0000-4000-8000-5a6f6d2b1c11" "operation=S3.COMPUTE.OBJECT.CHECKSUM";
@@ -177,7 +177,7 @@ cases! {
     quotes_in_the_tail_are_the_user_agents: r#"{H} k {U} {N} {A} v "h" s"# => "user_agent=curl/8.5.0\" v \"h" "version_id=s";
 }
 
-// Rule 13: the field of March 2019 behind the version id.
+// Rule 13: the additional field of March 2019 after the version id.
 cases! {
     march_2019: r"{H} k {U} {N} {A} - AIDAEXAMPLE0 aGVsbG8= SigV4 C AuthHeader h TLSv1.2" =>
         "version_id=NULL" "host_id=aGVsbG8=" "signature_version=SigV4" "tls_version=TLSv1.2" "extra_fields=AIDAEXAMPLE0";

@@ -1,13 +1,13 @@
-//! Lines of CDN logs with hand-written expectations, which the parser and the reference must both meet.
+//! CDN log lines with hand-written expectations, checked against both the parser and the reference.
 //!
-//! A case is a header (`none`, or names) and a line in which `|` stands for a tab and `{xFF}` for a byte, then a list of
-//! `field=value`; see [`value_of`] for what can be asked.
+//! A case consists of a header (`none`, or field names), a line in which `|` stands for a tab and `{xFF}` for a byte,
+//! and a list of `field=value`; see [`value_of`] for the supported names.
 
 use super::parsed::parsed;
 use super::reference::{self, RefRecord};
 use s3log_parser::cdn::{Field, Header, Parser};
 
-/// What the names in braces stand for.
+/// Replacements of the names in braces.
 const PIECES: [(&str, &str); 4] = [
     ("{33}", "{26}|52834|0.102|Hit|text/html|2024|0|1023"),
     ("{26}", "{19}|198.51.100.7|TLSv1.3|TLS_AES_128_GCM_SHA256|Miss|HTTP/2.0|Processed|4"),
@@ -18,7 +18,8 @@ const PIECES: [(&str, &str); 4] = [
     ),
 ];
 
-/// One test a line: `name: header, line => "field=value" …;`, or `"reject=Kind"`, or `"row"` alone.
+/// Generates one test per line: `name: header, line => "field=value" …;`, or with `"reject=Kind"` or `"row"` as only
+/// expectation.
 macro_rules! cases {
     ($($name:ident: $header:expr, $line:expr => $($expected:literal)+;)*) => {
         $(#[test]
@@ -29,7 +30,7 @@ macro_rules! cases {
 }
 
 const NONE: &str = "none";
-/// The shortest header.
+/// The minimal header.
 const SHORT: &str = "date time c-ip cs-uri-stem sc-status";
 
 fn expanded(template: &str) -> Vec<u8> {
@@ -73,8 +74,8 @@ fn check(names: &str, template: &str, expected: &[&str]) {
     }
 }
 
-/// A value as the tables write it: `NULL`, numbers in decimal, `time` in microseconds; `raw.` before a field's name asks
-/// for it as written, `millis.` for milliseconds, `number.` for its number.
+/// A value in the notation of the expectations: `NULL`, decimal numbers, `time` in microseconds. The prefix `raw.`
+/// asks for the text as written, `millis.` for milliseconds, `number.` for an integer.
 fn value_of(record: &RefRecord, name: &str) -> Vec<u8> {
     let number = |number: Option<i64>| number.map_or(b"NULL".to_vec(), |number| number.to_string().into_bytes());
     let field = |name: &str| Field::from_name(name).unwrap_or_else(|| panic!("no field {name}")).index();
@@ -89,7 +90,7 @@ fn value_of(record: &RefRecord, name: &str) -> Vec<u8> {
     }
 }
 
-// Columns: by name, or by their number.
+// Columns, identified by name or by number.
 cases! {
     all_33_columns: NONE, "{33}" =>
         "time=1768472561000000" "x_edge_location=FRA56-P4" "number.sc_bytes=2390" "c_ip=192.0.2.3" "cs_method=GET"
@@ -128,7 +129,7 @@ cases! {
     no_names: "", "{33}" => "reject=Unnamed";
 }
 
-// Cells: tabs, NULL, too many, too few.
+// Cells: tabs, NULL, missing and surplus ones.
 cases! {
     dashes_are_null: NONE, "2026-01-15|10:22:41|-|-|-|-|-|-|-|-|-|-" =>
         "c_ip=NULL" "raw.c_ip=-" "status=NULL" "number.sc_bytes=NULL" "cs_uri_stem=NULL";
@@ -159,7 +160,7 @@ cases! {
     nothing_without_a_header: NONE, "" => "reject=Header";
 }
 
-// Time, status, numbers: checked in every line.
+// Time, status and numbers are validated in every line.
 cases! {
     an_impossible_month: SHORT, "2023-13-05|10:22:41|192.0.2.3|/a|200" => "reject=Date";
     an_impossible_day: SHORT, "2023-02-29|10:22:41|192.0.2.3|/a|200" => "reject=Date";
@@ -194,7 +195,7 @@ cases! {
     a_masked_address: SHORT, "2026-01-15|10:22:41|***|/a|200" => "c_ip=***";
 }
 
-// Lines that are something else.
+// Lines of other kinds.
 cases! {
     a_directive: SHORT, "#Version: 1.0" => "reject=Directive";
     a_directive_that_looks_like_a_record: "cs-uri-stem date time c-ip sc-status", "#|2026-01-15|10:22:41|192.0.2.3|200" => "reject=Directive";

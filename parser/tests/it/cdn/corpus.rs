@@ -1,4 +1,4 @@
-//! Real CDN logs, which stand beside the repository where they stand at all: none of their lines is in it.
+//! Real CDN logs, read from a directory next to the repository if it exists; they are not part of the repository.
 
 use super::parsed::parsed;
 use super::reference::{self, RefLine, RefRecord};
@@ -9,22 +9,22 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each file with its records, its rejects and its directives.
+/// Each file with its number of records, rejects and directives.
 const FILES: [(&str, usize, usize, usize); 9] = [
     ("asaaki-single-33f-noheader.log", 1, 0, 0),
     ("asaaki-xff-escapes-33f.log", 6, 0, 2),
     ("awswaf-19f-synthetic.log", 152, 0, 1),
     ("rkalla-2011-12f.log", 100, 0, 2),
-    // Spaces between its cells: no log that CloudFront wrote.
+    // Cells are separated by spaces; CloudFront does not write this.
     ("snowplow-2013-10-15f-double-enc-spaces.log", 0, 1, 0),
     ("snowplow-2014-04-19f.log", 1, 0, 0),
-    // Its status is `/200`.
+    // The status is `/200`.
     ("snowplow-2018-01-26f.log", 0, 1, 0),
     ("snowplow-header-only-12f.log", 0, 0, 2),
     ("webreadr-2016-23f.log", 2, 0, 2),
 ];
 
-/// The directory of the corpus, if it is there.
+/// The directory of the corpus, if it exists.
 fn corpus() -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/cdn");
     if directory.is_dir() { Some(directory) } else { None }
@@ -66,7 +66,7 @@ fn every_line_is_what_the_reference_says() {
             let record = parsed(line.bytes, header.as_ref());
             let is_blank = line.is_blank();
             if expected != RefLine::Blank && expected != RefLine::Reject {
-                // A lone `#` is a remark that may stand in front of anything.
+                // A lone `#` may be a comment in any format.
                 let decides = line.bytes != b"#";
                 assert_eq!(sniff(line.bytes), decides.then_some(LogFormat::Cdn), "{file}, line {}", line.number);
             }
@@ -135,7 +135,7 @@ fn what_webreadr_expects() {
     assert_eq!(expected["ncol_after_merging_date_and_time"], columns);
 }
 
-/// Snowplow's rows are of what it tracks; the time and the user agent are those of the log.
+/// Snowplow's expectations are about its own events; only time and user agent come from the log.
 #[test]
 fn what_snowplow_expects() {
     let Some(directory) = corpus() else {

@@ -1,4 +1,4 @@
-//! What must hold for every line of a CDN log.
+//! Properties that hold for every line of a CDN log.
 
 use super::lines_of::{Made, any_line, legacy_line, log_object, whole_line};
 use super::parsed::{owned, parsed};
@@ -28,7 +28,7 @@ fn field_set() -> impl Strategy<Value = FieldSet> {
     prop_oneof![few, many].prop_map(|fields| fields.into_iter().collect())
 }
 
-/// What is left of a record when only these fields are wanted.
+/// The record as it must be under a projection.
 fn narrowed(mut record: RefRecord, wanted: FieldSet) -> RefRecord {
     for field in Field::ALL.into_iter().filter(|field| !wanted.contains(*field)) {
         record.raw[field.index()] = None;
@@ -70,7 +70,7 @@ proptest! {
         prop_assert_eq!(value::seconds(bytes), reference::millis(bytes).and_then(|_| text.parse().ok()));
     }
 
-    /// Any fields give the same decision, the same reason and the same values, all of them parts of the line.
+    /// A projection must not change the decision, the reason or the values, and every field is part of the line.
     #[test]
     fn fewer_fields_give_the_same_values((header, line) in any_line(), wanted in field_set()) {
         let header = header.as_deref().and_then(Header::parse);
@@ -99,7 +99,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(2048))]
 
-    /// Every line of a log object is blank, a directive, a record or a reject, whichever way it is read.
+    /// Every line of a log object is blank, a directive, a record or a reject, however it is read.
     #[test]
     fn every_line_is_accounted_for(object in log_object(), wanted in field_set()) {
         let expected = reference::object(&object);
@@ -133,7 +133,7 @@ proptest! {
         }
     }
 
-    /// A record that is used again holds nothing of the line before.
+    /// A reused record must not keep anything of the previous line.
     #[test]
     fn a_reused_record_forgets(lines in vec(any_line(), 2..5), wanted in field_set()) {
         let mut parser = Parser::with_fields(wanted);
@@ -150,7 +150,7 @@ proptest! {
     }
 }
 
-/// What the log does to the bytes of a client: AWS names these characters.
+/// Encodes bytes of a client as CloudFront does; AWS documents the set of characters.
 fn encoded(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     for byte in bytes {
@@ -166,7 +166,7 @@ fn encoded(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Fields that hold what a client sent.
+/// Fields whose content the client chooses.
 const OF_CLIENTS: [(&str, Field); 6] = [
     ("cs-uri-stem", Field::CsUriStem),
     ("cs(referer)", Field::CsReferer),
@@ -184,7 +184,8 @@ fn record_of(made: &Made) -> Result<RefRecord, TestCaseError> {
 proptest! {
     #![proptest_config(config(4096))]
 
-    /// Nothing that a client sends hides its record or moves a field that it does not own, and all of it comes back.
+    /// Nothing that a client sends hides its record or shifts a field that it does not control, and its text is
+    /// preserved.
     #[test]
     fn a_client_forges_nothing(
         mut made in legacy_line(),
@@ -202,7 +203,7 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
-    /// Seconds are exact, whatever floating-point numbers make of them.
+    /// Milliseconds are exact, without floating-point errors.
     #[test]
     fn milliseconds_are_exact(mut made in legacy_line(), whole in 0..1_000_000_000_000_i64, digits in "[0-9]{1,9}") {
         let place = made.place("time-taken").unwrap();
@@ -224,7 +225,7 @@ proptest! {
         prop_assert_eq!(rendered.as_bstr(), line.as_bstr());
     }
 
-    /// Any record becomes a line of 33 columns that says the same, but for what those have no place for.
+    /// Rendering gives a line of 33 columns with the same values, except for what has no column there.
     #[test]
     fn any_record_comes_back((header, line) in any_line()) {
         let header = header.as_deref().and_then(Header::parse);
@@ -239,7 +240,7 @@ proptest! {
         }
         before.time = before.time.map(|time| time.div_euclid(1_000_000) * 1_000_000);
         for record in [&mut before, &mut again] {
-            // The time may have been written otherwise; what was not there is a dash.
+            // The time may be written differently; missing fields become `-`.
             (record.raw[0], record.text[0]) = (None, None);
             record.raw.iter_mut().for_each(|raw| *raw = raw.take().filter(|text| text != "-"));
             record.cells = 33;
@@ -247,7 +248,7 @@ proptest! {
         prop_assert_eq!(again, before, "{}", rendered.as_bstr());
     }
 
-    /// A line is of one format only.
+    /// Every line is detected as exactly one format.
     #[test]
     fn lines_are_told_apart(s3 in aws_line(), (header, line) in any_line(), made in legacy_line()) {
         prop_assert_eq!(sniff(&s3.bytes()), Some(LogFormat::S3));

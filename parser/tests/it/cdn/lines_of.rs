@@ -1,20 +1,20 @@
-//! Strategies that generate CDN logs: headers of every era and of none, lines that fit them, and lines that something
-//! happened to. Start at [`any_line`].
+//! Strategies that generate CDN logs: headers of every age or none, matching lines, and damaged lines. Start at
+//! [`any_line`].
 
 use super::reference::LEGACY;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-/// A line, and the `#Fields:` line before it if there is one.
+/// A line, and the names that its cells have.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
-    /// Names as they stand in the header.
+    /// Names as written in the header.
     pub(super) names: Vec<String>,
-    /// Whether the header is there.
+    /// Whether the log has a header line.
     pub(super) headed: bool,
     pub(super) cells: Vec<Vec<u8>>,
-    /// What stands behind the last cell.
+    /// Text after the last cell.
     pub(super) end: &'static str,
 }
 
@@ -27,13 +27,13 @@ impl Made {
         [self.cells.join(&b'\t'), self.end.as_bytes().to_vec()].concat()
     }
 
-    /// The place of a name.
+    /// Index of a name.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|other| other == name)
     }
 }
 
-/// Names that are in no old log, and names of no field.
+/// Names that legacy logs do not have, and unknown names.
 const OTHERS: [&str; 16] = [
     "timestamp",
     "timestamp(ms)",
@@ -53,7 +53,7 @@ const OTHERS: [&str; 16] = [
     "SC-Status",
 ];
 
-/// What a text of a client looks like in the log.
+/// Text sent by clients as it appears in a log.
 const TEXTS: [&str; 12] = [
     "-",
     "",
@@ -69,15 +69,16 @@ const TEXTS: [&str; 12] = [
     "200",
 ];
 
-/// What is no value of any field but a text.
+/// Values that are invalid for every field except text.
 const BAD: [&str; 15] =
     ["-", "", " 1", "-1", "+1", "1.5", "1e3", "0x1", "\u{661}", "200https://", "/200", "1,000", "1.", ".5", "\u{b}"];
 
-/// Numbers drawn from a number: one of 64 bits makes a cell, as a strategy for each cell would take too long to build.
+/// Pseudo-random numbers from a seed. One 64-bit seed generates a whole cell, because building a strategy per cell
+/// would take too long.
 struct Draw(u64);
 
 impl Draw {
-    /// Below `end`.
+    /// A number less than `end`.
     fn below(&mut self, end: u64) -> u64 {
         // The mixing step of SplitMix64.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -86,7 +87,7 @@ impl Draw {
         (mixed ^ (mixed >> 31)) % end
     }
 
-    /// One time of so many.
+    /// True once in `times` calls on average.
     fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
@@ -95,19 +96,19 @@ impl Draw {
         all[self.below(all.len() as u64) as usize]
     }
 
-    /// So many digits, or fewer.
+    /// One to `most` digits.
     fn digits(&mut self, most: u64) -> String {
         (0..=self.below(most)).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
     }
 
-    /// Two digits below `end`, or a little above.
+    /// Two digits: a number less than `end`, or sometimes up to `more` above.
     fn two(&mut self, end: u64, more: u64) -> String {
         let end = if self.once_in(10) { end + more } else { end };
         format!("{:02}", self.below(end))
     }
 }
 
-/// A value for a name, mostly a good one; nothing but good ones if there is no room for others.
+/// A value for a field: mostly valid, or always if `only_good`.
 fn value(name: &str, seed: u64, only_good: bool) -> Vec<u8> {
     let mut draw = Draw(seed);
     if !only_good && draw.once_in(150) {
@@ -168,14 +169,14 @@ fn value(name: &str, seed: u64, only_good: bool) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// As many cells as names.
+/// One cell per name.
 fn cells(names: &[String], only_good: bool) -> impl Strategy<Value = Vec<Vec<u8>>> + use<> {
     let names = names.to_vec();
     vec(any::<u64>(), names.len())
         .prop_map(move |seeds| names.iter().zip(seeds).map(|(name, seed)| value(name, seed, only_good)).collect())
 }
 
-/// Names of a header, and whether it is left out.
+/// Names of the columns, and whether the log has a header line.
 fn names() -> impl Strategy<Value = (Vec<String>, bool)> {
     let legacy = select(vec![11_usize, 12, 15, 18, 19, 23, 24, 26, 33, 33, 33, 33]);
     let legacy = (legacy, any::<bool>()).prop_map(|(columns, headed)| {
@@ -200,7 +201,7 @@ fn names() -> impl Strategy<Value = (Vec<String>, bool)> {
     prop_oneof![6 => legacy, 5 => chosen, 1 => many]
 }
 
-/// A line as long as its header.
+/// A line with a cell for each name of its header.
 pub(super) fn whole_line() -> impl Strategy<Value = Made> {
     names().prop_flat_map(|(names, headed)| {
         let cells = cells(&names, false);
@@ -209,7 +210,7 @@ pub(super) fn whole_line() -> impl Strategy<Value = Made> {
     })
 }
 
-/// A record of 33 columns in which everything is right.
+/// A valid record of 33 columns.
 pub(super) fn legacy_line() -> impl Strategy<Value = Made> {
     let names: Vec<String> = LEGACY.iter().map(|name| (*name).to_owned()).collect();
     (cells(&names, true), any::<bool>()).prop_map(move |(cells, headed)| Made {
@@ -220,7 +221,7 @@ pub(super) fn legacy_line() -> impl Strategy<Value = Made> {
     })
 }
 
-/// A line that something may have happened to.
+/// A line that may have been damaged.
 pub(super) fn any_line() -> impl Strategy<Value = (Option<Vec<u8>>, Vec<u8>)> {
     let made = (whole_line(), any::<Index>(), any::<Index>(), 0..12_u8, any::<u8>());
     let made = made.prop_map(|(mut made, one, other, accident, byte)| {
@@ -263,7 +264,7 @@ pub(super) fn any_line() -> impl Strategy<Value = (Option<Vec<u8>>, Vec<u8>)> {
     prop_oneof![8 => made, 2 => soup, 2 => timed]
 }
 
-/// A log object: lines with their headers, other directives, blank lines, every sort of line end.
+/// A log object: lines with their headers, other directives, blank lines and all kinds of line endings.
 pub(super) fn log_object() -> impl Strategy<Value = Vec<u8>> {
     let end = select(vec!["\n", "\n", "\r\n", "\n\n", "\n \t\n", "\n#Version: 1.0\n", "\n#\n"]);
     (vec((any_line(), end), 0..7), any::<Index>(), any::<bool>()).prop_map(|(lines, cut, whole)| {
@@ -283,7 +284,7 @@ pub(super) fn log_object() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A generator that makes nothing but rejects would prove nothing.
+/// Guards against generators that only produce rejects, which would prove nothing.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! The same for CDN logs: a slow reference, lines that are generated, laws, tables of cases, real logs.
+//! The counterpart for CDN logs: reference, generators, properties, cases and real logs.
 
 mod cases;
 mod corpus;

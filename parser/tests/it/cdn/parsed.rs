@@ -1,9 +1,9 @@
-//! What the parser says of a line of a CDN log, in the words of the reference.
+//! Converts the parser's results to the types of the reference.
 
 use super::reference::RefRecord;
 use s3log_parser::cdn::{Field, FieldSet, Header, Parser, Record};
 
-/// Everything that the record answers, as far as its parser was asked for it.
+/// Everything that the record returns under its projection.
 pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
     RefRecord {
         raw: Field::ALL.map(|field| record.raw(field).map(Into::into)),
@@ -17,7 +17,7 @@ pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
     }
 }
 
-/// The record of a line, if it is one, with every field. Asks a parser for every set of instructions, which must agree.
+/// Parses a line with all fields; `None` if it is a reject. Checks that the parsers of all instruction sets agree.
 pub(crate) fn parsed(line: &[u8], header: Option<&Header>) -> Option<RefRecord> {
     let mut found = Vec::new();
     for (kind, mut parser) in Parser::of_every_kind(FieldSet::ALL) {

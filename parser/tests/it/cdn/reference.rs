@@ -1,31 +1,31 @@
-//! A slow and obvious reading of a line of a CDN log, written from the rules of the format alone.
+//! A slow, straightforward reader for CDN log lines, written from the rules of the format alone.
 //!
-//! It exists to disagree with the parser: it shares nothing with it but the names of the fields. A line is split at its
-//! tabs, and what a cell is called decides everything. Start at [`read`] and [`object`].
+//! It is independent of the parser and shares only the names of fields with it. A line is split at its tabs, and the
+//! names of the cells determine everything else. Start at [`read`] and [`object`].
 
 use crate::reference::time_at;
 use bstr::{BString, ByteSlice};
 use s3log_parser::cdn::Field;
 use std::collections::HashMap;
 
-/// Everything the rules say of one line.
+/// Everything that the rules say about one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefRecord {
     /// The bytes of each field as written.
     pub(crate) raw: [Option<BString>; Field::COUNT],
-    /// The same, where `-` and nothing are `None`.
+    /// The same, with `None` for `-` and empty text.
     pub(crate) text: [Option<BString>; Field::COUNT],
     /// Microseconds since 1970, UTC.
     pub(crate) time: Option<i64>,
     pub(crate) status: Option<u16>,
     pub(crate) integers: [Option<i64>; Field::COUNT],
     pub(crate) millis: [Option<i64>; Field::COUNT],
-    /// The bits of the numbers.
+    /// Bit patterns of the floating-point numbers.
     pub(crate) seconds: [Option<u64>; Field::COUNT],
     pub(crate) cells: usize,
 }
 
-/// The columns of old logs, in their order.
+/// Columns of legacy logs, in order.
 pub(crate) const LEGACY: [&str; 33] = [
     "date",
     "time",
@@ -62,7 +62,7 @@ pub(crate) const LEGACY: [&str; 33] = [
     "sc-range-end",
 ];
 
-/// Cells that are whole numbers.
+/// Integer fields.
 const INTEGERS: [&str; 8] = [
     "sc-bytes",
     "cs-bytes",
@@ -74,10 +74,10 @@ const INTEGERS: [&str; 8] = [
     "asn",
 ];
 
-/// Cells that are seconds.
+/// Fields in seconds.
 const SECONDS: [&str; 2] = ["time-taken", "time-to-first-byte"];
 
-/// The names that a field goes by, the best one first. The time has four of its own, see [`time_of`].
+/// The names of a field, primary name first. The time is special; see [`time_of`].
 fn names_of(field: Field) -> Vec<String> {
     let mut names = vec![field.title().to_lowercase()];
     match field {
@@ -90,26 +90,26 @@ fn names_of(field: Field) -> Vec<String> {
     names
 }
 
-/// The names of a `#Fields:` line in lower case, if the line is one.
+/// The lower-case names of a `#Fields:` line; `None` for other lines.
 pub(crate) fn header(line: &[u8]) -> Option<Vec<String>> {
     let text: String = line.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect();
     let names = text.strip_prefix("#fields:")?;
     Some(names.split([' ', '\t', '\r']).filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
-/// The names of a log without a header, by the number of its columns.
+/// The names of a log without a header, inferred from the number of columns.
 fn inferred(cells: &[&[u8]]) -> Option<Vec<String>> {
     let known = |count: usize| [11, 12, 15, 18, 19, 23, 24, 26, 33].contains(&count);
     let count = match cells.len() {
         count if known(count) => count,
-        // A tab at the end.
+        // Trailing tab.
         count if cells[count - 1].is_empty() && known(count - 1) => count - 1,
         _ => return None,
     };
     Some(LEGACY[..count].iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// Reads one line, without its end.
+/// Reads one line, given without its line ending.
 pub(crate) fn read(line: &[u8], header: Option<&[String]>) -> Option<RefRecord> {
     if line.starts_with(b"#") {
         return None;
@@ -124,7 +124,7 @@ pub(crate) fn read(line: &[u8], header: Option<&[String]>) -> Option<RefRecord> 
         places.entry(name).or_insert(place);
     }
 
-    // What a header must name, and how far a line must go.
+    // Required names, and how far a line must reach.
     let has_time = places.contains_key("date") && places.contains_key("time")
         || places.contains_key("timestamp")
         || places.contains_key("timestamp(ms)");
@@ -176,7 +176,8 @@ pub(crate) fn read(line: &[u8], header: Option<&[String]>) -> Option<RefRecord> 
     Some(record)
 }
 
-/// Every cell of the time that says something must say it right; the first of them that says all of it counts.
+/// Every cell of the time that has a value must be valid. `timestamp(ms)` takes precedence over `timestamp`, which
+/// takes precedence over date and time.
 fn time_of<'a>(value: &impl Fn(&str) -> Option<&'a [u8]>) -> Option<i64> {
     let (date, time) = (value("date"), value("time"));
     if let Some(date) = date {
@@ -198,7 +199,7 @@ fn time_of<'a>(value: &impl Fn(&str) -> Option<&'a [u8]>) -> Option<i64> {
     found
 }
 
-/// What the time was read from.
+/// The text that the time was read from.
 fn raw_time<'a>(places: &HashMap<&str, usize>, value: &impl Fn(&str) -> Option<&'a [u8]>) -> Option<BString> {
     if let Some(text) = value("timestamp(ms)").or(value("timestamp")) {
         return Some(text.into());
@@ -209,7 +210,7 @@ fn raw_time<'a>(places: &HashMap<&str, usize>, value: &impl Fn(&str) -> Option<&
     Some(bstr::join("\t", [value("date")?, value("time")?]).into())
 }
 
-/// Microseconds of `2026-01-15` and `10:22:41`.
+/// Microseconds of a date and a time such as `2026-01-15` and `10:22:41`.
 pub(crate) fn date_and_time(date: &[u8], time: &[u8]) -> Option<i64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (date, time) = (date.to_str().ok()?, time.to_str().ok()?);
@@ -231,7 +232,7 @@ fn in_years(microseconds: i64) -> Option<i64> {
     (-62_135_596_800_000_000..253_402_300_800_000_000).contains(&microseconds).then_some(microseconds)
 }
 
-/// Seconds since 1970 with a fraction, or RFC 3339.
+/// Seconds since 1970 with an optional fraction, or an RFC 3339 time.
 pub(crate) fn timestamp(text: &[u8]) -> Option<i64> {
     let text = text.to_str().ok()?;
     if !text.contains('-') && !text.contains(':') {
@@ -258,7 +259,7 @@ pub(crate) fn timestamp(text: &[u8]) -> Option<i64> {
             sign * (hours * 60 + minutes) * 60
         }
     };
-    // A time in year 10000 may be one of 9999 in UTC; so count from a day that is in reach.
+    // A local time in year 10000 may be in 9999 in UTC, so compute the time of day on a day in range.
     let of_day = date_and_time(b"2000-01-01", time.as_bytes())? - date_and_time(b"2000-01-01", b"00:00:00")?;
     let midnight = date_and_time(date.as_bytes(), b"00:00:00")?;
     Some(in_years(midnight + of_day - offset * 1_000_000)? + microseconds(fraction)?)
@@ -271,7 +272,7 @@ fn microseconds(fraction: &str) -> Option<i64> {
     format!("{fraction}000000")[..6].parse().ok()
 }
 
-/// Digits that fit into 64 bits with a sign, though they have none.
+/// Unsigned digits that fit into an `i64`.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -279,7 +280,7 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     text.to_str().ok()?.parse().ok()
 }
 
-/// Seconds in thousandths: all digits up to the third behind the point, and one more if the fourth is 5 or above.
+/// Milliseconds: three decimals, rounded up if the fourth is 5 or more.
 pub(crate) fn millis(text: &[u8]) -> Option<i64> {
     let text = text.to_str().ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -292,7 +293,7 @@ pub(crate) fn millis(text: &[u8]) -> Option<i64> {
     thousandths.checked_add(i64::from(&fraction[3..4] >= "5"))
 }
 
-/// What a line of a log object is.
+/// The kind of a line of a log object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RefLine {
     Blank,
@@ -301,7 +302,7 @@ pub(crate) enum RefLine {
     Reject,
 }
 
-/// Reads a log object: a header counts until the next one.
+/// Reads a log object; a header applies until the next one.
 pub(crate) fn object(bytes: &[u8]) -> Vec<RefLine> {
     let mut names = None;
     let mut found = Vec::new();

@@ -1,17 +1,17 @@
-//! What is known of the systems that write access logs, and where it is known from.
+//! Knowledge about the systems that write access logs, with sources.
 
 use s3log_parser::Dialect;
 
 /// A system that writes this format, or nearly.
 pub(super) struct System {
     pub(super) name: &'static str,
-    /// Under `fixtures/`.
+    /// Path under `fixtures/`.
     pub(super) fixture: &'static str,
-    /// What a parser has to be told.
+    /// The dialect that must be selected to read its lines.
     pub(super) dialect: Dialect,
-    /// What is other than on AWS's page.
+    /// Differences from AWS's page.
     pub(super) differs: &'static str,
-    /// Sources, and pages.
+    /// Sources: repositories or web pages.
     pub(super) known_from: &'static str,
 }
 
@@ -205,7 +205,7 @@ pub(super) const SYSTEMS: &[System] = &[
     ),
 ];
 
-/// Systems that do not write this format, what they write instead, and where that is known from.
+/// Systems that do not write this format: name, what they write instead, and the source of that.
 pub(super) const OTHERS: &[(&str, &str, &str)] = &[
     ("Alibaba Cloud OSS", "text with other fields, the address first", "alibabacloud.com/help, \"Log storage\""),
     ("AWS S3 Tables", "the same fields as columns of tables", "AWS's page \"Log format in CloudWatch Logs\""),

@@ -1,4 +1,4 @@
-//! The parser and the reference say the same, and both say what a well-formed line was made of.
+//! The parser agrees with the reference, and both agree with what a well-formed line was made of.
 
 use super::config;
 use crate::lines_of::{
@@ -18,13 +18,13 @@ fn read(line: &[u8]) -> Option<RefRecord> {
     reference::read(line).ok().map(|reading| reading.record)
 }
 
-/// The same decision, and the same everything if it is a record.
+/// Both make the same decision and, for a record, return the same values.
 fn agree(line: &[u8]) -> Result<(), TestCaseError> {
     prop_assert_eq!(parsed(line), read(line), "parser and reference disagree on\n{}", line.as_bstr());
     Ok(())
 }
 
-/// Offsets that differ in one byte each.
+/// Offsets that differ from each other in a single character.
 const OFFSETS: &[&str] = &["+0000", "-0000", "+0001", "+0010", "+0100", "-0100", "+1000"];
 
 proptest! {
@@ -87,7 +87,7 @@ proptest! {
         prop_assert_eq!(operation::is_dotted(text.as_bytes()), reference::is_dotted_operation(text.as_bytes()));
     }
 
-    /// Times close to each other, which the parser may remember.
+    /// Similar times in sequence, because the parser caches the last minute.
     #[test]
     fn on_times_after_each_other(
         times in vec((1..=2_u8, 0..=1_u8, 0..=61_u8, select(OFFSETS)), 1..12),
@@ -101,7 +101,7 @@ proptest! {
         }
     }
 
-    /// The strategy knows what it made; this keeps the reference honest.
+    /// The strategy knows the correct values, so this also validates the reference.
     #[test]
     fn with_what_a_well_formed_line_was_made_of(line in aws_line()) {
         let bytes = line.bytes();
@@ -121,7 +121,7 @@ proptest! {
     }
 }
 
-// Soup is cheap, and what finds most.
+// Soup is cheap to generate and finds the most bugs.
 proptest! {
     #![proptest_config(config(16_384))]
 
@@ -139,7 +139,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(1024))]
 
-    /// One parser and one record for many lines: nothing of an earlier line may stay.
+    /// A reused parser and record must not keep anything of an earlier line.
     #[test]
     fn on_lines_after_each_other(lines in vec(any_line(), 1..8)) {
         let mut parser = Parser::new();

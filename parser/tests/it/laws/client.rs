@@ -1,5 +1,5 @@
-//! Rule 11: what a client writes into its request line and headers neither hides its record nor shifts a field that
-//! the client does not own.
+//! Rule 11: what a client sends in its request line and headers neither hides its record nor shifts a field that it
+//! does not control.
 
 use super::config;
 use crate::lines_of::{AwsLine, aws_line, client_bytes};
@@ -8,12 +8,12 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use s3log_parser::{Field, Parser};
 
-/// Fields that no client writes: everything before the request-URI, and everything behind the user agent.
+/// Fields that clients do not control: all but those from request-URI to user agent.
 fn untouchable() -> impl Iterator<Item = Field> {
     Field::ALL.into_iter().filter(|field| *field < Field::RequestUri || *field > Field::UserAgent)
 }
 
-/// Every one of these fields must come out as the line was made.
+/// The fields must come out as the line was made.
 fn keeps(line: &AwsLine, fields: impl Iterator<Item = Field>) -> Result<(), TestCaseError> {
     let bytes = line.bytes();
     let record = match Parser::new().parse(&bytes) {
@@ -34,7 +34,7 @@ fn keeps(line: &AwsLine, fields: impl Iterator<Item = Field>) -> Result<(), Test
     Ok(())
 }
 
-/// A line with all three texts in quotes, as AWS writes what clients send.
+/// A line in which request-URI, referer and user agent are quoted, as AWS does.
 fn quoted_line() -> impl Strategy<Value = AwsLine> {
     aws_line().prop_filter("AWS quotes what clients send", |line| line.request_uri.is_some())
 }

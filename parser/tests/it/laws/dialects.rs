@@ -1,4 +1,4 @@
-//! The dialects that a parser is told of: the laws of every other line hold for theirs.
+//! The properties of all other lines, for the dialects that must be selected.
 
 use super::config;
 use super::projection::{field_set, narrowed};
@@ -24,7 +24,7 @@ fn read_as(dialect: Dialect, line: &[u8]) -> Option<RefRecord> {
     reference::read_as(dialect, line).ok().map(|reading| reading.record)
 }
 
-/// Whether the record is what the line was made of.
+/// Whether the record matches what the line was made of.
 fn is_made_of(record: &RefRecord, line: &DialectLine) -> bool {
     let fields =
         Field::ALL.into_iter().all(|field| record.raw[field.index()].as_deref().map(Vec::as_slice) == line.raw(field));
@@ -35,7 +35,7 @@ fn made_or_ambiguous(dialect: Dialect, line: &DialectLine) -> Result<(), TestCas
     let bytes = line.bytes();
     let Some(record) = parsed_as(dialect, &bytes) else { panic!("no record: {}", bytes.as_bstr()) };
     prop_assert!(record.ambiguous || is_made_of(&record, line), "{record:?} of\n{}", bytes.as_bstr());
-    // What stands before the key is not the client's, but for the bucket.
+    // Clients do not control the fields before the key, except for the bucket.
     for field in Field::ALL.into_iter().take(Field::Key.index()) {
         prop_assert_eq!(
             record.raw[field.index()].as_deref().map(Vec::as_slice),
@@ -56,7 +56,7 @@ proptest! {
         prop_assert_eq!(found, expected, "{} disagrees on\n{}", dialect, line.as_bstr());
     }
 
-    /// Without being told, a parser makes records of what it tells by its content alone.
+    /// Selecting a dialect does not change how other lines are read.
     #[test]
     fn other_lines_are_read_as_ever(line in any_line(), dialect in any_dialect()) {
         let (told, untold) = (reference::read_as(dialect, &line), reference::read(&line));
@@ -76,7 +76,7 @@ proptest! {
         made_or_ambiguous(Dialect::CephJournal, &line)?;
     }
 
-    /// Whatever a client writes into key and user agent: the record is right, or says that it may be wrong.
+    /// Whatever a client puts into key and user agent, the record is correct or marked as ambiguous.
     #[test]
     fn versity_lines_are_what_they_were_made_of(line in versity_line()) {
         made_or_ambiguous(Dialect::VersityGw, &line)?;
@@ -89,7 +89,7 @@ proptest! {
         for (kind, parser) in Parser::of_every_kind(wanted) {
             let mut parser = parser.with_dialect(dialect);
             prop_assert_eq!((parser.fields(), parser.dialect()), (wanted, dialect));
-            // Errors too: why a line is rejected does not depend on what was wanted of it.
+            // This includes errors: the reason does not depend on the projection.
             let found = parser.parse(&line).map(|record| owned(&record));
             prop_assert_eq!(&found, &expected, "{}: {:?} of\n{}", kind, wanted, line.as_bstr());
             if let Err(error) = found {
@@ -128,7 +128,7 @@ proptest! {
             let before = parsed_as(dialect, &line);
             let mut again = parsed_as(dialect, &rendered);
             if let (Some(again), Some(before)) = (again.as_mut().filter(|_| rendered != line), &before) {
-                // As of any line: spaces that were one too many may have kept something from being ambiguous.
+                // Collapsing doubled spaces may have made the line ambiguous.
                 again.ambiguous = before.ambiguous;
             }
             prop_assert_eq!(again, before, "{} is not\n{}", rendered.as_bstr(), line.as_bstr());
@@ -139,7 +139,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(1024))]
 
-    /// One parser and one record for lines of all sorts, one after the other, from line to line.
+    /// Reused parsers and records, for a sequence of lines of all kinds.
     #[test]
     fn a_reused_record_forgets(lines in vec(line_of_any(), 2..6), wanted in field_set(), dialect in any_dialect()) {
         let lines: Vec<Vec<u8>> = lines.into_iter().filter(|line| !line.contains(&b'\n')).collect();
@@ -155,7 +155,7 @@ proptest! {
     }
 }
 
-/// A generator that makes nothing but rejects, or nothing but ambiguous records, would prove nothing.
+/// Guards against generators that only produce rejects or ambiguous records, which would prove nothing.
 #[test]
 fn generators_reach_records_of_every_kind_and_rejects() {
     let counts = |dialect| {

@@ -1,4 +1,4 @@
-//! Lines of whole log objects, and their chunks.
+//! Whole log objects: their lines and chunks.
 
 use super::config;
 use super::projection::field_set;
@@ -12,7 +12,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use s3log_parser::{Dialect, FieldSet, Line, Lines, Parser, Record};
 
-/// A log object: lines of any kind, blank ones, every sort of line end, perhaps a byte order mark, perhaps cut short.
+/// A log object: lines of any kind, blank lines, all kinds of line endings, optionally a byte order mark or a
+/// truncated end.
 fn log_object() -> impl Strategy<Value = Vec<u8>> {
     let blank = select(vec![
         &b""[..],
@@ -80,7 +81,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(2048))]
 
-    /// The pass that finds the tokens of a line finds its end, too: the same lines, the same records, the same errors.
+    /// Parsing line by line from a buffer gives the same lines, records and errors as splitting first.
     #[test]
     fn parsing_from_line_to_line_finds_the_same(object in log_object(), wanted in field_set()) {
         for (kind, mut parser) in Parser::of_every_kind(wanted) {
@@ -101,7 +102,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(2048))]
 
-    /// What is passed over are records, and what is not comes as it does line by line.
+    /// Skipped lines are records, and all others are returned as by line-by-line parsing.
     #[test]
     fn skipping_ordinary_records_misses_nothing(
         object in log_object(),
@@ -133,7 +134,7 @@ proptest! {
     }
 }
 
-/// Nothing but records as AWS writes them: they are all passed over at once.
+/// A log of ordinary records only is skipped in one call.
 #[test]
 fn ordinary_records_are_skipped() {
     let line = |number: u32| {
@@ -169,7 +170,7 @@ proptest! {
     }
 }
 
-/// Large enough for several chunks of the parallel way.
+/// Large enough for several chunks.
 #[cfg(feature = "parallel")]
 #[test]
 fn all_cores_give_the_records_of_one() {

@@ -1,4 +1,4 @@
-//! Asking for less changes nothing of what was asked for, and gives nothing else.
+//! A projection does not change the requested values and returns nothing else.
 
 use super::config;
 use crate::lines_of::any_line;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use s3log_parser::{Field, FieldSet, Parser, Record};
 
-/// Fields in any combination, few or many, and the two facts.
+/// Any combination of fields, extra fields and ambiguity.
 pub(super) fn field_set() -> impl Strategy<Value = FieldSet> {
     let fields = prop_oneof![
         1 => subsequence(Field::ALL.to_vec(), 0..=2),
@@ -28,7 +28,7 @@ pub(super) fn field_set() -> impl Strategy<Value = FieldSet> {
     })
 }
 
-/// What is left of a record when only these fields are wanted.
+/// The record as it must be under a projection.
 pub(super) fn narrowed(mut record: RefRecord, wanted: FieldSet) -> RefRecord {
     let want = |field| wanted.contains(field);
     for field in Field::ALL.into_iter().filter(|field| !wanted.contains(*field)) {
@@ -61,7 +61,7 @@ proptest! {
         let found = parser.parse(&line).map(|record| owned(&record));
         match (found, &expected) {
             (Ok(found), Ok(expected)) => prop_assert_eq!(&found, expected, "{:?} of\n{}", wanted, line.as_bstr()),
-            // Why a line is rejected does not depend on what was wanted of it either.
+            // The reason of a reject does not depend on the projection either.
             (Err(found), Err(expected)) => {
                 prop_assert_eq!(
                     (found.kind(), found.field(), found.offset()),
@@ -78,7 +78,7 @@ proptest! {
         }
     }
 
-    /// Everything that a record gives out is a part of its line.
+    /// All text returned by a record is part of its line.
     #[test]
     fn fields_are_parts_of_the_line(line in any_line(), wanted in field_set()) {
         if let Ok(record) = Parser::with_fields(wanted).parse(&line) {
@@ -103,7 +103,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(1024))]
 
-    /// A record that is used again holds nothing of the line before, whatever was wanted.
+    /// A reused record must not keep anything of the previous line, whatever the projection.
     #[test]
     fn a_reused_record_forgets(lines in vec(any_line(), 2..5), wanted in field_set()) {
         let mut parser = Parser::with_fields(wanted);

@@ -1,4 +1,4 @@
-//! A record gives its line back.
+//! Records can be rendered back to lines.
 
 use super::config;
 use crate::lines_of::{any_line, aws_line, hostile_line};
@@ -17,7 +17,7 @@ fn rendered(line: &[u8]) -> Option<Vec<u8>> {
 proptest! {
     #![proptest_config(config(4096))]
 
-    /// Byte by byte, where single spaces part the fields.
+    /// Lines with single spaces are reproduced byte for byte.
     #[test]
     fn plain_lines_come_back(mut line in aws_line()) {
         line.spaces = 1;
@@ -25,7 +25,7 @@ proptest! {
         prop_assert_eq!(rendered(&line), Some(line));
     }
 
-    /// Hostile text comes back as well.
+    /// So are lines with hostile text.
     #[test]
     fn lines_without_double_spaces_come_back(line in prop_oneof![hostile_line(), any_line()]) {
         let plain = !line.contains_str("  ") && !line.starts_with(b" ") && !line.ends_with(b" ");
@@ -36,14 +36,14 @@ proptest! {
         }
     }
 
-    /// Every other line comes back as its pieces with one space between them, and holds the same.
+    /// Any other line is rendered as its pieces joined by single spaces, with the same values.
     #[test]
     fn any_record_comes_back_as_its_pieces(line in any_line()) {
         if let Some(rendered) = rendered(&line) {
             let before = parsed(&line);
             let mut again = parsed(&rendered);
             if let (Some(again), Some(before)) = (again.as_mut().filter(|_| rendered != line), &before) {
-                // Spaces that were one too many may have kept a second time in the tail from being one.
+                // Collapsing doubled spaces in the tail may have created a second time.
                 again.ambiguous = before.ambiguous;
             }
             prop_assert_eq!(again, before, "{} is not\n{}", rendered.as_bstr(), line.as_bstr());

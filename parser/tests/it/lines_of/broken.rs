@@ -1,4 +1,4 @@
-//! Lines that something happened to.
+//! Damaged lines.
 
 use super::hostile::{FRAGMENTS, hostile_line};
 use super::soup::TOKENS;
@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// One accident.
+/// A single damage.
 #[derive(Clone, Debug)]
 enum Accident {
     CutBehind(Index),
@@ -84,7 +84,7 @@ fn happen(accident: &Accident, line: &mut Vec<u8>) {
     }
 }
 
-/// A line of any kind after one to four accidents.
+/// A line of any kind with one to four damages.
 pub(crate) fn mutated_line() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![3 => aws_line().prop_map(|line| line.bytes()), 2 => hostile_line(), 1 => dialect_line()];
     (line, vec(accident(), 1..5)).prop_map(|(mut line, accidents)| {

@@ -1,4 +1,4 @@
-//! Lines that are read only by who says what they are: Ceph's journal records and VersityGW's lines.
+//! Lines of the dialects that must be selected: Ceph's journal records and VersityGW's lines.
 
 use super::hostile::FRAGMENTS;
 use super::soup::TOKENS;
@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use s3log_parser::Field;
 
-/// A line of a dialect by its parts, so that a test knows what must come out.
+/// A line of a dialect as its parts, so that tests know the expected values.
 #[derive(Clone, Debug)]
 pub(crate) struct DialectLine {
-    /// The fields that the line has, in its order, the time without its brackets.
+    /// The fields of the line, in order; the time without brackets.
     pub(crate) fields: Vec<(Field, Vec<u8>)>,
-    /// Behind the last of them.
+    /// Text after the last field.
     pub(crate) extra: Option<Vec<u8>>,
 }
 
@@ -31,12 +31,12 @@ impl DialectLine {
     }
 }
 
-/// A word: nothing that a client chooses.
+/// One of the given words, as in fields that clients do not control.
 fn word(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     select(words).prop_map(|word| word.as_bytes().to_vec())
 }
 
-/// Words that a client chose with care, with single spaces between them.
+/// Words crafted by a client, separated by single spaces.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         6 => "[a-z]{1,3}".prop_map(String::into_bytes),
@@ -55,13 +55,13 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     vec(word, 1..7).prop_map(|words| plain(&words.join(&b' ')))
 }
 
-/// Without spaces around it or twice, and never empty.
+/// Removes leading, trailing and doubled spaces; never returns an empty text.
 fn plain(text: &[u8]) -> Vec<u8> {
     let words: Vec<&[u8]> = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
     if words.is_empty() { b"x".to_vec() } else { words.join(&b' ') }
 }
 
-/// A journal record, whatever its key.
+/// A journal record with an arbitrary key.
 pub(crate) fn journal_line() -> impl Strategy<Value = DialectLine> {
     let key = prop_oneof![2 => "[a-z]{1,3}( [a-z0-9\"-]{1,2}){0,3}".prop_map(String::into_bytes), 1 => hostile()];
     let parts = (
@@ -88,7 +88,7 @@ pub(crate) fn journal_line() -> impl Strategy<Value = DialectLine> {
     })
 }
 
-/// A line of VersityGW. Clients choose key and user agent; the referer is a URL without a space.
+/// A VersityGW line. Clients control key and user agent; the referer is a URL without spaces.
 pub(crate) fn versity_line() -> impl Strategy<Value = DialectLine> {
     let key = prop_oneof![
         1 => Just(b"-".to_vec()),
@@ -164,7 +164,7 @@ pub(crate) fn versity_line() -> impl Strategy<Value = DialectLine> {
     })
 }
 
-/// One of them, or soup before the end of one.
+/// A line of either dialect, or soup within the start and the end of one.
 pub(crate) fn flagged_line() -> impl Strategy<Value = Vec<u8>> {
     let start = select(vec![
         &b"o b [06/Feb/2019:00:00:38 +0000] REST.PUT.OBJECT "[..],

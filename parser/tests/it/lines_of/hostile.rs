@@ -1,11 +1,11 @@
-//! What a client can write into a line: its request line and two headers, unescaped.
+//! Text that a client can put into a line unescaped: the request line and two headers.
 
 use super::well_formed::aws_line;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Text that looks like the format's own.
+/// Text that resembles the syntax of the format.
 pub(super) const FRAGMENTS: [&[u8]; 37] = [
     b"\"",
     b"\" \"",
@@ -46,7 +46,7 @@ pub(super) const FRAGMENTS: [&[u8]; 37] = [
     b"\xe2\x80\xa8",
 ];
 
-/// Bytes as a client may send them: anything but a line feed.
+/// Bytes that a client may send: anything but a line feed.
 pub(crate) fn client_bytes() -> impl Strategy<Value = Vec<u8>> {
     let fragment = prop_oneof![
         8 => select(FRAGMENTS.to_vec()).prop_map(<[u8]>::to_vec),
@@ -55,7 +55,7 @@ pub(crate) fn client_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(fragment, 0..9).prop_map(|fragments| fragments.concat())
 }
 
-/// A line of AWS with hostile text in one or more of the quoted fields.
+/// An AWS line with hostile text in some of the quoted fields.
 pub(crate) fn hostile_line() -> impl Strategy<Value = Vec<u8>> {
     let text = || proptest::option::of(client_bytes());
     (aws_line(), text(), text(), text()).prop_map(|(mut line, uri, referer, user_agent)| {

@@ -1,5 +1,5 @@
-//! Tokens and bytes that mean something to the format, in any order, behind the beginning of a proper line and before
-//! the end of one: what finds disagreements best.
+//! Random sequences of tokens and bytes that are significant in the format, embedded in parts of a valid line. They
+//! find disagreements best.
 
 use super::hostile::FRAGMENTS;
 use proptest::collection::vec;
@@ -57,7 +57,7 @@ pub(super) const TOKENS: [&[u8]; 44] = [
 const START: &str = "o b [06/Feb/2019:00:00:38 +0000]";
 const HEAD: &str = "o b [06/Feb/2019:00:00:38 +0000] 192.0.2.3 - R REST.GET.OBJECT";
 
-/// The beginning of a proper line, up to somewhere; then soup; then the rest of a proper line, from somewhere.
+/// Puts soup between a prefix and a suffix of valid lines.
 fn around(soup: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let start = select(vec![
         String::new(),
@@ -95,7 +95,7 @@ fn around(soup: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>
     (start, soup, end).prop_map(|(start, soup, end)| [start.as_bytes(), &soup, end.as_bytes()].concat())
 }
 
-/// Tokens, mostly with one space between them.
+/// Tokens, mostly separated by single spaces.
 pub(crate) fn token_soup() -> impl Strategy<Value = Vec<u8>> {
     let token = prop_oneof![
         5 => select(TOKENS.to_vec()).prop_map(<[u8]>::to_vec),
@@ -108,12 +108,12 @@ pub(crate) fn token_soup() -> impl Strategy<Value = Vec<u8>> {
     }))
 }
 
-/// Very few different bytes.
+/// Bytes from a very small alphabet.
 pub(crate) fn byte_soup() -> impl Strategy<Value = Vec<u8>> {
     around(vec(select(b"\"\"\"   --1a".to_vec()), 0..28))
 }
 
-/// A number, or nearly one.
+/// A number, or almost one.
 pub(crate) fn number_text() -> impl Strategy<Value = String> {
     prop_oneof![
         "-?[0-9]{1,20}",
@@ -128,7 +128,7 @@ pub(crate) fn number_text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A time in brackets, or nearly one.
+/// A bracketed time, or almost one.
 pub(crate) fn time_text() -> impl Strategy<Value = Vec<u8>> {
     let day = prop_oneof![3 => 1..=28_u8, 2 => 28..=32_u8, 1 => Just(0)];
     let month = prop_oneof![
@@ -141,7 +141,7 @@ pub(crate) fn time_text() -> impl Strategy<Value = Vec<u8>> {
     let second = prop_oneof![6 => 0..=60_u8, 1 => 58..=62_u8];
     let offset = prop_oneof![2 => Just("+0000".to_owned()), 3 => "[+-][0-2][0-9][0-6][0-9]", 1 => "[ +-][0-9]{3,5}"];
     let damage = proptest::option::weighted(0.15, (0..28_usize, any::<u8>()));
-    // What a parser might hold before it has seen a time.
+    // A text that a parser might have cached before its first time.
     let blank = (select(b"\0 0\xff".to_vec()), 0..=60_u8).prop_map(|(fill, second)| {
         let mut text = vec![fill; 28];
         text[19..21].copy_from_slice(format!("{second:02}").as_bytes());

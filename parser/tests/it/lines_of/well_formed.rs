@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use s3log_parser::Field;
 
-/// A line of AWS by its parts, so that a test knows what must come out, and can put other text into the quotes.
+/// An AWS line as its parts, so that tests know the expected values and can replace the quoted text.
 #[derive(Clone, Debug)]
 pub(crate) struct AwsLine {
-    /// Bucket owner to key; the time without its brackets.
+    /// Bucket owner to operation and key; the time without brackets.
     pub(crate) head: [String; 8],
     /// Without quotes; `None` is a bare dash.
     pub(crate) request_uri: Option<Vec<u8>>,
@@ -17,11 +17,11 @@ pub(crate) struct AwsLine {
     pub(crate) referer: Option<Vec<u8>>,
     /// Without quotes; `None` is a bare dash.
     pub(crate) user_agent: Option<Vec<u8>>,
-    /// Version id and what stands behind it.
+    /// Version id and the fields after it.
     pub(crate) tail: Vec<String>,
-    /// What logs of March 2019 hold behind the version id.
+    /// The additional field of March 2019, after the version id.
     pub(crate) march_2019: Option<String>,
-    /// Spaces between fields.
+    /// Number of spaces between fields.
     pub(crate) spaces: usize,
 }
 
@@ -49,7 +49,7 @@ impl AwsLine {
         pieces.join(&b" ".repeat(self.spaces)[..])
     }
 
-    /// The field as written, without quotes and brackets.
+    /// The field as written, without quotes or brackets.
     pub(crate) fn raw(&self, field: Field) -> Option<&[u8]> {
         match field {
             Field::RequestUri => Some(self.request_uri.as_deref().unwrap_or(b"-")),
@@ -61,22 +61,22 @@ impl AwsLine {
         }
     }
 
-    /// What is no field that AWS documents.
+    /// Fields that AWS does not document.
     pub(crate) fn extra_fields(&self) -> Vec<&[u8]> {
         let documented = Field::COUNT - Field::VersionId.index();
         self.march_2019.iter().chain(self.tail.iter().skip(documented)).map(String::as_bytes).collect()
     }
 }
 
-/// A well-formed line of AWS, of any era.
+/// A well-formed AWS line of any age.
 ///
-/// Values are drawn from lists, since what decides is their kind and where they stand, and random text of this length
-/// takes most of a test's time.
+/// Values are selected from lists: what matters is their kind and position, and generating random text of this length
+/// would dominate the run time.
 pub(crate) fn aws_line() -> impl Strategy<Value = AwsLine> {
     let parts = (head(), select(REQUEST_URIS), numbers(), select(AGENTS), select(AGENTS), tail());
     (parts, 0..8_u8, prop_oneof![9 => Just(1_usize), 1 => 2..4_usize]).prop_map(
         |((head, request_uri, numbers, referer, user_agent, (tail, march_2019)), bare, spaces)| {
-            // Rows of batch deletes and of copies have bare dashes, in all three places.
+            // Records of batch deletes and copies have bare dashes in all three places.
             let quoted = |text: &str| (bare != 0).then(|| text.as_bytes().to_vec());
             AwsLine {
                 head,
@@ -184,7 +184,7 @@ fn numbers() -> impl Strategy<Value = [String; 6]> {
         .prop_map(|(status, error, a, b, c, d)| [status, error, a, b, c, d])
 }
 
-/// Fields 18 and later, as many as some era wrote, and the field of March 2019.
+/// Fields from 18 on, as many as logs of some age have, and the additional field of March 2019.
 fn tail() -> impl Strategy<Value = (Vec<String>, Option<String>)> {
     let documented = (
         words(&["-", "null", "NBh28WVku.QO7ZIdWpI2hEA_qAfBi_fY"]),
@@ -203,7 +203,7 @@ fn tail() -> impl Strategy<Value = (Vec<String>, Option<String>)> {
     let march = proptest::option::weighted(0.2, words(&["-", "AIDAEXAMPLE0", "AROAEXAMPLEID12345678"]));
     (documented, lengths, later, march).prop_map(|(documented, length, later, march_2019)| {
         let (version, mut host, mut signature, cipher, auth, name, tls, arn, acl, region) = documented;
-        // The variant of March 2019 is known by a signature version behind a host id.
+        // The format of March 2019 is recognised by a signature version after the host id.
         let march_2019 = march_2019.filter(|_| length >= 6);
         if march_2019.is_some() {
             host = HOST_IDS[1].to_owned();

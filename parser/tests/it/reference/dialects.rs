@@ -1,4 +1,4 @@
-//! Ceph's journal records and VersityGW's lines, read as slowly and as plainly as the rest.
+//! Ceph's journal records and VersityGW's lines.
 
 use super::{
     INTEGERS, Reading, RefRecord, Reject, integer, is_dotted_operation, object_key, read, skip_spaces, status, time_at,
@@ -7,12 +7,12 @@ use super::{
 use s3log_parser::{Dialect, Field};
 use std::ops::Range;
 
-/// Reads one line, without its end, that may be of this dialect.
+/// Reads one line, given without its line ending, that may be of this dialect.
 pub(crate) fn read_as(dialect: Dialect, line: &[u8]) -> Result<Reading, Reject> {
     own(dialect, line).unwrap_or_else(|| read(line))
 }
 
-/// Whether the line is known for one of the dialect, whole or cut.
+/// Whether the line is recognised as one of the dialect, complete or truncated.
 pub(crate) fn is_of(dialect: Dialect, line: &[u8]) -> bool {
     own(dialect, line).is_some()
 }
@@ -25,7 +25,7 @@ fn own(dialect: Dialect, line: &[u8]) -> Option<Result<Reading, Reject>> {
     }
 }
 
-/// A record of these fields, and its line.
+/// Builds a record from its fields.
 fn reading(
     line: &[u8],
     fields: &[(Field, Range<usize>)],
@@ -66,7 +66,7 @@ fn tokens_behind(line: &[u8], at: usize) -> Vec<Range<usize>> {
     tokens
 }
 
-/// Owner, bucket, time, operation, key, size, version, etag. The key takes what the last three leave.
+/// Owner, bucket, time, operation, key, size, version, etag. The key is what the last three leave.
 fn journal(line: &[u8]) -> Option<Result<Reading, Reject>> {
     let line = trimmed(line);
     let owner = token_from(line, 0)?;
@@ -100,7 +100,8 @@ fn journal(line: &[u8]) -> Option<Result<Reading, Reject>> {
     Some(Ok(reading(line, &fields, std::slice::from_ref(etag), ambiguous, seconds)))
 }
 
-/// A month in full becomes its first three letters; where the time ends, and its seconds.
+/// Reads a time with the month in full by shortening it to three letters. Returns the end of the time and its
+/// seconds.
 fn full_time_at(line: &[u8], at: usize) -> Option<(usize, i64)> {
     for month in [
         "January",
@@ -126,12 +127,12 @@ fn full_time_at(line: &[u8], at: usize) -> Option<(usize, i64)> {
     None
 }
 
-/// 26 fields, none of them quoted; bucket and key stand in the last but one again.
+/// 26 unquoted fields; the last but one repeats bucket and key.
 fn versity(line: &[u8]) -> Option<Result<Reading, Reject>> {
     let line = trimmed(line);
     let owner = token_from(line, 0)?;
     let bucket_start = token_behind(line, owner.end)?.start;
-    // The bucket, which has no slash, runs to the first token with one: the time.
+    // The bucket has no slash, so it extends to the first token with one, the time.
     let first = tokens_behind(line, owner.end).into_iter().find(|token| line[token.clone()].contains(&b'/'))?;
     let (end, seconds) = full_time_at(line, first.start)?;
     if first.start == bucket_start || (end < line.len() && line[end] != b' ') {
@@ -139,7 +140,7 @@ fn versity(line: &[u8]) -> Option<Result<Reading, Reject>> {
     }
     let time = first.start..end;
     let is_may = time.len() == super::time::LENGTH;
-    // A line that was cut; in May it may be another system's.
+    // A truncated line. With May as month it may be from another system.
     let cut = if is_may { None } else { Some(Err(Reject::Dialect)) };
     let bucket = bucket_start..without_spaces_at_end(line, time.start);
 
@@ -152,7 +153,7 @@ fn versity(line: &[u8]) -> Option<Result<Reading, Reject>> {
     let acl_required = line.len() - 3..line.len();
     let body = without_spaces_at_end(line, line.len() - 3);
 
-    // Every end of the line that there could be, the last one first.
+    // All possible ends of the line, last one first.
     let mut ends = Vec::new();
     for arn in (key_start..body).rev() {
         if !line[arn..body].starts_with(b" arn:aws:s3:::") {
@@ -179,7 +180,7 @@ fn versity(line: &[u8]) -> Option<Result<Reading, Reject>> {
     }
     let Some(rightmost) = ends.first().cloned() else { return cut };
 
-    // Those that repeat the key; the rest of the line is read for the first four of them.
+    // Ends that repeat the key. The rest of the line is only read for the first four of them.
     let repeating: Vec<_> = ends
         .iter()
         .filter_map(|end| repeated_key(line, &bucket, key_start, end).map(|key| (key, end.clone())))
@@ -209,7 +210,7 @@ fn versity(line: &[u8]) -> Option<Result<Reading, Reject>> {
     Some(Ok(reading(line, &fields, &[], ambiguous, seconds)))
 }
 
-/// The key at `start`, if it is what this end of the line repeats.
+/// The key at `start`, if this end of the line repeats it.
 fn repeated_key(line: &[u8], bucket: &Range<usize>, start: usize, end: &[Range<usize>]) -> Option<Range<usize>> {
     let path = &line[end[5].clone()][b"arn:aws:s3:::".len()..];
     let path = path.strip_prefix(b"/").unwrap_or(path);
@@ -231,7 +232,7 @@ fn repeated_key(line: &[u8], bucket: &Range<usize>, start: usize, end: &[Range<u
     (fits && line[start..limit].get(key.len()) == Some(&b' ')).then_some(start..start + key.len())
 }
 
-/// Path, status, error code, four numbers, referer, user agent, version id, host id; and whether there is a doubt.
+/// Path, status, error code, four numbers, referer, user agent, version id, host id; and whether they are uncertain.
 fn middle(line: &[u8], start: usize, end: usize) -> Option<(Vec<Range<usize>>, bool)> {
     let end = without_spaces_at_end(line, end);
     if start > end {
@@ -248,7 +249,7 @@ fn middle(line: &[u8], start: usize, end: usize) -> Option<(Vec<Range<usize>>, b
     let is_number = |token: &Range<usize>| integer(&line[token.clone()]).is_some();
     let is_status = |token: &Range<usize>| token.len() == 3 && status(&line[token.clone()]).is_some();
 
-    // Ways to go on behind the first token: with a word for the error code, or a sentence.
+    // The alternatives after the first token: a word as error code, or a sentence.
     let mut sentences = Vec::new();
     if let Some(first) = tokens.get(1)
         && is_status(first)

@@ -1,7 +1,7 @@
-//! A slow and obvious reading of one line, written from the rules of the format alone.
+//! A slow, straightforward reader for lines, written from the rules of the format alone.
 //!
-//! It exists to disagree with the parser: it shares nothing with it but the names of the fields. Plain loops, every
-//! rule named where it is applied, no attempt at speed. Start at [`read`] and [`lines`].
+//! It is independent of the parser and shares only the names of fields with it. It uses plain loops, names each rule
+//! where it is applied, and is not optimised. Start at [`read`] and [`lines`].
 
 mod dialects;
 mod number;
@@ -16,10 +16,10 @@ use bstr::BString;
 use s3log_parser::Field;
 use std::ops::Range;
 
-/// Everything the rules say of one line.
+/// Everything that the rules say about one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RefRecord {
-    /// The bytes of each field as written, without brackets and quotes; `None` where the line has none that fits.
+    /// The bytes of each field as written, without brackets and quotes; `None` if the line has none that fits.
     pub(crate) raw: [Option<BString>; Field::COUNT],
     /// The same after rule 3: `-` is `None`.
     pub(crate) text: [Option<BString>; Field::COUNT],
@@ -31,7 +31,7 @@ pub(crate) struct RefRecord {
     pub(crate) integers: [Option<i64>; 4],
     /// aclRequired.
     pub(crate) acl_required: Option<bool>,
-    /// What stands behind the last documented field, or in the place of one without being it.
+    /// Text after the last documented field, or in place of one whose format it does not have.
     pub(crate) extra_fields: Vec<BString>,
     /// Rule 10.
     pub(crate) ambiguous: bool,
@@ -46,49 +46,50 @@ impl RefRecord {
     }
 }
 
-/// The four fields that are numbers.
+/// The numeric fields.
 pub(crate) const INTEGERS: [Field; 4] = [Field::BytesSent, Field::ObjectSize, Field::TotalTime, Field::TurnAroundTime];
 
-/// Why a line is no record, coarsely.
+/// Why a line is a reject, coarsely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reject {
-    /// There are not three tokens, or the third is no time.
+    /// There are fewer than three tokens, or the third is not a time.
     Time,
-    /// There is no fourth token behind the time before the first quote.
+    /// There are fewer than four tokens between the time and the first quote.
     Operation,
-    /// Nothing stands behind the operation.
+    /// Nothing follows the operation.
     Key,
     /// No request-URI, or none that is followed by status, error code and four numbers.
     RequestUri,
-    /// Nothing stands behind the numbers, or nothing ends the referer.
+    /// Nothing follows the numbers, or the referer does not end.
     Referer,
     /// The user agent does not end.
     UserAgent,
-    /// A line of a dialect that was cut.
+    /// A truncated line of a dialect.
     Dialect,
 }
 
-/// A record, and the pieces of its line in their order, brackets and quotes included.
+/// A record, and the pieces of its line in order, including brackets and quotes.
 pub(crate) struct Reading {
     pub(crate) record: RefRecord,
-    /// Joined by one space each they are the line in its plainest form.
+    /// Joined by single spaces they are the normalised line.
     pub(crate) pieces: Vec<BString>,
 }
 
-/// Reads one line, without its end.
+/// Reads one line, given without its line ending.
 pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
     let line = trimmed(line);
     let mut record = RefRecord::default();
     let mut pieces: Vec<Range<usize>> = Vec::new();
     let set = |record: &mut RefRecord, field: Field, bytes: &[u8]| {
         record.raw[field.index()] = Some(bytes.into());
-        // Rule 3: a dash is NULL, `"-"` in the quoted fields too (their quotes are off by now); only the lone dash is.
+        // Rule 3: `-` is NULL, also inside quotes, which have been removed here.
         record.text[field.index()] = if bytes == b"-" { None } else { Some(bytes.into()) };
     };
 
     let owner = token_from(line, 0).ok_or(Reject::Time)?;
     let bucket = token_behind(line, owner.end).ok_or(Reject::Time)?;
-    // Rule 5, and agreed: the time is the third token's start; a space or the line's end stands behind its bracket.
+    // Rule 5, and by convention: the time is at the start of the third token, followed by a space or the end of the
+    // line.
     let time_start = token_behind(line, bucket.end).ok_or(Reject::Time)?.start;
     let seconds = time_at(line, time_start).ok_or(Reject::Time)?;
     let time = time_start..time_start + time::LENGTH;
@@ -100,7 +101,7 @@ pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
     set(&mut record, Field::Time, &line[time.start + 1..time.end - 1]);
     record.time = Some(seconds);
 
-    // Rule 7: the tokens behind the time, up to the first one that starts with a quote.
+    // Rule 7: the tokens after the time, up to the first that starts with a quote.
     let mut tokens = Vec::new();
     let mut at = time.end;
     while let Some(token) = token_behind(line, at) {
@@ -113,7 +114,7 @@ pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
     if tokens.len() < 4 {
         return Err(Reject::Operation);
     }
-    // Rule 7: the fourth if it is dotted, else the first dotted one behind it, else the fourth.
+    // Rule 7: the fourth token if it is dotted, else the first dotted one after it, else the fourth.
     let mut operation_number = 3;
     if !is_dotted_operation(&line[tokens[3].clone()]) {
         for (number, token) in tokens.iter().enumerate().skip(4) {
@@ -132,17 +133,17 @@ pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
     set(&mut record, Field::RequestId, &line[request_id.clone()]);
     set(&mut record, Field::Operation, &line[operation.clone()]);
 
-    // Rule 8: the key is one token, if a request-URI follows it.
+    // Rule 8: the key is one token if a request-URI follows it.
     let mut key = token_behind(line, operation.end).ok_or(Reject::Key)?;
     let uri_follows = match token_behind(line, key.end) {
-        // A request-URI begins with a quote, or is a dash that status, error code and four numbers follow.
+        // A request-URI begins with a quote, or is a dash followed by status, error code and four numbers.
         Some(next) => {
             line[next.start] == b'"' || (&line[next.clone()] == b"-" && numbers_behind(line, next.end).is_some())
         }
         None => false,
     };
     if !uri_follows {
-        // Rule 8: else it runs to the first space with a quote behind it (Ceph and Scality do not encode keys).
+        // Rule 8: otherwise it extends to the first quote after a space (Ceph and Scality do not encode keys).
         let quote = first_space_quote(line, key.start).ok_or(Reject::RequestUri)?;
         key = key.start..without_spaces_at_end(line, quote);
     }
@@ -151,7 +152,7 @@ pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
     // Rule 9: the request-URI.
     let uri_start = skip_spaces(line, key.end);
     let uri = if line[uri_start] == b'"' {
-        // It closes at the first quote behind the opening one that status, error code and four numbers follow.
+        // It closes at the first quote after the opening one that is followed by status, error code and four numbers.
         let mut close = None;
         for quote in uri_start + 1..line.len() {
             if line[quote] == b'"' && numbers_behind(line, quote + 1).is_some() {
@@ -197,7 +198,7 @@ pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
         tail.push(token);
     }
     let mut values: Vec<&[u8]> = tail.iter().map(|token| &line[token.clone()]).collect();
-    // Rule 13: the variant of March 2019 has one field more behind the version id.
+    // Rule 13: lines of March 2019 have an additional field after the version id.
     if values.len() >= 7
         && (values[1] == b"-" || is_iam_id(values[1]))
         && values[2] != b"-"
@@ -207,12 +208,12 @@ pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
         record.extra_fields.push(values.remove(1).into());
     }
     for (number, value) in values.into_iter().enumerate() {
-        // Rule 12: field 18 is the first of the tail; the first seven are what they are by their place.
+        // Rule 12: field 18 is the first of the tail; the first seven are identified by position.
         let Some(&field) = Field::ALL.get(Field::VersionId.index() + number) else {
             record.extra_fields.push(value.into());
             continue;
         };
-        // Rule 12: fields 25 to 27 must look like what they are, each in its own place.
+        // Rule 12: fields 25 to 27 must have their format, each in its own place.
         let fits = match field {
             Field::AccessPointArn => value == b"-" || value.starts_with(b"arn:"),
             Field::AclRequired => value == b"-" || value == b"Yes",
@@ -240,19 +241,19 @@ pub(crate) fn read(line: &[u8]) -> Result<Reading, Reject> {
     Ok(Reading { record, pieces: pieces.into_iter().map(|piece| line[piece].into()).collect() })
 }
 
-/// Rule 9: referer and user agent, quotes included, behind the end of the last number.
+/// Rule 9: referer and user agent, including quotes, after the last number, which ends at `at`.
 fn referer_and_user_agent(line: &[u8], at: usize) -> Result<(Range<usize>, Range<usize>), Reject> {
     let referer_start = skip_spaces(line, at);
     if referer_start == line.len() {
         return Err(Reject::Referer);
     }
     if line[referer_start] != b'"' {
-        // A bare or unquoted referer runs to the first space with a quote behind it; there the user agent opens.
+        // A bare or unquoted referer extends to the first quote after a space, where the user agent opens.
         if let Some(open) = first_space_quote(line, referer_start) {
             let close = last_closing_quote(line, open).ok_or(Reject::UserAgent)?;
             return Ok((referer_start..without_spaces_at_end(line, open), open..close + 1));
         }
-        // Without such a quote it is one token before a bare dash.
+        // Without such a quote it is one token, followed by a bare dash.
         let referer = referer_start..token_end(line, referer_start);
         let user_agent = token_behind(line, referer.end).ok_or(Reject::UserAgent)?;
         if &line[user_agent.clone()] != b"-" {
@@ -260,7 +261,8 @@ fn referer_and_user_agent(line: &[u8], at: usize) -> Result<(Range<usize>, Range
         }
         return Ok((referer, user_agent));
     }
-    // A quoted referer closes at the first quote, spaces, quote; the user agent at the last quote before a space.
+    // A quoted referer closes at the first quote followed by spaces and a quote, the user agent at the last closing
+    // quote.
     for quote in referer_start + 1..line.len() {
         if let Some(open) = quote_spaces_quote(line, quote) {
             if let Some(close) = last_closing_quote(line, open) {
@@ -269,7 +271,7 @@ fn referer_and_user_agent(line: &[u8], at: usize) -> Result<(Range<usize>, Range
             break;
         }
     }
-    // Beside a bare user agent it closes at the last quote that a lone dash follows.
+    // If the user agent is bare, the referer closes at the last quote followed by a lone dash.
     for quote in (referer_start + 1..line.len()).rev() {
         if line[quote] == b'"'
             && let Some(dash) = token_behind(line, quote + 1)
@@ -281,7 +283,7 @@ fn referer_and_user_agent(line: &[u8], at: usize) -> Result<(Range<usize>, Range
     Err(Reject::UserAgent)
 }
 
-/// Rule 10, first part: a later quote could have ended the request-URI and opened the referer.
+/// Rule 10, first part: a later quote could have closed the request-URI, with the referer after it.
 fn ends_otherwise(line: &[u8], uri_end: usize) -> bool {
     for quote in uri_end..line.len() {
         if line[quote] == b'"'
@@ -295,7 +297,7 @@ fn ends_otherwise(line: &[u8], uri_end: usize) -> bool {
     false
 }
 
-/// Rule 10, second part: referer and user agent, both quoted, could have been split elsewhere.
+/// Rule 10, second part: referer and user agent, both quoted, could have been split at another place.
 fn splits_otherwise(line: &[u8], referer: &Range<usize>, user_agent: &Range<usize>) -> bool {
     if line[referer.start] != b'"' || line[user_agent.start] != b'"' {
         return false;
@@ -311,13 +313,13 @@ fn splits_otherwise(line: &[u8], referer: &Range<usize>, user_agent: &Range<usiz
     splits > 1
 }
 
-/// Rule 10, third part: a second date and, behind it, a dotted operation as a whole token.
+/// Rule 10, third part: a second time and, after it, a dotted operation as a complete token.
 fn holds_another_record(line: &[u8], time_end: usize) -> bool {
     for date in time_end..line.len() {
         if time_at(line, date).is_none() {
             continue;
         }
-        // Whole tokens of the line that begin behind the date's bracket.
+        // Complete tokens that begin after the second time.
         let mut at = 0;
         while let Some(token) = token_from(line, at) {
             if token.start >= date + time::LENGTH && is_dotted_operation(&line[token.clone()]) {
@@ -346,7 +348,7 @@ fn object_key(record: &RefRecord) -> Option<BString> {
     Some(key.into())
 }
 
-/// `%` and two hexadecimal digits are a byte; any other `%` is itself. In form encoding `+` is a space.
+/// `%` with two hexadecimal digits is a byte; any other `%` is kept. In form encoding `+` is a space.
 pub(crate) fn percent_decoded(bytes: &[u8], form: bool) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut at = 0;
@@ -366,7 +368,7 @@ pub(crate) fn percent_decoded(bytes: &[u8], form: bool) -> Vec<u8> {
     decoded
 }
 
-/// Status, error code and four numbers behind `at`, each behind one space or more.
+/// Status, error code and four numbers after `at`, each preceded by spaces.
 fn numbers_behind(line: &[u8], at: usize) -> Option<Vec<Range<usize>>> {
     let mut tokens: Vec<Range<usize>> = Vec::new();
     let mut at = at;
@@ -377,7 +379,7 @@ fn numbers_behind(line: &[u8], at: usize) -> Option<Vec<Range<usize>>> {
         let fits = match number {
             0 => value == b"-" || status(value).is_some(),
             1 => true,
-            // Rule 6: text that overflows is no number.
+            // Rule 6: a number that overflows is invalid.
             _ => value == b"-" || integer(value).is_some(),
         };
         if !fits {
@@ -438,7 +440,7 @@ fn is_region(token: &[u8]) -> bool {
         && number.iter().all(u8::is_ascii_digit)
 }
 
-/// Rule 4: leading and trailing separators are ignored; the separator is the space and nothing else.
+/// Rule 4: leading and trailing spaces are ignored; only spaces separate fields.
 fn trimmed(line: &[u8]) -> &[u8] {
     let start = skip_spaces(line, 0);
     let mut end = line.len();
@@ -462,18 +464,18 @@ fn token_end(line: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The first token at or behind `at`.
+/// The first token at or after `at`.
 fn token_from(line: &[u8], at: usize) -> Option<Range<usize>> {
     let start = skip_spaces(line, at);
     if start == line.len() { None } else { Some(start..token_end(line, start)) }
 }
 
-/// The token behind `at`, which one space or more (rule 4) must part from it.
+/// The token after `at`, which must be a space (rule 4).
 fn token_behind(line: &[u8], at: usize) -> Option<Range<usize>> {
     if at < line.len() && line[at] == b' ' { token_from(line, at) } else { None }
 }
 
-/// The end of the text before the spaces in front of `end`.
+/// The end of the text before `end` without trailing spaces.
 fn without_spaces_at_end(line: &[u8], mut end: usize) -> usize {
     while end > 0 && line[end - 1] == b' ' {
         end -= 1;
@@ -485,12 +487,12 @@ fn without_quotes(line: &[u8], piece: &Range<usize>) -> Range<usize> {
     if line[piece.start] == b'"' { piece.start + 1..piece.end - 1 } else { piece.clone() }
 }
 
-/// Where the first quote stands that has a space before it, the space at or behind `from`.
+/// Position of the first quote preceded by a space, where the space is at or after `from`.
 fn first_space_quote(line: &[u8], from: usize) -> Option<usize> {
     (from..line.len().saturating_sub(1)).find(|at| line[*at] == b' ' && line[*at + 1] == b'"').map(|at| at + 1)
 }
 
-/// If a quote stands at `at` and, behind one space or more, another: where that other stands.
+/// If there is a quote at `at` and another one after spaces, the position of the latter.
 fn quote_spaces_quote(line: &[u8], at: usize) -> Option<usize> {
     if line[at] != b'"' {
         return None;
@@ -499,7 +501,7 @@ fn quote_spaces_quote(line: &[u8], at: usize) -> Option<usize> {
     if line[second] == b'"' { Some(second) } else { None }
 }
 
-/// The last quote behind `open` that a space or the line's end follows.
+/// Position of the last quote after `open` that is followed by a space or the end of the line.
 fn last_closing_quote(line: &[u8], open: usize) -> Option<usize> {
     (open + 1..line.len()).rev().find(|at| line[*at] == b'"' && (at + 1 == line.len() || line[at + 1] == b' '))
 }
@@ -508,9 +510,9 @@ fn last_closing_quote(line: &[u8], open: usize) -> Option<usize> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefLine {
     pub(crate) bytes: BString,
-    /// Of the first byte, from the start of the log object.
+    /// Offset of the first byte in the log object.
     pub(crate) offset: usize,
-    /// From 1, blank lines included.
+    /// From 1; blank lines count.
     pub(crate) number: usize,
     pub(crate) blank: bool,
 }
@@ -518,7 +520,7 @@ pub(crate) struct RefLine {
 /// Rule 4: the lines of a log object.
 pub(crate) fn lines(bytes: &[u8]) -> Vec<RefLine> {
     let mut lines = Vec::new();
-    // A byte order mark at the start of the file is skipped; offsets count it.
+    // A byte order mark at the start is skipped, but counts for offsets.
     let mut start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     while start < bytes.len() {
         let mut end = start;
@@ -526,11 +528,11 @@ pub(crate) fn lines(bytes: &[u8]) -> Vec<RefLine> {
             end += 1;
         }
         let mut line = &bytes[start..end];
-        // One carriage return before a line feed is stripped; at the end of the file none is.
+        // A carriage return before a line feed is removed, but not at the end of the file.
         if end < bytes.len() && line.last() == Some(&b'\r') {
             line = &line[..line.len() - 1];
         }
-        // Spaces, tabs and carriage returns only: neither row nor reject, but it counts.
+        // Lines with only spaces, tabs and carriage returns are neither records nor rejects, but they are counted.
         let blank = line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
         lines.push(RefLine { bytes: line.into(), offset: start, number: lines.len() + 1, blank });
         start = end + 1;

@@ -1,6 +1,7 @@
 //! Rule 6: numbers, rounded exactly, digit by digit.
 
-/// `-?digits[.digits][e[+-]digits]` as a 64-bit integer, halves away from zero; `None` if it is none or does not fit.
+/// Parses `-?digits[.digits][e[+-]digits]`, rounded half away from zero; `None` if it is invalid or does not fit into
+/// an `i64`.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     let mut rest = text;
     let negative = rest.first() == Some(&b'-');
@@ -15,7 +16,7 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     }
     let mut exponent: i64 = 0;
     if rest.first() == Some(&b'e') {
-        // Agreed: the sign of an exponent is mandatory.
+        // By convention, the sign of an exponent is mandatory.
         let sign = match rest.get(1)? {
             b'+' => 1,
             b'-' => -1,
@@ -23,7 +24,7 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
         };
         rest = &rest[2..];
         for digit in take_digits(&mut rest)? {
-            // Beyond any length that a line can make up for, the exact exponent does not matter.
+            // Beyond any possible length of a line the exact exponent does not matter.
             exponent = (exponent * 10 + i64::from(digit - b'0')).min(1_000_000_000_000);
         }
         exponent *= sign;
@@ -49,14 +50,14 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     for place in 0..point {
         magnitude = magnitude * 10 + digit_at(&digits, place);
     }
-    // Halves, and what is more, go away from zero.
+    // Round half away from zero.
     if digit_at(&digits, point) >= 5 {
         magnitude += 1;
     }
     i64::try_from(if negative { -magnitude } else { magnitude }).ok()
 }
 
-/// One digit or more, taken off the front.
+/// Removes one or more digits from the front.
 fn take_digits<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let mut end = 0;
     while end < rest.len() && rest[end].is_ascii_digit() {
@@ -67,7 +68,7 @@ fn take_digits<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     if digits.is_empty() { None } else { Some(digits) }
 }
 
-/// The digit in this place, or the zero that nobody wrote.
+/// The digit at this place; 0 before and after the written ones.
 fn digit_at(digits: &[u8], place: i64) -> i128 {
     usize::try_from(place).ok().and_then(|place| digits.get(place)).map_or(0, |digit| i128::from(digit - b'0'))
 }

@@ -1,12 +1,12 @@
-//! Rule 5: times, by counting days.
+//! Rule 5: times, computed by counting days.
 
-/// Bytes of `[06/Feb/2019:00:00:38 +0000]`.
+/// Length of `[06/Feb/2019:00:00:38 +0000]`.
 pub(crate) const LENGTH: usize = 28;
 
 const MONTHS: [&[u8]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// Seconds since 1970 of the `[dd/Mon/yyyy:hh:mm:ss ±hhmm]` that begins at `at`, if one does.
+/// Seconds since 1970 of a time `[dd/Mon/yyyy:hh:mm:ss ±hhmm]` that begins at `at`.
 pub(crate) fn time_at(line: &[u8], at: usize) -> Option<i64> {
     let text = line.get(at..at + LENGTH)?;
     let punctuation = [(0, b'['), (3, b'/'), (7, b'/'), (12, b':'), (15, b':'), (18, b':'), (21, b' '), (27, b']')];
@@ -16,7 +16,7 @@ pub(crate) fn time_at(line: &[u8], at: usize) -> Option<i64> {
         }
     }
     let day = digits(&text[1..3])?;
-    // Agreed: exact letter case.
+    // By convention, letter case must match.
     let month = MONTHS.iter().position(|name| *name == &text[4..7])?;
     let year = digits(&text[8..12])?;
     let hour = digits(&text[13..15])?;
@@ -30,11 +30,11 @@ pub(crate) fn time_at(line: &[u8], at: usize) -> Option<i64> {
     let offset_hours = digits(&text[23..25])?;
     let offset_minutes = digits(&text[25..27])?;
 
-    // Year 0000 is none; years count as written, before the offset is applied.
+    // There is no year 0000. Years are checked as written, before the offset is applied.
     if year == 0 || day == 0 || day > days_of(year)[month] {
         return None;
     }
-    // Second 60 is the first second of the next minute, which is what adding it gives.
+    // Second 60 is the first second of the next minute, which the sum below gives.
     if hour > 23 || minute > 59 || second > 60 || offset_hours > 23 || offset_minutes > 59 {
         return None;
     }
