@@ -1,9 +1,8 @@
-"""What no schema knows of the files of this folder; `check` runs it.
+"""Checks of the files in this directory that no schema covers; run by `check`.
 
-    check.py names [PROGRAM]  well-formed, and yet it does not work: names that nothing has, pods that nobody may reach, variables
-                              that nobody reads
-    check.py compose          compose.yaml by the specification of Compose
-    check.py probe            prints the shell in compose.yaml, as a container gets it
+    check.py names [PROGRAM]  valid files that do not work: undefined names, unreachable pods, variables that nothing reads
+    check.py compose          compose.yaml against the Compose specification
+    check.py probe            prints the shell script in compose.yaml as a container receives it
 """
 
 import json
@@ -16,7 +15,7 @@ import yaml
 
 COMPOSE = pathlib.Path("compose.yaml")
 KUBERNETES = pathlib.Path("kubernetes.yaml")
-# The processes, and how their help is asked for.
+# The processes, and the commands that print their help.
 HELP = {"scheduler": ["cluster", "scheduler"], "executor": ["cluster", "executor"], "client": ["query"]}
 CONTROLLERS = ("CronJob", "DaemonSet", "Deployment", "Job", "StatefulSet")
 
@@ -29,7 +28,7 @@ def expect(holds, what):
 
 
 def compose_file():
-    """With defaults in the place of variables, as it is where nobody set one."""
+    """compose.yaml with variables replaced by their defaults."""
     return yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE.read_text()))
 
 
@@ -45,13 +44,13 @@ def check_compose():
     file = compose_file()
     services = file.pop("services", {})
     expect(services, "no services")
-    # One by one, since the message does not say which it is.
+    # One at a time, because the message does not name the service.
     for name, service in services.items():
         check({**file, "services": {name: service}}, f"service {name}")
 
 
 def check_addresses(role, environment, hosts, where):
-    """Whether a process has the address of the scheduler. Executors report to its --external-host: without one, jobs never end."""
+    """Checks that a process has the scheduler's address. Executors report to its --external-host: without it, jobs never end."""
     if role == "client":
         address = environment.get("S3LOG_CLUSTER") or ""
         host = address.removeprefix("df://").removesuffix(":50050")
@@ -138,7 +137,7 @@ def check_kubernetes_names(variables):
         expect(spec.get("automountServiceAccountToken") is False, f"{where}: has a token for the API of Kubernetes")
         account = spec.get("serviceAccountName")
         expect(not account or ("ServiceAccount", account) in objects, f"{where}: there is no ServiceAccount {account}")
-        # What the namespace enforces: otherwise only the controller's events would tell why there are no pods.
+        # Enforced by the namespace. If violated, only the controller's events would tell why there are no pods.
         security = spec.get("securityContext", {})
         expect(security.get("runAsNonRoot"), f"{where}: may run as root")
         expect(security.get("seccompProfile", {}).get("type") == "RuntimeDefault", f"{where}: has no seccomp profile")

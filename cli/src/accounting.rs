@@ -1,4 +1,4 @@
-//! What a run read, and whether that is enough for the answer to count as complete.
+//! What a run has read, and whether its answer counts as complete.
 
 use std::fmt;
 
@@ -11,27 +11,27 @@ use crate::args::RejectLimit;
 use crate::exit::Exit;
 use crate::message::{Messages, count};
 
-/// What became of lines. As text such as `lines = rows + rejects: 12,345 = 12,340 + 5`.
+/// Counts of lines by outcome. Displays as `lines = rows + rejects: 12,345 = 12,340 + 5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Balance {
-    /// Lines that are neither blank nor headers, nor of other times than were asked for.
+    /// Lines in the requested time range that are neither blank nor headers.
     pub lines: u64,
-    /// Those that became rows.
+    /// Lines that became rows.
     pub rows: u64,
-    /// Those that are no records.
+    /// Lines that are not records.
     pub rejects: u64,
-    /// Those whose records were there already; `None` where nobody looked for them.
+    /// Records that were already in the dataset; `None` without deduplication.
     pub duplicates: Option<u64>,
 }
 
 impl Balance {
-    /// That of what was converted, with duplicates or without.
+    /// The balance of a conversion. `duplicates` are only included `with_duplicates`.
     pub(crate) fn of_batches(counts: &BatchCounts, with_duplicates: bool) -> Self {
         let BatchCounts { lines, rows, rejects, duplicates, .. } = *counts;
         Self { lines, rows, rejects, duplicates: with_duplicates.then_some(duplicates) }
     }
 
-    /// Whether no line is lost, and none is counted twice.
+    /// Whether every line is counted exactly once.
     pub(crate) fn is_even(self) -> bool {
         let sum = self.rows.checked_add(self.rejects);
         sum.and_then(|sum| sum.checked_add(self.duplicates.unwrap_or_default())) == Some(self.lines)
@@ -51,31 +51,28 @@ impl fmt::Display for Balance {
     }
 }
 
-/// Follows what the scans of a session read, statement by statement.
+/// Accumulates what the scans of a session read, statement by statement.
 #[derive(Debug, Default)]
 pub(crate) struct Accounting {
     before: ProgressSnapshot,
-    /// Of the statement that met the most rejects: two statements over the same objects meet them twice.
+    /// The statement with the most rejects: two statements over the same objects meet the same rejects twice.
     worst: Read,
     objects: u64,
     rows: u64,
-    /// Lines of logs of another kind.
+    /// Lines that belong to a log of another kind.
     others: u64,
-    /// Whether a statement was about the rejects themselves.
+    /// Whether any statement read the table `rejects`.
     shown: bool,
 }
 
-/// What was read of log objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Read {
-    /// Lines that became records.
     pub rows: u64,
-    /// Lines that did not.
     pub rejects: u64,
 }
 
 impl Accounting {
-    /// Adds what was read since the last call, by a statement that asked for the table of rejects or did not.
+    /// Adds what was read since the last call. `about_rejects`: whether the statement read the table `rejects`.
     pub(crate) fn add(&mut self, now: ProgressSnapshot, about_rejects: bool) {
         self.shown |= about_rejects;
         let read = Read {
@@ -91,7 +88,7 @@ impl Accounting {
         self.before = now;
     }
 
-    /// Says what is missing in the answer, and tells the exit code that follows.
+    /// Reports what is missing from the answer and returns the exit code that follows.
     pub(crate) fn judge(&self, session: &Session, limit: RejectLimit, messages: &Messages) -> Exit {
         let unreadable = session.progress().unreadable();
         say_archived(session.progress().snapshot().archived, messages);
@@ -114,8 +111,8 @@ impl Accounting {
     }
 }
 
-/// Says which rejects are missing where rejects were asked for. Those that were not kept are as many as ever, so the limit holds for
-/// them as for those that are read.
+/// Reports datasets whose rejects were counted but not stored. They are still rejects, so the limit applies to them as
+/// well.
 fn judge_not_kept(datasets: &[RejectsNotKept], limit: RejectLimit, messages: &Messages) -> Exit {
     let hint = "`convert --rejects DEST` keeps those of log objects that it converts from then on; the log objects themselves as a \
                 source have all";
@@ -134,10 +131,10 @@ fn judge_not_kept(datasets: &[RejectsNotKept], limit: RejectLimit, messages: &Me
     exit
 }
 
-/// How many objects are named one by one.
+/// How many objects are listed by name.
 const NAMED: usize = 5;
 
-/// Names the objects that could not be read.
+/// Reports the objects that could not be read, `all` of them in number.
 pub(crate) fn say_unreadable(unreadable: &[Unreadable], all: u64, messages: &Messages) {
     for object in unreadable.iter().take(NAMED) {
         messages.incomplete(&format!("`{}`: {}", object.object, why(object)), object.hint.as_deref());
@@ -147,7 +144,7 @@ pub(crate) fn say_unreadable(unreadable: &[Unreadable], all: u64, messages: &Mes
     messages.incomplete(&format!("{missing}: the answer is incomplete"), hint);
 }
 
-/// Says that more was read than the times asked for would have needed.
+/// Notes that names could not be used to skip objects outside of the requested time range.
 pub(crate) fn say_names_unused(session: &Session, messages: &Messages) {
     if session.progress().are_names_unused() {
         messages.note(
@@ -157,7 +154,7 @@ pub(crate) fn say_names_unused(session: &Session, messages: &Messages) {
     }
 }
 
-/// Says how many objects were left where they are, in an archive.
+/// Warns about archived objects, which are skipped.
 pub(crate) fn say_archived(archived: u64, messages: &Messages) {
     if archived > 0 {
         let objects = count(archived, "object");
@@ -166,13 +163,13 @@ pub(crate) fn say_archived(archived: u64, messages: &Messages) {
     }
 }
 
-/// Why an object could not be read, without its name.
+/// Why an object could not be read, without repeating its name.
 pub(crate) fn why(unreadable: &Unreadable) -> &str {
     let reason = unreadable.reason.strip_prefix(&unreadable.object);
     reason.and_then(|reason| reason.strip_prefix(": ")).unwrap_or(&unreadable.reason)
 }
 
-/// Says that objects were read and none held a record.
+/// Reports that objects were read but none of them contained a record.
 pub(crate) fn say_no_record(objects: u64, others: u64, messages: &Messages) {
     let objects = match objects {
         1 => "1 object was read and it holds".to_owned(),
@@ -187,7 +184,7 @@ pub(crate) fn say_no_record(objects: u64, others: u64, messages: &Messages) {
     messages.incomplete(&format!("{objects} not one record"), Some(hint));
 }
 
-/// Says how many lines were rejected, and when that is more than `limit` allows, that it is.
+/// Reports the number of rejects, as an incomplete answer if it exceeds `limit`.
 pub(crate) fn say_rejects(read: Read, limit: RejectLimit, messages: &Messages) {
     let lines = match read.rejects {
         1 => "1 line is no record".to_owned(),

@@ -1,7 +1,6 @@
-//! Errors of DataFusion in words for people: what, where in the SQL, and what was probably meant.
-//!
-//! DataFusion's errors are nested: a diagnostic with a place around a plan error around a cause. The walk here takes the
-//! place from the outermost diagnostic and the words from the innermost error that says something.
+//! Turns errors of DataFusion into messages for users: what is wrong, where in the SQL, and what was probably meant.
+//! DataFusion's errors are nested: a diagnostic with a location around a plan error around a cause. The location comes
+//! from the outermost diagnostic, the text from the innermost error that has something to say.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -16,21 +15,20 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use crate::failure::Failure;
 use crate::sql_span::{SqlSpan, render};
 
-/// The tables that exist once there is a source.
+/// The tables that only exist if there is a source.
 const TABLES_OF_SOURCES: [&str; 5] = ["logs", "cdn", "requests", "visitor_requests", "rejects"];
 
-/// What a diagnosis may look at.
+/// Context for a diagnosis.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
-    /// The whole SQL, with all of its statements.
+    /// The complete SQL text, including all of its statements.
     pub sql: &'a str,
-    /// For the names that exist.
+    /// For the names of tables, columns and functions.
     pub context: &'a SessionContext,
-    /// Whether any source was named.
     pub has_sources: bool,
 }
 
-/// `error` for people.
+/// Describes `error` for users.
 pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
     if let Some(error) = s3log_engine::Error::find(error) {
         return Failure::from(error);
@@ -66,7 +64,7 @@ pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
             if let Some(call) = between(message, "No function matches the given name and argument types '", "'") {
                 return arguments(call, message, scene.sql);
             }
-            // A diagnostic that knows a remedy also has the better words.
+            // A diagnostic with a suggestion also has the better message.
             match diagnostic.and_then(|diagnostic| Some((&diagnostic.message, diagnostic.helps.first()?))) {
                 Some((message, help)) => {
                     Failure::failed(without_full_stop(message)).with_hint(lower_first(&help.message))
@@ -79,7 +77,7 @@ pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
     }
 }
 
-/// The innermost error that says something, and the outermost diagnostic around it.
+/// The innermost error with a message, and the outermost diagnostic around it.
 fn root_of(error: &DataFusionError) -> (&DataFusionError, Option<&Diagnostic>) {
     let mut at = error;
     let mut diagnostic = None;
@@ -111,7 +109,7 @@ fn root_of(error: &DataFusionError) -> (&DataFusionError, Option<&Diagnostic>) {
     }
 }
 
-/// Errors without a place of their own.
+/// Errors without a location.
 fn plain(error: &DataFusionError) -> Failure {
     match error {
         DataFusionError::ResourcesExhausted(message) => {
@@ -161,14 +159,14 @@ fn arrow_message(error: &ArrowError) -> String {
     }
 }
 
-/// SQL that is no SQL.
+/// Syntax errors.
 fn syntax(error: &ParserError, sql: &str) -> Failure {
     let text = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
         ParserError::RecursionLimitExceeded => return Failure::failed("the SQL is nested too deeply"),
     };
     let (message, place) = SqlSpan::split_from(text);
-    // What is missing at the end has no place of its own.
+    // Errors at the end of input have no location.
     let place = place.or_else(|| message.ends_with("found: EOF").then(|| SqlSpan::end_of(sql)));
     let message = message.replace("Expected: ", "expected ").replace(", found: ", ", found ");
     let message = message.replace("found EOF", "found the end of the SQL");
@@ -176,7 +174,7 @@ fn syntax(error: &ParserError, sql: &str) -> Failure {
     failure.with_place(place.and_then(|place| render(sql, place)))
 }
 
-/// Columns that are not there, or there twice; with the name that was asked for.
+/// Missing or ambiguous columns, with the name that was used.
 fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
@@ -199,20 +197,20 @@ fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
     }
 }
 
-/// The name of a table without the catalog and the schema that it has when nobody names any.
+/// Strips the default catalog and schema from the name of a table.
 fn short_name(name: &str) -> &str {
     let name = name.strip_prefix("datafusion.").unwrap_or(name);
     name.strip_prefix("public.").unwrap_or(name)
 }
 
-/// Extensions of files that SQL can name as tables.
+/// Extensions of files that SQL can use as tables.
 const FILES: [&str; 4] = ["parquet", "csv", "json", "arrow"];
 
-/// A table that is not there, of a name that is one of a file: `FROM 'requests.parquet'`. Files in buckets are not looked for here.
+/// A missing table whose name looks like a file: `FROM 'requests.parquet'`. Does not look into buckets.
 fn file(name: &str) -> Option<Failure> {
     let path = Path::new(name);
     let is_known = |extension: &OsStr| FILES.iter().any(|known| extension.eq_ignore_ascii_case(known));
-    // A folder `logs` does not make a file of the table `logs`.
+    // A directory `logs` does not make the table `logs` a file.
     let is_there = path.exists();
     let is_file = |extension: &OsStr| is_there || is_known(extension);
     if name.contains("://") || !(name.contains('/') || path.extension().is_some_and(is_file)) {
@@ -228,7 +226,7 @@ fn file(name: &str) -> Option<Failure> {
     Some(Failure::failed(format!("the file `{name}` does not exist")))
 }
 
-/// A table that is not there.
+/// A missing table.
 fn table(name: &str, scene: Scene<'_>) -> Failure {
     if let Some(failure) = file(name) {
         return failure;
@@ -246,7 +244,7 @@ fn table(name: &str, scene: Scene<'_>) -> Failure {
     Failure::failed(format!("no table `{name}`")).with_hint(hint)
 }
 
-/// A function that is not there.
+/// A missing function.
 fn function(name: &str, context: &SessionContext) -> Failure {
     let names = functions(context);
     let hint = match closest(name, names.iter().map(String::as_str)) {
@@ -256,7 +254,7 @@ fn function(name: &str, context: &SessionContext) -> Failure {
     Failure::failed(format!("no function `{name}`")).with_hint(hint)
 }
 
-/// A call with arguments of types that the function does not take; the message lists those that it does.
+/// A call with arguments of the wrong types; `message` lists the signatures that exist.
 fn arguments(call: &str, message: &str, sql: &str) -> Failure {
     let name = call.split('(').next().unwrap_or(call);
     let place = SqlSpan::of_word(sql, name).and_then(|place| render(sql, place));
@@ -271,12 +269,12 @@ fn arguments(call: &str, message: &str, sql: &str) -> Failure {
     failure.with_hint(format!("there is {}; `CAST(value AS type)` converts", candidates.join(", ")))
 }
 
-/// Arrow's names of text types say more than anybody wants to know.
+/// Arrow distinguishes several types of text; users do not need to.
 fn plain_types(message: &str) -> String {
     message.replace("LargeUtf8", "text").replace("Utf8View", "text").replace("Utf8", "text")
 }
 
-/// Names of the tables and views that can be asked.
+/// Names of all tables and views.
 pub(crate) fn tables(context: &SessionContext) -> BTreeSet<String> {
     let schemas = context.catalog_names().into_iter().filter_map(|name| context.catalog(&name)).flat_map(|catalog| {
         let names = catalog.schema_names().into_iter().filter(|name| name != "information_schema");
@@ -285,7 +283,7 @@ pub(crate) fn tables(context: &SessionContext) -> BTreeSet<String> {
     schemas.flat_map(|schema| schema.table_names()).collect()
 }
 
-/// Names of the functions that can be called.
+/// Names of all functions.
 pub(crate) fn functions(context: &SessionContext) -> BTreeSet<String> {
     let state = context.state();
     let scalar = state.scalar_functions().keys();
@@ -295,13 +293,13 @@ pub(crate) fn functions(context: &SessionContext) -> BTreeSet<String> {
     scalar.chain(aggregate).chain(window).chain(table).cloned().collect()
 }
 
-/// The name that was probably meant: one that has `name` as a word of its own, such as `http_status` for `status`, or
-/// one that is a few typing errors away.
+/// The candidate that was probably meant: one that contains `name` as a whole word (`http_status` for `status`), or one
+/// within a few typos.
 pub(crate) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let name = name.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&name, &candidate.to_lowercase());
     let common = |candidate: &str| name.chars().zip(candidate.chars()).take_while(|(a, b)| a == b).count();
-    // Of names that are as many errors away, the one that begins alike: `cout` is `count`, not `cot`.
+    // Among equally distant candidates, prefer the longest common prefix: `cout` is `count`, not `cot`.
     let order = |candidate: &'a str| (distance(candidate), std::cmp::Reverse(common(candidate)), candidate);
     let typo = candidates.clone().map(order).min().map(|(distance, _, candidate)| (distance, candidate));
     if let Some((distance, candidate)) = typo
@@ -325,7 +323,7 @@ fn list(names: &BTreeSet<impl AsRef<str>>) -> String {
     names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-/// Hints begin with a small letter.
+/// Hints start in lower case.
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())

@@ -1,27 +1,25 @@
-//! What the process tells its caller by its exit code.
+//! Exit codes of the process.
 
 use std::process::ExitCode;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done; also when the reader of a pipe went away.
+    /// Success; also when the reader of a pipe closed it.
     Done,
-    /// Failed.
     Failed,
-    /// The command line was wrong; nothing was read.
+    /// Invalid command line; nothing was read.
     Usage,
-    /// Finished and answered, but not from everything: objects could not be read, held no record, or held more rejects
-    /// than allowed.
+    /// Finished with an incomplete answer: objects could not be read, held no record, or held more rejects than
+    /// allowed.
     Incomplete,
-    /// `flag --fail-on` found something.
+    /// `flag --fail-on` found an address.
     Found,
-    /// Interrupted by Ctrl-C or a request to end.
+    /// Interrupted by Ctrl-C or a termination signal.
     Interrupted,
 }
 
 impl Exit {
-    /// The number for the caller.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,

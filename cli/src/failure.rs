@@ -1,4 +1,4 @@
-//! Why a command did not finish, in words for people.
+//! Why a command did not finish, with everything needed to report it.
 
 use std::io;
 
@@ -6,42 +6,41 @@ use s3log_engine::ErrorKind;
 
 use crate::exit::Exit;
 
-/// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Something that has to be said.
+    /// An error to report.
     Report(Box<Report>),
-    /// The reader of standard output went away. That is success: it has what it wanted.
+    /// The reader of standard output closed the pipe. This counts as success.
     ClosedPipe,
-    /// Ctrl-C.
+    /// Interrupted by Ctrl-C or a termination signal.
     Interrupted,
 }
 
-/// An error for people: what, where, and what to do.
+/// An error message for users: what, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// How the process ends.
+    /// The exit code.
     pub exit: Exit,
     /// What went wrong, without a full stop.
     pub message: String,
-    /// The place, as lines to print under the message.
+    /// The location, as lines to print below the message.
     pub place: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl Failure {
-    /// A failure of the work itself.
+    /// An error while doing the work.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::report(Exit::Failed, message.into())
     }
 
-    /// A failure of the command line.
+    /// An error in the command line.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::report(Exit::Usage, message.into())
     }
 
-    /// A failure to write results. A closed pipe is told from a full disk.
+    /// An error while writing results. Distinguishes a closed pipe from real errors such as a full disk.
     pub(crate) fn from_output(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::ClosedPipe,
@@ -51,7 +50,7 @@ impl Failure {
         }
     }
 
-    /// The same with advice.
+    /// Adds advice.
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Report(report) = &mut self {
@@ -60,7 +59,7 @@ impl Failure {
         self
     }
 
-    /// The same with the place of the error.
+    /// Adds the location of the error.
     #[must_use]
     pub(crate) fn with_place(mut self, place: Option<String>) -> Self {
         if let Self::Report(report) = &mut self {
@@ -69,7 +68,7 @@ impl Failure {
         self
     }
 
-    /// How the process ends.
+    /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Report(report) => report.exit,

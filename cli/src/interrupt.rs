@@ -1,16 +1,16 @@
-//! Ctrl-C, and the request to end that a service manager sends.
+//! Handles Ctrl-C and termination signals.
 
 use std::future::Future;
 use std::io;
 
 use crate::failure::Failure;
 
-/// Runs `work` until it is done or the process is told to stop; `None` when it was told to. Work that is not done is
-/// dropped, which cancels it and removes its temporary files.
+/// Runs `work` to completion, or returns `None` if the process is told to stop. Unfinished work is dropped, which
+/// cancels it and removes its temporary files.
 ///
 /// # Errors
 ///
-/// When the system refuses to deliver signals.
+/// If signal handlers cannot be installed.
 pub(crate) async fn until_interrupted<T>(work: impl Future<Output = T>) -> Result<Option<T>, Failure> {
     tokio::select! {
         biased;

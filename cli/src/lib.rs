@@ -1,7 +1,6 @@
-//! The command line of s3log: arguments in, text and exit codes out. All the work on logs is in `s3log-engine`.
-//!
-//! [`run`] is the whole program. `args` knows the syntax, `config` the file with values of flags, `commands` the meaning, `output`
-//! the formats of results; `diagnose` turns errors of SQL into words for people.
+//! The command line of s3log: arguments in, text and exit codes out. All work on logs is done by `s3log-engine`.
+//! [`run`] is the whole program. `args` defines the syntax, `config` reads the configuration file, `commands`
+//! implements the commands, `output` writes results, and `diagnose` explains SQL errors.
 
 mod accounting;
 mod args;
@@ -29,12 +28,12 @@ use crate::exit::Exit;
 use crate::message::Messages;
 use crate::terminal::Colour;
 
-/// Runs the program with its arguments, the first of which is its own name, and returns what it tells its caller.
+/// Runs the program and returns its exit code. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (cli, configuration) = match config::read(arguments) {
         Ok(read) => read,
         Err(Unread::Arguments(error)) => {
-            // Help is no error: it goes to standard output and ends with 0. A closed pipe is fine here too.
+            // Help is not an error: it goes to standard output with exit code 0. A closed pipe is fine, too.
             drop(error.print());
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }

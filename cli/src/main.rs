@@ -1,10 +1,10 @@
-//! The program `s3log`: everything it does is in the library.
+//! The program `s3log`; everything is in the library.
 
 use std::process::ExitCode;
 
-/// Queries allocate and free blocks of a mebibyte at a high rate on all threads; the system's allocator returns them to the kernel and
-/// takes them again, page fault by page fault. mimalloc asks for no huge pages (`no_thp`): what a virtual machine clears two mebibytes
-/// at a time it often has to get from its host first, and not all of it is used.
+/// All threads allocate and free blocks of 1 MiB at a high rate. The system allocator returns them to the kernel each
+/// time, which costs page faults. `no_thp`: with huge pages, a virtual machine has to get 2 MiB at a time from its
+/// host, and much of it stays unused.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

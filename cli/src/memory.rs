@@ -1,21 +1,21 @@
-//! How much memory a run may take when nobody says.
+//! The default memory limit.
 
-/// What is assumed of a machine that does not tell its size.
+/// Assumed memory in bytes if the machine does not report its size.
 const UNKNOWN: u64 = 8 << 30;
 
-/// Half of what the machine has, or of what a container may take of it, in bytes.
+/// Half of the memory of the machine or of the container's limit, whichever is smaller, in bytes.
 pub(crate) fn default_limit() -> usize {
     let limits = [machine(), container()];
     let available = limits.into_iter().flatten().min().unwrap_or(UNKNOWN);
     usize::try_from(available / 2).unwrap_or(usize::MAX)
 }
 
-/// The memory of the machine, where the system has `/proc/meminfo`.
+/// Memory of the machine in bytes, from `/proc/meminfo` if it exists.
 fn machine() -> Option<u64> {
     total_of_meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)
 }
 
-/// The limit of the control group, version 2 or 1, where there is one.
+/// Limit of the control group (version 2 or 1) in bytes, if there is one.
 fn container() -> Option<u64> {
     let paths = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     paths.into_iter().find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())

@@ -1,6 +1,5 @@
-//! Everything that is said on standard error: `error:`, `warning:`, `note:` and `hint:` lines.
-//!
-//! Messages may hold names of objects and pieces of lines, so control characters in them are always shown, never sent.
+//! Messages on standard error: `error:`, `warning:`, `note:` and `hint:` lines.
+//! Messages may contain object names and parts of log lines, so control characters in them are always escaped.
 
 use std::io::{self, Write as _};
 
@@ -10,7 +9,7 @@ use crate::failure::{Failure, Report};
 use crate::output::Paint;
 use crate::output::escape::visible_lines;
 
-/// Speaks on standard error.
+/// Prints messages to standard error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Messages {
     paint: Paint,
@@ -18,38 +17,37 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// A speaker; a quiet one leaves out what does not change the exit code.
+    /// If `quiet`, warnings and notes that do not affect the exit code are suppressed.
     pub(crate) fn new(paint: Paint, quiet: bool) -> Self {
         Self { paint, quiet }
     }
 
-    /// Says why a command ended early, if there is anything to say.
+    /// Prints the error of a command that failed. Closed pipes and interruptions are silent.
     pub(crate) fn failure(&self, failure: &Failure) {
         if let Failure::Report(report) = failure {
             say(&render(&self.paint.error("error"), report, self.paint));
         }
     }
 
-    /// Says that the answer is not the whole answer. Never left out: the exit code depends on it.
+    /// Warns that the answer is incomplete. Never suppressed, because it affects the exit code.
     pub(crate) fn incomplete(&self, message: &str, hint: Option<&str>) {
         self.print(&self.paint.warning("warning"), message, hint);
     }
 
-    /// Says what somebody may want to know of a good answer.
+    /// Warns about something in a complete answer.
     pub(crate) fn warning(&self, message: &str, hint: Option<&str>) {
         if !self.quiet {
             self.print(&self.paint.warning("warning"), message, hint);
         }
     }
 
-    /// Says what is going on.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
             self.print(&self.paint.hint("note"), message, None);
         }
     }
 
-    /// Prints lines as they are, without a heading.
+    /// Prints lines without a prefix.
     pub(crate) fn plain(&self, text: &str) {
         say(&format!("{}\n", visible_lines(text)));
     }
@@ -75,7 +73,7 @@ fn render(heading: &str, report: &Report, paint: Paint) -> String {
     text
 }
 
-/// A number of things, such as `1 object`, `1,234 objects`, `2 addresses`, `3 entries` or `4 batches`.
+/// A number with its noun, such as `1 object`, `1,234 objects`, `2 addresses`, `3 entries` or `4 batches`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     let counted = HumanCount(number);
     match noun.strip_suffix('y') {
@@ -86,7 +84,7 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     }
 }
 
-/// Writes to standard error in one piece. When nobody listens, nothing can be done about it.
+/// Writes to standard error in one piece. A failure is ignored: there is nowhere to report it.
 fn say(text: &str) {
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }

@@ -1,4 +1,4 @@
-//! Shows on standard error how far a run has come: a bar on a terminal, JSON lines for programs.
+//! Progress on standard error: a bar on a terminal, JSON lines for programs.
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,27 +29,27 @@ pub(crate) enum ProgressMode {
     None,
 }
 
-/// A run that is over by then never shows a bar.
+/// Runs that end sooner never show a bar.
 const PATIENCE: Duration = Duration::from_millis(400);
 const BAR_EVERY: Duration = Duration::from_millis(120);
 const JSON_EVERY: Duration = Duration::from_secs(1);
 
-/// A run over more than this says so first.
+/// Runs that read more than this print a note first.
 pub(crate) const MANY_OBJECTS: u64 = 10_000;
 pub(crate) const MANY_BYTES: u64 = 10 << 30;
 
-/// Shows the progress of a session until it is stopped or dropped.
+/// Shows the progress of a session until stopped or dropped.
 pub(crate) struct Watch {
     bar: Arc<Mutex<Option<ProgressBar>>>,
     task: Option<JoinHandle<()>>,
-    /// Waits for a listing to grow large.
+    /// Waits until the listing of a bucket exceeds the limits.
     large: Option<JoinHandle<()>>,
-    /// For the last JSON line.
+    /// To print a final JSON line.
     json: Option<(Arc<Progress>, Instant)>,
 }
 
 impl Watch {
-    /// Starts to show `progress`; `stderr` is whether that is a terminal.
+    /// Starts showing `progress`. `stderr`: whether standard error is a terminal.
     pub(crate) fn start(mode: ProgressMode, stderr: bool, progress: &Arc<Progress>) -> Self {
         let start = Instant::now();
         let bar = Arc::new(Mutex::new(None));
@@ -65,14 +65,14 @@ impl Watch {
         Self { bar, task, large: None, json }
     }
 
-    /// Says so once a bucket turns out to hold much: that is not known before it is listed.
+    /// Prints a note once the listing of a bucket exceeds the limits; its size is not known in advance.
     pub(crate) fn announce_large(&mut self, session: &Session, messages: Messages) {
         if !session.locations().is_empty() && self.large.is_none() {
             self.large = Some(tokio::spawn(announce(Arc::clone(session.progress()), Arc::clone(&self.bar), messages)));
         }
     }
 
-    /// Ends it and takes the bar away, so that other text can follow.
+    /// Stops and removes the bar, so that other text can follow.
     pub(crate) fn stop(&mut self) {
         if let Some(large) = self.large.take() {
             large.abort();
@@ -98,7 +98,7 @@ impl Drop for Watch {
 async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, start: Instant) {
     tokio::time::sleep(PATIENCE).await;
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    // The templates are constant; the default style stands in should one ever be wrong.
+    // The templates are constant and valid; the default style is a fallback.
     let style = |template| ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style("{spinner} {wide_msg}"));
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
@@ -107,7 +107,7 @@ async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, st
     loop {
         every.tick().await;
         let now = progress.snapshot();
-        // Held while drawing, so that nothing is drawn once it was taken away.
+        // Held while drawing, so that nothing is drawn after the bar was removed.
         let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bar) = slot.as_ref() else { return };
         if now.bytes_total > 0 {
@@ -155,9 +155,9 @@ async fn report(progress: Arc<Progress>, start: Instant) {
     }
 }
 
-/// What the bar says: objects, bytes, records, rejects, rate, time left.
+/// The text of the bar: objects, bytes, records, rejects, rate, time left.
 fn sentence(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) -> String {
-    // What a cluster has read is known when it is done; until then, how many of its tasks are.
+    // A cluster reports what it read only at the end; until then, show how many of its tasks are done.
     if let Some(stage) = stages.iter().rfind(|stage| stage.tasks > 0)
         && stages.iter().any(|stage| !stage.is_done)
     {
@@ -187,7 +187,6 @@ fn sentence(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) 
     text
 }
 
-/// One line of JSON.
 fn json(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) -> Result<String, Failure> {
     let stage = |at: &StageProgress| StageFigures { stage: at.stage, tasks: at.tasks, done: at.done };
     let figures = Figures {
@@ -205,7 +204,7 @@ fn json(now: ProgressSnapshot, stages: &[StageProgress], elapsed: Duration) -> R
     json_line(&figures, false)
 }
 
-/// What a line of JSON says.
+/// A line of JSON progress.
 #[derive(Serialize)]
 struct Figures {
     objects: u64,
@@ -221,7 +220,7 @@ struct Figures {
     stages: Vec<StageFigures>,
 }
 
-/// How far a stage is that runs on a cluster.
+/// Progress of a stage on a cluster.
 #[derive(Serialize)]
 struct StageFigures {
     stage: u32,
@@ -229,7 +228,7 @@ struct StageFigures {
     done: usize,
 }
 
-/// Writes one line, if there is one. When nobody listens, nothing can be done about it.
+/// Writes one line, if there is one. A failure is ignored: there is nowhere to report it.
 fn say(line: Result<String, Failure>) {
     if let Ok(line) = line {
         drop(writeln!(io::stderr().lock(), "{line}"));

@@ -1,13 +1,13 @@
-//! A span of SQL text, and how it is shown: the line, and carets under the span.
+//! A span of SQL text, displayed as its line with carets below the span.
 
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::output::escape::{is_unprintable, visible};
 
-/// Longer lines are cut around the place.
+/// Longer lines are cut around the span.
 const WIDEST: usize = 100;
 
-/// A span of SQL: line and column from 1, in characters, and how many characters it covers.
+/// A span of SQL: line and column, counted from 1 in characters, and a length in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SqlSpan {
     line: usize,
@@ -16,13 +16,13 @@ pub(crate) struct SqlSpan {
 }
 
 impl SqlSpan {
-    /// A place that covers `length` characters from `line` and `column` on, both counted from 1.
+    /// A span of `length` characters at `line` and `column`, both counted from 1.
     pub(crate) fn new(line: u64, column: u64, length: u64) -> Self {
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self { line: number(line), column: number(column), length: number(length) }
     }
 
-    /// The place at the end of an error of the SQL parser, such as `… at Line: 1, Column: 8`, and what stands before it.
+    /// Splits the location off the end of a message of the SQL parser, such as `… at Line: 1, Column: 8`.
     pub(crate) fn split_from(message: &str) -> (&str, Option<Self>) {
         let parse = || {
             let (text, place) = message.rsplit_once(" at Line: ")?;
@@ -32,14 +32,14 @@ impl SqlSpan {
         parse().map_or((message, None), |(text, place)| (text, Some(place)))
     }
 
-    /// The place behind the last character that is no space.
+    /// The position after the last character that is not whitespace.
     pub(crate) fn end_of(sql: &str) -> Self {
         let sql = sql.trim_end();
         let line = sql.rsplit('\n').next().unwrap_or_default();
         Self { line: sql.matches('\n').count() + 1, column: line.chars().count() + 1, length: 1 }
     }
 
-    /// The only place where `word` stands as a name of its own; `None` when there are several or none.
+    /// The only occurrence of `word` as a whole identifier; `None` if there are several or none.
     pub(crate) fn of_word(sql: &str, word: &str) -> Option<Self> {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
         let lower = sql.to_ascii_lowercase();
@@ -60,7 +60,7 @@ impl SqlSpan {
         })
     }
 
-    /// The text from this place to the end of its line.
+    /// The text from here to the end of the line.
     pub(crate) fn text(self, sql: &str) -> Option<&str> {
         let line = sql.split('\n').nth(self.line.checked_sub(1)?)?;
         let (at, _) = line.char_indices().nth(self.column.checked_sub(1)?)?;
@@ -68,20 +68,20 @@ impl SqlSpan {
     }
 }
 
-/// The line of the place and carets under it; `None` when the place is not in the text.
+/// The line with carets below the span; `None` if the span is outside of the text.
 pub(crate) fn render(sql: &str, place: SqlSpan) -> Option<String> {
     let line = sql.split('\n').nth(place.line.checked_sub(1)?)?.trim_end_matches('\r');
     let chars: Vec<char> = line.chars().collect();
     let column = place.column.checked_sub(1)?.min(chars.len());
     let length = match place.length {
-        // The parser tells where a token starts, not where it ends.
+        // The SQL parser reports where a token starts, not where it ends.
         0 => chars[column..].iter().take_while(|c| c.is_alphanumeric() || **c == '_').count().max(1),
         length => length.min((chars.len() - column).max(1)),
     };
     let start = if chars.len() > WIDEST { column.saturating_sub(WIDEST / 2) } else { 0 };
     let end = chars.len().min(start + WIDEST);
     let shown = |part: &[char]| -> String {
-        // A tab would move the caret; any other control character is shown escaped, and the carets follow.
+        // A tab would shift the caret. Other control characters are escaped, and the carets adjusted.
         part.iter().map(|c| if *c == '\t' { " ".to_owned() } else { show(*c) }).collect()
     };
     let (before, after) = (if start > 0 { "…" } else { "" }, if end < chars.len() { "…" } else { "" });

@@ -1,4 +1,4 @@
-//! Runs SQL: statement by statement, each result pushed to the output as it comes.
+//! Runs SQL statement by statement and streams each result to the output.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,27 +17,24 @@ use crate::failure::Failure;
 use crate::output::{Output, Shape};
 use crate::progress::Watch;
 
-/// Runs statements of one session.
+/// Runs the statements of a session.
 pub(crate) struct Runner<'a> {
-    /// The session.
     pub session: &'a Session,
-    /// Whether any source was named.
     pub has_sources: bool,
-    /// Where results go.
     pub output: &'a mut Output,
-    /// Follows what is read.
+    /// Accumulates what is read.
     pub accounting: &'a mut Accounting,
-    /// Shows what is read; stopped before a terminal gets results.
+    /// Shows progress; stopped before results are written to a terminal.
     pub watch: &'a mut Watch,
-    /// When the first row came.
+    /// When the first row arrived.
     pub first_row: Option<Instant>,
 }
 
-/// The statements of `sql`, in order. Places in their errors count from the start of `sql`.
+/// Parses the statements of `sql`. Locations in their errors are relative to the start of `sql`.
 ///
 /// # Errors
 ///
-/// When it is no SQL; nothing of it should run then.
+/// On a syntax error; no statement should be run then.
 pub(crate) fn parse(context: &SessionContext, sql: &str) -> Result<VecDeque<Statement>> {
     let state = context.state();
     let options = &state.config_options().sql_parser;
@@ -48,11 +45,11 @@ pub(crate) fn parse(context: &SessionContext, sql: &str) -> Result<VecDeque<Stat
 }
 
 impl Runner<'_> {
-    /// Runs every statement of `sql` and returns the number of rows of all results; `None` when there is no statement.
+    /// Runs every statement of `sql` and returns the total number of rows; `None` if there is no statement.
     ///
     /// # Errors
     ///
-    /// The first failure; results before it stay written.
+    /// The first failure; earlier results remain written.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<Option<u64>, Failure> {
         let context = self.session.context();
         let scene = Scene { sql, context, has_sources: self.has_sources };
@@ -78,7 +75,7 @@ impl Runner<'_> {
     async fn statement(&mut self, statement: Statement) -> Result<u64, Stop> {
         let shape = if matches!(statement, Statement::Explain(_)) { Shape::Plan } else { Shape::Rows };
         let context = self.session.context();
-        // EXPLAIN tells what would be read, and what is in a bucket is known only once it is listed.
+        // EXPLAIN shows what would be read, and the objects of a bucket are only known once it is listed.
         self.session.list_when_planned(only_explains(&statement));
         let plan = context.state().statement_to_plan(statement).await?;
         let frame = context.execute_logical_plan(plan).await?;
@@ -86,7 +83,7 @@ impl Runner<'_> {
         self.session.list_when_planned(false);
         let schema = stream.schema();
         if schema.fields().is_empty() {
-            // SET, CREATE and their like return nothing, but a plan of theirs may have to run.
+            // SET, CREATE and the like return nothing, but their plans may have to run.
             while let Some(batch) = stream.next().await {
                 batch?;
             }
@@ -94,7 +91,7 @@ impl Runner<'_> {
         }
         let terminal = self.output.is_terminal();
         let mut rows = 0;
-        // Nothing is printed of a query that fails before its first row, not even the names of its columns.
+        // Print nothing, not even column names, for a query that fails before its first row.
         let mut next = stream.next().await.transpose()?;
         let mut writer = self.output.writer(shape)?;
         writer.begin(&schema)?;
@@ -120,12 +117,12 @@ impl Runner<'_> {
     }
 }
 
-/// Whether a statement tells what would be done, and reads nothing.
+/// Whether a statement only describes a plan, without reading anything.
 fn only_explains(statement: &Statement) -> bool {
     matches!(statement, Statement::Explain(explain) if !explain.options.analyze)
 }
 
-/// Whether a statement asks for the rejected lines themselves: nobody has to tell its author about them.
+/// Whether a statement reads the table `rejects`: its author need not be told about rejected lines.
 fn names_rejects(context: &SessionContext, statement: &Statement) -> bool {
     let tables = context.state().resolve_table_references(statement).unwrap_or_default();
     tables.iter().any(|table| table.table() == "rejects")

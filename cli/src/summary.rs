@@ -1,4 +1,4 @@
-//! What a run did, in figures: for `-v`.
+//! Statistics of a run, for `-v`.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use crate::message::count;
 use crate::output::json_line;
 use crate::output::time::seconds;
 
-/// The figures of a run that its session does not have.
+/// Statistics that the session does not have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     /// Rows of all results.
     pub rows: u64,
-    /// How long it took to the first of them.
+    /// Time to the first row.
     pub first_row: Option<Duration>,
-    /// How long everything took.
+    /// Total time.
     pub elapsed: Duration,
 }
 
 impl Summary {
-    /// For people.
+    /// The statistics as text.
     pub(crate) fn sentence(&self, session: &Session) -> String {
         let read = session.progress().snapshot();
         let mut parts = vec![format!(
@@ -54,11 +54,7 @@ impl Summary {
         format!("{} in {:.3} s", parts.join("; "), self.elapsed.as_secs_f64())
     }
 
-    /// For programs: one JSON object.
-    ///
-    /// # Errors
-    ///
-    /// None that can be met.
+    /// The statistics as one JSON object.
     pub(crate) fn json(&self, session: &Session) -> Result<String, Failure> {
         let read = session.progress().snapshot();
         let requests = session.stores().request_counts();
@@ -84,7 +80,7 @@ impl Summary {
     }
 }
 
-/// The figures by their names. Those of progress and of other reports are called the same.
+/// Names match those of the progress and of other reports.
 #[derive(Serialize)]
 struct Figures {
     result_rows: u64,

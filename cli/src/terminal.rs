@@ -1,4 +1,4 @@
-//! What the process is attached to: decided once, then passed on as plain values.
+//! What the standard streams are connected to: determined once, then passed on as plain values.
 
 use std::io::{self, IsTerminal as _};
 
@@ -16,22 +16,21 @@ pub(crate) enum Colour {
     Never,
 }
 
-/// Columns of a terminal that does not tell.
+/// Width of a terminal that does not report one.
 const USUAL_WIDTH: usize = 80;
 
-/// Columns of the terminal on standard output, or `None` when it is none.
+/// Width of the terminal on standard output, or `None` if it is not a terminal.
 pub(crate) fn stdout_width() -> Option<usize> {
     let stdout = io::stdout();
     let width = || terminal_size::terminal_size_of(&stdout).map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0));
     stdout.is_terminal().then(width)
 }
 
-/// Whether standard error is a terminal.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether to paint what goes to a stream that is a terminal or not.
+/// Whether to use colours on a stream, given whether it is a terminal.
 pub(crate) fn paint(choice: Colour, is_terminal: bool) -> Paint {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");

@@ -92,12 +92,12 @@ pub(crate) struct KeysAuditArgs {
     pub behaviour: BehaviourArgs,
 }
 
-/// A format of an audit.
+/// An output format of `keys audit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuditFormat {
-    /// All of it.
+    /// The whole audit.
     Report(ReportFormat),
-    /// What it proposes.
+    /// Only the proposed keys or policies.
     Proposal(Form),
 }
 

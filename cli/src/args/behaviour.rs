@@ -1,4 +1,4 @@
-//! How the work is done, and when it counts as done.
+//! How the work is done, and when its result counts as complete.
 
 use std::num::NonZeroUsize;
 
@@ -40,7 +40,6 @@ pub(crate) struct BehaviourArgs {
 }
 
 impl BehaviourArgs {
-    /// How many lines may be rejected.
     pub(crate) fn reject_limit(&self) -> RejectLimit {
         match (self.max_rejects, self.strict) {
             (Some(limit), _) => limit,

@@ -1,4 +1,4 @@
-//! Arguments of `cluster`, and where the other commands do their work.
+//! Arguments of `cluster`, and `--cluster` of the other commands.
 
 use clap::Args;
 
@@ -70,8 +70,8 @@ Whoever reaches their ports reads what they may read: keep them on a network of 
         pub store: StoreArgs,
     }
 
-    /// The flags of Ballista's processes with our defaults: a lost executor is noticed within half a minute, and a plan may name
-    /// a million objects.
+    /// Sets our defaults for Ballista's flags: a lost executor is noticed within half a minute, and a plan may name a
+    /// million objects.
     pub(crate) fn tuned(command: Command) -> Command {
         let message = MAX_MESSAGE.to_string();
         let sizes = ["grpc_server_max_decoding_message_size", "grpc_server_max_encoding_message_size"];
@@ -79,7 +79,7 @@ Whoever reaches their ports reads what they may read: keep them on a network of 
             for size in sizes.into_iter().chain(["grpc_client_max_message_size"]) {
                 command = with_default(command, size, message.clone());
             }
-            // A client that reads rows slowly may take longer than Ballista's five minutes.
+            // A client that reads rows slowly may take longer than Ballista's default of five minutes.
             command = with_default(command, "finished_job_data_clean_up_interval_seconds", "3600".to_owned());
             command = with_default(command, "executor_timeout_seconds", "20".to_owned());
             with_default(command, "expire_dead_executor_interval_seconds", "5".to_owned())
@@ -91,7 +91,7 @@ Whoever reaches their ports reads what they may read: keep them on a network of 
             for size in sizes {
                 command = with_default(command, size, message.clone());
             }
-            // What a scheduler that is gone does not ask to be removed.
+            // Cleans up after a scheduler that is gone and cannot ask for it.
             command = with_default(command, "job_data_clean_up_interval_seconds", "3600".to_owned());
             command = with_default(command, "job_data_ttl_seconds", "86400".to_owned());
             command = with_default(command, "executor_heartbeat_interval_seconds", "5".to_owned());
@@ -105,7 +105,7 @@ Whoever reaches their ports reads what they may read: keep them on a network of 
         })
     }
 
-    /// The same, which may come from the environment like all of ours.
+    /// Gives a flag of Ballista an environment variable, as our own flags have.
     fn with_variable(arg: Arg) -> Arg {
         let (None, Some(flag)) = (arg.get_env(), arg.get_long()) else { return arg };
         let name = format!("S3LOG_CLUSTER_{}", flag.replace('-', "_").to_uppercase());

@@ -195,14 +195,11 @@ pub(crate) struct ConvertArgs {
     pub place: WhereArgs,
 }
 
-/// Refuses what has no effect beside `--status`.
-///
-/// Not a matter of `conflicts_with`, for which a value of the environment is as good as one of the command line: variables are set for
-/// all runs, and no reason to refuse one.
-///
+/// Rejects flags that have no effect with `--status`.
+/// `conflicts_with` would also reject values from the environment. Variables are set for all runs, so they must not
+/// make one fail.
 /// # Errors
-///
-/// What was said in vain, as clap tells of a conflict.
+/// The flags without effect, as clap reports a conflict.
 pub(super) fn check_status(given: &ArgMatches, command: &mut Command) -> Result<(), clap::Error> {
     if given.value_source("status").is_none() {
         return Ok(());
@@ -307,7 +304,7 @@ pub(crate) struct FileArgs {
 }
 
 impl FileArgs {
-    /// What the engine needs to know of it, and what it takes where nothing is said.
+    /// The options for the engine, with its defaults for flags that are not given.
     pub(crate) fn options(&self) -> ConvertOptions {
         let default = ConvertOptions::default();
         ConvertOptions {
@@ -347,7 +344,7 @@ pub(crate) enum TableArg {
 }
 
 impl TableArg {
-    /// The engine's table.
+    /// The table as the engine knows it.
     pub(crate) fn table(self) -> Table {
         match self {
             Self::Logs => Table::Logs,

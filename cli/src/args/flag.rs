@@ -116,7 +116,7 @@ fn score(text: &str) -> Result<f64, String> {
     }
 }
 
-/// An address, or a network as `flag` prints it in place of IPv6 addresses.
+/// An address, or an IPv6 /64 network as `flag` prints it.
 fn source(text: &str) -> Result<Source, String> {
     text.parse().map_err(|_| {
         "expected an IPv4 address, an IPv6 address, or the /64 network of IPv6 addresses, such as 2001:db8:0:1::/64"
@@ -330,14 +330,14 @@ impl ValueEnum for VersionArg {
     }
 }
 
-/// A format of findings.
+/// An output format of `flag`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FlagFormat {
-    /// That of any result.
+    /// A format of query results.
     Result(Format),
     /// A report in Markdown.
     Report,
-    /// Detection Findings of OCSF, one a line.
+    /// OCSF Detection Findings, one per line.
     Ocsf,
     /// A deny list.
     Deny(DenyFormat),

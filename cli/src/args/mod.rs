@@ -1,4 +1,4 @@
-//! The command line: syntax and validation only. What a flag means is decided in `commands`.
+//! The command line: syntax and validation only. `commands` implements the meaning.
 
 mod audit;
 mod behaviour;
@@ -63,7 +63,7 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The syntax, with the defaults that stand nowhere else; `config` reads arguments by it.
+    /// The syntax, including the defaults that are set at run time; `config` parses the arguments with it.
     pub(crate) fn syntax() -> clap::Command {
         let command = Self::command();
         #[cfg(feature = "cluster")]
@@ -71,7 +71,7 @@ impl Cli {
         command
     }
 
-    /// Finds what is wrong with arguments that clap's own rules let pass.
+    /// Checks rules that clap cannot express.
     pub(crate) fn check(matches: &ArgMatches, syntax: &mut clap::Command) -> Result<(), clap::Error> {
         if let Some((name @ "convert", given)) = matches.subcommand()
             && let Some(command) = syntax.find_subcommand_mut(name)

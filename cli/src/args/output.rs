@@ -16,7 +16,7 @@ pub(crate) struct DestinationArgs {
 }
 
 impl DestinationArgs {
-    /// The file, if it is one.
+    /// The output file, if one was given.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.output.as_deref()
     }

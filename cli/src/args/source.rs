@@ -1,4 +1,4 @@
-//! Which records are read, and from where.
+//! Which records are read, and where from.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub(crate) struct Sources {
     pub names: Vec<String>,
 }
 
-/// The help of SOURCE, of a command that reads standard input and datasets, or does not.
+/// The help text of SOURCE, depending on whether the command reads standard input and datasets.
 pub(super) fn source_help(stdin: bool, datasets: bool) -> String {
     let mut kinds = vec!["Buckets (s3://bucket/prefix)", "files", "directories", "globs"];
     kinds.extend(stdin.then_some("`-` for standard input"));
@@ -197,7 +197,7 @@ pub(crate) struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// What the engine needs to know of it.
+    /// The options for the engine, with its defaults for flags that are not given.
     pub(crate) fn options(&self) -> StoreOptions {
         let default = StoreOptions::default();
         StoreOptions {
@@ -220,7 +220,7 @@ pub(crate) enum Payer {
     Requester,
 }
 
-/// What the time in names means.
+/// What the times in object names mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LayoutArg(pub Layout);
 
@@ -244,7 +244,7 @@ impl ValueEnum for LayoutArg {
     }
 }
 
-/// What is read beside lines that tell by themselves what they are.
+/// Which dialect to read besides lines that identify themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DialectArg(pub Dialect);
 

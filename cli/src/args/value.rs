@@ -1,4 +1,4 @@
-//! Values of flags that are more than text: moments, sizes, limits, several names.
+//! Values of flags with a syntax of their own: times, sizes, limits, lists.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -10,17 +10,17 @@ use clap::builder::TypedValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, Command};
 
-/// A point in time, absolute or before now.
+/// A point in time, absolute or relative to now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     /// Microseconds since 1970, UTC.
     At(i64),
-    /// This long before now.
+    /// This long ago.
     Ago(Duration),
 }
 
 impl Moment {
-    /// Microseconds since 1970, UTC; a moment before the calendar begins is its beginning.
+    /// Microseconds since 1970, UTC. Clamped to the beginning of the calendar.
     pub(crate) fn micros(self, now: DateTime<Utc>) -> i64 {
         match self {
             Self::At(micros) => micros,
@@ -49,12 +49,12 @@ impl FromStr for Moment {
     }
 }
 
-/// A length of time.
+/// A duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span(pub Duration);
 
 impl Span {
-    /// Microseconds.
+    /// The duration in microseconds.
     pub(crate) fn micros(self) -> i64 {
         i64::try_from(self.0.as_micros()).unwrap_or(i64::MAX)
     }
@@ -100,19 +100,17 @@ impl FromStr for Size {
     }
 }
 
-/// How many lines may be rejected before an answer counts as incomplete.
+/// How many lines may be rejected before the answer counts as incomplete.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum RejectLimit {
-    /// Any number.
     Unlimited,
-    /// This many.
     Count(u64),
-    /// This part of all lines, in per cent.
+    /// A percentage of all lines.
     Percent(f64),
 }
 
 impl RejectLimit {
-    /// Whether `rejects` lines beside `rows` records are too many.
+    /// Whether `rejects` rejected lines next to `rows` records exceed the limit.
     pub(crate) fn is_exceeded(self, rows: u64, rejects: u64) -> bool {
         match self {
             Self::Unlimited => false,
@@ -150,8 +148,8 @@ impl fmt::Display for RejectLimit {
     }
 }
 
-/// What one use of a flag names that may be repeated: one thing on the command line, whatever is in its name. A variable of the
-/// environment cannot be repeated, so it names several with commas between.
+/// The values of one occurrence of a repeatable flag. On the command line that is a single value, which may contain
+/// commas. An environment variable cannot be repeated, so it holds several values separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Several<T>(Vec<T>);
 
@@ -164,7 +162,7 @@ impl<'a, T> IntoIterator for &'a Several<T> {
     }
 }
 
-/// Reads [`Several`], each as another parser does.
+/// Parses [`Several`], each value with the inner parser.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SeveralParser<P>(pub P);
 

@@ -1,4 +1,4 @@
-//! The account that `check` gives, for people and for programs.
+//! The report of `check`, for users and for programs.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -16,20 +16,19 @@ use crate::message::count;
 use crate::output::escape::visible;
 use crate::output::{Output, Shape, cut, json_line};
 
-/// Longer examples are cut where there is no terminal that has a width.
+/// Maximum length of examples if the output is not a terminal.
 const WIDEST_EXAMPLE: usize = 120;
 
-/// The balance of an account.
 pub(crate) fn balance(report: &CheckReport) -> Balance {
     let CheckReport { lines, rows, cdn_rows, rejects, .. } = *report;
     Balance { lines, rows: rows + cdn_rows, rejects, duplicates: None }
 }
 
-/// Prints the account for people. The last line is the balance.
+/// Prints the report as text. The last line is the balance.
 ///
 /// # Errors
 ///
-/// Those of the output.
+/// I/O errors.
 pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Failure> {
     let mut text = count(report.objects, "object");
     if report.partial_objects > 0 {
@@ -89,7 +88,7 @@ pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Fai
     say(output, &format!("\n{} (blank {})\n", balance(report), HumanCount(report.blank_lines)))
 }
 
-/// How many records have how many fields.
+/// Prints how many records have how many fields.
 fn field_counts(output: &mut Output, heading: &str, counts: &[(usize, u64)]) -> Result<(), Failure> {
     if counts.is_empty() {
         return Ok(());
@@ -99,17 +98,17 @@ fn field_counts(output: &mut Output, heading: &str, counts: &[(usize, u64)]) -> 
     table(output, heading, vec![("fields", fields), ("records", records)])
 }
 
-/// Prints the account for programs: one JSON object in one line.
+/// Prints the report as one JSON object on one line.
 ///
 /// # Errors
 ///
-/// Those of the output.
+/// I/O errors.
 pub(crate) fn print_json(report: &CheckReport, output: &mut Output) -> Result<(), Failure> {
     let json = json_line(&Account::of(report), output.is_terminal())?;
     say(output, &format!("{json}\n"))
 }
 
-/// The account by its names.
+/// The JSON report.
 #[derive(Serialize)]
 struct Account<'a> {
     balanced: bool,

@@ -13,11 +13,11 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::Watch;
 
-/// Prints the account and tells whether every line is in it.
+/// Prints the report and returns whether every line is accounted for.
 ///
 /// # Errors
 ///
-/// Why there is no account, or that it does not add up.
+/// When the sources cannot be read, or the numbers of lines do not add up.
 pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
         exit = Exit::Incomplete;
         say_unreadable(&report.unreadable, session.progress().unreadable_count(), &messages);
     }
-    // Whether these are access logs, and how many lines of them are none, does not depend on the times asked for.
+    // Whether these are access logs, and how many rejects they have, does not depend on the requested time range.
     let read = Read { rows: report.rows + report.cdn_rows + report.other_times, rejects: report.rejects };
     let limit = arguments.behaviour.reject_limit();
     if report.unreadable.is_empty() && report.objects > 0 && read.rows == 0 {

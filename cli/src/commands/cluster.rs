@@ -1,4 +1,4 @@
-//! `s3log cluster`: the processes of a cluster, and who asks one.
+//! `s3log cluster`: runs the processes of a cluster.
 
 use std::net::SocketAddr;
 
@@ -15,14 +15,14 @@ use crate::args::{ClusterArgs, ClusterCommand, ExecutorArgs, SchedulerArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Plans are trees, and deep ones are walked by functions that call themselves.
+/// Stack size of the threads in bytes: deep plans are traversed recursively.
 const STACK: usize = 32 << 20;
 
-/// Runs a process of a cluster until it is told to stop.
+/// Runs a scheduler or executor until it is told to stop.
 ///
 /// # Errors
 ///
-/// Why it could not start, or stopped by itself.
+/// When it cannot start, or stops by itself.
 pub(crate) fn run(arguments: ClusterArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().thread_stack_size(STACK).build();
@@ -83,7 +83,7 @@ fn address(host: &str, port: u16) -> Result<SocketAddr, Failure> {
     Ok(SocketAddr::new(host, port))
 }
 
-/// Neither asks who somebody is.
+/// Warns if the port is reachable from other machines: neither process authenticates its peers.
 fn warn_of_strangers(address: SocketAddr, surroundings: Surroundings) {
     if !address.ip().is_loopback() {
         surroundings.messages.warning(
@@ -93,7 +93,7 @@ fn warn_of_strangers(address: SocketAddr, surroundings: Surroundings) {
     }
 }
 
-/// Where the process tells what it does, by the flags of Ballista's own programs.
+/// Where the process writes its log, according to the flags of Ballista's own programs.
 struct Log<'a> {
     levels: &'a str,
     folder: Option<&'a str>,

@@ -19,11 +19,11 @@ use crate::message::count;
 use crate::output::time::seconds;
 use crate::output::{ReportFormat, json_line};
 
-/// Merges, and says what.
+/// Merges files, and prints what was done.
 ///
 /// # Errors
 ///
-/// Why nothing, or not everything, was merged.
+/// When nothing, or not everything, could be merged.
 pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
@@ -87,7 +87,7 @@ fn json(report: &CompactReport, elapsed: Duration) -> Result<String, Failure> {
     Ok(json_line(&figures, false)? + "\n")
 }
 
-/// The report by its names.
+/// The JSON report.
 #[derive(Serialize)]
 struct Figures {
     files_replaced: u64,

@@ -1,4 +1,4 @@
-//! `s3log completions`: a script that completes commands and flags in a shell.
+//! `s3log completions`: prints a completion script for a shell.
 
 use std::io::Write as _;
 
@@ -6,13 +6,13 @@ use crate::args::{Cli, CompletionsArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Prints the script.
+/// Prints the completion script.
 ///
 /// # Errors
 ///
 /// When standard output cannot be written.
 pub(crate) fn run(arguments: &CompletionsArgs) -> Result<Exit, Failure> {
-    // Into memory first: the generator panics when it cannot write, and a closed pipe is no reason to.
+    // Render into memory first: the generator panics on write errors, and a closed pipe is not a reason to panic.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::syntax(), "s3log", &mut script);
     let mut stdout = std::io::stdout().lock();

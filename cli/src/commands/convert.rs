@@ -1,4 +1,4 @@
-//! `s3log convert`: log objects into a dataset.
+//! `s3log convert`: writes log objects to a dataset.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -28,14 +28,14 @@ use crate::progress::Watch;
 ///
 /// # Errors
 ///
-/// Why nothing, or not everything, was converted.
+/// When nothing, or not everything, could be converted.
 pub(crate) async fn run(arguments: ConvertArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
     let messages = surroundings.messages;
     if let Some(dest) = &arguments.status {
         return status::run(dest, &arguments, surroundings).await;
     }
     let Some(dest) = arguments.to.clone() else { return Err(Failure::usage("--to says where the dataset is")) };
-    // Not for clap to say: `S3LOG_DRY_RUN=false` is no --dry-run.
+    // Not a rule of clap, because `S3LOG_DRY_RUN=false` means no --dry-run.
     if arguments.dry_run && arguments.follow.is_some() {
         return Err(Failure::usage("--dry-run looks once, and --follow again and again: only one of them can be"));
     }
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: ConvertArgs, surroundings: Surroundings, stop
     }
 }
 
-/// Waits for the next round; false when there is none.
+/// Waits for the next round; false if there is none.
 async fn wait(pause: Duration, stop: &Stop) -> bool {
     let end = Instant::now() + pause;
     while Instant::now() < end && !stop.is_told() {
@@ -74,12 +74,12 @@ async fn round(
 ) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    // A glob may well match the dataset that is written.
+    // A glob may match the dataset that is being written.
     let session = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
     let session = super::at(&arguments.place, session, &messages).await?;
     let session = Session::open(&arguments.sources.names, session).await;
     let session = match session {
-        // Log objects may come yet.
+        // Log objects may still arrive.
         Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow.is_some() => {
             messages.note(&error.to_string());
             return Ok(Exit::Done);
@@ -120,14 +120,14 @@ async fn round(
             count(requests.failed, "failed attempt"),
         ));
     }
-    // A round of many that did nothing says nothing.
+    // With --follow, rounds without work print nothing.
     if arguments.follow.is_none() || report.batches > 0 {
         say(&text)?;
     }
     Ok(judge(&report, &session, arguments, &messages))
 }
 
-/// Says what was not converted, and tells the exit code that follows.
+/// Reports what was not converted, and returns the exit code that follows.
 fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, messages: &Messages) -> Exit {
     let mut exit = Exit::Done;
     let recovered = &report.recovered;
@@ -276,10 +276,10 @@ fn report_json(report: &ConvertReport, elapsed: Duration) -> Result<String, Fail
     Ok(json_line(&figures, false)? + "\n")
 }
 
-/// What a run did. `rows` and `dataset_rows` are of files, like those of `compact` and `--status`.
+/// The JSON report. `rows` and `dataset_rows` count rows of files, as in `compact` and `--status`.
 #[derive(Serialize)]
 struct ReportFigures {
-    /// Objects, bytes, lines, rows, rejects and duplicates, as the ledger has them.
+    /// Objects, bytes, lines, rows, rejects and duplicates, as recorded in the ledger.
     #[serde(flatten)]
     counts: BatchCounts,
     batches: u64,
@@ -296,7 +296,7 @@ struct ReportFigures {
     seconds: f64,
 }
 
-/// What a run would do.
+/// The JSON report of `--dry-run`.
 #[derive(Serialize)]
 struct PlanFigures {
     exists: bool,
@@ -309,7 +309,7 @@ struct PlanFigures {
     objects_pruned: u64,
 }
 
-/// Log objects that are not converted, and why.
+/// Log objects that are not converted, by reason.
 #[derive(Serialize)]
 struct PassedFigures {
     objects_already_converted: u64,
@@ -355,7 +355,6 @@ fn plan_json(plan: &ConvertPlan) -> Result<String, Failure> {
     Ok(json_line(&figures, false)? + "\n")
 }
 
-/// Writes to standard output in one piece.
 pub(super) fn say(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::from_output)

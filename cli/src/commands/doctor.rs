@@ -1,4 +1,4 @@
-//! `s3log doctor`: which configuration file, credentials, region and endpoint win, and whether they work.
+//! `s3log doctor`: which configuration file, credentials, region and endpoint are used, and whether they work.
 
 use std::sync::Arc;
 
@@ -12,11 +12,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Shape};
 
-/// Prints what won and where it comes from, then what the store says to it.
+/// Prints the settings with their origins, then tries them on the bucket.
 ///
 /// # Errors
 ///
-/// When configuration files cannot be read. That nothing works is a result, with exit code 1.
+/// When configuration files cannot be read, or the settings do not work. In the latter case the table is printed
+/// nevertheless.
 pub(crate) async fn run(
     arguments: DoctorArgs,
     surroundings: Surroundings,

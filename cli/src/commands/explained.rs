@@ -1,4 +1,4 @@
-//! `s3log flag --explain`: all that is known of one address, as a page.
+//! `s3log flag --explain`: everything known about one address, as a page.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,9 @@ use crate::output::Paint;
 use crate::output::escape::visible;
 use crate::output::time::{date, rfc3339, time_of_day};
 
-/// How many requests of a timeline are shown.
+/// How many requests of the timeline are shown.
 const SHOWN: usize = 40;
 
-/// The page.
 pub(super) fn page(finding: &Finding, explanation: &Explanation, paint: Paint) -> String {
     let mut page = String::new();
     // Writing to a String cannot fail.

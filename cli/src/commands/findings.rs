@@ -1,4 +1,4 @@
-//! Findings as people see them in a terminal.
+//! Findings as text for a terminal.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::output::Paint;
 use crate::output::escape::visible;
 use crate::output::time::{date, rfc3339};
 
-/// How many reasons of an address a table shows.
+/// How many reasons per address the table shows.
 const REASONS: usize = 2;
-/// How many a list shows.
+/// How many reasons per address the list shows.
 const SHOWN: usize = 5;
 
 fn texts(values: impl Iterator<Item = String>) -> ArrayRef {
@@ -25,11 +25,9 @@ fn batch<'a>(columns: impl IntoIterator<Item = (&'a str, ArrayRef)>) -> Result<R
     RecordBatch::try_from_iter(columns).map_err(|error| Failure::failed(format!("internal error: {error}")))
 }
 
-/// One row an address, with its strongest reasons.
-///
+/// One row per address, with its strongest reasons.
 /// # Errors
-///
-/// None that can be met: the columns are as long as each other.
+/// Never, in practice: all columns have the same length.
 pub(super) fn summary(findings: &[Finding]) -> Result<RecordBatch, Failure> {
     let all = || findings.iter();
     batch([
@@ -65,7 +63,7 @@ fn why(finding: &Finding) -> String {
     reasons.join("; ")
 }
 
-/// A few lines an address, the reasons below it: sentences do not fit into columns.
+/// A few lines per address with the reasons below it: sentences do not fit into table columns.
 pub(super) fn list(findings: &[Finding], paint: Paint) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -101,11 +99,9 @@ pub(super) fn list(findings: &[Finding], paint: Paint) -> String {
     text
 }
 
-/// One row a day and rule.
-///
+/// One row per day and rule.
 /// # Errors
-///
-/// None that can be met: the columns are as long as each other.
+/// Never, in practice: all columns have the same length.
 pub(super) fn backtest(days: &[&BacktestDay]) -> Result<RecordBatch, Failure> {
     let number = |get: fn(&BacktestDay) -> u64| -> ArrayRef {
         Arc::new(days.iter().map(|day| i64::try_from(get(day)).ok()).collect::<Int64Array>())
@@ -125,7 +121,8 @@ pub(super) fn backtest(days: &[&BacktestDay]) -> Result<RecordBatch, Failure> {
     ])
 }
 
-/// What was looked at: `1,234 requests of 56 addresses to 2 buckets, 2026-01-15T00:00:00Z to 2026-01-16T23:59:59Z, by 29 rules`.
+/// What was examined: `1,234 requests of 56 addresses to 2 buckets, 2026-01-15T00:00:00Z to 2026-01-16T23:59:59Z, by 29
+/// rules`.
 pub(super) fn looked_at(looked: &Looked) -> String {
     let times = match (looked.first, looked.last) {
         (Some(first), Some(last)) => format!(", {} to {}", rfc3339(first), rfc3339(last)),

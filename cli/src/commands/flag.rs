@@ -24,15 +24,15 @@ use crate::message::Messages;
 use crate::output::{Format, Output, OutputSettings, Shape};
 use crate::progress::Watch;
 
-/// Flags addresses, or does what else was asked for.
+/// Flags addresses, or does what `--explain`, `--backtest` or `--learn` ask for.
 ///
 /// # Errors
 ///
-/// Why there is no answer.
+/// When there is no answer.
 pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    // To whole seconds, as it is printed.
+    // In whole seconds, as it is printed.
     let now = Utc::now().timestamp() * 1_000_000;
     arguments.format = format_of(&arguments);
     check(&arguments)?;
@@ -70,11 +70,11 @@ pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> 
     let mut accounting = Accounting::default();
     accounting.add(session.progress().snapshot(), false);
     let complete = accounting.judge(&session, arguments.behaviour.reject_limit(), &messages);
-    // Who waits for an alarm wants to hear it, complete or not.
+    // An alarm takes precedence over an incomplete answer.
     Ok(if exit == Exit::Found { exit } else { complete })
 }
 
-/// The format that was asked for, else that of the file's name. Markdown is a report, whichever of them says it.
+/// The requested format, otherwise the one of the file's extension. Either way, Markdown means the report.
 fn format_of(arguments: &FlagArgs) -> FlagFormat {
     match (arguments.format, Format::of_output(arguments.destination.file())) {
         (FlagFormat::Result(Format::Auto), Some(Format::Markdown)) => FlagFormat::Report,
@@ -83,7 +83,7 @@ fn format_of(arguments: &FlagArgs) -> FlagFormat {
     }
 }
 
-/// What cannot be said together is told before anything is read.
+/// Rejects invalid combinations of flags before anything is read.
 fn check(arguments: &FlagArgs) -> Result<(), Failure> {
     let other = match (arguments.explain.is_some(), arguments.backtest, arguments.learn.is_some()) {
         (true, ..) => Some("--explain"),
@@ -122,7 +122,7 @@ fn check(arguments: &FlagArgs) -> Result<(), Failure> {
     }
 }
 
-/// What the arguments say of deny lists beside the addresses.
+/// The options of deny lists.
 fn deny_options(arguments: &DenyArgs) -> DenyOptions {
     DenyOptions {
         set_name: arguments.set_name.clone(),
@@ -135,10 +135,9 @@ fn deny_options(arguments: &DenyArgs) -> DenyOptions {
     }
 }
 
-/// How many notes about what is no address are told.
+/// How many notes are printed.
 const NOTES: usize = 5;
 
-/// One run of the command.
 struct Run<'a> {
     arguments: &'a FlagArgs,
     session: &'a Session,
@@ -154,7 +153,7 @@ impl Run<'_> {
         let deny = matches!(self.arguments.format, FlagFormat::Deny(_));
         let default = if deny { Band::Block } else { Band::Alert };
         let min_score = self.arguments.min_score.unwrap_or(default.min_score());
-        // Those below are counted, as far as they are worth watching.
+        // Addresses below the threshold are counted down to the watch band.
         let options = self.options.clone().with_min_score(min_score.min(Band::Watch.min_score()));
         let report = detect(self.session, &options).await?;
         watch.stop();
@@ -181,7 +180,7 @@ impl Run<'_> {
             }
             FlagFormat::Result(_) => self.output.print(Shape::Rows, &findings_table::batch(&shown)?)?,
         }
-        // What is found stands before what is said of it, where both go to a terminal.
+        // On a terminal, findings come before the messages about them.
         self.output.flush().map_err(Failure::from_output)?;
         self.say(&report, &shown, min_score);
         if self.verbose {
@@ -200,7 +199,7 @@ impl Run<'_> {
         })
     }
 
-    /// Says on standard error what was looked at, and what is not in the answer.
+    /// Reports on standard error what was examined, and what is missing from the answer.
     fn say(&self, report: &Report, shown: &[Finding], min_score: f64) {
         let looked = looked_at(&report.looked);
         if shown.is_empty() {
@@ -317,7 +316,7 @@ impl Run<'_> {
                 self.write(&text)?;
             }
             (None, Format::Auto | Format::Table) => {}
-            // Programs get a result without rows where there is nothing to tell, and not nothing.
+            // Without a finding, programs get a result without rows rather than no result.
             (finding, _) => self.output.print(Shape::Rows, &findings_table::batch(finding.as_slice())?)?,
         }
         if explanation.finding.is_none() {
@@ -356,7 +355,7 @@ async fn options(arguments: &FlagArgs, now: i64, messages: &Messages) -> Result<
     Ok(options.with_baseline(baseline))
 }
 
-/// What is normal: of a file that was learned, or of other logs.
+/// The baseline: profiles written by `--learn`, and other logs.
 async fn baseline(arguments: &FlagArgs, options: &DetectOptions, messages: &Messages) -> Result<Baseline, Failure> {
     let mut logs = Vec::new();
     let mut baseline = Baseline::default();
@@ -375,7 +374,7 @@ async fn baseline(arguments: &FlagArgs, options: &DetectOptions, messages: &Mess
         }
     }
     if !logs.is_empty() {
-        // Of all times before those that are looked at.
+        // From all times before the examined ones.
         let source = SourceArgs { since: None, until: arguments.source.since, ..arguments.source.clone() };
         let session = super::open_at(&arguments.place, &logs, &source, &arguments.behaviour, false, messages).await?;
         baseline.extend(learn(&session, options).await?);
@@ -387,7 +386,7 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
     Failure::failed(format!("cannot read `{}`: {error}", path.display()))
 }
 
-/// What the files of networks and the databases say.
+/// The contents of the network lists and databases.
 pub(super) fn context(
     arguments: &ContextArgs,
     source: &SourceArgs,

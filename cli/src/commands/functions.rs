@@ -12,8 +12,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Paint, Shape, wrap};
 
-/// Prints one row a function: `group, name, signature, meaning, example, result`; on a terminal, where that is wider than
-/// anything, a page to read.
+/// Prints one row per function: `group, name, signature, meaning, example, result`. On a terminal, where that would be
+/// too wide, prints a page of text.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `s3log keys`: access keys, and what is done with them.
+//! `s3log keys`: access keys of an account.
 
 mod audit;
 mod audited;
@@ -21,14 +21,14 @@ use crate::args::{ApiArgs, KeysArgs, KeysCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Where `doctl` looks for another API, too.
+/// The variable that `doctl` reads, too.
 const API_URL_VARIABLE: &str = "DIGITALOCEAN_API_URL";
 
-/// Does what was asked for. Told to stop, it goes on only if a key is being made.
+/// Runs a subcommand. When told to stop, it only continues if a key is being created.
 ///
 /// # Errors
 ///
-/// When the API cannot be asked or refuses, or something cannot be written.
+/// When the API cannot be reached or refuses, or something cannot be written.
 pub(crate) async fn run(arguments: KeysArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
     match arguments.command {
         KeysCommand::List(given) => until_stopped(&stop, list::run(&given, surroundings)).await,
@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: KeysArgs, surroundings: Surroundings, stop: S
     }
 }
 
-/// How many threads are to be used, where that was said.
+/// The number of threads, if it was given.
 pub(crate) fn threads(arguments: &KeysArgs) -> Option<NonZeroUsize> {
     match &arguments.command {
         KeysCommand::Audit(given) => given.behaviour.threads,
@@ -46,20 +46,19 @@ pub(crate) fn threads(arguments: &KeysArgs) -> Option<NonZeroUsize> {
     }
 }
 
-/// The API of an account, and whether it told all that was asked.
+/// The API of an account, and whether it reported all keys.
 #[derive(Debug)]
 pub(super) struct Account {
-    /// The API.
     pub(super) api: Api,
     missed: Arc<AtomicBool>,
 }
 
 impl Account {
-    /// The API that flags and environment lead to. What happens on the way is said on standard error.
+    /// Opens the API according to flags and environment. Retries and omissions are reported on standard error.
     ///
     /// # Errors
     ///
-    /// There is no token, or the URL is none that one may be sent to.
+    /// When there is no token, or the token must not be sent to the URL.
     pub(super) fn open(arguments: &ApiArgs, surroundings: Surroundings) -> Result<Self, Failure> {
         let messages = surroundings.messages;
         let missed = Arc::new(AtomicBool::new(false));
@@ -82,18 +81,18 @@ impl Account {
         Ok(Self { api: Api::new(options)?, missed })
     }
 
-    /// Whether there is a token, so that the API can be asked.
+    /// Whether there is a token, so that the API can be called.
     pub(super) fn is_known(arguments: &ApiArgs) -> bool {
         arguments.token_file.is_some() || variable(token::VARIABLE).is_some()
     }
 
-    /// How a command ends that did what it had to: [`Exit::Incomplete`] if the API may not have told all keys.
+    /// The exit code after success: [`Exit::Incomplete`] if the API may have omitted keys.
     pub(super) fn exit(&self) -> Exit {
         if self.missed.load(Ordering::Relaxed) { Exit::Incomplete } else { Exit::Done }
     }
 }
 
-/// Does what may be left at any point, until it is told to stop.
+/// Runs work that may be interrupted at any point, until it is done or told to stop.
 async fn until_stopped<T>(stop: &Stop, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         done = work => done,
@@ -101,7 +100,7 @@ async fn until_stopped<T>(stop: &Stop, work: impl Future<Output = Result<T, Fail
     }
 }
 
-/// A variable of the environment; one that is empty is as good as none.
+/// An environment variable; an empty one counts as unset.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

@@ -6,7 +6,7 @@ use crate::args::{Cli, ManArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Prints the page of the program, or of one of its commands.
+/// Prints the manual page of the program or of one of its commands.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What the commands do. Each takes its arguments and returns how it ended.
+//! The commands. Each takes its arguments and returns an exit code.
 
 mod account;
 mod check;
@@ -51,26 +51,23 @@ use crate::output::{Format, OutputSettings};
 use crate::progress::{MANY_BYTES, MANY_OBJECTS, ProgressMode};
 use crate::terminal::{self, Colour};
 
-/// How long a run that was interrupted may take to remove its temporary files.
+/// How long an interrupted run may take to remove its temporary files.
 const CLEANUP: Duration = Duration::from_secs(2);
 
-/// What the process is attached to, and how it was asked to speak.
+/// The environment of a command: standard streams and general flags.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Surroundings {
-    /// Speaks on standard error.
     pub messages: Messages,
-    /// Columns of the terminal on standard output; `None` when it is none.
+    /// Width of the terminal on standard output; `None` if it is not a terminal.
     stdout: Option<usize>,
-    /// Whether standard error is a terminal.
     stderr: bool,
-    /// When to use colours.
     color: Colour,
     quiet: bool,
     verbose: bool,
 }
 
 impl Surroundings {
-    /// Looks at the standard streams and the environment.
+    /// Inspects the standard streams and the environment.
     pub(crate) fn of(general: &GeneralArgs) -> Self {
         let stdout = terminal::stdout_width();
         let stderr = terminal::stderr_is_terminal();
@@ -84,7 +81,7 @@ impl Surroundings {
         }
     }
 
-    /// How results look.
+    /// The output settings for results.
     fn output(&self, arguments: &OutputArgs) -> OutputSettings {
         OutputSettings {
             format: arguments.format,
@@ -96,7 +93,7 @@ impl Surroundings {
         }
     }
 
-    /// How text of our own looks, which has headings of its own, whatever the file is called.
+    /// The output settings for text with its own headings, which does not depend on the extension of the file.
     fn prose(&self) -> OutputSettings {
         OutputSettings {
             format: Format::Table,
@@ -118,7 +115,7 @@ impl Surroundings {
 ///
 /// # Errors
 ///
-/// Why it did not finish.
+/// When the command fails.
 pub(crate) fn dispatch(
     command: Command,
     surroundings: Surroundings,
@@ -156,7 +153,7 @@ pub(crate) fn dispatch(
             block_on_until_stopped(threads, &stop.clone(), compact::run(arguments, surroundings, stop))
         }
         Command::Keys(arguments) => {
-            // A key that is being made is not left half way by the first Ctrl-C: nobody would have its secret.
+            // The first Ctrl-C does not interrupt the creation of a key: nobody would have its secret.
             let stop = Stop::new();
             let threads = keys::threads(&arguments);
             block_on_until_stopped(threads, &stop.clone(), keys::run(*arguments, surroundings, stop))
@@ -181,7 +178,7 @@ fn runtime(threads: Option<NonZeroUsize>) -> Result<Runtime, Failure> {
     builder.enable_all().build().map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
 }
 
-/// Runs `work` to its end, or until the process is told to stop.
+/// Runs `work` to completion, or until the process is told to stop.
 fn block_on(
     threads: Option<NonZeroUsize>,
     work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
@@ -191,14 +188,15 @@ fn block_on(
             return ended;
         }
         task.abort();
-        // The task is dropped at its next wait, and its temporary files with it; a second Ctrl-C does not wait.
+        // The task and its temporary files are dropped at its next await point. A second Ctrl-C does not wait for that.
         let dropped = tokio::time::timeout(CLEANUP, task);
         drop(until_interrupted(dropped).await);
         Err(Failure::Interrupted)
     })
 }
 
-/// Runs `work` to its end; told to stop, it takes back what it began. Told again, it ends at once, and the next run does that.
+/// Runs `work` to completion. When told to stop, it rolls back unfinished work; when told again, it ends immediately
+/// and leaves that to the next run.
 fn block_on_until_stopped(
     threads: Option<NonZeroUsize>,
     stop: &Stop,
@@ -219,10 +217,8 @@ fn block_on_until_stopped(
 
 type Task = JoinHandle<Result<Exit, Failure>>;
 
-/// Starts `work`, and leaves it to `watch` when it ends.
-///
-/// The work is a task of its own: it may be blocked in writing to a pipe that nobody reads, and Ctrl-C has to work then
-/// too.
+/// Starts `work` and lets `watch` wait for its end.
+/// The work is a separate task, so that Ctrl-C works even while it is blocked writing to a pipe that nobody reads.
 fn run_task(
     threads: Option<NonZeroUsize>,
     work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
@@ -230,12 +226,12 @@ fn run_task(
 ) -> Result<Exit, Failure> {
     let runtime = runtime(threads)?;
     let ended = runtime.block_on(async { watch(&mut tokio::spawn(work)).await });
-    // A thread may still wait for standard input, for ever.
+    // A thread may be blocked on standard input forever.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
 }
 
-/// How a task ended; `None` when the process is told to stop before it does.
+/// The result of a task; `None` if the process is told to stop first.
 async fn end_of(task: &mut Task) -> Option<Result<Exit, Failure>> {
     match until_interrupted(task).await {
         Ok(None) => None,
@@ -246,7 +242,7 @@ async fn end_of(task: &mut Task) -> Option<Result<Exit, Failure>> {
     }
 }
 
-/// Opens a session over `sources`, and says so when there is much to read.
+/// Opens a session over `sources`, and prints a note if there is much to read.
 async fn open(
     sources: &[String],
     source: &SourceArgs,
@@ -257,7 +253,7 @@ async fn open(
     open_with(sources, session_options(source, behaviour)?.with_raw(with_raw), messages).await
 }
 
-/// The same, for work that is done in some place.
+/// Like [`open`], with plans running at `place`.
 async fn open_at(
     place: &WhereArgs,
     sources: &[String],
@@ -270,7 +266,7 @@ async fn open_at(
     open_with(sources, at(place, options, messages).await?, messages).await
 }
 
-/// The same options, for a session whose plans run where the flags say.
+/// The options of a session whose plans run at `place`.
 #[cfg(feature = "cluster")]
 async fn at(place: &WhereArgs, options: SessionOptions, messages: &Messages) -> Result<SessionOptions, Failure> {
     let Some(address) = &place.cluster else { return Ok(options) };
@@ -307,7 +303,7 @@ fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<Ses
     })
 }
 
-/// What the flags say of requests that came through a CDN.
+/// The rules for requests through a CDN, from the flags.
 fn request_rules(cdn: &CdnArgs) -> Result<RequestRules, Failure> {
     let rules = RequestRules::default();
     let mut rules = cdn.map.iter().fold(rules, |rules, (host, bucket)| rules.with_bucket(host, bucket));
@@ -321,7 +317,6 @@ fn request_rules(cdn: &CdnArgs) -> Result<RequestRules, Failure> {
     Ok(rules)
 }
 
-/// The networks of a file.
 fn network_list(path: &Path, now: i64) -> Result<CidrList, Failure> {
     Ok(CidrList::parse(&path.display().to_string(), &read_text(path)?, now)?)
 }
@@ -330,7 +325,7 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", path.display())))
 }
 
-/// What the flags about sources ask for.
+/// The session options, from the flags about sources.
 fn source_options(source: &SourceArgs) -> Result<SessionOptions, Failure> {
     let now = Utc::now();
     let since = source.since.map(|since| since.micros(now));

@@ -1,4 +1,4 @@
-//! `s3log plan`: what a query would list, leave out and fetch, and what the requests cost.
+//! `s3log plan`: what a query would list, skip and fetch, and what the requests cost.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::failure::Failure;
 use crate::output::{Output, Shape};
 use crate::statement::parse;
 
-/// The prices that come with the program.
+/// The built-in prices.
 const PRICES: &str = include_str!("prices.toml");
 
-/// Lists the sources and prints what a query would do with them.
+/// Lists the sources and prints what a query would read.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: PlanArgs, surroundings: Surroundings) -> Resu
     Ok(Exit::Done)
 }
 
-/// The scans of every statement.
+/// The scans of all statements.
 async fn scans_of(session: &Session, sql: &str, has_sources: bool) -> Result<Vec<ScanPlan>, Failure> {
     let context = session.context();
     let scene = Scene { sql, context, has_sources };
@@ -68,7 +68,7 @@ async fn scans_of(session: &Session, sql: &str, has_sources: bool) -> Result<Vec
     Ok(scans)
 }
 
-/// The first argument is SQL when it has a space and is no file.
+/// The first argument is SQL if it contains whitespace and is neither a file nor a URL.
 fn sql_and_sources(mut arguments: Vec<String>) -> (Option<String>, Vec<String>) {
     let is_sql = arguments.first().is_some_and(|first| {
         first.contains(char::is_whitespace) && !first.contains("://") && !Path::new(first).exists()
@@ -77,7 +77,7 @@ fn sql_and_sources(mut arguments: Vec<String>) -> (Option<String>, Vec<String>) 
     (sql, arguments)
 }
 
-/// One row a source of a scan.
+/// One row per source of a scan.
 fn table(scans: &[ScanPlan], prices: &Prices) -> Result<RecordBatch, Failure> {
     let rows = || scans.iter().flat_map(|scan| scan.sources.iter().map(move |source| (scan, source)));
     let numbers = |of: &dyn Fn(&SourceCounts) -> Option<u64>| -> ArrayRef {
@@ -103,7 +103,7 @@ fn table(scans: &[ScanPlan], prices: &Prices) -> Result<RecordBatch, Failure> {
     .map_err(|error| Failure::failed(format!("internal error: {error}")))
 }
 
-/// What requests cost, by service.
+/// Prices of requests, by service.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Prices {
@@ -134,7 +134,7 @@ impl Prices {
         })
     }
 
-    /// In US dollars; `None` for files, and for services that are not in the list.
+    /// The cost in US dollars; `None` for files and for services without prices.
     fn cost(&self, source: &SourceCounts) -> Option<f64> {
         if !source.is_bucket {
             return None;
@@ -147,7 +147,7 @@ impl Prices {
         let thousands = |requests: u64| requests as f64 / 1_000.0;
         let cost = thousands(source.list_requests) * service.list_per_1000
             + thousands(source.get_requests) * service.get_per_1000;
-        // Beyond the tenth of a cent's hundredth nobody pays.
+        // Rounded to a millionth of a dollar.
         Some((cost * 1e6).round() / 1e6)
     }
 }

@@ -1,4 +1,4 @@
-//! `s3log query`: runs SQL and prints what it returns.
+//! `s3log query`: runs SQL and prints the results.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -14,15 +14,15 @@ use crate::progress::Watch;
 use crate::statement::Runner;
 use crate::summary::Summary;
 
-/// Runs the SQL and tells whether the answer is complete.
+/// Runs the SQL and returns whether the answer is complete.
 ///
 /// # Errors
 ///
-/// Why there is no answer.
+/// When there is no answer.
 pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let QueryArgs { sql, sources, file, datasets, source, output, behaviour, place } = arguments;
-    // With a file of SQL the first argument is a source.
+    // With `--file`, the first argument is a source.
     let first = if file.is_none() { sql.clone() } else { None };
     let (sql, sources) = sql_and_sources(sql, sources.names, file.as_deref())?;
     let mut output = Output::open(output.destination.file(), surroundings.output(&output))?;
@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
     Ok(accounting.judge(&session, behaviour.reject_limit(), &messages))
 }
 
-/// The SQL and the sources: with a file of SQL, every positional argument is a source.
+/// Separates SQL and sources: with `--file`, every positional argument is a source.
 fn sql_and_sources(
     sql: Option<String>,
     mut sources: Vec<String>,

@@ -1,4 +1,4 @@
-//! `s3log rules`: the rules of detection, their tests, and what they may read.
+//! `s3log rules`: the detection rules, their tests, and the tables that they read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,11 +17,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Shape};
 
-/// Does what was asked for, or lists the rules.
+/// Runs a subcommand, or lists the rules.
 ///
 /// # Errors
 ///
-/// When a rule is wrong, a test does not hold, or the output cannot be written.
+/// When a rule is invalid, a test fails, or the output cannot be written.
 pub(crate) async fn run(arguments: RulesArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     match arguments.command {
         None => list(&arguments.rules, &arguments.output, surroundings),
@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: RulesArgs, surroundings: Surroundings) -> Res
     }
 }
 
-/// The rules and lists that the arguments ask for.
+/// The rules and lists selected by the arguments.
 pub(super) fn load(arguments: &RuleArgs) -> Result<(RuleSet, Lists), Failure> {
     let mut rules = RuleSet::shipped()?;
     if let Some(directory) = &arguments.rules {
@@ -57,8 +57,8 @@ pub(super) fn load(arguments: &RuleArgs) -> Result<(RuleSet, Lists), Failure> {
     Ok((rules, lists))
 }
 
-/// File and text of the lists in a directory, by the list's name. A file that replaces none would be thought to count, so it is an
-/// error; files that are hidden, and what explains the directory, are left alone.
+/// File name and text of the lists in a directory, by name of the list. A file that replaces no list is an error,
+/// because its author would expect it to have an effect. Hidden files and READMEs are ignored.
 fn replaced_lists(directory: &Path) -> Result<BTreeMap<&'static str, (String, String)>, Failure> {
     let mut replaced: BTreeMap<&'static str, (String, String)> = BTreeMap::new();
     for (path, text) in files(directory, is_for_lists)? {
@@ -76,18 +76,18 @@ fn replaced_lists(directory: &Path) -> Result<BTreeMap<&'static str, (String, St
     Ok(replaced)
 }
 
-/// Whether a file in a directory of lists is to be one.
+/// Whether a file in a directory of lists is meant to be a list.
 fn is_for_lists(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     !name.starts_with(b".") && !name.starts_with(b"README") && !path.is_dir()
 }
 
-/// Whether a file in a directory of rules is one.
+/// Whether a file in a directory of rules is a rule.
 fn is_rule(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
 }
 
-/// Path and text of the files of a directory that are wanted, by name.
+/// Path and text of the wanted files in a directory, sorted by name.
 fn files(directory: &Path, is_wanted: fn(&Path) -> bool) -> Result<Vec<(String, String)>, Failure> {
     let cannot = |error: std::io::Error| Failure::failed(format!("cannot read `{}`: {error}", directory.display()));
     let mut files = Vec::new();
@@ -156,7 +156,7 @@ fn show(rules: &RuleArgs, id: &str) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A rule for people.
+/// A rule as text.
 fn shown(rule: &Rule) -> Result<String, Failure> {
     let mut text = String::new();
     let query = rule.query()?;
@@ -273,7 +273,7 @@ fn lists(name: Option<&str>, output: &OutputArgs, surroundings: Surroundings) ->
     Ok(Exit::Done)
 }
 
-/// The comment at the head of a list.
+/// The comment at the top of a list.
 fn head(text: &str) -> String {
     let lines = text.lines().take_while(|line| line.starts_with('#'));
     lines.map(|line| line.trim_start_matches('#').trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")

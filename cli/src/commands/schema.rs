@@ -1,4 +1,4 @@
-//! `s3log schema`: the tables, column by column.
+//! `s3log schema`: the columns of the tables.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Shape};
 
-/// Prints every table, or one.
+/// Prints all tables, or one.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &SchemaArgs, surroundings: Surroundings) -> Result<
     print(&tables, arguments.table.is_none(), &arguments.output, surroundings)
 }
 
-/// Leaves one table.
+/// Removes all tables but one.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub(super) fn only(tables: &mut Vec<TableDoc>, name: &str) -> Result<(), Failure
     })
 }
 
-/// Prints columns of tables.
+/// Prints the columns of tables.
 ///
 /// # Errors
 ///
@@ -62,11 +62,9 @@ pub(super) fn print(
     Ok(Exit::Done)
 }
 
-/// One row a column: `table` when there may be several, `column, type, unit, meaning, example`.
-///
+/// One row per column: `table` if there may be several, then `column, type, unit, meaning, example`.
 /// # Errors
-///
-/// None that can be met: the columns are all as long as each other.
+/// Never, in practice: all columns have the same length.
 fn describe(tables: &[TableDoc], named: bool) -> Result<RecordBatch, Failure> {
     let columns = || tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
     let texts = |text: &dyn Fn(&ColumnDoc) -> Option<String>| -> ArrayRef {
@@ -85,11 +83,9 @@ fn describe(tables: &[TableDoc], named: bool) -> Result<RecordBatch, Failure> {
     batch.map_err(|error| Failure::failed(format!("internal error: {error}")))
 }
 
-/// One row a column of any table: `column, type`.
-///
+/// One row per column of any table: `column, type`.
 /// # Errors
-///
-/// None that can be met: the columns are as long as each other.
+/// Never, in practice: all columns have the same length.
 pub(super) fn columns(schema: &Schema) -> Result<RecordBatch, Failure> {
     let names: ArrayRef = Arc::new(schema.fields().iter().map(|field| Some(field.name())).collect::<StringArray>());
     let types = schema.fields().iter().map(|field| Some(column_type(field.data_type(), field.is_nullable())));
@@ -103,7 +99,7 @@ fn column_type(data_type: &DataType, nullable: bool) -> String {
     if nullable { name } else { format!("{name} not null") }
 }
 
-/// The name of a type in SQL, such as `bigint` or `text[]`.
+/// The SQL name of a type, such as `bigint` or `text[]`.
 fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "boolean".to_owned(),

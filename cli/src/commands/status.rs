@@ -1,4 +1,4 @@
-//! `s3log convert --status`: what a dataset holds, and who works on it.
+//! `s3log convert --status`: what a dataset contains, and who is writing to it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use crate::message::count;
 use crate::output::time::rfc3339;
 use crate::output::{ReportFormat, json_page};
 
-/// Prints it.
+/// Prints the status.
 ///
 /// # Errors
 ///

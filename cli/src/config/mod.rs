@@ -1,8 +1,8 @@
-//! The configuration file `s3log.toml`: what flags are where neither the command line nor the environment says anything.
-//!
-//! [`read`] is the way in. The file becomes defaults of clap's arguments before these are parsed, so that the order (flag,
-//! environment, file, default) is clap's own, and nothing behind it knows that there is a file. `place` says which file it
-//! is, `settings` what stands in it, `value` what a flag makes of that, `once` which flags cannot be set.
+//! The configuration file `s3log.toml`: values for flags that neither the command line nor the environment sets.
+//! Start at [`read`]. The file becomes default values of clap's arguments before these are parsed. The precedence
+//! (flag, environment, file, built-in default) is therefore clap's own, and no other code knows about the file. `place`
+//! locates the file, `settings` parses it, `value` converts its values for a flag, and `once` lists the flags that it
+//! cannot set.
 
 mod once;
 mod place;
@@ -21,28 +21,28 @@ use self::settings::Settings;
 use crate::args::Cli;
 use crate::failure::Failure;
 
-/// Where settings of a run come from.
+/// Where the settings of a run come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Configuration {
-    /// The file.
+    /// The configuration file.
     pub place: Place,
-    /// What decided flags that are not on the command line: a variable or the file, by `--flag`.
+    /// What set each flag that is not on the command line: a variable or the file. The key is `--flag`.
     origins: BTreeMap<String, String>,
 }
 
 impl Configuration {
-    /// What really decided a setting that is said to come from a flag; anything else is passed on.
+    /// Replaces `--flag` by the variable or file that set that flag; any other text is returned as it is.
     pub(crate) fn origin<'a>(&'a self, said: &'a str) -> &'a str {
         self.origins.get(said).map_or(said, String::as_str)
     }
 }
 
-/// Why the program does not know what it is asked for.
+/// Why arguments and configuration could not be read.
 #[derive(Debug)]
 pub(crate) enum Unread {
-    /// Arguments are wrong, or ask for help.
+    /// Invalid arguments, or a request for help.
     Arguments(clap::Error),
-    /// The configuration file cannot be read, or is wrong.
+    /// The configuration file cannot be read or is invalid.
     File(Failure),
 }
 
@@ -52,11 +52,11 @@ impl From<clap::Error> for Unread {
     }
 }
 
-/// Reads the arguments of the program, the first of which is its own name, over what the configuration file says.
+/// Parses the program's arguments on top of the configuration file. The first argument is the name of the program.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Configuration), Unread> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // A first look says which file, and for which command. Help ends here, so that it never shows what is in the file, nor
-    // fails by it; what is wrong with arguments is told below.
+    // The first pass determines the file and the command. Help ends here, so it neither shows the contents of the file
+    // nor fails because of them. Invalid arguments are reported below.
     let first = Cli::syntax().ignore_errors(true).try_get_matches_from(&arguments)?;
     let used = commands_of(&first);
     let place = Place::of(&first);
@@ -66,7 +66,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli
     };
     let mut syntax = settings.apply(Cli::syntax(), &used);
     let matches = syntax.try_get_matches_from_mut(&arguments).map_err(|error| {
-        // The same without the file: what is printed then may be help.
+        // Parse again without the file: what clap prints may be help.
         Cli::syntax().try_get_matches_from(&arguments).err().unwrap_or(error)
     })?;
     Cli::check(&matches, &mut syntax)?;
@@ -75,13 +75,13 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli
     Ok((cli, Configuration { place, origins }))
 }
 
-/// The commands that arguments name, from the outermost on: `keys`, `audit`.
+/// The commands named by the arguments, outermost first: `keys`, `audit`.
 fn commands_of(matches: &ArgMatches) -> Vec<String> {
     let named = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
     named.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// What decided the flags of the command in use that are not on the command line.
+/// What set those flags of the current command that are not on the command line.
 fn origins(
     syntax: &Command,
     matches: &ArgMatches,

@@ -1,10 +1,9 @@
 //! Flags that a configuration file cannot set.
-//!
-//! A file says how things are: where buckets are, which networks are whose, how many threads. What one run is to do, where
-//! its results go and what it may break is said when it is run; in a file it would be done again and again, unseen. A new
-//! flag of that kind joins the list.
+//! A file describes the environment: where buckets are, whose networks are whose, how many threads to use. What a
+//! single run does, where its results go and what it may overwrite belongs on the command line; in a file it would
+//! silently apply to every run. Add new flags of that kind to the list.
 
-/// What flags say that cannot be set, and which these are.
+/// Reasons, each with the flags that it applies to.
 const ONCE: &[(&str, &[&str])] = &[
     (
         "what one run is to do",
@@ -16,7 +15,7 @@ const ONCE: &[(&str, &[&str])] = &[
     ("that help is wanted", &["help", "version"]),
 ];
 
-/// What a flag says that cannot be set; `None` if it can.
+/// Why a flag cannot be set; `None` if it can.
 pub(super) fn what(flag: &str) -> Option<&'static str> {
     ONCE.iter().find(|(_, flags)| flags.contains(&flag)).map(|(what, _)| *what)
 }
@@ -28,7 +27,7 @@ mod tests {
     use super::*;
     use crate::args::Cli;
 
-    /// Flags of all commands, without what Ballista brings along.
+    /// The flags of all commands, without those from Ballista.
     fn flags(command: &clap::Command, found: &mut BTreeSet<String>) {
         found.extend(command.get_arguments().filter_map(|flag| flag.get_long()).map(str::to_owned));
         for below in command.get_subcommands().filter(|below| below.get_name() != "cluster") {
@@ -45,7 +44,7 @@ mod tests {
         }
     }
 
-    /// Whoever adds a flag sees here that files can set it, and decides whether that is right.
+    /// Fails for every new flag, so that its author decides whether files may set it.
     #[test]
     fn what_can_be_set() {
         let mut known = BTreeSet::new();

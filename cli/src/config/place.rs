@@ -1,7 +1,6 @@
-//! Which configuration file is read, if any.
-//!
-//! Never one of the current directory: logs are analysed in folders that others wrote, and a file there could send signed
-//! requests, or a token, to somebody else (`endpoint-url`, `api-url`).
+//! Locates the configuration file.
+//! Never in the current directory: logs are often analysed in directories that others write to, and a file there could
+//! send signed requests or a token to someone else (`endpoint-url`, `api-url`).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,17 +8,16 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-/// Where the configuration file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The file; `None` if none is read.
     pub file: Option<PathBuf>,
-    /// What named it, or why there is none.
+    /// What selected the file, or why there is none.
     pub origin: String,
 }
 
 impl Place {
-    /// The file that `--config` or its variable names, none if that is empty, else the user's, if it is there.
+    /// The file named by `--config` or its variable (none if empty), otherwise the user's file if it exists.
     pub(super) fn of(matches: &ArgMatches) -> Self {
         let Ok(Some(named)) = matches.try_get_one::<PathBuf>("config") else {
             return Self::usual(|name| std::env::var_os(name));
@@ -31,15 +29,15 @@ impl Place {
         Self { file: Some(named.clone()).filter(|file| !file.as_os_str().is_empty()), origin: by.to_owned() }
     }
 
-    /// The file in the user's configuration folder. Paths that are not absolute count for nothing, as the specification of XDG
-    /// has it: they would be of the current directory.
+    /// The file in the user's configuration directory. Relative paths are ignored, as the XDG specification demands;
+    /// they would depend on the current directory.
     fn usual(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let Some(folder) = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config"))) else {
             return Self { file: None, origin: "no HOME".to_owned() };
         };
         let file = folder.join("s3log").join("s3log.toml");
-        // A home that is somebody else's, as under `sudo -u`, may not even be looked into.
+        // Looking into the home directory of another user, as under `sudo -u`, may fail.
         match file.try_exists() {
             Ok(true) => Self { file: Some(file), origin: "default".to_owned() },
             Ok(false) | Err(_) => Self { file: None, origin: format!("no {}", file.display()) },
@@ -72,9 +70,9 @@ mod tests {
         let in_home = home.join(".config/s3log/s3log.toml");
         assert_eq!(found(Some(&xdg), Some(&home)).file, Some(xdg.join("s3log/s3log.toml")));
         assert_eq!(found(None, Some(&home)).file, Some(in_home.clone()));
-        // What is set wins, even if nothing is there.
+        // XDG_CONFIG_HOME wins even if there is no file in it.
         assert_eq!(found(Some(&empty), Some(&home)).file, None);
-        // Paths of the current directory.
+        // Relative paths are ignored.
         assert_eq!(found(Some(&PathBuf::new()), Some(&home)).file, Some(in_home.clone()));
         assert_eq!(found(Some(&PathBuf::from("xdg")), Some(&home)).file, Some(in_home));
         let none = Place { file: None, origin: "no HOME".to_owned() };

@@ -1,10 +1,10 @@
-//! What is wrong in a configuration file.
+//! Errors in a configuration file.
 
 use std::path::Path;
 
 use crate::failure::Failure;
 
-/// Something wrong at a byte of the file: what, and what to do.
+/// An error at a byte offset of the file, with a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     byte: usize,
@@ -13,24 +13,24 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// Something wrong at this byte.
+    /// An error at this byte offset.
     pub(super) fn new(byte: usize, message: impl Into<String>) -> Self {
         Self { byte, message: message.into(), hint: None }
     }
 
-    /// The same, with what to do about it, if anything is known.
+    /// Adds a hint, if there is one.
     pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
     }
 
-    /// The same, which is so for one command.
+    /// Adds the command that the error applies to.
     pub(super) fn of_command(mut self, command: &[String]) -> Self {
         self.message.push_str(&format!(" (s3log {})", command.join(" ")));
         self
     }
 
-    /// As a failure, with the file and the line.
+    /// The error as a failure with file and line.
     pub(super) fn in_file(self, file: &Path, text: &str) -> Failure {
         let above = text.bytes().take(self.byte).filter(|byte| *byte == b'\n').count();
         let failure = Failure::usage(format!("{}:{}: {}", file.display(), above + 1, self.message));

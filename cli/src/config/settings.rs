@@ -1,4 +1,5 @@
-//! What a configuration file says: keys at the top are flags of every command that has them, a table is a command's.
+//! The contents of a configuration file: top-level keys are flags of every command that has them, a table holds the
+//! flags of one command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -13,19 +14,20 @@ use super::{once, value};
 use crate::diagnose::closest;
 use crate::failure::Failure;
 
-/// Values of flags, each of which the flag accepts.
+/// Values of flags, each of them valid for its flag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// By commands, from the outermost on, then by the name of the flag. What holds for every command is under no command.
+    /// By path of the command that takes the flag, outermost first, then by name of the flag. The path is empty for
+    /// global flags at the top level.
     values: BTreeMap<Vec<String>, BTreeMap<String, Vec<OsString>>>,
 }
 
 impl Settings {
-    /// Reads a file.
+    /// Reads and validates a file.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or when anything in it is wrong, for whichever command.
+    /// When it cannot be read, or when anything in it is invalid, whatever the command in use.
     pub(super) fn read(file: &Path, syntax: &Command) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Failure::usage(format!("cannot read the configuration file `{}`: {error}", file.display()))
@@ -45,7 +47,7 @@ impl Settings {
         Ok(reader.settings)
     }
 
-    /// The syntax with these values as the defaults of the commands in use, from the outermost on.
+    /// The syntax with these values as defaults of the commands in use (outermost first).
     pub(super) fn apply(&self, syntax: Command, used: &[String]) -> Command {
         self.apply_at(syntax, used, 0)
     }
@@ -62,14 +64,14 @@ impl Settings {
         })
     }
 
-    /// Whether there is a value for a flag of the innermost of the commands in use.
+    /// Whether there is a value for a flag of the innermost command in use.
     pub(super) fn set(&self, flag: &Arg, used: &[String]) -> bool {
         let outermost = if flag.is_global_set() { 0 } else { used.len() };
         self.of(flag, used, outermost).is_some()
     }
 
-    /// The value of a flag that the command at this depth has. Flags of the whole program stand at the top, and the tables of
-    /// the commands in use have a say in them.
+    /// The value of a flag of the command at `depth`. Global flags are set at the top level, or in the tables of the
+    /// commands in use.
     fn of(&self, flag: &Arg, used: &[String], depth: usize) -> Option<&[OsString]> {
         let name = flag.get_long()?;
         let innermost = if flag.is_global_set() { used.len() } else { depth };
@@ -89,7 +91,7 @@ impl Reader<'_> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         let (tables, flags): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, value)| value.get_ref().is_table());
-        // Flags first: the tables of commands below win over them.
+        // Flags first, because the tables of commands override them.
         for (key, value) in flags {
             self.flag(path, command, key, value)?;
         }
@@ -147,7 +149,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Flags that every command has, and that stand at none.
+    /// Global flags, which every command has.
     fn of_program(&self) -> impl Iterator<Item = &Arg> {
         self.syntax.get_arguments().filter(|flag| flag.is_global_set())
     }
@@ -194,7 +196,7 @@ fn no_command(path: &[String], command: &Command, key: &Spanned<DeString<'_>>) -
     Problem::new(key.span().start, message).with_hint(hint)
 }
 
-/// The flags of this name that a command and those below it have, each with the path of its command.
+/// Finds the flags of this name in a command and its subcommands, each with the path of its command.
 fn find_takers<'a>(path: &[String], command: &'a Command, name: &str, found: &mut Vec<(Vec<String>, &'a Arg)>) {
     found.extend(command.get_arguments().find(|flag| is_called(flag, name)).map(|flag| (path.to_vec(), flag)));
     for below in command.get_subcommands() {

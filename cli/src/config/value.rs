@@ -1,4 +1,4 @@
-//! A value of the file, as the texts that its flag would get on the command line.
+//! Converts a value of the file to the text that its flag would get on the command line.
 
 use std::any::TypeId;
 use std::error::Error as _;
@@ -13,17 +13,17 @@ use toml::de::DeValue;
 use super::problem::Problem;
 use crate::args::Several;
 
-/// Flags of files that take something else as well, so that their type does not say it.
+/// Flags that take a file or something else, so that their type does not show that the value may be a path.
 const FILES_OR_SOURCES: &[&str] = &["baseline"];
 
-/// What values of a flag are in TOML.
+/// The TOML type of a flag's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// `true` or `false`.
     Switch,
-    /// A text, even one of digits alone, such as a name.
+    /// Text, even if it consists of digits, such as a name.
     Text,
-    /// Whatever the flag makes of a text or of a number: a size, a limit, a time.
+    /// A string or number that the flag parses: a size, a limit, a time.
     Number,
 }
 
@@ -37,13 +37,14 @@ impl Kind {
     }
 }
 
-/// Whether a flag takes one of these, or names several of them.
+/// Whether a flag takes one or [`Several`] values of type `T`.
 fn is_of<T: 'static>(flag: &Arg) -> bool {
     let id = flag.get_value_parser().type_id();
     id == TypeId::of::<T>() || id == TypeId::of::<Several<T>>()
 }
 
-/// The texts: one, or of a flag that may be repeated any number. Paths are those of the folder of the file.
+/// The values as text: one, or any number for a repeatable flag. Relative paths are resolved against the file's
+/// directory.
 pub(super) fn texts(value: &Spanned<DeValue<'_>>, flag: &Arg, folder: &Path) -> Result<Vec<OsString>, Problem> {
     let name = flag.get_long().unwrap_or_default();
     let kind = Kind::of(flag);
@@ -59,7 +60,7 @@ pub(super) fn texts(value: &Spanned<DeValue<'_>>, flag: &Arg, folder: &Path) -> 
             let message = format!("`{name}` takes {}, not {}", wanted(kind, many), type_of(item.get_ref()));
             return Err(Problem::new(at, message));
         };
-        // As on the command line, where `--map a=b,c=d` is two.
+        // As on the command line, where `--map a=b,c=d` is two values.
         let parts = match flag.get_value_delimiter().filter(|_| many) {
             Some(delimiter) => text.split(delimiter).collect(),
             None => vec![text.as_str()],
@@ -73,7 +74,7 @@ pub(super) fn texts(value: &Spanned<DeValue<'_>>, flag: &Arg, folder: &Path) -> 
     Ok(texts)
 }
 
-/// The text of one value; `None` if it is not of this kind.
+/// The text of one value; `None` if it has the wrong type.
 fn text(value: &DeValue<'_>, kind: Kind) -> Option<String> {
     match (kind, value) {
         (Kind::Switch, DeValue::Boolean(on)) => Some(on.to_string()),
@@ -113,8 +114,8 @@ fn is_file(flag: &Arg) -> bool {
     is_of::<PathBuf>(flag) || flag.get_long().is_some_and(|name| FILES_OR_SOURCES.contains(&name))
 }
 
-/// A path as it is meant in a file of this folder: `~/` is the home, what is not absolute begins at the folder. The current
-/// directory may be anybody's.
+/// Resolves a path: `~/` is the home directory, relative paths start at the file's directory. The current directory may
+/// be anyone's.
 fn in_folder(text: &str, folder: &Path) -> OsString {
     if text.is_empty() || text == "-" || text.contains("://") {
         return text.into();
@@ -131,9 +132,8 @@ fn in_folder(text: &str, folder: &Path) -> OsString {
     }
 }
 
-/// Whether the flag accepts a text, as clap would tell it of the command line; else what is wrong, and what to do.
-///
-/// It is asked here, since a default that a flag does not accept is a mistake of the program to clap.
+/// Checks that the flag accepts the text; returns the error and a hint as clap would give them for the command line.
+/// Clap itself treats a default that the flag does not accept as a bug in the program.
 fn check(text: &OsStr, flag: &Arg) -> Result<(), (String, Option<String>)> {
     let alone = Arg::new("value")
         .long("value")

@@ -1,7 +1,6 @@
-//! Comma-separated values after RFC 4180, lines ending in LF.
-//!
-//! NULL is the text of `--null` (nothing by default) without quotes; a value that reads the same stands in quotes, so
-//! that the two can be told apart.
+//! Comma-separated values as in RFC 4180, with LF as line end.
+//! NULL is the text of `--null` (empty by default) without quotes. A value with the same text is quoted, so that the
+//! two can be distinguished.
 
 use std::io::{self, Write};
 
@@ -11,7 +10,6 @@ use arrow::datatypes::SchemaRef;
 use super::escape::visible;
 use super::{ResultWriter, columns_of};
 
-/// Writes one result as CSV.
 pub(crate) struct CsvWriter<W> {
     sink: W,
     header: bool,
@@ -20,7 +18,7 @@ pub(crate) struct CsvWriter<W> {
 }
 
 impl<W: Write> CsvWriter<W> {
-    /// A writer to `sink`; `terminal` shows control characters instead of writing them.
+    /// `terminal`: escape control characters.
     pub(crate) fn new(sink: W, header: bool, null: Option<&str>, terminal: bool) -> Self {
         Self { sink, header, null: null.unwrap_or_default().to_owned(), terminal }
     }

@@ -1,4 +1,4 @@
-//! Where results go: standard output, or a file that has its name only once it is complete.
+//! Destination of results: standard output, or a file that gets its name once it is complete.
 
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
@@ -6,29 +6,28 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// Bytes that are collected before they are written.
+/// Size of the write buffer in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// A sink for results. Dropped before [`commit`](Self::commit), it leaves no file behind.
+/// A sink for results. If dropped before [`commit`](Self::commit), it leaves no file behind.
 pub(crate) struct Destination {
     sink: Sink,
 }
 
 enum Sink {
     Stdout(BufWriter<Stdout>),
-    /// A device or a named pipe: there is nothing to rename.
+    /// A device or a named pipe, which cannot be replaced by renaming.
     Direct(BufWriter<fs::File>),
     File(BufWriter<NamedTempFile>, PathBuf),
 }
 
 impl Destination {
-    /// Standard output.
     pub(crate) fn stdout() -> Self {
         Self { sink: Sink::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())) }
     }
 
-    /// A file: it is written under another name in the same directory and renamed by [`commit`](Self::commit). A link is
-    /// followed, a device or named pipe is written to directly.
+    /// A file, written under a temporary name in the same directory and renamed by [`commit`](Self::commit). A symbolic
+    /// link is followed; devices and named pipes are written to directly.
     ///
     /// # Errors
     ///
@@ -56,7 +55,7 @@ impl Destination {
         prefix.push(".");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".part");
-        // Without this the file would be readable by its owner only, whatever the umask says.
+        // Without this, only the owner could read the file, whatever the umask.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -64,7 +63,7 @@ impl Destination {
         }
         let file = builder.tempfile_in(directory).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::new(error.kind(), "its directory does not exist"),
-            // Without the name of the temporary file, which nobody knows.
+            // Leaves out the name of the temporary file, which means nothing to users.
             kind => io::Error::new(kind, kind.to_string()),
         })?;
         if let Some(existing) = existing {
@@ -73,7 +72,7 @@ impl Destination {
         Ok(Self { sink: Sink::File(BufWriter::with_capacity(BUFFER, file), target) })
     }
 
-    /// Whether a person sees what is written.
+    /// Whether the output goes to a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         match &self.sink {
             Sink::Stdout(sink) => sink.get_ref().is_terminal(),
@@ -82,16 +81,16 @@ impl Destination {
         }
     }
 
-    /// Whether this is a file in a directory, which readers can map, and not a stream.
+    /// Whether this is a regular file, which readers can map, as opposed to a stream.
     pub(crate) fn is_regular_file(&self) -> bool {
         matches!(self.sink, Sink::File(..))
     }
 
-    /// Writes what is buffered and gives the file its name.
+    /// Flushes the buffer and gives the file its name.
     ///
     /// # Errors
     ///
-    /// Those of the disk or the pipe.
+    /// I/O errors.
     pub(crate) fn commit(self) -> io::Result<()> {
         match self.sink {
             Sink::Stdout(mut sink) => sink.flush(),

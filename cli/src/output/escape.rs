@@ -1,8 +1,7 @@
-//! Makes hostile text harmless to a terminal.
-//!
+//! Makes hostile text harmless for a terminal.
 //! Log text is written by strangers: an escape sequence in a user agent can move the cursor, change the title or hide a
-//! row, and a bidi override can make one address look like another. On a terminal every such character is shown instead
-//! of obeyed. Files and pipes get the text as it is.
+//! row, and a bidi override can make one address look like another. On a terminal, every such character is escaped.
+//! Files and pipes get the text unchanged.
 
 use std::borrow::Cow;
 
@@ -10,8 +9,8 @@ pub(crate) use s3log_engine::is_unprintable;
 
 use super::push_fmt;
 
-/// `text` with every character that a terminal would obey, or not show at all, written visibly: `\n`, `\x1b`,
-/// `\u{202e}`. Borrowed when there is none.
+/// Escapes every character that a terminal would obey or not display: `
+/// `, `\x1b`, `\u{202e}`. Borrowed if there is none.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(is_unprintable) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len() + 16);
@@ -22,7 +21,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Like [`visible`], but keeps line ends: for text that is laid out in lines by us.
+/// Like [`visible`], but keeps line ends, for text that we lay out in lines.
 pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| c != '\n' && is_unprintable(c)) {
         return Cow::Borrowed(text);
@@ -38,8 +37,8 @@ pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// JSON with every character that a terminal would obey, or not show at all, as an escape of JSON. Such characters are in texts alone,
-/// but for line ends, which lay it out.
+/// Replaces every character that a terminal would obey or not display with a JSON escape. Except for line ends, which
+/// format the JSON, such characters only occur in strings.
 pub(crate) fn visible_json(json: &str) -> Cow<'_, str> {
     let is_hidden = |c: char| c != '\n' && is_unprintable(c);
     if !json.contains(is_hidden) {
@@ -56,7 +55,7 @@ pub(crate) fn visible_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Appends a character by its number, as JSON escapes it: `\u202e`, in two units beyond 16 bits.
+/// Appends a JSON escape: `\u202e`, as a surrogate pair beyond 16 bits.
 pub(super) fn push_json_escape(c: char, out: &mut String) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         push_fmt(out, format_args!("\\u{unit:04x}"));

@@ -1,4 +1,4 @@
-//! Which format a result gets, and the writer for it.
+//! Selects the format of a result and creates its writer.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -49,8 +49,8 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format that the name of a file asks for; `None` when its extension is of no format. A name without an
-    /// extension is CSV, like a pipe.
+    /// The format for a file name; `None` if its extension is unknown. A name without extension means CSV, as for a
+    /// pipe.
     pub(crate) fn of_path(path: &Path) -> Option<Self> {
         let Some(extension) = path.extension() else { return Some(Self::Csv) };
         Some(match extension.to_str()?.to_ascii_lowercase().as_str() {
@@ -66,8 +66,8 @@ impl Format {
         })
     }
 
-    /// The format that `--output` asks for by the extension of its file, for commands that write more than results. `None` is
-    /// that of a pipe, or an extension of no format, which [`Output::open`] tells.
+    /// The format selected by the extension of `--output`, for commands that also write other formats. `None` means the
+    /// default for pipes, or an unknown extension, which [`Output::open`] reports.
     pub(crate) fn of_output(path: Option<&Path>) -> Option<Self> {
         with_extension(path).and_then(Self::of_path)
     }
@@ -77,11 +77,9 @@ impl Format {
     }
 }
 
-/// Whether `--output` asks for JSON, of a command that writes text for people or JSON, and nothing else.
-///
+/// Whether `--output` selects JSON, for commands that only write text or JSON.
 /// # Errors
-///
-/// When the name of the file asks for something else: text in a file called `a.parquet` would surprise who opens it.
+/// When the extension selects another format: text in a file called `a.parquet` would be confusing.
 pub(super) fn is_json(path: Option<&Path>, command: &str) -> Result<bool, Failure> {
     let Some(path) = with_extension(path) else { return Ok(false) };
     match Format::of_path(path) {
@@ -94,59 +92,58 @@ pub(super) fn is_json(path: Option<&Path>, command: &str) -> Result<bool, Failur
     }
 }
 
-/// The file that is written, if the extension of its name means something: that of a device or a named pipe does not.
+/// The output file, if its extension is meaningful. For devices and named pipes it is not.
 fn with_extension(path: Option<&Path>) -> Option<&Path> {
     let is_there_as_another = |path: &Path| std::fs::metadata(path).is_ok_and(|there| !there.is_file());
     path.filter(|path| path.extension().is_some() && !is_there_as_another(path))
 }
 
-/// What a statement returns, as far as it matters for its looks.
+/// The kind of a result, as far as it affects the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Rows of data.
     Rows,
-    /// Rows of prose, such as documentation: a table wraps them instead of cutting.
+    /// Rows of text, such as documentation: a table wraps them instead of cutting them.
     Prose,
     /// The plans of `EXPLAIN`.
     Plan,
 }
 
-/// How results look, whatever their destination.
+/// How results look, independent of their destination.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputSettings {
-    /// The format that was asked for.
+    /// The requested format.
     pub format: Format,
-    /// Whether to print the names of the columns.
+    /// Whether to print column names.
     pub header: bool,
-    /// What stands for NULL; `None` for the usual one of each format.
+    /// Text for NULL; `None` for the format's default.
     pub null: Option<String>,
-    /// Columns of the terminal that is written to; `None` when it is none.
+    /// Width of the terminal; `None` if the output is not a terminal.
     pub terminal: Option<usize>,
-    /// When to use colours.
     pub color: Colour,
-    /// Whether to leave out what is not data, such as the number of rows.
+    /// Whether to leave out everything but data, such as the number of rows.
     pub quiet: bool,
 }
 
-/// Where results go, and in which format, for one run.
+/// Destination and format of the results of one run.
 pub(crate) struct Output {
     destination: Destination,
     settings: OutputSettings,
     paint: Paint,
-    /// The format by the name of the file, when there is one.
+    /// The format from the file's extension, if any.
     by_name: Option<Format>,
     stream: bool,
     results: usize,
-    /// Results that were begun and not finished.
+    /// Results begun but not finished.
     unfinished: usize,
 }
 
 impl Output {
-    /// Results to standard output, or to the file at `path` (`-` is standard output).
+    /// Opens standard output, or the file at `path` (`-` is standard output).
     ///
     /// # Errors
     ///
-    /// When the file cannot be made, its name tells no format while none was asked for, or bytes would go to a terminal.
+    /// When the file cannot be created, no format was requested and the extension selects none, or binary data would go
+    /// to a terminal.
     pub(crate) fn open(path: Option<&Path>, mut settings: OutputSettings) -> Result<Self, Failure> {
         let path = path.filter(|path| *path != Path::new("-"));
         let destination = match path {
@@ -175,7 +172,7 @@ impl Output {
         Ok(output)
     }
 
-    /// The format that results get.
+    /// The format of results.
     pub(crate) fn format(&self) -> Format {
         match (self.settings.format, self.by_name) {
             (Format::Auto, Some(format)) => format,
@@ -185,36 +182,35 @@ impl Output {
         }
     }
 
-    /// Changes the format of the results to come.
+    /// Changes the format of later results.
     pub(crate) fn set_format(&mut self, format: Format) {
         self.settings.format = format;
     }
 
-    /// Whether a person sees the results as they are written.
+    /// Whether results go to a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.settings.terminal.is_some()
     }
 
-    /// The width to lay text out for, when a person sees it and asked for no format.
+    /// The width for prose, if the output is a terminal and no format was requested.
     pub(crate) fn prose_width(&self) -> Option<usize> {
         self.settings.terminal.filter(|_| self.settings.format == Format::Auto)
     }
 
-    /// Colours of what is written.
     pub(crate) fn paint(&self) -> Paint {
         self.paint
     }
 
-    /// The sink itself, for text that is no result.
+    /// The sink itself, for text that is not a result.
     pub(crate) fn sink(&mut self) -> &mut Destination {
         &mut self.destination
     }
 
-    /// A writer for the next result.
+    /// Starts a writer for the next result.
     ///
     /// # Errors
     ///
-    /// When the format holds one result only and this is the second.
+    /// When the format allows only one result and this is the second.
     pub(crate) fn writer(&mut self, shape: Shape) -> Result<Box<dyn ResultWriter + '_>, Failure> {
         let format = self.format();
         if format.is_binary() && self.destination.is_terminal() {
@@ -228,7 +224,7 @@ impl Output {
         let apart =
             matches!(format, Format::Markdown | Format::Line) || (format == Format::Table && self.is_terminal());
         if self.results > 1 && apart {
-            // Two tables without a line between them would be read as one.
+            // Without an empty line, two tables would look like one.
             self.destination.write_all(b"\n").map_err(Failure::from_output)?;
         }
         self.unfinished += 1;
@@ -237,11 +233,11 @@ impl Output {
         Ok(writer_of(destination, format, shape, settings, *paint, flavour))
     }
 
-    /// Writes one whole result that is in memory, such as documentation.
+    /// Writes a complete result that is in memory, such as documentation.
     ///
     /// # Errors
     ///
-    /// Those of [`writer`](Self::writer) and of the sink.
+    /// Those of [`writer`](Self::writer), and I/O errors.
     pub(crate) fn print(&mut self, shape: Shape, batch: &arrow::array::RecordBatch) -> Result<(), Failure> {
         let mut writer = self.writer(shape)?;
         let schema: SchemaRef = batch.schema();
@@ -253,32 +249,32 @@ impl Output {
         Ok(())
     }
 
-    /// Takes note that the last writer got its whole result.
+    /// Records that the last writer received its complete result.
     pub(crate) fn finished(&mut self) {
         self.unfinished = self.unfinished.saturating_sub(1);
     }
 
-    /// Takes note that something else stands between the results on a terminal, such as a prompt.
+    /// Records that other text, such as a prompt, separates the results on a terminal.
     pub(crate) fn interrupted_by_prompt(&mut self) {
         if self.is_terminal() {
             self.results = 0;
         }
     }
 
-    /// Writes what is buffered, so that a reader of a pipe sees it now.
+    /// Flushes the buffer, so that a reader of a pipe sees the results now.
     ///
     /// # Errors
     ///
-    /// Those of the disk or the pipe.
+    /// I/O errors.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.destination.flush()
     }
 
-    /// Writes what is buffered and gives the file its name.
+    /// Flushes the buffer and gives the file its name.
     ///
     /// # Errors
     ///
-    /// Those of the disk or the pipe; or when a result in a file is not whole, since it was cancelled or failed.
+    /// I/O errors, or a result in a file that is incomplete because it was cancelled or failed.
     pub(crate) fn commit(self) -> Result<(), Failure> {
         if self.unfinished > 0 && self.destination.is_regular_file() {
             return Err(Failure::failed("a result was cut off, so its file was not kept"));
@@ -292,7 +288,7 @@ fn no_bytes_on_a_terminal() -> Failure {
         .with_hint("name a file: `-o result.parquet`, or send it to a pipe")
 }
 
-/// The writer of a format for one result.
+/// The writer of `format` for one result.
 pub(super) fn writer_of<'a, W: io::Write + Send + 'a>(
     sink: W,
     format: Format,

@@ -1,5 +1,5 @@
-//! Arrow IPC. A regular file gets the file format, which readers can map; everything else, and a name that ends in
-//! `.arrows`, gets the stream format, which can be read as it comes.
+//! Arrow IPC. A regular file gets the file format, which readers can map. Everything else, and names ending in
+//! `.arrows`, gets the stream format, which can be read while it is written.
 
 use std::io::{self, Write};
 
@@ -10,16 +10,15 @@ use arrow::ipc::writer::{FileWriter, StreamWriter};
 use super::portable::{portable_batch, portable_schema};
 use super::{ResultWriter, arrow_error};
 
-/// Which of the two formats.
+/// The two formats of Arrow IPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
-    /// With a footer, for reading at any place.
+    /// With a footer, for random access.
     File,
-    /// For reading from start to end.
+    /// For sequential reading.
     Stream,
 }
 
-/// Writes one result as Arrow IPC.
 pub(crate) struct IpcWriter<W: Write> {
     state: State<W>,
 }
@@ -32,7 +31,6 @@ enum State<W: Write> {
 }
 
 impl<W: Write> IpcWriter<W> {
-    /// A writer to `sink`.
     pub(crate) fn new(sink: W, flavour: Flavour) -> Self {
         Self { state: State::New(sink, flavour) }
     }

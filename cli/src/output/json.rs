@@ -1,5 +1,5 @@
-//! JSON: one object a row, as an array (`json`) or one a line (`ndjson`). NULL is `null`, lists are arrays, instants are
-//! RFC 3339 text.
+//! JSON: one object per row, in an array (`json`) or one per line (`ndjson`). NULL is `null`, lists are arrays,
+//! timestamps are RFC 3339 strings.
 
 use std::io::{self, Write};
 
@@ -9,27 +9,25 @@ use arrow::datatypes::SchemaRef;
 use super::value::push_json_text;
 use super::{ResultWriter, columns_of};
 
-/// How rows are put together.
+/// Layout of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// One array of objects.
     Array,
-    /// One object a line.
+    /// One object per line.
     Lines,
 }
 
-/// Writes one result as JSON.
 pub(crate) struct JsonWriter<W> {
     sink: W,
     layout: Layout,
     terminal: bool,
-    /// The names of the columns as JSON text, each with its colon.
+    /// Column names as JSON strings, each followed by a colon.
     names: Vec<String>,
     rows: u64,
 }
 
 impl<W: Write> JsonWriter<W> {
-    /// A writer to `sink`; `terminal` escapes what a terminal would obey, which every reader of JSON undoes.
+    /// `terminal`: use JSON escapes for characters that a terminal would obey.
     pub(crate) fn new(sink: W, layout: Layout, terminal: bool) -> Self {
         Self { sink, layout, terminal, names: Vec::new(), rows: 0 }
     }

@@ -1,4 +1,4 @@
-//! One `column = value` a line and an empty line between rows: for records that are wider than any terminal.
+//! One `column = value` per line, with an empty line between rows: for records wider than any terminal.
 
 use std::io::{self, Write};
 
@@ -9,31 +9,30 @@ use unicode_width::UnicodeWidthStr as _;
 use super::escape::visible;
 use super::{Paint, ResultWriter, columns_of};
 
-/// Writes one result as lines of `column = value`.
 pub(crate) struct LineWriter<W> {
     sink: W,
     null: String,
     terminal: bool,
     paint: Paint,
-    /// The names of the columns, padded on the left to the widest.
+    /// Column names, right-aligned to the widest.
     names: Vec<String>,
     rows: u64,
 }
 
 impl<W: Write> LineWriter<W> {
-    /// A writer to `sink`; `terminal` shows control characters instead of writing them.
+    /// `terminal`: escape control characters.
     pub(crate) fn new(sink: W, null: Option<&str>, terminal: bool, paint: Paint) -> Self {
         Self { sink, null: null.unwrap_or("NULL").to_owned(), terminal, paint, names: Vec::new(), rows: 0 }
     }
 
-    /// Sets the names of the columns.
+    /// Sets the column names.
     pub(super) fn set_names<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         let names: Vec<String> = names.map(|name| self.one_line(name)).collect();
         let widest = names.iter().map(|name| name.width()).max().unwrap_or(0);
         self.names = names.into_iter().map(|name| format!("{}{name}", " ".repeat(widest - name.width()))).collect();
     }
 
-    /// Writes one row; a missing cell is NULL.
+    /// Writes one row; `None` is NULL.
     pub(super) fn write_row<'a>(&mut self, cells: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
         let mut lines = String::new();
         if self.rows > 0 {
@@ -52,7 +51,7 @@ impl<W: Write> LineWriter<W> {
         self.sink.write_all(lines.as_bytes())
     }
 
-    /// A line is a column: its value may not start another one.
+    /// A value must not start a new line, which would look like another column.
     fn one_line(&self, text: &str) -> String {
         if self.terminal { visible(text).into_owned() } else { text.replace('\r', "\\r").replace('\n', "\\n") }
     }

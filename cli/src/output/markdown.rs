@@ -1,7 +1,6 @@
 //! A table in GitHub's Markdown, for tickets and reports.
-//!
-//! Values are log text, and a ticket is rendered: what Markdown or HTML would act on is escaped, so that no user agent
-//! becomes a link or an image in somebody's browser.
+//! Values are log text, and tickets are rendered: everything that Markdown or HTML would interpret is escaped, so that
+//! no user agent becomes a link or an image in someone's browser.
 
 use std::io::{self, Write};
 
@@ -12,7 +11,6 @@ use super::escape::visible;
 use super::value::is_numeric;
 use super::{ResultWriter, columns_of};
 
-/// Writes one result as a Markdown table.
 pub(crate) struct MarkdownWriter<W> {
     sink: W,
     null: String,
@@ -20,7 +18,7 @@ pub(crate) struct MarkdownWriter<W> {
 }
 
 impl<W: Write> MarkdownWriter<W> {
-    /// A writer to `sink`; `terminal` shows control characters instead of writing them.
+    /// `terminal`: escape control characters.
     pub(crate) fn new(sink: W, null: Option<&str>, terminal: bool) -> Self {
         Self { sink, null: null.unwrap_or("NULL").to_owned(), terminal }
     }

@@ -1,6 +1,5 @@
-//! Results as text or files: one format a file, all behind [`ResultWriter`], which is pushed batches.
-//!
-//! Start at [`Output`]: where results go, in which format, for the whole run of a command.
+//! Writes results as text or files. Every format is a [`ResultWriter`], to which batches are pushed.
+//! Start at [`Output`]: destination and format of all results of a command.
 
 pub(crate) mod escape;
 
@@ -40,23 +39,24 @@ pub(crate) use self::table::{cut, wrap};
 
 use self::value::Column;
 
-/// Writes one result: [`begin`](Self::begin) once, [`write`](Self::write) for each batch, [`finish`](Self::finish) once.
+/// Writes one result: [`begin`](Self::begin) once, [`write`](Self::write) for each batch, then [`finish`](Self::finish)
+/// once.
 pub(crate) trait ResultWriter: Send {
-    /// Takes the columns of the result.
+    /// Starts the result with its columns.
     ///
     /// # Errors
     ///
     /// Those of the sink.
     fn begin(&mut self, schema: &SchemaRef) -> io::Result<()>;
 
-    /// Takes rows.
+    /// Writes the rows of a batch.
     ///
     /// # Errors
     ///
-    /// Those of the sink, or a batch that Arrow cannot convert.
+    /// Those of the sink, or of Arrow when it cannot convert the batch.
     fn write(&mut self, batch: &RecordBatch) -> io::Result<()>;
 
-    /// Writes what stands behind the last row.
+    /// Writes whatever follows the last row.
     ///
     /// # Errors
     ///
@@ -64,12 +64,12 @@ pub(crate) trait ResultWriter: Send {
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// The columns of a batch, ready for printing.
+/// The columns of a batch, prepared for printing.
 fn columns_of(batch: &RecordBatch) -> io::Result<Vec<Column>> {
     batch.columns().iter().map(Column::new).collect::<Result<_, _>>().map_err(arrow_error)
 }
 
-/// The error of the sink itself, when that is the cause: a closed pipe has to be known as one.
+/// Unwraps the error of the sink, so that a closed pipe is recognised.
 fn arrow_error(error: ArrowError) -> io::Error {
     match error {
         ArrowError::IoError(_, error) => error,
@@ -77,7 +77,6 @@ fn arrow_error(error: ArrowError) -> io::Error {
     }
 }
 
-/// Appends formatted text.
 fn push_fmt(out: &mut String, text: fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = out.write_fmt(text);

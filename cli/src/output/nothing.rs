@@ -1,4 +1,4 @@
-//! Reads everything and prints nothing: for timing a query, or for its side effects.
+//! Reads everything and prints nothing: to time a query, or for its side effects.
 
 use std::io;
 
@@ -7,7 +7,6 @@ use arrow::datatypes::SchemaRef;
 
 use super::ResultWriter;
 
-/// Swallows one result.
 #[derive(Debug, Default)]
 pub(crate) struct NullWriter;
 

@@ -1,15 +1,14 @@
-//! Colours of what is printed.
+//! Colours of the output.
 
 use std::borrow::Cow;
 
-/// Paints text, or leaves it as it is.
+/// Colours text, or returns it unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Paint {
     colour: bool,
 }
 
 impl Paint {
-    /// Paints when `colour` is true.
     pub(crate) fn new(colour: bool) -> Self {
         Self { colour }
     }
@@ -19,12 +18,12 @@ impl Paint {
         self.paint("1", text)
     }
 
-    /// What matters less, such as NULL.
+    /// Less important text, such as NULL.
     pub(crate) fn faint<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.paint("2", text)
     }
 
-    /// The word `error`, and the place of it.
+    /// The word `error`, and error locations.
     pub(crate) fn error<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.paint("1;31", text)
     }

@@ -1,4 +1,4 @@
-//! Parquet, compressed with zstd. It needs no seeking, so it may go to a pipe.
+//! Parquet with zstd compression. It does not need to seek, so it may go to a pipe.
 
 use std::io::{self, Write};
 
@@ -12,10 +12,9 @@ use parquet::file::properties::WriterProperties;
 use super::ResultWriter;
 use super::portable::{portable_batch, portable_schema};
 
-/// A row group is written when its encoders hold this many bytes: memory stays bounded however wide rows are.
+/// A row group is written when its encoders hold this many bytes, which bounds memory however wide the rows are.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 
-/// Writes one result as a Parquet file.
 pub(crate) struct ParquetWriter<W: Write + Send> {
     state: State<W>,
 }
@@ -27,7 +26,6 @@ enum State<W: Write + Send> {
 }
 
 impl<W: Write + Send> ParquetWriter<W> {
-    /// A writer to `sink`.
     pub(crate) fn new(sink: W) -> Self {
         Self { state: State::New(sink) }
     }
@@ -62,7 +60,7 @@ impl<W: Write + Send> ResultWriter for ParquetWriter<W> {
     }
 }
 
-/// The error of the sink itself, when that is the cause: a closed pipe has to be known as one.
+/// Unwraps the error of the sink, so that a closed pipe is recognised.
 fn parquet_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(source) => match source.downcast::<io::Error>() {

@@ -1,4 +1,4 @@
-//! What `EXPLAIN` returns, as the text that it is: a plan in a table's cell could not be read.
+//! The result of `EXPLAIN` as plain text: in a table cell, a plan is unreadable.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,6 @@ use arrow::datatypes::SchemaRef;
 use super::escape::visible_lines;
 use super::{Paint, ResultWriter, columns_of};
 
-/// Writes the rows of `EXPLAIN`: the first column is a heading, the others are text.
 pub(crate) struct PlanWriter<W> {
     sink: W,
     terminal: bool,
@@ -16,7 +15,7 @@ pub(crate) struct PlanWriter<W> {
 }
 
 impl<W: Write> PlanWriter<W> {
-    /// A writer to `sink`; `terminal` shows control characters (names of objects are in plans) instead of writing them.
+    /// `terminal`: escape control characters, which may occur in names of objects.
     pub(crate) fn new(sink: W, terminal: bool, paint: Paint) -> Self {
         Self { sink, terminal, paint }
     }

@@ -1,8 +1,7 @@
-//! Brings batches to types that every reader of Parquet and Arrow knows.
-//!
-//! Inside, text is in views, which point into whole blocks of a log object. Written as they are, the blocks would be
-//! written too, and readers of a few years ago do not know the type. Dictionaries are unpacked, since an Arrow file
-//! cannot replace one half-way.
+//! Converts batches to types that every reader of Parquet and Arrow knows.
+//! Internally, text is views into whole blocks of a log object. Written as such, the blocks would be written as well,
+//! and readers from a few years ago do not know the type. Dictionaries are unpacked, because an Arrow file cannot
+//! replace one midway.
 
 use std::io;
 use std::sync::Arc;
@@ -13,17 +12,17 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use super::arrow_error;
 
-/// The schema with plain types only.
+/// The schema with portable types only.
 pub(crate) fn portable_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(portable_field).collect::<Vec<_>>();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// The batch with the columns of [`portable_schema`].
+/// Converts a batch to [`portable_schema`].
 ///
 /// # Errors
 ///
-/// When Arrow cannot convert a column, such as text of more than 2 GiB in one batch.
+/// When Arrow cannot convert a column, for example more than 2 GiB of text in one batch.
 pub(crate) fn portable_batch(batch: &RecordBatch, schema: &SchemaRef) -> io::Result<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, _>>();

@@ -1,4 +1,4 @@
-//! What a command did: text for people, or one JSON object for programs.
+//! The report of a command: text for users, or one JSON object for programs.
 
 use std::path::Path;
 
@@ -22,11 +22,9 @@ pub(crate) enum ReportFormat {
 }
 
 impl ReportFormat {
-    /// Whether a command prints JSON that writes to `output`, or to standard output without one.
-    ///
+    /// Whether to print JSON, given the file of `--output`.
     /// # Errors
-    ///
-    /// Nothing was said, and the name of the file asks for what is no format of a report.
+    /// When no format was requested and the file's extension is not one of a report.
     pub(crate) fn is_json(self, output: Option<&Path>, command: &str) -> Result<bool, Failure> {
         match self {
             Self::Auto => is_json(output, command),
@@ -36,19 +34,16 @@ impl ReportFormat {
     }
 }
 
-/// `report` as JSON in one line, without its end. `terminal` escapes what a terminal would obey, which every reader of JSON undoes.
-///
+/// `report` as JSON on one line, without line end. `terminal`: use JSON escapes for characters that a terminal would
+/// obey.
 /// # Errors
-///
-/// None that can be met: reports have texts as keys.
+/// Never, in practice: the keys of reports are strings.
 pub(crate) fn json_line(report: &impl Serialize, terminal: bool) -> Result<String, Failure> {
     harmless(serde_json::to_string(report), terminal)
 }
 
-/// The same, laid out in lines, for reports with parts inside of parts.
-///
+/// Like [`json_line`], but indented, for nested reports.
 /// # Errors
-///
 /// As [`json_line`].
 pub(crate) fn json_page(report: &impl Serialize, terminal: bool) -> Result<String, Failure> {
     harmless(serde_json::to_string_pretty(report), terminal)

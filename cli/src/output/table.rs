@@ -1,9 +1,8 @@
-//! A table in a box.
-//!
-//! It streams: the widths of the columns come from the first [`SAMPLE_ROWS`] rows, later rows are printed as they come.
-//! On a terminal it fits the width: the widest columns give way first, down to [`NARROWEST`], and cells are cut with `…`
-//! or wrapped; numbers and times are never cut. A result with too many columns for that becomes lines of `column = value`, or, when a table was asked
-//! for by name, shows as many columns as fit and says so.
+//! A table with borders.
+//! It streams: the first [`SAMPLE_ROWS`] rows determine the column widths, later rows are printed as they arrive. On a
+//! terminal the table fits the width: the widest columns shrink first, down to [`NARROWEST`], and cells are cut with
+//! `…` or wrapped. Numbers and times are never cut. A result with too many columns becomes lines of `column = value`
+//! or, if a table was requested explicitly, shows as many columns as fit and says so.
 
 use std::io::{self, Write};
 
@@ -16,49 +15,47 @@ use super::line::LineWriter;
 use super::value::{is_numeric, is_rigid};
 use super::{Paint, ResultWriter, columns_of};
 
-/// How many rows decide the widths of the columns.
+/// How many rows determine the column widths.
 const SAMPLE_ROWS: usize = 1_000;
-/// To fewer characters than this no column of text is cut.
+/// Text columns never become narrower than this.
 const NARROWEST: usize = 8;
 
 /// What to do with a cell that is wider than its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overflow {
-    /// Cut it and end it with `…`.
+    /// Cut it, ending in `…`.
     Cut,
-    /// Go on in the next line.
+    /// Continue on the next line.
     Wrap,
 }
 
-/// What to do with a result that has too many columns for the width.
+/// What to do with a result that has too many columns for the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TooWide {
     /// Print lines of `column = value` instead.
     Lines,
-    /// Leave columns out, and say so.
+    /// Leave out columns, and say so.
     Hide,
 }
 
 /// How a table looks.
 #[derive(Clone, Debug)]
 pub(crate) struct TableStyle {
-    /// Whether to print the names of the columns.
+    /// Whether to print column names.
     pub header: bool,
-    /// What stands for NULL.
+    /// Text for NULL.
     pub null: String,
-    /// Columns of the terminal; `None` when the output is no terminal and nothing is cut.
+    /// Width of the terminal; `None` if the output is not a terminal, and nothing is cut.
     pub width: Option<usize>,
-    /// Cells that do not fit.
+    /// What to do with cells that do not fit.
     pub overflow: Overflow,
-    /// Results that do not fit.
+    /// What to do with results that do not fit.
     pub too_wide: TooWide,
-    /// Whether to end with the number of rows.
+    /// Whether to print the number of rows at the end.
     pub footer: bool,
-    /// Colours.
     pub paint: Paint,
 }
 
-/// Writes one result as a table.
 pub(crate) struct TableWriter<W: Write> {
     style: TableStyle,
     names: Vec<String>,
@@ -71,7 +68,7 @@ pub(crate) struct TableWriter<W: Write> {
 type Row = Vec<Option<String>>;
 
 enum State<W: Write> {
-    /// The widths are not known yet.
+    /// The column widths are not known yet.
     Sampling(W, Vec<Row>),
     Table(Grid<W>),
     Lines(LineWriter<W>),
@@ -80,14 +77,13 @@ enum State<W: Write> {
 
 struct Grid<W> {
     sink: W,
-    /// Widths of the columns that are shown.
+    /// Widths of the visible columns.
     widths: Vec<usize>,
-    /// Whether columns were left out; then the last thing in a row is `…`.
+    /// Whether columns were left out; every row then ends in `…`.
     hidden: bool,
 }
 
 impl<W: Write> TableWriter<W> {
-    /// A writer to `sink`.
     pub(crate) fn new(sink: W, style: TableStyle) -> Self {
         Self {
             style,
@@ -99,7 +95,7 @@ impl<W: Write> TableWriter<W> {
         }
     }
 
-    /// A cell is one line: what would break it is always escaped, the rest only for a terminal.
+    /// A cell is one line: line breaks are always escaped, other control characters only on a terminal.
     fn cell(&self, text: &str) -> String {
         if self.style.width.is_some() {
             visible(text).into_owned()
@@ -110,7 +106,7 @@ impl<W: Write> TableWriter<W> {
         }
     }
 
-    /// Chooses widths, or another layout, and prints what was sampled.
+    /// Chooses the column widths, or another layout, and prints the sampled rows.
     fn decide(&mut self) -> io::Result<()> {
         let State::Sampling(sink, rows) = std::mem::replace(&mut self.state, State::Done) else { return Ok(()) };
         let spans = self.spans(&rows);
@@ -298,17 +294,17 @@ struct Cell<'a> {
     faint: bool,
 }
 
-/// How wide a column may be.
+/// Limits for the width of a column.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    /// With less, its cells would say something else.
+    /// If narrower, the meaning of its cells would change.
     narrowest: usize,
-    /// With this, nothing is cut.
+    /// At this width, nothing is cut.
     widest: usize,
 }
 
-/// Widths that fit in `width` together with borders and padding: the widest columns give way, all to one level. `None`
-/// when a column would have to be narrower than it may be.
+/// Column widths that fit into `width` including borders and padding: the widest columns shrink to a common width.
+/// `None` if a column would be narrower than allowed.
 fn fit(spans: &[Span], width: usize) -> Option<Vec<usize>> {
     let room = width.checked_sub(3 * spans.len() + 1)?;
     let at_level = |level: usize| spans.iter().map(move |span| level.clamp(span.narrowest, span.widest));
@@ -323,14 +319,14 @@ fn fit(spans: &[Span], width: usize) -> Option<Vec<usize>> {
     Some(widths.collect())
 }
 
-/// Widths of the columns from the left that fit beside a last column of `…`; at least of one column.
+/// Widths of as many columns from the left as fit next to a final `…` column, but at least one.
 fn fit_some(spans: &[Span], width: usize) -> Vec<usize> {
     let width = width.saturating_sub(4);
     let fitting = (1..spans.len()).rev().find_map(|columns| fit(&spans[..columns], width));
     fitting.unwrap_or_else(|| spans.iter().take(1).map(|span| span.narrowest).collect())
 }
 
-/// `text`, cut to `width` columns of a terminal, with `…` in the last one when something is missing.
+/// Cuts `text` to `width` terminal columns, the last of which is `…` if something is missing.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -349,7 +345,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     out
 }
 
-/// `text` in lines of at most `width` columns, broken at spaces where there are any.
+/// Wraps `text` into lines of at most `width` columns, at spaces where possible.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(2);
     let mut lines = Vec::new();

@@ -15,7 +15,7 @@ use super::ipc::Flavour;
 use super::{Format, Output, OutputSettings, Paint, Shape};
 use crate::terminal::Colour;
 
-/// Rows that try to be more than rows: quotes, separators, line ends, escape sequences, bidi overrides, markup.
+/// Rows that try to break the output: quotes, separators, line ends, escape sequences, bidi overrides, markup.
 fn hostile() -> RecordBatch {
     let time = TimestampMicrosecondArray::from(vec![1_769_853_600_000_000, 1_769_853_600_000_001, 0]);
     let agents = StringViewArray::from(vec![
@@ -60,7 +60,7 @@ fn text(batch: &RecordBatch, format: Format, terminal: Option<usize>) -> String 
     String::from_utf8(out).unwrap()
 }
 
-/// Control characters made visible, so that a snapshot shows which bytes there are.
+/// Escapes control characters, so that snapshots show the exact bytes.
 fn bytes_of(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", line.escape_debug())).collect()
 }
@@ -90,7 +90,7 @@ fn no_terminal_ever_gets_a_character_that_it_would_obey() {
         for width in [20, 60, 100, 300] {
             let text = text(&hostile(), format, Some(width));
             let obeyed: Vec<char> = text.chars().filter(|c| *c != '\n' && super::escape::is_unprintable(*c)).collect();
-            // TSV's own separator is the one that has to be.
+            // Except for TSV's own separator.
             let obeyed: Vec<char> = obeyed.into_iter().filter(|c| format != Format::Tsv || *c != '\t').collect();
             assert_eq!(obeyed, [] as [char; 0], "{format:?}");
         }
@@ -118,7 +118,7 @@ fn a_file_is_not_painted_because_the_program_stands_on_a_terminal() {
         let settings = OutputSettings { color, ..settings(Format::Table, Some(80)) };
         Output::open(Some(&directory.path().join("a.txt")), settings).unwrap()
     };
-    // `CLICOLOR_FORCE` may be set where this runs.
+    // `CLICOLOR_FORCE` may be set in the environment of the test.
     let elsewhere = crate::terminal::paint(Colour::Auto, false);
     assert_eq!(open(Colour::Auto).paint().strong("time"), elsewhere.strong("time"));
     assert_eq!(open(Colour::Always).paint().strong("time"), "\u{1b}[1mtime\u{1b}[0m");
@@ -134,7 +134,7 @@ fn without_header_and_with_another_null() {
     .unwrap();
     let render =
         |format| String::from_utf8(render(std::slice::from_ref(&batch), format, Shape::Rows, &settings)).unwrap();
-    // The text `-` is not NULL, and CSV can say so.
+    // The text `-` differs from NULL, which CSV can express.
     assert_eq!(render(Format::Csv), "\"-\",1\n-,-\n,3\n");
     assert_eq!(render(Format::Tsv), "-\t1\n-\t-\n\t3\n");
     assert_eq!(render(Format::Table), "┌───┬───┐\n│ - │ 1 │\n│ - │ - │\n│   │ 3 │\n└───┴───┘\n");

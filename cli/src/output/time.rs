@@ -1,4 +1,4 @@
-//! Instants and dates as text: RFC 3339 in UTC, a fraction only when there is one; and how long something took.
+//! Timestamps and dates as text: RFC 3339 in UTC, with a fraction only if needed; and elapsed times.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::push_fmt;
 /// Days from the first day of the common era to 1 January 1970.
 const EPOCH_DAY: i32 = 719_163;
 
-/// Appends an instant, such as `2026-01-31T10:00:00Z`, with the fewest of 0, 3, 6 and 9 digits behind the seconds that say all, as the
-/// engine writes times into findings. An instant outside of the calendar is printed as its number.
+/// Appends a timestamp such as `2026-01-31T10:00:00Z`, with the fewest of 0, 3, 6 or 9 fractional digits that represent
+/// it exactly, as in the engine's findings. A timestamp outside of the calendar is printed as a number.
 pub(crate) fn push_timestamp(value: i64, unit: TimeUnit, out: &mut String) {
     match instant(value, unit) {
         Some(time) => {
@@ -29,31 +29,31 @@ pub(crate) fn push_timestamp(value: i64, unit: TimeUnit, out: &mut String) {
     }
 }
 
-/// An instant as text, from its microseconds since 1970.
+/// Formats microseconds since 1970 as a timestamp.
 pub(crate) fn rfc3339(micros: i64) -> String {
     let mut text = String::new();
     push_timestamp(micros, TimeUnit::Microsecond, &mut text);
     text
 }
 
-/// The day of an instant, such as `2026-01-31`, from its microseconds since 1970.
+/// The date of a timestamp in microseconds since 1970, such as `2026-01-31`.
 pub(crate) fn date(micros: i64) -> String {
     let text = rfc3339(micros);
     text.split_once('T').map_or_else(|| text.clone(), |(day, _)| day.to_owned())
 }
 
-/// The time of day of an instant, such as `10:00:00Z`, from its microseconds since 1970.
+/// The time of day of a timestamp in microseconds since 1970, such as `10:00:00Z`.
 pub(crate) fn time_of_day(micros: i64) -> String {
     let text = rfc3339(micros);
     text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.to_owned())
 }
 
-/// How long something took, in seconds, to the millisecond: for reports that programs read.
+/// A duration in seconds, rounded to milliseconds, for machine-readable reports.
 pub(crate) fn seconds(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1e3).round() / 1e3
 }
 
-/// Appends a day, such as `2026-01-31`, from its number since 1970.
+/// Appends a date such as `2026-01-31`, given in days since 1970.
 pub(crate) fn push_date(days: i32, out: &mut String) {
     match days.checked_add(EPOCH_DAY).and_then(NaiveDate::from_num_days_from_ce_opt) {
         Some(day) => push_day(day, out),

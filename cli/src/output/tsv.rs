@@ -1,5 +1,6 @@
-//! Tab-separated values, escaped as PostgreSQL's and ClickHouse's text formats do: `\t`, `\n`, `\r` and `\\` inside of a
-//! value, so that a line is always a row and a tab always ends a field. NULL is `\N` unless `--null` says otherwise.
+//! Tab-separated values, escaped as in the text formats of PostgreSQL and ClickHouse (`\t`, `
+//! `, `\r`, `\\`), so that a line is always a row and a tab always ends a field. NULL is `\N` unless `--null` says
+//! otherwise.
 
 use std::io::{self, Write};
 
@@ -9,7 +10,6 @@ use arrow::datatypes::SchemaRef;
 use super::escape::visible;
 use super::{ResultWriter, columns_of};
 
-/// Writes one result as TSV.
 pub(crate) struct TsvWriter<W> {
     sink: W,
     header: bool,
@@ -18,7 +18,7 @@ pub(crate) struct TsvWriter<W> {
 }
 
 impl<W: Write> TsvWriter<W> {
-    /// A writer to `sink`; `terminal` shows control characters instead of writing them.
+    /// `terminal`: escape control characters.
     pub(crate) fn new(sink: W, header: bool, null: Option<&str>, terminal: bool) -> Self {
         Self { sink, header, null: null.unwrap_or("\\N").to_owned(), terminal }
     }

@@ -1,7 +1,6 @@
-//! One Arrow column, ready to be printed cell by cell: as plain text, or as JSON.
-//!
-//! Every type is brought to one of a few shapes once a batch, so that a cell costs one match and no downcast. Types that
-//! have no shape of their own here (intervals, durations, unions) print as Arrow prints them.
+//! An Arrow column prepared for printing cell by cell, as plain text or as JSON.
+//! Every type is converted to one of a few representations once per batch, so that a cell costs a match and no
+//! downcast. Types without a representation of their own (intervals, durations, unions) are printed by Arrow.
 
 use arrow::array::{
     Array, ArrayRef, AsArray as _, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeBinaryArray,
@@ -50,12 +49,12 @@ enum Values {
         keys: Box<Column>,
         values: Box<Column>,
     },
-    /// Text that JSON may write without quotes: decimals.
+    /// Numeric text that JSON writes without quotes: decimals.
     Number(StringArray),
     Other(StringArray),
 }
 
-/// Whether cells of this type stand at the right of a table's column.
+/// Whether cells of this type are right-aligned in tables.
 pub(crate) fn is_numeric(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => is_numeric(values),
@@ -63,7 +62,7 @@ pub(crate) fn is_numeric(data_type: &DataType) -> bool {
     }
 }
 
-/// Whether a cell of this type means something else when it is cut: numbers, times.
+/// Whether cutting a cell of this type would change its meaning: numbers, times.
 pub(crate) fn is_rigid(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => is_rigid(values),
@@ -73,11 +72,11 @@ pub(crate) fn is_rigid(data_type: &DataType) -> bool {
 }
 
 impl Column {
-    /// Brings `array` to the shape that its cells are printed from.
+    /// Converts `array` to its printable representation.
     ///
     /// # Errors
     ///
-    /// When Arrow cannot convert the array, which would be a bug in the operator that made it.
+    /// When Arrow cannot convert the array, which would be a bug in the operator that produced it.
     pub(crate) fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
         use DataType as T;
         let values = match array.data_type() {
@@ -135,7 +134,6 @@ impl Column {
         Ok(Self { values })
     }
 
-    /// Whether the cell of `row` is NULL.
     pub(crate) fn is_null(&self, row: usize) -> bool {
         let is_null = |nulls: &Option<NullBuffer>| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
         match &self.values {
@@ -174,8 +172,8 @@ impl Column {
         }
     }
 
-    /// Appends the cell as a JSON value. `terminal` also escapes what a terminal would obey, which leaves the value the
-    /// same to every reader of JSON. Numbers that JSON does not know (`NaN`, infinities) are null.
+    /// Appends the cell as a JSON value. `terminal`: use JSON escapes for characters that a terminal would obey.
+    /// Numbers that JSON cannot represent (`NaN`, infinities) become null.
     pub(crate) fn push_json(&self, row: usize, terminal: bool, out: &mut String) {
         if self.is_null(row) {
             out.push_str("null");
@@ -200,7 +198,7 @@ impl Column {
                     if n > 0 {
                         out.push(',');
                     }
-                    // Offsets of a valid list are not negative.
+                    // Offsets of a valid list are never negative.
                     items.push_json(usize::try_from(item).unwrap_or_default(), terminal, out);
                 }
                 out.push(']');
@@ -237,7 +235,7 @@ impl Column {
     }
 }
 
-/// Appends `text` as a JSON string. `terminal` also escapes what a terminal would obey.
+/// Appends `text` as a JSON string. `terminal`: use JSON escapes for characters that a terminal would obey.
 pub(crate) fn push_json_text(text: &str, terminal: bool, out: &mut String) {
     out.push('"');
     for c in text.chars() {

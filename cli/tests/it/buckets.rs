@@ -1,4 +1,4 @@
-//! Buckets from the command line: credentials, what is printed, exit codes.
+//! Buckets from the command line: credentials, output, exit codes.
 
 use std::path::Path;
 use std::process::Output;
@@ -10,7 +10,7 @@ use s3log_test_server::{
 
 use super::{line, s3log, transcript};
 
-/// A server that asks for signatures, with a bucket of thirty objects in two folders.
+/// A server that requires signatures, with a bucket of thirty objects in two folders.
 fn server() -> Server {
     let server = Server::start();
     server.create_bucket("logs");
@@ -23,7 +23,7 @@ fn server() -> Server {
     server
 }
 
-/// A name of the 31st of January, hour by hour.
+/// The name of an hourly log object of 31 January.
 fn name(hour: usize) -> String {
     format!("2026-01-31-{hour:02}-30-00-3E57427F33A5{hour:04X}")
 }
@@ -32,7 +32,7 @@ fn run(environment: &[(&str, String)], arguments: &[&str]) -> Output {
     s3log().envs(environment.iter().map(|(name, value)| (*name, value))).args(arguments).output().unwrap()
 }
 
-/// What was printed, with what changes from run to run taken out.
+/// The output, with everything replaced that changes between runs.
 fn printed(output: &Output, endpoint: &str) -> String {
     let secret = transcript(output);
     assert!(!secret.contains(SECRET_KEY) && !secret.contains("Authorization"), "{secret}");
@@ -200,8 +200,7 @@ fn a_doctor_says_what_won_and_whether_it_works() {
     insta::assert_snapshot!("doctor", text);
 }
 
-/// Every place that `aws` takes credentials from, as far as a machine without AWS can offer it: security tokens come
-/// from moto.
+/// All places where `aws` finds credentials, as far as possible without AWS: moto issues the security tokens.
 #[test]
 fn credentials_come_from_where_aws_takes_them() {
     let moto = Moto::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
@@ -262,7 +261,7 @@ fn credentials_come_from_where_aws_takes_them() {
         let origin = line.rsplit('\t').next().unwrap_or_default();
         let key = line.split_whitespace().skip_while(|word| *word != "key").nth(1).unwrap_or_default();
         assert!(!key.is_empty(), "{what}: {printed}");
-        // Keys that moto makes up are not always the same.
+        // Some of the keys that moto generates are random.
         let known = ["AKIAE", "ASIACONTAINER", "ASIAINSTANCE"].iter().any(|known| key.starts_with(known));
         let key = if known { key.trim_end_matches(',') } else { "(new)" };
         text.push_str(&format!("{what}: {key} from {origin}\n"));
@@ -270,7 +269,7 @@ fn credentials_come_from_where_aws_takes_them() {
     insta::assert_snapshot!(text);
 }
 
-/// Answers as the endpoints do that containers and instances have, and returns where it is.
+/// Simulates the metadata endpoints of containers and instances, and returns its address.
 fn metadata() -> String {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -304,7 +303,7 @@ fn metadata() -> String {
     format!("http://{address}")
 }
 
-/// A program that prints credentials, as `credential_process` wants them.
+/// Writes a program that prints credentials, as `credential_process` expects.
 fn write_process(directory: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let path = directory.join("process");
@@ -314,7 +313,7 @@ fn write_process(directory: &Path) -> String {
     path.display().to_string()
 }
 
-/// Against moto, a server that nobody here wrote: pages beyond 1,000 names, path style, refused requests.
+/// Against moto, an independent server: listings beyond 1,000 names, path style, refused requests.
 #[test]
 fn another_server() {
     let moto = Moto::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
@@ -322,7 +321,7 @@ fn another_server() {
     for bucket in ["logs", "more"] {
         create_bucket_unsigned(&endpoint, bucket).unwrap();
     }
-    // Hour by hour from the 1st of January on.
+    // Hourly from 1 January on.
     let objects: Vec<_> = (0..1_500)
         .map(|at| {
             let (day, hour) = (at / 24, at % 24);
@@ -339,7 +338,7 @@ fn another_server() {
         transcript(&output)
     };
     assert_eq!(count(&["s3://logs/acc", "s3://more"]), "exit 0\n--- stdout\ncount(DISTINCT logs.key)\n1501\n");
-    // Names of February, behind the first page, delivered at most a day late.
+    // Names of February, beyond the first page, delivered at most a day late.
     let february = ["s3://logs/", "--since", "2026-02-02", "--until", "2026-02-04", "--max-lateness", "1d"];
     let plan = run(&environment, &[&["plan", "-F", "ndjson"], &february[..]].concat());
     let plan = transcript(&plan);

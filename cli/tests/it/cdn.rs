@@ -34,7 +34,7 @@ fn requests_are_one_scan_that_names_prune() {
     let plan = ask(sql, &[MIXED], &[]);
     assert_eq!(plan.matches("DataSourceExec").count(), 1, "{plan}");
     assert!(plan.contains("table=requests") && !plan.contains("FilterExec"), "{plan}");
-    // The CDN's objects of 10 o'clock, and the Space's that were delivered before, cannot hold these times.
+    // The CDN's objects of 10 o'clock, and the Space's objects delivered earlier, cannot contain these times.
     assert!(plan.contains("listed=7, pruned_by_name=3"), "{plan}");
     let where_time = |table| format!("SELECT count(*) FROM {table} WHERE time >= '2026-01-15T12:30:00Z'");
     let pruned = ask(&where_time("requests"), &[MIXED], &[]);
@@ -94,7 +94,7 @@ fn fields_of_a_log_without_a_header_can_be_named() {
     assert_eq!(count(&["--cdn-fields", "date,time,c-ip,cs-uri-stem,sc-status"]), "1,192.0.2.3\n");
 }
 
-/// Every row of a table as text, in order.
+/// All rows of a table as text, sorted.
 fn rows(table: &str, source: &str, flags: &[&str]) -> Vec<String> {
     let text = ask(&format!("SELECT * EXCEPT (log_object) FROM {table}"), &[source], flags);
     let mut rows: Vec<_> = text.lines().map(str::to_owned).collect();
@@ -122,14 +122,14 @@ fn each_table_has_a_dataset_of_its_own() {
             .success();
         assert_eq!(rows(table, &dataset, &[]).len(), rows(table, MIXED, &[]).len(), "{table}");
     }
-    // Requests of datasets of the two others are the same, by the same rules.
+    // `requests` over datasets of the other two tables is the same, by the same rules.
     let sources = ["cdn", "logs"].map(|table| directory.path().join(table).display().to_string());
     for flags in [&[][..], &["--map", "cdn.example.com=media"]] {
         let mut of_datasets: Vec<_> = sources.iter().flat_map(|dataset| rows("requests", dataset, flags)).collect();
         of_datasets.sort_unstable();
         assert_eq!(of_datasets, rows("requests", MIXED, flags));
     }
-    // A dataset of one kind does not hide the objects of the other.
+    // A dataset of one kind does not hide objects of the other.
     let [cdn, logs] = &sources;
     assert_eq!(ask("SELECT count(*) FROM logs", &[cdn, MIXED], &[]), "17\n");
     assert_eq!(ask("SELECT count(*) FROM cdn", &[cdn, MIXED], &[]), "22\n");
@@ -195,7 +195,7 @@ fn records_delivered_as_json_and_parquet_are_rows_of_logs() {
     for (source, rows) in [("fixtures/structured/delivered.json", "5,"), ("fixtures/structured/cloudwatch.log", "3,")] {
         let found = ask(counts, &[source], &[]);
         assert!(found.starts_with(rows), "{found}");
-        // The same records in a Parquet file with the same names.
+        // The same records in a Parquet file with the names that services use.
         let file = directory.path().join("delivered.parquet").display().to_string();
         let names = "SELECT bucket_owner AS bucket_owner_id, bucket AS bucket_name, time AS request_time, remote_ip, requester, \
                      request_id, operation, key AS key_name, request_uri, http_status, bytes_sent, user_agent, acl_required FROM logs";
@@ -204,7 +204,7 @@ fn records_delivered_as_json_and_parquet_are_rows_of_logs() {
         let columns = "SELECT time, bucket, remote_ip, requester, operation, key, object_key, request_uri, http_status, bytes_sent, \
                        user_agent, acl_required FROM logs ORDER BY request_id, time";
         assert_eq!(ask(columns, &[&file], &[]), ask(columns, &[source], &[]));
-        // Found in a directory, too, and converted.
+        // Found in a directory and converted, too.
         let dataset = convert(directory.path().to_str().unwrap(), &directory.path().join("set"), &[]);
         assert_eq!(ask(counts, &[&dataset], &[]), found);
         fs::remove_dir_all(&dataset).unwrap();

@@ -1,4 +1,4 @@
-//! Past one machine: a scheduler and two executors in processes of their own, asked what one machine is asked.
+//! Distributed execution: a scheduler and two executors as processes, compared with a single machine.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 use super::{line, s3log, transcript};
 
-/// How long a process may take to start, beside a build.
+/// How long a process may take to start while a build is running.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// A lost executor is to be noticed, and its work done by another one, within this.
+/// A lost executor must be detected, and its work repeated, within this time.
 const RECOVERY: Duration = Duration::from_secs(60);
 
 /// A scheduler and executors with two cores each.
@@ -28,12 +28,12 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// Starts them; `environment` is how executors reach buckets.
+    /// Starts the processes; `environment` tells executors how to reach buckets.
     fn start(executors: usize, environment: &[(&str, String)]) -> Self {
         Self::start_with(executors, environment, &[])
     }
 
-    /// The same with more flags for the scheduler.
+    /// Like [`start`](Self::start), with more flags for the scheduler.
     fn start_with(executors: usize, environment: &[(&str, String)], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
@@ -81,7 +81,7 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until the scheduler knows so many executors.
+    /// Waits until the scheduler knows this many executors.
     fn wait_for(&self, executors: usize) {
         let begin = Instant::now();
         loop {
@@ -95,7 +95,7 @@ impl Cluster {
         }
     }
 
-    /// What the processes said, for a test that fails.
+    /// The logs of the processes, to explain a failed test.
     fn logs(&self) -> String {
         let read = |entry: std::io::Result<std::fs::DirEntry>| {
             let path = entry.unwrap().path();
@@ -106,14 +106,14 @@ impl Cluster {
         std::fs::read_dir(self.folder.path()).unwrap().map(read).collect()
     }
 
-    /// A run here.
+    /// Runs the program on the cluster.
     fn run(&self, environment: &[(&str, String)], arguments: &[&str]) -> Output {
         let mut command = s3log();
         command.envs(environment.iter().map(|(name, value)| (*name, value)));
         command.args(arguments).args(["--cluster", &self.url]).output().unwrap()
     }
 
-    /// A run here and on one machine, which must print the same.
+    /// Runs the program on the cluster and on one machine; both must print the same.
     fn same(&self, environment: &[(&str, String)], arguments: &[&str]) -> String {
         let mut alone = s3log();
         alone.envs(environment.iter().map(|(name, value)| (*name, value)));
@@ -129,12 +129,12 @@ fn start(arguments: &[&str], environment: &[(&str, String)], printed: &Path) -> 
     Process::start(assert_cmd::cargo::cargo_bin!("s3log"), &arguments, environment, printed).unwrap()
 }
 
-/// Somebody else may take it before it is used; hardly ever somebody does.
+/// Another process could take the port before it is used, which hardly ever happens.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Queries of every kind, each with one order of its rows.
+/// Queries of all kinds, each with a defined row order.
 const QUERIES: &[&str] = &[
     "SELECT count(*) FROM logs",
     "SELECT http_status, count(*), sum(bytes_sent) FROM logs GROUP BY 1 ORDER BY 1",
@@ -170,7 +170,7 @@ const QUERIES: &[&str] = &[
     "SELECT table_name, table_type FROM information_schema.tables ORDER BY 1",
 ];
 
-/// Sources of every kind of line.
+/// Sources with all kinds of lines.
 const SOURCES: &[&str] =
     &["fixtures/bucket", "fixtures/mixed", "fixtures/rejects", "fixtures/compressed", "fixtures/cdn"];
 
@@ -181,7 +181,7 @@ fn every_query_gives_the_rows_of_one_machine() {
     let arguments = [&["query", "-F", "csv", &all][..], SOURCES].concat();
     let printed = cluster.same(&[], &arguments);
     assert!(printed.starts_with("exit 0") && printed.lines().count() > 100, "{printed}");
-    // One by one, lest one hides another.
+    // One at a time, so that no query hides another.
     for sql in QUERIES {
         let plan = cluster.run(&[], &[&["query", "-F", "line", &format!("EXPLAIN {sql}")][..], SOURCES].concat());
         let plan = String::from_utf8(plan.stdout).unwrap();
@@ -191,7 +191,7 @@ fn every_query_gives_the_rows_of_one_machine() {
             "{sql}\n{plan}"
         );
     }
-    // Flags that change what is read, and how it ends.
+    // Flags that affect what is read, and the exit code.
     for flags in [
         &["--since", "2026-01-15T11:00:00Z", "--until", "2026-01-15T13:00:00Z"][..],
         &["--strict"],
@@ -233,7 +233,7 @@ fn many_that_cannot_be_read_are_counted_and_some_named() {
     }
     let source = folder.path().display().to_string();
     let sql = "SELECT count(*) FROM logs";
-    // Which of them are named is up to who is first.
+    // Which objects are named depends on the order of execution.
     let printed = transcript(&cluster.run(&[], &["query", "--threads", "1", "-q", sql, &source]));
     assert!(printed.starts_with("exit 3") && printed.contains("1,100 objects"), "{printed}");
 }
@@ -248,7 +248,7 @@ fn what_cannot_be_sent_is_said_in_words() {
         "{printed}"
     );
     assert!(printed.contains("hint: run it without --cluster"), "{printed}");
-    // What executors say of a query is said as on one machine.
+    // Query errors on executors are reported as on one machine.
     let sql = "SELECT CAST(key AS BIGINT) FROM logs";
     let printed = transcript(&cluster.run(&[], &["query", sql, "fixtures/mixed"]));
     assert!(printed.starts_with("exit 1") && printed.contains("Cannot cast string"), "{printed}");
@@ -275,7 +275,8 @@ fn the_job_of_an_interrupted_client_is_cancelled() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        // Requests of the job before may still be held: what counts is that this one runs, and that its client knows it.
+        // Requests of the previous job may still be held. What matters is that this job is running and its client knows
+        // it.
         let begin = Instant::now();
         loop {
             let jobs = jobs();
@@ -292,7 +293,7 @@ fn the_job_of_an_interrupted_client_is_cancelled() {
         let begin = Instant::now();
         loop {
             let jobs = jobs();
-            // A conversion may end by itself before it is cancelled: who writes looks whether its batch is open.
+            // A conversion may end by itself before it is cancelled: writers check whether their batch is still open.
             let goes_on = [r#""status":"Running""#, r#""status":"Queued""#].iter().any(|status| jobs.contains(status));
             if jobs.contains("Cancelled") && !goes_on {
                 break;
@@ -302,7 +303,7 @@ fn the_job_of_an_interrupted_client_is_cancelled() {
         }
         hold.release();
     }
-    // What was written for it is not there, and the next run does all of it.
+    // Its output is gone, and the next run does all of the work.
     let next = s3log().envs(environment.iter().map(|(name, value)| (*name, value))).args(convert).output().unwrap();
     let printed = transcript(&next);
     assert!(printed.contains("lines = rows + rejects: 3,200 = 3,200 + 0"), "{printed}");
@@ -321,7 +322,7 @@ fn files_are_written_where_somebody_asks_for_them() {
     let expected = "SELECT http_status, count(*) AS n FROM logs GROUP BY 1 ORDER BY 1";
     let expected = s3log().args(["query", "-F", "csv", expected, "fixtures/bucket"]).output().unwrap();
     assert_eq!(s3log().args(["query", "-F", "csv", &back]).output().unwrap().stdout, expected.stdout);
-    // What is asked of a table that was made of logs is asked here.
+    // Queries of a table created from logs run locally.
     let made =
         "CREATE TABLE few AS SELECT key, http_status FROM logs; SELECT count(*) FROM few WHERE http_status = 200";
     cluster.same(&[], &["query", "-F", "csv", made, "fixtures/bucket"]);
@@ -371,7 +372,7 @@ fn buckets_are_listed_here_and_read_there() {
         &environment,
         &["query", "-F", "csv", sql, "s3://logs/", "fixtures/bucket", "--until", "2026-01-31T09:00:00Z"],
     );
-    // A bucket that is not there is known before anybody is asked to read it.
+    // A missing bucket is detected before executors are asked to read it.
     let missing = transcript(&cluster.run(&environment, &["query", sql, "s3://nothing/"]));
     assert!(missing.starts_with("exit 1") && missing.contains("s3://nothing"), "{missing}");
 }
@@ -402,7 +403,7 @@ fn an_executor_that_is_killed_is_made_up_for() {
     let (answer, took) = std::thread::scope(|scope| {
         let asked = scope.spawn(|| cluster.run(&environment, &COUNT));
         assert!(hold.wait_for(8, PATIENCE), "{}", cluster.logs());
-        // Both have begun.
+        // Both executors have started.
         let killed = Instant::now();
         drop(lost);
         hold.release();
@@ -435,13 +436,13 @@ fn a_scheduler_that_is_killed_is_an_error() {
     assert!(took < RECOVERY, "{took:?}");
 }
 
-/// What is in a dataset, in one order.
+/// The contents of a dataset, sorted.
 fn content(dataset: &str) -> String {
     let sql = "SELECT * EXCLUDE (log_object), regexp_replace(log_object, '^.*/', '') FROM logs ORDER BY time, request_id, operation, key";
     transcript(&s3log().args(["query", "-F", "csv", sql, dataset]).output().unwrap())
 }
 
-/// The data files that are there, and those that the ledger names.
+/// The numbers of data files that exist, and that the ledger names.
 fn files(dataset: &str) -> (usize, usize) {
     let walk = |folder: &Path| -> Vec<std::path::PathBuf> {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -480,13 +481,13 @@ fn a_conversion_is_shared_out_and_committed_once() {
     let (there, named) = files(&here);
     assert_eq!(there, named);
     assert!(there > files(&alone).1, "{there} files: several processes wrote");
-    // Rejects, and that nothing is left for a second run.
+    // Rejects are the same, and a second run has nothing to do.
     let sql = "SELECT count(*), count(DISTINCT reason) FROM rejects";
     let rejects = |to: &str| transcript(&s3log().args(["query", "-F", "csv", sql, to]).output().unwrap());
     assert_eq!(rejects(&here), rejects(&alone));
     let again = cluster.run(&[], &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(last(&again).starts_with("lines = rows + rejects: 0"), "{}", transcript(&again));
-    // What needs all records in one order, or a secret, does not travel.
+    // Whatever needs all records in order, or a secret, stays on one machine.
     for (flags, why) in [
         (&["--dedupe", "record"][..], "duplicates"),
         (&["--anonymize-ip", "keyed", "--anonymize-key", "fixtures/README.md"], "key"),
@@ -540,7 +541,7 @@ fn a_conversion_whose_scheduler_is_killed_is_taken_back_and_completed_by_the_nex
     let printed = transcript(&answer);
     assert!(printed.starts_with("exit 1") && printed.contains("the scheduler was lost"), "{printed}");
     hold.release();
-    // The executor may go on for a while; what it writes is in no commit.
+    // The executor may continue for a while; what it writes is in no commit.
     let next = s3log().envs(environment.iter().map(|(name, value)| (*name, value))).args(arguments).output().unwrap();
     let printed = transcript(&next);
     assert!(printed.contains("lines = rows + rejects: 3,200 = 3,200 + 0"), "{printed}");
@@ -555,7 +556,7 @@ fn findings_are_those_of_one_machine() {
     for format in ["json", "csv"] {
         let arguments =
             ["flag", "-F", format, "--min-score", "0.2", "fixtures/bucket", "fixtures/mixed", "fixtures/hostile"];
-        // -q: a note tells the time until which the logs are complete, and time goes on.
+        // -q, because a note contains the time up to which the logs are complete, which depends on the current time.
         let printed = cluster.same(&[], &[&arguments[..], &["-q"]].concat());
         assert!(printed.lines().count() > 5, "{printed}");
     }
@@ -566,7 +567,7 @@ fn a_client_that_reaches_nobody_but_the_scheduler_gets_its_rows() {
     let cluster = Cluster::start_with(1, &[], &["--enable-embedded-flight-proxy"]);
     let sql = "SELECT operation, count(*) FROM logs GROUP BY 1 ORDER BY 1";
     cluster.same(&[], &["query", "-F", "csv", sql, "fixtures/bucket"]);
-    // What was done, stage by stage.
+    // What was done, by stage.
     let sql = format!("EXPLAIN ANALYZE {sql}");
     let told = cluster.run(&[], &["query", "-F", "line", &sql, "fixtures/bucket"]);
     let told = String::from_utf8(told.stdout).unwrap();
@@ -605,7 +606,7 @@ fn without_a_scheduler_nothing_runs() {
 
 #[test]
 fn flags_are_ballistas() {
-    // What each says of itself is Ballista's; the defaults and the variables are ours.
+    // The descriptions are Ballista's; defaults and variables are ours.
     let flags = |process: &str| super::run(&["cluster", process, "--help"]);
     let (scheduler, executor) = (flags("scheduler"), flags("executor"));
     for (help, flag, default) in [

@@ -1,4 +1,4 @@
-//! The configuration file: which one it is, what wins over it, and what is said of one that is wrong.
+//! The configuration file: its location, precedence, and errors.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{s3log, transcript};
 const LOGS: &str = "fixtures/bucket/archive";
 const COUNT: [&str; 3] = ["query", "SELECT 1 AS n, NULL AS nothing", "-q"];
 
-/// A home with this file in it.
+/// A home directory with this configuration file.
 fn home(text: &str) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(".config/s3log");
@@ -25,7 +25,7 @@ fn at_home(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a run prints and how it ends, with the folder left out.
+/// Output and exit code of a run, with the home directory replaced.
 fn said(home: &Path, command: &mut Command) -> String {
     transcript(&command.output().unwrap()).replace(home.to_str().unwrap(), "HOME")
 }
@@ -44,7 +44,7 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
     assert_eq!(printed(&[csv], &["-F", "tsv"]), "1\tof the file\n");
     assert_eq!(printed(&[csv, ("S3LOG_NULL", "of the variable")], &[]), "1,of the variable\n");
     assert_eq!(printed(&[csv, ("S3LOG_NULL", "x")], &["--null", "of the flag"]), "1,of the flag\n");
-    // A switch that the file turns on is turned off by its variable.
+    // The variable turns off a switch that the file turns on.
     assert_eq!(printed(&[csv, ("S3LOG_NO_HEADER", "0")], &[]), "n,nothing\n1,of the file\n");
     // Without the file.
     assert_eq!(printed(&[], &["--config", ""]), "n,nothing\n1,\n");
@@ -74,7 +74,7 @@ fn lists_and_tables_of_commands() {
     let both = buckets(nobody, &["--map", "cdn.example.com=films,www.example.com=site"]);
     assert!(both.contains("films\n") && both.contains("site\n"), "{both}");
     assert_eq!(buckets(home.path(), &[]), both);
-    // What the command line says takes the place of the whole list.
+    // The command line replaces the whole list.
     let one = ["--map", "www.example.com=site"];
     assert_eq!(buckets(home.path(), &one), buckets(nobody, &one));
     assert_ne!(buckets(nobody, &one), both);
@@ -100,10 +100,10 @@ fn the_file_is_the_users_or_the_one_that_is_named() {
     begins(at_home(user.path(), &COUNT).env("XDG_CONFIG_HOME", folder.path().join("xdg")), "1\t");
     begins(at_home(user.path(), &COUNT).env("S3LOG_CONFIG", &other), "{");
     begins(at_home(user.path(), &COUNT).env("S3LOG_CONFIG", "/nonexistent").arg("--config").arg(&other), "{");
-    // Before the command as well.
+    // Also before the command.
     begins(at_home(user.path(), &["--config"]).arg(&other).args(COUNT), "{");
 
-    // Whoever wrote the logs may have written one beside them: nobody asks for it.
+    // Whoever wrote the logs may have put a file next to them, which must not be read.
     write("s3log.toml", "nothing = 'a mistake'");
     write(".config/s3log/s3log.toml", "nothing = 'a mistake'");
     begins(at_home(user.path(), &COUNT).current_dir(folder.path()), "[");
@@ -134,7 +134,7 @@ fn a_file_that_is_wrong() {
         ("# fine\nthreads = \n", &COUNT),
         // Whatever the command.
         ("[qurey]\n", &["schema", "logs"]),
-        // What is wrong with arguments is told as without the file.
+        // Invalid arguments are reported as without the file.
         ("threads = 2\n", &["query", "SELECT 1", "--theads", "3"]),
         ("threads = 2\n", &["convert", "logs"]),
     ] {

@@ -7,7 +7,7 @@ use crate::{exit_code, run, s3log};
 const COMMANDS: [&str; 11] =
     ["query", "shell", "convert", "compact", "check", "logging", "schema", "functions", "keys", "completions", "man"];
 
-/// As it is with all features: without `cluster` a command and a flag less are told of.
+/// With all features: without `cluster`, one command and one flag are missing.
 #[cfg(feature = "cluster")]
 #[test]
 fn help_of_the_program() {
@@ -30,7 +30,7 @@ fn help_of_each_command() {
 fn schema() {
     assert_snapshot!("schema_of_all", run(&["schema"]));
     assert_snapshot!("schema_of_rejects", run(&["schema", "rejects", "-F", "table"]));
-    // A view has the columns of what it is made of.
+    // A view has the columns of its base table.
     let columns = |table| run(&["schema", table]);
     assert_eq!(columns("visitor_requests"), columns("requests"));
     assert_snapshot!("schema_of_nothing", run(&["schema", "rejcts"]));

@@ -1,4 +1,4 @@
-//! What is said when something is wrong, and the exit code that follows.
+//! Error messages and exit codes.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! Results in files and pipes: complete or not there.
+//! Results in files and pipes are complete or do not exist.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -137,7 +137,7 @@ fn an_interrupt_leaves_no_file() {
         while !names(directory.path()).iter().any(|name| name.ends_with(".part")) {
             std::thread::yield_now();
         }
-        // The file is made before signals are listened to: wait until rows are written.
+        // The file is created before signals are handled: wait until rows are written.
         let part = directory.path().join(&names(directory.path())[0]);
         while std::fs::metadata(&part).is_ok_and(|part| part.len() == 0) {
             std::thread::yield_now();
@@ -152,7 +152,7 @@ fn an_interrupt_leaves_no_file() {
 #[test]
 fn an_interrupt_ends_a_run_that_waits_for_its_reader() {
     let mut child = endless(&[], &root());
-    // The reader takes a line and no more, so the pipe is full soon.
+    // The reader takes a single line, so the pipe soon fills up.
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();

@@ -1,4 +1,4 @@
-//! `s3log flag` and `s3log rules`: what they print, what they refuse, how they end.
+//! `s3log flag` and `s3log rules`: output, refusals, exit codes.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::{exit_code, run, s3log};
 
-/// A record of January 2026, long ago, so that nothing is provisional.
+/// A record of January 2026, old enough that nothing is provisional.
 fn record(second: u32, address: &str, key: &str, status: u16, user_agent: &str) -> String {
     let error = match status {
         403 => "AccessDenied",
@@ -25,7 +25,7 @@ fn record(second: u32, address: &str, key: &str, status: u16, user_agent: &str) 
     )
 }
 
-/// Two attackers, one of whom writes escape sequences, and visitors.
+/// Two attackers, one of which sends escape sequences, and visitors.
 fn logs() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::new();
@@ -97,7 +97,7 @@ fn exit_codes_are_for_cron() {
     assert!(run(&arguments).contains("no address has a score of 0.6 or more; looked at 210 requests of 22 addresses"));
 }
 
-/// A flag takes a name as it is and may be repeated; a variable has commas between names.
+/// A flag takes any file name and may be repeated; a variable holds names separated by commas.
 #[test]
 fn lists_may_be_several_and_have_any_name() {
     let folder = logs();
@@ -129,7 +129,7 @@ fn what_clients_write_stays_text() {
         assert!(text.contains("2001:db8:1:2::/64"), "{flags:?}: {text}");
         assert!(!text.contains('\u{1b}') || flags.contains(&"csv"), "{flags:?}: {text}");
     }
-    // What is in a span of code is no HTML.
+    // Text inside of a code span is not interpreted as HTML.
     let report = flag(folder.path(), &["-F", "markdown"]);
     assert!(report.split('`').step_by(2).all(|outside| !outside.contains("<b>")), "{report}");
 }
@@ -183,7 +183,7 @@ fn the_name_of_a_file_tells_the_format() {
     let path = |name: &str| results.path().join(name).to_str().unwrap().to_owned();
     let written = |name: &str, flags: &[&str]| {
         assert_eq!(flag(folder.path(), &[&["-o", &path(name)][..], flags].concat()), "", "{name}");
-        // When it was made differs from run to run.
+        // The creation time differs between runs.
         let text = fs::read_to_string(path(name)).unwrap();
         text.lines().filter(|line| !line.starts_with("Made ")).map(|line| format!("{line}\n")).collect::<String>()
     };
@@ -202,7 +202,7 @@ fn the_name_of_a_file_tells_the_format() {
         assert_eq!(written(name, flags), expected, "{name} {flags:?}");
         assert_eq!(written("other.json", &[&["-F", format][..], flags].concat()), expected, "{name} {flags:?}");
     }
-    // A name without an extension is written as a pipe is.
+    // A name without extension gets the format of a pipe.
     assert_eq!(written("b", explained), flag(folder.path(), explained));
     assert!(written("a.md", &[]).starts_with("# Suspicious sources of requests\n"));
     assert_eq!(serde_json::from_str::<Vec<Value>>(&written("b.json", explained)).unwrap().len(), 1);
@@ -274,7 +274,7 @@ fn who_is_allowed_and_denied_is_allowed() {
     }
 }
 
-/// A signed record of a day of January 2026.
+/// A signed record of January 2026.
 fn signed(day: u32, minute: u32, address: &str, operation: &str, key: &str, user_agent: &str) -> String {
     let method = operation.split('.').nth(1).unwrap_or_default();
     format!(
@@ -317,7 +317,7 @@ fn what_is_normal_is_learned_from_a_time_before() {
     let profile_flags = ["--baseline", profile.to_str().unwrap()];
     let (without, with) = (flag(now.path(), &[]), flag(now.path(), &profile_flags));
     assert!(without.contains("198.51.100.8") && !with.contains("198.51.100.8"), "{without}{with}");
-    // The requester sleeps but for one who has its key: only the baseline tells that the address is new.
+    // The requester is idle, except for the holder of its stolen key: only the baseline shows that the address is new.
     let mut stolen = signed(17, 60, "203.0.113.9", "REST.GET.BUCKET", "-", "rclone/v1.66.0");
     for minute in 0..90 {
         let key = format!("data/all-{minute}.json");
@@ -385,7 +385,7 @@ fn lists_of_ones_own_replace_those_of_their_name_and_no_file_is_passed_over() {
     let directory = lists.path().to_str().unwrap();
     let list = || run(&["rules", "list", "--lists", directory]);
     let file = |name: &str, text: &str| fs::write(lists.path().join(name), text).unwrap();
-    // What explains the folder is no list.
+    // Files that explain the directory are not lists.
     file("README.md", "our lists\n");
     file(".gitignore", "");
     for name in ["sensitive-keys", "sensitive-keys.regex"] {

@@ -1,7 +1,7 @@
-//! Real clients and real attack tools, over loopback: what they leave in an access log is told apart.
-//!
-//! Each tool has an address of its own (`engine/tests/server/src/footprints`). They are installed once into the folder of
-//! tests below cargo's target folder. What cannot be had is skipped, unless `S3LOG_TEST_FOOTPRINTS` is `required`.
+//! Real clients and real attack tools over loopback: their traces in an access log can be told apart.
+//! Each tool has its own address (`engine/tests/server/src/footprints`). The tools are installed once, into the test
+//! directory below cargo's target directory. Tools that cannot be installed are skipped, unless `S3LOG_TEST_FOOTPRINTS`
+//! is `required`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,12 +15,12 @@ use tempfile::TempDir;
 
 use crate::s3log;
 
-/// Above it, an address deserves attention.
+/// Addresses with this score or more deserve attention.
 const ALERT: f64 = 0.6;
-/// Those without which the test is not complete: they are Python packages, or what every system has.
+/// The test is incomplete without these, which are Python packages or available everywhere.
 const NEEDED: [&str; 6] = ["aws", "boto3", "curl", "wfuzz", "dirsearch", "sqlmap"];
 
-/// Taken once for all tests.
+/// Recorded once for all tests.
 static FOOTPRINTS: LazyLock<Footprints> = LazyLock::new(taken);
 
 #[expect(clippy::print_stderr, reason = "who reads the tests' output wants to know what they did not try")]
@@ -34,7 +34,7 @@ fn taken() -> Footprints {
     footprints
 }
 
-/// A folder with a log object for each tool.
+/// A directory with one log object per tool.
 fn logs() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for footprint in &FOOTPRINTS.taken {
@@ -73,7 +73,7 @@ fn hostile_tools_are_flagged_and_ordinary_ones_are_not() {
         .iter()
         .filter_map(|footprint| {
             let finding = findings.get(&footprint.client).unwrap_or(&Value::Null);
-            // An address of which nothing is known is not in the answer.
+            // Addresses without evidence are not in the output.
             let score = finding["score"].as_f64().unwrap_or(0.0);
             let is_right = (score >= ALERT) == footprint.is_hostile;
             let kind = if footprint.is_hostile { "attacks" } else { "does not attack" };

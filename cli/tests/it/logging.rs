@@ -1,4 +1,4 @@
-//! Access logs of buckets, switched on and off: at moto, which nobody here wrote, and at a server that refuses.
+//! Enabling and disabling access logs: on moto, an independent server, and on a server that refuses.
 
 use std::path::Path;
 use std::process::Output;
@@ -7,21 +7,21 @@ use s3log_test_server::{Client, Moto, SECRET_KEY, Server, create_bucket_unsigned
 
 use super::{s3log, transcript};
 
-/// Moto looks whether there is a signature, and does not check it.
+/// Moto requires a signature but does not verify it.
 const SIGNED: (&str, &str) = (
     "Authorization",
     "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x",
 );
 
-/// Lets log objects of all buckets be delivered into `logs`.
+/// Permits delivery of log objects of all buckets to `logs`.
 const PERMISSIVE: &str = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":["s3:PutObject"],"Resource":"arn:aws:s3:::logs/*"}]}"#;
 
 type Environment = Vec<(&'static str, String)>;
 
-/// Runs of the program, one after the other, as one text for a snapshot.
+/// A series of runs as one text, for a snapshot.
 struct Story {
     environment: Environment,
-    /// What the endpoint is called in the text.
+    /// Replacement for the endpoint in the text.
     endpoint: String,
     text: String,
 }
@@ -32,7 +32,7 @@ impl Story {
         Self { environment, endpoint, text: String::new() }
     }
 
-    /// Runs `s3log logging` with these words, writes down what it printed, and returns it.
+    /// Runs `s3log logging` with these arguments, appends the output, and returns it.
     fn run(&mut self, arguments: &str) -> Output {
         let variables = self.environment.iter().map(|(name, value)| (*name, value.as_str()));
         let output = s3log().envs(variables).arg("logging").args(arguments.split(' ')).output().unwrap();
@@ -47,12 +47,12 @@ impl Story {
     }
 }
 
-/// Snapshots without what changes from run to run.
+/// Snapshots without anything that changes between runs.
 macro_rules! assert_story {
     ($name:expr, $story:expr) => {
         insta::with_settings!({filters => vec![
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
-            // Moto delivers logs, too: of what it is asked here.
+            // Moto delivers logs of the requests in this test, too.
             (r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-F]{16}", "NAME"),
         ]}, {
             insta::assert_snapshot!($name, $story.text);
@@ -68,7 +68,7 @@ fn moto(buckets: &[&str]) -> Moto {
     moto
 }
 
-/// A request as any HTTP client sends it.
+/// Sends a raw HTTP request.
 fn raw(moto: &Moto, method: &str, target: &str, body: &str) -> String {
     let response = Client::new(&moto.endpoint()).send(method, target, &[SIGNED], body.as_bytes()).unwrap();
     assert!(response.status < 300, "{method} {target}: {} {}", response.status, response.text());
@@ -79,7 +79,7 @@ fn settings_of(moto: &Moto, bucket: &str) -> String {
     raw(moto, "GET", &format!("/{bucket}?logging"), "")
 }
 
-/// The statement that was printed, put into a policy as it stands.
+/// Puts the printed statement into a policy unchanged.
 fn put_printed_statement(moto: &Moto, bucket: &str, output: &Output) -> String {
     let printed = String::from_utf8(output.stderr.clone()).unwrap();
     let lines: Vec<&str> = printed.lines().skip_while(|line| *line != "{").collect();
@@ -90,14 +90,14 @@ fn put_printed_statement(moto: &Moto, bucket: &str, output: &Output) -> String {
     statement
 }
 
-/// The same server, with buckets `photos` and `logs`.
+/// Adds the buckets `photos` and `logs`.
 fn with_buckets(server: Server) -> Server {
     server.create_bucket("photos");
     server.create_bucket("logs");
     server
 }
 
-/// Variables with which a service under its own name is this server: it stands as a proxy before all of them.
+/// Variables that make this server answer under the name of a service, by acting as its proxy.
 fn at(service: &str, server: &str, mut environment: Environment) -> Environment {
     environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_S3");
     environment.push(("AWS_ENDPOINT_URL_S3", service.to_owned()));
@@ -125,7 +125,7 @@ fn on_and_off() {
     story.run("enable s3://photos --target s3://logs/photos/");
     story.run("enable s3://photos --target s3://logs/photos/new");
     assert!(settings_of(&moto, "photos").contains("<TargetPrefix>photos/</TargetPrefix>"));
-    // Moto knows no patterns of resources but these: of exactly the prefix, and of everything.
+    // Moto only supports these resource patterns: exactly the prefix, or everything.
     raw(&moto, "PUT", "/logs?policy", PERMISSIVE);
     story.run("enable s3://photos --target s3://logs/photos/new --force -F json");
     assert!(settings_of(&moto, "photos").contains("<TargetPrefix>photos/new</TargetPrefix>"));
@@ -164,7 +164,7 @@ fn what_is_not_right_is_said_before_anything_is_changed() {
     assert_story!("not_right", story);
 }
 
-/// What is printed by a dry run, put by something else, has the same effect as the command.
+/// The XML printed by a dry run has the same effect as the command when something else sends it.
 #[test]
 fn a_dry_run_prints_what_would_be_put() {
     let moto = moto(&["photos", "logs"]);
@@ -219,7 +219,7 @@ fn grants_are_kept_unless_they_are_given_up() {
     assert_story!("grants", story);
 }
 
-/// AWS takes settings that come to nothing; so whether log objects can be delivered is looked at before.
+/// AWS accepts settings that have no effect, so permission to deliver is checked first.
 #[test]
 fn at_aws_a_permission_is_looked_for() {
     let moto = moto(&["photos", "logs"]);
@@ -289,7 +289,7 @@ fn settings_that_are_taken_and_not_kept_are_an_error() {
     let mut story = Story::new(server.environment(), server.endpoint());
     story.run("enable s3://photos --target s3://logs/photos/");
     assert_eq!(server.logging_bodies().len(), 1);
-    // Moto keeps the format of names to itself.
+    // Moto does not return the format of names.
     let moto = moto(&["photos", "logs"]);
     raw(&moto, "PUT", "/logs?policy", PERMISSIVE);
     (story.environment, story.endpoint) = (moto.environment(), moto.endpoint());
@@ -312,7 +312,7 @@ fn a_bucket_of_another_region_is_found_there() {
     assert_story!("elsewhere", story);
 }
 
-/// Who may not list the target can see the settings all the same.
+/// Settings are visible even without permission to list the target.
 #[test]
 fn a_target_that_cannot_be_listed_is_no_failure() {
     let server = with_buckets(Server::builder().refuses("GET", "list-type", 403, "AccessDenied").start());
@@ -323,7 +323,7 @@ fn a_target_that_cannot_be_listed_is_no_failure() {
     assert_story!("not_listed", story);
 }
 
-/// The newest log object is found though more than a page of older ones stand before it.
+/// The newest log object is found after more than a page of older ones.
 #[test]
 fn the_newest_of_many() {
     let server = with_buckets(Server::start());

@@ -1,4 +1,4 @@
-//! The program from outside: what it prints, where, and how it ends.
+//! End-to-end tests of the program: output, files, exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot run its program has failed")]
 
 mod buckets;
@@ -26,19 +26,19 @@ use std::process::Output;
 
 use assert_cmd::Command;
 
-/// The root of the repository: sources are named from there, so that messages are the same everywhere.
+/// The root of the repository. Sources are relative to it, so that messages are the same on every machine.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The program, without anything of this machine in its environment: no variable, and no configuration file.
+/// The program with an empty environment and without a configuration file.
 fn s3log() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("s3log"));
     command.current_dir(root()).env_clear().env("HOME", "/nonexistent");
     command
 }
 
-/// What a run printed and how it ended, as one text for a snapshot.
+/// Output and exit code as one text for a snapshot.
 fn transcript(output: &Output) -> String {
     let code = output.status.code().map_or_else(|| "none".to_owned(), |code| code.to_string());
     let mut text = format!("exit {code}\n");
@@ -50,17 +50,15 @@ fn transcript(output: &Output) -> String {
     text
 }
 
-/// Runs the program and returns what it printed.
 fn run(arguments: &[&str]) -> String {
     transcript(&s3log().args(arguments).output().unwrap())
 }
 
-/// The exit code of a run.
 fn exit_code(arguments: &[&str]) -> Option<i32> {
     s3log().args(arguments).output().unwrap().status.code()
 }
 
-/// A log line of the 26-field era.
+/// A log line with 26 fields.
 fn line(key: &str, user_agent: &str) -> String {
     format!(
         "0123456789abcdef media [31/Jan/2026:10:00:00 +0000] 192.0.2.3 - 3E57427F33A59F07 REST.GET.OBJECT {key} \

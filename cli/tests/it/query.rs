@@ -1,4 +1,4 @@
-//! `s3log query`: answers, formats, where SQL and sources come from, what is said about them.
+//! `s3log query`: results, formats, sources of SQL and data, messages.
 
 use insta::assert_snapshot;
 
@@ -176,7 +176,7 @@ fn colours_only_where_they_are_wanted() {
 fn memory_is_a_limit_that_is_met_by_spilling() {
     let sort = "SELECT n, n % 1000 AS m FROM generate_series(1, 2000000) AS t(n) ORDER BY m, n";
     assert_eq!(run(&["query", sort, "-F", "null", "--memory", "16MiB", "--threads", "1"]), "exit 0\n");
-    // The merge of what was sorted cannot spill, however many sorts there are.
+    // The merge of sorted runs cannot spill, however many runs there are.
     let large = sort.replace("2000000", "6000000");
     assert_eq!(run(&["query", &large, "-F", "null", "--memory", "64MiB", "--threads", "1"]), "exit 0\n");
     assert_eq!(run(&["query", &large, "-F", "null", "--memory", "96MiB", "--threads", "4"]), "exit 0\n");

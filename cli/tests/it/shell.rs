@@ -65,7 +65,7 @@ fn rejects_are_told_at_the_end() {
 #[test]
 fn a_result_that_was_cut_off_is_not_kept() {
     let directory = tempfile::tempdir().unwrap();
-    // One row a batch: the first is written before the second fails.
+    // With one row per batch, the first row is written before the second one fails.
     let script = "\
 SET datafusion.execution.batch_size = 1;
 SET datafusion.execution.target_partitions = 1;

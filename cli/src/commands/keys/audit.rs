@@ -1,4 +1,4 @@
-//! `s3log keys audit`: what keys really did, against what they are granted.
+//! `s3log keys audit`: compares what keys did with what they are granted.
 
 use std::io::Write as _;
 use std::time::Instant;
@@ -20,11 +20,11 @@ use crate::output::escape::visible;
 use crate::output::{Output, json_page};
 use crate::progress::Watch;
 
-/// Audits, and prints what was found or what is proposed.
+/// Runs the audit and prints the report or the proposals.
 ///
 /// # Errors
 ///
-/// Why there is no audit.
+/// When there is no audit.
 pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
@@ -36,7 +36,7 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
         AuditFormat::Report(format) => format.is_json(arguments.destination.file(), "keys audit")?,
         AuditFormat::Proposal(_) => false,
     };
-    // What the files say is wrong with them is told before anything is read or asked.
+    // Errors in the files are reported before anything is read or requested.
     let mut options = AuditOptions::new().with_folders(arguments.folders);
     if let Some(path) = &arguments.principals {
         let (name, text) = (path.display().to_string(), read_text(path)?);
@@ -82,7 +82,7 @@ async fn open(arguments: &KeysAuditArgs, messages: &Messages) -> Result<Session,
     crate::commands::open(&arguments.sources.names, &arguments.source, &arguments.behaviour, false, messages).await
 }
 
-/// The keys of the account, if there is a way to know them, and whether these are all.
+/// The keys of the account, if they can be determined, and whether the list is complete.
 async fn account(arguments: &KeysAuditArgs, surroundings: Surroundings) -> Result<(Option<Vec<Key>>, Exit), Failure> {
     if let Some(path) = &arguments.keys {
         let text = read_text(path)?;
@@ -118,7 +118,7 @@ async fn findings(
     Ok(report?.findings)
 }
 
-/// Leaves what is about one principal.
+/// Keeps only one principal.
 fn only(audit: &mut Audit, wanted: &str) -> Result<(), Failure> {
     let is = |id: &str, name: &str| id == wanted || name == wanted;
     let matching = audit.principals.iter().filter(|one| is(&one.principal.id, one.name())).count();
@@ -131,7 +131,7 @@ fn only(audit: &mut Audit, wanted: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a policy cannot say of itself.
+/// Reports the caveats of a policy, which the policy itself cannot express.
 fn say_caveats(audit: &Audit, messages: &Messages) -> Result<(), Failure> {
     let with_policy = || audit.principals.iter().filter(|one| one.principal.kind.has_policy());
     if !with_policy().any(|one| one.proposal.as_ref().is_some_and(|proposal| !proposal.policy.is_empty())) {

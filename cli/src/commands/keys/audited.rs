@@ -1,4 +1,4 @@
-//! An audit as people read it.
+//! An audit as text.
 
 use std::fmt::Write as _;
 
@@ -11,10 +11,9 @@ use crate::output::Paint;
 use crate::output::escape::visible;
 use crate::output::time::rfc3339;
 
-/// How many of the busiest addresses are named.
+/// How many of the busiest addresses are listed.
 const ADDRESSES: usize = 3;
 
-/// The whole audit.
 pub(super) fn text(audit: &Audit, paint: Paint) -> String {
     let mut text = String::new();
     head(audit, &mut text);
@@ -120,7 +119,7 @@ fn principal(one: &PrincipalUse, paint: Paint, text: &mut String) {
     }
 }
 
-/// A line a bucket: what was done how often.
+/// One line per bucket: operations and how often they occurred.
 fn uses(one: &PrincipalUse, text: &mut String) {
     let mut bucket = None;
     for used in &one.uses {
@@ -172,7 +171,7 @@ fn enough(one: &PrincipalUse, proposal: &Proposal, text: &mut String) {
     }
 }
 
-/// The command that makes a key with what is enough, if that can be had and every name in it is a word to a shell.
+/// The command that creates a key with sufficient grants, if there is one and no name in it needs quoting in a shell.
 fn rotation(one: &PrincipalUse) -> Option<String> {
     let key = one.key.as_ref().filter(|key| one.is_granted_too_much() && is_access_key(&key.access_key))?;
     let word = |grant: &Grant| {

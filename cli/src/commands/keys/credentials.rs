@@ -1,6 +1,5 @@
-//! The file that gets the secret of a new key: AWS's format of credentials.
-//!
-//! It is made before the API is asked: a secret that has nowhere to go would be lost.
+//! The file for the secret of a new key, in AWS's credentials format.
+//! It is created before the API is called, because a secret that cannot be stored is lost.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,7 +9,7 @@ use s3log_engine::keys::NewKey;
 
 use crate::failure::Failure;
 
-/// A file that is there, empty, and only its owner may read. Dropped before [`write`](Self::write), it is removed.
+/// A new, empty file that only its owner may read. If dropped before [`write`](Self::write), it is removed.
 #[derive(Debug)]
 pub(super) struct CredentialsFile {
     path: PathBuf,
@@ -19,7 +18,7 @@ pub(super) struct CredentialsFile {
 }
 
 impl CredentialsFile {
-    /// Makes the file. What is there already is never written to.
+    /// Creates the file. An existing file is never overwritten.
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -40,7 +39,7 @@ impl CredentialsFile {
         Ok(Self { path: path.to_owned(), file, is_written: false })
     }
 
-    /// Writes id and secret under the name of a profile, and waits until the disk has them.
+    /// Writes id and secret under the name of a profile, and syncs the file to disk.
     pub(super) fn write(mut self, profile: &str, made: &NewKey) -> io::Result<()> {
         let text = format!(
             "[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
@@ -57,13 +56,14 @@ impl CredentialsFile {
 impl Drop for CredentialsFile {
     fn drop(&mut self) {
         if !self.is_written {
-            // It is empty, or holds a part of what was lost.
+            // It is empty, or holds part of a secret that could not be written.
             drop(fs::remove_file(&self.path));
         }
     }
 }
 
-/// The name of a key as the name of a profile: letters, digits, `.`, `_` and `-`; anything else becomes `-`.
+/// Turns the name of a key into the name of a profile: characters other than letters, digits, `.`, `_` and `-` become
+/// `-`.
 pub(super) fn profile(name: &str) -> String {
     let part = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
     let profile: String = name.trim().chars().map(part).collect();

@@ -15,11 +15,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output, Shape};
 
-/// Prints the keys.
+/// Prints the keys of the account.
 ///
 /// # Errors
 ///
-/// When they cannot be had, or the output cannot be written.
+/// When the keys cannot be listed, or the output cannot be written.
 pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let account = Account::open(&arguments.api, surroundings)?;
     let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
@@ -41,7 +41,7 @@ pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) ->
     Ok(account.exit())
 }
 
-/// One row a key, its grants in a list.
+/// One row per key, with its grants as a list.
 fn rows(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
     let grants = || keys.iter().flat_map(|key| &key.grants);
     let fields: Fields = ["bucket", "permission"].map(|name| Field::new(name, DataType::Utf8, false)).to_vec().into();
@@ -62,7 +62,7 @@ fn rows(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
     ])
 }
 
-/// One line a grant; what is of the key stands in its first line.
+/// One row per grant; the columns of the key are only filled in its first row.
 fn lines(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
     let mut lines: Vec<[&str; 5]> = Vec::new();
     for key in keys {

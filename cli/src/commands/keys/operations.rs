@@ -1,4 +1,4 @@
-//! `s3log keys operations`: what each operation needs to be allowed.
+//! `s3log keys operations`: which permissions each operation needs.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Shape};
 
-/// Prints the table that audits go by.
+/// Prints the table that audits are based on.
 ///
 /// # Errors
 ///
-/// What is written to fails.
+/// When the output cannot be written.
 pub(super) fn run(arguments: &KeysOperationsArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
     let column = |value: fn(&Operation) -> String| -> ArrayRef {

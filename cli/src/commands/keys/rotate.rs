@@ -1,4 +1,4 @@
-//! `s3log keys rotate`: a second key beside the first, and what to do then. It deletes nothing.
+//! `s3log keys rotate`: creates a second key next to the first and prints the next steps. It deletes nothing.
 
 use std::io::Write as _;
 
@@ -15,14 +15,14 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::Messages;
 
-/// So many keys of one name are told.
+/// How many keys of the same name are listed.
 const MOST_TOLD: usize = 5;
 
 /// Shows what would be done, or does it.
 ///
 /// # Errors
 ///
-/// The command line asks for what cannot be, the API refuses, or the secret cannot be written.
+/// When the command line is invalid, the API refuses, or the secret cannot be written.
 pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, stop: &Stop) -> Result<Exit, Failure> {
     let grants = check(arguments)?;
     let account = Account::open(&arguments.api, surroundings)?;
@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, 
         .with_hint(format!("delete that key, {}, and try again", delete(&id)))
     })?;
     if id == old.access_key {
-        // The last step would delete the new key.
+        // The last of the steps would delete the new key.
         return Err(Failure::failed(format!("the API gave the new key the id of the old one, {id}: delete neither"))
             .with_hint(format!("its secret is in `{}`; is --api-url the API of DigitalOcean?", path.display())));
     }
@@ -71,9 +71,9 @@ pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, 
     Ok(if is_as_wanted(&made, &new, surroundings.messages) { account.exit() } else { Exit::Incomplete })
 }
 
-/// What can be said of the command line before anything is sent; the grants that it asks for.
+/// Checks the command line before anything is sent, and returns the requested grants.
 fn check(arguments: &KeysRotateArgs) -> Result<Option<Vec<Grant>>, Failure> {
-    // Not for clap to say: `S3LOG_APPLY=false` is no --apply.
+    // Not a rule of clap, because `S3LOG_APPLY=false` means no --apply.
     match (arguments.dry_run, arguments.apply) {
         (true, false) | (false, true) => {}
         (false, false) => {
@@ -105,7 +105,7 @@ fn check(arguments: &KeysRotateArgs) -> Result<Option<Vec<Grant>>, Failure> {
     Ok(Some(grants).filter(|grants| !grants.is_empty()))
 }
 
-/// The key of this id, or else the only one of this name.
+/// The key with this id, otherwise the only one with this name.
 async fn find(account: &Account, wanted: &str) -> Result<Key, Failure> {
     let looks_like_id = wanted.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if looks_like_id && is_access_key(wanted) {
@@ -139,7 +139,7 @@ async fn find(account: &Account, wanted: &str) -> Result<Key, Failure> {
                 .with_hint(format!("say which one by its id: {}", ids.join(", "))));
         }
     };
-    // It stands in commands for a shell.
+    // The id is printed in shell commands.
     if !is_access_key(&key.access_key) {
         return Err(Failure::failed(format!("the key `{wanted}` has an id that is none: `{}`", key.access_key))
             .with_hint("is --api-url the API of DigitalOcean?"));
@@ -147,7 +147,7 @@ async fn find(account: &Account, wanted: &str) -> Result<Key, Failure> {
     Ok(key.clone())
 }
 
-/// Makes the key. Who does not wait for the answer is told what that means.
+/// Creates the key. If interrupted while waiting for the answer, explains what that means.
 async fn make(api: &Api, new: &Replacement, messages: Messages) -> Result<NewKey, Failure> {
     struct Asking<'a> {
         name: &'a str,
@@ -172,7 +172,7 @@ async fn make(api: &Api, new: &Replacement, messages: Messages) -> Result<NewKey
     Ok(made?)
 }
 
-/// Whether the key that was made is the one that was asked for; if not, says so.
+/// Warns if the new key differs from the requested one, and returns whether it matches.
 fn is_as_wanted(made: &NewKey, new: &Replacement, messages: Messages) -> bool {
     let sorted = |grants: &[Grant]| {
         let mut grants = grants.to_vec();

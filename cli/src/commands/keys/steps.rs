@@ -1,5 +1,5 @@
-//! What to do to change over from one key to another, for people. Names in it were chosen by others; commands in it are for a
-//! shell, and hold nothing that a shell would obey.
+//! The steps to switch from one key to another, as text. It contains names chosen by other people and shell commands,
+//! so everything in it is escaped for the terminal and quoted for the shell.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,28 +10,26 @@ use s3log_engine::keys::{API_URL, Key, Replacement, granted};
 use super::credentials::profile;
 use crate::output::escape::{is_unprintable, visible};
 
-/// Where to change over from, and to.
+/// A switch from one key to another.
 pub(super) struct Change<'a> {
-    /// The old key.
     pub(super) old: &'a Key,
-    /// What the new key is to be.
+    /// The replacement, as requested.
     pub(super) new: &'a Replacement,
-    /// Its id, once it is made.
+    /// The id of the new key, once it has been created.
     pub(super) made: Option<&'a str>,
-    /// The file with its secret, if it was named.
+    /// The file for the secret, if one was named.
     pub(super) credentials: Option<&'a Path>,
     /// `https://api.digitalocean.com/v2/spaces/keys`.
     pub(super) keys_url: &'a str,
 }
 
 impl Change<'_> {
-    /// The request, and what is done then.
+    /// The request, and the steps that follow.
     pub(super) fn plan(&self, body: &str) -> String {
         let Self { old, new, keys_url, .. } = self;
         let mut text = String::new();
         let created = old.created_at.as_deref().map(|time| format!(", made {time}")).unwrap_or_default();
         let old_grants = granted(&old.grants);
-        // Writing to a String cannot fail.
         let _ =
             writeln!(text, "old key {}", visible(&format!("{} `{}`{created}: {old_grants}", old.access_key, old.name)));
         let _ = writeln!(text, "new key {}", visible(&format!("`{}`: {}", new.name, granted(&new.grants))));
@@ -40,7 +38,7 @@ impl Change<'_> {
         text
     }
 
-    /// What to do, step by step.
+    /// The steps to switch over.
     pub(super) fn steps(&self) -> String {
         let Self { old, new, made, credentials, keys_url } = self;
         let old_id = &old.access_key;
@@ -60,7 +58,7 @@ impl Change<'_> {
                  file, profile [{profile}], and nowhere else."
             ),
         };
-        // A bucket's name may be anything that the API says.
+        // The API may return any text as the name of a bucket.
         let bucket = new.grants.first().map(|grant| grant.bucket.as_str()).filter(|bucket| !bucket.is_empty());
         let bucket = shell(&format!("s3://{}/", bucket.unwrap_or("BUCKET")));
         let base = keys_url.strip_suffix("/v2/spaces/keys").unwrap_or(keys_url);
@@ -85,12 +83,12 @@ impl Change<'_> {
     }
 }
 
-/// How to delete a key, for a hint.
+/// The command that deletes a key, for a hint.
 pub(super) fn delete(access_key: &str) -> String {
     format!("`doctl spaces keys delete {access_key}`")
 }
 
-/// One word of a shell's command line, that a terminal shows as it is.
+/// Quotes a word for a shell, without characters that a terminal would obey.
 fn shell(word: &str) -> String {
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '%' | '+' | ',');
@@ -102,7 +100,7 @@ fn shell(word: &str) -> String {
     }
 }
 
-/// JSON with `\u` for all that a terminal would obey, which every reader of JSON undoes.
+/// Replaces characters that a terminal would obey with JSON escapes.
 fn printable_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,5 @@
-//! The token of the API: from a file, or from the environment. It is never an argument, which others on this machine could see.
+//! The API token, from a file or from the environment. It is never an argument, because other users of the machine
+//! could see it.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,16 +12,16 @@ use crate::args::ApiArgs;
 use crate::commands::Surroundings;
 use crate::failure::Failure;
 
-/// As `doctl` has it.
+/// The variable that `doctl` reads.
 pub(super) const VARIABLE: &str = "DIGITALOCEAN_ACCESS_TOKEN";
-/// No token is as long.
+/// Maximum length of a token in bytes.
 const LONGEST: u64 = 4 << 10;
 
-/// The token: that of --token-file, else that of the environment.
+/// The token from --token-file, otherwise from the environment.
 ///
 /// # Errors
 ///
-/// There is none, or the file cannot be read.
+/// When there is none, or the file cannot be read.
 pub(super) fn of(arguments: &ApiArgs, surroundings: Surroundings) -> Result<Secret, Failure> {
     match &arguments.token_file {
         Some(path) => read(path, surroundings),

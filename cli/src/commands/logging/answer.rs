@@ -1,4 +1,4 @@
-//! Answers of `logging`, for people and for programs.
+//! The output of `logging`, for users and for programs.
 
 use std::fmt::Write as _;
 
@@ -9,21 +9,20 @@ use crate::message::count;
 use crate::output::escape::visible;
 use crate::output::time::rfc3339;
 
-/// What came of a change.
+/// The outcome of a change.
 pub(super) enum Outcome {
-    /// It is as it is to be.
+    /// The settings are already as requested.
     NothingToDo,
-    /// This is what would be put.
+    /// With `--dry-run`: the XML that would be sent.
     WouldPut(String),
-    /// It was put, and read back.
+    /// Changed, and confirmed by reading back.
     Changed,
 }
 
-/// The status as text.
 pub(super) fn status(status: &Status, query: Option<&str>) -> String {
     let mut text = String::new();
     let mut line = |heading: &str, what: &str| {
-        // Names of buckets and objects are other people's. Writing into a String cannot fail.
+        // Names of buckets and objects come from other people. Writing to a String cannot fail.
         let _ = writeln!(text, "{heading:<12} {}", visible(what));
     };
     let at = if status.service == Service::Other { String::new() } else { format!(" at {}", status.service.name()) };
@@ -73,7 +72,6 @@ fn grants(settings: &LoggingSettings) -> String {
     if grants.is_empty() { "none".to_owned() } else { grants.join(", ") }
 }
 
-/// The status as one JSON object.
 pub(super) fn status_json(status: &Status, query: Option<&str>) -> Value {
     let delivered = match &status.delivered {
         Some(Ok(delivered)) => {
@@ -114,7 +112,7 @@ fn settings(settings: Option<&LoggingSettings>) -> Value {
     })
 }
 
-/// A change as text; of one that was not made, the XML alone.
+/// A change as text; with `--dry-run`, the XML only.
 pub(super) fn change(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> String {
     let bucket = &plan.bucket;
     let mut text = match (outcome, &plan.wanted, &plan.before) {
@@ -139,13 +137,11 @@ pub(super) fn change(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> Str
         }
     };
     if let Some(query) = query {
-        // Writing into a String cannot fail.
         let _ = writeln!(text, "This looks at them:\n  {}", visible(query));
     }
     text
 }
 
-/// A change as one JSON object.
 pub(super) fn change_json(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> Value {
     let (what, xml) = match outcome {
         Outcome::NothingToDo => ("nothing_to_do", None),

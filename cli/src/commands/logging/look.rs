@@ -1,4 +1,4 @@
-//! The command that looks at logs once they come.
+//! The query that reads the logs once they arrive.
 
 use s3log_engine::logging::{KeyFormat, LoggingSettings, Service};
 use s3log_engine::scan::Layout;
@@ -6,10 +6,10 @@ use s3log_engine::store::{Addressing, names_are_documented, without_secrets};
 
 use crate::args::StoreArgs;
 
-/// A query over the log objects of these settings, as typed into a shell, with what it takes to reach them.
+/// A shell command that queries the log objects of these settings, including the flags needed to reach them.
 pub(super) fn query(service: Service, settings: &LoggingSettings, store: &StoreArgs) -> String {
     let sql = match service {
-        // Logs of its CDN are delivered to the same place; `requests` has both.
+        // CDN logs are delivered to the same place; `requests` has both.
         Service::Spaces => "SELECT source, status, count(*) FROM requests GROUP BY 1, 2 ORDER BY 3 DESC",
         _ => "SELECT operation, http_status, count(*) FROM logs GROUP BY 1, 2 ORDER BY 3 DESC",
     };
@@ -29,14 +29,15 @@ pub(super) fn query(service: Service, settings: &LoggingSettings, store: &StoreA
         Some(Addressing::Virtual) => flag("addressing", "virtual"),
         Some(Addressing::Auto) | None => {}
     }
-    // Where a service says nothing of the times in names, they leave nothing out; here it was asked what they are to be.
+    // Where the service does not document its names, times in names are ignored by default; here they were chosen
+    // explicitly.
     if settings.key_format == KeyFormat::EventTime && !names_are_documented(store.endpoint_url.as_deref()) {
         flag("layout", Layout::EventTime.name());
     }
     command
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

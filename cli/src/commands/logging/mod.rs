@@ -1,4 +1,4 @@
-//! `s3log logging`: whether a bucket is logged, switching that on and off.
+//! `s3log logging`: whether a bucket is logged, and turning that on and off.
 
 mod answer;
 mod look;
@@ -15,11 +15,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{ReportFormat, json_page};
 
-/// Does what was asked for.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
-/// When settings cannot be seen or changed, and when something stands against a change.
+/// When settings cannot be read or changed, or a finding blocks the change.
 pub(crate) async fn run(arguments: LoggingArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     match arguments.command {
         LoggingCommand::Status(arguments) => status(arguments, surroundings).await,
@@ -74,7 +74,7 @@ async fn disable(arguments: LoggingDisableArgs, surroundings: Surroundings) -> R
     change.run(surroundings).await
 }
 
-/// A plan, and how it is to be carried out.
+/// A plan, and how to carry it out.
 struct Change {
     plan: Plan,
     store: StoreArgs,
@@ -118,7 +118,7 @@ fn page(answer: &Value, surroundings: Surroundings) -> Result<String, Failure> {
     Ok(json_page(answer, surroundings.stdout.is_some())? + "\n")
 }
 
-/// Says what was found, worst last: what stands against it is then followed by the error.
+/// Prints the findings, the worst last, so that blocking ones come right before the error.
 fn tell(findings: &[Finding], surroundings: Surroundings) {
     let messages = &surroundings.messages;
     for level in [Level::Notes, Level::Warns, Level::Blocks] {
@@ -159,7 +159,7 @@ fn whole_bucket(source: &str) -> Result<String, Failure> {
     }
 }
 
-/// What says nothing, or nothing that the service offers, is an error of the command line.
+/// Reports requests without effect, or not supported by the service, as errors of the command line.
 fn usage(error: Error) -> Failure {
     if error.kind() != ErrorKind::Invalid {
         return Failure::from(error);

@@ -1,4 +1,4 @@
-//! The commands of the shell that are no SQL: they start with a dot and end with the line.
+//! Shell commands that are not SQL: they start with a dot and end with the line.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,6 @@ pub(crate) const HELP: &str = "\
 
 A statement ends with `;` and may span lines. Ctrl-C cancels it.";
 
-/// One command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Dot {
     /// `.help`
@@ -50,11 +49,11 @@ pub(crate) enum Dot {
 }
 
 impl Dot {
-    /// The command that `line` is; a `;` at its end is forgiven.
+    /// Parses a line; a trailing `;` is ignored.
     ///
     /// # Errors
     ///
-    /// When there is no such command, or its argument is missing or wrong.
+    /// When there is no such command, or its argument is missing or invalid.
     pub(crate) fn parse(line: &str) -> Result<Self, Failure> {
         let line = line.trim().trim_end_matches(';').trim_end();
         let (name, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));

@@ -1,4 +1,4 @@
-//! The line editor, on a thread of its own: it blocks while it waits for keys, and queries do not.
+//! The line editor, on a thread of its own because it blocks while it waits for keys.
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -20,29 +20,29 @@ use crate::failure::Failure;
 const PROMPT: &str = "s3log> ";
 const HISTORY_ENTRIES: usize = 2_000;
 
-/// What somebody typed.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// Whole statements, or one command of the shell.
+    /// Complete statements, or one shell command.
     Text(String),
-    /// Ctrl-C: what was typed is forgotten.
+    /// Ctrl-C: the current input is discarded.
     Abandoned,
-    /// Ctrl-D, or the end of the file.
+    /// Ctrl-D, or end of file.
     End,
 }
 
-/// Reads input, one piece at a time.
+/// Reads input one piece at a time.
 pub(crate) struct Editor {
     requests: mpsc::Sender<()>,
     answers: tokio::sync::mpsc::Receiver<Result<Input, Failure>>,
 }
 
 impl Editor {
-    /// Starts the thread. On a terminal lines can be edited and are remembered; otherwise they are just read.
+    /// Starts the thread. On a terminal, lines can be edited and are kept in a history; otherwise they are read as they
+    /// are.
     ///
     /// # Errors
     ///
-    /// When the terminal cannot be used, or no thread started.
+    /// When the terminal cannot be used, or the thread cannot be started.
     pub(crate) fn start(interactive: bool, words: SharedWords) -> Result<Self, Failure> {
         if !interactive {
             return Self::on_thread(read_script);
@@ -59,7 +59,7 @@ impl Editor {
         line.set_helper(Some(Help { words }));
         let history = history_file();
         if let Some(history) = &history {
-            // There is none yet the first time, and a shell without history is still a shell.
+            // A missing or unreadable history is not an error: there is none the first time.
             drop(line.load_history(history));
         }
         Self::on_thread(move || match line.readline(PROMPT) {
@@ -101,7 +101,7 @@ fn cannot_start(error: &dyn std::fmt::Display) -> Failure {
     Failure::failed(format!("cannot start the shell: {error}"))
 }
 
-/// The next statements or command of a script on standard input; the last one needs no `;`.
+/// The next statements or command of a script on standard input; the last one does not need a `;`.
 fn read_script() -> Result<Input, Failure> {
     next_of_script(&mut std::io::stdin().lock()).map_err(|error| Failure::failed(format!("cannot read: {error}")))
 }
@@ -116,7 +116,7 @@ fn next_of_script(script: &mut impl BufRead) -> io::Result<Input> {
     Ok(if text.trim().is_empty() { Input::End } else { Input::Text(text) })
 }
 
-/// Where the history is kept: `$XDG_STATE_HOME/s3log/history`. Its directory is made when it is missing.
+/// The history file, `$XDG_STATE_HOME/s3log/history`. Creates its directory if necessary.
 fn history_file() -> Option<PathBuf> {
     let absolute = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME")
@@ -154,8 +154,7 @@ impl Validator for Help {
     }
 }
 
-/// Whether `text` can be run: nothing, a command of the shell, or SQL whose last token is a `;` outside of quotes and
-/// comments.
+/// Whether `text` can be run: empty, a shell command, or SQL that ends in a `;` outside of quotes and comments.
 fn is_complete(text: &str) -> bool {
     let text = text.trim();
     if text.is_empty() || text.starts_with('.') {
@@ -174,7 +173,7 @@ fn is_complete(text: &str) -> bool {
                 tokens.iter().all(|token| is_space(&token)) && tokens.iter().any(|token| is_comment(&token));
             only_comments || tokens.iter().rfind(|token| !is_space(token)) == Some(&Token::SemiColon)
         }
-        // An open quote or comment goes on in the next line.
+        // An open quote or comment continues on the next line.
         Err(_) => false,
     }
 }

@@ -1,4 +1,4 @@
-//! `s3log shell`: asks for SQL and answers, until it is told to stop.
+//! `s3log shell`: an interactive SQL shell.
 
 mod dot;
 mod editor;
@@ -27,12 +27,12 @@ use crate::output::{Output, OutputSettings, Shape};
 use crate::progress::Watch;
 use crate::statement::Runner;
 
-/// Asks and answers. With a terminal, an error is said and the next statement asked for; without one, the first error
-/// ends the shell, so that a script does not run on.
+/// Runs the shell. On a terminal, an error is printed and the shell continues; otherwise the first error ends it, so
+/// that a script does not continue.
 ///
 /// # Errors
 ///
-/// Why there is no shell, or the first error of a script.
+/// When the shell cannot start, or the first error of a script.
 pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let ShellArgs { sources: Sources { names: sources }, datasets, source, output, behaviour, place } = arguments;
     if sources.iter().any(|source| source == "-") {
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
         let mut holds =
             vec![count(session.object_count() as u64, "object"), HumanBytes(session.byte_count()).to_string()];
         if !session.locations().is_empty() {
-            // What is in them is known when a query reads them.
+            // The objects in buckets are only known once a query reads them.
             let buckets = count(session.locations().len() as u64, "location");
             holds = if session.object_count() == 0 { vec![buckets] } else { [holds, vec![buckets]].concat() };
         }
@@ -98,7 +98,7 @@ enum Next {
 struct Shell {
     session: Session,
     has_sources: bool,
-    /// Always there, but while a new one is opened.
+    /// Always present, except while it is being replaced.
     output: Option<Output>,
     settings: OutputSettings,
     accounting: Accounting,
@@ -138,7 +138,7 @@ impl Shell {
                 }
             }
             Dot::Output(path) => {
-                // The new one first: when it cannot be made, results go on to where they went.
+                // Open the new output first: if that fails, results continue to go to the old one.
                 let next = Output::open(path.as_deref(), self.settings.clone())?;
                 if let Some(last) = self.output.replace(next) {
                     last.commit()?;
@@ -153,7 +153,7 @@ impl Shell {
         Ok(Next::Ask)
     }
 
-    /// Runs statements. Ctrl-C ends them and nothing else.
+    /// Runs statements. Ctrl-C cancels the statements, but not the shell.
     async fn run(&mut self, sql: &str) -> Result<(), Failure> {
         let start = Instant::now();
         let Some(output) = &mut self.output else { return Ok(()) };
@@ -185,7 +185,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Prints lines of ours where results go.
+    /// Prints our own text where results go.
     fn say(&mut self, text: &str) -> Result<(), Failure> {
         let Some(output) = &mut self.output else { return Ok(()) };
         let text = visible_lines(text);
@@ -195,7 +195,7 @@ impl Shell {
 
     async fn describe(&mut self, table: &str) -> Result<(), Failure> {
         let context = self.session.context();
-        // By the exact name: `.schema` is no SQL, where an upper-case name would need quotes.
+        // By the exact name: `.schema` is not SQL, where upper-case names need quotes.
         let Ok(provider) = context.table_provider(TableReference::bare(table)).await else {
             let names = tables(context);
             let failure = Failure::failed(format!("no table `{table}`"));
@@ -209,7 +209,7 @@ impl Shell {
         output.flush().map_err(Failure::from_output)
     }
 
-    /// Gives files their names and says what is missing in the answers.
+    /// Commits the output file and reports what is missing from the answers.
     fn leave(mut self) -> Result<Exit, Failure> {
         if let Some(output) = self.output.take() {
             output.commit()?;

@@ -1,4 +1,4 @@
-//! The words that the shell completes: keywords, tables, columns, functions.
+//! Words for completion: keywords, tables, columns, functions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -74,7 +74,6 @@ const KEYWORDS: [&str; 60] = [
     "WITH",
 ];
 
-/// Every word that can be completed.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
     /// The columns of each table.
@@ -83,10 +82,10 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The words of a session as it is now.
+    /// The current words of a session.
     pub(crate) fn of(context: &SessionContext) -> Self {
         let columns = |table: &str| {
-            // Tables in memory answer at once; one that would have to ask somebody is left without columns.
+            // Tables in memory answer immediately; a table that would have to wait is left without columns.
             let provider = context.table_provider(table.to_owned()).now_or_never()?.ok()?;
             Some(provider.schema().fields().iter().map(|field| field.name().clone()).collect())
         };
@@ -99,12 +98,12 @@ impl Words {
         }
     }
 
-    /// The same behind a lock, for the editor's thread.
+    /// Shares the words with the editor's thread.
     pub(crate) fn shared(self) -> SharedWords {
         SharedWords(Arc::new(RwLock::new(self)))
     }
 
-    /// Where the word at the end of `text` starts, and what it may become.
+    /// Where the word at the end of `text` starts, and its completions.
     pub(crate) fn complete(&self, text: &str) -> (usize, Vec<String>) {
         if let Some(rest) = text.strip_prefix('.') {
             return self.complete_dot(text, rest);
@@ -160,12 +159,12 @@ fn has_prefix(word: &str, prefix: &str) -> bool {
 pub(crate) struct SharedWords(Arc<RwLock<Words>>);
 
 impl SharedWords {
-    /// Takes new words: a statement may have made a table.
+    /// Replaces the words, because a statement may have created a table.
     pub(crate) fn replace(&self, words: Words) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = words;
     }
 
-    /// [`Words::complete`] of the words as they are now.
+    /// [`Words::complete`] with the current words.
     pub(crate) fn complete(&self, text: &str) -> (usize, Vec<String>) {
         self.0.read().unwrap_or_else(PoisonError::into_inner).complete(text)
     }

@@ -9,7 +9,7 @@ fn read(text: &str) -> Settings {
     Settings::parse(text, Path::new(FILE).parent().unwrap(), &Cli::syntax()).unwrap()
 }
 
-/// What is said of a file that is wrong, without its name.
+/// The error message for an invalid file, without the file name.
 fn problem(text: &str) -> String {
     let problem = Settings::parse(text, Path::new(FILE).parent().unwrap(), &Cli::syntax()).unwrap_err();
     let Failure::Report(report) = problem.in_file(Path::new(FILE), text) else { panic!("{text}") };
@@ -18,7 +18,7 @@ fn problem(text: &str) -> String {
     report.hint.map_or(message.clone(), |hint| format!("{message}\n{hint}"))
 }
 
-/// The defaults of a flag, once the file is read, for a command in use.
+/// The defaults of a flag after reading the file, with the command in use.
 fn defaults(settings: &Settings, used: &[&str], flag: &str) -> Vec<String> {
     let used: Vec<String> = used.iter().map(|name| (*name).to_owned()).collect();
     let mut command = &settings.apply(Cli::syntax(), &used);
@@ -42,15 +42,15 @@ fn keys_at_the_top_are_of_every_command_and_tables_win() {
         (&["keys", "audit"], "threads", "4"),
         (&["keys", "audit"], "api-timeout", "2m"),
         (&["keys", "list"], "api-timeout", "1m"),
-        // Flags of the program may be set for one command, too.
+        // Global flags can be set for a single command, too.
         (&["check"], "quiet", "true"),
         (&["query"], "quiet", "false"),
-        // What is not said stays as it is.
+        // Other flags keep their defaults.
         (&["query"], "format", "auto"),
     ] {
         assert_eq!(defaults(&settings, used, flag), [expected], "{used:?} --{flag}");
     }
-    // The order in the file does not matter: a table may stand above a key of the table above it.
+    // The order in the file does not matter: a subtable may precede the keys of its parent.
     let settings = read("keys.audit.api-timeout = '2m'\nkeys.api-timeout = '1m'\n");
     assert_eq!(defaults(&settings, &["keys", "audit"], "api-timeout"), ["2m"]);
     assert_eq!(read(""), Settings::default());
@@ -152,7 +152,7 @@ fn what_is_wrong_is_told_with_its_line() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
-/// Ids of arguments are not their names: `--grant` is `grants`, and Ballista's have underscores.
+/// Ids of arguments differ from names of flags: `--grant` has the id `grants`, and Ballista's ids have underscores.
 #[cfg(feature = "cluster")]
 #[test]
 fn flags_of_other_programs_can_be_set() {
@@ -161,7 +161,7 @@ fn flags_of_other_programs_can_be_set() {
     assert_eq!(defaults(&settings, &["flag"], "cluster"), ["df://10.0.0.2:50050"]);
 }
 
-/// A default is no value that somebody gave, so it does not meet what a flag requires.
+/// A default does not count as given, so it does not satisfy clap's requirement of a flag.
 #[test]
 fn no_flag_that_can_be_set_is_required() {
     fn look(command: &Command) {

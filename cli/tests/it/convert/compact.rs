@@ -1,4 +1,4 @@
-//! `s3log compact`: small files become larger ones, and nobody sees more than that.
+//! `s3log compact`: merges small files without any other visible change.
 
 use std::fs;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::source::Logs;
 use super::world::{Ended, Expected, Place, Run, World};
 
 const OBJECTS: usize = 60;
-/// So many runs, one after the other.
+/// Number of consecutive runs.
 const RUNS: usize = 4;
-/// Kills of each test, unless `S3LOG_TEST_KILLS` says otherwise.
+/// Kills per test, unless `S3LOG_TEST_KILLS` is set.
 const KILLS: usize = 8;
 const MOST_KILLS_A_DATASET: usize = 4;
 
-/// A dataset of many small files, and what it holds. Every run adds log objects of all its days.
+/// A dataset of many small files, and its contents. Every run adds log objects to each of its days.
 fn scattered(place: Place, seed: u64) -> (World, Expected) {
     let logs = Logs::new(OBJECTS, seed);
     let world = World::new(place, &Logs { objects: Vec::new(), ..logs });
@@ -32,7 +32,7 @@ fn scattered(place: Place, seed: u64) -> (World, Expected) {
     (world, expected)
 }
 
-/// Begins to merge all days that are over.
+/// Starts merging all past days.
 fn begin(world: &World, flags: &[&str]) -> Run {
     let mut command = world.program();
     command.args(["compact", &world.dataset(), "--older-than", "1d"]).args(flags);
@@ -43,7 +43,7 @@ fn compact(world: &World) -> Ended {
     begin(world, &[]).wait().expect(0)
 }
 
-/// Merged all the way: a file a day.
+/// Verifies that everything is merged: one file per day.
 fn verify_compact(world: &World, expected: &Expected) {
     let files = world.data_files();
     let mut days: Vec<&str> = files.iter().filter_map(|file| file.split('/').next()).collect();
@@ -52,7 +52,7 @@ fn verify_compact(world: &World, expected: &Expected) {
     verify(world, expected);
 }
 
-/// All that holds of a dataset at rest, which may keep files that were replaced.
+/// Verifies the invariants of a dataset at rest, which may retain replaced files.
 fn verify(world: &World, expected: &Expected) {
     assert_eq!(
         world.data_files(),
@@ -81,17 +81,17 @@ fn small_files_become_one_a_day() {
         }
         assert!(did["files"].as_u64() < did["files_replaced"].as_u64(), "{did}");
         verify_compact(&world, &expected);
-        // Those that were replaced stand elsewhere, with what they held.
+        // Replaced files are kept elsewhere, with their contents.
         let after = world.objects();
         let replaced = after.keys().filter(|name| name.starts_with("_s3log/replaced/")).count() as u64;
         assert_eq!(Some(replaced), did["files_replaced"].as_u64());
         for file in files.iter().filter(|file| !after.contains_key(*file)) {
             assert_eq!(after.get(&format!("_s3log/replaced/{file}.replaced")), before.get(file), "{file}");
         }
-        // There is nothing left to do, and nothing is written for that.
+        // There is nothing left to do, so nothing is written.
         assert!(compact(&world).stdout.ends_with(": nothing to merge\n"));
         assert_eq!(world.objects(), after);
-        // What comes later lies beside, until the next time.
+        // Later records get files of their own until the next merge.
         world.put(&Logs::more(20));
         world.convert().expect(0);
         compact(&world);
@@ -107,7 +107,7 @@ fn small_files_become_one_a_day() {
 fn only_days_that_are_over_for_long_enough_and_small_files() {
     let (world, expected) = scattered(Place::Directory, 32);
     let before = world.objects();
-    // All records are of 2026; no file is small beside a target of a byte.
+    // All records are of 2026, and no file is smaller than a target of one byte.
     for flags in [["--older-than", "36500d"], ["--target-size", "1"]] {
         let mut command = world.program();
         command.args(["compact", &world.dataset()]).args(flags);
@@ -150,7 +150,7 @@ fn survives_kills(place: Place) {
     while kills < wanted {
         let (world, expected) = scattered(place, 34 + datasets);
         datasets += 1;
-        // What an undisturbed one takes is not known before; this is about as much.
+        // An estimate of the time that an undisturbed run takes.
         let took = world.convert().expect(0).took * 3;
         let mut of_this = 0;
         loop {
@@ -161,7 +161,7 @@ fn survives_kills(place: Place) {
                 if ended.code.is_none() {
                     kills += 1;
                     of_this += 1;
-                    // Whoever reads goes by the ledger.
+                    // Readers follow the ledger.
                     assert_eq!(world.query(&world.dataset()).0.difference(&expected.rows), None);
                     continue;
                 }
@@ -242,7 +242,7 @@ fn two_at_once_and_beside_conversions() {
     }
 }
 
-/// Who knows files from before they were merged finds them all the same.
+/// A reader that knows the files from before the merge still finds them.
 #[test]
 fn beside_a_run_that_looks_for_duplicates() {
     let (world, _) = scattered(Place::Directory, 47);
@@ -266,7 +266,7 @@ fn beside_a_run_that_looks_for_duplicates() {
         command.args(["query", "-q", sql, source, "-F", "csv", "--no-header"]);
         world.spawn(command).wait().expect(0).stdout
     };
-    // Those that came later have the request ids of those that were there, at other times.
+    // Later records have the request ids of earlier ones, with different times.
     assert_eq!(digest(&world.dataset()).split(',').next(), digest(&world.source()).split(',').next());
     fs::remove_dir_all(world.path("set/_s3log/replaced")).unwrap();
     digest(&world.dataset());

@@ -1,4 +1,4 @@
-//! Killed at any moment and started again until it ends by itself.
+//! Runs that are killed at arbitrary moments and restarted until they finish.
 
 use std::fs;
 use std::path::Path;
@@ -12,19 +12,19 @@ use super::source::Logs;
 use super::world::{Ended, Expected, Place, Run, World};
 
 const OBJECTS: usize = 240;
-/// Kills of each test, unless `S3LOG_TEST_KILLS` says otherwise.
+/// Kills per test, unless `S3LOG_TEST_KILLS` is set.
 const KILLS: usize = 100;
-/// After so many kills a run is left alone: one that is always killed at its beginning never ends.
+/// After this many kills, a run is left alone: if it were always killed early, it would never finish.
 const MOST_KILLS_A_DATASET: usize = 20;
-/// So often what is committed is read in between.
+/// The committed data is verified after this many kills.
 const LOOK_EVERY: usize = 10;
-/// Until a request has come that was let go.
+/// Maximum time until a released request arrives.
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
-/// What a run does that nobody disturbs.
+/// Measurements of an undisturbed run.
 struct Undisturbed {
     took: Duration,
-    /// How often names or sizes of files changed, of a directory, or how many requests changed something, of a bucket.
+    /// In a directory, how often names or sizes of files changed; in a bucket, the number of write requests.
     steps: usize,
 }
 
@@ -67,7 +67,7 @@ fn survives_kills(place: Place) {
             }
         }
         datasets += 1;
-        // Told if what follows fails.
+        // Only shown if the following fails.
         eprintln!("dataset {datasets}: {of_this} kills, {kills} so far");
         world.verify(&expected);
     }
@@ -77,7 +77,7 @@ fn survives_kills(place: Place) {
     );
 }
 
-/// What is to come out, counted twice: by whoever wrote the logs, and by the program.
+/// The expected contents, counted both by the generator and by the program.
 fn expected(world: &World, logs: &Logs) -> Expected {
     let expected = world.expected();
     assert_eq!(expected.rows.len(), logs.records);
@@ -101,10 +101,10 @@ fn undisturbed(world: &World, place: Place) -> Undisturbed {
     Undisturbed { took: ended.took, steps }
 }
 
-/// Kills a run: half of the time at any time, half of the time at a step.
+/// Kills a run, half of the time at a random time, half of the time at a random step.
 fn kill_somewhere(world: &World, place: Place, undisturbed: &Undisturbed, random: &mut Random) -> Ended {
     let mut run = world.begin();
-    // What a run finds done it need not do: if all were left alone for long, few would be killed.
+    // A run skips work that is already done: if runs were left alone for long, few would be killed.
     let share = [0.2, 0.5, 1.1][random.below(3)];
     if random.coin() {
         run.wait_until(random.up_to(undisturbed.took.mul_f64(share)));
@@ -121,7 +121,7 @@ fn kill_somewhere(world: &World, place: Place, undisturbed: &Undisturbed, random
     }
 }
 
-/// Kills a run while one of its requests is under way, which then is lost or comes all the same.
+/// Kills a run while one of its requests is in flight; the request is then either lost or still arrives.
 fn kill_at_write(world: &World, mut run: Run, step: usize, random: &mut Random) -> Ended {
     let store = world.store();
     let moment = if random.coin() { Moment::Before } else { Moment::After };
@@ -142,18 +142,18 @@ fn kill_at_write(world: &World, mut run: Run, step: usize, random: &mut Random) 
     ended
 }
 
-/// Waits until a request is held or the run ends.
+/// Waits until a request is held, or the run ends.
 pub(super) fn wait_for(hold: &Hold, run: &mut Run) {
     while !hold.wait_for(1, Duration::from_millis(1)) && !run.has_ended() {}
 }
 
-/// How many requests that change something have been answered by the server.
+/// The number of write requests that the server has answered.
 pub(super) fn writes_done(world: &World) -> usize {
     let requests = world.store().server.requests();
     requests.iter().filter(|request| request.kind.is_write() && request.status != 0).count()
 }
 
-/// Waits until names or sizes of files have changed so often, or the run has ended; how often they have.
+/// Waits until names or sizes of files have changed `most` times, or the run has ended; returns the number of changes.
 fn changes(directory: &Path, run: &mut Run, most: usize) -> usize {
     let (mut seen, mut changes) = (files(directory), 0);
     while changes < most && !run.has_ended() {
@@ -165,12 +165,12 @@ fn changes(directory: &Path, run: &mut Run, most: usize) -> usize {
     changes
 }
 
-/// Names and sizes.
+/// Names and sizes of files.
 fn files(directory: &Path) -> Vec<(std::path::PathBuf, u64)> {
     let mut files = Vec::new();
     let mut left = vec![directory.to_owned()];
     while let Some(directory) = left.pop() {
-        // Files and directories come and go while this looks.
+        // Files and directories may appear and disappear during the traversal.
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             match entry.metadata() {
                 Ok(metadata) if metadata.is_dir() => left.push(entry.path()),
@@ -198,9 +198,9 @@ fn an_interrupt_leaves_nothing_half_done() {
             }
             assert!(Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap().success());
             let ended = run.wait();
-            // It may have come to its end in the meantime.
+            // It may have finished in the meantime.
             assert!(matches!(ended.code, Some(130 | 0)), "{ended:?}");
-            // A bucket may still carry out a request that nobody waits for any more, so there the next run looks again.
+            // A bucket may still execute a request that nobody waits for; there, the next run cleans up.
             world.verify_no_stray_but(if place == Place::Bucket { &["_s3log/runners/"] } else { &[] });
             world.verify_so_far(&expected);
             assert_eq!(world.data_files(), world.committed());
@@ -223,7 +223,7 @@ fn what_comes_later_is_added() {
         world.verify(&world.expected());
         let after = world.objects();
         for name in world.data_files() {
-            // Readers may be in the middle of them.
+            // Readers may be in the middle of these files.
             assert!(before.get(&name).is_none_or(|bytes| after.get(&name) == Some(bytes)), "{name} was written again");
         }
         if place == Place::Bucket {

@@ -1,4 +1,4 @@
-//! `--dedupe record`: what was delivered more than once is in the dataset once.
+//! `--dedupe record`: records delivered more than once are in the dataset once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::source::Logs;
 use super::world::{Ended, Place, World};
 
 const DEDUPE: [&str; 2] = ["--dedupe", "record"];
-/// Deletes of one request: they share its id.
+/// Number of deletes in one request; they share its id.
 const DELETED: usize = 20;
 
 fn batch_delete() -> String {
@@ -23,7 +23,7 @@ fn batch_delete() -> String {
     (0..DELETED).map(line).collect()
 }
 
-/// Lines that differ.
+/// Number of distinct lines.
 fn distinct(logs: &Logs) -> usize {
     let lines_twice = 2 * logs.objects.iter().enumerate().filter(|(number, _)| number % 13 == 5).count();
     logs.records - lines_twice
@@ -33,13 +33,13 @@ fn dedupe(world: &World) -> Ended {
     world.run(&DEDUPE).expect(0)
 }
 
-/// Every line is there once, in whichever of the objects that have it.
+/// Verifies that every line is there once, from any of the objects that contain it.
 fn verify(world: &World, rows: usize) {
     let sql = "SELECT count(*), count(DISTINCT concat_ws(' ', request_id, operation, key)) FROM logs";
     assert_eq!(world.ask(sql, &world.dataset()), format!("{rows},{rows}\n"));
     let sql = "SELECT count(*) FILTER (WHERE operation = 'BATCH.DELETE.OBJECT') FROM logs";
     assert_eq!(world.ask(sql, &world.dataset()), format!("{DELETED}\n"));
-    // All that makes a record, but where it stood: the same as in the log objects.
+    // Everything that identifies a record, except for its position, is as in the log objects.
     let sql = "SELECT count(*), sum(bytes_sent), sum(character_length(host_id)), min(time), max(time) FROM \
                (SELECT DISTINCT time, request_id, operation, key, bytes_sent, host_id FROM logs)";
     assert_eq!(world.ask(sql, &world.dataset()), world.ask(sql, &world.source()));
@@ -51,7 +51,7 @@ fn repeated_deliveries_are_left_out_within_a_run_and_across_runs() {
         let logs = Logs::new(60, 51);
         let world = World::new(place, &logs);
         world.put_object("2026-02-02-10-30-00-BA7C4DE1E7E00001", batch_delete().into());
-        // Whole objects again under other names, to be met in the same run.
+        // Whole objects again under other names, within the same run.
         for (name, bytes) in logs.objects.iter().take(10) {
             world.put_object(&format!("{name}-again"), bytes.clone());
         }
@@ -69,7 +69,7 @@ fn repeated_deliveries_are_left_out_within_a_run_and_across_runs() {
         );
         assert_eq!(ended.stdout.lines().last().unwrap().replace(',', ""), expected.trim());
         verify(&world, rows);
-        // Another run: all again, and nothing of it is new.
+        // Another run: everything again, and nothing of it is new.
         for (name, bytes) in &logs.objects {
             world.put_object(&format!("{name}-later"), bytes.clone());
         }
@@ -81,7 +81,7 @@ fn repeated_deliveries_are_left_out_within_a_run_and_across_runs() {
         assert!(last.ends_with(&format!(" = 0 + {} + {}", logs.rejects, logs.records + DELETED)), "{last}");
         assert_eq!(world.data_files(), before);
         verify(&world, rows);
-        // Without it they are kept.
+        // Without the flag, duplicates are kept.
         world.put_object("2026-02-04-10-30-00-BA7C4DE1E7E00003", Bytes::from(batch_delete()));
         let ended = world.convert().expect(0);
         assert_eq!(
@@ -115,7 +115,7 @@ fn kills_make_no_duplicates_and_lose_none() {
     }
 }
 
-/// Whoever looks for duplicates has to see all that comes before, so he works alone.
+/// Finding duplicates requires all earlier records, so only one run can work at a time.
 #[test]
 fn a_second_run_gives_way() {
     let logs = Logs::new(60, 53);

@@ -1,4 +1,4 @@
-//! A conversion from and to a server that nobody here wrote.
+//! A conversion from and to an independent server.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Stores that fail, lie, and answer what is not so; log objects that cannot be read.
+//! Stores that fail or give wrong answers; log objects that cannot be read.
 
 use s3log_test_server::{ConditionalPuts, Fault, Kind, Matching, Server};
 
@@ -7,7 +7,7 @@ use super::source::{Logs, gzip};
 use super::world::{Expected, Place, World};
 
 const OBJECTS: usize = 120;
-/// Data files.
+/// Prefix of data files.
 const DATA: &str = "data/set/day=";
 
 fn world() -> (World, Expected) {
@@ -20,7 +20,7 @@ fn with_server(builder: s3log_test_server::Builder) -> (World, Expected) {
     (world, expected)
 }
 
-/// How many requests of an undisturbed run match.
+/// The number of matching requests in an undisturbed run.
 fn count(world: &World, matches: impl Fn(&s3log_test_server::Request) -> bool) -> usize {
     let server = &world.store().server;
     server.take_requests();
@@ -28,7 +28,7 @@ fn count(world: &World, matches: impl Fn(&s3log_test_server::Request) -> bool) -
     server.take_requests().iter().filter(|request| matches(request)).count()
 }
 
-/// Converts what a fault that ends left over, and finds every record once.
+/// After a temporary fault: converts what is left, and verifies that every record is there once.
 fn recovers(world: &World, expected: &Expected) {
     world.store().proxy.clear();
     world.verify_so_far(expected);
@@ -43,14 +43,14 @@ fn writes_fail_for_a_while() {
     let mut random = Random::of_environment();
     for fault in [Fault::Status(500), Fault::Status(503), Fault::ResetBeforeResponse] {
         world.clear_dataset();
-        // Not one after the other: each is repeated and goes well then.
+        // Not consecutive: each of them is retried successfully.
         let mut at = 0;
         while at < writes {
             world.store().proxy.inject(fault, Matching::writes().skip(at), 1);
             at += 2 + random.below(8);
         }
         let ended = world.convert();
-        // The connection may break when it is not safe to ask again.
+        // The connection may break when a retry is not safe.
         if fault != Fault::ResetBeforeResponse || ended.code == Some(0) {
             ended.expect(0);
             world.store().proxy.clear();
@@ -84,7 +84,7 @@ fn writes_fail_for_good() {
             recovers(&world, &expected);
         }
     }
-    // Nothing may be written at all.
+    // All writes are refused.
     world.clear_dataset();
     world.store().proxy.inject(Fault::Status(403), Matching::writes(), usize::MAX);
     world.convert().expect_failure(&["access denied", "hint: "]);
@@ -92,7 +92,7 @@ fn writes_fail_for_good() {
     recovers(&world, &expected);
 }
 
-/// What failed could not even clean up. It is done later.
+/// The failed run could not clean up, either; a later one does.
 #[test]
 fn nothing_can_be_deleted() {
     let (world, expected) = world();
@@ -106,7 +106,7 @@ fn nothing_can_be_deleted() {
     recovers(&world, &expected);
 }
 
-/// A put was done, and the answer says otherwise or never comes: the program may fail, and must not do it twice.
+/// A put succeeded, but the response is an error or lost: the program may fail, but must not put twice.
 #[test]
 fn answers_are_lost() {
     let (world, expected) = world();
@@ -114,7 +114,7 @@ fn answers_are_lost() {
     assert!(conditional >= 3);
     let writes = count_again(&world);
     let faults = [Fault::DoneThenReset, Fault::DoneThenStatus(500), Fault::DoneThenStatus(503)];
-    // Every put on a condition, among which are the commits, and some of all.
+    // Every conditional put, which includes the commits, and some of all writes.
     let of_conditional = (0..conditional).map(|number| Matching::writes().conditional().skip(number));
     let of_all = (0..writes).step_by(writes.div_ceil(10)).map(|number| Matching::writes().skip(number));
     for (matching, fault) in of_conditional.chain(of_all).zip(faults.iter().cycle()) {
@@ -126,7 +126,7 @@ fn answers_are_lost() {
         world.store().proxy.clear();
         world.verify(&expected);
     }
-    // No answer is ever right.
+    // Every answer is wrong.
     world.clear_dataset();
     world.store().proxy.inject(Fault::DoneThenStatus(500), Matching::writes(), usize::MAX);
     let ended = world.convert();
@@ -166,7 +166,7 @@ fn conditional_puts_that_conflict_are_asked_again() {
     }
 }
 
-/// Of an object that cannot be read to its end nothing is taken; it is named, and read when it can be.
+/// An object that cannot be read completely contributes nothing. It is reported, and converted once it is readable.
 #[test]
 fn log_objects_that_cannot_be_read() {
     for place in [Place::Directory, Place::Bucket] {
@@ -178,7 +178,7 @@ fn log_objects_that_cannot_be_read() {
         let ended = world.convert().expect(3);
         assert!(ended.stderr.contains(name), "{}", ended.stderr);
         check_all_but(&world, &expected, name);
-        // Still, and no reason to read the others again.
+        // Still unreadable, and the others are not read again.
         world.convert().expect(3);
         check_all_but(&world, &expected, name);
         world.put_object(name, whole.clone());
@@ -187,7 +187,7 @@ fn log_objects_that_cannot_be_read() {
     }
 }
 
-/// The batch is tried again without it; files that were on their way are not there in the end.
+/// The batch is repeated without the object, and files of the first attempt are removed.
 #[test]
 fn an_attempt_that_was_given_up_leaves_no_file_behind() {
     for place in [Place::Directory, Place::Bucket] {
@@ -222,7 +222,7 @@ fn log_objects_that_may_not_be_read() {
     }
 }
 
-/// All records are committed but those of one log object.
+/// Verifies that all records are committed, except for those of one log object.
 fn check_all_but(world: &World, expected: &Expected, name: &str) {
     let rows = world.rows_of(&world.committed(), &expected.columns);
     let others = expected.rows.filter(|row| !row.contains(name));
@@ -245,7 +245,7 @@ fn objects_that_are_no_logs() {
         world.convert().expect(0);
         world.verify(&expected);
     }
-    // Nothing else, and nothing at all.
+    // A single object without records, and no objects at all.
     for place in [Place::Directory, Place::Bucket] {
         let mut logs = Logs::new(0, 0);
         logs.objects.push(("no.log".to_owned(), "not a log\n".into()));
@@ -257,7 +257,7 @@ fn objects_that_are_no_logs() {
     World::new(Place::Bucket, &Logs::new(0, 0)).convert().expect_failure(&["hint: "]);
 }
 
-/// An object under a name that was converted, with another content: the dataset keeps what it has, and says so.
+/// A converted name with new contents: the dataset keeps the old records and reports the change.
 #[test]
 fn log_objects_that_change_are_reported() {
     for place in [Place::Directory, Place::Bucket] {

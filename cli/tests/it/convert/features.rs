@@ -1,4 +1,4 @@
-//! What can be asked of a run: a part of the work, no longer than so long, again and again, or only what would be done.
+//! Options of a run: shards, time limits, repetition, dry runs.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::world::{Ended, Place, World, signal};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The report of a run for programs.
+/// The JSON report of a run.
 fn report(ended: &Ended) -> BTreeMap<String, Value> {
     assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
     serde_json::from_str(&ended.stdout).unwrap()
@@ -41,7 +41,7 @@ fn a_run_ends_when_its_time_is_over_and_the_next_one_goes_on() {
     let expected = world.expected();
     let get = Matching::kind(Kind::Get).key_contains("access/").skip(40);
     let hold = world.store().proxy.hold(Moment::Before, get, 1);
-    // Everything is one batch, of which a part is read when time is over.
+    // Everything is in one batch, which is only partly read when time runs out.
     let limit = Duration::from_millis(1_500);
     let begin = Instant::now();
     let run = world.begin_with(&[
@@ -112,14 +112,14 @@ fn following_takes_what_comes_until_it_is_told_to_end() {
         signal(&run, how);
         let ended = run.wait().expect(130);
         let accounts = ended.stdout.lines().filter(|line| line.starts_with("lines = rows + rejects: ")).count();
-        // Rounds that found nothing are silent.
+        // Rounds without work print nothing.
         assert!((2..=4).contains(&accounts), "{}", ended.stdout);
         world.verify_no_stray_but(&["_s3log/runners/"]);
         world.verify(&world.expected());
     }
 }
 
-/// Whatever somebody calls a bucket in a request, the run goes on, and the record is found by it.
+/// Whatever bucket name a request contains, the run continues, and the record can be found by it.
 #[test]
 fn a_bucket_whose_name_is_too_long_for_a_folder() {
     for place in [Place::Directory, Place::Bucket] {
@@ -188,23 +188,23 @@ fn a_dry_run_writes_nothing_and_says_what_the_run_then_does() {
 #[test]
 fn log_objects_are_chosen_by_their_names_and_converted_whole() {
     for place in [Place::Directory, Place::Bucket] {
-        // A day and a half, from 2026-01-31 on. No object holds records that are younger than its name.
+        // A day and a half from 2026-01-31 on. No object contains records later than its name.
         let logs = Logs::new(90, 67);
         let world = World::new(place, &logs);
         let expected = world.expected();
         let did = report(&world.run(&["--since", "2026-02-01T00:00:00Z", "-F", "json"]).expect(0));
         let pruned = did["objects_pruned"].as_u64().unwrap();
         assert!(pruned > 20 && did["objects"].as_u64().unwrap() + pruned == 90, "{did:?}");
-        // Of each object all records are there, or none.
+        // Each object is converted completely, or not at all.
         let rows = world.verify_so_far(&expected);
         let chosen = rows.by_log_object().len() as u64;
         assert_eq!(chosen, 90 - pruned);
-        // A name may be older by what clocks may differ, and those with an ending are of no form that is known.
+        // Names may be earlier by the tolerance for clock skew. Names with an extension have no known form.
         let is_near =
             |name: &&str| name.contains("2026-02-01-") || name.contains("2026-01-31-23-") || name.ends_with(".gz");
         assert!(rows.by_log_object().keys().all(is_near), "{:?}", rows.by_log_object().keys());
         assert!(rows.filter(|row| row.contains("time=2026-01-31")).len() > 0, "no record is late");
-        // Those that are too late by their names, if that is how late they may be; then the rest, in two parts that overlap.
+        // With a limit on lateness, later names are skipped; then the rest is converted in two overlapping parts.
         let did =
             report(&world.run(&["--until", "2026-01-31T06:00:00Z", "--max-lateness", "1h", "-F", "json"]).expect(0));
         assert!((10..20).contains(&did["objects"].as_u64().unwrap()), "{did:?}");

@@ -1,4 +1,4 @@
-//! Disks without room, and directories that nobody may write into.
+//! Full disks and read-only directories.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +8,7 @@ use super::source::Logs;
 use super::world::{Expected, Place, Run, World};
 
 const OBJECTS: usize = 120;
-/// Where shells find what they call.
+/// The PATH for shells.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn world() -> (World, Expected) {
@@ -17,7 +17,7 @@ fn world() -> (World, Expected) {
     (world, expected)
 }
 
-/// A conversion in a shell that prepares something before: the script has it in `"$@"`.
+/// Runs a conversion from a shell script, in which `"$@"` is the command. `before` wraps the shell.
 fn in_shell(world: &World, before: &[&str], script: &str) -> Run {
     let mut command = Command::new("/usr/bin/env");
     command.args(before).args(["sh", "-c", script, "sh"]);
@@ -27,21 +27,21 @@ fn in_shell(world: &World, before: &[&str], script: &str) -> Run {
     world.spawn(command)
 }
 
-/// What failed has left nothing half-committed, and the next run does it.
+/// Verifies that the failed run left nothing half-committed, and that the next run succeeds.
 fn recovers(world: &World, expected: &Expected) {
     world.verify_so_far(expected);
     world.convert().expect(0);
     world.verify(expected);
 }
 
-/// Files may not grow beyond a size, which every system can be told: a write fails as on a full disk, for another reason.
+/// A limit on file size, which every system supports: writes fail as on a full disk, with a different error.
 #[test]
 fn files_that_cannot_grow() {
     let (world, expected) = world();
-    // Blocks of 512 bytes, in some shells of 1024: too few for a data file.
+    // Blocks of 512 bytes, or 1024 in some shells: not enough for a data file.
     for blocks in [4, 8, 16] {
         world.clear_dataset();
-        // If the signal is ignored, what is left is an error of the write.
+        // With the signal ignored, the write returns an error.
         let run = in_shell(&world, &[], &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""));
         run.wait().expect_failure(&[]);
         assert_eq!(world.verify_so_far(&expected).len(), 0);
@@ -49,7 +49,7 @@ fn files_that_cannot_grow() {
     }
 }
 
-/// A file system of its own, which may be mounted without being root where the kernel lets users have name spaces.
+/// A separate file system, which can be mounted without root where the kernel permits user namespaces.
 #[test]
 fn a_disk_without_room() {
     let mount = ["unshare", "--user", "--map-root-user", "--mount"];
@@ -60,7 +60,7 @@ fn a_disk_without_room() {
         world.clear_dataset();
         fs::create_dir(world.path("set")).unwrap();
         let size = (blocks as f64 * share * 4096.0) as usize;
-        // The mount ends with the shell: what it holds is copied out of it.
+        // The mount disappears with the shell, so its contents are copied out.
         let script = format!(
             "mount -t tmpfs -o size={size} none set || exit 77; \"$@\"; code=$?; mkdir out && cp -R set/. out && exit $code"
         );
@@ -79,7 +79,7 @@ fn a_disk_without_room() {
 #[test]
 fn a_directory_that_nobody_may_write_into() {
     let (world, expected) = world();
-    // Root may write anywhere but below a file.
+    // Even root cannot create anything below a regular file.
     fs::write(world.path("set"), "a file").unwrap();
     world.convert().expect_failure(&["set"]);
     assert_eq!(fs::read_to_string(world.path("set")).unwrap(), "a file");

@@ -1,14 +1,14 @@
-//! Log objects with all that readers of Parquet could stumble over: NULLs wherever there can be some, lines of all years, fields that
-//! nobody knows yet, text of all scripts and of none, buckets whose names are no names of folders.
+//! Log objects with everything that could trip readers of Parquet: NULLs in every nullable column, lines of all
+//! versions, unknown fields, text in many scripts and invalid text, buckets whose names are not valid folder names.
 
 use bytes::Bytes;
 
-/// Buckets, as some servers let them be called.
+/// Bucket names that some servers permit.
 const BUCKETS: [&str; 7] = ["photos", "a=b", "100%", "%41", "caf\u{e9}/\u{fc}ber", "-", ".."];
-/// Keys as they stand in logs, and what is behind the user agent.
+/// Keys as logged, and the fields after the user agent.
 const KEYS: [(&str, &str); 9] = [
     ("plain.txt", " - aWQ= SigV4 ECDHE-RSA-AES128-GCM-SHA256 AuthHeader x.s3.us-east-1.amazonaws.com TLSv1.2 - Yes"),
-    // Encoded once more than the key is.
+    // Encoded once more than the key.
     ("caf%25C3%25A9/%25E6%2597%25A5.txt", " - aWQ= SigV4 - AuthHeader x.s3.us-east-1.amazonaws.com TLSv1.2 - -"),
     ("\u{65e5}\u{672c}/\u{1f600}", " -"),
     ("a+b%2520c", " 3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"),
@@ -18,11 +18,11 @@ const KEYS: [(&str, &str); 9] = [
     ("x", " - - - - - - - - -"),
     ("y%2500z", " - - - - - - - - - \u{fc}"),
 ];
-/// User agents: the last ones are ambiguous, or no text.
+/// User agents; the last ones are ambiguous, or not valid text.
 const USER_AGENTS: [&[u8]; 5] =
     [b"curl/8.4.0", b"-", "M\u{f6}zilla \u{2603}".as_bytes(), b"x\" - \"y\" z", b"\xff\xfe\x00bytes"];
 
-/// Six objects of three days.
+/// Six objects with records of three days.
 pub(super) fn objects() -> Vec<(String, Bytes)> {
     let mut count = 0_usize;
     let mut object = |number: usize| {

@@ -1,4 +1,4 @@
-//! Requests of a run that was killed, which come when another one has finished its work.
+//! Requests of a killed run that arrive after another run has finished its work.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use super::source::Logs;
 use super::world::{Place, Run, World};
 
 const OBJECTS: usize = 120;
-/// Until a request has come that was let go.
+/// Maximum time until a released request arrives.
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
-/// A put that is on its way through the network is no more the program's when that is killed. It must not bring back what
-/// the next run has taken back.
+/// Killing a program does not recall a put that is already in flight. It must not restore what the next run has rolled
+/// back.
 #[test]
 fn puts_of_a_killed_run_come_late() {
     let logs = Logs::new(OBJECTS, 4);
@@ -27,7 +27,7 @@ fn puts_of_a_killed_run_come_late() {
     let (conditional, others): (Vec<_>, Vec<_>) = writes.partition(|write| write.condition.is_some());
     assert!(conditional.len() >= 3 && others.len() >= 3, "{conditional:?} {others:?}");
 
-    // Every put on a condition, and some of those without.
+    // Every conditional put, and some of the others.
     let of_conditional = (0..conditional.len()).map(|number| Matching::writes().conditional().skip(number));
     let of_all = (0..others.len()).step_by(others.len().div_ceil(8)).map(|number| Matching::writes().skip(number));
     for matching in of_conditional.chain(of_all) {
@@ -44,7 +44,7 @@ fn puts_of_a_killed_run_come_late() {
         world.convert().expect(0);
         world.verify(&expected);
         let_come(&world, &hold);
-        // Who goes by the ledger sees every record once; so does a run that comes by.
+        // By the ledger, every record is there once; the next run confirms it.
         eprintln!("{matching:?}");
         world.verify_committed(&expected);
         world.convert().expect(0);
@@ -54,7 +54,7 @@ fn puts_of_a_killed_run_come_late() {
     }
 }
 
-/// Lets go of what is held, and waits until the server has done it.
+/// Releases the held request, and waits until the server has executed it.
 fn let_come(world: &World, hold: &Hold) {
     let done = writes_done(world);
     hold.release();
@@ -65,18 +65,18 @@ fn let_come(world: &World, hold: &Hold) {
     }
 }
 
-/// So many batches make a checkpoint of them necessary, and that their lists are merged.
+/// Enough batches for a checkpoint and a merge of their lists.
 const BATCHES: usize = 32;
 const CHECKPOINT: &str = "data/set/_s3log/checkpoints/";
 
-/// Each log object is a batch.
+/// Starts a run in which each log object is a batch.
 fn begin_many(world: &World) -> Run {
     let mut command = world.program();
     command.args(world.arguments()).env("S3LOG_BATCH_OBJECTS", "1");
     world.spawn(command)
 }
 
-/// Lists that were merged for a checkpoint are of no use without it, until it comes.
+/// Lists that were merged for a checkpoint have no effect until the checkpoint arrives.
 #[test]
 fn a_checkpoint_of_a_killed_run_comes_late() {
     let world = World::new(Place::Bucket, &Logs::new(BATCHES, 14));
@@ -94,7 +94,7 @@ fn a_checkpoint_of_a_killed_run_comes_late() {
     world.verify(&expected);
 }
 
-/// It is there, and the answer says otherwise or never comes; or it is not, and may come yet.
+/// The checkpoint exists, but its response is an error or lost; or it does not exist yet, and may still arrive.
 #[test]
 fn a_checkpoint_is_not_answered() {
     let world = World::new(Place::Bucket, &Logs::new(BATCHES, 15));

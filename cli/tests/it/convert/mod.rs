@@ -1,13 +1,10 @@
-//! `s3log convert`: the program killed, run twice at once, and let down by disks and stores; every record is in the dataset
-//! exactly once all the same.
-//!
-//! [`source`] makes log objects, [`world`] holds them and the dataset in a directory or in a bucket and runs the program,
-//! [`rows`] is what they are compared by.
-//!
-//! Then what else it does: [`features`], [`duplicates`], [`rejects`], [`privacy`], [`places`], [`compact`], what it says ([`said`]),
-//! and that others read what it writes ([`readers`]).
-//!
-//! `S3LOG_TEST_KILLS` is how often each test of kills kills, `S3LOG_TEST_SEED` what it draws moments from.
+//! `s3log convert`: the program is killed, run concurrently, and let down by disks and stores; every record still is in
+//! the dataset exactly once.
+//! [`source`] generates log objects, [`world`] keeps them and the dataset in a directory or a bucket and runs the
+//! program, and [`rows`] compares results.
+//! Other aspects: [`features`], [`duplicates`], [`rejects`], [`privacy`], [`places`], [`compact`], messages ([`said`]),
+//! and independent readers of the files ([`readers`]).
+//! `S3LOG_TEST_KILLS` sets the number of kills per test, `S3LOG_TEST_SEED` the seed for the moments of the kills.
 
 #![expect(clippy::print_stderr, reason = "moments are drawn: a failure tells what came before it")]
 

@@ -1,4 +1,5 @@
-//! Where datasets are: beside their log objects and below them, not above them; and datasets that are read together with log objects.
+//! Locations of datasets: next to or below their log objects, but not above them; and datasets combined with log
+//! objects.
 
 use super::source::Logs;
 use super::world::{Place, World};
@@ -49,7 +50,7 @@ fn rejects_of_a_dataset_are_those_of_its_log_objects() {
     assert_eq!(world.ask(sql, &world.dataset()), expected);
 }
 
-/// A log object is the same one however it is named: from another folder, or by a link.
+/// A log object is recognised however it is named: from another directory, or through a link.
 #[test]
 fn log_objects_are_known_by_any_name() {
     let world = World::new(Place::Directory, &Logs::new(20, 96));
@@ -80,7 +81,7 @@ fn log_objects_are_known_by_any_name() {
         ]);
         assert_eq!(world.spawn(command).wait().expect(0).stdout, both, "{source}");
     }
-    // A dataset below is not read by another name, either.
+    // A dataset below the log objects is not read under another name, either.
     std::fs::rename(world.path("set"), world.path("logs/set")).unwrap();
     let mut command = world.program();
     command.args(["convert", "logs", "--to", "link/set", "-F", "json"]);
@@ -89,7 +90,7 @@ fn log_objects_are_known_by_any_name() {
     assert!(ended.stdout.contains("\"objects_already_converted\":20,"), "{}", ended.stdout);
 }
 
-/// What is written is not read as log objects the next time, however it is named.
+/// A dataset is not read as log objects by the next run, however it is named.
 #[test]
 fn a_dataset_may_be_below_its_log_objects() {
     let logs = Logs::new(30, 93);
@@ -109,7 +110,7 @@ fn a_dataset_may_be_below_its_log_objects() {
             assert!(ended.stdout.starts_with(&format!("{{\"objects\":{objects},")), "{}", ended.stdout);
         }
         let (rows, _) = world.query(dataset);
-        // Names of log objects are as they were given.
+        // Names of log objects are kept as given.
         assert_eq!(rows.len(), expected.rows.len());
         let sql = "SELECT count(*) FROM rejects";
         assert_eq!(world.ask(sql, dataset), format!("{}\n", logs.rejects));
@@ -145,7 +146,7 @@ fn a_dataset_may_be_below_its_log_objects_in_a_bucket() {
     }
 }
 
-/// A dataset in place of its log objects would hide them.
+/// A dataset in the place of its log objects would hide them.
 #[test]
 fn a_dataset_is_not_where_its_log_objects_are() {
     for place in [Place::Directory, Place::Bucket] {
@@ -163,7 +164,7 @@ fn a_dataset_is_not_where_its_log_objects_are() {
     }
 }
 
-/// One above them would, too, and no less for having been there before: whatever the sources are called.
+/// A dataset above them would hide them, too, even if it was there before, and whatever the sources are called.
 #[test]
 fn a_dataset_is_not_above_its_log_objects() {
     let logs = Logs::new(5, 97);
@@ -190,7 +191,7 @@ fn a_dataset_is_not_above_its_log_objects() {
         ("link/2026", "all"),
         ("all/2026", "link"),
         ("all/2026", "."),
-        // The place is below what is named, and above log objects in it.
+        // The dataset is below the named source, but above log objects in it.
         ("all", "all/2026"),
         ("a*", "all/2026"),
     ] {
@@ -211,7 +212,7 @@ fn a_dataset_is_not_above_its_log_objects() {
     }
 }
 
-/// A prefix that clients and stores take for another one would make a dataset that nobody finds again.
+/// A prefix that clients and stores normalise would create a dataset that nobody finds again.
 #[test]
 fn a_dataset_is_at_a_prefix_that_means_itself() {
     let world = World::new(Place::Bucket, &Logs::new(3, 99));
@@ -232,7 +233,7 @@ fn a_dataset_is_at_a_prefix_that_means_itself() {
     assert!(world.store().server.keys("data").is_empty());
 }
 
-/// What a pipe or a device holds is something else the next time, under the same name. A query reads it all the same.
+/// A pipe or device has different contents each time under the same name, so it cannot be converted. It can be queried.
 #[cfg(target_os = "linux")]
 #[test]
 fn log_objects_are_regular_files() {
@@ -254,7 +255,7 @@ fn log_objects_are_regular_files() {
         r#"cat "$2" | "$1" convert logs /proc/self/fd/0 --to set --dry-run"#,
         r#"mkfifo pipe && "$1" convert pipe --to set"#,
         r#""$1" convert /dev/null --to set"#,
-        // A file that has no name any more.
+        // A file that has been deleted.
         r#"cp "$2" gone && exec 3<gone && rm gone && "$1" convert /dev/fd/3 --to set"#,
     ] {
         shell(script).expect_failure(&["cannot be converted: nobody would know it again", "into a file first"]);
@@ -265,13 +266,13 @@ fn log_objects_are_regular_files() {
         shell(&format!(r#"cat "$2" | "$1" query -q "{sql}" {source} -F csv --no-header"#)).expect(0).stdout
     };
     assert_eq!(count("/dev/stdin"), count("$2"));
-    // A file behind such a name is known by its own.
+    // A regular file behind such a name is recognised by its own name.
     shell(r#""$1" convert /dev/stdin --to set <"$2""#).expect(0);
     let again = shell(r#""$1" convert "$2" --to set -F json"#).expect(0);
     assert!(again.stdout.contains("\"objects_already_converted\":1,"), "{}", again.stdout);
 }
 
-/// Of a dataset that holds nothing, or nothing of these times, there is an answer.
+/// A dataset without records, or without records in the time range, still gives an answer.
 #[test]
 fn nothing_is_left_to_read() {
     let world = World::new(Place::Directory, &Logs { objects: Vec::new(), records: 0, rejects: 0 });
@@ -286,7 +287,7 @@ fn nothing_is_left_to_read() {
     assert!(audited.stdout.contains("There is no record of any request."), "{}", audited.stdout);
 }
 
-/// A dataset is the same one however it is named, and its files are in it.
+/// A dataset is recognised however it is named, and so are its files.
 #[test]
 fn a_dataset_that_is_named_twice_is_read_once() {
     let count = "SELECT count(*) FROM logs";
@@ -320,7 +321,7 @@ fn a_dataset_that_is_named_twice_is_read_once() {
     }
 }
 
-/// A glob in quotes reads what the shell's would, and a list what its lines do; who wants log objects alone passes over datasets.
+/// A quoted glob matches what the shell's would, and a list matches its lines. `convert` skips datasets among them.
 #[test]
 fn globs_and_lists_name_datasets() {
     let (first, second) = (Logs::new(20, 98), Logs::more(10));
@@ -344,7 +345,7 @@ fn globs_and_lists_name_datasets() {
     ] {
         assert_eq!(world.ask("SELECT count(*) FROM logs", source), format!("{expected}\n"), "{source}");
     }
-    // As often as it is asked for.
+    // However often it runs.
     for objects in [10, 0] {
         let mut command = world.program();
         command.args(["convert", "both/*", "--to", "both/new", "-F", "json"]);

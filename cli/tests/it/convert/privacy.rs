@@ -1,4 +1,4 @@
-//! What must not get into a dataset is in none of its files, nor beside them: not in rows, statistics, dictionaries, rejects, or the
+//! What must not get into a dataset is in none of its files: not in rows, statistics, dictionaries, rejects, or the
 //! ledger.
 
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::source::Logs;
 use super::world::{Place, World};
 
-/// Addresses of requesters: they stand in records, in rejects, and in fields that nobody knows.
+/// Addresses of requesters, which occur in records, in rejects, and in unknown fields.
 const ADDRESSES: [&str; 4] = ["192.0.2.131", "198.51.100.177", "203.0.113.209", "2001:db8:1:2:3:4:5:17"];
-/// Where a secret may stand.
+/// Places where secrets occur.
 const SECRETS: [(&str, &str); 5] = [
     ("/k?X-Amz-Credential=AKIAEXAMPLE&X-Amz-Signature=", "deadbeef00sigv4sigv4sigv4"),
     ("/k?X-Amz-Security-Token=", "FwoGZXIvYXdzEXAMPLETOKEN"),
@@ -35,7 +35,7 @@ fn object() -> Bytes {
             text.push_str(&format!(
                 "{head} REST.GET.OBJECT k \"GET {uri} HTTP/1.1\" 200 - 5 5 7 - \"https://example.com{uri}\" \"curl/8\" {tail} - {address}\n"
             ));
-            // No record: it has no time.
+            // Not a record, because it has no valid time.
             text.push_str(&format!(
                 "0123456789abcdef photos [02/Foo/2026:10:00:00 +0000] {address} - 5EC2E7 REST.GET.OBJECT k \"GET {uri} HTTP/1.1\" 200\n"
             ));
@@ -44,7 +44,7 @@ fn object() -> Bytes {
     text.into()
 }
 
-/// Converts with and without compression: without it, what is there can be seen in the bytes.
+/// Converts with and without compression: without it, secrets can be found in the bytes.
 fn convert(world: &World, name: &str, flags: &[&str]) -> BTreeMap<String, Bytes> {
     let [dataset, rejects] =
         [name.to_owned(), format!("{name}-rejects")].map(|name| world.path(&name).display().to_string());
@@ -58,7 +58,7 @@ fn convert(world: &World, name: &str, flags: &[&str]) -> BTreeMap<String, Bytes>
         world.files(&format!("{name}-rejects")).into_iter().map(|(name, bytes)| (format!("rejects/{name}"), bytes)),
     );
     assert!(files.keys().any(|name| name.starts_with("rejects/") && name.ends_with(".parquet")));
-    // What is compressed all the same, such as lists of log objects, is seen by reading.
+    // What is always compressed, such as lists of log objects, is checked by reading it.
     let all = |sql: &str| {
         let path = world.path("all.json");
         let mut command = world.program();
@@ -71,7 +71,7 @@ fn convert(world: &World, name: &str, flags: &[&str]) -> BTreeMap<String, Bytes>
     files
 }
 
-/// In which files a text is.
+/// The files that contain a text.
 fn found<'a>(files: &'a BTreeMap<String, Bytes>, text: &str) -> Vec<&'a str> {
     let has = |bytes: &Bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     files.iter().filter(|(_, bytes)| has(bytes)).map(|(name, _)| name.as_str()).collect()
@@ -89,7 +89,8 @@ fn secrets_are_nowhere() {
     let open = convert(&world, "open", &["--redact-uri=false"]);
     let redacted = convert(&world, "redacted", &[]);
     for (_, secret) in SECRETS {
-        // In records, in rejects, and in what is read of both: otherwise this would find nothing anyway.
+        // Without redaction, the secrets are in records, in rejects and in query results; otherwise this test would
+        // prove nothing.
         assert!(found(&open, secret).len() >= 4, "{secret}: {:?}", found(&open, secret));
         assert_eq!(found(&redacted, secret), [""; 0], "{secret}");
     }
@@ -124,7 +125,7 @@ fn addresses_are_nowhere() {
         world.ask("SELECT DISTINCT remote_ip FROM logs ORDER BY 1", &world.path("truncate").display().to_string());
     assert_eq!(truncated, "192.0.2.0\n198.51.100.0\n2001:db8:1::\n203.0.113.0\n");
 
-    // Another key would make other addresses of the same ones.
+    // Another key would encrypt the same addresses differently.
     let dataset = world.path("keyed").display().to_string();
     let source = world.source();
     let again = |key: &str| {
@@ -137,7 +138,7 @@ fn addresses_are_nowhere() {
     again("0123456789abcdeffedcba98765432100f1e2d3c4b5a69788796a5b4c3d2e1f0").expect(0);
 }
 
-/// Merged files are made of those that were, and so hold no more.
+/// Merged files contain no more than the files they were merged from.
 #[test]
 fn compaction_brings_nothing_back() {
     let world = world();

@@ -1,8 +1,8 @@
-//! Numbers that look random, the same ones for the same seed.
+//! Pseudo-random numbers, reproducible from a seed.
 
 use std::time::Duration;
 
-/// Splitmix64.
+/// A splitmix64 generator.
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
@@ -11,7 +11,7 @@ impl Random {
         Self(seed)
     }
 
-    /// By `S3LOG_TEST_SEED`, or always the same. What a test does with it is told if it fails.
+    /// Seeded by `S3LOG_TEST_SEED`, or with a constant. The seed is printed if the test fails.
     pub(super) fn of_environment() -> Self {
         let seed = std::env::var("S3LOG_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
         eprintln!("S3LOG_TEST_SEED={seed}");
@@ -26,7 +26,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Less than `end`, which is greater than 0.
+    /// A number below `end`, which must be positive.
     pub(super) fn below(&mut self, end: usize) -> usize {
         (self.draw() % end as u64) as usize
     }

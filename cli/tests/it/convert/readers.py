@@ -1,9 +1,9 @@
-"""Reads datasets with readers that others wrote, and prints what they find as JSON.
+"""Reads datasets with independent software, and prints the results as JSON.
 
     readers.py COLUMN,COLUMN,... NAME=DIRECTORY...
 
-For each dataset and each reader that can be imported: what an SQL query would say of it. `pyarrow` also says what stands in
-the files beside their rows. A reader that is not there is null.
+For each dataset and each reader: the result of a query. `pyarrow` also prints the metadata of the files. Readers that
+cannot be imported are null.
 """
 
 import json
@@ -14,7 +14,7 @@ TEXTS = ["bucket", "key", "request_uri", "user_agent"]
 
 
 def files_of(directory):
-    """Data files, as a reader finds them who knows nothing of the ledger."""
+    """Data files as found by a reader that ignores the ledger."""
     return sorted(str(path) for path in Path(directory).glob("day=*/**/*.parquet"))
 
 
@@ -58,7 +58,7 @@ def with_duckdb(columns, directory):
 
 
 def probes_with_duckdb(connection, files, column):
-    """How often Bloom filters leave out a row group that holds a value, and one that does not."""
+    """How often Bloom filters skip a row group that contains a value, and one that does not."""
     counts = {"present_excluded": 0, "absent_excluded": 0}
     for file in files:
         present = f"SELECT {column} FROM '{file}' WHERE {column} IS NOT NULL LIMIT 1"
@@ -80,7 +80,7 @@ def with_polars(columns, directory):
         time.min().alias("first"),
         time.max().alias("last"),
         *(pl.col(column).str.len_chars().sum().alias(f"length_{column}") for column in TEXTS),
-        # NULL counts as a value there.
+        # n_unique counts NULL as a value.
         pl.coalesce("object_key", "key").drop_nulls().n_unique().alias("objects"),
         pl.col("bucket").drop_nulls().n_unique().alias("buckets"),
         pl.col("day").n_unique().alias("days"),
@@ -152,7 +152,7 @@ def chunk_with_pyarrow(chunk):
         "statistics": chunk.is_stats_set,
         "nulls": chunk.statistics.null_count if chunk.is_stats_set else None,
         "bounds": [str(chunk.statistics.min), str(chunk.statistics.max)] if has_bounds else None,
-        # Names differ over versions; those that have none cannot tell.
+        # The names depend on the version of pyarrow; older versions lack them.
         "bloom": getattr(chunk, "bloom_filter_offset", None),
         "bloom_bytes": getattr(chunk, "bloom_filter_length", None),
     }
@@ -161,13 +161,14 @@ def chunk_with_pyarrow(chunk):
 def with_chdb(columns, directory):
     import chdb
 
-    # Names of folders win there over the column of the same name, and it neither decodes them nor knows NULL among them.
+    # In ClickHouse, names of folders take precedence over the column of the same name, and are neither decoded nor
+    # NULL.
     by_bucket = "bucket=" in pattern_of(directory)
     relation = f"file('{pattern_of(directory)}', Parquet)"
     settings = f" SETTINGS use_hive_partitioning = {0 if by_bucket else 1}, max_threads = 1"
     days = "count(DISTINCT toDate(time))" if by_bucket else "count(DISTINCT day)"
     query = sql(columns, relation, "lengthUTF8", "toUnixTimestamp64Micro({})", days)
-    # It knows no list that is NULL.
+    # ClickHouse has no nullable lists.
     query = query.replace("count(extra_fields)", "countIf(notEmpty(extra_fields))")
     row = json.loads(str(chdb.query(query + settings, "JSONCompact")))["data"][0]
     described = json.loads(str(chdb.query(f"DESCRIBE {relation}{settings}", "JSONCompact")))["data"]

@@ -1,9 +1,8 @@
-//! Datasets, read by readers that nobody here wrote: DuckDB, Polars, pyarrow, ClickHouse. What they say is what `s3log query` says of
-//! the log objects.
-//!
-//! They are Python packages. `S3LOG_TEST_PYTHON` names a Python that has them; without it, they are installed once into the
-//! folder of tests below cargo's target folder. ClickHouse (`chdb`) is large, so it is used only where it is there already. What is
-//! not there is skipped, unless `S3LOG_TEST_READERS` is `required`.
+//! Datasets read by independent software: DuckDB, Polars, pyarrow, ClickHouse. Their results must match those of `s3log
+//! query` over the log objects.
+//! The readers are Python packages. `S3LOG_TEST_PYTHON` names a Python that has them; otherwise they are installed
+//! once, into the test directory below cargo's target directory. ClickHouse (`chdb`) is large, so it is only used if it
+//! is already installed. Missing readers are skipped, unless `S3LOG_TEST_READERS` is `required`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,12 +18,12 @@ use super::world::{Place, World};
 
 const SCRIPT: &str = include_str!("readers.py");
 const REQUIREMENTS: [&str; 3] = ["duckdb==2.0.1", "polars==2.1.0", "pyarrow==26.0.1"];
-/// Those without which the test is not complete.
+/// The test is incomplete without these.
 const READERS: [&str; 3] = ["duckdb", "polars", "pyarrow"];
-/// Columns with Bloom filters, in the dataset that has some.
+/// Columns with Bloom filters, in the dataset that has them.
 const BLOOM: [&str; 3] = ["remote_ip", "request_id", "key"];
 
-/// Each with the codec that is to be found in it, and how it is asked for.
+/// Name, expected codec and flags of each dataset.
 const DATASETS: [(&str, &str, &[&str]); 6] = [
     ("zstd", "ZSTD", &["--bloom", "remote_ip,request_id,key"]),
     ("zstd-bucket", "ZSTD", &["--compression", "zstd:9", "--partition-by", "day,bucket"]),
@@ -48,7 +47,7 @@ fn others_read_what_is_written() {
         let mut command = world.program();
         command.args(["convert", &source, "--to", &dataset]).args(flags);
         world.spawn(command).wait().expect(0);
-        // What is not read from log objects any more is still the same.
+        // The program gives the same results from the dataset as from the log objects.
         assert_eq!(said_by_the_program(&world, &dataset), expected, "the program reads {name}");
     }
     let answers = said_by_others(&python, &world, &expected);
@@ -78,7 +77,7 @@ fn others_read_what_is_written() {
     }
 }
 
-/// Answers to the same questions.
+/// The program's answers to the questions in `readers.py`.
 fn said_by_the_program(world: &World, source: &str) -> Map<String, Value> {
     let columns = columns(world, source);
     let counts: Vec<String> = columns.iter().map(|column| format!("count({column}) AS count_{column}")).collect();
@@ -99,7 +98,7 @@ fn said_by_the_program(world: &World, source: &str) -> Map<String, Value> {
     said
 }
 
-/// All columns but the one that is NULL in files where it would be the same as another one.
+/// All columns, except for the one that is NULL where it equals another one.
 fn columns(world: &World, source: &str) -> Vec<String> {
     let mut command = world.program();
     command.args(["query", "SELECT * FROM logs LIMIT 0", source, "-F", "csv", "-q"]);
@@ -121,7 +120,7 @@ fn said_by_others(python: &Path, world: &World, expected: &Map<String, Value>) -
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Types that others see: those of a schema that they all know, and no binary where there is text.
+/// Checks that types are common to all readers, with text rather than binary.
 fn check_types(name: &str, reader: &str, types: &Value) {
     let of = |column: &str| types[column].as_str().unwrap_or_else(|| panic!("{reader} finds no {column}: {types}"));
     let (time, text, number, list, flag) = match reader {
@@ -137,7 +136,7 @@ fn check_types(name: &str, reader: &str, types: &Value) {
     assert!(types.get("day").is_some() || !wants_day, "{reader} finds no day in {name}: {types}");
 }
 
-/// What stands in a file beside its rows.
+/// Checks the metadata of a file.
 fn check_file(file: &Value, codec: &str, name: &str, has_bloom: bool) {
     assert!(file["created_by"].as_str().unwrap().starts_with("s3log "), "{}", file["created_by"]);
     let metadata = &file["metadata"];
@@ -165,7 +164,7 @@ fn check_file(file: &Value, codec: &str, name: &str, has_bloom: bool) {
             let is_unique = ["request_id", "host_id"].contains(&column.as_str());
             assert_eq!([&chunk["column_index"], &chunk["statistics"]], [!is_unique, !is_unique], "{what}");
             assert_eq!(chunk["dictionary"], !is_unique && has_dictionary(column), "{what}");
-            // pyarrow before 21 has no word of them.
+            // pyarrow before 21 does not report Bloom filters.
             if let Some(bloom) = chunk["bloom_bytes"].as_u64().or_else(|| chunk["bloom"].as_u64()) {
                 assert!(has_bloom && BLOOM.contains(&column.as_str()) && bloom > 0, "{what}");
             }
@@ -180,7 +179,7 @@ fn has_dictionary(column: &str) -> bool {
     !["time", "ambiguous", "acl_required"].contains(&column)
 }
 
-/// A filter never leaves out what is there, and mostly what is not.
+/// A Bloom filter never rejects a value that exists, and mostly rejects those that do not.
 fn check_probes(probes: &Value) {
     for column in BLOOM {
         let probe = &probes[column];
@@ -189,7 +188,7 @@ fn check_probes(probes: &Value) {
     }
 }
 
-/// Says why something is not tested.
+/// Reports why something is not tested.
 #[track_caller]
 fn skip(why: &str, counts: bool) {
     let is_required = std::env::var("S3LOG_TEST_READERS").is_ok_and(|value| value == "required");
@@ -197,7 +196,6 @@ fn skip(why: &str, counts: bool) {
     eprintln!("skipped: {why}");
 }
 
-/// A Python that has the readers.
 fn python() -> Option<PathBuf> {
     if let Some(python) = std::env::var_os("S3LOG_TEST_PYTHON") {
         return Some(python.into());
@@ -211,15 +209,15 @@ fn python() -> Option<PathBuf> {
     }
 }
 
-/// The Python of a virtual environment, which is made if it is not there.
+/// The Python of a virtual environment, created if necessary.
 fn install(cache: &Path) -> io::Result<PathBuf> {
     let environment = cache.join("readers-venv");
     let python = environment.join("bin").join("python");
-    // Written last: without it, or with other packages, it is made again.
+    // Written last: if it is missing or lists other packages, the environment is rebuilt.
     let complete = environment.join("complete");
     let requirements = REQUIREMENTS.join("\n");
     let lock = File::create(cache.join("readers-venv.lock"))?;
-    // Tests run in several processes. The lock ends with the file.
+    // Tests run in several processes. The lock is released when the file is closed.
     lock.lock()?;
     if !fs::read_to_string(&complete).is_ok_and(|installed| installed == requirements) {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;

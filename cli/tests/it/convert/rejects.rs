@@ -1,4 +1,4 @@
-//! `--rejects DEST`: lines that are no records are kept, each once, too.
+//! `--rejects DEST`: stores lines that are not records, each exactly once.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use super::source::Logs;
 use super::world::{Place, World};
 
 const OBJECTS: usize = 100;
-/// Of the columns of `rejects`, those that are to be the same; a line's number is known only to whoever reads whole objects.
+/// The columns of `rejects` to compare; line numbers are only known when objects are read whole.
 const SQL: &str = "SELECT log_object, byte_offset, reason, line FROM rejects";
 
-/// Where they go: a place beside the dataset.
+/// The location of rejects, next to the dataset.
 fn rejects(world: &World, place: Place) -> String {
     match place {
         Place::Directory => world.path("rejects").display().to_string(),
@@ -32,7 +32,7 @@ fn rows(world: &World, source: &str) -> Rows {
     rows
 }
 
-/// Every reject is there once, and the place holds what the ledger names and nothing else.
+/// Verifies that every reject is there once, and that the location contains exactly what the ledger names.
 fn verify(world: &World, place: Place, expected: &Rows) {
     if let Some(difference) = rows(world, &world.dataset()).difference(expected) {
         panic!("{difference}");
@@ -51,7 +51,7 @@ fn verify(world: &World, place: Place, expected: &Rows) {
     assert_eq!(there.iter().map(String::as_str).collect::<BTreeSet<_>>(), named);
 }
 
-/// All files, without directories that are empty.
+/// All files, without empty directories.
 fn files_of(directory: &std::path::Path) -> BTreeSet<String> {
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -124,12 +124,12 @@ fn rejects_that_were_not_kept_are_missed_when_they_are_asked_for() {
     let said = ask(&[sql, "-q", "--strict"]).expect(3);
     assert!(said.stderr.contains(&format!("{missing}, and at most none may be rejected")), "{}", said.stderr);
     ask(&[sql, "--max-rejects", &logs.rejects.to_string()]).expect(0);
-    // Nobody who asks for records is told of them, and nobody who reads none.
+    // Queries that read no rejects are not told about them.
     for sql in ["SELECT count(*) > 0 FROM logs", "EXPLAIN SELECT * FROM rejects"] {
         let said = ask(&[sql, "--strict"]).expect(0);
         assert!(!said.stderr.contains("not kept"), "{}", said.stderr);
     }
-    // Those that are kept are all there.
+    // Stored rejects are complete.
     world.clear_dataset();
     world.run(&["--rejects", "rejects"]).expect(0);
     let said = ask(&[sql, "--strict"]).expect(0);
@@ -156,7 +156,7 @@ fn places_change_from_run_to_run() {
         part.iter().for_each(|(name, bytes)| world.put_object(name, bytes.clone()));
         world.run(flags).expect(0);
     }
-    // Those of the last run were counted, and not kept.
+    // Rejects of the last run were counted but not stored.
     let of_the_last: BTreeSet<&str> = logs.objects[40..].iter().map(|(name, _)| name.as_str()).collect();
     let expected = rows(&world, &world.source()).filter(|row| !of_the_last.iter().any(|name| row.contains(name)));
     assert_eq!(rows(&world, &world.dataset()).difference(&expected), None);

@@ -1,4 +1,4 @@
-//! Rows, as texts that two sides are compared by.
+//! Rows as text, to compare two sides.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-/// How often each row is there.
+/// Rows with their number of occurrences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rows(BTreeMap<String, usize>);
 
-/// As many differences are told.
+/// Number of differences in a message.
 const TOLD: usize = 5;
 
 impl Rows {
-    /// Adds rows, of which these columns count.
+    /// Adds rows, restricted to these columns.
     pub(super) fn add(&mut self, batches: &[RecordBatch], columns: &[String]) {
         let options = FormatOptions::new().with_null("\u{0}");
         for batch in batches {
@@ -32,7 +32,7 @@ impl Rows {
                     .zip(&formatters)
                     .map(|(name, values)| {
                         let value = values.value(row).to_string();
-                        // In the files of a dataset it is NULL where it is the same as the key.
+                        // In dataset files it is NULL where it equals the key.
                         match (name.as_str(), value.as_str(), &key) {
                             ("object_key", "\u{0}", Some(key)) => format!("{name}={}", key.value(row)),
                             _ => format!("{name}={value}"),
@@ -48,17 +48,16 @@ impl Rows {
         self.0.values().sum()
     }
 
-    /// How many differ in anything.
+    /// The number of distinct rows.
     pub(super) fn distinct(&self) -> usize {
         self.0.len()
     }
 
-    /// Those that meet a condition.
+    /// The rows that meet a condition.
     pub(super) fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {
         Self(self.0.iter().filter(|(row, _)| keep(row)).map(|(row, count)| (row.clone(), *count)).collect())
     }
 
-    /// The rows of each log object.
     pub(super) fn by_log_object(&self) -> BTreeMap<&str, Vec<(&str, usize)>> {
         let mut objects: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
         for (row, count) in &self.0 {
@@ -67,7 +66,7 @@ impl Rows {
         objects
     }
 
-    /// What these have too often or too seldom, in words; nothing if they are the same.
+    /// Describes rows that occur too often or too rarely; `None` if both sides are equal.
     pub(super) fn difference(&self, expected: &Self) -> Option<String> {
         let count = |rows: &Self, row: &str| rows.0.get(row).copied().unwrap_or(0);
         let all: std::collections::BTreeSet<&String> = self.0.keys().chain(expected.0.keys()).collect();
@@ -83,13 +82,12 @@ impl Rows {
     }
 }
 
-/// The value of the column `log_object`.
 fn log_object(row: &str) -> &str {
     let rest = row.split_once("log_object=").map_or("", |(_, rest)| rest);
     rest.split(' ').next().unwrap_or_default()
 }
 
-/// The columns of a batch, in order of their names: two sides may have another order.
+/// The columns of a batch, sorted by name, because two sides may have different orders.
 pub(super) fn columns_of(batch: &RecordBatch) -> Vec<String> {
     let mut names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
     names.sort();
@@ -101,7 +99,7 @@ pub(super) fn batches(bytes: Bytes) -> Vec<RecordBatch> {
     reader.map(Result::unwrap).collect()
 }
 
-/// A data file is sorted by time and holds the records of its day.
+/// Checks that a data file is sorted by time and only contains records of its day.
 pub(super) fn check_times(name: &str, day: &str, batches: &[RecordBatch]) {
     let mut times = Vec::new();
     for batch in batches {

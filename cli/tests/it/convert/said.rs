@@ -1,4 +1,4 @@
-//! What `convert` and `compact` say: reports, refusals, help.
+//! Messages of `convert` and `compact`: reports, refusals, help.
 
 use insta::{assert_snapshot, with_settings};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::source::Logs;
 use super::world::{Ended, Place, World};
 
-/// What differs from run to run.
+/// Replaces what differs between runs.
 const FILTERS: [(&str, &str); 9] = [
     (r"/[^ \n`]*/\.tmp[A-Za-z0-9]+", "[DIR]"),
     (r"\d{8}T\d{6}Z-[0-9a-f]{12}", "[RUNNER]"),
@@ -30,7 +30,7 @@ fn text(ended: &Ended) -> String {
     text
 }
 
-/// Runs the program with each of these arguments, one after the other.
+/// Output of consecutive runs with these arguments.
 fn transcript(world: &World, runs: &[&[&str]]) -> String {
     let one = |arguments: &&[&str]| {
         let mut command = world.program();
@@ -66,7 +66,7 @@ fn what_was_not_converted() {
     let world = World::new(Place::Directory, &Logs::new(5, 102));
     world.put_object("2026-02-01-00-00-00-0000000000000BAD", b"\x1f\x8b\x08 no gzip at all".to_vec().into());
     let first = transcript(&world, &[&["convert", "logs", "--to", "set"]]);
-    // Written again, and another one that holds no record.
+    // One object is overwritten, and a new one contains no record.
     for (name, bytes) in Logs::new(1, 103).objects {
         world.put_object(&name, [&bytes[..], b"\n"].concat().into());
     }
@@ -163,7 +163,7 @@ fn reports_for_programs_are_json() {
     assert_snapshot!(said);
 }
 
-/// What the environment says is no reason to refuse what the command line says.
+/// Environment variables do not make flags of the command line invalid.
 #[test]
 fn the_environment_does_not_get_in_the_way() {
     let world = World::new(Place::Directory, &Logs::new(5, 107));

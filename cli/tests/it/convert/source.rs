@@ -1,4 +1,4 @@
-//! Log objects of our own making: late, out of order, with rejects, some compressed, some lines twice.
+//! Synthetic log objects: late, out of order, with rejects, some compressed, some lines repeated.
 
 use std::io::Write as _;
 
@@ -9,18 +9,18 @@ use flate2::write::GzEncoder;
 
 use super::random::Random;
 
-/// What lies in a log bucket.
+/// The contents of a log bucket.
 #[derive(Debug)]
 pub(super) struct Logs {
-    /// Names, and what the objects hold.
+    /// Names and contents of the objects.
     pub(super) objects: Vec<(String, Bytes)>,
     pub(super) records: usize,
     pub(super) rejects: usize,
 }
 
-/// Addresses for documentation.
+/// Addresses reserved for documentation.
 const ADDRESSES: [&str; 4] = ["192.0.2.3", "198.51.100.77", "203.0.113.200", "2001:db8::17"];
-/// Lines that are no records.
+/// Lines that are not records.
 const NO_RECORDS: [&str; 3] = [
     "this is no record\n",
     "a1b2 photos [31/Foo/2026:10:00:00 +0000] 192.0.2.3 - 3E57427F33A59F07 REST.GET.OBJECT k \"GET /k HTTP/1.1\" 200 - 1 1 1 1 \"-\" \"-\" -\n",
@@ -29,7 +29,7 @@ const NO_RECORDS: [&str; 3] = [
 const MINUTES_BETWEEN: i64 = 25;
 
 impl Logs {
-    /// So many objects, delivered one after the other over as many times 25 minutes. Their records come up to three days late.
+    /// Generates `objects` log objects, delivered every 25 minutes, with records up to three days late.
     pub(super) fn new(objects: usize, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let begin = DateTime::from_timestamp(1_769_817_600, 0).unwrap();
@@ -39,11 +39,11 @@ impl Logs {
             let delivered = begin + TimeDelta::minutes(MINUTES_BETWEEN * number as i64);
             let mut lines = Vec::new();
             for _ in 0..3 + random.below(7) {
-                // Request ids count, so that no two records are the same by accident.
+                // Request ids are consecutive, so that no two records are accidentally equal.
                 logs.records += 1;
                 lines.push(line(&mut random, logs.records, delivered));
             }
-            // Of the object before: delivered twice. Of this one: the same line again.
+            // A line of the previous object delivered twice, and a line of this object repeated.
             if number % 13 == 5 {
                 lines.push(line_of_before.clone());
                 lines.push(lines[0].clone());
@@ -54,7 +54,7 @@ impl Logs {
                 lines.insert(random.below(lines.len()), NO_RECORDS[random.below(2)].to_owned());
                 logs.rejects += 1;
             }
-            // Without a line feed: a delivery that was cut.
+            // Without a line feed: a truncated delivery.
             if number % 31 == 30 {
                 lines.push(NO_RECORDS[2].to_owned());
                 logs.rejects += 1;
@@ -67,7 +67,7 @@ impl Logs {
         logs
     }
 
-    /// Objects that come later.
+    /// Objects that are delivered later.
     pub(super) fn more(objects: usize) -> Self {
         let mut logs = Self::new(objects, 99);
         for (name, _) in &mut logs.objects {
@@ -77,13 +77,13 @@ impl Logs {
     }
 }
 
-/// As AWS names them. Those of an archive have an ending.
+/// A name as AWS assigns it, with an extension for some, as in archives.
 fn name(delivered: DateTime<Utc>, number: usize) -> String {
     let ending = if number % 6 == 1 { ".gz" } else { "" };
     format!("{}-{number:016X}{ending}", delivered.format("%Y-%m-%d-%H-%M-%S"))
 }
 
-/// A record that is up to three days older than its delivery; most are minutes old.
+/// A record up to three days older than its delivery; most are minutes old.
 fn line(random: &mut Random, number: usize, delivered: DateTime<Utc>) -> String {
     let late = if random.below(20) == 0 { random.below(3 * 86_400) } else { random.below(3_600) };
     let time = (delivered - TimeDelta::seconds(late as i64)).format("%d/%b/%Y:%H:%M:%S");
@@ -94,7 +94,7 @@ fn line(random: &mut Random, number: usize, delivered: DateTime<Utc>) -> String 
         [("REST.GET.OBJECT", "GET", 200), ("REST.PUT.OBJECT", "PUT", 200), ("REST.HEAD.OBJECT", "HEAD", 404)]
             [random.below(3)];
     let size = random.below(1_000_000);
-    // What it takes to be of no use to a dictionary.
+    // Random, so that dictionary encoding does not pay off.
     let host_id = format!("{:016x}{:016x}", random.draw(), random.draw());
     format!(
         "0123456789abcdef {bucket} [{time} +0000] {address} - {number:016X} {operation} {key} \"{method} /{key} HTTP/1.1\" {status} - \

@@ -1,4 +1,4 @@
-//! Several runs of the same conversion at once.
+//! Several concurrent runs of the same conversion.
 
 use super::random::Random;
 use super::source::Logs;
@@ -7,7 +7,7 @@ use super::world::{Ended, Place, World};
 const OBJECTS: usize = 240;
 const ROUNDS: usize = 4;
 
-/// Whether it did its part; otherwise it gave way, and said to whom.
+/// Whether a run did its part; otherwise it gave way, and named the other run.
 fn did_its_part(ended: &Ended) -> bool {
     match ended.code {
         Some(0) => true,
@@ -58,7 +58,7 @@ fn four_runs_over_a_bucket() {
     at_once(Place::Bucket, 4);
 }
 
-/// One run is left alone while others beside it are killed.
+/// One run is left alone while others next to it are killed.
 fn killed_beside(place: Place) {
     let logs = Logs::new(OBJECTS, 6);
     let world = World::new(place, &logs);
@@ -67,7 +67,7 @@ fn killed_beside(place: Place) {
     let mut random = Random::of_environment();
     for round in 0..ROUNDS {
         world.clear_dataset();
-        // Whoever comes first is killed as well.
+        // The first run is killed as well.
         let mut first = world.begin();
         first.wait_until(random.up_to(took));
         let mut steady = world.begin();
@@ -85,7 +85,7 @@ fn killed_beside(place: Place) {
         }
         let did = did_its_part(&steady.wait());
         eprintln!("round {round}: {kills} kills, the one that was left alone did its part: {did}");
-        // What the last of the killed had claimed is still to be done.
+        // What the last killed run had claimed still has to be done.
         world.convert().expect(0);
         world.verify(&expected);
     }

@@ -1,4 +1,4 @@
-//! Log objects, a dataset that is made of them, and the program that makes it; all of it in a directory or in buckets.
+//! Log objects, a dataset made from them, and the program, in a directory or in buckets.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,33 +14,32 @@ use tempfile::TempDir;
 use super::rows::{Rows, batches, check_times, columns_of};
 use super::source::Logs;
 
-/// A run that takes longer hangs.
+/// A run that takes longer is considered hung.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Small batches, so that there are several, and few attempts, so that what fails does so soon.
+/// Small batches, so that there are several; few attempts, so that failures are quick.
 const ENVIRONMENT: [(&str, &str); 3] =
     [("S3LOG_BATCH_OBJECTS", "40"), ("S3LOG_BATCH_SIZE", "60000"), ("AWS_MAX_ATTEMPTS", "3")];
-/// What a ledger has in the end: no runners, no files that are not whole, no probes.
+/// What a ledger contains at rest: no runners, no incomplete files, no probes.
 const LEDGER: [(&str, &str); 3] =
     [("_s3log/log/", ".json"), ("_s3log/sources/", ".parquet"), ("_s3log/checkpoints/", ".json")];
-/// And what it has once.
+/// Files that a ledger contains once.
 const ONCE: [&str; 2] = ["_s3log/dataset.json", "_s3log/README.md"];
 
-/// Where everything is.
+/// The location of everything.
 pub(super) struct World {
     scratch: TempDir,
     store: Option<Store>,
-    /// So that no two runs write into the same file what they have to say.
+    /// Numbers the output files of runs, so that each has its own.
     runs: Cell<usize>,
 }
 
-/// Buckets `logs` and `data`.
+/// The buckets `logs` and `data`.
 pub(super) struct Store {
-    /// What the program asks is asked here.
+    /// The endpoint that the program uses.
     pub(super) proxy: Proxy,
     pub(super) server: Server,
 }
 
-/// The kinds of worlds that most tests run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Directory,
@@ -55,7 +54,7 @@ impl World {
         }
     }
 
-    /// Buckets on a server that is not the usual one.
+    /// Buckets on a custom server.
     pub(super) fn with_server(builder: Builder, logs: &Logs) -> Self {
         let server = builder.start();
         server.create_bucket("logs");
@@ -70,7 +69,7 @@ impl World {
         world
     }
 
-    /// Puts log objects to those that are there.
+    /// Adds log objects.
     pub(super) fn put(&self, logs: &Logs) {
         for (name, bytes) in &logs.objects {
             self.put_object(name, bytes.clone());
@@ -87,7 +86,7 @@ impl World {
         }
     }
 
-    /// Servers, of a world in buckets.
+    /// The servers of a world in buckets.
     pub(super) fn store(&self) -> &Store {
         self.store.as_ref().unwrap()
     }
@@ -110,12 +109,12 @@ impl World {
         }
     }
 
-    /// The program, with nothing of this machine in its environment.
+    /// The program with an empty environment.
     pub(super) fn program(&self) -> Command {
         self.environment(Command::new(assert_cmd::cargo::cargo_bin!("s3log")))
     }
 
-    /// Gives another program the environment that this one has.
+    /// Gives another program the same environment.
     pub(super) fn environment(&self, mut command: Command) -> Command {
         command.current_dir(self.scratch.path()).env_clear().env("HOME", "/nonexistent").envs(ENVIRONMENT);
         if let Some(store) = &self.store {
@@ -124,38 +123,36 @@ impl World {
         command
     }
 
-    /// The arguments of a conversion.
     pub(super) fn arguments(&self) -> [String; 4] {
         ["convert".to_owned(), self.source(), "--to".to_owned(), self.dataset()]
     }
 
-    /// Begins a conversion.
     pub(super) fn begin(&self) -> Run {
         let mut command = self.program();
         command.args(self.arguments());
         self.spawn(command)
     }
 
-    /// Begins a conversion with further arguments.
+    /// Begins a conversion with additional arguments.
     pub(super) fn begin_with(&self, flags: &[&str]) -> Run {
         let mut command = self.program();
         command.args(self.arguments()).args(flags);
         self.spawn(command)
     }
 
-    /// Converts with further arguments, until the program ends.
+    /// Runs a conversion with additional arguments to its end.
     pub(super) fn run(&self, flags: &[&str]) -> Ended {
         self.begin_with(flags).wait()
     }
 
-    /// The answer to a query, as CSV without a heading.
+    /// The result of a query as CSV without header.
     pub(super) fn ask(&self, sql: &str, source: &str) -> String {
         let mut command = self.program();
         command.args(["query", "-q", sql, source, "-F", "csv", "--no-header"]);
         self.spawn(command).wait().expect(0).stdout
     }
 
-    /// What the program says of the dataset, if there is one.
+    /// The status of the dataset, if it exists.
     pub(super) fn status(&self) -> Option<serde_json::Value> {
         let mut command = self.program();
         command.args(["convert", "--status", &self.dataset(), "-F", "json"]);
@@ -164,7 +161,7 @@ impl World {
         (!is_none).then(|| serde_json::from_str(&status.expect(0).stdout).unwrap())
     }
 
-    /// Converts until the program ends.
+    /// Runs a conversion to its end.
     pub(super) fn convert(&self) -> Ended {
         self.begin().wait()
     }
@@ -181,7 +178,6 @@ impl World {
         Run { child, stdout, stderr, begun: Instant::now() }
     }
 
-    /// Removes the dataset, whatever state it is in.
     pub(super) fn clear_dataset(&self) {
         match &self.store {
             Some(store) => store.server.keys("data").iter().for_each(|key| store.server.remove("data", key)),
@@ -190,7 +186,7 @@ impl World {
         }
     }
 
-    /// Everything below the destination, by its name there.
+    /// All files below the destination, by relative name.
     pub(super) fn objects(&self) -> BTreeMap<String, Bytes> {
         let mut objects = BTreeMap::new();
         match &self.store {
@@ -205,19 +201,19 @@ impl World {
         objects
     }
 
-    /// Everything below a directory, by its name there.
+    /// All files below a directory, by relative name.
     pub(super) fn files(&self, directory: &str) -> BTreeMap<String, Bytes> {
         let mut files = BTreeMap::new();
         read_tree(&self.path(directory), "", &mut files);
         files
     }
 
-    /// The names of all data files that are there, and of nothing else.
+    /// The names of the existing data files.
     pub(super) fn data_files(&self) -> Vec<String> {
         self.objects().into_keys().filter(|name| day_of(name).is_some()).collect()
     }
 
-    /// What the program says is committed.
+    /// The names of the committed data files, according to the program.
     pub(super) fn committed(&self) -> Vec<String> {
         let mut command = self.program();
         command.args(["convert", "--status", &self.dataset(), "-F", "json"]);
@@ -226,7 +222,7 @@ impl World {
             return Vec::new();
         }
         let status = status.expect(0);
-        // Whatever else it says, names of data files are texts that end so.
+        // In any format, names of data files are strings with this extension.
         let texts = status.stdout.split('"').filter(|text| text.ends_with(".parquet"));
         let mut names: Vec<String> =
             texts.filter_map(|text| text.find("day=").map(|begin| text[begin..].to_owned())).collect();
@@ -237,7 +233,7 @@ impl World {
         names
     }
 
-    /// All rows of a query of `logs` over these sources.
+    /// All rows of `logs` over these sources, and their columns.
     pub(super) fn query(&self, source: &str) -> (Rows, Vec<String>) {
         let path = self.path("rows.parquet");
         let mut command = self.program();
@@ -250,13 +246,12 @@ impl World {
         (rows, columns)
     }
 
-    /// What the dataset is to hold in the end.
+    /// The expected contents of the dataset after all conversions.
     pub(super) fn expected(&self) -> Expected {
         let (rows, columns) = self.query(&self.source());
         Expected { rows, columns }
     }
 
-    /// The rows of these data files.
     pub(super) fn rows_of(&self, names: &[String], columns: &[String]) -> Rows {
         let objects = self.objects();
         let mut rows = Rows::default();
@@ -269,10 +264,10 @@ impl World {
         rows
     }
 
-    /// After a conversion came to its end: every record is there once, and nothing else is there.
+    /// After a complete conversion: every record is there once, and nothing else.
     pub(super) fn verify(&self, expected: &Expected) {
         let committed = self.verify_committed(expected);
-        // A reader who knows nothing of the ledger sees the same.
+        // A reader that ignores the ledger sees the same.
         assert_eq!(self.data_files(), committed, "data files that are there, and those that are committed");
         if let Some(difference) = self.query(&self.dataset()).0.difference(&expected.rows) {
             panic!("the program reads the dataset otherwise: {difference}");
@@ -281,7 +276,7 @@ impl World {
         self.verify_nothing_to_do();
     }
 
-    /// Every record is in the committed data files once. Others may be there.
+    /// Verifies that every record is in the committed data files once. Other files may exist.
     pub(super) fn verify_committed(&self, expected: &Expected) -> Vec<String> {
         let committed = self.committed();
         if let Some(difference) = self.rows_of(&committed, &expected.columns).difference(&expected.rows) {
@@ -290,7 +285,7 @@ impl World {
         committed
     }
 
-    /// At any time: of each log object all records are committed or none.
+    /// Valid at any time: of each log object, all records are committed or none.
     pub(super) fn verify_so_far(&self, expected: &Expected) -> Rows {
         let rows = self.rows_of(&self.committed(), &expected.columns);
         let expected = expected.rows.by_log_object();
@@ -300,12 +295,12 @@ impl World {
         rows
     }
 
-    /// Everything is a data file or belongs to the ledger, and nothing is half done.
+    /// Verifies that everything is a data file or part of the ledger, and nothing is unfinished.
     pub(super) fn verify_no_stray(&self) {
         self.verify_no_stray_but(&[]);
     }
 
-    /// The same, but for names that begin so.
+    /// Like [`verify_no_stray`](Self::verify_no_stray), except for names with these prefixes.
     pub(super) fn verify_no_stray_but(&self, allowed: &[&str]) {
         for name in self.objects().keys().filter(|name| !allowed.iter().any(|allowed| name.starts_with(allowed))) {
             let is_of = |(folder, end): &(&str, &str)| {
@@ -320,7 +315,7 @@ impl World {
         }
     }
 
-    /// A further run finds that all is done, without reading a log object.
+    /// Verifies that another run finds nothing to do, without reading a log object.
     fn verify_nothing_to_do(&self) {
         let before = self.data_files();
         if let Some(store) = &self.store {
@@ -337,14 +332,14 @@ impl World {
     }
 }
 
-/// What is to be in a dataset.
+/// The expected contents of a dataset.
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) rows: Rows,
     pub(super) columns: Vec<String>,
 }
 
-/// The day of a data file by its name; none for anything else.
+/// The day in the name of a data file; `None` for other files.
 pub(super) fn day_of(name: &str) -> Option<&str> {
     let (day, rest) = name.strip_prefix("day=")?.split_once('/')?;
     let file = rest.strip_prefix("bucket=").map_or(Some(rest), |rest| rest.split_once('/').map(|(_, file)| file))?;
@@ -357,7 +352,7 @@ fn read_tree(directory: &Path, prefix: &str, objects: &mut BTreeMap<String, Byte
     for entry in entries {
         let entry = entry.unwrap();
         let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
-        // What is gone by now was there a moment ago: the program may be running.
+        // Files may disappear in the meantime, because the program may be running.
         if entry.file_type().unwrap().is_dir() {
             read_tree(&entry.path(), &format!("{name}/"), objects);
         } else if let Ok(bytes) = fs::read(entry.path()) {
@@ -366,12 +361,12 @@ fn read_tree(directory: &Path, prefix: &str, objects: &mut BTreeMap<String, Byte
     }
 }
 
-/// Sends a signal to a program that runs.
+/// Sends a signal to a running program.
 pub(super) fn signal(run: &Run, signal: &str) {
     assert!(Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap().success());
 }
 
-/// A program that runs. It is killed when it is dropped.
+/// A running program. It is killed when dropped.
 #[derive(Debug)]
 pub(super) struct Run {
     child: Child,
@@ -389,7 +384,7 @@ impl Run {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits until it has ended, or that long; whether it has ended.
+    /// Waits until it has ended or this time has passed; returns whether it has ended.
     pub(super) fn wait_until(&mut self, end: Duration) -> bool {
         loop {
             if self.has_ended() {
@@ -410,7 +405,7 @@ impl Run {
         ended
     }
 
-    /// Kills it, if it has not ended by itself: SIGKILL, where there are signals.
+    /// Kills it with SIGKILL, unless it has ended by itself.
     pub(super) fn kill(mut self) -> Ended {
         let took = self.begun.elapsed();
         let _ = self.child.kill();
@@ -434,7 +429,7 @@ impl Drop for Run {
 /// A program that has ended.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// None if a signal ended it.
+    /// `None` if it was ended by a signal.
     pub(super) code: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
@@ -442,14 +437,14 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// It has ended with this exit code.
+    /// Checks the exit code.
     #[track_caller]
     pub(super) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// It has failed with exit code 1, and said why in these words, among others.
+    /// Checks that it failed with exit code 1 and a message that contains these words.
     #[track_caller]
     pub(super) fn expect_failure(self, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{}\n{}", self.stdout, self.stderr);

@@ -1,4 +1,4 @@
-//! `s3log keys audit`: what people read, and that others understand what is proposed.
+//! `s3log keys audit`: its text output, and that other tools understand the proposals.
 
 use std::fs;
 use std::process::Command;
@@ -19,7 +19,7 @@ fn audit(arguments: &[&str]) -> assert_cmd::Command {
     command
 }
 
-/// The same with all that is known of the keys.
+/// Audits with everything that is known about the keys.
 fn informed(arguments: &[&str]) -> String {
     let mut command = audit(&["--keys", &fixture("keys.json"), "--principals", &fixture("principals.toml")]);
     let output = command.args(arguments).output().unwrap();
@@ -107,7 +107,7 @@ fn calls_of_curl_are_understood_by_the_api() {
             String::from_utf8(output.stdout).unwrap()
         };
         assert_eq!(run(&script), "201 ".repeat(calls), "{script}");
-        // It does look at what it gets.
+        // The check does look at its input.
         assert_ne!(run(&script.replace("\"grants\":[", "\"grants\":[7,")), "201 ".repeat(calls));
     }
 }
@@ -139,7 +139,7 @@ fn resources_of_terraform_are_read_by_others() {
     );
 }
 
-/// Every action is one of AWS's, and on that kind of resource, by a copy of AWS's reference that others keep.
+/// Every action exists in AWS and applies to that kind of resource, according to a third-party copy of AWS's reference.
 #[test]
 fn actions_are_those_of_aws() {
     const CHECK: &str = r#"

@@ -14,7 +14,7 @@ fn keys_in_formats() {
     let endpoint = server.endpoint();
     for format in ["table", "csv", "json", "markdown", "line"] {
         let shown = run(&endpoint, &["list", "-F", format]);
-        // What goes to a terminal is escaped there; here are pipes.
+        // Output to a terminal is escaped; these are pipes.
         assert_snapshot!(
             format!("list_{format}"),
             shown.replace('\u{1b}', "ESC").replace('\u{9b}', "CSI").replace('\u{202e}', "RLO")
@@ -92,7 +92,7 @@ fn errors() {
     assert_eq!(exit_code(&["keys", "list", "--token", TOKEN]), Some(2), "a token is no argument");
 }
 
-/// The flag, then the variable of s3log, then that of doctl.
+/// Precedence: the flag, the variable of s3log, the variable of doctl.
 #[test]
 fn where_token_and_url_come_from() {
     let server = account();

@@ -1,4 +1,4 @@
-//! `s3log keys`: what it lists and makes, where tokens come from, and that nobody sees a secret.
+//! `s3log keys`: listing and creating keys, sources of tokens, and that secrets are never shown.
 
 mod audit;
 mod list;
@@ -16,7 +16,7 @@ const TOKEN: &str = "dop_v1_0123456789abcdef";
 const SECRET: &str = "invented/secret+of-a-test";
 const HOSTILE: &str = "\u{1b}[2Jerror: \u{202e}eman\n";
 
-/// The keys of an account, not in order.
+/// The keys of an account, unsorted.
 fn keys() -> Vec<Value> {
     let key = |name: &str, id: &str, created: &str, grants: Value| json!({"name": name, "access_key": id, "created_at": created, "grants": grants});
     let grant = |bucket: &str, permission: &str| json!({"bucket": bucket, "permission": permission});
@@ -30,7 +30,7 @@ fn keys() -> Vec<Value> {
     ]
 }
 
-/// What an account with these keys answers; to whom has no token, that it has none.
+/// The API's answer for an account with these keys, or an error if the token is missing.
 fn answer(asked: &Asked, keys: &[Value]) -> Answer {
     if asked.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         let said = json!({"id": "unauthorized", "message": "Unable to authenticate you."});
@@ -61,14 +61,14 @@ fn account() -> Answers {
     Answers::start(|asked| answer(asked, &keys()))
 }
 
-/// The program with a token, at this API.
+/// The program with a token and this API.
 fn program(endpoint: &str, arguments: &[&str]) -> assert_cmd::Command {
     let mut command = s3log();
     command.args(["keys"]).args(arguments).args(["--api-url", endpoint]).env("DIGITALOCEAN_ACCESS_TOKEN", TOKEN);
     command
 }
 
-/// What was printed, without what changes from run to run; that there is no secret in it is looked at every time.
+/// The output without what changes between runs. Also verifies that it contains no secret.
 fn printed(output: &Output, replaced: &[(&str, &str)]) -> String {
     let mut text = transcript(output);
     for secret in [TOKEN, SECRET, "Bearer dop"] {
@@ -84,7 +84,7 @@ fn run(endpoint: &str, arguments: &[&str]) -> String {
     printed(&program(endpoint, arguments).output().unwrap(), &[(endpoint, "http://API")])
 }
 
-/// Servers that others wrote, each answering from a description of the API, with the id of a key that it knows.
+/// Independent servers that answer from descriptions of the API, each with the id of a key that it knows.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn prisms() -> Vec<(Prism, &'static str)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

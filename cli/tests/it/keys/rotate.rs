@@ -1,4 +1,4 @@
-//! `s3log keys rotate`: what would be sent, what is, and where the secret goes.
+//! `s3log keys rotate`: what would be sent, what is sent, and where the secret goes.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Runs a rotation with a file for the secret in a folder of its own.
+/// Runs a rotation that writes the secret to a file in a new directory.
 fn apply(server: &Answers, arguments: &[&str]) -> (String, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("new.credentials");
@@ -74,7 +74,7 @@ fn a_key_is_made_and_its_secret_is_in_the_file_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    // AWS's libraries read it.
+    // AWS's libraries can read it.
     let doctor = s3log()
         .args(["doctor", "--profile", "site-2", "--region", "fra1", "-F", "csv"])
         .env("AWS_SHARED_CREDENTIALS_FILE", &file)
@@ -165,7 +165,7 @@ fn answers_that_do_not_fit_are_told() {
     assert_snapshot!(format!("{others}\n{shown}"));
 }
 
-/// Files may not grow: the key is made, and its secret cannot be written.
+/// With a limit on file size, the key is created, but its secret cannot be written.
 #[cfg(unix)]
 #[test]
 fn a_secret_that_cannot_be_written_is_told_with_the_key_to_delete() {
@@ -184,7 +184,7 @@ fn a_secret_that_cannot_be_written_is_told_with_the_key_to_delete() {
     assert_eq!((names(directory.path()).len(), posts(&server).len()), (0, 1));
 }
 
-/// The first Ctrl-C waits for an answer, as a key may be made; the second does not, and says so.
+/// The first Ctrl-C waits for the answer, because a key may be being created; the second does not, and says so.
 #[cfg(unix)]
 #[test]
 fn interrupted_while_a_key_is_made() {
@@ -222,7 +222,7 @@ fn interrupted_while_a_key_is_made() {
         for _ in 0..times {
             let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
             assert!(killed.success());
-            // Two signals at once are one.
+            // Two simultaneous signals would count as one.
             std::thread::sleep(Duration::from_millis(300));
         }
         let shown = printed(&child.wait_with_output().unwrap(), &[(&server.endpoint(), "http://API")]);
@@ -250,7 +250,7 @@ fn keys_of_a_server_that_others_wrote() {
             program(&endpoint, &["rotate", id, "--apply", "--credentials", file.to_str().unwrap()]).output().unwrap();
         let shown = printed(&output, &[(&endpoint, "http://API")]);
         let written = fs::read_to_string(&file).unwrap();
-        // By DigitalOcean's description every key has the same id, and that is noticed.
+        // In DigitalOcean's description every key has the same id, which must be detected.
         let secret = if id == "DOACCESSKEYEXAMPLE" {
             assert!(shown.contains("the API gave the new key the id of the old one"), "{shown}");
             "DOSECRETKEYEXAMPLE"
