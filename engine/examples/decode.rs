@@ -1,4 +1,4 @@
-//! Bytes into Arrow, without DataFusion and without I/O of the library's own.
+//! Decodes bytes into Arrow, without DataFusion, and without I/O in the library.
 //!
 //! `cargo run -p s3log-engine --no-default-features --release --example decode -- FILE`
 #![expect(clippy::print_stdout, reason = "an example prints")]

@@ -1,4 +1,4 @@
-//! The tables inside a DataFusion session of one's own.
+//! Registers the tables in an existing DataFusion session.
 //!
 //! `cargo run -p s3log-engine --release --example sql -- DIRECTORY "SELECT …"`
 
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let context = SessionContext::new();
     // Functions, `CREATE EXTERNAL TABLE … STORED AS S3LOG`, and `s3log('…')`:
     s3log_engine::session::register(&context, Arc::new(LogTableFactory::default()))?;
-    // A table of one's own choosing and naming:
+    // A table created and named explicitly:
     let listing = Arc::new(Listing::list(&[source])?);
     context.register_table("access", Arc::new(LogTable::new(Table::Logs, listing, TextLayout::Views)))?;
 

@@ -1,4 +1,4 @@
-//! Every line accounted for: what `s3log check` reports.
+//! Accounting for every line of the log objects: the report behind `s3log check`.
 
 use crate::decode::{
     BLOCK_SIZE, Block, BufferPool, Counts, JsonLine, LineBlocks, LineOptions, LineReader, Outcome, Part, Why,
@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much of what was found is kept.
+/// How much detail [`check`] keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions {
-    /// Rejected lines that are kept for each reason.
+    /// Maximum number of rejected lines kept as examples for each reason.
     pub examples_per_reason: usize,
 }
 
@@ -28,79 +28,79 @@ impl Default for CheckOptions {
     }
 }
 
-/// What was found in the log objects of a session.
+/// Line counts over all log objects of a session.
 ///
-/// `lines = rows + cdn_rows + rejects` always holds: lines are counted by their ends, the others by what lines parse to.
-/// Records of times that were not asked for are in `other_times` alone; rejects have no time, and those of objects that are read
-/// count.
+/// `lines = rows + cdn_rows + rejects` always holds. The two sides are counted independently: `lines` by line ends, the
+/// others by how each line parses. Records outside the requested time range are counted in `other_times` only. Rejects
+/// have no time, so every reject in an object that is read counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
-    /// Log objects read to their end.
+    /// Log objects read to the end.
     pub objects: u64,
-    /// Log objects of which only the beginning could be read. Its lines are among all figures.
+    /// Log objects that could only be read in part. The lines read from them are included in all counts.
     pub partial_objects: u64,
-    /// Bytes that were read of log objects, as stored.
+    /// Bytes read, as stored (before decompression).
     pub bytes: u64,
-    /// Lines that are neither blank nor headers nor records of other times.
+    /// Lines that are not blank, not headers and not records outside the time range.
     pub lines: u64,
-    /// Lines of nothing but spaces, tabs and carriage returns.
+    /// Lines that consist only of spaces, tabs and carriage returns.
     pub blank_lines: u64,
-    /// Lines of CDN logs that begin with `#`.
+    /// Lines of CDN logs that start with `#`.
     pub headers: u64,
-    /// Lines that are S3 records.
+    /// S3 records.
     pub rows: u64,
-    /// Lines that are CDN records.
+    /// CDN records.
     pub cdn_rows: u64,
-    /// Lines that are records of other times than were asked for.
+    /// Records outside the requested time range.
     pub other_times: u64,
-    /// Lines that are no records.
+    /// Lines that do not parse as a record.
     pub rejects: u64,
-    /// Records that could have been split otherwise.
+    /// Records with more than one possible split into fields.
     pub ambiguous: u64,
-    /// Why lines were rejected, the most frequent reason first.
+    /// Reasons for rejects, most frequent first.
     pub reasons: Vec<ReasonCount>,
-    /// How many fields S3 records have, and how many records have so many.
+    /// Histogram of S3 records: number of fields, number of records.
     pub field_counts: Vec<(usize, u64)>,
-    /// The same of CDN records.
+    /// Histogram of CDN records: number of fields, number of records.
     pub cdn_field_counts: Vec<(usize, u64)>,
-    /// Fields that headers of CDN logs name, and that have no column: the first hundred of them.
+    /// Field names in headers of CDN logs that have no column, at most 100.
     pub unknown_cdn_fields: Vec<String>,
-    /// Log objects that could not be read, or not to their end: the first thousand of them.
+    /// Log objects that could not be read completely, at most 1000.
     pub unreadable: Vec<Unreadable>,
-    /// Log objects that have to be restored from an archive before they can be read.
+    /// Log objects that must be restored from an archive before they can be read.
     pub archived: u64,
 }
 
-/// A reason of rejects.
+/// A reason for rejects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReasonCount {
-    /// What was wrong.
+    /// The reason.
     pub reason: String,
-    /// In how many lines.
+    /// Number of lines rejected for this reason.
     pub count: u64,
-    /// The first of them.
+    /// Examples, at most [`CheckOptions::examples_per_reason`].
     pub examples: Vec<RejectExample>,
 }
 
-/// A line that was rejected.
+/// A rejected line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RejectExample {
-    /// Where it stands.
+    /// Name of the log object.
     pub log_object: String,
-    /// Its number, from 1.
+    /// Line number, from 1.
     pub line_number: u64,
-    /// Where its first byte stands, after decompression.
+    /// Offset of the first byte of the line in the decompressed object.
     pub byte_offset: u64,
-    /// The line, without its end; of a line beyond the limit its beginning.
+    /// The line without its line end. If the line exceeds the length limit, only its beginning.
     pub line: Vec<u8>,
 }
 
-/// Reads every log object of a session that may hold records of its times, on all its threads.
+/// Reads every log object of a session that may hold records of its time range, on all threads of the session.
 ///
 /// # Errors
 ///
-/// When a source is a dataset, when a bucket cannot be listed at all, or a task stops unexpectedly: what cannot be read is
-/// part of the report.
+/// Fails if a source is a dataset, if a bucket cannot be listed at all, or if a task stops unexpectedly. Objects that
+/// cannot be read are not an error; the report lists them.
 pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckReport, Error> {
     if let Some(name) = session.dataset_names().into_iter().next() {
         return Err(Error::new(ErrorKind::Unsupported, "it is a dataset, and holds no lines")
@@ -109,7 +109,7 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
     }
     let table = session.log_table(Table::Rejects);
     let progress = session.progress();
-    // By their names objects are left out as a whole; of those that are read, every line is counted, by its time or apart.
+    // Names can exclude whole objects. In the objects that are read, every line is counted, whatever its time.
     let times = table.object_times();
     let sources = table.sources();
     let (objects, pruned) = sources.files(&times);
@@ -145,13 +145,13 @@ pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckRepo
     Ok(total.report(progress))
 }
 
-/// Takes one object after the other until none is left.
+/// Reads objects until none is left.
 struct Worker {
     objects: Arc<[Listed]>,
     next: Arc<AtomicUsize>,
-    /// The objects of buckets, if there are any.
+    /// Set if any source is a bucket.
     arriving: Option<Arriving>,
-    /// Of records that are wanted.
+    /// Times of the wanted records.
     times: Times,
     progress: Arc<Progress>,
     lines: LineOptions,
@@ -170,14 +170,14 @@ struct Tally {
     cdn_rows: u64,
     other_times: u64,
     ambiguous: u64,
-    /// In how many lines, and the first of them, each with the position of its object in the listing.
+    /// By reason: number of lines, and examples with the position of their object in the listing.
     reasons: BTreeMap<String, (u64, Vec<(usize, RejectExample)>)>,
     field_counts: BTreeMap<usize, u64>,
     cdn_field_counts: BTreeMap<usize, u64>,
     unknown_cdn_fields: BTreeSet<String>,
 }
 
-/// So many names that no column has are kept.
+/// Limit on `unknown_cdn_fields`.
 const MAX_UNKNOWN: usize = 100;
 
 impl Worker {
@@ -191,7 +191,7 @@ impl Worker {
             self.read(position, reader).await?;
         }
         if let Some(arriving) = self.arriving.take() {
-            // Objects in ranges would not know the numbers of their lines.
+            // Not split into ranges: a range does not know its line numbers.
             let arrivals = arriving.join(&self.times, false, Box::new(Ok))?;
             let reader = Reader::of_arrivals(arrivals, self.blocks());
             self.read(usize::MAX, reader).await?;
@@ -203,7 +203,7 @@ impl Worker {
         LineBlocks::new(self.pool.clone()).with_max_line(self.lines.max_line())
     }
 
-    /// Reads what the reader comes to; `position` orders examples of rejects.
+    /// Reads all objects of `reader`; `position` orders the examples of rejects.
     async fn read(&mut self, position: usize, mut reader: Reader) -> Result<(), Error> {
         let fields = Field::ALL.into_iter().collect::<FieldSet>() | FieldSet::EXTRA_FIELDS | FieldSet::AMBIGUOUS;
         let mut lines = LineReader::new(fields, &self.lines);
@@ -240,7 +240,6 @@ impl Worker {
 }
 
 impl Tally {
-    /// Counts the lines of a block.
     fn count(
         &mut self,
         block: &Block,
@@ -260,7 +259,7 @@ impl Tally {
             return;
         }
         for (part, bytes) in block.part_bytes() {
-            // Lines are counted without the help of what parses them.
+            // Counted independently of the parser, so that the two can be compared.
             self.line_ends += memchr::memchr_iter(b'\n', bytes).count() as u64;
             self.line_ends += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
             reader.each(part, bytes, |line, outcome| match outcome {
@@ -299,7 +298,7 @@ impl Tally {
         }
     }
 
-    /// Notes names of a header that no column has.
+    /// Notes the field names of a header that have no column.
     fn note_unknown(&mut self, header: &[u8]) {
         if cdn::Header::parse(header).is_none_or(|header| header.unknown() == 0) {
             return;
@@ -312,7 +311,7 @@ impl Tally {
         }
     }
 
-    /// Notes why a line was rejected, and keeps it if it is among the first.
+    /// Counts a reject and keeps it as an example if there is room.
     fn reject(
         &mut self,
         why: Why,
@@ -347,8 +346,8 @@ impl Tally {
             let (total, kept) = self.reasons.entry(reason).or_default();
             *total += count;
             kept.extend(examples);
-            // Which worker met a reason first is chance. Each took its files in their order, so the first lines of all are
-            // among what they kept; objects of buckets come in any order, and their examples are any lines.
+            // Which worker sees a reason first is arbitrary. Workers take files in listing order, so the first examples
+            // overall are among those kept. Objects of buckets arrive in any order, so their examples are arbitrary.
             kept.sort();
             kept.truncate(options.examples_per_reason);
         }

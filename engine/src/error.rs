@@ -1,4 +1,4 @@
-//! What can go wrong in the engine, with the object it went wrong in.
+//! The error type of the engine.
 
 use std::fmt;
 
@@ -6,33 +6,33 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No log object is where the source says.
+    /// There is no log object at the source.
     NotFound,
-    /// A log object could not be read, or not to its end.
+    /// A log object could not be read completely.
     Unreadable,
-    /// Whoever asks may not read a log object, or the credentials are not valid.
+    /// Access was denied, or the credentials are not valid.
     Denied,
-    /// A log object has to be restored from an archive before it can be read.
+    /// A log object must be restored from an archive before it can be read.
     Archived,
     /// A file or an object could not be written.
     Unwritable,
-    /// Someone else does this already, or did it first.
+    /// Another process is doing this already, or did it first.
     Conflict,
-    /// It was told to stop.
+    /// The operation was told to stop.
     Interrupted,
-    /// What was asked for is not possible here.
+    /// The request is not supported here.
     Unsupported,
-    /// What was asked for is wrong in itself, whatever the logs hold: whoever asked has to ask otherwise, and no log object was read.
+    /// The request itself is wrong, whatever the logs hold. No log object was read.
     Argument,
-    /// A source, a file, an option or a name that says nothing.
+    /// A source, file, option or name is malformed.
     Invalid,
-    /// A defect, or a report of a library that nobody expected.
+    /// A bug, or an unexpected error of a library.
     Internal,
 }
 
-/// An error of the engine: what went wrong, in which object, and what to do.
+/// An error of the engine: what went wrong, in which object, and what to do about it.
 ///
-/// Inside DataFusion it travels as `DataFusionError::External`; [`Error::find`] gets it back.
+/// DataFusion carries it as `DataFusionError::External`; [`Error::find`] gets it back.
 #[derive(Debug, thiserror::Error)]
 pub struct Error {
     kind: ErrorKind,
@@ -57,7 +57,7 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// An error of this kind.
+    /// Creates an error without object, hint and source.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), object: None, hint: None, source: None }
@@ -67,13 +67,13 @@ impl Error {
         Self::new(ErrorKind::Invalid, message)
     }
 
-    /// An error of whoever asked.
+    /// An [`ErrorKind::Argument`] error.
     #[cfg(feature = "datafusion")]
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Argument, message)
     }
 
-    /// The same, with something to add to what it says.
+    /// Appends a note to the message.
     #[cfg(feature = "datafusion")]
     pub(crate) fn with_note(mut self, note: impl fmt::Display) -> Self {
         self.message = format!("{}; {note}", self.message);
@@ -86,46 +86,47 @@ impl Error {
         self
     }
 
-    /// The same, about this log object or source.
+    /// Names the log object or source that the error is about.
     #[must_use]
     pub fn in_object(mut self, object: impl Into<String>) -> Self {
         self.object = Some(object.into());
         self
     }
 
-    /// The same, with what to do about it.
+    /// Adds a hint: what the user can do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same, with what caused it.
+    /// Sets the underlying cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Its kind.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The log object or source that it is about.
+    /// The log object or source that the error is about.
     #[must_use]
     pub fn object(&self) -> Option<&str> {
         self.object.as_deref()
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// Why a query failed: our own error if there is one in it, else `message` and what DataFusion says.
+    /// Why a query failed: the engine's own error if the DataFusion error contains one, else `message` with
+    /// DataFusion's error as its source.
     #[cfg(feature = "datafusion")]
     pub(crate) fn of_query(error: datafusion::error::DataFusionError, message: &str) -> Self {
         match Self::find(&error) {
@@ -140,7 +141,7 @@ impl Error {
         }
     }
 
-    /// The engine's error inside an error of DataFusion, if there is one.
+    /// The engine's error inside a DataFusion error, if there is one.
     #[cfg(feature = "datafusion")]
     #[must_use]
     pub fn find(error: &datafusion::error::DataFusionError) -> Option<&Self> {

@@ -1,7 +1,7 @@
-//! Bucket access logs as Arrow batches and DataFusion tables.
+//! S3 server access logs and CloudFront logs as Arrow record batches and DataFusion tables.
 //!
-//! Bytes of a log to batches: [`decode::RecordsDecoder`], and [`decode::RejectsDecoder`] for the lines that are no record. The columns are
-//! in [`schema`].
+//! [`decode::RecordsDecoder`] turns bytes into batches of records, [`decode::RejectsDecoder`] collects the lines that
+//! do not parse. The columns of every table are defined in [`schema`].
 #![cfg_attr(
     feature = "datafusion",
     doc = "

@@ -1,4 +1,4 @@
-//! What a query would list and read, before it reads anything.
+//! What a query would list and read, without reading it.
 
 use crate::error::{Error, ErrorKind};
 use crate::scan::{S3LogSource, SourceCounts};
@@ -9,22 +9,22 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
-/// A scan of a plan.
+/// One scan of a physical plan.
 #[derive(Clone, Debug)]
 pub struct ScanPlan {
     /// The table that is read.
     pub table: &'static str,
-    /// The times of records that names of objects are held against: `from..until` in RFC 3339, empty for all.
+    /// Time range used for pruning by object name: `from..until` in RFC 3339, empty if unbounded.
     pub times: String,
-    /// What is read, source by source.
+    /// What is read, per source.
     pub sources: Vec<SourceCounts>,
 }
 
-/// Counts what a plan would read, scan by scan: lists the sources, reads no log object.
+/// Counts what each scan of a plan would read. Lists the sources, but reads no log object.
 ///
 /// # Errors
 ///
-/// When a bucket cannot be listed.
+/// Fails if a bucket cannot be listed.
 pub async fn plan(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<ScanPlan>, Error> {
     let mut scans: Vec<S3LogSource> = Vec::new();
     let visited = plan.apply(|node| {
@@ -44,11 +44,11 @@ pub async fn plan(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<ScanPlan>, Error>
     Ok(plans)
 }
 
-/// The same for every record of the times of a session.
+/// Counts what a scan of all records in the session's time range would read.
 ///
 /// # Errors
 ///
-/// When a bucket cannot be listed.
+/// Fails if a bucket cannot be listed.
 pub async fn plan_all(session: &Session) -> Result<Vec<ScanPlan>, Error> {
     let cannot = |error| Error::new(ErrorKind::Internal, "the scan cannot be planned").with_source(error);
     let everything = session.context().table("logs").await.map_err(cannot)?;

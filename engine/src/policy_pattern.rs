@@ -1,9 +1,9 @@
-//! Patterns in policies of AWS: names of actions and resources with wildcards.
+//! Wildcard patterns for actions and resources in IAM policies.
 //!
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html> has the wildcards,
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html> how to write them as they are.
+//! Wildcards: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>. Their
+//! escapes: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html>.
 
-/// A text in which a policy sees no wildcard and no variable.
+/// Escapes `text` so that a policy sees no wildcards or variables in it.
 pub(crate) fn literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -15,7 +15,8 @@ pub(crate) fn literal(text: &str) -> String {
     literal
 }
 
-/// Whether a pattern of a policy is a text: `*` is any text, `?` any character, `${*}`, `${?}` and `${$}` are those characters.
+/// Whether a policy pattern matches `text`: `*` matches any string, `?` any character, and `${*}`, `${?}` and `${$}`
+/// those characters literally.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     #[derive(Clone, Copy, PartialEq)]
     enum Part {
@@ -37,7 +38,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
         rest = rest.get(length..).unwrap_or_default();
     }
     let text: Vec<char> = text.chars().collect();
-    // Where to go on when what followed the last `*` did not fit.
+    // Where to resume when the part after the last `*` does not match.
     let (mut at, mut part, mut retry) = (0, 0, None);
     while at < text.len() {
         match parts.get(part) {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against an engine that has nothing to do with it.
+        /// Compared with an independent implementation.
         #[test]
         fn wildcards_are_those_of_expressions(pattern in "[ab*?]{0,8}", text in "[ab]{0,8}") {
             let expression = format!("^{}$", regex::escape(&pattern).replace("\\*", ".*").replace("\\?", "."));

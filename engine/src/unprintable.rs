@@ -1,7 +1,9 @@
-//! Characters that are obeyed or not shown, where others are read.
+//! Characters that are interpreted or invisible instead of printed.
 
-/// Whether whoever shows text would act on this character, or show nothing for it: C0, DEL, C1, bidi controls, zero-width and
-/// other format characters, line and paragraph separators, tags. Log text is written by strangers, who hide and forge with these.
+/// Whether a terminal or viewer would interpret this character or show nothing for it: C0, DEL, C1, bidi controls,
+/// zero-width and other format characters, line and paragraph separators, tags.
+///
+/// Log text comes from untrusted clients, who use such characters to hide or forge output.
 #[must_use]
 pub fn is_unprintable(c: char) -> bool {
     matches!(c,

@@ -1,7 +1,8 @@
-//! A log object through the decoder: five bytes that choose table, columns, layout and the size of pieces, then the object.
+//! Fuzzes the decoder with a log object: five bytes select table, columns, layout and the size of pieces; the rest is
+//! the object.
 //!
-//! Every line is counted; pieces of any size, fewer columns and the other layout of text give the same rows; every array
-//! passes Arrow's own full validation, which the decoder spares itself.
+//! Every line is counted; pieces of any size, fewer columns, and the other text layout give the same rows; every array
+//! passes Arrow's full validation, which the decoder skips.
 #![no_main]
 
 use arrow::array::{Array as _, RecordBatch, make_array};
@@ -34,7 +35,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     for block in &whole {
         validate(&decoder.decode(block).expect("arrays fit together"));
     }
-    // Requests leave nothing to others. Their order depends on how records of both kinds share blocks.
+    // `requests` leaves nothing to other tables. The order of its rows depends on how records of both kinds share
+    // blocks.
     let (_, of_requests) = records(Table::Requests, &whole, &every_column(Table::Requests), TextLayout::Views);
     assert_eq!(decoder.counts(), of_requests);
     assert!(counts.rows <= of_requests.rows && counts.rejects <= of_requests.rejects);

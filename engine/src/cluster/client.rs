@@ -1,4 +1,4 @@
-//! Who asks a cluster: submits a plan, waits, takes rows and counts, and takes the job back if nobody wants it any more.
+//! Client of a cluster: submits a plan, waits, fetches rows and counts, and cancels the job when its result is dropped.
 
 use super::RunOnCluster;
 use super::codec::with_packed_objects;
@@ -40,28 +40,28 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tonic::transport::Channel;
 
-/// Where a scheduler listens if nobody says it.
+/// Default port of a scheduler.
 const PORT: u16 = 50050;
-/// Tasks a core, so that cores which are done early find more to do.
+/// Number of tasks per core, so that cores which finish early find more work.
 const PARTITIONS_PER_CORE: usize = 2;
-/// Partitions when there is no executor yet, and nobody knows how many cores there will be.
+/// Number of partitions while there is no executor yet and the number of cores is unknown.
 const DEFAULT_PARTITIONS: usize = 16;
-/// How long the scheduler may take to say who its executors are.
+/// Timeout for asking the scheduler about its executors.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often is asked whether a job is done: soon at first, less often when it takes longer.
+/// Polling interval for the status of a job: short at first, longer for jobs that take longer.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// How often a scheduler may say that it knows nothing of a job.
+/// Number of times a scheduler may say that it does not know a job.
 const UNKNOWN: u32 = 50;
-/// How long it may take to cancel a job.
+/// Timeout for cancelling a job.
 const CANCELLING: Duration = Duration::from_secs(1);
-/// How often is looked how far a job has come.
+/// Polling interval for the progress of a job.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 type Scheduler = SchedulerGrpcClient<Channel>;
 
-/// A cluster, by its scheduler.
+/// A cluster, reached through its scheduler.
 #[derive(Debug)]
 pub struct Cluster {
     host: String,
@@ -79,7 +79,7 @@ impl fmt::Display for Cluster {
     }
 }
 
-/// An executor, as the scheduler's REST interface describes it.
+/// An executor, as described by the scheduler's REST API.
 #[derive(Deserialize)]
 struct Executor {
     specification: Specification,
@@ -91,11 +91,11 @@ struct Specification {
 }
 
 impl Cluster {
-    /// Asks a scheduler at `df://host:port` who its executors are.
+    /// Connects to a scheduler at `df://host:port` and asks for its executors.
     ///
     /// # Errors
     ///
-    /// When the address is none, or nobody answers there.
+    /// Fails if the address is malformed or no scheduler answers.
     pub async fn connect(address: &str) -> Result<Arc<Self>, Error> {
         let (host, port) = host_and_port(address)?;
         let unreachable = |error: reqwest::Error| {
@@ -119,19 +119,19 @@ impl Cluster {
         Ok(Arc::new(Self { host, port, cores, executors: executors.len(), rest, stores, codec }))
     }
 
-    /// How many executors there were when it was asked.
+    /// Number of executors at the time of connecting.
     #[must_use]
     pub fn executors(&self) -> usize {
         self.executors
     }
 
-    /// How many partitions they work on side by side.
+    /// Number of tasks that all executors together can run in parallel.
     #[must_use]
     pub fn cores(&self) -> usize {
         self.cores
     }
 
-    /// What makes the plans of a session run here.
+    /// Session options that make plans run on this cluster.
     #[must_use]
     pub fn remote_execution(self: &Arc<Self>) -> RemoteExecution {
         RemoteExecution {
@@ -147,7 +147,7 @@ impl Cluster {
         }
     }
 
-    /// Runs a plan; what its scans count is added to `progress` before the first row comes.
+    /// Runs a plan. The counts of its scans are added to `progress` before the first row is returned.
     pub(super) async fn run(
         self: Arc<Self>,
         plan: Arc<dyn ExecutionPlan>,
@@ -182,7 +182,7 @@ impl Cluster {
                     return Err(self.failed(&failed.error).into());
                 }
                 Some(_) => {}
-                // It takes a moment until a new one is known.
+                // It takes a moment until a new job is known.
                 None if unknown < UNKNOWN => unknown += 1,
                 None => {
                     job.finished();
@@ -245,20 +245,20 @@ impl Cluster {
             .max_decoding_message_size(settings.max_message_size))
     }
 
-    /// What the stages of a job that is done have counted.
+    /// The metrics of the stages of a finished job.
     async fn stages(&self, scheduler: &mut Scheduler, job_id: String) -> Result<Vec<JobStageMetrics>, Error> {
         let metrics = scheduler.get_job_metrics(GetJobMetricsParams { job_id }).await;
         Ok(metrics.map_err(|status| self.lost(status))?.into_inner().stages)
     }
 
-    /// Asks how far the stages of a job have come, until it is dropped.
+    /// Polls the progress of a job's stages until the task is dropped.
     fn watch(&self, job: String, progress: Arc<Progress>) -> SpawnedTask<()> {
         let (rest, url) = (self.rest.clone(), format!("http://{}:{}/api/job/{job}/stages", self.host, self.port));
         SpawnedTask::spawn(async move {
             let mut every = tokio::time::interval(LOOK_EVERY);
             loop {
                 every.tick().await;
-                // Whoever waits for rows does not need to know why he cannot be told how long.
+                // Progress is best effort: ignore failures.
                 if let Ok(answer) = rest.get(&url).send().await
                     && let Ok(bytes) = answer.bytes().await
                     && let Ok(stages) = serde_json::from_slice::<Stages>(&bytes)
@@ -271,7 +271,7 @@ impl Cluster {
         })
     }
 
-    /// Who hands rows on, if executors are not asked themselves.
+    /// Host and port of the Flight proxy, if rows are not fetched from the executors directly.
     fn proxy(&self, proxy: Option<FlightProxy>) -> Result<Option<(String, u16)>, Error> {
         match proxy {
             None | Some(FlightProxy::Local(false)) => Ok(None),
@@ -280,7 +280,7 @@ impl Cluster {
         }
     }
 
-    /// The rows of one partition of the last stage, from the executor that has them.
+    /// The rows of one partition of the last stage, from the executor that has it.
     async fn rows(
         &self,
         location: PartitionLocation,
@@ -332,7 +332,8 @@ impl Cluster {
             .with_hint("jobs of a scheduler that ends are lost: run it again")
     }
 
-    /// What an executor said of our own is in the message as `Debug` writes it.
+    /// The error of a failed job. If the executor's message contains an error of this crate, in `Debug` form, it is
+    /// restored.
     fn failed(&self, message: &str) -> Error {
         static OURS: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let text = r#""((?:[^"\\]|\\.)*)""#;
@@ -350,14 +351,14 @@ impl Cluster {
     }
 }
 
-/// Why a plan cannot be sent.
+/// The error for a plan that cannot be serialized.
 fn cannot_travel(error: &DataFusionError) -> Error {
     if let Some(ours) = Error::find(error) {
         let error = Error::new(ours.kind(), ours.to_string());
         return ours.hint().into_iter().fold(error, Error::with_hint);
     }
     let message = error.to_string();
-    // It ends with all of the operator, as `Debug` writes it.
+    // The message ends with the `Debug` form of the whole operator.
     let operator = message.rsplit_once("Plan: ").map(|(_, plan)| plan.split(|letter: char| !letter.is_alphanumeric()));
     let operator = operator.and_then(|mut words| words.next()).filter(|name| !name.is_empty());
     let what = match operator {
@@ -368,7 +369,7 @@ fn cannot_travel(error: &DataFusionError) -> Error {
         .with_hint("run it without --cluster, or save that part to a Parquet file first")
 }
 
-/// Why a scheduler does not take a plan.
+/// Why the scheduler rejected a plan.
 fn reason_of(refused: ExecuteQueryFailureResult) -> String {
     match refused.failure {
         Some(Failure::SessionNotFound(why) | Failure::PlanParsingFailure(why) | Failure::SqlParsingFailure(why)) => why,
@@ -376,14 +377,14 @@ fn reason_of(refused: ExecuteQueryFailureResult) -> String {
     }
 }
 
-/// What comes back from a cluster.
+/// The result of a job.
 pub(super) struct Answer {
     pub(super) rows: SendableRecordBatchStream,
-    /// What was done, stage by stage.
+    /// Metrics of each stage.
     pub(super) stages: Vec<JobStageMetrics>,
 }
 
-/// Stages as the scheduler's REST interface describes them.
+/// Stages, as described by the scheduler's REST API.
 #[derive(Deserialize)]
 struct Stages {
     stages: Vec<Stage>,
@@ -398,7 +399,7 @@ struct Stage {
 
 #[derive(Deserialize)]
 struct Task {
-    /// `"Running"`, `"Successful"`, or an object of the name of another state.
+    /// `"Running"`, `"Successful"`, or an object keyed by the name of another state.
     status: serde_json::Value,
 }
 
@@ -414,7 +415,7 @@ impl From<Stage> for StageProgress {
     }
 }
 
-/// The operators of each stage, and what they counted, for people.
+/// The operators of each stage with their metrics, as text.
 pub(super) fn text_of(stages: &[JobStageMetrics]) -> String {
     let mut text = String::new();
     for stage in stages {
@@ -423,7 +424,7 @@ pub(super) fn text_of(stages: &[JobStageMetrics]) -> String {
             let depth = 2 * (operator.depth as usize + 1);
             let _ = write!(text, "{:depth$}{}", "", operator.operator_desc);
             let metrics = OperatorMetricsSet { metrics: operator.metrics.clone() };
-            // One of another version may say what is not known here.
+            // A scheduler of another version may send metrics that are unknown here.
             if let Ok(metrics) = TryInto::<MetricsSet>::try_into(metrics) {
                 let metrics = metrics.aggregate_by_name().sorted_for_display().timestamps_removed();
                 let _ = write!(text, ", metrics=[{metrics}]");
@@ -434,7 +435,7 @@ pub(super) fn text_of(stages: &[JobStageMetrics]) -> String {
     text
 }
 
-/// A job on a cluster, which is cancelled when nobody waits for it any more.
+/// A job on a cluster. It is cancelled on drop.
 struct Job {
     id: Option<String>,
     cluster: Arc<Cluster>,
@@ -442,14 +443,14 @@ struct Job {
 }
 
 impl Job {
-    /// There is nothing to cancel any more.
+    /// Disarms the cancellation on drop.
     fn finished(&mut self) {
         self.id = None;
     }
 }
 
 impl Drop for Job {
-    /// In a thread and a runtime of its own: who is interrupted ends his own right after.
+    /// Runs in its own thread and runtime: after an interrupt, the caller's runtime may end right away.
     fn drop(&mut self) {
         let Some(job_id) = self.id.take() else { return };
         let (cluster, settings) = (Arc::clone(&self.cluster), self.settings.clone());
@@ -461,7 +462,7 @@ impl Drop for Job {
                 let asked = scheduler.cancel_job(CancelJobParams { job_id }).await;
                 asked.map_err(|status| cluster.lost(status)).map(|_| ())
             };
-            // Whoever was interrupted cannot do more about it.
+            // Best effort: nothing can be done about a failure here.
             drop(runtime.block_on(async { tokio::time::timeout(CANCELLING, cancelled).await }));
         });
         drop(cancelling.join());

@@ -1,8 +1,9 @@
-//! Plans as bytes, for schedulers and executors of any engine that takes DataFusion's physical plans.
+//! Serialization of physical plans, for schedulers and executors of any engine that accepts DataFusion's physical
+//! plans.
 //!
-//! Three operators are ours: the scan of log objects, rows of `requests` out of a dataset, parts of a conversion. None is known to
-//! `datafusion-proto`. What is not ours goes to the codec of the engine. Our bytes begin with [`MAGIC`], so that each knows its
-//! own.
+//! Three operators of this crate are unknown to `datafusion-proto`: the scan of log objects, rows of `requests` from a
+//! dataset, and parts of a conversion. Other operators are passed to the engine's own codec. The bytes of this crate's
+//! operators begin with [`MAGIC`], so that each codec recognises its own.
 
 use super::wire::{Lines, Node, Parts, Projected, Requests, Scan, layout_of, node, table_of};
 use crate::convert::{Order, PartsExec};
@@ -33,10 +34,10 @@ use datafusion_proto::physical_plan::{
 use prost::Message as _;
 use std::sync::Arc;
 
-/// What the bytes of our operators begin with; the last one is the version of their form.
+/// Prefix of serialized operators; the last byte is the version of the format.
 const MAGIC: &[u8] = b"S3LOG\0\x01";
 
-/// Scans of log objects on their way to other processes, and what another codec knows.
+/// Codec for the operators of this crate, which delegates all others to another codec.
 #[derive(Debug)]
 pub struct PhysicalCodec {
     inner: Arc<dyn PhysicalExtensionCodec>,
@@ -44,7 +45,7 @@ pub struct PhysicalCodec {
 }
 
 impl PhysicalCodec {
-    /// The codec of an engine, which knows the engine's own operators, and how buckets are reached here.
+    /// Wraps the codec of an engine. `stores` defines how decoded scans access buckets.
     #[must_use]
     pub fn new(inner: Arc<dyn PhysicalExtensionCodec>, stores: Arc<Stores>) -> Self {
         Self { inner, stores }
@@ -133,11 +134,12 @@ impl PhysicalCodec {
     }
 }
 
-/// The same plan with the objects of its scans as they travel.
+/// The same plan with the objects of its scans in serialized form.
 ///
 /// # Errors
 ///
-/// When something of it cannot travel: an encoder would bury the reason in what it says of the plan.
+/// Fails if a part of the plan cannot be serialized. Checked here, because an encoder would bury the reason in its
+/// description of the plan.
 pub(super) fn with_packed_objects(
     plan: Arc<dyn ExecutionPlan>,
     stores: &Arc<Stores>,
@@ -162,14 +164,14 @@ pub(super) fn with_packed_objects(
     Ok(packed?.data)
 }
 
-/// Whether the tables of this crate planned a file.
+/// Whether a table of this crate planned the file.
 fn is_ours(file: &PartitionedFile) -> bool {
     file.extension::<Packed>().is_some()
         || file.extension::<Bundle>().is_some()
         || file.extension::<LogObject>().is_some()
 }
 
-/// What the files of a partition stand for.
+/// The serialized objects of a partition.
 fn packed(group: &FileGroup) -> Result<Bytes, Error> {
     match group.files() {
         [file] if file.extension::<Packed>().is_some() => {
@@ -296,7 +298,7 @@ mod tests {
     const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/mixed");
 
     fn codec() -> PhysicalCodec {
-        // No engine's: ours has to do with any.
+        // Not the codec of a particular engine: this one must work with any.
         let stores = Arc::new(Stores::new(StoreOptions::default()));
         PhysicalCodec::new(Arc::new(DefaultPhysicalExtensionCodec {}), stores)
     }
@@ -337,7 +339,7 @@ mod tests {
             ] {
                 let plan = plan_of(&session, sql).await;
                 let there = sent(&codec, &session, Arc::clone(&plan));
-                // Through a scheduler, which hands it on.
+                // As a scheduler would pass it on.
                 let there = sent(&codec, &session, there);
                 assert_eq!(plan.schema(), there.schema());
                 assert_eq!(rows(&session, there).await, rows(&session, plan).await, "{sql}");

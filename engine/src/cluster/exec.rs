@@ -1,4 +1,4 @@
-//! The operator that stands for a plan which runs on a cluster.
+//! The operator for a plan that runs on a cluster.
 
 use super::client::{Cluster, text_of};
 use crate::scan::{Progress, S3LogSource};
@@ -17,12 +17,12 @@ use futures::TryStreamExt as _;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Sends its input to a cluster, and gives the rows that come back.
+/// Runs its input on a cluster and returns the resulting rows.
 #[derive(Debug)]
 pub(super) struct ClusterExec {
     input: Arc<dyn ExecutionPlan>,
     cluster: Arc<Cluster>,
-    /// What was done when it ran last, for EXPLAIN ANALYZE.
+    /// Metrics of the last run, for EXPLAIN ANALYZE.
     stages: Arc<Mutex<Vec<JobStageMetrics>>>,
     properties: Arc<PlanProperties>,
 }
@@ -42,7 +42,7 @@ impl ClusterExec {
 impl DisplayAs for ClusterExec {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClusterExec: {}", self.cluster)?;
-        // The operators below did not run here: what ran of them is told by stages.
+        // The operators below did not run in this process; the stages have their metrics.
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         text_of(&stages).lines().try_for_each(|line| write!(f, "\n    {line}"))
     }
@@ -92,7 +92,7 @@ impl ExecutionPlan for ClusterExec {
     }
 }
 
-/// Who wants to know what the scans of a plan read.
+/// The progress to which the scans of a plan report.
 fn progress_of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<Progress>>> {
     let mut found = None;
     plan.apply(|node| {

@@ -1,5 +1,5 @@
-//! Which part of a plan runs on a cluster: all that reads logs or datasets. What writes, and what explains, stays here, so that
-//! a file that somebody asked for is where he asked for it.
+//! Decides which part of a plan runs on a cluster: everything that reads logs or datasets. Operators that write or
+//! explain stay local, so that output files are created on the client.
 
 use super::client::Cluster;
 use super::exec::ClusterExec;
@@ -17,14 +17,14 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use std::sync::Arc;
 
-/// The rule, to be the last one of a session.
+/// Optimizer rule that moves plans to a cluster. Must be the last rule of a session.
 #[derive(Debug)]
 pub struct RunOnCluster {
     cluster: Arc<Cluster>,
 }
 
 impl RunOnCluster {
-    /// Hands plans over to this cluster.
+    /// Creates the rule for a cluster.
     #[must_use]
     pub fn new(cluster: Arc<Cluster>) -> Self {
         Self { cluster }
@@ -57,7 +57,8 @@ impl PhysicalOptimizerRule for RunOnCluster {
     }
 }
 
-/// All partitions come here one after the other anyway: to gather them there would be one more stage.
+/// Removes a final merge of partitions: the client fetches all partitions one by one anyway, and merging them on the
+/// cluster would add a stage.
 fn ungathered(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     match plan.downcast_ref::<CoalescePartitionsExec>() {
         Some(gathered) if gathered.fetch().is_none() => Arc::clone(gathered.input()),
@@ -73,7 +74,7 @@ fn is_of_dataset(config: &FileScanConfig) -> bool {
     config.object_store_url.as_str().starts_with(DatasetStore::SCHEME)
 }
 
-/// Whether any of it reads logs or datasets; a plan of nothing else is done before a cluster would have got it.
+/// Whether a plan reads logs or datasets. Any other plan finishes locally before a cluster would have received it.
 fn reads_logs(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     plan.exists(|node| {
         let is_wanted = |config: &FileScanConfig| config.file_source().is::<S3LogSource>() || is_of_dataset(config);
@@ -81,7 +82,7 @@ fn reads_logs(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     })
 }
 
-/// The same without what is known of each file of a dataset: it was used already, and would be the most of what is sent.
+/// Removes per-file statistics of datasets: they have already been used, and would be most of what is sent.
 fn portable(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let without = plan.transform_up(|node| {
         let Some(config) = scan_of(&node).filter(|config| is_of_dataset(config)) else {

@@ -1,5 +1,5 @@
-//! Past one machine: plans that run on Apache Ballista, an engine of others, with no code of ours between its scheduler and
-//! its executors but what makes a plan travel.
+//! Distributed execution on Apache Ballista. Between its scheduler and executors, this crate only contributes what is
+//! needed to serialize plans.
 //!
 //! ```text
 //! client     Session -> physical plan -> RunOnCluster -> ClusterExec -> PhysicalCodec -> scheduler
@@ -8,8 +8,8 @@
 //! client     rows of the last stage, counts of all scans
 //! ```
 //!
-//! Whoever asks lists and plans, exactly as on one machine: what a time or a name leaves out is never sent. Executors read
-//! the objects, so they need the credentials, and a path must mean the same on all of them.
+//! The client lists and plans exactly as on one machine: objects pruned by time or name are never sent. Executors read
+//! the objects, so they need the credentials, and local paths must mean the same on all of them.
 //!
 //! ```no_run
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -36,5 +36,6 @@ pub use codec::PhysicalCodec;
 pub use hand_over::RunOnCluster;
 pub use server::{executor, scheduler, serve_executor, serve_scheduler};
 
-/// A plan names every object that it reads: of a million, some 20 MB. Of results it is a batch that counts.
+/// Maximum size of a gRPC message in bytes. A plan names every object it reads: about 20 MB for a million. For results,
+/// the size of a batch counts.
 pub const MAX_MESSAGE: u32 = 512 << 20;

@@ -1,4 +1,4 @@
-//! Ballista's scheduler and executor, with the functions, stores and operators of this crate in them.
+//! Ballista's scheduler and executor with the functions, stores and operators of this crate.
 
 use super::MAX_MESSAGE;
 use super::codec::PhysicalCodec;
@@ -24,17 +24,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What every process of a cluster starts from.
+/// The base session configuration of every process in a cluster.
 pub(super) fn session_config() -> SessionConfig {
     SessionConfig::new_with_ballista().with_ballista_grpc_client_max_message_size(MAX_MESSAGE as usize)
 }
 
-/// Ballista's operators and ours.
+/// A codec for the operators of Ballista and of this crate.
 pub(super) fn codec(stores: &Arc<Stores>) -> Arc<dyn PhysicalExtensionCodec> {
     Arc::new(PhysicalCodec::new(Arc::new(BallistaPhysicalExtensionCodec::default()), Arc::clone(stores)))
 }
 
-/// A scheduler that knows the operators and functions of this crate.
+/// Configures a scheduler with the operators and functions of this crate.
 #[must_use]
 pub fn scheduler(config: SchedulerConfig, stores: StoreOptions) -> SchedulerConfig {
     let stores = Arc::new(Stores::new(stores));
@@ -46,11 +46,11 @@ pub fn scheduler(config: SchedulerConfig, stores: StoreOptions) -> SchedulerConf
     config
 }
 
-/// An executor that knows the operators and functions of this crate, and reaches buckets like this.
+/// Configures an executor with the operators and functions of this crate. `stores` defines how it accesses buckets.
 ///
 /// # Errors
 ///
-/// When a function cannot be registered.
+/// Fails if a function cannot be registered.
 pub fn executor(config: ExecutorProcessConfig, stores: StoreOptions) -> Result<ExecutorProcessConfig, Error> {
     let stores = Arc::new(Stores::new(stores));
     let state = session_state(session_config(), &stores)
@@ -87,28 +87,28 @@ fn session_state(config: SessionConfig, stores: &Arc<Stores>) -> DataFusionResul
     Ok(state)
 }
 
-/// Serves until the process is told to stop.
+/// Runs a scheduler until the process is told to stop.
 ///
 /// # Errors
 ///
-/// When the address is taken, or the configuration makes no sense.
+/// Fails if the address is in use or the configuration is invalid.
 pub async fn serve_scheduler(config: SchedulerConfig, address: SocketAddr) -> Result<(), Error> {
     let cannot = |error| Error::new(ErrorKind::Internal, "the scheduler stopped").with_source(error);
     let cluster = BallistaCluster::new_from_config(&config).await.map_err(cannot)?;
     start_server(cluster, address, Arc::new(config)).await.map_err(cannot)
 }
 
-/// Serves until the process is told to stop, and answers at `health` whether it does.
+/// Runs an executor until the process is told to stop, with a health check at the address `health`.
 ///
 /// # Errors
 ///
-/// When the scheduler cannot be reached, or an address is taken.
+/// Fails if the scheduler cannot be reached or an address is in use.
 pub async fn serve_executor(config: ExecutorProcessConfig, health: SocketAddr) -> Result<(), Error> {
     let scheduler = format!("{}:{}", config.scheduler_host, config.scheduler_port);
     let (stop, stopped) = oneshot::channel();
     let probes = spawn_health_server(health, config.health.clone(), stopped);
     let served = start_executor_process(Arc::new(config)).await;
-    // Nobody listens if the probes ended before.
+    // The receiver is gone if the health server ended earlier.
     let _ = stop.send(());
     drop(probes.await);
     served.map_err(|error| {

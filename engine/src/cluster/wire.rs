@@ -1,4 +1,4 @@
-//! The form in which our operators travel: Protocol Buffers.
+//! Protocol Buffers messages for the operators of this crate.
 
 use crate::decode::{Dialect, LineOptions, RequestRules};
 use crate::error::{Error, ErrorKind};
@@ -6,16 +6,15 @@ use crate::schema::{Table, TextLayout};
 use bytes::Bytes;
 use datafusion_proto::protobuf::{FileScanExecConf, PhysicalExprNode};
 
-/// An operator.
+/// An operator of this crate.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Node {
     #[prost(oneof = "node::Kind", tags = "1, 2, 3")]
     pub(super) kind: Option<node::Kind>,
 }
 
-/// Which operator it is.
 pub(super) mod node {
-    /// One of ours.
+    /// The kinds of operators.
     #[derive(Clone, PartialEq, prost::Oneof)]
     pub(in crate::cluster) enum Kind {
         #[prost(message, tag = "1")]
@@ -44,18 +43,18 @@ pub(super) struct Scan {
     pub(super) limit: Option<u64>,
     #[prost(bool, tag = "7")]
     pub(super) compacts: bool,
-    /// Of all objects together.
+    /// Total size of all objects.
     #[prost(uint64, tag = "8")]
     pub(super) bytes: u64,
-    /// What each partition reads, as `scan::pack` packs it.
+    /// The objects of each partition, serialized by `scan::pack`.
     #[prost(bytes = "bytes", repeated, tag = "9")]
     pub(super) partitions: Vec<Bytes>,
-    /// In the place of partitions, for files that somebody else listed.
+    /// Instead of `partitions`: files listed by another table provider.
     #[prost(message, optional, tag = "10")]
     pub(super) files: Option<FileScanExecConf>,
 }
 
-/// A column that leaves a scan.
+/// An output column of a scan.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Projected {
     #[prost(message, optional, tag = "1")]
@@ -64,7 +63,7 @@ pub(super) struct Projected {
     pub(super) name: String,
 }
 
-/// Rows of `requests` out of another table.
+/// Conversion of another table's rows to rows of `requests`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Requests {
     #[prost(string, tag = "1")]
@@ -77,15 +76,15 @@ pub(super) struct Requests {
     pub(super) lines: Option<Lines>,
 }
 
-/// Files of a conversion.
+/// Output files of a conversion.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Parts {
-    /// What holds for all of them, as JSON.
+    /// The settings common to all parts, as JSON.
     #[prost(string, tag = "1")]
     pub(super) order: String,
 }
 
-/// How lines are understood.
+/// Options for parsing lines.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Lines {
     #[prost(uint64, tag = "1")]
@@ -146,12 +145,11 @@ impl TryFrom<Lines> for LineOptions {
     }
 }
 
-/// The table of this name.
+/// The table with this name.
 pub(super) fn table_of(name: &str) -> Result<Table, Error> {
     Table::ALL.into_iter().find(|table| table.name() == name).ok_or_else(|| unknown("table", name))
 }
 
-/// The layout of text.
 pub(super) fn layout_of(has_views: bool) -> TextLayout {
     if has_views { TextLayout::Views } else { TextLayout::Plain }
 }

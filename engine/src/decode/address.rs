@@ -1,10 +1,10 @@
-//! Addresses of clients, in the one form that tells whether two are the same.
+//! Canonical form of IP addresses, so that equal addresses are equal text.
 
 use core::net::{IpAddr, Ipv4Addr};
 use std::borrow::Cow;
 
-/// An address in canonical form: IPv4 also where it stands in an IPv6 address (`::ffff:192.0.2.3`), IPv6 as RFC 5952 writes it.
-/// `None` for what is no address.
+/// An address in canonical form: IPv4-mapped IPv6 addresses (`::ffff:192.0.2.3`) as IPv4, other IPv6 addresses as in
+/// RFC 5952. `None` if the text is not an address.
 pub(super) fn canonical(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     if is_canonical_v4(text) {
         return Some(Cow::Borrowed(text));
@@ -13,21 +13,21 @@ pub(super) fn canonical(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(if written == text { Cow::Borrowed(text) } else { Cow::Owned(written) })
 }
 
-/// What an address is, if it is one.
+/// Parses an address; `None` if the text is not one.
 pub(super) fn parse(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
-    // Some write zeros in front of the numbers, in tens all the same.
+    // Some systems write octets with leading zeros, still in decimal.
     let address = text.parse().ok().or_else(|| with_zeros(text).map(IpAddr::V4))?;
     Some(address.to_canonical())
 }
 
-/// Whether it is four numbers up to 255 between dots, without zeros in front: nearly every address of a log.
+/// Whether the text is dotted-quad IPv4 without leading zeros, as nearly every address in a log is.
 #[inline]
 pub(super) fn is_canonical_v4(text: &[u8]) -> bool {
     canonical_v4(text).is_some()
 }
 
-/// The address of a text in canonical form.
+/// Parses an address in canonical form.
 #[cfg(feature = "datafusion")]
 pub(crate) fn of_canonical(text: &str) -> Option<IpAddr> {
     canonical_v4(text.as_bytes()).map(IpAddr::V4).or_else(|| text.parse().ok())
@@ -42,7 +42,7 @@ fn canonical_v4(text: &[u8]) -> Option<Ipv4Addr> {
     for byte in text {
         match byte {
             b'0'..=b'9' => {
-                // More digits than 255 has, or a zero in front of others.
+                // More than three digits, or a leading zero.
                 if digits == 3 || digits > 0 && number == 0 {
                     return None;
                 }

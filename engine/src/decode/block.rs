@@ -1,8 +1,8 @@
-//! Blocks: bytes of log objects cut behind their lines.
+//! Splits the bytes of log objects into blocks of whole lines.
 //!
-//! [`LineBlocks`] takes bytes as they come, in pieces of any size, and gives blocks of whole lines. It knows where each
-//! block begins (byte and line), skips a byte order mark, and keeps its memory bounded: of a line beyond the limit only
-//! the beginning is kept, and the rest is counted.
+//! [`LineBlocks`] accepts bytes in pieces of any size and returns blocks of whole lines. It tracks the position of each
+//! block (byte and line), skips a byte order mark, and bounds memory: of a line beyond the limit only the beginning is
+//! kept, and the rest is counted.
 
 use super::content::{Content, settle};
 use super::pool::BufferPool;
@@ -11,32 +11,32 @@ use memchr::{memchr, memchr_iter, memrchr};
 use s3log_parser::BYTE_ORDER_MARK;
 use std::sync::Arc;
 
-/// Bytes of a block, unless a longer line makes it grow: small enough for a core's own cache.
+/// Size of a block in bytes, unless a longer line makes it grow. Fits a core's own cache.
 pub const BLOCK_SIZE: usize = 1 << 20;
 
-/// Longest line that is parsed. A request line and its headers have a few kilobytes at most.
+/// Maximum length of a line that is parsed, in bytes. Real request lines with their headers are a few kilobytes.
 pub const MAX_LINE: usize = 16 << 20;
 
-/// With less than a quarter of this, the next object begins in the next block. It is no less than what tells how an object is
-/// compressed.
+/// If less than a quarter of this is left, the next object begins in the next block. A quarter still holds the magic
+/// bytes of a compressed object.
 const MIN_ROOM: usize = 16 << 10;
 
-/// How much is kept of a line beyond the limit.
+/// Number of bytes kept of a line beyond the limit.
 pub(crate) fn kept_of_long_line(max_line: usize) -> usize {
     max_line.min(4096)
 }
 
-/// Whole lines of a log object, or of several small ones.
+/// Whole lines of one log object, or of several small ones.
 #[derive(Clone, Debug)]
 pub struct Block {
     bytes: Buffer,
-    /// At least one; the first begins with the block.
+    /// Never empty; the first part begins at the start of the block.
     parts: Vec<Part>,
-    /// Bytes of the line that the block is the beginning of, when it was too long.
+    /// Total length of the line if the block is only the beginning of an overlong one.
     too_long: Option<u64>,
 }
 
-/// Lines of one log object in a block, all of one format; an object may have several parts.
+/// Lines of one log object in a block, all of one format. An object may have several parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     log_object: Arc<str>,
@@ -51,7 +51,7 @@ impl Part {
         Self { log_object, start, offset, line_number: 1, content: Content::Undecided }
     }
 
-    /// What follows after so many bytes and lines of it.
+    /// The part after this many bytes and lines.
     pub(super) fn behind(&self, bytes: usize, lines: u64) -> Self {
         Self {
             start: self.start + bytes,
@@ -65,32 +65,32 @@ impl Part {
         Self { content, ..self }
     }
 
-    /// What its lines are.
+    /// The format of the lines.
     #[must_use]
     pub fn content(&self) -> &Content {
         &self.content
     }
 
-    /// The name of the object.
+    /// The name of the log object.
     #[must_use]
     pub fn log_object(&self) -> &Arc<str> {
         &self.log_object
     }
 
-    /// Where the first byte stands in the block.
+    /// Offset of the first byte in the block.
     #[must_use]
     pub fn start(&self) -> usize {
         self.start
     }
 
-    /// Where the first byte stands in the object, after decompression.
+    /// Offset of the first byte in the object, after decompression.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Number of the first line in the object, from 1. It counts from the first line that was read when reading began
-    /// in the middle of the object.
+    /// Number of the first line in the object, from 1. If reading started in the middle of the object, lines are
+    /// counted from there.
     #[must_use]
     pub fn line_number(&self) -> u64 {
         self.line_number
@@ -98,7 +98,7 @@ impl Part {
 }
 
 impl Block {
-    /// A block of a whole log object, or of its beginning. Nothing is copied.
+    /// A block of a whole log object, or of its beginning. The bytes are not copied.
     ///
     /// ```
     /// use s3log_engine::decode::Block;
@@ -116,38 +116,38 @@ impl Block {
         Self { bytes, parts, too_long: None }
     }
 
-    /// The lines of each part, in order.
+    /// The parts, each with its bytes, in order.
     pub fn part_bytes(&self) -> impl Iterator<Item = (&Part, &[u8])> {
         let ends = self.parts.iter().skip(1).map(Part::start).chain([self.bytes.len()]);
         self.parts.iter().zip(ends).map(|(part, end)| (part, &self.bytes[part.start..end]))
     }
 
-    /// The lines, with their ends; the last one may have none.
+    /// The lines with their line ends; the last line may lack one.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The same, shared.
+    /// The lines as a shared buffer.
     #[must_use]
     pub fn buffer(&self) -> &Buffer {
         &self.bytes
     }
 
-    /// Which objects the lines are of: at least one, in the order of the lines. The first begins with the block.
+    /// The parts of the block in order: at least one, and the first begins at the start of the block.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// Bytes of the whole line when the block is only the beginning of a line beyond the limit.
+    /// The length of the whole line in bytes if the block is only the beginning of a line beyond the limit.
     #[must_use]
     pub fn too_long(&self) -> Option<u64> {
         self.too_long
     }
 }
 
-/// Cuts a stream of bytes into [`Block`]s.
+/// Splits a stream of bytes into [`Block`]s.
 ///
 /// ```
 /// use s3log_engine::decode::{BufferPool, LineBlocks};
@@ -169,27 +169,27 @@ impl Block {
 /// assert_eq!(seen, b"one\ntwo\nthree");
 /// ```
 ///
-/// Several objects may follow each other: [`LineBlocks::begin_object`] says where one ends and the next begins. Small ones
-/// then share a block.
+/// Several objects can be pushed one after the other: [`LineBlocks::begin_object`] marks where one ends and the next
+/// begins. Small objects then share a block.
 #[derive(Debug)]
 pub struct LineBlocks {
     pool: BufferPool,
     max_line: usize,
-    /// Bytes up to `filled` are data; all are initialised. Empty until it is needed: then the data is in `open`.
+    /// Data up to `filled`; all bytes are initialised. Empty until needed; the data is then in `open`.
     buffer: Vec<u8>,
-    /// What was read behind the last block, the beginning of a line. Empty while there is a buffer.
+    /// The beginning of a line, read after the last block. Empty while there is a buffer.
     open: Vec<u8>,
     filled: usize,
-    /// Up to here the buffer is known to hold no line end, since it begins with the line that is still open.
+    /// The buffer is known to have no line end before this offset.
     searched: usize,
-    /// Whose lines the buffer holds: at least one part, the last of the object that is being read.
+    /// The parts of the buffer: at least one; the last is of the object being read.
     parts: Vec<Part>,
     counts_lines: bool,
     at_object_start: bool,
     skipping: Option<Skipped>,
 }
 
-/// A line beyond the limit whose end has not come yet.
+/// A line beyond the limit whose end has not been seen yet.
 #[derive(Debug)]
 struct Skipped {
     kept: Vec<u8>,
@@ -199,8 +199,8 @@ struct Skipped {
 }
 
 impl LineBlocks {
-    /// Blocks of the size of the pool's buffers, for the bytes of an object from its start. The object has no name until
-    /// [`LineBlocks::begin_object`] gives it one.
+    /// Creates blocks of the size of the pool's buffers. The first object has no name unless
+    /// [`LineBlocks::begin_object`] is called.
     #[must_use]
     pub fn new(pool: BufferPool) -> Self {
         Self {
@@ -217,28 +217,28 @@ impl LineBlocks {
         }
     }
 
-    /// Lines beyond `max_line` bytes are not parsed; see [`Block::too_long`].
+    /// Lines longer than `max_line` bytes are not parsed; see [`Block::too_long`].
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
         self.max_line = max_line.max(1);
         self
     }
 
-    /// Spares the counting of lines, for callers that do not ask for [`Part::line_number`].
+    /// Disables line counting, for callers that do not need [`Part::line_number`].
     #[must_use]
     pub fn without_line_numbers(mut self) -> Self {
         self.counts_lines = false;
         self
     }
 
-    /// What comes from here on is of this object, from its byte `offset`, where a line begins. The last line of the object
-    /// before, if there is one, ends here. Gives a block when that line was beyond the limit, or when there is hardly any room
-    /// left for the lines of this object.
+    /// Begins an object at its byte `offset`, which must be the start of a line; all further bytes belong to it. The
+    /// last line of the previous object ends here, even without a line end. Returns a block if that line was beyond the
+    /// limit, or if there is hardly any room left for this object.
     pub fn begin_object(&mut self, log_object: impl Into<Arc<str>>, offset: u64) -> Option<Block> {
         self.begin_object_of(log_object, offset, Content::Undecided)
     }
 
-    /// The same for an object of which it is known what its lines are, as its first lines cannot tell when they are not read.
+    /// Like [`LineBlocks::begin_object`], with known content: if its first lines are not read, it cannot be detected.
     pub(crate) fn begin_object_of(
         &mut self,
         log_object: impl Into<Arc<str>>,
@@ -254,7 +254,8 @@ impl LineBlocks {
             None => None,
         };
         let begun = self.parts.last().map_or(0, |part| part.start);
-        // A carriage return that no line feed follows is data: with another one behind it, it stays.
+        // A trailing carriage return without a line feed is data: append another one, so that it stays part of the
+        // line.
         let end: &[u8] = match &self.buffer[begun..self.filled] {
             [] | [.., b'\n'] => b"",
             [.., b'\r'] => b"\r\n",
@@ -278,13 +279,13 @@ impl LineBlocks {
         block
     }
 
-    /// Room for the next bytes; never empty as long as [`LineBlocks::next_block`] was called until it gave nothing.
+    /// Room for the next bytes. Never empty if [`LineBlocks::next_block`] was called until it returned `None`.
     pub fn space(&mut self) -> &mut [u8] {
         self.take_buffer();
         &mut self.buffer[self.filled..]
     }
 
-    /// Says that `len` bytes were put into the [space](LineBlocks::space).
+    /// Marks `len` bytes of the [space](LineBlocks::space) as filled.
     pub fn advance(&mut self, len: usize) {
         self.take_buffer();
         self.filled = (self.filled + len).min(self.buffer.len());
@@ -293,7 +294,7 @@ impl LineBlocks {
         }
     }
 
-    /// Copies bytes into the space; returns how many found room.
+    /// Copies bytes into the space; returns how many fit.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let space = self.space();
         let len = bytes.len().min(space.len());
@@ -310,7 +311,7 @@ impl LineBlocks {
         if self.buffer.is_empty() || self.filled < self.buffer.len() { None } else { self.cut() }
     }
 
-    /// The lines that are there, however few: for sources that would keep their reader waiting.
+    /// The complete lines read so far, however few, for sources that would otherwise delay them.
     pub fn flush(&mut self) -> Option<Block> {
         if self.filled == 0 && self.skipping.is_none() {
             return None;
@@ -319,7 +320,7 @@ impl LineBlocks {
         if self.skipping.is_some() { self.skip_line() } else { self.cut() }
     }
 
-    /// What is left when no more bytes come: the last line may lack its end. To be called until it gives nothing.
+    /// The remaining lines at the end of input; the last line may lack its line end. Call it until it returns `None`.
     pub fn finish(&mut self) -> Option<Block> {
         self.at_object_start = false;
         if let Some(block) = self.flush() {
@@ -332,8 +333,8 @@ impl LineBlocks {
         (self.filled > 0).then(|| self.emit(self.filled))
     }
 
-    /// A buffer, if the last one left with its block. It is taken when bytes come and not when the block leaves: if whoever got the block
-    /// has let go of it by then, it is the same buffer again, which the core still has in its cache.
+    /// Ensures that there is a buffer. It is taken when bytes arrive, not when the previous block is returned: if that
+    /// block has been dropped by then, the pool returns the same buffer, which is still in the core's cache.
     fn take_buffer(&mut self) {
         if !self.buffer.is_empty() {
             return;
@@ -346,13 +347,13 @@ impl LineBlocks {
         self.buffer[..open.len()].copy_from_slice(&open);
     }
 
-    /// A block up to the last line end in the buffer. Without one the buffer grows, up to the limit of a line.
+    /// A block up to the last line end in the buffer. Without one, the buffer grows up to the line limit.
     fn cut(&mut self) -> Option<Block> {
         match memrchr(b'\n', &self.buffer[self.searched..self.filled]) {
             Some(at) => Some(self.emit(self.searched + at + 1)),
             None => {
                 self.searched = self.filled;
-                // A carriage return before the line's end would not belong to it.
+                // A carriage return before the line feed does not count.
                 let too_long = self.max_line + 2;
                 if self.filled >= too_long {
                     self.begin_skipping();
@@ -369,19 +370,19 @@ impl LineBlocks {
         self.open = self.buffer[len..self.filled].to_vec();
         let buffer = std::mem::take(&mut self.buffer);
         let bytes = Buffer::from(self.pool.share(buffer, len));
-        // An object that has only begun is told by what is there, and goes on as it is.
+        // An object with only a little data is decided by what is there.
         settle(&mut self.parts, &bytes, self.max_line, self.counts_lines);
         let rest = self.part_behind(&bytes);
         let mut parts = std::mem::replace(&mut self.parts, vec![rest]);
         parts.retain(|part| part.start < len);
-        // As long as nothing of the object is gone, its mark may still come.
+        // Until bytes of the object have been emitted, a byte order mark may still follow.
         self.at_object_start &= self.parts.iter().all(|part| part.offset == 0);
         self.filled = self.open.len();
         self.searched = self.filled;
         Block { bytes, parts, too_long: None }
     }
 
-    /// The part that the lines behind these are of.
+    /// The part that continues after these bytes.
     fn part_behind(&self, bytes: &[u8]) -> Part {
         let Some(last) = self.parts.last() else { return Part::new(Arc::from(""), 0, 0) };
         let done = &bytes[last.start.min(bytes.len())..];
@@ -389,7 +390,7 @@ impl LineBlocks {
         Part { start: 0, ..last.behind(done.len(), lines) }
     }
 
-    /// The buffer holds one line that is too long: the beginning is kept, the rest is counted.
+    /// The buffer holds one overlong line: keeps its beginning and counts the rest.
     fn begin_skipping(&mut self) {
         let Some(part) = self.parts.last_mut() else { return };
         let kept = self.buffer[..kept_of_long_line(self.max_line)].to_vec();
@@ -400,7 +401,7 @@ impl LineBlocks {
         self.pool.give_back(std::mem::take(&mut self.buffer));
     }
 
-    /// Drops what belongs to the line beyond the limit; gives its beginning once its end has come.
+    /// Drops the data of an overlong line; returns its beginning once the end has been seen.
     fn skip_line(&mut self) -> Option<Block> {
         let (skipped, part) = (self.skipping.as_mut()?, self.parts.last_mut()?);
         let data = &self.buffer[..self.filled];
@@ -449,10 +450,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A line: object, offset, number, bytes or their beginning, length.
+    /// A line: object, offset, number, bytes (or their beginning), length.
     type Seen = (String, u64, u64, Vec<u8>, u64);
 
-    /// Lines of the objects, pushed in pieces of these sizes.
+    /// The lines of the objects, pushed in pieces of these sizes.
     fn lines_of(objects: &[(&str, &[u8])], sizes: &[usize], buffer: usize, max_line: usize) -> Vec<Seen> {
         let mut blocks = LineBlocks::new(BufferPool::new(buffer)).with_max_line(max_line);
         let mut seen = Vec::new();
@@ -555,7 +556,7 @@ mod tests {
                 );
             }
             let mut lines = lines_of(&objects, &sizes, buffer, max_line);
-            // How long a line beyond the limit is, is known to those alone that grew beyond their block.
+            // The length of an overlong line is known only if it outgrew its block.
             for (.., len) in lines.iter_mut().chain(&mut expected).filter(|(.., len)| *len > max_line as u64) {
                 *len = u64::MAX;
             }

@@ -1,4 +1,4 @@
-//! CDN records: where their fields stand, and the columns of the table `cdn`.
+//! Locating the fields of CDN records, and the columns of table `cdn`.
 
 use super::block::Part;
 use super::columns::Build;
@@ -13,10 +13,10 @@ use s3log_parser::cdn::{Field, FieldSet, Header, Kind, Parser, Record, is_direct
 use s3log_parser::{Lines, value::number};
 use std::sync::Arc;
 
-/// CDN records that were located. What is `-` or empty is absent.
+/// Located CDN records. Fields that are `-` or empty are absent.
 pub(super) type CdnRows = FieldRows<Field>;
 
-/// Where a field of a record stands in a text in which its line begins there.
+/// The span of a field in a text in which the record's line begins at `line_start`.
 pub(super) fn span_of(record: &Record<'_>, field: Field, line_start: usize) -> Span {
     let line: &[u8] = record.line();
     let range = record.range(field).filter(|range| !matches!(&line[range.clone()], b"" | b"-"));
@@ -26,7 +26,7 @@ pub(super) fn span_of(record: &Record<'_>, field: Field, line_start: usize) -> S
     })
 }
 
-/// Which fields of CDN records are wanted.
+/// The wanted fields of CDN records.
 #[derive(Clone, Debug)]
 pub(super) struct CdnFields {
     pub(super) spans: Vec<Field>,
@@ -40,7 +40,7 @@ impl CdnFields {
     }
 }
 
-/// Locates the records of lines.
+/// Locates the fields of CDN records.
 #[derive(Debug)]
 pub(super) struct CdnLocated {
     parser: Parser,
@@ -55,7 +55,7 @@ impl CdnLocated {
         Self { parser: Parser::with_fields(wanted), wanted: CdnFields::new(wanted), header, rows: CdnRows::default() }
     }
 
-    /// Parses the lines of a part of a block, and adds their records.
+    /// Parses the lines of a part of a block and adds their records.
     pub(super) fn locate(&mut self, part: &Part, bytes: &[u8], max_line: usize, counts: &mut Counts) {
         let header = match part.content() {
             Content::Cdn(Some(header)) => Some(header),
@@ -90,7 +90,7 @@ impl CdnLocated {
     }
 }
 
-/// What of a record a column needs.
+/// The fields that a column needs.
 pub(super) fn needs(column: CdnColumn) -> FieldSet {
     match column {
         CdnColumn::Field(field) => FieldSet::of(field),
@@ -98,7 +98,7 @@ pub(super) fn needs(column: CdnColumn) -> FieldSet {
     }
 }
 
-/// A column of `cdn`.
+/// Builds a column of `cdn`.
 pub(super) fn array(
     build: &Build<'_>,
     located: &CdnRows,

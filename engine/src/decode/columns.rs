@@ -1,4 +1,4 @@
-//! Columns out of what was located: the pieces that all tables share.
+//! Builds columns from located fields: what all tables have in common.
 
 use super::block::Block;
 use super::span::{Span, offset_in};
@@ -12,31 +12,31 @@ use s3log_parser::value::number;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How columns are built, and what of.
+/// The data and options for building columns.
 #[derive(Clone, Copy)]
 pub(super) struct Build<'a> {
     pub(super) block: &'a Block,
-    /// What spans are parts of: the block, or what was made of it.
+    /// What spans point into: the block, or text derived from it.
     pub(super) buffer: &'a Buffer,
-    /// Its bytes.
+    /// The bytes of `buffer`.
     pub(super) bytes: &'a [u8],
-    /// Whether all of it is known to be UTF-8.
+    /// Whether `bytes` is known to be valid UTF-8.
     pub(super) is_utf8: bool,
     pub(super) layout: TextLayout,
-    /// Whether texts are copied, so that the buffer can be let go.
+    /// Whether text is copied, so that the buffer can be released.
     pub(super) copies_text: bool,
-    /// Whether `object_key` is NULL where it is the same as `key`.
+    /// Whether `object_key` is NULL if it equals `key`.
     pub(super) omits_equal_keys: bool,
 }
 
 impl Build<'_> {
-    /// A column of texts that are not all parts of the buffer.
+    /// A builder for text that is not all part of the buffer.
     pub(super) fn text_builder(&self, rows: usize) -> TextBuilder {
         let builder = TextBuilder::new(self.layout, rows, self.is_utf8);
         if self.copies_text { builder.copying() } else { builder }
     }
 
-    /// A column of texts.
+    /// A text column from spans.
     pub(super) fn texts(&self, spans: impl ExactSizeIterator<Item = Span> + Clone) -> Result<ArrayRef, Error> {
         if self.layout == TextLayout::Views {
             let views = match self.copies_text {
@@ -54,7 +54,7 @@ impl Build<'_> {
         Ok(builder.finish(self.buffer)?)
     }
 
-    /// A column of texts that are made row by row: one for each.
+    /// A text column that is computed row by row: `push` must add one value per row.
     pub(super) fn made_texts(
         &self,
         rows: impl ExactSizeIterator<Item = usize>,
@@ -67,7 +67,7 @@ impl Build<'_> {
         Ok(builder.finish(self.buffer)?)
     }
 
-    /// A column of lists of texts: `push` adds those of a row, and says how many; `None` is no list.
+    /// A column of lists of text. `push` adds the items of a row and returns their number; `None` is a NULL list.
     pub(super) fn lists(
         &self,
         rows: impl ExactSizeIterator<Item = usize>,
@@ -94,7 +94,7 @@ impl Build<'_> {
         Text::Borrowed(text, offset_in(self.bytes, text))
     }
 
-    /// A text that was decoded, or stayed a part of the buffer.
+    /// Adds a decoded text: borrowed if it is part of the buffer.
     pub(super) fn push(&self, text: Cow<'_, [u8]>, builder: &mut TextBuilder) {
         match text {
             Cow::Borrowed(text) => builder.push(self.borrowed(text)),
@@ -102,18 +102,18 @@ impl Build<'_> {
         }
     }
 
-    /// A column of instants.
+    /// A timestamp column.
     pub(super) fn times(&self, micros: impl ExactSizeIterator<Item = i64>) -> ArrayRef {
         let values: ScalarBuffer<i64> = micros.collect();
         Arc::new(TimestampMicrosecondArray::new(values, None).with_timezone(UTC))
     }
 
-    /// A column of integers.
+    /// An integer column.
     pub(super) fn integers(&self, spans: impl ExactSizeIterator<Item = Span>) -> ArrayRef {
         self.numbers(spans, number::parse)
     }
 
-    /// A column of what texts mean.
+    /// An integer column with values parsed by `parse`.
     pub(super) fn numbers(
         &self,
         mut spans: impl ExactSizeIterator<Item = Span>,
@@ -130,7 +130,7 @@ impl Build<'_> {
         Arc::new(Int64Array::new(ScalarBuffer::from(values), nulls))
     }
 
-    /// The names of the objects that rows are of, by how many rows there are up to the end of each part of the block.
+    /// A column of object names. `part_ends` has the number of rows up to the end of each part of the block.
     pub(super) fn names(&self, part_ends: &[u32], rows: impl ExactSizeIterator<Item = usize>) -> ArrayRef {
         let mut part = 0;
         let part_of = rows.map(|row| {

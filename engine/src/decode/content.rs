@@ -1,8 +1,8 @@
-//! What the lines of a log object are: told by the lines themselves, object by object, and never by its name.
+//! Detecting the format of a log object from its lines, never from its name.
 //!
-//! The first line that is of one format and of no other decides for the whole object, if it begins within the first 64 KiB; without
-//! one the object is taken for an S3 server access log, all of whose lines will be rejects. In a CDN log every `#Fields:` line begins a
-//! [`Part`] of its own, so whoever decodes a part knows its columns without having seen what came before.
+//! The first line that is unambiguously of one format, if it begins within the first 64 KiB, decides for the whole
+//! object. Without one the object is treated as an S3 server access log, and all its lines will be rejects. In a CDN
+//! log every `#Fields:` line begins a new [`Part`], so each part can be decoded without what came before.
 
 use super::block::Part;
 use memchr::{memchr, memchr_iter, memmem};
@@ -12,20 +12,20 @@ use s3log_parser::{Lines, LogFormat, cdn, sniff};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Where the line that decides must begin.
+/// The deciding line must begin within this many bytes.
 pub(crate) const DECIDED_WITHIN: u64 = 64 << 10;
 
-/// What the lines of a part of a block are.
+/// The format of the lines of a part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Content {
-    /// No line has decided yet: none so far is a record.
+    /// Not decided yet: no line so far is a record.
     #[default]
     Undecided,
     /// S3 server access log records.
     S3,
-    /// CloudFront-format records, with the columns of the last header, if there was one.
+    /// CloudFront-format records, with the columns of the last header if there was one.
     Cdn(Option<Arc<cdn::Header>>),
-    /// JSON objects, one a line.
+    /// JSON objects, one per line.
     Json,
 }
 
@@ -38,7 +38,7 @@ impl Content {
         }
     }
 
-    /// What the first bytes of an object decide; `None` as long as more of them might. `is_all` says that there are no more.
+    /// What the first bytes of an object decide; `None` if more bytes are needed. `is_all`: there are no more bytes.
     #[cfg(feature = "datafusion")]
     pub(crate) fn of_head(head: &[u8], is_all: bool) -> Option<Self> {
         let mut at = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
@@ -54,15 +54,16 @@ impl Content {
     }
 }
 
-/// Bytes of a line that decide.
+/// Number of bytes of a line that are enough to decide.
 pub(crate) const SNIFFED: usize = 1 << 10;
 
-/// Whether a `#Fields:` line begins here, or any other line of that kind.
+/// A line end followed by a `#Fields:` line or another directive.
 const DIRECTIVE: &[u8] = b"\n#";
 
-/// Decides what the parts of a block are, and begins a part where that changes. Lines beyond `max_line` bytes decide nothing.
+/// Decides the content of the parts of a block, and starts a new part where it changes. Lines longer than `max_line`
+/// bytes decide nothing.
 pub(super) fn settle(parts: &mut Vec<Part>, bytes: &[u8], max_line: usize, counts_lines: bool) {
-    // Nearly always: one object whose lines are of S3.
+    // The common case: an object whose format is known, without headers.
     if parts.iter().all(|part| matches!(part.content(), Content::S3 | Content::Json)) {
         return;
     }
@@ -77,7 +78,7 @@ pub(super) fn settle(parts: &mut Vec<Part>, bytes: &[u8], max_line: usize, count
 
 struct Settling<'a> {
     bytes: &'a [u8],
-    /// Where the part ends.
+    /// End of the part.
     end: usize,
     max_line: usize,
     counts_lines: bool,
@@ -98,7 +99,7 @@ impl Settling<'_> {
         self.settled.push(part);
     }
 
-    /// Where the first line stands that decides, and what; that of the part if none needs to.
+    /// Offset and content of the first line that decides. A line beyond [`DECIDED_WITHIN`] decides for S3.
     fn decide(&self, part: &Part) -> Option<(usize, Content)> {
         let mut start = part.start();
         while start < self.end {
@@ -117,7 +118,7 @@ impl Settling<'_> {
         None
     }
 
-    /// Begins a part behind each header.
+    /// Starts a new part after each header.
     fn headers(&mut self, mut part: Part) -> Part {
         let range: Range<usize> = part.start()..self.end;
         let first = range.start;
@@ -132,12 +133,13 @@ impl Settling<'_> {
         part
     }
 
-    /// Ends a part where a line begins; gives the part from there on. Nothing but blank lines before makes no part.
+    /// Ends a part at `start`, where a line begins; returns the part from there on. If only blank lines precede it, no
+    /// part is added.
     fn cut(&mut self, part: Part, start: usize, content: Content) -> Part {
         let before = &self.bytes[part.start()..start];
         let lines = if self.counts_lines { memchr_iter(b'\n', before).count() as u64 } else { 0 };
         let rest = part.behind(before.len(), lines).with_content(content.clone());
-        // A blank line is one whoever decodes it.
+        // Blank lines are the same in any format.
         if Lines::of_part(before).all(|line| line.is_blank()) {
             return part.with_content(content);
         }

@@ -1,22 +1,22 @@
-//! What became of lines.
+//! Counts of lines by outcome.
 
-/// What was read so far. Every line is counted once.
+/// Counts of the lines read so far. Every line is counted exactly once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Lines that are records of the table that is read.
+    /// Records of the table being read.
     pub rows: u64,
-    /// Lines that are no records.
+    /// Lines that do not parse as a record.
     pub rejects: u64,
-    /// Lines of nothing but spaces, tabs and carriage returns.
+    /// Lines that consist only of spaces, tabs and carriage returns.
     pub blank_lines: u64,
-    /// Lines of a CDN log that begin with `#`.
+    /// Lines of a CDN log that start with `#`.
     pub headers: u64,
-    /// Lines of log objects, or records, of another kind than the table that is read. They were not looked at any further.
+    /// Lines or records of another kind than the table being read. They are not examined further.
     pub others: u64,
 }
 
 impl Counts {
-    /// Lines that are neither blank nor headers.
+    /// Number of lines that are neither blank nor headers.
     #[must_use]
     pub fn lines(&self) -> u64 {
         self.rows + self.rejects + self.others

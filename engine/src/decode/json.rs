@@ -1,10 +1,13 @@
-//! Records as JSON objects, one a line: how AWS delivers the same logs where text is not asked for.
+//! Records as JSON objects, one per line, as AWS delivers the same logs if configured so.
 //!
-//! S3: the fields of "Log format in CloudWatch Logs" (AWS, Amazon S3 User Guide: `bucket_name`, `request_time`, `key_name` …), as
-//! CloudWatch Logs exports them, with a time in front of each object, and as they are delivered to a bucket. Names that the page
-//! and the text format spell differently are taken either way, in any letter case, with or without `_`. CDN: the names of `#Fields:`.
-//! Names of neither are kept as `name=value` in `extra_fields`, or left out of CDN records, as everywhere. A value of a field is
-//! plain: an array or an object in its place makes a reject of the line. Behind other names it is kept as it was written.
+//! S3: the fields of "Log format in CloudWatch Logs" (AWS, Amazon S3 User Guide: `bucket_name`, `request_time`,
+//! `key_name` …), as exported by CloudWatch Logs, with a timestamp before each object, and as delivered to a bucket.
+//! Names that differ between that page and the text format are accepted in both spellings, in any case, with or without
+//! `_`. CDN: the names of `#Fields:`.
+//!
+//! Unknown names are kept as `name=value` in `extra_fields`, or dropped from CDN records, as in text logs. The value of
+//! a known field must not be an array or object, or the line is a reject. Under unknown names nested values are kept as
+//! written.
 
 use super::cdn::{CdnFields, CdnRows, span_of};
 use super::located::{OriginFields, OriginRows};
@@ -19,29 +22,29 @@ mod object;
 
 use object::{Found, Value, read_object};
 
-/// What a line is.
+/// The kind of record on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonLine {
     Origin,
     Cdn,
 }
 
-/// Why a line is no record.
+/// Why a line is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonError {
-    /// It is no JSON object.
+    /// Not a JSON object.
     Syntax,
-    /// Its names are those of no log.
+    /// The names are not those of any log.
     Unknown,
-    /// It lacks a field without which nothing is a record.
+    /// A required field is missing.
     Missing(Field),
-    /// A value does not mean what its field does.
+    /// A value is not valid for its field.
     Value(Field),
-    /// A value of a field is an array or an object.
+    /// The value of a field is an array or object.
     Nested(Field),
-    /// The same of a CDN record.
+    /// The value of a CDN field is an array or object.
     NestedCdn(cdn::Field),
-    /// A CDN record that is none.
+    /// The values do not form a CDN record.
     Cdn(cdn::Error),
 }
 
@@ -59,7 +62,7 @@ impl fmt::Display for JsonError {
     }
 }
 
-/// What a name means.
+/// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Name {
     meaning: Meaning,
@@ -69,12 +72,12 @@ struct Name {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     Field(Field),
-    /// Known, and said by others: the version of the schema, the ARN of the bucket.
+    /// Known, but redundant: the schema version, the bucket ARN.
     Spare,
     Unknown,
 }
 
-/// Names of AWS's pages and of its text format, in lower case without `_`.
+/// Names from AWS's documentation and the text format, in lower case without `_`.
 static NAMES: LazyLock<HashMap<Vec<u8>, Meaning>> = LazyLock::new(|| {
     let own = Field::ALL.map(|field| (field.name(), Meaning::Field(field)));
     let others = [
@@ -107,14 +110,15 @@ fn normal(name: &[u8]) -> Vec<u8> {
     name.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase).collect()
 }
 
-/// The names of the line before, which mostly are those of this one.
+/// The names of the previous line, which the next one usually shares.
 #[derive(Debug, Default)]
 struct Shape {
     keys: Vec<String>,
     names: Vec<Name>,
     header: Option<cdn::Header>,
     is_cdn: bool,
-    /// Whether the names are those of an S3 record. Other programs' logs have a bucket and a time, too, so more is asked for.
+    /// Whether the names are those of an S3 record. Logs of other programs also have a bucket and a time, so more is
+    /// required.
     is_origin: bool,
 }
 
@@ -122,7 +126,7 @@ impl Shape {
     fn of(found: &Found) -> Self {
         let keys: Vec<String> = found.keys().map(str::to_owned).collect();
         let names: Vec<Name> = keys.iter().map(|key| name(key.as_bytes())).collect();
-        // A CDN log's records have names that no other's have.
+        // CDN records have names that no other records have.
         let is_cdn = keys.iter().any(|key| {
             matches!(
                 cdn::field_of_name(key.as_bytes()),
@@ -144,18 +148,18 @@ fn name(key: &[u8]) -> Name {
     Name { meaning, is_cdn: cdn::field_of_name(key).is_some() }
 }
 
-/// Reads lines of JSON; what it makes of them stands in a text of its own.
+/// Reads lines of JSON. Field values are written to a separate text, which spans point into.
 #[derive(Debug)]
 pub(super) struct JsonReader {
     shape: Shape,
     found: Found,
     parser: cdn::Parser,
-    /// Where the fields of the last record stand in the text.
+    /// The fields of the last record.
     spans: [Span; Field::COUNT],
     extras: Vec<Span>,
-    /// The same of the last CDN record.
+    /// The fields of the last CDN record.
     cdn_spans: [Span; cdn::Field::COUNT],
-    /// In microseconds.
+    /// Time of the last record in microseconds.
     time: i64,
 }
 
@@ -172,19 +176,19 @@ impl JsonReader {
         }
     }
 
-    /// How many names the last object had.
+    /// Number of names in the last object.
     pub(super) fn name_count(&self) -> usize {
         self.shape.keys.len()
     }
 
-    /// When the last record was, in microseconds.
+    /// Time of the last record in microseconds since the Unix epoch (UTC).
     pub(super) fn time(&self) -> i64 {
         self.time
     }
 
-    /// Reads a line; what its values are is appended to `text`.
+    /// Reads a line; appends its field values to `text`.
     pub(super) fn read(&mut self, line: &[u8], text: &mut Vec<u8>) -> Result<JsonLine, JsonError> {
-        // CloudWatch Logs writes when it took the record in front of it.
+        // CloudWatch Logs writes its ingestion time before the object.
         let start = memchr::memchr(b'{', line).ok_or(JsonError::Syntax)?;
         let object = std::str::from_utf8(&line[start..]).map(std::borrow::Cow::Borrowed);
         let object = object.unwrap_or_else(|_| String::from_utf8_lossy(&line[start..]));
@@ -198,7 +202,7 @@ impl JsonReader {
         }
     }
 
-    /// The record of the object that was read last, which `json` is.
+    /// Interprets the object read last as an S3 record; `json` is its source.
     fn origin(&mut self, json: &str, text: &mut Vec<u8>) -> Result<(), JsonError> {
         self.spans = [Span::ABSENT; Field::COUNT];
         self.extras.clear();
@@ -208,7 +212,7 @@ impl JsonReader {
         for ((key, value), name) in self.found.pairs().zip(&self.shape.names) {
             match name.meaning {
                 Meaning::Field(field) => {
-                    // Of two names for one field the first that has a value counts.
+                    // If two names stand for the same field, the first with a value wins.
                     if self.spans[field.index()].text(text).is_none() {
                         self.spans[field.index()] = match value {
                             Value::Null => Span::ABSENT,
@@ -238,7 +242,7 @@ impl JsonReader {
             return Err(JsonError::Missing(Field::Time));
         };
         let bracketed = || time::parse(written).map(|seconds| seconds * 1_000_000);
-        // A bare number may be anything: what other systems call `request_time` is how long it took.
+        // A bare number is ambiguous: in other systems `request_time` is a duration.
         let iso = written.get(4).filter(|dash| **dash == b'-').and_then(|_| cdn::value::timestamp(written));
         self.time = iso.or_else(bracketed).ok_or(JsonError::Value(Field::Time))?;
         for info in &s3log_parser::FIELDS {
@@ -258,7 +262,7 @@ impl JsonReader {
                 return Err(JsonError::Value(info.field));
             }
         }
-        // What every record of text has.
+        // Fields that every record in text format has.
         for field in [Field::Bucket, Field::Operation] {
             if self.spans[field.index()].text(text).is_none() {
                 return Err(JsonError::Missing(field));
@@ -267,7 +271,7 @@ impl JsonReader {
         Ok(())
     }
 
-    /// Adds the record that was read last.
+    /// Appends the S3 record read last.
     pub(super) fn add_origin(&self, wanted: &OriginFields, rows: &mut OriginRows) {
         rows.fields.rows += 1;
         for field in &wanted.spans {
@@ -285,7 +289,7 @@ impl JsonReader {
         }
     }
 
-    /// Writes the line that a log of text would have, with what cannot stand there encoded as such a log encodes it.
+    /// Writes the equivalent line of a text log, encoding what cannot appear there the way such a log does.
     fn cdn(&mut self, text: &mut Vec<u8>) -> Result<(), JsonError> {
         let start = text.len();
         let of_cdn = self.found.pairs().zip(&self.shape.names).filter(|(_, name)| name.is_cdn);
@@ -302,7 +306,7 @@ impl JsonReader {
                 Value::Nested(_) => {
                     let field = match cdn::field_of_name(key.as_bytes()) {
                         Some(cdn::Cell::Field(field)) => field,
-                        // All other names say the time.
+                        // All other names are parts of the time.
                         _ => cdn::Field::Time,
                     };
                     return Err(JsonError::NestedCdn(field));
@@ -310,7 +314,7 @@ impl JsonReader {
             };
             for from in span.start as usize..span.end as usize {
                 match text[from] {
-                    // At the beginning of a line it would make a remark of it.
+                    // Unencoded at the start of a line, it would begin a comment.
                     b'#' if text.len() == start => text.extend_from_slice(b"%23"),
                     b'\t' => text.extend_from_slice(b"%09"),
                     b'\n' => text.extend_from_slice(b"%0A"),
@@ -327,7 +331,7 @@ impl JsonReader {
         Ok(())
     }
 
-    /// Adds the record that was read last.
+    /// Appends the CDN record read last.
     pub(super) fn add_cdn(&self, wanted: &CdnFields, rows: &mut CdnRows) {
         rows.rows += 1;
         for field in &wanted.spans {

@@ -1,4 +1,4 @@
-//! What every line is, one after the other: for whoever gives an account of all of them.
+//! Classifies every line, for callers that account for all of them.
 
 use super::block::Part;
 use super::content::Content;
@@ -8,33 +8,33 @@ use s3log_parser::{FieldSet, Line, Lines, Parser, Reason, Record, cdn};
 use std::fmt;
 use std::sync::Arc;
 
-/// What a line is.
+/// The classification of a line.
 #[cfg_attr(not(feature = "datafusion"), expect(dead_code, reason = "only whoever reports on logs looks into records"))]
 pub(crate) enum Outcome<'r, 'a> {
     /// An S3 record.
     Origin(&'r Record<'a>),
-    /// A CDN record, with so many cells, and its time in microseconds.
+    /// A CDN record: its number of cells, and its time in microseconds.
     Cdn { cells: usize, time: Option<i64> },
-    /// A JSON object that is a record of one of the two, with so many names, and its time in microseconds.
+    /// A JSON object that is a record: its kind, its number of names, and its time in microseconds.
     Json { kind: JsonLine, names: usize, time: i64 },
-    /// A line of a CDN log that begins with `#`.
+    /// A line of a CDN log that starts with `#`.
     Header,
-    /// Nothing but spaces, tabs and carriage returns.
+    /// Only spaces, tabs and carriage returns.
     Blank,
-    /// No record.
+    /// Not a record.
     Reject(Why),
 }
 
-/// Why a line is no record: the same for all lines that fail alike.
+/// Why a line is not a record. Equal for all lines that fail in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// In a log of S3, or in one of no known format.
+    /// In an S3 log, or in a log of unknown format.
     Origin(Reason),
-    /// In a log of a CDN.
+    /// In a CDN log.
     Cdn(cdn::Reason),
     /// In a log of JSON objects.
     Json(JsonError),
-    /// It is beyond this limit.
+    /// Longer than this limit in bytes.
     TooLong(usize),
 }
 
@@ -51,20 +51,20 @@ impl fmt::Display for Why {
     }
 }
 
-/// Reads the lines of parts of blocks.
+/// Classifies the lines of parts.
 #[derive(Debug)]
 pub(crate) struct LineReader {
     max_line: usize,
     parser: Parser,
     cdn: cdn::Parser,
-    /// For CDN logs without one.
+    /// For CDN logs without a header.
     header: Option<Arc<cdn::Header>>,
     json: JsonReader,
     written: Vec<u8>,
 }
 
 impl LineReader {
-    /// Of S3 records these fields can be looked at.
+    /// `fields` are the fields of S3 records that callers can read.
     pub(crate) fn new(fields: FieldSet, options: &LineOptions) -> Self {
         Self {
             max_line: options.max_line,
@@ -80,7 +80,7 @@ impl LineReader {
         self.max_line
     }
 
-    /// Tells of each line of a part what it is. Offsets and numbers of lines count from the part's beginning.
+    /// Calls `told` for each line of a part. Offsets and line numbers count from the start of the part.
     pub(crate) fn each<'a>(&mut self, part: &Part, bytes: &'a [u8], mut told: impl FnMut(Line<'a>, Outcome<'_, 'a>)) {
         let max_line = self.max_line;
         let mut lines = Lines::of_part(bytes);
@@ -93,7 +93,7 @@ impl LineReader {
                         Err(_) if line.is_blank() => Outcome::Blank,
                         _ if line.bytes.len() > max_line => Outcome::Reject(Why::TooLong(max_line)),
                         Ok(()) => Outcome::Origin(&record),
-                        // A remark in front of what will be told by a later line.
+                        // A comment before the line that decides the format.
                         Err(_) if is_undecided && cdn::is_directive(line.bytes) => Outcome::Header,
                         Err(error) => Outcome::Reject(Why::Origin(error.reason())),
                     };

@@ -1,4 +1,4 @@
-//! Where the wanted fields of S3 records stand.
+//! Locates the wanted fields of S3 records.
 
 use super::block::Part;
 use super::content::Content;
@@ -10,15 +10,15 @@ use s3log_parser::cdn::is_directive;
 use s3log_parser::{Dialect, Field, FieldSet, Lines, Parser, Record};
 use std::cell::OnceCell;
 
-/// S3 records that were located; used again for the next block.
+/// Located S3 records. Reused for the next block.
 #[derive(Debug, Default)]
 pub(super) struct OriginRows {
     pub(super) fields: FieldRows<Field>,
     pub(super) ambiguous: Vec<bool>,
-    /// Extra fields of all records in a row, and where those of each record end.
+    /// Extra fields of all records, concatenated, and the end of each record's fields among them.
     pub(super) extras: Vec<Span>,
     pub(super) extra_ends: Vec<u32>,
-    /// Request-URIs, taken apart once somebody asked for a part of all of them; never if few parts are wanted.
+    /// Parsed request-URIs, filled on first use. `None` if few of their parts are wanted.
     uris: Option<OnceCell<Vec<Uri>>>,
 }
 
@@ -27,13 +27,13 @@ impl OriginRows {
         self.fields.spans(field)
     }
 
-    /// For who wants most parts of request-URIs.
+    /// Enables sharing of parsed request-URIs, if most of their parts are wanted.
     pub(super) fn sharing_uris(mut self, shares: bool) -> Self {
         self.uris = shares.then(OnceCell::new);
         self
     }
 
-    /// All request-URIs, which stand in these bytes, taken apart, if most parts of them are wanted.
+    /// All request-URIs parsed, if sharing is enabled. `bytes` is what the spans point into.
     pub(super) fn uris(&self, bytes: &[u8]) -> Option<&[Uri]> {
         let uris = || self.spans(Field::RequestUri).iter().map(|uri| Uri::of(*uri, bytes)).collect();
         self.uris.as_ref().map(|known| known.get_or_init(uris).as_slice())
@@ -48,10 +48,10 @@ impl OriginRows {
     }
 }
 
-/// Which fields of S3 records are wanted.
+/// The wanted fields of S3 records.
 #[derive(Clone, Debug)]
 pub(super) struct OriginFields {
-    /// Those of text and numbers; a time is decoded while it is checked.
+    /// Text and number fields. The time is decoded while it is validated.
     pub(super) spans: Vec<Field>,
     pub(super) time: bool,
     pub(super) ambiguous: bool,
@@ -74,7 +74,7 @@ impl OriginFields {
     }
 }
 
-/// Locates the records of lines.
+/// Locates the fields of S3 records.
 #[derive(Debug)]
 pub(super) struct Located {
     parser: Parser,
@@ -91,12 +91,12 @@ impl Located {
         }
     }
 
-    /// For who wants most parts of request-URIs.
+    /// Enables sharing of parsed request-URIs, if most of their parts are wanted.
     pub(super) fn sharing_uris(self, shares: bool) -> Self {
         Self { rows: self.rows.sharing_uris(shares), ..self }
     }
 
-    /// Parses the lines of neighbouring parts of a block, all of one kind, and adds their records.
+    /// Parses the lines of consecutive parts of the same kind, and adds their records.
     pub(super) fn locate(&mut self, parts: &[Part], bytes: &[u8], max_line: usize, counts: &mut Counts) {
         let OriginRows { fields, ambiguous, extras, extra_ends, .. } = &mut self.rows;
         let before = (fields.rows, fields.part_ends.len());
@@ -105,7 +105,7 @@ impl Located {
         let mut ends = parts.iter().skip(1).map(|part| part.start() - first).peekable();
         let mut record = Record::default();
         let mut lines = Lines::of_part(bytes);
-        // Nothing to note of a record, not even in which part it stands.
+        // No field is wanted, and all records belong to the same part: counting is enough.
         let only_counts = self.wanted.is_empty() && parts.len() == 1;
         loop {
             let next = if only_counts {
@@ -119,7 +119,7 @@ impl Located {
             while ends.next_if(|end| *end <= line.offset).is_some() {
                 fields.part_ends.push(fields.rows as u32);
             }
-            // A record is never blank, so only what fails is asked.
+            // A record is never blank, so only failed lines need the check.
             if parsed.is_err() || line.bytes.len() > max_line {
                 if line.is_blank() {
                     counts.blank_lines += 1;

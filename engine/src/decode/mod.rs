@@ -1,11 +1,11 @@
-//! Bytes into record batches: no I/O, no DataFusion.
+//! Decodes bytes into record batches. No I/O, no DataFusion.
 //!
 //! ```text
 //! bytes in pieces -> LineBlocks -> Block (whole lines) -> RecordsDecoder -> RecordBatch of `logs`, `cdn`, `requests`
 //!                                                      -> RejectsDecoder -> RecordBatch of `rejects`
 //! ```
 //!
-//! Whoever has a log object as bytes starts at [`Block::new`]; whoever gets it in pieces at [`LineBlocks`].
+//! Start at [`Block::new`] for a log object in memory, and at [`LineBlocks`] for one that arrives in pieces.
 
 pub(crate) mod address;
 mod block;

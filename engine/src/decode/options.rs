@@ -1,4 +1,4 @@
-//! How lines are understood beyond what they say themselves.
+//! Options for parsing lines.
 
 use super::block::MAX_LINE;
 use super::requests::RequestRules;
@@ -6,13 +6,13 @@ use s3log_parser::Dialect;
 use s3log_parser::cdn::Header;
 use std::sync::Arc;
 
-/// Whether a field of CDN logs has this name in a `#Fields` line.
+/// Whether `name` is the name of a CDN log field, as in a `#Fields` line.
 #[must_use]
 pub fn is_cdn_field(name: &str) -> bool {
     s3log_parser::cdn::field_of_name(name.as_bytes()).is_some()
 }
 
-/// How lines are understood beyond what they say themselves.
+/// Options for parsing lines, for what the lines themselves do not say.
 ///
 /// ```
 /// use s3log_engine::decode::{Dialect, LineOptions};
@@ -42,21 +42,21 @@ impl Default for LineOptions {
 }
 
 impl LineOptions {
-    /// Lines beyond this many bytes are rejects of which only the beginning is kept.
+    /// Sets the maximum line length in bytes, at least 1. Longer lines are rejects of which only the beginning is kept.
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
         self.max_line = max_line.max(1);
         self
     }
 
-    /// What S3 logs hold beside records that tell by themselves what they are.
+    /// Sets the dialect: what S3 logs hold besides records in AWS's format.
     #[must_use]
     pub fn with_dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
     }
 
-    /// The columns of CDN logs that have no header: names as in a `#Fields` line.
+    /// Sets the columns of CDN logs without a header, named as in a `#Fields` line.
     #[must_use]
     pub fn with_cdn_fields<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         self.cdn_fields = names.into_iter().map(str::to_owned).collect();
@@ -64,32 +64,32 @@ impl LineOptions {
         self
     }
 
-    /// What the columns `bucket` and `is_cdn_fetch` of `requests` follow.
+    /// Sets the rules for the columns `bucket` and `is_cdn_fetch` of `requests`.
     #[must_use]
     pub fn with_requests(mut self, rules: RequestRules) -> Self {
         self.requests = Arc::new(rules);
         self
     }
 
-    /// What S3 logs hold beside records that tell by themselves what they are.
+    /// The dialect of S3 logs.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The columns of CDN logs that have no header; empty if nobody said them.
+    /// The columns of CDN logs without a header; empty if not set.
     #[must_use]
     pub fn cdn_fields(&self) -> &[String] {
         &self.cdn_fields
     }
 
-    /// What the columns `bucket` and `is_cdn_fetch` of `requests` follow.
+    /// The rules for the columns `bucket` and `is_cdn_fetch` of `requests`.
     #[must_use]
     pub fn requests(&self) -> &RequestRules {
         &self.requests
     }
 
-    /// Bytes that a line has at most.
+    /// Maximum line length in bytes.
     #[must_use]
     pub fn max_line(&self) -> usize {
         self.max_line

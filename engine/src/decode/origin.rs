@@ -12,7 +12,7 @@ use s3log_parser::{Field, Kind};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// A column of `logs`.
+/// Builds a column of `logs`.
 pub(super) fn array(
     build: &Build<'_>,
     located: &OriginRows,
@@ -58,7 +58,7 @@ fn object_key(build: &Build<'_>, located: &OriginRows, row: usize, builder: &mut
     let Some(text) = span.text(build.bytes) else { return builder.push(Text::Null) };
     let operation = located.spans(Field::Operation)[row].text(build.bytes).unwrap_or_default();
     match key::object_key(text, operation) {
-        // What has a `%` may stay as it is, too.
+        // A key with a `%` may still decode to itself.
         decoded if build.omits_equal_keys && *decoded == text => builder.push(Text::Null),
         Cow::Borrowed(key) => builder.push(Text::Borrowed(key, span.start)),
         Cow::Owned(key) => builder.push(Text::Made(&key)),

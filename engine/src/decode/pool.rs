@@ -1,12 +1,12 @@
-//! Buffers that are used again.
+//! A pool of reusable buffers.
 //!
-//! Fresh memory costs a page fault every 4 KiB, more than the parsing of what is read into it. A block goes back to its
-//! pool when the last array that points into it is dropped.
+//! Fresh memory costs a page fault every 4 KiB, more than parsing what is read into it. The buffer of a block returns
+//! to its pool when the last array that points into it is dropped.
 
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A pool of buffers of one size, for readers that follow each other.
+/// A pool of buffers of one size. Clones share the pool.
 #[derive(Clone, Debug)]
 pub struct BufferPool {
     shared: Arc<Shared>,
@@ -18,34 +18,34 @@ struct Shared {
     free: Mutex<Vec<Vec<u8>>>,
 }
 
-/// Buffers that wait to be used again; more are freed. A pipeline that holds on to many batches gives back many.
+/// Maximum number of free buffers kept; a pipeline that retains many batches returns many at once.
 const KEPT: usize = 8;
 
 impl BufferPool {
-    /// A pool of buffers of `size` bytes.
+    /// Creates a pool of buffers of `size` bytes.
     #[must_use]
     pub fn new(size: usize) -> Self {
         Self { shared: Arc::new(Shared { size, free: Mutex::default() }) }
     }
 
-    /// Bytes of a buffer.
+    /// Size of a buffer in bytes.
     #[must_use]
     pub fn buffer_size(&self) -> usize {
         self.shared.size
     }
 
-    /// A buffer of which every byte is initialised; what it holds is of no meaning.
+    /// Takes a buffer. All bytes are initialised, with arbitrary contents.
     pub(crate) fn take(&self) -> Vec<u8> {
         let mut free = self.shared.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.pop().unwrap_or_else(|| vec![0; self.shared.size])
     }
 
-    /// Keeps a buffer that nobody shares any more.
+    /// Returns a buffer that is no longer shared.
     pub(crate) fn give_back(&self, buffer: Vec<u8>) {
         self.shared.give_back(buffer);
     }
 
-    /// The first `len` bytes of a buffer as shared bytes; the buffer comes back when they are dropped.
+    /// Shares the first `len` bytes of a buffer; the buffer returns to the pool when the last reference is dropped.
     pub(crate) fn share(&self, buffer: Vec<u8>, len: usize) -> Bytes {
         let lent = Lent { buffer, len, pool: Arc::clone(&self.shared) };
         Bytes::from_owner(lent)
@@ -54,7 +54,7 @@ impl BufferPool {
 
 impl Shared {
     fn give_back(&self, buffer: Vec<u8>) {
-        // One that grew for a long line would make every later block as large.
+        // A buffer that grew for a long line would make every later block that large.
         if buffer.len() != self.size {
             return;
         }

@@ -1,4 +1,4 @@
-//! Records into record batches of the tables `logs`, `cdn` and `requests`.
+//! Decodes records into batches of the tables `logs`, `cdn` and `requests`.
 
 use super::block::{Block, Part};
 use super::cdn::{self, CdnFields, CdnLocated, CdnRows};
@@ -21,25 +21,26 @@ use s3log_parser::{FieldSet, Lines, cdn as cdn_fields};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Which of the located records a column is built of, and how.
+/// Which located records a column is built from, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a> {
-    /// The numbers of the records, in order; or all.
+    /// Record numbers in ascending order; `None` for all.
     pub(crate) selected: Option<&'a [u32]>,
-    /// Whether texts are copied, so that the block can be let go.
+    /// Whether text is copied, so that the block can be released.
     pub(crate) copies_text: bool,
 }
 
-/// Up to this many columns of text each field is validated by itself; beyond, the whole block is.
+/// Up to this number of text columns, each field is validated as UTF-8 separately; beyond it, the whole block is.
 const VALIDATED_ALONE: usize = 4;
 
-/// From so many columns on that are parts of request-URIs, these are taken apart once for all of them.
+/// From this number of columns derived from request-URIs on, URIs are parsed once for all of them.
 const SHARED_URIS: usize = 3;
 
-/// Decodes blocks of lines into record batches of one of the tables of records, for some of its columns.
+/// Decodes blocks of lines into record batches with some columns of one of the tables `logs`, `cdn` and `requests`.
 ///
-/// Text columns are views into the block (see [`TextLayout`]); nothing is decoded that was not asked for. Lines that are no
-/// records are counted, and left to [`RejectsDecoder`](super::RejectsDecoder); lines of log objects of another kind are counted too.
+/// Text columns are views into the block (see [`TextLayout`]), and only the requested columns are decoded. Lines that
+/// are not records are counted and left to [`RejectsDecoder`](super::RejectsDecoder); lines of logs of another kind are
+/// only counted.
 ///
 /// ```
 /// use s3log_engine::decode::{Block, RecordsDecoder};
@@ -59,10 +60,10 @@ pub struct RecordsDecoder {
     layout: TextLayout,
     options: LineOptions,
     omits_equal_keys: bool,
-    /// Whether texts are copied out of the block.
+    /// Whether text is copied out of the block.
     copies_text: bool,
     text_columns: usize,
-    /// What is asked of S3 records, if the table has any, and of CDN records.
+    /// The wanted fields of S3 records (if the table has any) and of CDN records.
     wanted: (Option<FieldSet>, Option<cdn_fields::FieldSet>),
     origin: Option<Located>,
     cdn: Option<CdnLocated>,
@@ -71,7 +72,6 @@ pub struct RecordsDecoder {
     counts: Counts,
 }
 
-/// A column of one of the tables.
 #[derive(Clone, Copy, Debug)]
 enum Column {
     Logs(LogsColumn),
@@ -80,8 +80,8 @@ enum Column {
 }
 
 impl RecordsDecoder {
-    /// A decoder for these columns of a table of records, in the order of the table, by their positions. Of a table that has
-    /// no records it gives none.
+    /// Creates a decoder for columns of a table of records, given by their positions; batches have them in table order.
+    /// For [`Table::Rejects`] use [`RejectsDecoder`](super::RejectsDecoder).
     #[must_use]
     pub fn new(table: Table, columns: &[usize], layout: TextLayout) -> Self {
         let mut positions = columns.to_vec();
@@ -124,11 +124,11 @@ impl RecordsDecoder {
         decoder.prepared()
     }
 
-    /// A decoder for the columns of these names, in the order of the table.
+    /// Creates a decoder for columns of a table, given by name; batches have them in table order.
     ///
     /// # Errors
     ///
-    /// Names a column that the table does not have.
+    /// Fails if the table has no column of one of the names.
     pub fn for_columns(table: Table, names: &[&str]) -> Result<Self, Error> {
         let schema = table.schema(TextLayout::Views);
         let positions = names.iter().map(|name| {
@@ -139,7 +139,7 @@ impl RecordsDecoder {
         Ok(Self::new(table, &positions.collect::<Result<Vec<_>, _>>()?, TextLayout::Views))
     }
 
-    /// Works out what is to be located.
+    /// Derives what must be located from the columns and options.
     fn prepared(mut self) -> Self {
         let rules = &self.options.requests;
         if let Some(wanted) = &mut self.wanted.0 {
@@ -166,52 +166,52 @@ impl RecordsDecoder {
         self
     }
 
-    /// Lines beyond this many bytes are rejects.
+    /// Sets the maximum line length in bytes; longer lines are rejects.
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
         self.options = self.options.with_max_line(max_line);
         self
     }
 
-    /// How lines are understood.
+    /// Sets the options for parsing lines.
     #[must_use]
     pub fn with_options(mut self, options: &LineOptions) -> Self {
         self.options = options.clone();
         self.prepared()
     }
 
-    /// `object_key` of `logs` is NULL where it is the same as `key`, as it mostly is: for what is stored and would hold it twice.
+    /// Makes `object_key` of `logs` NULL if it equals `key`, as it usually does: avoids storing it twice.
     #[must_use]
     pub fn without_equal_object_keys(mut self) -> Self {
         self.omits_equal_keys = true;
         self
     }
 
-    /// Texts of more than a few bytes are copied, column by column, while the block is in the core's cache: for whoever goes through
-    /// the columns one by one later on, or holds on to the batches, since a view keeps its whole block.
+    /// Copies text that does not fit in a view, column by column while the block is in the core's cache. For callers
+    /// that later process columns one by one, or that retain batches: a view keeps its whole block alive.
     #[must_use]
     pub fn with_copied_text(mut self, copies_text: bool) -> Self {
         self.copies_text = copies_text;
         self
     }
 
-    /// The schema of its batches.
+    /// The schema of the batches.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    /// What was read so far.
+    /// Counts of the lines decoded so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// The records of a block.
+    /// Decodes the records of a block.
     ///
     /// # Errors
     ///
-    /// Only what Arrow reports of arrays that do not fit together.
+    /// Fails only if Arrow rejects the arrays.
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
         let rows = self.locate(block);
         let every: Vec<usize> = (0..self.columns.len()).collect();
@@ -219,7 +219,7 @@ impl RecordsDecoder {
         Ok(batch(Arc::clone(&self.schema), arrays, rows)?)
     }
 
-    /// Finds the records of a block, which [`RecordsDecoder::arrays`] then decodes; gives their number.
+    /// Locates the records of a block for [`RecordsDecoder::arrays`]; returns their number.
     pub(crate) fn locate(&mut self, block: &Block) -> usize {
         self.clear();
         if block.too_long().is_some() {
@@ -242,12 +242,12 @@ impl RecordsDecoder {
         self.segments().iter().map(Range::len).sum()
     }
 
-    /// Finds the records of neighbouring parts of one kind, up to the part with this number.
+    /// Locates the records of consecutive parts of one kind; `end` is the number of parts up to the end of the run.
     fn locate_run(&mut self, kind: Kind, run: &[Part], bytes: &[u8], end: usize) {
         let counts = &mut self.counts;
         match (kind, &mut self.origin, &mut self.cdn) {
             (Kind::Undecided | Kind::S3, Some(origin), _) => origin.locate(run, bytes, self.options.max_line, counts),
-            // What is of no kind is a reject whatever is asked for, unless a dialect knows it.
+            // Lines of undecided format are rejects for every table, unless the dialect accepts them.
             (Kind::Undecided, None, _) => {
                 let mut found = Counts::default();
                 let mut undecided = Located::new(FieldSet::EMPTY, self.options.dialect);
@@ -259,14 +259,14 @@ impl RecordsDecoder {
             }
             (Kind::Json, _, _) => {
                 let json = self.json.get_or_insert_with(|| Json::new(self.wanted));
-                // Made for this run, it knows nothing of the parts before.
+                // Created for this run: account for the parts before it.
                 json.origin.fields.end_parts(end - run.len());
                 json.cdn.end_parts(end - run.len());
                 json.locate(run, bytes, self.options.max_line, counts);
             }
             (Kind::S3, None, _) | (Kind::Cdn, _, None) => count_others(bytes, counts),
         }
-        // Of the others none of these parts has a row.
+        // The other formats have no rows in these parts.
         if let Some(origin) = &mut self.origin {
             origin.rows.fields.end_parts(end);
         }
@@ -293,7 +293,7 @@ impl RecordsDecoder {
         }
     }
 
-    /// The rows that there are of lines of S3, of lines of a CDN, and of JSON objects of either, in this order.
+    /// Row ranges per segment: S3 lines, CDN lines, and JSON objects of both kinds, in this order.
     fn segments(&self) -> [Range<usize>; 4] {
         let json = self.json.as_ref();
         let lens = [
@@ -309,13 +309,13 @@ impl RecordsDecoder {
         })
     }
 
-    /// Some columns of the records that were located, by position among the decoder's columns.
+    /// Builds some columns of the located records, by position among the decoder's columns.
     pub(crate) fn arrays(&self, block: &Block, columns: &[usize], rows: Rows<'_>) -> Result<Vec<ArrayRef>, Error> {
         let segments = self.segments();
         let mut filled = segments.iter().enumerate().filter(|(_, rows)| !rows.is_empty());
         let (first, others) = (filled.next(), filled.next());
         if others.is_none() {
-            // Nearly always: what a block holds is of one kind.
+            // The common case: all records of a block are of one kind.
             let segment = first.map_or(0, |(segment, _)| segment);
             return columns.iter().map(|column| self.array(block, segment, *column, rows)).collect();
         }
@@ -340,7 +340,7 @@ impl RecordsDecoder {
         columns.iter().map(column).collect()
     }
 
-    /// A column of the rows of one segment.
+    /// Builds a column for the rows of one segment.
     fn array(&self, block: &Block, segment: usize, column: usize, rows: Rows<'_>) -> Result<ArrayRef, Error> {
         match rows.selected {
             None => self.array_of(block, segment, column, rows.copies_text, 0..self.segments()[segment].len()),
@@ -389,7 +389,7 @@ impl RecordsDecoder {
             (Column::Requests(column), _, Some(located)) => {
                 requests::cdn_array(&build, located, column, &self.options.requests, rows)
             }
-            // The first segment stands for all when there is no row at all.
+            // Without any row, only the type of the first segment's column matters.
             _ => Ok(new_empty_array(self.schema.field(column).data_type())),
         }
     }
@@ -415,13 +415,13 @@ impl Kind {
     }
 }
 
-/// Lines of a log of another kind than the table that is read.
+/// Counts lines of a log of another kind than the table being read.
 fn count_others(bytes: &[u8], counts: &mut Counts) {
     counts.others += memchr::memchr_iter(b'\n', bytes).count() as u64;
     counts.others += u64::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
 }
 
-/// Records of JSON objects, and the text that they were made into.
+/// Records of JSON objects, and the text that holds their values.
 #[derive(Debug)]
 struct Json {
     reader: JsonReader,
@@ -476,7 +476,7 @@ impl Json {
     }
 }
 
-/// A batch of these columns; with none, of rows that hold nothing.
+/// A batch of these columns. Without columns it still has a row count.
 pub(crate) fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ArrowError> {
     debug_assert!(arrays.iter().zip(schema.fields()).all(|(array, field)| array.data_type() == field.data_type()));
     RecordBatch::try_new_with_options(schema, arrays, &RecordBatchOptions::new().with_row_count(Some(rows)))

@@ -1,4 +1,4 @@
-//! Lines that are no record, into record batches of the table `rejects`.
+//! Decodes lines that are not records into batches of table `rejects`.
 
 use super::block::{Block, Part, kept_of_long_line};
 use super::content::Content;
@@ -15,7 +15,7 @@ use s3log_parser::{FieldSet, Line};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// Decodes blocks of lines into record batches of the table `rejects`, for some of its columns.
+/// Decodes blocks of lines into record batches with some columns of table `rejects`.
 ///
 /// ```
 /// use s3log_engine::decode::{Block, RejectsDecoder};
@@ -33,24 +33,24 @@ pub struct RejectsDecoder {
     schema: SchemaRef,
     layout: TextLayout,
     copies_text: bool,
-    /// Rejects of logs of which this table has no records are left out.
+    /// If set, rejects of logs of which this table has no records are left out.
     of_table: Option<Table>,
     reader: LineReader,
     counts: Counts,
 }
 
-/// A line that is no record.
+/// A line that is not a record.
 struct Reject<'a> {
     line: Line<'a>,
-    /// Number of the part of the block that it belongs to.
+    /// Index of its part in the block.
     part: usize,
-    /// Number of the line in its object.
+    /// Line number in the object.
     number: u64,
     reason: std::ops::Range<usize>,
 }
 
 impl RejectsDecoder {
-    /// A decoder for these columns of `rejects`, in the order of the table, by their positions.
+    /// Creates a decoder for columns of `rejects`, given by their positions; batches have them in table order.
     #[must_use]
     pub fn new(columns: &[usize], layout: TextLayout) -> Self {
         let all = Table::Rejects.schema(layout);
@@ -68,50 +68,51 @@ impl RejectsDecoder {
         }
     }
 
-    /// Lines beyond this many bytes are rejects.
+    /// Sets the maximum line length in bytes; longer lines are rejects.
     #[must_use]
     pub fn with_max_line(self, max_line: usize) -> Self {
         self.with_options(&LineOptions::default().with_max_line(max_line))
     }
 
-    /// How lines are understood.
+    /// Sets the options for parsing lines.
     #[must_use]
     pub fn with_options(mut self, options: &LineOptions) -> Self {
         self.reader = LineReader::new(FieldSet::EMPTY, options);
         self
     }
 
-    /// Leaves out rejects of logs of which this table has no records, as [`RecordsDecoder`](super::RecordsDecoder) does not count them.
+    /// Leaves out rejects of logs of which `table` has no records, as [`RecordsDecoder`](super::RecordsDecoder) does
+    /// not count them either.
     #[must_use]
     pub fn for_table(mut self, table: Table) -> Self {
         self.of_table = Some(table);
         self
     }
 
-    /// Copies lines out of their blocks if `copies_text` says so, for callers that hold on to many batches.
+    /// Whether to copy lines out of their blocks, for callers that retain many batches.
     #[must_use]
     pub fn with_copied_text(mut self, copies_text: bool) -> Self {
         self.copies_text = copies_text;
         self
     }
 
-    /// The schema of its batches.
+    /// The schema of the batches.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    /// What was read so far.
+    /// Counts of the lines decoded so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// The rejects of a block.
+    /// Decodes the rejects of a block.
     ///
     /// # Errors
     ///
-    /// Only what Arrow reports of arrays that do not fit together.
+    /// Fails only if Arrow rejects the arrays.
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
         let mut reasons = String::new();
         let rejects = self.rejects(block, &mut reasons);
@@ -123,7 +124,7 @@ impl RejectsDecoder {
     fn rejects<'a>(&mut self, block: &'a Block, reasons: &mut String) -> Vec<Reject<'a>> {
         let mut reason = |why: Why| {
             let start = reasons.len();
-            // Writing into a String cannot fail.
+            // Writing into a `String` cannot fail.
             let _ = write!(reasons, "{why}");
             start..reasons.len()
         };

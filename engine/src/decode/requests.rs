@@ -1,4 +1,4 @@
-//! Columns of the table `requests`, of S3 records and of CDN records.
+//! Columns of table `requests`, from S3 records and from CDN records.
 
 mod of_cdn;
 mod of_origin;
@@ -22,12 +22,12 @@ use crate::error::Error;
 use arrow::array::ArrayRef;
 use std::borrow::Cow;
 
-/// The value of `source` in rows of an S3 server access log.
+/// Value of the column `source` in rows from an S3 server access log.
 pub const ORIGIN: &str = "origin";
-/// The value of `source` in rows of a CDN log.
+/// Value of the column `source` in rows from a CDN log.
 pub const CDN: &str = "cdn";
 
-/// Addresses in canonical form.
+/// A column of addresses in canonical form.
 fn addresses(build: &Build<'_>, spans: impl ExactSizeIterator<Item = Span> + Clone) -> Result<ArrayRef, Error> {
     let is_canonical = |span: Span| span.text(build.bytes).is_none_or(address::is_canonical_v4);
     if spans.clone().all(is_canonical) {
@@ -40,7 +40,7 @@ fn addresses(build: &Build<'_>, spans: impl ExactSizeIterator<Item = Span> + Clo
     })
 }
 
-/// Hosts do not depend on case.
+/// Host names are case-insensitive.
 fn lower_case(text: &[u8]) -> Cow<'_, [u8]> {
     match text.iter().any(u8::is_ascii_uppercase) {
         true => Cow::Owned(text.to_ascii_lowercase()),
@@ -48,7 +48,7 @@ fn lower_case(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// `TLSV1.2`, as AWS's own examples have it, is `TLSv1.2`.
+/// Some of AWS's own examples have `TLSV1.2` for `TLSv1.2`.
 fn tls_version(text: &[u8]) -> Cow<'_, [u8]> {
     match text.strip_prefix(b"TLSV") {
         Some(version) => Cow::Owned([b"TLSv", version].concat()),

@@ -1,14 +1,14 @@
-//! Records that were located, field by field, whatever format they are of.
+//! Located records of any format, field by field.
 
 use super::span::Span;
 use std::marker::PhantomData;
 
-/// A field of one of the formats.
+/// A field of a log format.
 pub(super) trait AnyField: Copy {
-    /// How many there are.
+    /// Number of fields.
     const COUNT: usize;
 
-    /// Its position, from 0.
+    /// Index of the field, from 0.
     fn position(self) -> usize;
 }
 
@@ -28,14 +28,14 @@ impl AnyField for s3log_parser::cdn::Field {
     }
 }
 
-/// Where the wanted fields of records stand; used again for the next block.
+/// The spans of the wanted fields of records. Reused for the next block.
 #[derive(Debug)]
 pub(super) struct FieldRows<F> {
     pub(super) rows: usize,
     spans: Vec<Vec<Span>>,
-    /// In microseconds from 1970 in UTC.
+    /// In microseconds since the Unix epoch (UTC).
     pub(super) times: Vec<i64>,
-    /// How many rows there are up to the end of each part of the block.
+    /// Number of rows up to the end of each part of the block.
     pub(super) part_ends: Vec<u32>,
     fields: PhantomData<F>,
 }
@@ -64,7 +64,7 @@ impl<F: AnyField> FieldRows<F> {
         self.part_ends.clear();
     }
 
-    /// Says that the block's parts up to this number end.
+    /// Marks the end of the block's first `end` parts.
     pub(super) fn end_parts(&mut self, end: usize) {
         self.part_ends.resize(end, self.rows as u32);
     }

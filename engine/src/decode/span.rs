@@ -1,9 +1,9 @@
-//! Where the fields of records stand: the step between parsing and arrays.
+//! Spans of fields: the step between parsing and arrays.
 //!
-//! Positions are kept by field, not by record, so that each column is then built in one tight loop, and only for the rows that a
-//! filter left.
+//! Spans are stored by field rather than by record, so that each column is built in one tight loop, and only for the
+//! rows that passed the filter.
 
-/// Where a text stands in the block, or in what was made of it.
+/// Byte range of a text in the block, or in text derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -14,7 +14,7 @@ impl Span {
     /// A field that the record does not have.
     pub(super) const ABSENT: Self = Self { start: u32::MAX, end: u32::MAX };
 
-    /// The text, unless the field is absent or `-`.
+    /// The text; `None` if the field is absent or `-`.
     #[inline]
     pub(super) fn text(self, bytes: &[u8]) -> Option<&[u8]> {
         if self == Self::ABSENT {
@@ -25,7 +25,7 @@ impl Span {
     }
 }
 
-/// Where a slice of a text begins in it.
+/// Offset of `slice` in `text`, of which it must be a part.
 pub(super) fn offset_in(text: &[u8], slice: &[u8]) -> u32 {
     (slice.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize) as u32
 }

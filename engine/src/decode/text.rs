@@ -1,8 +1,8 @@
-//! Columns of text: views into the block, or copies.
+//! Text columns: views into the block, or copies.
 //!
-//! Why views are built without a check: a block is validated as UTF-8 once (or each wanted field by itself when few are
-//! wanted), and a field begins and ends at an ASCII byte, so a slice of valid text is valid text. Arrow's checked
-//! constructor would validate every view again. Text that is not valid is written with U+FFFD beside the block.
+//! Views are built without validation. A block is validated as UTF-8 once (or each wanted field, if few are wanted),
+//! and a field begins and ends next to an ASCII byte, so a slice of valid text is valid text. Arrow's checked
+//! constructor would validate every view again. Invalid text is written with U+FFFD to a separate buffer.
 
 use super::block::{Block, Part};
 use super::span::Span;
@@ -13,34 +13,33 @@ use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffe
 use arrow::error::ArrowError;
 use std::sync::Arc;
 
-/// Texts of up to this length live in their view.
+/// Texts up to this length are stored in the view itself.
 const INLINE: usize = 12;
 
-/// Buffers of an array of views: the block, and what had to be written anew.
+/// Buffer indexes in an array of views: the block, and newly written text.
 const BLOCK: u32 = 0;
 const WRITTEN: u32 = 1;
 
-/// A text of a column, on its way into an array.
+/// A value of a text column under construction.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Text<'a> {
-    /// No value.
     Null,
-    /// A part of the block, which begins there.
+    /// A part of the block, and its offset.
     Borrowed(&'a [u8], u32),
-    /// A text that stands nowhere in the block.
+    /// Text that is not part of the block.
     Made(&'a [u8]),
 }
 
-/// Builds one column of text.
+/// Builds one text column.
 pub(super) struct TextBuilder {
     layout: TextLayout,
-    /// Whether texts of the block are views into it, or copied beside it.
+    /// Whether texts of the block become views into it; otherwise they are copied.
     borrows: bool,
-    /// Whether every byte of the block is known to be valid UTF-8.
+    /// Whether the whole block is known to be valid UTF-8.
     block_is_utf8: bool,
     nulls: NullBufferBuilder,
     views: Vec<u128>,
-    /// Plain: all texts. Views: the texts that stand nowhere in the block.
+    /// Plain layout: all text. Views: text that is not part of the block.
     written: Vec<u8>,
     offsets: Vec<i32>,
 }
@@ -59,7 +58,7 @@ impl TextBuilder {
         Self { layout, borrows: true, block_is_utf8, nulls, views, written: Vec::new(), offsets }
     }
 
-    /// Copies the texts instead of pointing into the block, which every view would keep alive: for few rows of many.
+    /// Copies text instead of pointing into the block, since every view would keep it alive: for few rows out of many.
     pub(super) fn copying(mut self) -> Self {
         self.borrows = false;
         self
@@ -99,7 +98,7 @@ impl TextBuilder {
         }
     }
 
-    /// Writes valid UTF-8 beside the block.
+    /// Writes valid UTF-8 to the separate buffer.
     fn write(&mut self, text: &[u8]) {
         match self.layout {
             TextLayout::Views => {
@@ -116,7 +115,7 @@ impl TextBuilder {
         }
     }
 
-    /// The column; `block` is what borrowed texts are parts of.
+    /// Finishes the column; `block` is what borrowed text is part of.
     pub(super) fn finish(mut self, block: &Buffer) -> Result<ArrayRef, ArrowError> {
         let nulls = self.nulls.finish();
         match self.layout {
@@ -135,8 +134,8 @@ impl TextBuilder {
     }
 }
 
-/// A column of views into the block, without the detour over a [`TextBuilder`]: what most columns are. `None` when the block is
-/// not known to be UTF-8 and one of the texts is not.
+/// A column of views into the block without a [`TextBuilder`], as most columns are. `None` if the block is not known to
+/// be UTF-8 and one of the texts is invalid.
 pub(super) fn views_of_spans(
     spans: impl ExactSizeIterator<Item = Span>,
     block: &Buffer,
@@ -146,7 +145,7 @@ pub(super) fn views_of_spans(
     Some(Arc::new(views(texts, vec![block.clone()], nulls)))
 }
 
-/// The same with texts that are copied: those of a column then lie one behind the other, and the block can be let go.
+/// Like [`views_of_spans`], but copies the texts into one contiguous buffer, so that the block can be released.
 pub(super) fn copies_of_spans(
     spans: impl ExactSizeIterator<Item = Span> + Clone,
     block: &Buffer,
@@ -165,7 +164,7 @@ pub(super) fn copies_of_spans(
     Some(Arc::new(views(texts, vec![Buffer::from_vec(written)], nulls)))
 }
 
-/// The views of texts into the block, each put in its `place`, and which of them are none.
+/// The views of the texts, mapped by `place`, and their nulls. `None` if one of the texts is not valid UTF-8.
 #[inline(always)]
 fn texts_of_spans(
     mut spans: impl ExactSizeIterator<Item = Span>,
@@ -190,8 +189,8 @@ fn texts_of_spans(
     fits.then_some((texts, nulls))
 }
 
-/// What Arrow's `make_view` gives for a text of the block, without a guess at its length: a short one comes out of one load of
-/// sixteen bytes.
+/// Equivalent to Arrow's `make_view` for a text of the block, but without branching on the length of short texts: they
+/// are read with a single 16-byte load.
 #[inline(always)]
 fn view(bytes: &[u8], text: &[u8], at: u32) -> u128 {
     let length = text.len() as u32;
@@ -210,7 +209,7 @@ fn view(bytes: &[u8], text: &[u8], at: u32) -> u128 {
     }
 }
 
-/// A column of the names of log objects: for each row that of the part of the block with this number.
+/// A column of object names, given the index of the part of the block for each row.
 pub(super) fn names_of_parts(
     layout: TextLayout,
     block: &Block,
@@ -247,16 +246,16 @@ fn views(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> S
         }),
         "every view must lie in its buffer and be valid UTF-8"
     );
-    // SAFETY: every view was made by `make_view` or `view` from a slice of the buffer that it names, at the offset that it names
-    // (inline ones name none), and that slice was checked to be valid UTF-8, by itself or as a part of the block whose
-    // neighbours are ASCII bytes. Nulls have as many entries as there are views, as both are made together.
+    // SAFETY: every view was made by `make_view` or `view` from a slice of the buffer it names, at the offset it names
+    // (inline views name none), and that slice was checked to be valid UTF-8, either by itself or as a part of the
+    // block next to ASCII bytes. `nulls` has as many entries as there are views, as both are built together.
     #[expect(unsafe_code, reason = "validating each view again halves the speed of decoding: see benches, decode/text")]
     unsafe {
         StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers, nulls)
     }
 }
 
-/// Whether a field by itself is valid UTF-8. Nearly all are ASCII.
+/// Whether a single field is valid UTF-8. Nearly all are ASCII.
 #[inline]
 pub(super) fn is_utf8(bytes: &[u8]) -> bool {
     bytes.is_ascii() || simdutf8::basic::from_utf8(bytes).is_ok()

@@ -1,8 +1,8 @@
-//! What to do about a finding, by what its rules are about.
+//! Advice on what to do about a finding, by the families of its rules.
 
 use super::finding::{Band, Finding, Severity};
 
-/// Sentences for whoever has to do something, the most urgent first.
+/// Recommendations as sentences, most urgent first.
 pub(super) fn advice(finding: &Finding) -> Vec<String> {
     let mut families: Vec<&str> = Vec::new();
     for signal in &finding.detectors {
@@ -10,7 +10,7 @@ pub(super) fn advice(finding: &Finding) -> Vec<String> {
             families.push(&signal.family);
         }
     }
-    // What destroys or takes data comes before what looks for it.
+    // Families that destroy or take data come before those that search for it.
     families.sort_by_key(|family| ORDER.iter().position(|known| known == family).unwrap_or(ORDER.len()));
     let mut advice = Vec::new();
     if finding.severity == Severity::Critical {
@@ -28,7 +28,7 @@ pub(super) fn advice(finding: &Finding) -> Vec<String> {
     advice
 }
 
-/// The most urgent family first.
+/// Families in order of urgency.
 const ORDER: [&str; 8] = ["impact", "identity", "exfil", "auth", "cost", "recon", "spoof", "intel"];
 
 fn of_family(family: &str) -> Option<&'static str> {

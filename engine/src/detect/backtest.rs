@@ -1,4 +1,5 @@
-//! What every rule would have flagged, day by day: as if `s3log flag` had run after each day, with the days before as baseline.
+//! Backtesting of rules: what each would have flagged if `s3log flag` had run after every day, with the preceding days
+//! as baseline.
 
 use super::baseline::Baseline;
 use super::finding::{Band, Finding};
@@ -11,38 +12,39 @@ use crate::time_units::MICROS_PER_DAY;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a rule found on a day.
+/// The results of a rule for one day.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BacktestDay {
-    /// The day's beginning, in microseconds since 1970.
+    /// Start of the day in microseconds since the Unix epoch (UTC).
     pub day: i64,
     /// Id of the rule.
     pub id: String,
-    /// Its name.
+    /// Name of the rule.
     pub name: String,
-    /// Requests of that day.
+    /// Number of requests on that day.
     pub requests: u64,
-    /// Sources of that day.
+    /// Number of sources on that day.
     pub sources: u64,
-    /// Sources for which it fired.
+    /// Number of sources for which the rule fired.
     pub fired: u64,
-    /// Those of them whose score was in the band `watch` or above.
+    /// Number of these whose score was in band `watch` or above.
     pub watch: u64,
-    /// Those of them whose score was in the band `alert` or above.
+    /// Number of these whose score was in band `alert` or above.
     pub alert: u64,
-    /// Those of them whose score was in the band `block`.
+    /// Number of these whose score was in band `block`.
     pub block: u64,
-    /// Those of them that are in the band `alert` or above, but would not be without this rule's family.
+    /// Number of these in band `alert` or above that would be below it without the family of this rule.
     pub decisive: u64,
-    /// The highest confidence.
+    /// The highest confidence of the rule.
     pub confidence: f64,
 }
 
-/// Runs all rules over each day by itself. The logs are read once.
+/// Runs all rules over each day separately. The logs are read once.
 ///
 /// # Errors
 ///
-/// Those of [`detect`](super::detect). Rules that read `s3_events` cannot be run by day.
+/// Fails in the same cases as [`detect`](super::detect), and if a rule reads `s3_events`, which is not available by
+/// day.
 pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<BacktestDay>, Error> {
     let options = options.prepared()?;
     if options.needs_events() {
@@ -58,7 +60,7 @@ pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<
         let (requests, sources) = (counted.requests, counted.sources.len() as u64);
         let rules = Arc::clone(&options.rules);
         let run = RuleRun { counted, baseline: &baseline, rules, events: &[], plan: String::new() };
-        // As old as on that day's end.
+        // Age of evidence as of the end of that day.
         let judging = Judging { now: i64::from(day + 1) * MICROS_PER_DAY, ..options.judging };
         let findings = run.detected(session).await?.findings(&judging);
         let mut by_rule: BTreeMap<&str, BacktestDay> = BTreeMap::new();
@@ -97,7 +99,7 @@ pub async fn backtest(session: &Session, options: &DetectOptions) -> Result<Vec<
     Ok(rows)
 }
 
-/// Whether a finding would be in the band `alert` without what one family says.
+/// Whether a finding would be in band `alert` without the evidence of one family.
 fn is_alert_without(finding: &Finding, family: &str) -> bool {
     let mut families: BTreeMap<&str, f64> = BTreeMap::new();
     for signal in finding.detectors.iter().filter(|signal| signal.family != family) {

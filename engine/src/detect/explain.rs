@@ -1,4 +1,4 @@
-//! All that is known of one source.
+//! Everything known about a single source.
 
 use super::context::Context;
 use super::context::{Entry, ListKind};
@@ -11,55 +11,56 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// Requests of a source to a bucket on a day.
+/// Activity of a source in a bucket on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveDay {
-    /// The day's beginning, in microseconds since 1970.
+    /// Start of the day in microseconds since the Unix epoch (UTC).
     pub day: i64,
     /// The bucket.
     pub bucket: String,
-    /// Requests.
+    /// Number of requests.
     pub requests: i64,
-    /// Anonymous requests for objects that failed.
+    /// Number of failed anonymous requests for objects.
     pub anon_object_fails: i64,
-    /// Objects read.
+    /// Number of objects read.
     pub ok_reads: i64,
-    /// Listings.
+    /// Number of list requests.
     pub lists: i64,
-    /// Writes.
+    /// Number of writes.
     pub writes: i64,
-    /// Deletes.
+    /// Number of deletes.
     pub deletes: i64,
     /// Bytes sent.
     pub bytes_sent: i64,
-    /// The first request.
+    /// Time of the first request in microseconds since the Unix epoch (UTC).
     pub first: i64,
-    /// The last request.
+    /// Time of the last request in microseconds since the Unix epoch (UTC).
     pub last: i64,
 }
 
-/// What [`explain`] tells.
+/// The result of [`explain`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// The source, also when it gave no evidence: then its score is 0 and it has no detectors. `None` when it made no request.
+    /// The finding about the source. Without any evidence, its score is 0 and it has no detectors. `None` if the source
+    /// made no request.
     pub finding: Option<Finding>,
-    /// Notes that name it.
+    /// Notes that name the source.
     pub notes: Vec<Note>,
-    /// Entries of lists that it is in, those that others overrule included: the kind of list and what it calls the network.
+    /// List entries that match the source, including those overruled by others: kind of list, and label of the network.
     pub lists: Vec<(String, String)>,
-    /// What it did, by day and bucket.
+    /// Its activity by day and bucket.
     pub days: Vec<ActiveDay>,
-    /// Its requests that are known one by one, in the order of their times.
+    /// Those of its requests that were kept individually, in order of time.
     pub timeline: Vec<Sample>,
-    /// The whole report.
+    /// The complete report.
     pub report: Report,
 }
 
-/// All that is known of one source: an IPv4 address, or the /64 of an IPv6 address, which counts as a whole.
+/// Explains a single source: an IPv4 address, or the /64 of an IPv6 address.
 ///
 /// # Errors
 ///
-/// Those of [`detect`](super::detect).
+/// Fails in the same cases as [`detect`](super::detect).
 pub async fn explain(session: &Session, options: &DetectOptions, source: Source) -> Result<Explanation, Error> {
     let options = options.prepared()?;
     let detected = detected(session, &options).await?;
@@ -75,8 +76,8 @@ pub async fn explain(session: &Session, options: &DetectOptions, source: Source)
     Ok(Explanation { finding, notes, lists, days, timeline, report })
 }
 
-/// The entries of lists around every address of a source that asked, by kind, the widest first. Of an IPv6 network that is more
-/// than one address, and an entry around any of them counts for the network.
+/// List entries that match any address of the source, by kind, widest first. An IPv6 source has many addresses, and an
+/// entry for any of them applies to the whole network.
 fn lists_of(detected: &Detected, context: &Context, source: Source) -> Vec<(String, String)> {
     let addresses: Vec<IpAddr> = match source {
         Source::V4(address) => vec![address.into()],

@@ -1,7 +1,7 @@
-//! What is found about a source of requests: its score, and everything that the score rests on.
+//! The finding about a source of requests: its score, and everything the score is based on.
 //!
-//! Start at [`Finding`]. Rules give [`Signal`]s, the score makes findings of them, and every output is made of findings alone:
-//! what is not in here cannot be explained to anybody.
+//! Start at [`Finding`]. Rules produce [`Signal`]s, scoring combines them into findings, and all outputs are generated
+//! from findings only, so whatever explains a score must be part of them.
 
 use crate::Error;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -10,51 +10,51 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// How much of an IPv6 address tells one client from another: who is given a /64 chooses the rest as he likes.
+/// Prefix length that identifies an IPv6 client: whoever is assigned a /64 can use any address in it.
 const V6_PREFIX: u8 = 64;
 
-/// One source of requests that gave evidence, how much that counts, and why.
+/// A source of requests with evidence against it, its score, and the reasons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// Who asked.
+    /// The source of the requests.
     pub client_ip: Source,
-    /// From 0 to 1: how likely it is, after all the evidence, that this is no ordinary client.
+    /// Probability from 0 to 1, given all evidence, that this is not an ordinary client.
     pub score: f64,
-    /// What the score is good for.
+    /// The band of the score.
     pub band: Band,
-    /// How bad it is, if it is what it seems to be.
+    /// Severity, assuming that the evidence is right.
     pub severity: Severity,
-    /// First request of the source, in microseconds since 1970 (UTC).
+    /// Time of the source's first request in microseconds since the Unix epoch (UTC).
     pub first_seen: i64,
-    /// Last request of the source, in microseconds since 1970 (UTC).
+    /// Time of the source's last request in microseconds since the Unix epoch (UTC).
     pub last_seen: i64,
-    /// How many requests it made.
+    /// Number of requests.
     pub requests: u64,
-    /// How many bytes were sent to it.
+    /// Number of bytes sent to the source.
     pub bytes_sent: u64,
-    /// Buckets that it asked, in order of their names.
+    /// Buckets accessed, sorted by name.
     pub buckets: Vec<String>,
-    /// Requesters that it signed as, in order of their names.
+    /// Requesters that signed requests from the source, sorted by name.
     pub requesters: Vec<String>,
-    /// What rules found, the strongest first.
+    /// Signals of rules, strongest first.
     pub detectors: Vec<Signal>,
-    /// What lowered the score.
+    /// Reasons that lowered the score.
     pub guards: Vec<Guard>,
-    /// Whether log objects of its last hours may still be missing.
+    /// Whether log objects of the source's last hours may still be missing.
     pub provisional: bool,
-    /// Lists that it stands on.
+    /// Lists that contain the source.
     pub listed: Listed,
-    /// ISO 3166 code of its country, if a database tells.
+    /// ISO 3166 code of the country, if a database has it.
     pub country: Option<String>,
-    /// Number of its autonomous system, if a database tells.
+    /// Autonomous system number, if a database has it.
     pub asn: Option<u32>,
-    /// Who runs that system, if a database tells.
+    /// Operator of the autonomous system, if a database has it.
     pub as_org: Option<String>,
 }
 
 impl Finding {
-    /// The order of findings in every output: the highest score first; of the same score what is worse, then what was
-    /// seen last, then by address.
+    /// The order of findings in all outputs: by descending score, then severity, then time of the last request, then by
+    /// address.
     #[must_use]
     pub fn order(&self, other: &Self) -> Ordering {
         (other.score.total_cmp(&self.score))
@@ -63,13 +63,13 @@ impl Finding {
             .then_with(|| self.client_ip.cmp(&other.client_ip))
     }
 
-    /// Puts findings in [order](Self::order).
+    /// Sorts findings by [`Finding::order`].
     pub fn sort(findings: &mut [Self]) {
         findings.sort_by(Self::order);
     }
 }
 
-/// Who asked: an IPv4 address, or the /64 network of an IPv6 address.
+/// A source of requests: an IPv4 address, or the /64 network of an IPv6 address.
 ///
 /// ```
 /// # use s3log_engine::detect::Source;
@@ -81,12 +81,12 @@ impl Finding {
 pub enum Source {
     /// An IPv4 address.
     V4(Ipv4Addr),
-    /// A network of IPv6 addresses.
+    /// A /64 network of IPv6 addresses.
     V6(Ipv6Net),
 }
 
 impl Source {
-    /// The source that this address belongs to. An IPv4 address that is written as an IPv6 one is the IPv4 address.
+    /// The source that an address belongs to. IPv4-mapped IPv6 addresses count as IPv4.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -95,7 +95,7 @@ impl Source {
         }
     }
 
-    /// Its addresses, as a network.
+    /// The source as a network.
     #[must_use]
     pub fn network(self) -> IpNet {
         match self {
@@ -105,10 +105,10 @@ impl Source {
     }
 }
 
-/// The network of [`V6_PREFIX`] bits that an address is in.
+/// The network with a prefix of [`V6_PREFIX`] bits that contains an address.
 fn client_network(address: Ipv6Addr) -> Ipv6Net {
     let network = Ipv6Net::from(address);
-    // A prefix of 64 bits always fits; without one the address stands for itself.
+    // A prefix length of 64 is always valid, so the fallback is never used.
     Ipv6Net::new(address, V6_PREFIX).unwrap_or(network).trunc()
 }
 
@@ -118,7 +118,7 @@ impl From<IpAddr> for Source {
     }
 }
 
-/// In canonical form: `192.0.2.1`, `2001:db8:0:1::/64`.
+/// Formats in canonical form: `192.0.2.1`, `2001:db8:0:1::/64`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,7 +128,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// An address, or a /64 in CIDR form.
+/// Parses an address, or a /64 network in CIDR notation.
 impl FromStr for Source {
     type Err = Error;
 
@@ -145,22 +145,22 @@ impl FromStr for Source {
     }
 }
 
-/// What a score is good for.
+/// A range of scores, by what they justify.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Band {
-    /// There is something, but less than is worth anybody's time.
+    /// Some evidence, but not enough to act on.
     #[default]
     None,
-    /// Worth to look at when there is more: from 0.3.
+    /// Worth a look if there is more: from 0.3.
     Watch,
-    /// A person should look: from 0.6.
+    /// Needs human attention: from 0.6.
     Alert,
-    /// Sure enough to be blocked: from 0.9.
+    /// Certain enough to block: from 0.9.
     Block,
 }
 
 impl Band {
-    /// Every band, the lowest first.
+    /// All bands, lowest first.
     pub const ALL: [Self; 4] = [Self::None, Self::Watch, Self::Alert, Self::Block];
 
     /// The band of a score.
@@ -169,7 +169,7 @@ impl Band {
         Self::ALL.into_iter().rev().find(|band| score >= band.min_score()).unwrap_or_default()
     }
 
-    /// The lowest score of the band.
+    /// The lowest score in the band.
     #[must_use]
     pub fn min_score(self) -> f64 {
         match self {
@@ -180,7 +180,7 @@ impl Band {
         }
     }
 
-    /// Its name in every output.
+    /// The band's name in all outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -206,27 +206,27 @@ impl FromStr for Band {
     }
 }
 
-/// How bad it is, if it is what it seems to be.
+/// Severity, assuming that the evidence is right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Good to know.
+    /// Informational.
     #[default]
     Info,
     /// Background noise of the internet.
     Low,
-    /// Somebody looks for a way in, or makes it dear.
+    /// Someone searches for a way in, or causes costs.
     Medium,
     /// Data or credentials are in the wrong hands.
     High,
-    /// Data is being destroyed, or the traces are.
+    /// Data or audit trails are being destroyed.
     Critical,
 }
 
 impl Severity {
-    /// Every severity, the lowest first.
+    /// All severities, lowest first.
     pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// Its name in every output, and in rule files.
+    /// The severity's name in all outputs and in rule files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -253,7 +253,7 @@ impl FromStr for Severity {
     }
 }
 
-/// The value of this name, in whatever case.
+/// Looks up a value by name, ignoring case.
 fn by_name<T, const N: usize>(what: &str, text: &str, values: [(&'static str, T); N]) -> Result<T, Error> {
     let names = values.each_ref().map(|(name, _)| *name).join(", ");
     let found = values.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
@@ -269,76 +269,76 @@ pub struct Signal {
     pub id: String,
     /// Name of the rule.
     pub name: String,
-    /// Family of the rule; inside a family only the strongest evidence counts.
+    /// Family of the rule. Within a family only the strongest evidence counts.
     pub family: String,
-    /// How bad it is, if it is what it seems to be.
+    /// Severity, assuming that the evidence is right.
     pub severity: Severity,
-    /// From 0 to 1: how likely this evidence alone means no ordinary client.
+    /// Probability from 0 to 1, given this evidence alone, that this is not an ordinary client.
     pub confidence: f64,
-    /// A sentence with the numbers in it.
+    /// Explanation as a sentence, with figures.
     pub explanation: String,
-    /// A JSON object: what was measured, and the thresholds that it was compared with.
+    /// A JSON object with the measured values and their thresholds.
     pub measured: String,
-    /// MITRE ATT&CK techniques.
+    /// Ids of MITRE ATT&CK techniques.
     pub mitre: Vec<String>,
-    /// The bucket that it is about, if it is about one.
+    /// The bucket concerned, if it is a single one.
     pub bucket: Option<String>,
-    /// The requester that it is about, if it is about one.
+    /// The requester concerned, if it is a single one.
     pub requester: Option<String>,
-    /// First request that it rests on, in microseconds since 1970 (UTC).
+    /// Time of the first request of the evidence, in microseconds since the Unix epoch (UTC).
     pub first: Option<i64>,
-    /// Last request that it rests on, in microseconds since 1970 (UTC).
+    /// Time of the last request of the evidence, in microseconds since the Unix epoch (UTC).
     pub last: Option<i64>,
-    /// How often the rule found it: in how many windows, buckets or requesters.
+    /// Number of hits: windows, buckets or requesters in which the rule fired.
     pub hits: u64,
-    /// A few of the requests.
+    /// Some of the requests.
     pub samples: Vec<Sample>,
 }
 
-/// A request, as evidence. Its texts are the client's: every output has to escape them.
+/// A request as evidence. Its texts are controlled by the client: outputs must escape them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// When it was received, in microseconds since 1970 (UTC).
+    /// Time of the request in microseconds since the Unix epoch (UTC).
     pub time: i64,
-    /// Bucket that was asked.
+    /// The bucket.
     pub bucket: String,
-    /// Who signed it, if anybody did.
+    /// The requester, if the request was signed.
     pub requester: Option<String>,
-    /// What was asked, such as `REST.GET.OBJECT`.
+    /// The operation, such as `REST.GET.OBJECT`.
     pub operation: String,
-    /// Key of the object, decoded.
+    /// The decoded object key.
     pub key: Option<String>,
-    /// HTTP status of the response.
+    /// The HTTP status of the response.
     pub status: Option<i32>,
-    /// Why it failed.
+    /// The error code, if the request failed.
     pub error_code: Option<String>,
-    /// What the client called itself.
+    /// The user agent.
     pub user_agent: Option<String>,
 }
 
-/// What lowered a score.
+/// A reason that lowered a score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guard {
-    /// Its name, such as `shared-address`.
+    /// The guard's name, such as `shared`.
     pub name: String,
-    /// What confidences were multiplied with.
+    /// Factor by which confidences were multiplied.
     pub factor: f64,
-    /// A sentence that says why.
+    /// Explanation as a sentence.
     pub reason: String,
 }
 
-/// Lists that a source stands on.
+/// The lists that contain a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
-    /// The user's list of addresses that may do anything.
+    /// The user's allow list.
     pub allow: bool,
     /// Addresses of a CDN.
     pub cdn: bool,
-    /// A crawler in the ranges that its operator publishes.
+    /// A crawler within the ranges published by its operator.
     pub crawler: bool,
-    /// Addresses that are not routed in the internet.
+    /// Addresses not routed on the internet.
     pub private: bool,
-    /// The user's list of addresses that are to be blocked.
+    /// The user's deny list.
     pub deny: bool,
 }
 

@@ -1,7 +1,7 @@
-//! Findings as an Arrow table: what `s3log flag` prints as a table, and writes as NDJSON and Parquet.
+//! Findings as an Arrow table, printed by `s3log flag` and written as NDJSON and Parquet.
 //!
-//! Start at [`batch`]. [`columns`] says what every column means; the schema is made of it, and so is what `s3log schema
-//! findings` prints.
+//! Start at [`batch`]. [`columns`] documents the columns; the schema and the output of `s3log schema findings` are
+//! derived from it.
 
 use super::finding::{Finding, Guard, Sample, Signal};
 use crate::Error;
@@ -18,14 +18,14 @@ use std::sync::Arc;
 /// The name of the table.
 pub const NAME: &str = "findings";
 
-/// What the table is, with its columns.
+/// Documentation of the table.
 #[must_use]
 pub fn doc() -> TableDoc {
     let doc = "Sources of requests that gave evidence, one row an address or /64, the highest score first.";
     TableDoc { name: NAME, doc, columns: columns() }
 }
 
-/// Its columns, in order.
+/// The columns of the table, in order.
 #[must_use]
 pub fn columns() -> Vec<ColumnDoc> {
     let text = || DataType::Utf8;
@@ -58,7 +58,7 @@ pub fn columns() -> Vec<ColumnDoc> {
     ]
 }
 
-/// What stands in `detectors`, in order.
+/// The fields of the structs in `detectors`, in order.
 #[must_use]
 pub fn detector_columns() -> Vec<ColumnDoc> {
     let text = || DataType::Utf8;
@@ -80,7 +80,7 @@ pub fn detector_columns() -> Vec<ColumnDoc> {
     ]
 }
 
-/// What stands in `samples`, in order.
+/// The fields of the structs in `samples`, in order.
 #[must_use]
 pub fn sample_columns() -> Vec<ColumnDoc> {
     let text = || DataType::Utf8;
@@ -96,7 +96,7 @@ pub fn sample_columns() -> Vec<ColumnDoc> {
     ]
 }
 
-/// What stands in `guards`, in order.
+/// The fields of the structs in `guards`, in order.
 #[must_use]
 pub fn guard_columns() -> Vec<ColumnDoc> {
     vec![
@@ -112,11 +112,11 @@ pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(fields(&columns())))
 }
 
-/// These findings, a row each, in their order.
+/// Converts findings to a batch with one row each, in the same order.
 ///
 /// # Errors
 ///
-/// None is expected: the arrays are made for the schema.
+/// Fails only if Arrow rejects the arrays, which is not expected.
 pub fn batch(findings: &[Finding]) -> Result<RecordBatch, Error> {
     let texts = |of: fn(&Finding) -> &Vec<String>| list_of_texts(findings.iter().map(of));
     let signals: Vec<_> = findings.iter().flat_map(|finding| &finding.detectors).collect();
@@ -186,7 +186,6 @@ fn guards_array(guards: &[&Guard]) -> Result<ArrayRef, Error> {
     structs(&guard_columns(), arrays, guards.len())
 }
 
-/// The iterator has to know how many values it has.
 fn text(values: impl ExactSizeIterator<Item = impl AsRef<str>>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
 }
@@ -199,7 +198,7 @@ fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
     Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone(crate::schema::UTC))
 }
 
-/// Counts beyond what `bigint` holds become its largest.
+/// Counts beyond the range of `bigint` are clamped.
 fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(values.map(|value| i64::try_from(value).unwrap_or(i64::MAX))))
 }
@@ -209,13 +208,13 @@ fn list_of_texts<'a>(lists: impl Iterator<Item = &'a Vec<String>> + Clone) -> Re
     list(lists.map(Vec::len), text(values.into_iter()))
 }
 
-/// Lists of these lengths, over values that stand one behind the other.
+/// A list column: lengths of the lists, and their concatenated values.
 fn list(lengths: impl Iterator<Item = usize>, values: ArrayRef) -> Result<ArrayRef, Error> {
     let offsets = OffsetBuffer::from_lengths(lengths);
     Ok(Arc::new(ListArray::try_new(item(values.data_type().clone()), offsets, values, None)?))
 }
 
-/// `length` is needed for structs without a row.
+/// A struct column. `length` is needed if there are no columns.
 fn structs(columns: &[ColumnDoc], arrays: Vec<ArrayRef>, length: usize) -> Result<ArrayRef, Error> {
     Ok(Arc::new(StructArray::try_new_with_length(fields(columns), arrays, None, length)?))
 }
@@ -255,7 +254,7 @@ mod tests {
     use crate::detect::testing::{finding, full};
     use serde_json::Value;
 
-    /// A value as JSON. Times are numbers: arrow's own writer knows no time zone by name.
+    /// A value as JSON. Times are numbers, because Arrow's writer does not support named time zones.
     fn json(array: &ArrayRef, row: usize) -> Value {
         let any = array.as_any();
         if array.is_null(row) {

@@ -1,9 +1,9 @@
-//! `array_agg(text)` over very many groups.
+//! Optimizes `array_agg(text)` for very many groups.
 //!
-//! DataFusion makes an array of the texts of each group and puts them behind each other. Arrays of views share buffers and copy none, so the result
-//! has as many buffers as there are groups, and whoever takes some of its rows takes the list of all of them: a window does that for each
-//! partition. Over a log of 1.6 million lines one rule took 0.44 s that way. As plain texts they are copied into one buffer, and turned to views
-//! afterwards: 0.13 to 0.17 s.
+//! DataFusion builds an array of texts per group and concatenates them. Arrays of views share their buffers, so the
+//! result has as many buffers as there are groups, and every slice of it carries the complete list of buffers; a window
+//! takes a slice for each partition. Over a log of 1.6 million lines, this cost one rule 0.44 s. Plain text is copied
+//! into a single buffer and converted to views afterwards: 0.13 to 0.17 s.
 
 use datafusion::arrow::array::{Array as _, AsArray as _, ListArray};
 use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
@@ -18,10 +18,10 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use std::sync::Arc;
 
-/// What is gathered in place of views: with offsets of 64 bits, since all groups together may have more than 2 GiB.
+/// The type used for gathering, with 64-bit offsets, since all groups together may exceed 2 GiB.
 const PLAIN: DataType = DataType::LargeUtf8;
 
-/// Gathers texts in place of views.
+/// Rewrites aggregates to gather plain text instead of views.
 #[derive(Debug)]
 pub(super) struct GatherTexts {
     as_views: ScalarUDF,
@@ -33,7 +33,7 @@ impl GatherTexts {
         Self { as_views: ScalarUDF::new_from_impl(AsViews { signature }) }
     }
 
-    /// The same aggregate over plain texts, if it gathers views.
+    /// The aggregate rewritten to plain text, if it gathers views.
     fn of_texts(expression: &Expr, aggregate: &Aggregate) -> Result<Option<Expr>> {
         let name = expression.schema_name().to_string();
         let Expr::AggregateFunction(mut function) = expression.clone().unalias() else { return Ok(None) };
@@ -47,7 +47,7 @@ impl GatherTexts {
             return Ok(None);
         }
         let plain = |expression: Expr| datafusion::logical_expr::cast(expression, PLAIN);
-        // With DISTINCT, the order has to be that of the argument, cast and all.
+        // With DISTINCT, the sort expression must equal the argument, including the cast.
         let argument = function.params.args.swap_remove(0);
         for sort in function.params.order_by.iter_mut().filter(|sort| sort.expr == argument) {
             sort.expr = plain(sort.expr.clone());
@@ -95,7 +95,7 @@ impl OptimizerRule for GatherTexts {
     }
 }
 
-/// Lists of plain texts as lists of views.
+/// Converts lists of plain text to lists of views.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct AsViews {
     signature: Signature,
@@ -122,7 +122,7 @@ impl ScalarUDFImpl for AsViews {
         let [lists] = take_function_args(self.name(), &arguments.args)?;
         let lists = lists.to_array(arguments.number_rows)?;
         let lists = lists.as_list::<i32>();
-        // A batch is a piece of all groups, and the values of its lists are those of all: only its own are to be looked at.
+        // A batch is a slice of all groups, and its values array covers all of them: convert only the batch's own part.
         let (offsets, first) = (lists.offsets(), lists.offsets()[0]);
         let len = (offsets[lists.len()] - first) as usize;
         let values = cast(&lists.values().slice(first as usize, len), &DataType::Utf8View)?;

@@ -1,4 +1,4 @@
-//! Running rules: each is one query over the tables, and each row of its answer a hit.
+//! Runs rules: each is a query over the tables, and each row of its result is a hit.
 
 use super::finding::Severity;
 use super::rules::{Entity, ParamValue, Rule, Value};
@@ -9,32 +9,32 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicr
 use datafusion::prelude::SessionContext;
 use serde_json::{Map, Number};
 
-/// What a rule said of somebody.
+/// A row of a rule's result.
 #[derive(Clone, Debug)]
 pub(crate) struct Hit {
-    /// Whom it is about: a source, a requester, a host of referers, a bucket.
+    /// The entity: a source, a requester, a referring host, a bucket.
     pub entity: String,
-    /// From 0 to 1.
+    /// Confidence from 0 to 1.
     pub confidence: f64,
     pub bucket: Option<String>,
     pub requester: Option<String>,
     pub first: Option<i64>,
     pub last: Option<i64>,
-    /// What to show of it: keys, URIs, operations.
+    /// Evidence to show: keys, URIs, operations.
     pub evidence: Vec<String>,
-    /// How bad it is, if the rule says that of this one.
+    /// Severity, if the rule sets it per hit.
     pub severity: Option<Severity>,
-    /// Every column, in order.
+    /// All columns, in order.
     values: Vec<(String, Value)>,
 }
 
 impl Hit {
-    /// What a column says.
+    /// The value of a column; NULL if there is no such column.
     pub(crate) fn value(&self, column: &str) -> Value {
         self.values.iter().find(|(name, _)| name == column).map_or(Value::Null, |(_, value)| value.clone())
     }
 
-    /// The text of a column.
+    /// The value of a column, if it is text.
     pub(crate) fn text(&self, column: &str) -> Option<String> {
         match self.value(column) {
             Value::Text(text) => Some(text),
@@ -42,7 +42,7 @@ impl Hit {
         }
     }
 
-    /// The sentence.
+    /// The rendered explanation.
     pub(crate) fn explanation(&self, rule: &Rule) -> String {
         match rule.explain.as_str() {
             "" => rule.name.clone(),
@@ -50,7 +50,7 @@ impl Hit {
         }
     }
 
-    /// What was measured, and against what, as a JSON object.
+    /// The measured values and the thresholds, as a JSON object.
     pub(crate) fn measured(&self, rule: &Rule) -> String {
         let is_told_elsewhere = |name: &str| {
             let columns = ["confidence", "bucket", "requester", "first", "last", "evidence", "severity", "src"];
@@ -65,7 +65,7 @@ impl Hit {
         if !self.evidence.is_empty() {
             measured.insert("evidence".to_owned(), self.evidence.clone().into());
         }
-        // Patterns are no thresholds.
+        // Text parameters are patterns, not thresholds.
         let thresholds = rule.params.iter().filter(|(_, value)| !matches!(value, ParamValue::Text(_)));
         let thresholds: Map<_, _> = thresholds.map(|(name, value)| (name.clone(), json(&value.value()))).collect();
         measured.insert("thresholds".to_owned(), thresholds.into());
@@ -85,7 +85,7 @@ fn json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// To four digits behind the point: the rest is no measurement.
+/// Rounds to four decimal places; more digits would be false precision.
 pub(crate) fn round(number: f64) -> f64 {
     (number * 10_000.0).round() / 10_000.0
 }
@@ -94,7 +94,7 @@ pub(crate) fn round(number: f64) -> f64 {
 ///
 /// # Errors
 ///
-/// When the query does not fit the tables, or returns nothing that says whom it is about and how sure it is.
+/// Fails if the query does not match the tables, or if its result lacks the entity or the confidence.
 pub(crate) async fn run(context: &SessionContext, rule: &Rule) -> Result<Vec<Hit>, Error> {
     let sql = rule.query()?;
     let fault = |error: datafusion::error::DataFusionError| {
@@ -109,7 +109,7 @@ pub(crate) async fn run(context: &SessionContext, rule: &Rule) -> Result<Vec<Hit
     for batch in &batches {
         take_rows(rule, batch, &mut hits)?;
     }
-    // Whoever runs a rule twice sees the same.
+    // Make the order deterministic.
     hits.sort_by(|a, b| {
         (&a.entity, b.confidence, &a.bucket, &a.requester, a.first)
             .partial_cmp(&(&b.entity, a.confidence, &b.bucket, &b.requester, b.first))
@@ -118,7 +118,7 @@ pub(crate) async fn run(context: &SessionContext, rule: &Rule) -> Result<Vec<Hit
     Ok(hits)
 }
 
-/// Plans a rule over tables without rows, so that what is wrong is known before the logs are read.
+/// Runs a rule over empty tables, so that errors show before the logs are read.
 pub(crate) async fn check(context: &SessionContext, rule: &Rule) -> Result<(), Error> {
     run(context, rule).await.map(drop)
 }
@@ -206,10 +206,10 @@ fn take_rows(rule: &Rule, batch: &RecordBatch, hits: &mut Vec<Hit>) -> Result<()
     Ok(())
 }
 
-/// How much of the evidence is told.
+/// Maximum number of evidence items kept.
 const MOST_EVIDENCE: usize = 5;
 
-/// The same values in one of few types.
+/// Casts an array to one of a few types.
 fn plain(array: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
     let to = match array.data_type() {
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),

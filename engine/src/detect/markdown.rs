@@ -1,15 +1,15 @@
-//! Text in Markdown that says what it says and does nothing.
+//! Escapes untrusted text for Markdown.
 //!
-//! Clients choose keys, user agents and referers. In a report, none of them may become a link, a picture, HTML, a new line or a
-//! change of direction. There are two places for text: [`code`], for what clients wrote, and [`prose`], for sentences that may
-//! have something of it in them. Both stand inside a line, never at its beginning.
+//! Clients choose keys, user agents and referers. None of them may create links, images, HTML, line breaks or changes
+//! of text direction in a report. [`code`] is for text written by clients, [`prose`] for sentences that may contain
+//! some of it. Both are only used within a line, never at its start.
 
 use crate::unprintable::is_unprintable;
 
-/// How many characters of a client's text are shown.
+/// Maximum number of characters shown of a text.
 const SHOWN: usize = 256;
 
-/// A code span: nothing in it is Markdown or HTML, if only its fence does not occur in it.
+/// Formats a text as a code span, in which nothing is Markdown or HTML, with a fence that does not occur in it.
 pub(super) fn code(text: &str) -> String {
     let text = visible(text);
     if text.is_empty() {
@@ -17,12 +17,12 @@ pub(super) fn code(text: &str) -> String {
     }
     let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest + 1);
-    // One space at both ends belongs to the fence, and is taken away from what has one itself.
+    // One space at both ends is stripped by Markdown; needed if the text begins or ends with a backtick or a space.
     let space = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
     format!("{fence}{space}{text}{space}{fence}")
 }
 
-/// A sentence: what has a meaning in Markdown or HTML is escaped, and nothing becomes a link by itself.
+/// Escapes a sentence: characters with a meaning in Markdown or HTML, and automatic links.
 pub(super) fn prose(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in visible(text).chars() {
@@ -31,12 +31,12 @@ pub(super) fn prose(text: &str) -> String {
         }
         escaped.push(character);
     }
-    // GitHub makes links of these three without being asked.
+    // GitHub turns these three into links automatically.
     let escaped = escaped.replace("://", ":\\//").replace('@', "\\@");
     without_www(&escaped)
 }
 
-/// `www.` in whatever case, with its dot escaped.
+/// Escapes the dot of `www.`, ignoring case.
 fn without_www(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for (index, character) in text.char_indices() {
@@ -48,7 +48,7 @@ fn without_www(text: &str) -> String {
     result
 }
 
-/// The text with everything shown that is not seen, and not more of it than is read.
+/// Replaces invisible characters by visible ones, and limits the length.
 fn visible(text: &str) -> String {
     let mut shown = String::new();
     for (number, character) in text.chars().enumerate() {

@@ -1,14 +1,14 @@
-//! Which client addresses of bucket access logs are suspicious, how sure that is, and why.
+//! Detection of suspicious client addresses in bucket access logs, with confidence and explanation.
 //!
 //! ```text
 //! requests --one pass--> Collector --> tables --> rules (SQL) --> hits --> score, guards --> Finding
 //!             facts      collect       tables     rules, hits               score           finding
 //! ```
 //!
-//! Start at [`detect`]: a session, [`DetectOptions`], and a [`Report`] of typed [`Finding`]s; [`findings_table`] makes Arrow of
-//! them. Rules are files ([`rules`]), what they read is documented in [`tables`], what is known of addresses besides the logs is
-//! [`context`], what is normal a [`Baseline`]. `facts` classifies single requests, [`deny`], [`ocsf`] and [`report`] write what others
-//! read.
+//! Start at [`detect`]: it takes a session and [`DetectOptions`], and returns a [`Report`] with [`Finding`]s, which
+//! [`findings_table`] converts to Arrow. Rules are files ([`rules`]); the tables they query are documented in
+//! [`tables`]; [`context`] has knowledge about addresses from outside of the logs, and [`Baseline`] what is normal.
+//! `facts` classifies single requests; [`deny`], [`ocsf`] and [`report`] are output formats.
 
 mod advice;
 mod backtest;
@@ -76,59 +76,61 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long after a request its log object may still be missing, as far as is known of S3: most come within two hours.
+/// Delay after which a request's log object is assumed to have been delivered. S3 gives no guarantee, but most arrive
+/// within two hours.
 pub const DELIVERY: Duration = Duration::from_secs(2 * 3600);
 
-/// What was looked at.
+/// Scope and statistics of a detection run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Looked {
-    /// Requests in the logs.
+    /// Number of requests in the logs.
     pub requests: u64,
-    /// Requests without an address, of the provider's own services.
+    /// Number of requests without an address, made by services of the provider.
     pub without_address: u64,
-    /// Sources.
+    /// Number of sources.
     pub sources: u64,
-    /// Buckets, by name.
+    /// Buckets, sorted by name.
     pub buckets: Vec<String>,
-    /// The first request, in microseconds since 1970.
+    /// Time of the first request in microseconds since the Unix epoch (UTC).
     pub first: Option<i64>,
-    /// The last request.
+    /// Time of the last request in microseconds since the Unix epoch (UTC).
     pub last: Option<i64>,
-    /// From when on log objects may still be missing; `None` when the logs end long ago.
+    /// Time from which log objects may still be missing; `None` if the logs end before it.
     pub provisional_from: Option<i64>,
-    /// Whether more keys and folders were asked for in vain than are counted: of some it is not known how many asked.
+    /// Whether there were more failed keys and folders than are tracked: for some, the number of sources asking is
+    /// unknown.
     pub keys_left_out: bool,
-    /// Rules that ran.
+    /// Number of rules that ran.
     pub rules: u64,
-    /// How the logs were read: the plan of the one scan.
+    /// The physical plan of the scan.
     pub plan: String,
-    /// How long it took.
+    /// Durations of the phases.
     pub timing: Timing,
 }
 
-/// How long the parts of a run took.
+/// Durations of the phases of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// Reading and counting.
+    /// Reading and aggregating the logs.
     pub pass: Duration,
-    /// Making tables of what was counted.
+    /// Building the tables.
     pub tables: Duration,
     /// Running the rules.
     pub rules: Duration,
 }
 
-/// What was found.
+/// The result of a detection run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Every source with any evidence, the most suspicious first.
+    /// All sources with evidence, most suspicious first.
     pub findings: Vec<Finding>,
-    /// What is no source's.
+    /// Findings about entities other than sources.
     pub notes: Vec<Note>,
-    /// What was looked at.
+    /// Scope and statistics.
     pub looked: Looked,
 }
 
-/// Finds suspicious sources in the logs of a session, which are read once.
+/// Finds suspicious sources in the logs of a session. The logs are read once.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -157,23 +159,23 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// When the logs cannot be read, or a rule does not work.
+/// Fails if the logs cannot be read, or if a rule is invalid.
 pub async fn detect(session: &Session, options: &DetectOptions) -> Result<Report, Error> {
     let options = options.prepared()?;
     Ok(detected(session, &options).await?.report(&options.judging))
 }
 
-/// Learns what is normal from the logs of a session.
+/// Learns a baseline from the logs of a session.
 ///
 /// # Errors
 ///
-/// When the logs cannot be read.
+/// Fails if the logs cannot be read.
 pub async fn learn(session: &Session, options: &DetectOptions) -> Result<Baseline, Error> {
     let passed = pass(session, &options.shared()?, Wanted::default()).await?;
     Ok(passed.days.into_values().next().map_or_else(Baseline::default, |collector| Baseline::of(&collector)))
 }
 
-/// The pass and the rules, done.
+/// Runs the pass and the rules.
 async fn detected(session: &Session, options: &Prepared) -> Result<Detected, Error> {
     let wanted = Wanted { every: options.needs_events(), by_day: false };
     let start = Instant::now();
@@ -188,16 +190,16 @@ async fn detected(session: &Session, options: &Prepared) -> Result<Detected, Err
     Ok(detected)
 }
 
-/// What rules run over.
+/// Input of a run of all rules.
 struct RuleRun<'a> {
-    /// Of all the logs, or of one day.
+    /// Counts for all logs, or for one day.
     counted: Collector,
-    /// Of the time before.
+    /// The baseline of the preceding time.
     baseline: &'a Baseline,
     rules: Arc<RuleSet>,
-    /// Files of `s3_events`, if a rule reads that.
+    /// Files of `s3_events`, if a rule reads that table.
     events: &'a [Arc<dyn SpillFile>],
-    /// How the logs were read.
+    /// The physical plan of the scan.
     plan: String,
 }
 
@@ -218,7 +220,7 @@ impl RuleRun<'_> {
         let made = start.elapsed();
         let start = Instant::now();
         let hits = hits_of(&context, &self.rules, session.threads()).await?;
-        // Of rules that found nothing, too: a condition that is wrong is an error whatever the logs hold.
+        // Also for rules without hits, so that an invalid condition is an error whatever the logs hold.
         for rule in self.rules.enabled() {
             samples.choose(&context, rule)?;
         }
@@ -227,7 +229,7 @@ impl RuleRun<'_> {
     }
 }
 
-/// Runs all rules, so many at once; their hits by the rule's id.
+/// Runs all rules, `threads` at a time; returns their hits by rule id.
 async fn hits_of(
     context: &SessionContext,
     rules: &RuleSet,
@@ -251,13 +253,13 @@ async fn hits_of(
         .await
 }
 
-/// What was counted, and what the rules say of it.
+/// The counts, and the hits of all rules.
 struct Detected {
     counted: Arc<Collector>,
     tables: Tables,
     samples: Samples,
     rules: Arc<RuleSet>,
-    /// By the rule's id.
+    /// Keyed by rule id.
     hits: BTreeMap<String, Vec<Hit>>,
     plan: String,
     timing: Timing,
@@ -294,7 +296,7 @@ impl Detected {
         }
     }
 
-    /// Everybody with evidence, in no order.
+    /// Findings for all sources with evidence, unsorted.
     fn findings(&self, judging: &Judging) -> Vec<Finding> {
         let mut by_source: HashMap<&str, Vec<(&Rule, Vec<&Hit>)>> = HashMap::new();
         for rule in self.rules.enabled().filter(|rule| rule.scored && rule.entity == Entity::Src) {
@@ -337,7 +339,7 @@ impl Detected {
         Some(Finding { score, band: Band::of(score), severity, detectors, ..bare })
     }
 
-    /// What is known of a source without any rule: no evidence, no score.
+    /// The finding about a source without evidence, with score 0.
     fn bare(&self, source: &str, judging: &Judging) -> Option<(Finding, &Known)> {
         let counted = &self.counted;
         let names = &counted.names;
@@ -372,7 +374,7 @@ impl Detected {
         Some((finding, known))
     }
 
-    /// What rules say that is about no source.
+    /// Hits about entities other than sources.
     fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
         for rule in self.rules.enabled().filter(|rule| !rule.scored || rule.entity != Entity::Src) {
@@ -409,7 +411,7 @@ async fn register_events(context: &SessionContext, events: &[Arc<dyn SpillFile>]
     Ok(())
 }
 
-/// From when on log objects may still be missing.
+/// Time from which log objects may still be missing.
 fn provisional_from(now: i64) -> Option<i64> {
     now.checked_sub(i64::try_from(DELIVERY.as_micros()).ok()?)
 }

@@ -1,36 +1,37 @@
-//! What is found about something that is no source of requests: a bucket, a requester, a site that links to objects.
+//! Findings about entities other than sources of requests: a bucket, a requester, a site that links to objects.
 //!
-//! It has no score, and nobody is denied for it: visitors of a site that embeds pictures are innocent of that.
+//! They have no score and never lead to a deny entry: the visitors of a site that embeds images are not to blame for
+//! it.
 
 use super::finding::{Sample, Severity};
 use crate::Error;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a rule found about something other than a source.
+/// What a rule found about an entity other than a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
-    /// Its name: a bucket, a requester, a host. It may be a client's text.
+    /// Name of the bucket, requester or host. May be controlled by a client.
     pub entity: String,
-    /// What it is.
+    /// The kind of entity.
     pub entity_kind: EntityKind,
     /// Id of the rule, such as `S3D-503`.
     pub id: String,
     /// Name of the rule.
     pub name: String,
-    /// How bad it is.
+    /// Severity, assuming that the evidence is right.
     pub severity: Severity,
-    /// A sentence with the numbers in it.
+    /// Explanation as a sentence, with figures.
     pub explanation: String,
-    /// What was measured, and against what: a JSON object.
+    /// A JSON object with the measured values and their thresholds.
     pub measured: String,
-    /// What the rule shows of it.
+    /// Evidence selected by the rule.
     pub evidence: Vec<String>,
-    /// A few of the requests.
+    /// Some of the requests.
     pub samples: Vec<Sample>,
 }
 
-/// What a note is about.
+/// The kind of entity that a note is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EntityKind {
@@ -38,17 +39,17 @@ pub enum EntityKind {
     Bucket,
     /// A requester.
     Requester,
-    /// A host that refers to objects.
+    /// A host in the referers of requests for objects.
     Referer,
-    /// A network of which several sources did the same.
+    /// A network with several sources that did the same.
     Network,
 }
 
 impl EntityKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Bucket, Self::Requester, Self::Referer, Self::Network];
 
-    /// Its name, in rule files too.
+    /// The kind's name, also used in rule files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

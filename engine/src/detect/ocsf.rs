@@ -1,9 +1,9 @@
-//! Findings as events of the Open Cybersecurity Schema Framework, for SIEMs and security lakes.
+//! Findings as events of the Open Cybersecurity Schema Framework (OCSF), for SIEMs and security lakes.
 //!
-//! One Detection Finding (class 2004) a finding, one line of JSON an event. Start at [`write()`]. Attributes are those of
-//! version 1.5.0 of the schema, <https://schema.ocsf.io/1.5.0/classes/detection_finding>; what it has no attribute for stands in
-//! `unmapped`. Times are milliseconds. A network has no place where an address is wanted: the source of an IPv6 finding is the
-//! first address of its /64, with the network in `subnet_uid`.
+//! Each finding becomes one Detection Finding (class 2004) on one line of JSON. Start at [`write()`]. Attributes are
+//! those of schema version 1.5.0, <https://schema.ocsf.io/1.5.0/classes/detection_finding>; what has no attribute there
+//! is in `unmapped`. Times are in milliseconds. Address attributes cannot hold a network: the source of an IPv6 finding
+//! is the first address of its /64, with the network in `subnet_uid`.
 
 use super::advice::advice;
 use super::finding::{Band, Finding, Sample, Severity, Signal, Source};
@@ -11,31 +11,31 @@ use super::when::rfc3339;
 use serde_json::{Map, Value, json};
 use std::io;
 
-/// The version of the schema.
+/// Version of the OCSF schema.
 pub const VERSION: &str = "1.5.0";
 
-/// What events say beside the findings.
+/// Options for events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OcsfOptions {
-    /// When the findings were made, in microseconds since 1970 (UTC).
+    /// Time of the detection run in microseconds since the Unix epoch (UTC).
     pub made: i64,
-    /// From which band on an event is an alert.
+    /// The lowest band for which an event is an alert.
     pub alert_from: Band,
 }
 
 impl OcsfOptions {
-    /// For findings made at this time: alerts are what is in the bands alert and block.
+    /// Options for findings made at this time; bands `alert` and above are alerts.
     #[must_use]
     pub fn new(made: i64) -> Self {
         Self { made, alert_from: Band::Alert }
     }
 }
 
-/// Writes an event a line.
+/// Writes one event per line.
 ///
 /// # Errors
 ///
-/// If it cannot be written.
+/// Fails if writing to `output` fails.
 pub fn write(output: &mut impl io::Write, findings: &[Finding], options: &OcsfOptions) -> io::Result<()> {
     for finding in findings {
         serde_json::to_writer(&mut *output, &event(finding, options))?;
@@ -44,7 +44,7 @@ pub fn write(output: &mut impl io::Write, findings: &[Finding], options: &OcsfOp
     Ok(())
 }
 
-/// The event of a finding.
+/// Converts a finding to an event.
 #[must_use]
 pub fn event(finding: &Finding, options: &OcsfOptions) -> Value {
     let confidence = finding.detectors.iter().map(|signal| signal.confidence).fold(0.0, f64::max);
@@ -116,8 +116,9 @@ fn finding_info(finding: &Finding, strongest: Option<&Signal>, title: &str, opti
     })
 }
 
-/// A source has one finding a day (UTC): that of the strongest evidence's last request. Windows of runs that follow each other begin at
-/// other requests, but end with the same ones, so a later run replaces the finding and does not double it.
+/// A source has one finding per UTC day, that of the last request of its strongest evidence. The windows of consecutive
+/// runs begin at different requests, but end at the same ones, so a later run replaces the finding instead of
+/// duplicating it.
 fn uid(finding: &Finding, strongest: Option<&Signal>) -> String {
     let last = strongest.and_then(|signal| signal.last).unwrap_or(finding.last_seen);
     let day = rfc3339(last);
@@ -128,7 +129,7 @@ fn analytic(signal: &Signal) -> Value {
     json!({ "uid": signal.id, "name": signal.name, "category": signal.family, "type": "Rule", "type_id": 1 })
 }
 
-/// `T1552.001` is the sub-technique `T1552.001` of the technique `T1552`.
+/// `T1552.001` is a sub-technique of `T1552`.
 fn attack(technique: &str) -> Value {
     match technique.split_once('.') {
         Some((parent, _)) => json!({ "technique": { "uid": parent }, "sub_technique": { "uid": technique } }),
@@ -136,7 +137,7 @@ fn attack(technique: &str) -> Value {
     }
 }
 
-/// An evidence a sample; without samples the source alone.
+/// One item per sample; without samples, only the source.
 fn evidences(finding: &Finding) -> Vec<Value> {
     let source = endpoint(finding);
     let of = |signal: &Signal, sample: &Sample| {
@@ -175,13 +176,13 @@ fn endpoint(finding: &Finding) -> Value {
     })
 }
 
-/// A file has a name, the last part of its path. A key that ends in `/` is its own name.
+/// The name of a file is the last part of its path. A key that ends in `/` is its own name.
 fn file(key: &str) -> Value {
     let name = key.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(key);
     json!({ "name": name, "path": key, "type": "Regular File", "type_id": 1 })
 }
 
-/// `GET` of `REST.GET.OBJECT`.
+/// `GET` for `REST.GET.OBJECT`.
 fn method(operation: &str) -> Option<&str> {
     let method = operation.split('.').nth(1)?;
     ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"].contains(&method).then_some(method)
@@ -205,7 +206,7 @@ fn observables(finding: &Finding) -> Vec<Value> {
 
 fn unmapped(finding: &Finding) -> Value {
     let detectors = finding.detectors.iter().map(|signal| {
-        // Measured figures are JSON of our own making; if they are not, they are shown as they are.
+        // Measured values are JSON generated by this crate; anything else is output as a string.
         let measured = serde_json::from_str(&signal.measured).unwrap_or_else(|_| Value::from(signal.measured.as_str()));
         json!({
             "id": signal.id,
@@ -244,7 +245,7 @@ fn unmapped(finding: &Finding) -> Value {
     })
 }
 
-/// What was found, in a sentence a rule.
+/// The findings as text, one sentence per rule.
 fn explanation(finding: &Finding) -> String {
     let found: Vec<_> =
         finding.detectors.iter().map(|signal| format!("{}: {}", signal.name, signal.explanation)).collect();
@@ -263,7 +264,8 @@ fn severity(severity: Severity) -> (u8, &'static str) {
     }
 }
 
-/// How sure and how bad: what is sure is a high risk, and what is sure and destroys is a critical one.
+/// Risk combines confidence and severity: certain findings are a high risk, certain and destructive ones a critical
+/// one.
 fn risk(finding: &Finding) -> (u8, &'static str) {
     match (finding.band, finding.severity) {
         (Band::None, _) => (0, "Info"),
@@ -274,7 +276,7 @@ fn risk(finding: &Finding) -> (u8, &'static str) {
     }
 }
 
-/// In the thirds that the bands make.
+/// The three levels follow the bands.
 fn confidence_level(confidence: f64) -> (u8, &'static str) {
     match Band::of(confidence) {
         Band::None | Band::Watch => (1, "Low"),
@@ -283,9 +285,9 @@ fn confidence_level(confidence: f64) -> (u8, &'static str) {
     }
 }
 
-/// From 0 to 100. What is below a band stays below it.
+/// From 0 to 100, rounded down so that a score does not reach the next band.
 fn hundredths(share: f64) -> u8 {
-    // 0.29 is a little less than 29 hundredths.
+    // 0.29 in binary is slightly less than 29 hundredths.
     (share.clamp(0.0, 1.0) * 100.0 + 1e-9).floor() as u8
 }
 
@@ -293,7 +295,7 @@ fn millis(micros: i64) -> i64 {
     micros.div_euclid(1000)
 }
 
-/// Removes what is not known: attributes are absent then, not null, and not empty.
+/// Removes unknown values: in OCSF, attributes are omitted instead of null or empty.
 fn drop_empty(value: &mut Value) {
     let is_empty = |value: &Value| match value {
         Value::Null => true,
@@ -348,7 +350,7 @@ mod tests {
         let uid = |finding: &Finding, made| event(finding, &OcsfOptions::new(made))["finding_info"]["uid"].clone();
         let morning = full();
         assert_eq!(uid(&morning, NOON), "s3log:192.0.2.1:2026-01-31");
-        // Hours later: the window begins later, other requests came, the evidence is the same.
+        // Hours later the window begins later and there are more requests, but the evidence is the same.
         let evening = Finding { first_seen: NOON, last_seen: NOON + 40_000_000_000, requests: 99, ..full() };
         assert_eq!(uid(&morning, NOON), uid(&evening, NOON + 40_000_000_000));
         let bare = finding("192.0.2.1", 0.5);

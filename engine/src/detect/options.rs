@@ -1,4 +1,4 @@
-//! How suspicious sources are found: what users say, and what stands where they say nothing.
+//! Options of detection, with defaults.
 
 use super::baseline::Baseline;
 use super::collect::SharedParts;
@@ -10,9 +10,10 @@ use crate::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How suspicious sources are found.
+/// Options of detection.
 ///
-/// What is not given here is what comes with the program. To load that takes a moment, at every run: whoever runs often gives it.
+/// Whatever is not set uses the data shipped with the program. Loading it takes a moment on every run, so set it
+/// explicitly for frequent runs.
 #[derive(Clone, Debug)]
 pub struct DetectOptions {
     rules: Option<Arc<RuleSet>>,
@@ -23,8 +24,8 @@ pub struct DetectOptions {
 }
 
 impl DetectOptions {
-    /// The shipped rules and lists, nothing known of addresses but the ranges of crawlers in these lists, no baseline; `now`, in
-    /// microseconds since 1970, is when results become final.
+    /// The shipped rules and lists, no context except the ranges of crawlers in these lists, and no baseline. `now`, in
+    /// microseconds since the Unix epoch (UTC), determines which results are final.
     #[must_use]
     pub fn new(now: i64) -> Self {
         Self {
@@ -36,64 +37,65 @@ impl DetectOptions {
         }
     }
 
-    /// These rules.
+    /// Sets the rules.
     #[must_use]
     pub fn with_rules(mut self, rules: RuleSet) -> Self {
         self.rules = Some(Arc::new(rules));
         self
     }
 
-    /// These lists. A context that is given has its ranges of crawlers from where it was made.
+    /// Sets the lists. They do not change the crawler ranges of a context that is set explicitly.
     #[must_use]
     pub fn with_lists(mut self, lists: Lists) -> Self {
         self.lists = Some(lists);
         self
     }
 
-    /// What is known of addresses, at the same `now`. Ranges of crawlers have to be in it: see [`Context::with_crawlers_of`].
+    /// Sets the context, which should have the same `now`. It must include the ranges of crawlers: see
+    /// [`Context::with_crawlers_of`].
     #[must_use]
     pub fn with_context(mut self, context: Context) -> Self {
         self.context = Some(Arc::new(context));
         self
     }
 
-    /// What is normal.
+    /// Sets the baseline.
     #[must_use]
     pub fn with_baseline(mut self, baseline: Baseline) -> Self {
         self.baseline = Arc::new(baseline);
         self
     }
 
-    /// Evidence counts half when it is so old; for a running watch, not for a report about a fixed time.
+    /// Sets the age at which evidence counts half. For continuous monitoring, not for a report about a fixed period.
     #[must_use]
     pub fn with_half_life(mut self, half_life: Duration) -> Self {
         self.judging.half_life = Some(half_life);
         self
     }
 
-    /// Leaves out sources of a lower score, which makes a report of many sources smaller and faster.
+    /// Omits sources with a lower score, which makes large reports smaller and faster.
     #[must_use]
     pub fn with_min_score(mut self, min_score: f64) -> Self {
         self.judging.min_score = min_score;
         self
     }
 
-    /// The rules that were given.
+    /// The rules, if set.
     #[must_use]
     pub fn rules(&self) -> Option<&RuleSet> {
         self.rules.as_deref()
     }
 
-    /// The context that was given, else what is shipped.
+    /// The context, or the default one.
     ///
     /// # Errors
     ///
-    /// Those of lists of crawlers that were given.
+    /// Fails if the crawler lists are invalid.
     pub fn context(&self) -> Result<Arc<Context>, Error> {
         Ok(self.shared()?.context)
     }
 
-    /// What counting asks, with what is shipped where nothing is given.
+    /// The parts needed for counting, with defaults filled in.
     pub(super) fn shared(&self) -> Result<SharedParts, Error> {
         let lists = self.lists.clone().map_or_else(Lists::shipped, Ok)?;
         let context = match &self.context {
@@ -103,7 +105,7 @@ impl DetectOptions {
         Ok(SharedParts { lists, context })
     }
 
-    /// The same, for a run with rules.
+    /// All parts for a run with rules, with defaults filled in.
     pub(super) fn prepared(&self) -> Result<Prepared, Error> {
         let rules = match &self.rules {
             Some(rules) => Arc::clone(rules),
@@ -113,7 +115,7 @@ impl DetectOptions {
     }
 }
 
-/// Options with nothing left open.
+/// Options with defaults filled in.
 pub(super) struct Prepared {
     pub(super) shared: SharedParts,
     pub(super) rules: Arc<RuleSet>,
@@ -122,20 +124,21 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Whether a rule asks for every request by itself.
+    /// Whether a rule needs every single request.
     pub(super) fn needs_events(&self) -> bool {
         self.rules.tables().contains(EVENTS)
     }
 }
 
-/// How hits become findings.
+/// How hits are converted to findings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judging {
-    /// When results become final, and from when on age counts, in microseconds since 1970.
+    /// Reference time in microseconds since the Unix epoch (UTC): determines which results are final, and the age of
+    /// evidence.
     pub(super) now: i64,
-    /// How long it takes until evidence counts half.
+    /// Age at which evidence counts half.
     pub(super) half_life: Option<Duration>,
-    /// Sources of a lower score are left out.
+    /// Sources with a lower score are omitted.
     pub(super) min_score: f64,
 }
 

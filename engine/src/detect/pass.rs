@@ -1,4 +1,4 @@
-//! The one pass over the logs.
+//! The single pass over the logs.
 
 use super::collect::input::{COLUMNS, Input};
 use super::collect::{Collector, SharedParts};
@@ -16,29 +16,29 @@ use std::fs::File;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// How many requests are gathered before they are written.
+/// Number of requests buffered before they are written.
 const TOGETHER: usize = 65_536;
 
-/// What the pass is to keep.
+/// What the pass must keep.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
     /// Every request, for rules that read `s3_events`.
     pub every: bool,
-    /// The days apart from each other.
+    /// Separate counts for each day.
     pub by_day: bool,
 }
 
-/// What the pass counted.
+/// The result of the pass.
 pub(super) struct Passed {
-    /// By days from 1970 on; all under one when they were not wanted apart.
+    /// Keyed by days since the Unix epoch; a single entry if days were not to be separated.
     pub days: BTreeMap<i32, Collector>,
     /// Files of `s3_events`.
     pub events: Vec<Arc<dyn SpillFile>>,
-    /// How the logs were read.
+    /// The physical plan of the scan.
     pub plan: String,
 }
 
-/// The requests of one partition.
+/// State of one partition.
 struct Part {
     shared: SharedParts,
     wanted: Wanted,
@@ -46,7 +46,7 @@ struct Part {
     events: Option<Events>,
 }
 
-/// What a partition counted, by day, and its file of `s3_events`.
+/// The counts of a partition by day, and its file of `s3_events`.
 type Counted = (BTreeMap<i32, Collector>, Option<Arc<dyn SpillFile>>);
 
 /// A file of `s3_events`.
@@ -68,7 +68,7 @@ impl Part {
         let new = || Collector::new(self.shared.clone(), self.wanted.every);
         let mut from = 0;
         while from < batch.num_rows() {
-            // Rows of one day in turn.
+            // Process runs of rows of the same day.
             let to = (from + 1..batch.num_rows()).find(|row| day(*row) != day(from)).unwrap_or(batch.num_rows());
             self.days.entry(day(from)).or_insert_with(new).add(&input, from..to);
             from = to;
@@ -76,7 +76,7 @@ impl Part {
         self.write_events(TOGETHER)
     }
 
-    /// Writes the requests of collectors that have at least so many.
+    /// Writes the requests of collectors that hold at least `at_least`.
     fn write_events(&mut self, at_least: usize) -> Result<(), Error> {
         let Some(events) = &mut self.events else { return Ok(()) };
         for collector in self.days.values_mut() {
@@ -146,7 +146,7 @@ pub(super) async fn pass(session: &Session, shared: &SharedParts, wanted: Wanted
     Ok(passed)
 }
 
-/// What DataFusion says, or our own error inside of it.
+/// Converts a DataFusion error, preserving an error of this crate inside of it.
 pub(super) fn failed(error: datafusion::error::DataFusionError) -> Error {
     Error::of_query(error, "the requests cannot be read")
 }

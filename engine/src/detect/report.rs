@@ -1,6 +1,6 @@
-//! A report in Markdown, for people: what was looked at, what was found, why, and what to do.
+//! A Markdown report for people: scope, findings, reasons, and advice.
 //!
-//! Start at [`markdown`]. Findings of the bands alert and block have a section each; those below stand in a table.
+//! Start at [`markdown`]. Findings in bands `alert` and `block` have a section each; those below are listed in a table.
 
 use super::advice::advice;
 use super::finding::{Band, Finding, Sample, Signal};
@@ -9,45 +9,45 @@ use super::note::Note;
 use super::when::rfc3339;
 use std::collections::BTreeMap;
 
-/// How many rules the summary names.
+/// Maximum number of rules in the summary.
 const TOP_RULES: usize = 10;
 
-/// How many findings of the band watch are named.
+/// Maximum number of findings listed from band `watch`.
 const WATCHED: usize = 50;
 
-/// How many names of a list are shown.
+/// Maximum number of names shown of a list.
 const NAMES: usize = 10;
 
-/// What was looked at.
+/// The scope of a report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scope {
-    /// When, in microseconds since 1970 (UTC).
+    /// Time of the run in microseconds since the Unix epoch (UTC).
     pub made: i64,
-    /// The sources of logs, as they were named.
+    /// The sources of logs as the user named them.
     pub sources: Vec<String>,
-    /// How many log objects were read.
+    /// Number of log objects read.
     pub objects: u64,
-    /// How many bytes they have, as they are stored.
+    /// Their size in bytes, as stored.
     pub bytes: u64,
-    /// How many records they hold.
+    /// Number of records in them.
     pub records: u64,
-    /// How many of their lines are no record.
+    /// Number of lines that are not records.
     pub rejects: u64,
-    /// Time of the first record, in microseconds since 1970 (UTC).
+    /// Time of the first record in microseconds since the Unix epoch (UTC).
     pub first: Option<i64>,
-    /// Time of the last record, in microseconds since 1970 (UTC).
+    /// Time of the last record in microseconds since the Unix epoch (UTC).
     pub last: Option<i64>,
-    /// From when on records may still be missing, in microseconds since 1970 (UTC).
+    /// Time from which records may still be missing, in microseconds since the Unix epoch (UTC).
     pub provisional_from: Option<i64>,
-    /// How many rules looked at them.
+    /// Number of rules that ran.
     pub rules: usize,
-    /// The lowest score of the findings that are there.
+    /// The lowest score of findings that are included.
     pub min_score: f64,
-    /// What else is to be known: lists that are old, rules that found nothing to look at.
+    /// Further remarks: outdated lists, rules without data.
     pub notes: Vec<String>,
 }
 
-/// The report. Findings are expected in [their order](Finding::order).
+/// Generates the report. `findings` must be in [order](Finding::order).
 #[must_use]
 pub fn markdown(findings: &[Finding], notes: &[Note], scope: &Scope) -> String {
     let mut text = "# Suspicious sources of requests\n\n".to_owned();
@@ -107,7 +107,7 @@ fn summary(findings: &[Finding], scope: &Scope) -> String {
         }
     }
     let mut rules: Vec<_> = rules.into_iter().collect();
-    // Stable: rules that found the same number stand in order of their ids.
+    // Stable sort: rules with the same number stay in order of their ids.
     rules.sort_by_key(|(_, (sources, _))| std::cmp::Reverse(*sources));
     if !rules.is_empty() {
         text += "\n| Rule | What it finds | Sources | Highest confidence |\n| --- | --- | ---: | ---: |\n";
@@ -184,7 +184,7 @@ fn reason(signal: &Signal) -> String {
     text
 }
 
-/// `measured: d 3, min_good 3`, of the JSON object of a signal.
+/// `measured: d 3, min_good 3`, from the JSON object of a signal.
 fn measured(json: &str) -> Option<String> {
     use serde_json::Value;
     let shown = match serde_json::from_str(json) {
@@ -203,7 +203,7 @@ fn measured(json: &str) -> Option<String> {
     Some(format!("measured: {shown}"))
 }
 
-/// A request in a line. A table would need its own escapes for keys with `|`, which not every renderer reads the same way.
+/// A request on one line. In a table, a `|` in keys would need escapes that renderers treat differently.
 fn sample(sample: &Sample) -> String {
     let mut parts = vec![rfc3339(sample.time), code(&sample.operation), code(&sample.bucket)];
     parts.extend(sample.key.as_deref().map(|key| format!("key {}", code(key))));
@@ -267,7 +267,7 @@ fn noted(notes: &[Note]) -> String {
     text
 }
 
-/// The first of these names.
+/// The first names of a list.
 fn names(all: &[String]) -> String {
     let shown = all.iter().take(NAMES).map(|name| code(name)).collect::<Vec<_>>().join(", ");
     match all.len() {
@@ -277,7 +277,7 @@ fn names(all: &[String]) -> String {
     }
 }
 
-/// `1,234,567`.
+/// Formats as `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -290,7 +290,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// `3.4 MiB`.
+/// Formats as `3.4 MiB`.
 fn size(bytes: u64) -> String {
     let mut scaled = bytes as f64;
     let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB"].into_iter();

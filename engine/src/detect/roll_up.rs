@@ -1,4 +1,4 @@
-//! Networks of which several sources did the same within a day: one note in the place of many findings that are alike.
+//! Networks with several sources that did the same within a day: one note in addition to many similar findings.
 
 use super::context::network::{roll_up_of, text_of};
 use super::finding::{Finding, Signal};
@@ -7,19 +7,19 @@ use crate::time_units::MICROS_PER_DAY;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// In so many sources of one network the same detector has to fire for the network to be named.
+/// Number of sources in a network for which the same detector must fire.
 const ROLLED_UP_V4: usize = 5;
 const ROLLED_UP_V6: usize = 4;
 const ROLLED_UP_SYSTEM: usize = 10;
-/// The confidence from which on it counts as fired.
+/// Minimum confidence for a detector to count as fired.
 const FIRED: f64 = 0.3;
-/// Sources that a note names.
+/// Maximum number of sources named in a note.
 const NAMED: usize = 5;
 
-/// A source, and what a detector says of it.
+/// A source, and the signal of one detector.
 type Member<'a> = (&'a Finding, &'a Signal);
 
-/// The networks, by name and detector.
+/// The notes about networks, by network and detector.
 pub(super) fn roll_ups(findings: &[Finding]) -> Vec<Note> {
     let mut notes = Vec::new();
     for ((network, id), mut members) in fired(findings) {
@@ -49,7 +49,7 @@ pub(super) fn roll_ups(findings: &[Finding]) -> Vec<Note> {
     notes
 }
 
-/// The sources of each network in which a detector fired, by both.
+/// Sources for which a detector fired, grouped by network and detector.
 fn fired(findings: &[Finding]) -> BTreeMap<(String, &str), Vec<Member<'_>>> {
     let mut fired: BTreeMap<(String, &str), Vec<Member<'_>>> = BTreeMap::new();
     for finding in findings {
@@ -65,7 +65,7 @@ fn fired(findings: &[Finding]) -> BTreeMap<(String, &str), Vec<Member<'_>>> {
     fired
 }
 
-/// Sorts the members by their times; the longest run of them that began within one day.
+/// Sorts members by time and returns the longest run of them that began within one day.
 fn most_within_a_day(members: &mut [Member<'_>]) -> Range<usize> {
     let start = |(finding, signal): &Member<'_>| signal.first.unwrap_or(finding.first_seen);
     members.sort_by_key(start);
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::detect::testing::{NOON, finding};
 
-    /// A source of which a detector said this first at this hour.
+    /// A source with a signal that began at this hour.
     fn source(address: &str, confidence: f64, hour: i64) -> Finding {
         let first = Some(NOON + hour * 3_600_000_000);
         let signal = Signal { id: "S3D-103".to_owned(), confidence, first, ..Signal::default() };
@@ -107,7 +107,7 @@ mod tests {
         let five = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"].map(str::to_owned).to_vec();
         let of_five = [("192.0.2.0/24".to_owned(), five)];
         assert_eq!(named(&of(&[1, 2, 3, 4, 5], FIRED, 6)), of_five);
-        // The sixth is of the next day, and a weak signal is none.
+        // The sixth is on the next day, and a weak signal does not count.
         assert_eq!(named(&of(&[1, 2, 3, 4, 5, 6], FIRED, 6)), of_five);
         assert_eq!(named(&of(&[1, 2, 3, 4, 5], 0.29, 6)), []);
         assert_eq!(named(&of(&[1, 2, 3, 4], FIRED, 6)), []);

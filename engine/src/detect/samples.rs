@@ -1,4 +1,4 @@
-//! Requests to show for a hit.
+//! Selects sample requests for hits.
 
 use super::collect::event::Flags;
 use super::collect::names::Names;
@@ -14,21 +14,21 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many requests a detector shows.
+/// Maximum number of requests shown per detector.
 const MOST: usize = 5;
 
-/// The trail, by source.
+/// The trail, indexed by source.
 pub(super) struct Samples {
     trail: Arc<TrailRows>,
-    /// Where the requests of each source begin in `rows`, and where the last one's end.
+    /// Offset in `rows` of each source's requests, and the end of the last.
     starts: Vec<usize>,
-    /// Rows of the collector's trail, by source and then in the order of the table.
+    /// Rows of the collector's trail, by source, then in table order.
     rows: Vec<u32>,
-    /// Of rules that say which requests they show, by their ids: whether a row of the collector's trail is one.
+    /// For rules with a samples condition, by rule id: whether each row of the collector's trail matches.
     chosen: HashMap<String, Vec<bool>>,
 }
 
-/// What makes a request worth showing before others.
+/// Flags that make a request a preferred sample.
 const NOTABLE: [Flags; 9] = [
     Flags::SENSITIVE,
     Flags::WEB_PROBE,
@@ -42,7 +42,7 @@ const NOTABLE: [Flags; 9] = [
 ];
 
 impl Samples {
-    /// Of `s3_trail`.
+    /// Indexes `s3_trail`.
     pub(super) fn of(trail: Arc<TrailRows>) -> Self {
         let source = &trail.collector().trail.source;
         let mut starts = vec![0; trail.collector().sources.len() + 1];
@@ -61,11 +61,12 @@ impl Samples {
         Self { trail, starts, rows, chosen: HashMap::new() }
     }
 
-    /// Finds out which requests a rule shows, if it says so: a rule counts some requests of somebody, and others are no example of them.
+    /// Evaluates a rule's samples condition, if it has one: a rule may count only some requests of an entity, and
+    /// others would be no example.
     ///
     /// # Errors
     ///
-    /// Its condition does not fit `s3_trail`.
+    /// Fails if the condition does not match `s3_trail`.
     pub(super) fn choose(&mut self, context: &SessionContext, rule: &Rule) -> Result<(), Error> {
         let Some(condition) = rule.samples_condition()? else { return Ok(()) };
         let rows = self.trail.rows_where(context, &condition).map_err(|error| {
@@ -79,7 +80,7 @@ impl Samples {
         Ok(())
     }
 
-    /// Whether a rule shows a row of the collector's trail.
+    /// Whether a row of the collector's trail may be a sample of a rule.
     fn shows(&self, rule: &Rule, row: u32) -> bool {
         self.chosen.get(&rule.id).is_none_or(|is_chosen| is_chosen[row as usize])
     }
@@ -90,7 +91,7 @@ impl Samples {
         &self.rows[self.starts[number as usize]..self.starts[number as usize + 1]]
     }
 
-    /// Up to five requests of a source that a hit of a rule is about: those that its evidence names, then notable ones, then others.
+    /// Up to five requests of a source for a hit: those named by its evidence first, then notable ones, then others.
     pub(super) fn for_hit(&self, source: &str, rule: &Rule, hit: &Hit) -> Vec<Sample> {
         let (names, trail) = (&self.trail.collector().names, &self.trail.collector().trail);
         let same = |text: Option<&str>, wanted: &Option<String>| wanted.is_none() || text == wanted.as_deref();
@@ -107,12 +108,12 @@ impl Samples {
             requests.enumerate().map(|(at, request)| (request.rank(hit), at, request)).collect();
         candidates.sort_unstable_by_key(|(rank, at, _)| (*rank, *at));
         candidates.truncate(MOST);
-        // In the order of their times, as they stand in the trail.
+        // Order of time, as in the trail.
         candidates.sort_unstable_by_key(|(_, at, _)| *at);
         candidates.into_iter().map(|(_, _, request)| request.into()).collect()
     }
 
-    /// The first five requests about somebody who is no source, of those that the rule shows.
+    /// The first five requests about an entity that is not a source, of those that the rule allows as samples.
     pub(super) fn for_note(&self, kind: EntityKind, rule: &Rule, hit: &Hit) -> Vec<Sample> {
         let (names, trail) = (&self.trail.collector().names, &self.trail.collector().trail);
         let (names, numbers): (&Names, _) = match kind {
@@ -130,7 +131,7 @@ impl Samples {
         self.trail.order().iter().filter(is_about).take(MOST).map(|row| self.request(*row).into()).collect()
     }
 
-    /// All requests of a source that are known one by one, in the order of their times.
+    /// All requests of a source that were kept individually, in order of time.
     pub(super) fn all_of(&self, source: &str) -> Vec<Sample> {
         self.of_source(source).iter().map(|row| self.request(*row).into()).collect()
     }
@@ -154,7 +155,7 @@ impl Samples {
     }
 }
 
-/// The text of a number. The empty one stands for one that the log does not have.
+/// The text of a number; the empty text stands for a missing value.
 fn text(names: &Names, number: u32) -> Option<&str> {
     names.text(number).filter(|text| !text.is_empty())
 }
@@ -179,7 +180,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The smaller, the more it is worth showing.
+    /// Sort key: lower ranks are better samples.
     fn rank(&self, hit: &Hit) -> usize {
         let named = |text: Option<&str>| text.is_some_and(|text| hit.evidence.iter().any(|evidence| evidence == text));
         if named(self.key.as_deref()) || named(self.uri) || named(self.operation) || named(self.user_agent) {

@@ -1,54 +1,56 @@
-//! From hits to findings: how much evidence counts, together and with what is to be said for a source.
+//! Scoring: combines hits into findings, taking mitigating circumstances into account.
 //!
-//! A confidence is the probability that this evidence alone means an attacker. Inside of a family the strongest evidence counts, since
-//! it is mostly the same behaviour seen twice; independent families multiply what is left of the doubt. Guards multiply the confidences.
+//! A confidence is the probability that this evidence alone indicates an attacker. Within a family only the strongest
+//! evidence counts, since the others are usually the same behaviour seen again; independent families multiply the
+//! remaining doubt. Guards multiply the confidences.
 
 use super::collect::sources::SourceTotals;
 use super::context::Known;
 use super::finding::{Guard, Severity};
 use std::collections::BTreeMap;
 
-/// A source that people share has at least so many different user agents that stay, for which requests work: who guesses names has but
-/// few of those, however often he changes his own.
+/// A shared address has at least this many distinct persistent user agents with successful requests. Someone who
+/// guesses names has few of those, however often they change their own.
 const SHARED_AGENTS: usize = 4;
 /// And at most this share of its requests fail.
 const SHARED_FAILS: f64 = 0.15;
-/// Or it has so many that a few who attack from there fail for all, as long as some requests work.
+/// Or it has this many, and some successful requests: a few attackers behind it must not make it look unshared.
 const SHARED_BY_MANY: usize = 12;
 const MANY_FAILS: f64 = 0.8;
-/// And so many do.
+/// Number of successful requests required in that case.
 const MANY_OK: u64 = 100;
 
-/// What evidence is worth against an address whose requests say that a CDN asks for others, which anybody can say.
+/// Factor for an address whose requests claim to come from a CDN, which anyone can claim.
 const CLAIMED_FACTOR: f64 = 0.5;
-/// And against one in the ranges that a CDN publishes, that many share: its visitors, but a CDN also runs programs of its customers.
+/// Factor for an address in the published ranges of a CDN: it is shared by visitors, but a CDN also runs code of its
+/// customers.
 const EDGE_FACTOR: f64 = 0.3;
 
-/// The guard of an address that many share.
+/// Name of the guard for shared addresses.
 const SHARED: &str = "shared";
-/// What evidence against it is worth, of which nobody is sure.
+/// Its factor for uncertain evidence.
 const SHARED_FACTOR: f64 = 0.5;
-/// Up to this confidence nobody is. From there on it counts more and more, up to the last: payloads and tools of attackers are one
-/// person's, whoever else is there.
+/// Evidence up to this confidence is uncertain. Between the two, it counts increasingly: attack payloads and tools
+/// belong to one person, whoever else uses the address.
 const SHARED_UNSURE: f64 = 0.6;
 const SHARED_SURE: f64 = 0.95;
-/// An alert, whatever comes together; a block would hit all the others.
+/// Upper limit of the score for a shared address: an alert, because blocking would hit everyone else.
 const SHARED_MOST: f64 = 0.85;
-/// Families of evidence that an address alone carries. What credentials are used for, theft and destruction are not anybody's who happens
-/// to be there.
+/// Families of evidence to which the guard applies. Use of credentials, theft and destruction are never attributed to
+/// bystanders.
 const OF_ADDRESSES: [&str; 4] = ["recon", "spoof", "cost", "intel"];
 
-/// How often a detector fired, at most, adds so much to the strongest time.
+/// Upper limit of what repeated hits add to the strongest one.
 const MOST_BY_HITS: f64 = 0.1;
 
-/// From this confidence on, a detector's severity is the finding's.
+/// Minimum confidence for a signal's severity to count for the finding.
 const SERIOUS: f64 = 0.5;
 
-/// Half-life of evidence that counts less the older it is.
+/// Decay of evidence with age.
 pub(crate) struct Decay {
-    /// From when on age counts, in microseconds.
+    /// Reference time in microseconds since the Unix epoch (UTC).
     pub now: i64,
-    /// How long it takes until evidence counts half; none for a report about a fixed time.
+    /// Age at which evidence counts half; `None` for a report about a fixed period.
     pub half_life: Option<std::time::Duration>,
 }
 
@@ -64,15 +66,15 @@ impl Decay {
     }
 }
 
-/// The confidence of a detector that fired `hits` times, `strongest` the strongest time: as if each doubling were one more proof, up to
-/// a limit.
+/// The confidence of a detector with `hits` hits, `strongest` being the highest confidence among them. Each doubling
+/// counts as one more piece of evidence, up to a limit.
 pub(crate) fn of_hits(strongest: f64, hits: u64) -> f64 {
     let times = 1.0 + (hits.max(1) as f64).log2();
     let together = 1.0 - (1.0 - strongest).powf(times);
     together.min(strongest + MOST_BY_HITS).min(1.0)
 }
 
-/// What is to be said for a source, whatever it did.
+/// The mitigating circumstances of a source, whatever it did.
 pub(crate) fn guards(known: &Known, totals: &SourceTotals) -> Vec<Guard> {
     let mut guards = Vec::new();
     let mut add = |name: &str, factor: f64, reason: String| {
@@ -96,8 +98,8 @@ pub(crate) fn guards(known: &Known, totals: &SourceTotals) -> Vec<Guard> {
         }
         _ => {}
     }
-    // Both the claim and the range, of nearly all requests: others can make an operator's machines fetch what they like, and one request
-    // that is a crawler's says nothing of the others.
+    // Requires both claim and address range, for nearly all requests: third parties can make an operator's machines
+    // fetch anything, and one crawler request says nothing about the others.
     if let Some(entry) = known.crawler.as_ref().filter(|_| totals.is_crawler()) {
         add("crawler", 0.0, format!("a crawler, by its claim and its address: {}", entry.label()));
     }
@@ -107,7 +109,7 @@ pub(crate) fn guards(known: &Known, totals: &SourceTotals) -> Vec<Guard> {
     guards
 }
 
-/// Why an address seems to be one that many share.
+/// Why an address appears to be shared, if it does.
 fn shared(totals: &SourceTotals) -> Option<String> {
     let fails = totals.fails as f64 / totals.requests.max(1) as f64;
     let agents = totals.steady_agents();
@@ -116,12 +118,12 @@ fn shared(totals: &SourceTotals) -> Option<String> {
     is_shared.then(|| format!("requests of {agents} user agents work, {:.0} % of all fail", fails * 100.0))
 }
 
-/// Whether a rule may speak of an address that nobody on the internet has: only of what keys are used for, and of damage.
+/// Whether a rule applies to private addresses: only rules about the use of keys, and about damage.
 pub(crate) fn counts_for_private(family: &str, id: &str) -> bool {
     family == "impact" || family == "identity" && id.ends_with("204")
 }
 
-/// What a detector says of a source, as far as the score asks.
+/// The signal of a rule, as far as needed for the score.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Evidence<'a> {
     pub family: &'a str,
@@ -130,7 +132,7 @@ pub(crate) struct Evidence<'a> {
     pub last: Option<i64>,
 }
 
-/// The score of a source, and how bad it is.
+/// The score and severity of a source.
 pub(crate) fn score(signals: &[Evidence<'_>], guards: &[Guard], known: &Known, decay: &Decay) -> (f64, Severity) {
     let is_shared = guards.iter().any(|guard| guard.name == SHARED);
     let factor: f64 = guards.iter().filter(|guard| guard.name != SHARED).map(|guard| guard.factor).product();
@@ -148,7 +150,7 @@ pub(crate) fn score(signals: &[Evidence<'_>], guards: &[Guard], known: &Known, d
         }
     }
     let mut score = (1.0 - doubt * doubt_of_shared.max(1.0 - SHARED_MOST)).clamp(0.0, 1.0);
-    // Whoever runs the bucket knows better than any user agent or range. Of who is allowed too, nothing is known here.
+    // The operator's deny list outweighs user agents and ranges. It is never set for allowed addresses.
     if known.deny.is_some() {
         score = 1.0;
     }
@@ -157,7 +159,7 @@ pub(crate) fn score(signals: &[Evidence<'_>], guards: &[Guard], known: &Known, d
     (score, serious.or(weak).unwrap_or(Severity::Info))
 }
 
-/// What evidence is worth against somebody at an address that many share.
+/// Reduced confidence of evidence against a shared address.
 fn behind_shared(confidence: f64) -> f64 {
     let unsure = SHARED_FACTOR * SHARED_UNSURE;
     let sure = (confidence - SHARED_UNSURE) / (SHARED_SURE - SHARED_UNSURE);
@@ -213,7 +215,7 @@ mod tests {
         assert!((0.6..0.9).contains(&of(&[signal("recon", 0.9, Severity::High)])));
         let much = ["recon", "spoof", "cost", "intel"].map(|family| signal(family, 1.0, Severity::High));
         assert!(near(of(&much), SHARED_MOST));
-        // Theft and destruction need more than a browser beside.
+        // Theft and destruction are not excused by other users of the address.
         for family in ["exfil", "identity", "impact", "auth"] {
             assert!(near(of(&[signal(family, 0.95, Severity::High)]), 0.95), "{family}");
         }

@@ -1,11 +1,11 @@
-//! Findings for tests of the outputs.
+//! Findings for tests of output formats.
 
 use super::finding::{Band, Finding, Guard, Listed, Sample, Severity, Signal};
 
 /// 2026-01-31 12:00:00 UTC, in microseconds.
 pub(crate) const NOON: i64 = 1_769_860_800_000_000;
 
-/// A finding with this score and nothing else to it.
+/// A finding with only a score.
 pub(crate) fn finding(address: &str, score: f64) -> Finding {
     Finding {
         client_ip: address.parse().unwrap(),
@@ -28,7 +28,7 @@ pub(crate) fn finding(address: &str, score: f64) -> Finding {
     }
 }
 
-/// A finding that has all that one can have, and a client that writes what it should not.
+/// A finding with all fields set, and hostile text from the client.
 pub(crate) fn full() -> Finding {
     let samples = vec![
         Sample {

@@ -1,4 +1,4 @@
-//! The tests that rules bring along, and what is wrong with rules themselves.
+//! Runs the tests in rule files, and reports errors in rules.
 
 use super::baseline::Baseline;
 use super::collect::input::{COLUMNS, Input};
@@ -19,25 +19,25 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
-/// A test of a rule that does not hold.
+/// A failed test of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Id of the rule.
     pub rule: String,
-    /// Name of the test; empty when the rule itself does not work.
+    /// Name of the test; empty if the rule itself is invalid.
     pub test: String,
-    /// What is wrong, a sentence each.
+    /// What is wrong, as sentences.
     pub wrong: Vec<String>,
 }
 
-/// When tests take place: the day of their rows.
+/// Reference time of tests: the day of their rows.
 const NOW: i64 = 1_772_530_000_000_000;
 
-/// Runs the tests of rules; the answer is how many ran, and those that do not hold.
+/// Runs the tests of rules. Returns the number of tests, and the failures.
 ///
 /// # Errors
 ///
-/// When something fails that is no rule's fault.
+/// Fails only for reasons other than the rules.
 pub async fn verify(rules: impl IntoIterator<Item = &Rule>, lists: &Lists) -> Result<(usize, Vec<Failure>), Error> {
     let mut ran = 0;
     let mut failures = Vec::new();
@@ -56,11 +56,11 @@ pub async fn verify(rules: impl IntoIterator<Item = &Rule>, lists: &Lists) -> Re
     Ok((ran, failures))
 }
 
-/// Plans every rule over tables without rows.
+/// Plans all rules over empty tables.
 ///
 /// # Errors
 ///
-/// What is wrong with the first rule that does not work.
+/// Fails on the first invalid rule, with the reason.
 pub async fn check_rules(rules: &RuleSet) -> Result<(), Error> {
     let shared = SharedParts { lists: Lists::shipped()?, context: Arc::default() };
     let (collector, context) = tables_context(Collector::new(shared, true), &Baseline::default())?;
@@ -72,7 +72,7 @@ pub async fn check_rules(rules: &RuleSet) -> Result<(), Error> {
     Ok(())
 }
 
-/// The tables of a test, of its own log or of another one.
+/// The tables of a test, built from its own or another log.
 fn tables_of(rule: &Rule, case: &Case, log: &str, lists: &Lists) -> Result<SessionContext, Error> {
     let mut context = Context::new(NOW).with_crawlers_of(lists)?;
     type With = fn(Context, &CidrList) -> Context;
@@ -102,7 +102,7 @@ fn tables_of(rule: &Rule, case: &Case, log: &str, lists: &Lists) -> Result<Sessi
     tables_context_of(counted, &baseline, rule.tables().contains(EVENTS))
 }
 
-/// What a rule finds in the log of a test.
+/// The hits of a rule in the log of a test.
 async fn run(rule: &Rule, case: &Case, lists: &Lists) -> Result<Vec<Hit>, Error> {
     hits::run(&tables_of(rule, case, &case.log(), lists)?, rule).await
 }
@@ -121,7 +121,7 @@ fn found(rule: &Rule, hit: &Hit) -> Found {
     }
 }
 
-/// Counts the lines of a log; one that is no record is an error.
+/// Counts the lines of a log; a line that is not a record is an error.
 fn counted(log: &str, shared: &SharedParts) -> Result<Collector, Error> {
     let mut decoder = RecordsDecoder::for_columns(Table::Requests, &COLUMNS)?;
     let batch = decoder.decode(&Block::new("test", log.as_bytes().to_vec()))?;
@@ -179,7 +179,7 @@ mod tests {
         assert!(ran >= 2 * rules.len(), "{ran} tests of {} rules", rules.len());
     }
 
-    /// Turns the rows of a table around.
+    /// Reverses the rows of a table.
     async fn turn(context: &SessionContext, name: &str) {
         let batches = context.table(name).await.unwrap().collect().await.unwrap();
         let schema = Arc::clone(context.table(name).await.unwrap().schema().inner());
@@ -190,7 +190,8 @@ mod tests {
         context.register_table(name, Arc::new(table)).unwrap();
     }
 
-    /// A log, and its requests again hours and days later: many windows then have as much of the same, and some share a part of it.
+    /// A log with its requests repeated hours and days later, so that many windows hold the same counts, and some
+    /// overlap.
     fn spread(log: &str) -> String {
         let later = |line: &str, hours: i64| {
             let (start, rest) = line.split_once('[').unwrap();
@@ -203,7 +204,7 @@ mod tests {
         hours.iter().flat_map(|hours| log.lines().map(|line| later(line, *hours))).collect()
     }
 
-    /// Threads and hashes give rows in another order at every run.
+    /// Threads and hashing produce rows in a different order on each run.
     #[tokio::test]
     async fn what_shipped_rules_find_does_not_depend_on_the_order_of_rows() {
         let rules = RuleSet::shipped().unwrap();

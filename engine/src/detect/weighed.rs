@@ -1,4 +1,4 @@
-//! What a rule says of a source, all its hits together.
+//! Combines all hits of a rule about one source.
 
 use super::finding::{Severity, Signal};
 use super::hits::{Hit, round};
@@ -6,7 +6,7 @@ use super::rules::Rule;
 use super::samples::Samples;
 use super::score::{Evidence, of_hits};
 
-/// What a rule says of a source, all its hits together.
+/// All hits of a rule about one source.
 pub(super) struct Weighed<'a> {
     pub(super) rule: &'a Rule,
     hits: &'a [&'a Hit],
@@ -15,7 +15,7 @@ pub(super) struct Weighed<'a> {
 }
 
 impl<'a> Weighed<'a> {
-    /// Nothing, if there is no hit.
+    /// `None` if there are no hits.
     pub(super) fn of(rule: &'a Rule, hits: &'a [&'a Hit]) -> Option<Self> {
         let strongest = hits.iter().max_by(|a, b| a.confidence.total_cmp(&b.confidence))?;
         let confidence = round(of_hits(strongest.confidence, hits.len() as u64));
@@ -30,7 +30,7 @@ impl<'a> Weighed<'a> {
         self.hits.iter().filter_map(|hit| hit.last).max()
     }
 
-    /// What the score asks of it.
+    /// The part needed for scoring.
     pub(super) fn evidence(&self) -> Evidence<'a> {
         Evidence {
             family: &self.rule.family,
@@ -40,7 +40,7 @@ impl<'a> Weighed<'a> {
         }
     }
 
-    /// What people read of it.
+    /// The signal for outputs.
     pub(super) fn signal(&self, source: &str, samples: &Samples) -> Signal {
         let (rule, strongest) = (self.rule, self.strongest);
         Signal {

@@ -1,8 +1,9 @@
-//! Times as outputs print them.
+//! Formatting of times.
 
 use arrow::temporal_conversions::timestamp_us_to_datetime;
 
-/// RFC 3339 in UTC, with a fraction only if there is one: `2026-01-31T12:00:00Z`. Beyond the calendar it is the number.
+/// RFC 3339 in UTC, with a fraction only if needed: `2026-01-31T12:00:00Z`. Times outside of the calendar are printed
+/// as numbers.
 pub(crate) fn rfc3339(micros: i64) -> String {
     match timestamp_us_to_datetime(micros) {
         Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.fZ").to_string(),

@@ -1,8 +1,8 @@
-//! `date_trunc` over times in UTC, by the arithmetic of times without a time zone.
+//! A faster `date_trunc` for timestamps in UTC.
 //!
-//! DataFusion's function asks a time zone database for every row once a column has a time zone, even if that is UTC,
-//! where hours and days are all of one length and nothing has to be looked up. Every time of a log is in UTC, and counting
-//! by hour or day is what people ask first: it took half of such a query. The result is the same.
+//! DataFusion's function consults the time zone database for every row of a column with a time zone, even UTC, where
+//! hours and days have constant length. Every timestamp in a log is in UTC, and counting by hour or day is the most
+//! common query: the lookups took half of its time. The result is the same.
 
 use crate::schema::UTC;
 use arrow::array::{Array, ArrayRef, make_array};
@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// The function that is given, `date_trunc`, but for columns in UTC.
+/// Wraps `date_trunc` so that it skips time zones for columns in UTC.
 pub(super) fn over_utc(date_trunc: &ScalarUDF) -> ScalarUDF {
     ScalarUDF::from(OverUtc { date_trunc: date_trunc.clone() })
 }
@@ -86,7 +86,7 @@ fn is_utc(zone: &str) -> bool {
     matches!(zone, UTC | "+00:00" | "Etc/UTC")
 }
 
-/// The same instants, said to be of this time zone. Nothing is copied.
+/// Relabels timestamps with another time zone; the instants stay the same. Nothing is copied.
 fn in_zone(times: &ArrayRef, zone: Option<Arc<str>>) -> Result<ArrayRef, ArrowError> {
     let DataType::Timestamp(unit, _) = *times.data_type() else { return Ok(Arc::clone(times)) };
     Ok(make_array(times.to_data().into_builder().data_type(DataType::Timestamp(unit, zone)).build()?))

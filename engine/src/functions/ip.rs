@@ -1,7 +1,7 @@
-//! Functions of IP addresses. [`networks`] holds the sets of networks and `ip_in_cidr`.
+//! Functions of IP addresses. [`networks`] has sets of networks and `ip_in_cidr`.
 //!
-//! An address is text exactly as `std::net` reads it: no leading zeros, no port, no zone, no spaces. An IPv4 address
-//! that is written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address everywhere.
+//! An address is text in exactly the form that `std::net` parses: no leading zeros, port, zone or spaces. An
+//! IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is treated as that IPv4 address everywhere.
 
 pub(super) mod networks;
 
@@ -37,7 +37,7 @@ const IP_ANONYMIZE: FunctionDoc = FunctionDoc {
     example_result: "2001:db8:1::",
 };
 
-/// What [`IP_ANONYMIZE`] leaves of an address of each family.
+/// Number of leading bits that [`IP_ANONYMIZE`] keeps.
 const KEPT_BITS_V4: u8 = 24;
 const KEPT_BITS_V6: u8 = 48;
 
@@ -49,7 +49,7 @@ pub(super) fn functions() -> Vec<Documented> {
     ]
 }
 
-/// The address that a text is.
+/// Parses an address into canonical form.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }

@@ -1,12 +1,12 @@
-//! SQL functions for what stands in a log record: request-URIs, addresses, requesters, operations, user agents.
+//! SQL functions for the contents of log records: request-URIs, addresses, requesters, operations, user agents.
 //!
-//! All of them are total: whatever a client wrote into a request, a row never fails. A value that is not there is
-//! NULL, and NULL in is NULL out. An argument that the author of a query got wrong (a network that is none, a part
-//! number below 1) is an error when it is a constant, and NULL when it comes from a column.
+//! All functions are total: no value that a client wrote can make a row fail. Missing values are NULL, and NULL
+//! arguments give NULL. An invalid argument by the author of the query (a malformed network, a part number below 1) is
+//! an error if it is a constant, and gives NULL if it comes from a column.
 //!
-//! Start at [`register`]; [`docs`] is the same list as data, each with an example that the tests run. A function of
-//! text to text is a row function in `text_function`'s frame; all else is its own type. This module may use DataFusion
-//! and Arrow, not tables or sessions.
+//! Start at [`register`]; [`docs`] lists all functions, each with an example that the tests run. Functions from text to
+//! text are row functions wrapped by `text_function`; all others implement `ScalarUDFImpl` themselves. This module may
+//! use DataFusion and Arrow, but not tables or sessions.
 
 mod date_trunc;
 mod ip;
@@ -25,28 +25,28 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{DocSection, Documentation, ScalarUDF};
 use std::sync::Arc;
 
-/// What a person reads about a function.
+/// Documentation of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionDoc {
-    /// The heading that it is listed under, such as `Request-URI`.
+    /// The heading it is listed under, such as `Request-URI`.
     pub group: &'static str,
-    /// Its name in SQL.
+    /// The function's name in SQL.
     pub name: &'static str,
     /// Name, arguments and result type: `uri_param(request_uri, name) -> text`.
     pub signature: &'static str,
-    /// What it returns and when that is NULL, in Markdown: the first sentence stands alone in a list.
+    /// The result, and when it is NULL, in Markdown. The first sentence can stand alone.
     pub description: &'static str,
-    /// Name and meaning of each argument, in order.
+    /// Name and description of each argument, in order.
     pub arguments: &'static [(&'static str, &'static str)],
-    /// A statement that needs no table and returns one row of one column.
+    /// A statement without a table that returns one row with one column.
     pub example_sql: &'static str,
-    /// What the example returns, as CSV output prints it.
+    /// The result of the example, as in CSV output.
     pub example_result: &'static str,
 }
 
 impl FunctionDoc {
-    /// The same text in DataFusion's form.
+    /// The documentation in DataFusion's form.
     fn documentation(&self) -> Documentation {
         let section = DocSection { include: true, label: self.group, description: None };
         let example = format!("```sql\n> {};\n{}\n```", self.example_sql, self.example_result);
@@ -55,7 +55,7 @@ impl FunctionDoc {
     }
 }
 
-/// A function and what is told of it.
+/// A function with its documentation.
 struct Documented {
     doc: &'static FunctionDoc,
     udf: ScalarUDF,
@@ -71,19 +71,19 @@ fn catalogue() -> impl Iterator<Item = Documented> {
         .chain(user_agent::functions())
 }
 
-/// Every function, in the order of [`docs`].
+/// All functions, in the order of [`docs`].
 #[must_use]
 pub fn all() -> Vec<Arc<ScalarUDF>> {
     catalogue().map(|function| Arc::new(function.udf)).collect()
 }
 
-/// What there is to read about every function, groups together.
+/// The documentation of all functions, sorted by group.
 #[must_use]
 pub fn docs() -> Vec<&'static FunctionDoc> {
     catalogue().map(|function| function.doc).collect()
 }
 
-/// Makes every function known to a session, and its `date_trunc` faster over times in UTC.
+/// Registers all functions in a session, and replaces `date_trunc` by a version that is faster for timestamps in UTC.
 ///
 /// ```
 /// use datafusion::prelude::SessionContext;
@@ -96,12 +96,12 @@ pub fn docs() -> Vec<&'static FunctionDoc> {
 ///
 /// # Errors
 ///
-/// When the registry takes no functions; a `SessionContext` and a `SessionState` do.
+/// Fails if the registry does not accept functions; `SessionContext` and `SessionState` do.
 pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in all() {
         registry.register_udf(function)?;
     }
-    // Sessions without DataFusion's own functions have none to make faster.
+    // The session may have been created without DataFusion's default functions.
     if let Ok(date_trunc) = registry.udf("date_trunc") {
         registry.register_udf(Arc::new(date_trunc::over_utc(&date_trunc)))?;
     }

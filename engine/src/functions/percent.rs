@@ -25,16 +25,16 @@ fn url_decode<'a>(text: &'a str, scratch: &'a mut Scratch) -> Option<&'a str> {
     Some(decode(text, Plus::Literal, scratch))
 }
 
-/// What a `+` stands for.
+/// The meaning of `+`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plus {
-    /// Itself: paths and keys.
+    /// A literal `+`, as in paths and keys.
     Literal,
-    /// A space: queries, which are encoded as forms are.
+    /// A space, as in queries, which are form-encoded.
     Space,
 }
 
-/// The text without its encoding: the text itself where nothing is encoded, else in the scratch.
+/// Percent-decodes a text: returns the text itself if nothing is encoded, otherwise a slice of the scratch buffer.
 pub(super) fn decode<'a>(text: &'a str, plus: Plus, scratch: &'a mut Scratch) -> &'a str {
     let encoded = text.as_bytes();
     let first = match plus {

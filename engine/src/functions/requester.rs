@@ -1,4 +1,4 @@
-//! Functions of requesters: canonical user ids, ARNs of IAM and STS, names of services.
+//! Functions of requesters: canonical user ids, IAM and STS ARNs, service names.
 
 use super::text_function::{Row, TextFunction};
 use super::{Documented, FunctionDoc};

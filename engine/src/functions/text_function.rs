@@ -1,11 +1,11 @@
-//! Functions whose first argument and whose result are text.
+//! Functions from text to text.
 //!
-//! A [`Row`] is a plain function of one row. It returns a slice of its text, or of a [`Scratch`] that serves all rows
-//! of a batch, so a row allocates nothing. The result has the type of the first argument: a session that keeps text as
-//! `Utf8` gets `Utf8`, one with views gets views.
+//! A [`Row`] is a plain function of one row. It returns a slice of its argument or of a [`Scratch`] that is shared by
+//! all rows of a batch, so a row allocates nothing. The result has the type of the first argument: `Utf8` for `Utf8`,
+//! views for views.
 //!
-//! Results are copied even where a view into the argument's buffers would do. A copy costs as much as the check of a
-//! view, and a view would pin a block of a megabyte for the sake of an access key.
+//! Results are copied even where a view into the argument's buffers would do: a copy costs about as much as validating
+//! a view, and a view would keep a block of a megabyte alive for a short string.
 
 use super::{Documented, FunctionDoc};
 use datafusion::arrow::array::{
@@ -25,7 +25,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Buffers that a batch's rows share. What a row finds in them is of no meaning.
+/// Buffers shared by the rows of a batch. Their contents at the start of a row are unspecified.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// For bytes that may not be UTF-8.
@@ -34,19 +34,20 @@ pub(super) struct Scratch {
     pub(super) text: String,
 }
 
-/// The function of one row; `None` is NULL. No part of a row is NULL when it is called.
+/// A function of one row; `None` is NULL. Arguments are never NULL.
 pub(super) enum Row {
-    /// Of a text alone.
+    /// Of one text.
     Text(for<'a> fn(&'a str, &'a mut Scratch) -> Option<&'a str>),
-    /// Of a text alone, for dear functions of columns with few different values: equal texts are asked once a batch.
+    /// Of one text, for expensive functions of columns with few distinct values: called once per distinct text of a
+    /// batch.
     RepeatedText(for<'a> fn(&'a str) -> &'a str),
-    /// Of a text and another one.
+    /// Of a text and a second text.
     TextByText(for<'a> fn(&'a str, &str, &'a mut Scratch) -> Option<&'a str>),
     /// Of a text and an integer in this range.
     TextByInt(RangeInclusive<i64>, for<'a> fn(&'a str, i64, &'a mut Scratch) -> Option<&'a str>),
 }
 
-/// See the module.
+/// A [`Row`] as a DataFusion function.
 pub(super) struct TextFunction {
     doc: &'static FunctionDoc,
     row: Row,
@@ -71,7 +72,7 @@ impl TextFunction {
         Documented { doc, udf: ScalarUDF::new_from_impl(function) }
     }
 
-    /// What is wrong with a constant second argument, if anything is.
+    /// What is wrong with a constant second argument, if anything.
     fn fault(&self, second: &ScalarValue) -> Option<String> {
         let (Row::TextByInt(valid, _), ScalarValue::Int64(Some(number))) = (&self.row, second) else { return None };
         if valid.contains(number) {
@@ -108,7 +109,7 @@ impl TextFunction {
     }
 }
 
-/// The second argument: a column, or one value for all rows.
+/// The second argument: a column, or one constant for all rows.
 struct Second {
     array: ArrayRef,
     constant: bool,
@@ -121,14 +122,14 @@ impl Second {
         Ok(Self { array, constant })
     }
 
-    /// Where the value for a row stands; `None` if it is NULL.
+    /// Index of the value for a row; `None` if it is NULL.
     fn valid(&self, row: usize) -> Option<usize> {
         let at = if self.constant { 0 } else { row };
         self.array.is_valid(at).then_some(at)
     }
 }
 
-/// One text a row, by number and text of the row.
+/// Maps each text; `row` gets the row number and the text.
 fn map<F>(texts: &ArrayRef, mut row: F) -> Result<ArrayRef>
 where
     F: for<'a> FnMut(usize, &'a str, &'a mut Scratch) -> Option<&'a str>,
@@ -155,7 +156,7 @@ where
     F: for<'a> FnMut(usize, &'a str, &'a mut Scratch) -> Option<&'a str>,
 {
     let texts = texts.as_string::<O>();
-    // Most results are short beside their argument; the builder doubles what is too little.
+    // Most results are much shorter than their arguments; the builder grows if needed.
     let mut builder = GenericStringBuilder::<O>::with_capacity(texts.len(), texts.len() * 16);
     let mut scratch = Scratch::default();
     for (i, text) in texts.iter().enumerate() {
@@ -164,7 +165,7 @@ where
     Arc::new(builder.finish())
 }
 
-/// One text a row, by the row's text; `row` is asked once for each different text.
+/// Maps each text; `row` is called once per distinct text.
 fn map_distinct(texts: &ArrayRef, row: for<'a> fn(&'a str) -> &'a str) -> Result<ArrayRef> {
     Ok(match texts.data_type() {
         DataType::Utf8View => Arc::new(distinct(texts.as_string_view().iter(), row).collect::<StringViewArray>()),
@@ -196,7 +197,7 @@ impl ScalarUDFImpl for TextFunction {
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        // A constant that cannot be right is told before anything is read.
+        // Report an invalid constant before anything is read.
         if let Some(fault) = arguments.scalar_arguments.get(1).copied().flatten().and_then(|second| self.fault(second))
         {
             return plan_err!("{fault}");
@@ -226,7 +227,7 @@ impl ScalarUDFImpl for TextFunction {
     }
 }
 
-// There is one function of a name.
+// Function names are unique.
 impl PartialEq for TextFunction {
     fn eq(&self, other: &Self) -> bool {
         self.doc.name == other.doc.name

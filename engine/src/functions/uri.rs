@@ -1,7 +1,7 @@
 //! Functions of request-URIs: `GET /bucket/key?versionId=3 HTTP/1.1`.
 //!
-//! The text is the client's own and may be anything. [`split`] decides for all functions here what is the method, the
-//! path and the query of a text that is no proper request line.
+//! The text is written by the client and may be anything. [`split`] defines for all functions here what the method,
+//! path and query of a malformed request line are.
 
 use super::percent::{Plus, decode};
 use super::text_function::{Row, Scratch, TextFunction};
@@ -83,37 +83,37 @@ pub(super) fn functions() -> Vec<Documented> {
     ]
 }
 
-/// A request line, taken apart and not decoded.
+/// The undecoded parts of a request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parts<'a> {
-    /// The letters before the first space.
+    /// The text before the first space, if it is a method.
     method: Option<&'a str>,
-    /// The target without its host and query.
+    /// The target without host and query.
     path: &'a str,
-    /// What stands behind the target's first `?`.
+    /// What follows the first `?` of the target.
     query: Option<&'a str>,
 }
 
-/// The parts of a request line, of any text, as the parser crate tells them.
+/// Splits any text the way the parser crate splits request lines.
 fn split(text: &str) -> Parts<'_> {
     let uri = RequestUri::new(text.as_bytes());
     let (method, path, query) = (uri.method(), uri.path(), uri.query());
     Parts { method: method.map(|part| as_text(part)), path: as_text(path), query: query.map(|part| as_text(part)) }
 }
 
-/// A part of a text is text: request lines are cut at ASCII bytes only.
+/// Parts of valid UTF-8 are valid UTF-8: request lines are split at ASCII bytes only.
 fn as_text(part: &[u8]) -> &str {
     std::str::from_utf8(part).unwrap_or_default()
 }
 
-/// The first value of a query parameter of this name, not decoded.
+/// The first value of a query parameter, not decoded.
 fn parameter<'a>(uri: &'a str, name: &str, scratch: &mut Scratch) -> Option<&'a str> {
     let mut rest = split(uri).query?;
     loop {
         let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
         let pair = &rest[..end];
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // Decoding makes no text longer.
+        // Decoding never makes a text longer.
         if !pair.is_empty() && key.len() >= name.len() && decode(key, Plus::Space, scratch) == name {
             return Some(value);
         }
@@ -156,7 +156,7 @@ mod tests {
             ("GET http://h.example?x=/y HTTP/1.1", Some("GET"), "", Some("x=/y")),
             ("GET /proxy/http://h.example/k HTTP/1.1", Some("GET"), "/proxy/http://h.example/k", None),
             ("CONNECT h.example:443 HTTP/1.1", Some("CONNECT"), "h.example:443", None),
-            // No protocol, no method, nothing at all.
+            // Without protocol, without method, and neither.
             ("GET /b/k?x", Some("GET"), "/b/k", Some("x")),
             ("/b/k?x HTTP/1.1", None, "/b/k", Some("x")),
             ("/b/my key?x", None, "/b/my key", Some("x")),

@@ -1,8 +1,8 @@
 //! The function `user_agent_family`.
 //!
-//! The families are data: `user_agents.txt`, in order of precedence. A user agent is cut into words, each word is
-//! looked up, and the strongest family wins. Two rules cannot be said in the table: words of URLs do not count, and a
-//! user agent that names no family is called after its first product.
+//! Families are defined by data: `user_agents.txt`, in order of precedence. A user agent is split into words, each word
+//! is looked up, and the highest-ranking family wins. Two rules are not in the table: words of URLs do not count, and a
+//! user agent with no known family is named after its first product.
 
 use super::text_function::{Row, TextFunction};
 use super::{Documented, FunctionDoc};
@@ -26,16 +26,16 @@ pub(super) fn functions() -> Vec<Documented> {
     vec![TextFunction::documented(&USER_AGENT_FAMILY, Row::RepeatedText(family))]
 }
 
-/// Words that end like a crawler's and name none: a maker of phones, and the bare kinds.
+/// Words with the ending of a crawler that name none: a phone maker, and generic words.
 const NO_CRAWLERS: [&str; 4] = ["cubot", "bot", "spider", "crawler"];
 
-/// The longest word of the table is shorter; longer ones are not looked up.
+/// Longer than any word of the table; longer words are not looked up.
 const LONGEST_WORD: usize = 40;
 
-/// The longest name that is made of several words.
+/// Maximum length of a name with several words.
 const LONGEST_NAME: usize = 40;
 
-/// The table by word. Ranks count from 0, the strongest.
+/// The table, keyed by word. Rank 0 has the highest precedence.
 struct Table {
     words: HashMap<Vec<u8>, (usize, &'static str)>,
     endings: Vec<&'static [u8]>,
@@ -55,7 +55,7 @@ impl Table {
                     table.endings.push(ending.as_bytes());
                     table.endings_rank = rank;
                 } else {
-                    // The words of the file are in lower case, but for a family that is its own word.
+                    // Words in the file are in lower case, except for families that are their own word.
                     table.words.entry(word.to_ascii_lowercase().into_bytes()).or_insert((rank, family));
                 }
             }
@@ -63,7 +63,7 @@ impl Table {
         table
     }
 
-    /// Rank and family of one word.
+    /// Rank and family of a word.
     fn look_up<'a>(&self, word: &'a str) -> Option<(usize, &'a str)> {
         let mut lower = [0; LONGEST_WORD];
         let lower = lower.get_mut(..word.len())?;
@@ -91,7 +91,7 @@ pub(crate) fn family(user_agent: &str) -> &str {
     best.map_or_else(|| first_product(user_agent), |(_, family)| family)
 }
 
-/// The words that begin with a letter, those of URLs left out.
+/// Words that begin with a letter, without those of URLs.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -111,13 +111,13 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Bytes of other alphabets are part of a word, so that no character is cut.
+/// Non-ASCII bytes count as part of a word, so that characters are never split.
 fn is_word_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') || !byte.is_ascii()
 }
 
-/// The name before the first `/`: `Mountain Duck` of `Mountain Duck/4.1`. Where that is no plain name the first word,
-/// and where there is no word the text itself.
+/// The name before the first `/`: `Mountain Duck` for `Mountain Duck/4.1`. If that is not a plain name, the first word;
+/// if there is no word, the whole text.
 fn first_product(text: &str) -> &str {
     let name = text.split('/').next().unwrap_or(text);
     if name.len() < text.len()

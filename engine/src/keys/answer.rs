@@ -1,4 +1,4 @@
-//! What the API answers, and files that hold the same: JSON into keys. All text in it is somebody else's.
+//! Parses answers of the API, and files with the same content, into keys. All text in them is untrusted.
 
 use std::collections::HashSet;
 
@@ -9,16 +9,16 @@ use super::grant::{Key, is_access_key};
 use super::secret::Secret;
 use crate::error::{Error, ErrorKind};
 
-/// Of a text that somebody else chose, errors repeat this many characters.
+/// Maximum number of characters of untrusted text repeated in an error.
 const LONGEST_TOLD: usize = 300;
 
-/// One page of keys.
+/// One page of the list of keys.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) keys: Vec<Key>,
-    /// Where the next page is, if there is one.
+    /// The link to the next page, if there is one.
     pub(super) next: Option<String>,
-    /// How many keys there are on all pages.
+    /// Total number of keys on all pages.
     pub(super) total: Option<u64>,
 }
 
@@ -28,7 +28,7 @@ struct PageJson {
     keys: Option<Vec<Key>>,
     links: Option<LinksJson>,
     meta: Option<MetaJson>,
-    /// What is there instead, when a file holds a single key.
+    /// Present instead of a list if a file holds a single key.
     access_key: Option<serde::de::IgnoredAny>,
 }
 
@@ -80,7 +80,7 @@ struct CreatedKeyJson {
     key: Key,
 }
 
-/// What the API says of an error.
+/// The body of an error response.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Refusal {
     id: Option<String>,
@@ -89,12 +89,13 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// Reads it; a body that is none says nothing.
+    /// Parses an error body; an unknown format is treated as empty.
     pub(super) fn of(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
-    /// Behind the status, such as `: unauthorized: Unable to authenticate you.`; empty if nothing was said.
+    /// The text to append after the status, such as `: unauthorized: Unable to authenticate you.`; empty if there is
+    /// none.
     pub(super) fn text(&self, token: &Secret) -> String {
         let said = |text: &Option<String>| text.as_deref().map(|text| told(&token.taken_out_of(text)));
         let parts = [said(&self.id), said(&self.message)];
@@ -107,7 +108,7 @@ impl Refusal {
     }
 }
 
-/// A page of the list of keys.
+/// Parses a page of the list of keys.
 pub(super) fn page(body: &[u8]) -> Result<Page, Error> {
     let page: PageJson = serde_json::from_slice(body).map_err(malformed)?;
     if page.keys.is_none() {
@@ -116,12 +117,12 @@ pub(super) fn page(body: &[u8]) -> Result<Page, Error> {
     Ok(page.into())
 }
 
-/// One key.
+/// Parses a single key.
 pub(super) fn key(body: &[u8]) -> Result<Key, Error> {
     serde_json::from_slice(body).map(|answer: KeyJson| answer.key).map_err(malformed)
 }
 
-/// A key that was made. What serde says of the answer would repeat values, and one of them is the secret.
+/// Parses a newly created key. Errors do not include serde's message, which would repeat values, among them the secret.
 pub(super) fn created(body: &[u8]) -> Result<NewKey, String> {
     let answer: CreatedJson = serde_json::from_slice(body)
         .map_err(|error| format!("its answer is not understood (line {}, column {})", error.line(), error.column()))?;
@@ -129,14 +130,14 @@ pub(super) fn created(body: &[u8]) -> Result<NewKey, String> {
     if !is_access_key(&key.access_key) {
         return Err("its answer has no access key id".to_owned());
     }
-    // It goes into a file of lines: nothing in it may end one.
+    // The secret goes into a file of lines, so it must not contain a line break.
     if secret_key.is_empty() || !secret_key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!("its answer has no secret for {}", key.access_key));
     }
     Ok(NewKey { key, secret: Secret::new(secret_key) })
 }
 
-/// What to do about an answer that makes no sense.
+/// The hint for a response that cannot be parsed.
 pub(super) const NOT_THIS_API: &str = "is --api-url the API of DigitalOcean?";
 
 fn malformed(error: serde_json::Error) -> Error {
@@ -144,12 +145,12 @@ fn malformed(error: serde_json::Error) -> Error {
         .with_hint(NOT_THIS_API)
 }
 
-/// Keys out of a file: an array of them, as `s3log keys list -F json` prints it, or an object with that array in `keys`, as the
-/// API answers. In the order of names, then ids; one of several with the same id.
+/// Reads keys from JSON: an array as printed by `s3log keys list -F json`, or an object with that array in `keys`, as
+/// the API returns it. Sorted by name, then by id, without duplicate ids.
 ///
 /// # Errors
 ///
-/// It is neither, or one page of several.
+/// Fails if the JSON has neither form, or is only one of several pages.
 ///
 /// ```
 /// let keys = s3log_engine::keys::keys_from_json(br#"[{"name": "backup", "access_key": "DO00EXAMPLE", "grants": []}]"#)?;
@@ -186,7 +187,7 @@ pub fn keys_from_json(bytes: &[u8]) -> Result<Vec<Key>, Error> {
     Ok(in_order(keys))
 }
 
-/// Keys by their names, then by their ids, each id once.
+/// Sorts keys by name, then by id, and removes duplicate ids.
 pub(super) fn in_order(mut keys: Vec<Key>) -> Vec<Key> {
     let mut known = HashSet::new();
     keys.retain(|key| known.insert(key.access_key.clone()));
@@ -194,7 +195,7 @@ pub(super) fn in_order(mut keys: Vec<Key>) -> Vec<Key> {
     keys
 }
 
-/// Somebody else's text inside of a message: one line, not too long.
+/// Makes untrusted text suitable for a message: a single line of limited length.
 pub(super) fn told(text: &str) -> String {
     let line: String = text.chars().take(LONGEST_TOLD).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
     if text.chars().nth(LONGEST_TOLD).is_some() { format!("{line}…") } else { line.trim().to_owned() }

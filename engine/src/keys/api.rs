@@ -1,10 +1,10 @@
-//! DigitalOcean's API of Spaces keys: lists keys, finds one, makes one. The only file that sends anything for `keys`.
+//! Client of DigitalOcean's API for Spaces keys: lists, reads and creates keys. The only file in `keys` that does I/O.
 //!
 //! <https://docs.digitalocean.com/reference/api/reference/spaces-keys/>
 //!
-//! A request that changes nothing is sent again when it fails on the way. One that makes a key never is, once it may have
-//! arrived: the key could be there twice, and one of its secrets nowhere. No redirect is followed, and no link to another host:
-//! the token is for the API alone.
+//! Requests without side effects are retried. A request that creates a key is not retried once it may have arrived:
+//! there could be two keys, with the secret of one lost. Redirects and links to other hosts are not followed, because
+//! the token must only be sent to the API.
 
 use std::collections::HashSet;
 use std::error::Error as _;
@@ -24,53 +24,53 @@ use super::secret::Secret;
 use super::waiting;
 use crate::error::{Error, ErrorKind};
 
-/// The most that the API gives on one page.
+/// The maximum page size of the API.
 const PER_PAGE: &str = "200";
-/// No account has more pages, and no answer makes us ask for more.
+/// Limit on the number of pages, whatever the API returns.
 const MOST_PAGES: usize = 500;
-/// Two hundred keys with many grants each are a small part of it.
+/// Limit on the size of a response in bytes. Two hundred keys with many grants each take a small part of it.
 const LARGEST_BODY: usize = 4 << 20;
 const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Hears what happens on the way.
+/// Callback for notices while requests are made.
 pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
 
-/// What somebody may want to know of a request while it is done.
+/// An event during a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// A request failed, or the API wants fewer of them; it is sent again after a pause.
+    /// A request failed or was rate-limited, and is retried after a pause.
     Waiting {
-        /// What happened.
+        /// The reason.
         why: String,
-        /// How long it waits.
+        /// Length of the pause.
         pause: Duration,
     },
-    /// The list may lack keys, or have some that are gone: the API counts another number of them.
+    /// The list of keys may be incomplete or outdated: the API reports a different total.
     Incomplete(String),
 }
 
-/// How to reach the API.
+/// Options for access to the API.
 #[derive(Clone)]
 pub struct ApiOptions {
-    /// A token of the account, with the scope `spaces_key:read`; to make keys `spaces_key:create_credentials`.
+    /// An API token with the scope `spaces_key:read`; for creating keys, `spaces_key:create_credentials`.
     pub token: Secret,
-    /// Where the API is, such as [`API_URL`]. `http://` is refused except to this machine.
+    /// Base URL of the API, such as [`API_URL`]. `http://` is rejected except for the local machine.
     pub url: String,
-    /// How often a request is sent at most.
+    /// Maximum number of attempts per request.
     pub max_attempts: u32,
-    /// How long one attempt may take, from connecting to the end of the answer.
+    /// Timeout of one attempt, from connecting to the end of the response.
     pub patience: Duration,
-    /// The pause before the second attempt; it doubles with each.
+    /// Pause before the second attempt; it doubles with each further one.
     pub pause: Duration,
-    /// When the API wants us to wait longer than this, that is an error.
+    /// Fail if the API asks for a longer pause than this.
     pub longest_wait: Duration,
-    /// Who is told of pauses, and of a list that may not be whole.
+    /// Receives notices about pauses and incomplete lists.
     pub listener: Option<Listener>,
 }
 
 impl ApiOptions {
-    /// DigitalOcean's own API, with five attempts of 30 seconds.
+    /// Options for DigitalOcean's API: five attempts of 30 seconds each.
     #[must_use]
     pub fn new(token: Secret) -> Self {
         Self {
@@ -99,27 +99,27 @@ impl fmt::Debug for ApiOptions {
     }
 }
 
-/// Which keys to list; the API does the choosing.
+/// Filter for listing keys, applied by the API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyFilter {
-    /// Of this name.
+    /// Only keys with this name.
     pub name: Option<String>,
-    /// With a grant for this bucket.
+    /// Only keys with a grant for this bucket.
     pub bucket: Option<String>,
-    /// With this permission.
+    /// Only keys with this permission.
     pub permission: Option<Permission>,
 }
 
-/// A key that was just made, with its secret, which the API tells this once.
+/// A newly created key with its secret, which the API returns only once.
 #[derive(Clone, Debug)]
 pub struct NewKey {
     /// The key.
     pub key: Key,
-    /// What requests are signed with.
+    /// The secret key that requests are signed with.
     pub secret: Secret,
 }
 
-/// The API of one account.
+/// Client of the API for one account.
 #[derive(Clone)]
 pub struct Api {
     client: Client,
@@ -134,7 +134,7 @@ impl fmt::Debug for Api {
     }
 }
 
-/// An answer, whatever its status.
+/// A response of any status.
 struct Answer {
     status: StatusCode,
     retry_after: Option<String>,
@@ -143,13 +143,13 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 enum Broken {
     /// The request did not arrive.
     NotSent(String),
-    /// It may have arrived.
+    /// The request may have arrived.
     Lost(String),
-    /// The answer does not end; another one would not either.
+    /// The response exceeds the limit. Retrying would not help.
     TooLarge,
 }
 
@@ -163,11 +163,11 @@ impl Broken {
 }
 
 impl Api {
-    /// The API that these options lead to. Nothing is sent yet.
+    /// Creates a client. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// The URL is none that a token may be sent to, or there is no token, or one with characters that no token has.
+    /// Fails if a token must not be sent to the URL, or if the token is empty or has invalid characters.
     pub fn new(options: ApiOptions) -> Result<Self, Error> {
         let endpoint = Endpoint::parse(&options.url)?;
         let token = options.token.reveal();
@@ -184,7 +184,7 @@ impl Api {
             .timeout(options.patience)
             .https_only(!endpoint.is_loopback())
             .user_agent(concat!("s3log/", env!("CARGO_PKG_VERSION")));
-        // What goes to this machine in the clear must not go through a proxy elsewhere.
+        // Plain-text requests to the local machine must not go through a proxy elsewhere.
         let client = if endpoint.is_loopback() { client.no_proxy() } else { client };
         let client = client.build().map_err(|error| {
             Error::new(ErrorKind::Internal, format!("the API cannot be asked: {}", innermost(&error)))
@@ -192,31 +192,31 @@ impl Api {
         Ok(Self { client, endpoint, authorization, options })
     }
 
-    /// Where the keys are: `https://api.digitalocean.com/v2/spaces/keys`.
+    /// The URL of the keys resource: `https://api.digitalocean.com/v2/spaces/keys`.
     #[must_use]
     pub fn keys_url(&self) -> &str {
         self.endpoint.keys().as_str()
     }
 
-    /// All keys of the account, by their names, then by their ids.
+    /// All keys of the account, sorted by name, then by id.
     ///
     /// # Errors
     ///
-    /// What the API or the way to it does not allow, with a hint.
+    /// Fails if the API cannot be reached or refuses the request; the error has a hint.
     pub async fn keys(&self) -> Result<Vec<Key>, Error> {
         self.keys_with(&KeyFilter::default()).await
     }
 
-    /// The keys that a filter is for, by their names, then by their ids.
+    /// The keys that match a filter, sorted by name, then by id.
     ///
     /// # Errors
     ///
-    /// Those of [`keys`](Self::keys).
+    /// Fails in the same cases as [`keys`](Self::keys).
     pub async fn keys_with(&self, filter: &KeyFilter) -> Result<Vec<Key>, Error> {
         let what = "the keys cannot be listed";
         let mut url = self.endpoint.keys().clone();
         {
-            // In this order what is made meanwhile comes last, and shifts nothing from one page to another.
+            // Sorted by creation time, keys created in the meantime come last and do not shift others across pages.
             let mut query = url.query_pairs_mut();
             query.extend_pairs([("per_page", PER_PAGE), ("sort", "created_at"), ("sort_direction", "asc")]);
             let permission = filter.permission.as_ref().map(Permission::as_str);
@@ -258,7 +258,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// There is none ([`ErrorKind::NotFound`]), and those of [`keys`](Self::keys).
+    /// [`ErrorKind::NotFound`] if there is none; otherwise fails in the same cases as [`keys`](Self::keys).
     pub async fn key(&self, access_key: &str) -> Result<Key, Error> {
         let what = format!("the key {access_key} cannot be read");
         let url = self.endpoint.key(access_key)?;
@@ -273,12 +273,12 @@ impl Api {
         Ok(key)
     }
 
-    /// Makes a key. Its secret is in the answer and can never be had again.
+    /// Creates a key. The response is the only place where its secret is ever available.
     ///
     /// # Errors
     ///
-    /// What the API would refuse ([`Replacement::check`]), nothing is sent then; what it refuses; and, with a hint how to look,
-    /// when nobody knows whether the key was made.
+    /// Fails without sending anything if [`Replacement::check`] fails. Also fails if the API refuses, or if it is unknown
+    /// whether the key was created; the hint then says how to find out.
     pub async fn create(&self, name: &str, grants: &[Grant]) -> Result<NewKey, Error> {
         let wanted = Replacement { name: name.to_owned(), grants: grants.to_vec() };
         wanted.check()?;
@@ -303,7 +303,7 @@ impl Api {
             };
             let status = answer.status;
             if status == StatusCode::TOO_MANY_REQUESTS && attempt < self.options.max_attempts {
-                // Refused before anything was done.
+                // Rejected before anything was done: safe to retry.
                 self.wait_as_asked(what, &answer, attempt).await?;
                 attempt += 1;
             } else if status.is_success() {
@@ -316,7 +316,7 @@ impl Api {
         }
     }
 
-    /// The body of an answer to a GET, which is sent until one comes or it makes no sense any more.
+    /// The body of the response to a GET request, retried as long as that makes sense.
     async fn get(&self, what: &str, url: &Url) -> Result<Vec<u8>, Error> {
         let mut attempt = 1;
         loop {
@@ -349,7 +349,7 @@ impl Api {
         }
     }
 
-    /// One attempt. The URL is of this API's host: nobody else may see the token.
+    /// A single attempt. `url` must be on the API's host, since it is sent the token.
     async fn once(&self, method: Method, url: &Url, body: Option<&str>) -> Result<Answer, Broken> {
         let mut request = self.client.request(method, url.clone());
         request = request.header(AUTHORIZATION, self.authorization.clone()).header(ACCEPT, "application/json");
@@ -385,7 +385,7 @@ impl Api {
         }
     }
 
-    /// Waits as long as an answer 429 asks.
+    /// Waits as long as a 429 response asks for.
     async fn wait_as_asked(&self, what: &str, answer: &Answer, attempt: u32) -> Result<(), Error> {
         let own = waiting::pause(self.options.pause, attempt);
         let asked = waiting::asked(answer.retry_after.as_deref(), answer.reset.as_deref(), SystemTime::now());
@@ -410,13 +410,13 @@ impl Api {
         }
     }
 
-    /// `401 Unauthorized: unauthorized: Unable to authenticate you.`
+    /// Such as `401 Unauthorized: unauthorized: Unable to authenticate you.`
     fn status_text(&self, answer: &Answer) -> String {
         let said = Refusal::of(&answer.body).text(&self.options.token);
         format!("the API answered {}{said}", answer.status)
     }
 
-    /// The error of an answer that will not be another one next time.
+    /// The error for a response that a retry would not change.
     fn refused(&self, what: &str, answer: &Answer, method: Method) -> Error {
         let status = answer.status;
         let mut message = format!("{what}: {}", self.status_text(answer));
@@ -448,7 +448,7 @@ impl Api {
         self.error(kind, message).with_hint(hint)
     }
 
-    /// The error of a key that may be there or not.
+    /// The error if it is unknown whether a key was created.
     fn doubtful(&self, name: &str, why: &str) -> Error {
         let message = format!("nobody knows whether the key `{}` was made: {why}", told(name));
         self.error(ErrorKind::Unreadable, message).with_hint(
@@ -460,7 +460,7 @@ impl Api {
         Error::new(kind, message).in_object(self.keys_url())
     }
 
-    /// An error about an answer, with what was asked for.
+    /// Adds what was requested to an error about a response.
     fn about(&self, what: &str, error: Error) -> Error {
         let text = self.options.token.taken_out_of(&error.to_string());
         let about = self.error(error.kind(), format!("{what}: {text}"));
@@ -478,7 +478,7 @@ fn tried(attempts: u32) -> String {
     if attempts == 1 { String::new() } else { format!(" (tried {attempts} times)") }
 }
 
-/// The last of the causes: the others repeat it, with URLs around.
+/// The innermost cause: the others only repeat it with URLs.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
     let mut text = None;

@@ -1,4 +1,4 @@
-//! Where the API is: the one place that a token is sent to.
+//! The URLs of the API, and the only place that the token is sent to.
 
 use url::{Host, Url};
 
@@ -6,21 +6,21 @@ use super::answer::told;
 use super::grant::is_access_key;
 use crate::error::{Error, ErrorKind};
 
-/// The API of DigitalOcean itself.
+/// Base URL of DigitalOcean's API.
 pub const API_URL: &str = "https://api.digitalocean.com";
 
-/// The API at one host.
+/// The URLs of an API.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
-    /// `https://api.digitalocean.com/v2/spaces/keys`.
+    /// Such as `https://api.digitalocean.com/v2/spaces/keys`.
     keys: Url,
 }
 
 impl Endpoint {
-    /// Reads a URL such as [`API_URL`]; a path before `/v2` is kept, and `/v2` may be there.
+    /// Parses a base URL such as [`API_URL`]. A path before `/v2` is kept; `/v2` itself is optional.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let hint = "it is a URL such as https://api.digitalocean.com: --api-url, S3LOG_API_URL or DIGITALOCEAN_API_URL";
-        // The text itself is not repeated before it is known to hold no password.
+        // Do not repeat the URL before it is known to hold no password.
         let invalid = |what: &str| Error::invalid(format!("the URL of the API {what}")).with_hint(hint);
         let mut keys = Url::parse(text.trim()).map_err(|error| invalid(&format!("is no URL: {error}")))?;
         if !keys.username().is_empty() || keys.password().is_some() {
@@ -44,12 +44,12 @@ impl Endpoint {
         Ok(Self { keys })
     }
 
-    /// All keys.
+    /// The URL of the list of keys.
     pub(super) fn keys(&self) -> &Url {
         &self.keys
     }
 
-    /// One key.
+    /// The URL of one key.
     pub(super) fn key(&self, access_key: &str) -> Result<Url, Error> {
         if !is_access_key(access_key) {
             return Err(Error::invalid(format!("`{}` is no access key id", told(access_key)))
@@ -60,7 +60,8 @@ impl Endpoint {
         Ok(url)
     }
 
-    /// The page that a link of the page at `current` leads to. A link to elsewhere is an error: the token goes nowhere else.
+    /// Resolves the link to the next page against the page at `current`. Links to other hosts are rejected, because the
+    /// token must not be sent there.
     pub(super) fn next(&self, current: &Url, link: &str) -> Result<Url, Error> {
         let wrong = |what: &str| {
             Error::new(ErrorKind::Unreadable, format!("the link to the next page, `{}`, {what}", told(link)))
@@ -74,7 +75,7 @@ impl Endpoint {
         Ok(url)
     }
 
-    /// Whether it is on this machine.
+    /// Whether the API is on the local machine.
     pub(super) fn is_loopback(&self) -> bool {
         is_loopback(&self.keys)
     }

@@ -1,4 +1,4 @@
-//! Keys of DigitalOcean Spaces and what they are granted, as its API describes them.
+//! DigitalOcean Spaces keys and their grants, as the API describes them.
 //!
 //! <https://docs.digitalocean.com/reference/api/reference/spaces-keys/>
 
@@ -6,23 +6,23 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What a grant permits.
+/// The permission of a grant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Permission {
-    /// `read`: list the bucket, read its objects.
+    /// `read`: list the bucket and read its objects.
     Read,
     /// `readwrite`: also write and delete its objects.
     ReadWrite,
-    /// `fullaccess`: everything in every bucket, configuration too.
+    /// `fullaccess`: everything in all buckets, including configuration.
     FullAccess,
-    /// What this version does not know, or nothing at all: the API knows an empty permission too.
+    /// A permission that this version does not know, or an empty one, which the API also has.
     Other(String),
 }
 
 impl Permission {
-    /// As the API writes it.
+    /// The permission as the API writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -57,19 +57,19 @@ impl fmt::Display for Permission {
     }
 }
 
-/// One permission for one bucket.
+/// A permission for a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(expecting = "a grant")]
 pub struct Grant {
-    /// The bucket; empty for [`Permission::FullAccess`], which is for all.
+    /// The bucket; empty for [`Permission::FullAccess`], which applies to all buckets.
     #[serde(deserialize_with = "or_empty")]
     pub bucket: String,
-    /// What is permitted there.
+    /// The permission.
     pub permission: Permission,
 }
 
 impl Grant {
-    /// Whether it permits what another grant would, by this permission for this bucket.
+    /// Whether the grant includes the permission `wanted` for `bucket`.
     #[must_use]
     pub fn covers(&self, bucket: &str, wanted: &Permission) -> bool {
         match (&self.permission, wanted) {
@@ -81,7 +81,7 @@ impl Grant {
     }
 }
 
-/// `read on my-bucket`, or `everything in all buckets`.
+/// Formats as `read on my-bucket`, or `everything in all buckets`.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.permission {
@@ -91,35 +91,35 @@ impl fmt::Display for Grant {
     }
 }
 
-/// What a key may do, in words: `nothing`, or its grants with commas between them.
+/// Describes grants in words: `nothing`, or the grants separated by commas.
 pub fn granted<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> String {
     let all: Vec<String> = grants.into_iter().map(Grant::to_string).collect();
     if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
 }
 
-/// A key of an account, without its secret, which the API tells but once.
+/// A key of an account. Its secret is not included: the API returns it only once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(expecting = "a key")]
 pub struct Key {
-    /// What people call it; names are not unique.
+    /// The name; not unique.
     #[serde(default, deserialize_with = "or_empty")]
     pub name: String,
-    /// The access key id, which requests are signed with.
+    /// The access key id, which appears in signed requests.
     pub access_key: String,
-    /// What it may do; a key without grants may do nothing.
+    /// The grants; without any, the key permits nothing.
     #[serde(default, deserialize_with = "or_empty")]
     pub grants: Vec<Grant>,
-    /// When it was made, as RFC 3339 writes it.
+    /// Time of creation in RFC 3339.
     #[serde(default)]
     pub created_at: Option<String>,
 }
 
-/// `null` for what is empty: so many programs write it.
+/// Accepts `null` for an empty value, as many programs write it.
 fn or_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Whether a text can be the name of a bucket: letters, digits, `.`, `-` and `_`, as the oldest rules of AWS allow.
+/// Whether a text may be a bucket name: letters, digits, `.`, `-` and `_`, as AWS's original rules allow.
 #[must_use]
 pub fn is_bucket_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -127,8 +127,8 @@ pub fn is_bucket_name(text: &str) -> bool {
     begins && text.len() <= 255 && text.bytes().all(is_part)
 }
 
-/// Whether a text can be an access key id: letters, digits, `-` and `_`. What else calls itself one goes into no URL and no
-/// command line.
+/// Whether a text may be an access key id: letters, digits, `-` and `_`. Anything else must not be put into URLs or
+/// command lines.
 #[must_use]
 pub fn is_access_key(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');

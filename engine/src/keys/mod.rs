@@ -1,8 +1,8 @@
-//! Access keys: which there are, what each is granted, and what it really did.
+//! Access keys: listing them, their grants, and what they were used for.
 //!
-//! [`Api`] asks DigitalOcean's API of Spaces keys, [`keys_from_json`] reads what it said from a file, [`Replacement`] is a key
-//! that takes another one's place. [`audit()`](audit::audit) holds what keys did against what they are granted; what an
-//! operation needs stands in [`Operation::ALL`].
+//! [`Api`] is a client of DigitalOcean's API for Spaces keys, [`keys_from_json`] reads keys from a file, and
+//! [`Replacement`] describes a key that replaces another. [`audit()`](audit::audit) compares the use of keys with their
+//! grants. [`Operation::ALL`] has the permissions that each operation needs.
 
 mod answer;
 mod api;

@@ -1,38 +1,38 @@
-//! What an operation needs to be allowed: actions of IAM policies, and the permission of a key of DigitalOcean Spaces.
+//! The permissions that operations need: IAM actions, and permissions of DigitalOcean Spaces keys.
 //!
-//! Actions are those of AWS's "Required permissions for Amazon S3 API operations"
-//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>) and of its service authorization
-//! reference (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
+//! Actions are taken from AWS's "Required permissions for Amazon S3 API operations"
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>) and from its service
+//! authorization reference (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
 //!
-//! DigitalOcean documents three permissions, and not operation by operation what each allows
-//! (<https://docs.digitalocean.com/products/spaces/how-to/manage-access/>). Here `read` lists buckets and reads objects with
-//! their tags, `readwrite` also writes and deletes them, and whatever concerns a bucket itself or who may use an object needs
-//! `fullaccess`. That is ours: a new key ought to be tried before the old one is deleted.
+//! DigitalOcean documents three permissions, but not which operations each allows
+//! (<https://docs.digitalocean.com/products/spaces/how-to/manage-access/>). Here `read` covers listing buckets and
+//! reading objects with their tags, `readwrite` also writing and deleting them, and anything about a bucket itself or
+//! about access to objects needs `fullaccess`. That is an assumption: try a new key before deleting the old one.
 
 use super::Permission;
 use crate::detect::facts::{OperationName, Verb};
 
-/// What an operation is about, as an audit sums it up.
+/// The kind of an operation, by which an audit aggregates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UseKind {
-    /// Objects or their labels are read.
+    /// Reads objects or their metadata.
     Read,
-    /// Objects or their labels are written.
+    /// Writes objects or their metadata.
     Write,
-    /// Objects are deleted.
+    /// Deletes objects.
     Delete,
-    /// Names of objects, versions, uploads or buckets are listed.
+    /// Lists objects, versions, uploads or buckets.
     List,
-    /// A bucket or who may use it is looked at or changed.
+    /// Reads or changes the configuration of a bucket, or access to it.
     Configuration,
-    /// What needs no permission: a browser's preflight, or what the store does by itself.
+    /// Needs no permission: a preflight request, or an action of the store itself.
     Other,
-    /// An operation that this version does not know.
+    /// An operation unknown to this version.
     Unknown,
 }
 
 impl UseKind {
-    /// In a word.
+    /// The kind in one word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,49 +47,49 @@ impl UseKind {
     }
 }
 
-/// What a policy names to allow an operation.
+/// The resource that a policy must name to allow an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resource {
     /// The object.
     Object,
     /// The bucket.
     Bucket,
-    /// No bucket: all that an account has.
+    /// The account: the operation is not about a bucket.
     Account,
 }
 
-/// An action of a policy, and the one that is asked for when the request names a version.
+/// An IAM action, and its variant for requests that name a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Action {
-    /// Its name: `s3:GetObject`.
+    /// The action, such as `s3:GetObject`.
     pub name: &'static str,
-    /// Its name for a version: `s3:GetObjectVersion`; the same where versions make no difference.
+    /// The action for a version, such as `s3:GetObjectVersion`; equal to `name` if there is no separate one.
     pub of_version: &'static str,
 }
 
 impl Action {
-    /// The one that a request asks for.
+    /// The action that a request needs.
     #[must_use]
     pub fn name(self, of_version: bool) -> &'static str {
         if of_version { self.of_version } else { self.name }
     }
 }
 
-/// An operation of the S3 API, with what it needs.
+/// An operation of the S3 API, with the permissions it needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// What AWS's API calls it: `GetObject`.
+    /// The name in AWS's API, such as `GetObject`.
     pub api: &'static str,
-    /// The verbs and nouns of its names in logs.
+    /// Verbs and nouns of its names in logs.
     verbs: &'static [Verb],
     nouns: &'static [&'static str],
-    /// What it is about.
+    /// The kind.
     pub kind: UseKind,
-    /// What a policy has to name.
+    /// The resource that a policy must name.
     pub resource: Resource,
-    /// What a key of Spaces has to be granted; never [`Permission::Other`].
+    /// The permission that a Spaces key needs; never [`Permission::Other`].
     spaces: Spaces,
-    /// What a policy has to allow, all of it.
+    /// The actions that a policy must allow, all of them.
     pub actions: &'static [Action],
 }
 
@@ -100,22 +100,22 @@ enum Spaces {
     FullAccess,
 }
 
-/// What the name of an operation leads to.
+/// What an operation needs, looked up by its name in a log.
 #[derive(Clone, Copy, Debug)]
 pub enum Needs {
-    /// This has to be allowed.
+    /// The permissions of this operation.
     Operation(&'static Operation),
-    /// Nothing: the store does it by itself, or asks nobody who it is.
+    /// No permission: an action of the store itself, or one that needs no authentication.
     Nothing,
-    /// What it needs is not known.
+    /// Unknown.
     Unknown,
 }
 
 impl Operation {
-    /// All of them, in the order of the documentation.
+    /// All operations, in the order of AWS's documentation.
     pub const ALL: &[Self] = OPERATIONS;
 
-    /// What a key of Spaces has to be granted.
+    /// The permission that a Spaces key needs.
     #[must_use]
     pub fn spaces_permission(&self) -> Permission {
         match self.spaces {
@@ -125,8 +125,8 @@ impl Operation {
         }
     }
 
-    /// What the operation of a record needs; `has_key` says whether the record names an object, which tells apart whose ACL is
-    /// meant.
+    /// What the operation of a record needs. `has_key`: whether the record names an object, which distinguishes object
+    /// ACLs from bucket ACLs.
     #[must_use]
     pub fn needs(operation: &str, has_key: bool) -> Needs {
         let (verb, noun) = match OperationName::of(operation) {
@@ -135,7 +135,7 @@ impl Operation {
             OperationName::Is(verb, noun) => (verb, noun),
             OperationName::Invalid | OperationName::Other => return Needs::Unknown,
         };
-        // A list is read, whatever a dialect calls that.
+        // Some dialects log reading a configuration as a list operation.
         let verb = if verb == Verb::List && !noun.starts_with("object") { Verb::Get } else { verb };
         let bare = noun.strip_prefix("bucket").filter(|rest| !rest.is_empty());
         let of_bucket = bare.is_some();
@@ -159,18 +159,18 @@ impl Operation {
             .map_or(Needs::Unknown, Needs::Operation)
     }
 
-    /// How logs of AWS name it: `REST.GET.OBJECT`.
+    /// The operation's names in AWS logs, such as `REST.GET.OBJECT`.
     #[must_use]
     pub fn log_names(&self) -> String {
         let noun = self.nouns.first().copied().unwrap_or_default();
-        // AWS lists by GET.
+        // AWS logs listing as GET.
         let verbs = self.verbs.iter().filter(|verb| **verb != Verb::List);
         let names = verbs.map(|verb| format!("REST.{}.{noun}", format!("{verb:?}").to_uppercase()));
         names.collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Whether a noun of the table is one without separators and in lower case.
+/// Whether a noun of the table equals a normalised noun: without separators, in lower case.
 fn is_noun(known: &str, noun: &str) -> bool {
     let letters = known.bytes().filter(|letter| *letter != b'_').map(|letter| letter.to_ascii_lowercase());
     letters.eq(noun.bytes())
@@ -195,8 +195,8 @@ macro_rules! operations {
     };
 }
 
-// The first noun is that of AWS's logs, the others are those of other names: in lower case and without separators, `bucket` before
-// them and `configuration` behind them taken away.
+// The first noun is the one in AWS logs. The others are normalised variants: in lower case, without separators, a
+// `bucket` prefix or a `configuration` suffix.
 operations! {
     "GetObject" [Get] ["OBJECT" "part" "obj" "objectpart" "objlayout"] Read Object Read ["GetObject" / "GetObjectVersion"];
     "HeadObject" [Head] ["OBJECT" "part" "obj"] Read Object Read ["GetObject" / "GetObjectVersion"];

@@ -1,27 +1,28 @@
-//! The key that takes another one's place.
+//! A key that replaces another one.
 //!
-//! Grants of a key cannot be changed (the API renames, and that is all), so rotation is a second key beside the first.
+//! Grants of a key cannot be changed (the API can only rename a key), so rotation means a second key besides the first.
 
 use serde::Serialize;
 
 use super::grant::{Grant, Key, Permission};
 use crate::error::{Error, ErrorKind};
 
-/// A key to be made: what the API is asked for.
+/// A key to be created, as requested from the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Replacement {
-    /// What it is to be called.
+    /// The name.
     pub name: String,
-    /// What it is to be granted.
+    /// The grants.
     pub grants: Vec<Grant>,
 }
 
 impl Replacement {
-    /// The key that takes the place of `old`: with its grants, or with others; with its name and a number, or with another name.
+    /// A replacement for `old`: with its grants unless others are given, and with its name plus a number unless another
+    /// is given.
     ///
     /// # Errors
     ///
-    /// Those of [`check`](Self::check), or what is to be copied is not understood.
+    /// Fails in the same cases as [`check`](Self::check), or if something to be copied is not understood.
     pub fn of(old: &Key, name: Option<&str>, grants: Option<Vec<Grant>>) -> Result<Self, Error> {
         let name = match name {
             Some(name) => name.to_owned(),
@@ -44,11 +45,12 @@ impl Replacement {
         }
     }
 
-    /// Whether the API would take it, as far as that is documented.
+    /// Whether the API would accept the key, as far as documented.
     ///
     /// # Errors
     ///
-    /// Full access among grants for buckets, two grants for one bucket, a grant for none, an unknown permission, or no name.
+    /// Fails for full access together with grants for buckets, two grants for one bucket, a grant without a bucket, an
+    /// unknown permission, or an empty name.
     pub fn check(&self) -> Result<(), Error> {
         self.check_name()?;
         self.check_grants()
@@ -94,7 +96,7 @@ impl Replacement {
         Ok(())
     }
 
-    /// What of it `old` is not permitted to do.
+    /// The grants that exceed those of `old`.
     #[must_use]
     pub fn wider_than(&self, old: &Key) -> Vec<&Grant> {
         let covered = |wanted: &Grant| old.grants.iter().any(|has| has.covers(&wanted.bucket, &wanted.permission));
@@ -105,7 +107,7 @@ impl Replacement {
     ///
     /// # Errors
     ///
-    /// None is expected.
+    /// Fails only if serialization fails, which is not expected.
     pub fn body(&self) -> Result<String, Error> {
         serde_json::to_string(self)
             .map_err(|error| Error::new(ErrorKind::Internal, "a request cannot be written").with_source(error))
@@ -219,7 +221,7 @@ mod tests {
     }
 
     proptest! {
-        /// A copy that may be sent never permits more, and nothing that is wider stays so beside full access.
+        /// A valid copy never has wider grants, and full access is never exceeded.
         #[test]
         fn a_copy_is_never_wider(grants in grants(), other in grants()) {
             let old = Key { grants, ..key(&[]) };

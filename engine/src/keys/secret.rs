@@ -1,8 +1,8 @@
-//! Text that must not be seen: tokens of the API, and secrets of keys.
+//! Text that must not be printed: API tokens and secret keys.
 
 use std::fmt;
 
-/// A text that is handed on and never shown: neither `Debug` nor `Display` tells it.
+/// A secret text. Neither `Debug` nor `Display` reveals it.
 ///
 /// ```
 /// let token = s3log_engine::keys::Secret::new("dop_v1_example");
@@ -13,19 +13,19 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// This text, as a secret.
+    /// Wraps a text as a secret.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for whoever sends it or writes it to where it belongs.
+    /// The text itself, for sending it or writing it where it belongs.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// `text` without this secret, wherever it stands in it: what others say may repeat what they were told.
+    /// Replaces all occurrences of this secret in `text`, since servers may echo what they were sent.
     pub(super) fn taken_out_of(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "…") }
     }

@@ -1,18 +1,18 @@
-//! How long to wait before a request is sent again.
+//! Pauses before retries.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// No pause that grows by itself is longer.
+/// Upper limit of the exponential backoff.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// The pause before attempt `attempt + 1`: it doubles with each.
+/// The pause after attempt number `attempt`; it doubles with each attempt.
 pub(super) fn pause(first: Duration, attempt: u32) -> Duration {
     let doubled = 2_u32.checked_pow(attempt.saturating_sub(1)).and_then(|factor| first.checked_mul(factor));
     doubled.unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)
 }
 
-/// How long an answer 429 asks to wait: by `retry-after` in seconds, else until `ratelimit-reset`, in seconds since 1970.
-/// `None` if neither says so, or what they say is over.
+/// How long a 429 response asks to wait: `retry-after` in seconds, or else until `ratelimit-reset` in Unix seconds.
+/// `None` if neither is present or the time has passed.
 ///
 /// <https://docs.digitalocean.com/reference/api/reference/#rate-limit>
 pub(super) fn asked(retry_after: Option<&str>, reset: Option<&str>, now: SystemTime) -> Option<Duration> {

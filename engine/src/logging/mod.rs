@@ -1,8 +1,8 @@
-//! Access logging of buckets: whether it is on, switching it on and off, and what prevents it from working.
+//! Access logging of buckets: its status, enabling and disabling it, and finding what prevents delivery.
 //!
-//! [`status`] looks. [`plan_enable`] and [`plan_disable`] look too, and say in a [`Plan`] what would be changed and what
-//! stands against it; [`Plan::apply`] does it, and reads back what came of it. How the store is asked is the store's
-//! (`store/control.rs`); what the answers mean is decided here.
+//! [`status`] only reads. [`plan_enable`] and [`plan_disable`] also only read, and return a [`Plan`] with the intended
+//! change and any obstacles; [`Plan::apply`] makes the change and reads the settings back. Requests are made by the
+//! store (`store/control.rs`); this module interprets the answers.
 
 mod delivered;
 mod plan;
@@ -18,25 +18,25 @@ pub use service::Service;
 use crate::error::Error;
 use crate::store::{Refusal, Stores};
 
-/// How much something that was found matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Nothing is changed because of it.
+    /// The change is not made.
     Blocks,
-    /// Logging may not work as it is meant to.
+    /// Logging may not work as intended.
     Warns,
-    /// Good to know.
+    /// Informational.
     Notes,
 }
 
-/// Something that was found out about the buckets.
+/// A finding about the buckets involved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How much it matters.
+    /// The severity.
     pub level: Level,
-    /// What it is; may have several lines.
+    /// The message; may have several lines.
     pub message: String,
-    /// What to do about it; may have several lines.
+    /// What the user can do about it; may have several lines.
     pub hint: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Finding {
         self
     }
 
-    /// The same; when it is forced, a warning.
+    /// Downgrades the finding to a warning if the change is forced.
     fn unless(self, forced: bool) -> Self {
         match forced {
             true => Self { level: Level::Warns, ..self },
@@ -59,24 +59,24 @@ impl Finding {
     }
 }
 
-/// What is known of the logging of a bucket.
+/// The logging status of a bucket.
 #[derive(Debug)]
 pub struct Status {
-    /// Whose service it is at.
+    /// The service that hosts the bucket.
     pub service: Service,
-    /// The bucket.
+    /// The name of the bucket.
     pub bucket: String,
-    /// Where log objects go; `None` when logging is off.
+    /// The logging settings; `None` if logging is off.
     pub settings: Option<LoggingSettings>,
-    /// What is there already, or why that cannot be seen; `None` when logging is off.
+    /// The log objects delivered so far, or why they cannot be listed; `None` if logging is off.
     pub delivered: Option<Result<Delivered, Error>>,
 }
 
-/// Looks at the logging of a bucket, and at what was delivered.
+/// Reads the logging settings of a bucket, and lists delivered log objects.
 ///
 /// # Errors
 ///
-/// When the settings cannot be seen. That the target cannot be listed is a part of the answer.
+/// Fails if the settings cannot be read. Failure to list the target is part of the result instead.
 pub async fn status(stores: &Stores, bucket: &str) -> Result<Status, Error> {
     let control = stores.control().await?;
     let service = Service::at(control.endpoint());
@@ -88,7 +88,7 @@ pub async fn status(stores: &Stores, bucket: &str) -> Result<Status, Error> {
     Ok(Status { service, bucket: bucket.to_owned(), settings, delivered })
 }
 
-/// The error of a bucket whose settings cannot be seen.
+/// The error for settings that cannot be read.
 fn cannot_see(service: Service, bucket: &str, refusal: &Refusal) -> Error {
     let error = refusal.explain("its logging cannot be seen", &place(bucket));
     match service.advice(refusal, false) {
@@ -97,7 +97,7 @@ fn cannot_see(service: Service, bucket: &str, refusal: &Refusal) -> Error {
     }
 }
 
-/// How a bucket is named to people.
+/// The display name of a bucket.
 fn place(bucket: &str) -> String {
     format!("s3://{bucket}")
 }

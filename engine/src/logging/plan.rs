@@ -1,4 +1,4 @@
-//! Switching logging on and off: what is checked before, and read back after.
+//! Enabling and disabling logging: checks before the change, verification after it.
 
 use super::policy::Delivery;
 use super::target::{Target, permit};
@@ -7,30 +7,30 @@ use crate::error::{Error, ErrorKind};
 use crate::store::{Control, Refusal, Stores};
 use std::time::Duration;
 
-/// Settings may be seen a moment after they were put.
+/// Number of attempts to read settings back; they may take a moment to become visible.
 const READ_BACKS: u32 = 4;
-/// Before the second look, and doubled before each further one.
+/// Pause before the second attempt, doubled for each further one.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What somebody wants of the log of a bucket.
+/// A request to enable logging for a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enable {
-    /// The bucket that is to be logged.
+    /// The bucket to be logged.
     pub bucket: String,
-    /// The bucket that log objects go to.
+    /// The bucket that receives log objects.
     pub target_bucket: String,
-    /// What their names begin with; when it is empty, the bucket's name and a slash.
+    /// Prefix of their names; if empty, the bucket's name and a slash.
     pub target_prefix: String,
-    /// How the rest of their names is made. When nothing is said it stays as it is, or is the service's default.
+    /// Format of the rest of their names. `None` keeps the current format, or uses the service's default.
     pub key_format: Option<KeyFormat>,
-    /// Whether grants of earlier settings are given up.
+    /// Whether to drop the grants of existing settings.
     pub drop_grants: bool,
-    /// Whether other settings are replaced, and what stands against delivery does not count.
+    /// Whether to replace different settings, and to ignore obstacles to delivery.
     pub forced: bool,
 }
 
 impl Enable {
-    /// What cannot be asked for at a service, whatever its buckets are.
+    /// Fails if the service does not support the request, whatever the state of the buckets.
     fn check(&self, service: Service) -> Result<(), Error> {
         if let Some(why) = self.key_format.and_then(|format| service.refuses(format)) {
             return Err(Error::invalid(why).with_hint("leave --key-format out"));
@@ -43,7 +43,7 @@ impl Enable {
         Ok(())
     }
 
-    /// The settings that it comes to, with what was set before.
+    /// The resulting settings, given the existing ones.
     fn settings(&self, service: Service, before: Option<&LoggingSettings>) -> LoggingSettings {
         let target_prefix = match self.target_prefix.as_str() {
             "" => format!("{}/", self.bucket),
@@ -62,32 +62,32 @@ impl Enable {
     }
 }
 
-/// A change of the logging of a bucket that was thought through.
+/// A prepared change of the logging settings of a bucket.
 #[derive(Debug)]
 pub struct Plan {
-    /// Whose service it is at.
+    /// The service that hosts the bucket.
     pub service: Service,
     /// The bucket whose logging is to be changed.
     pub bucket: String,
-    /// What is set now; `None` when logging is off.
+    /// The current settings; `None` if logging is off.
     pub before: Option<LoggingSettings>,
-    /// What is to be set; `None` to switch logging off.
+    /// The settings to be written; `None` to disable logging.
     pub wanted: Option<LoggingSettings>,
-    /// What was found out, in the order in which it was looked at.
+    /// The findings, in the order of the checks.
     pub findings: Vec<Finding>,
     control: Control,
     region: String,
     account: Option<String>,
-    /// Whether the format of names was asked for, so that it has to be kept.
+    /// Whether a name format was requested explicitly, and must be preserved by the store.
     insists_on_format: bool,
 }
 
-/// Looks at both buckets, and says what would be put.
+/// Checks both buckets, and prepares the change.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Invalid`] for what the service does not offer; when the settings cannot be seen, or the store does not
-/// answer. What stands against it otherwise is a finding.
+/// [`ErrorKind::Invalid`] if the service does not support the request. Also fails if the settings cannot be read or the
+/// store does not answer. Other obstacles are findings.
 pub async fn plan_enable(stores: &Stores, enable: &Enable) -> Result<Plan, Error> {
     let service = Service::at(stores.endpoint().await?.as_deref());
     enable.check(service)?;
@@ -114,11 +114,11 @@ pub async fn plan_enable(stores: &Stores, enable: &Enable) -> Result<Plan, Error
     Ok(plan)
 }
 
-/// Looks at the settings of a bucket whose logging is to be switched off.
+/// Prepares disabling the logging of a bucket.
 ///
 /// # Errors
 ///
-/// When they cannot be seen.
+/// Fails if the settings cannot be read.
 pub async fn plan_disable(stores: &Stores, bucket: &str) -> Result<Plan, Error> {
     let control = stores.control().await?;
     let service = Service::at(control.endpoint());
@@ -136,40 +136,41 @@ pub async fn plan_disable(stores: &Stores, bucket: &str) -> Result<Plan, Error> 
     })
 }
 
-/// What was found of a bucket.
+/// The result of looking for a bucket.
 enum Found {
-    /// It is there, in this region, if it said so.
+    /// It exists, in this region if the store said so.
     There(Option<String>),
     Missing,
 }
 
 impl Plan {
-    /// Whether all is as it is to be.
+    /// Whether the settings are already as wanted.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.before == self.wanted
     }
 
-    /// Whether something stands against it.
+    /// Whether a finding blocks the change.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.findings.iter().any(|finding| finding.level == Level::Blocks)
     }
 
-    /// The body that [`Plan::apply`] would put, as XML. Nothing is sent.
+    /// The XML body that [`Plan::apply`] would send. Nothing is sent.
     ///
     /// # Errors
     ///
-    /// When it cannot be written down.
+    /// Fails if the body cannot be serialized.
     pub async fn body(&self) -> Result<String, Error> {
         self.control.logging_body(&self.bucket, self.wanted.as_ref()).await
     }
 
-    /// Does it and reads back what came of it, whatever was found before. What is not quite as it was to be is returned.
+    /// Makes the change, whatever the findings, and reads the settings back. Returns a finding for each deviation from
+    /// what was wanted.
     ///
     /// # Errors
     ///
-    /// When the store refuses, or took the settings and did not keep them.
+    /// Fails if the store refuses, or accepts the settings without storing them.
     pub async fn apply(&self) -> Result<Vec<Finding>, Error> {
         let put = self.control.put_logging(&self.bucket, self.wanted.as_ref()).await?;
         put.map_err(|refusal| self.cannot_change(&refusal))?;
@@ -193,7 +194,7 @@ impl Plan {
         })
     }
 
-    /// What was kept, against what was put.
+    /// Compares the stored settings with the wanted ones.
     fn compare(&self, found: Option<LoggingSettings>) -> Result<Vec<Finding>, Error> {
         if found == self.wanted {
             return Ok(Vec::new());
@@ -238,7 +239,7 @@ impl Plan {
         Ok(findings)
     }
 
-    /// The error of a store that refuses.
+    /// The error for a store that refuses the change.
     fn cannot_change(&self, refusal: &Refusal) -> Error {
         let error = refusal.explain("its logging cannot be changed", &place(&self.bucket));
         if error.hint().is_some() {
@@ -308,7 +309,7 @@ impl Plan {
         }
     }
 
-    /// Whether the target is there, and where both are. Returns whether it makes sense to look further.
+    /// Checks whether the target exists, and the regions of both buckets. Returns whether further checks make sense.
     async fn look_at_buckets(&mut self, wanted: &LoggingSettings, forced: bool) -> Result<bool, Error> {
         let target = wanted.target_bucket.as_str();
         if target == self.bucket {
@@ -316,7 +317,7 @@ impl Plan {
         }
         let (source_head, head, of_target) =
             tokio::join!(self.control.head(&self.bucket), self.control.head(target), self.control.logging(target));
-        // The settings of the source were seen; what else it does not show is no reason to stop.
+        // The settings of the source could be read; other failures on it are no reason to stop.
         let source_region = source_head.ok().flatten();
         let Found::There(region) = self.look_for_target(head, target, source_region.as_deref())? else {
             return Ok(false);
@@ -340,7 +341,7 @@ impl Plan {
         Ok(true)
     }
 
-    /// Whether the target is there, by what it answered.
+    /// Whether the target exists, judging by its answer.
     fn look_for_target(
         &mut self,
         head: Result<Option<String>, Refusal>,
@@ -372,7 +373,7 @@ impl Plan {
         }
     }
 
-    /// What comes of it that the target is logged, too.
+    /// Reports the consequences if the target is logged itself.
     fn look_at_log_of_target(&mut self, target: &str, of_target: &LoggingSettings, forced: bool) {
         let (shown, to) = (place(target), of_target.target());
         let (level, what) = if of_target.target_bucket == self.bucket {
@@ -389,7 +390,7 @@ impl Plan {
         self.note(Finding::new(level, what).with_hint("a bucket for logs is best not logged itself").unless(forced));
     }
 
-    /// Whether log objects can be written into it.
+    /// Checks whether log objects can be written to the target.
     async fn look_at_target(&mut self, wanted: &LoggingSettings, forced: bool) {
         if matches!(self.service, Service::Spaces | Service::Without(_)) {
             return;
@@ -412,7 +413,7 @@ impl Plan {
         }
     }
 
-    /// What is set already. Nothing is put when it is the same, so nothing stands against that.
+    /// Checks the existing settings. If they are already as wanted, nothing is written, and no finding blocks.
     fn look_at_settings(&mut self, wanted: &LoggingSettings, forced: bool) {
         let Some(before) = &self.before else { return };
         if before == wanted {
@@ -436,7 +437,7 @@ impl Plan {
     }
 }
 
-/// Settings in a line.
+/// Settings as one line of text.
 fn in_words(settings: &LoggingSettings) -> String {
     let grants: Vec<String> = settings.target_grants.iter().map(ToString::to_string).collect();
     let grants = if grants.is_empty() { String::new() } else { format!(", {}", grants.join(", ")) };

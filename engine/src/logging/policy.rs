@@ -1,50 +1,51 @@
-//! Whether a bucket policy lets AWS deliver log objects, and the statement that does.
+//! Checks whether a bucket policy allows AWS to deliver log objects, and generates the statement that does.
 //!
-//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html#grant-log-delivery-permissions-general>
-//! has the principal and the statement, <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html> the
-//! language. Only what decides about this one question is understood; what is not makes the answer "perhaps".
+//! Principal and statement:
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html#grant-log-delivery-permissions-general>.
+//! Policy language: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>. Only what
+//! matters for this question is interpreted; anything else makes the verdict "perhaps".
 
 use crate::policy_pattern::{literal, matches};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Who delivers.
+/// The principal that delivers log objects.
 const PRINCIPAL: &str = "logging.s3.amazonaws.com";
-/// What they do.
+/// The action it needs.
 const ACTION: &str = "s3:PutObject";
-/// What stands for a number that nobody told.
+/// Placeholder for an unknown account id.
 const PLACEHOLDER: &str = "ACCOUNT-ID-OF-THE-SOURCE";
 
-/// What log objects of one bucket need.
+/// A delivery of log objects, to be checked against policies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivery<'a> {
-    /// The bucket that is logged.
+    /// The bucket being logged.
     pub(super) source: &'a str,
-    /// The bucket that log objects go to.
+    /// The bucket that receives log objects.
     pub(super) target: &'a str,
-    /// What their names begin with.
+    /// Prefix of their names.
     pub(super) prefix: &'a str,
-    /// The account of the source.
+    /// The account id of the source, if known.
     pub(super) account: Option<&'a str>,
-    /// The region of both.
+    /// The region of both buckets.
     pub(super) region: &'a str,
 }
 
-/// What a policy says.
+/// What a policy says about a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It permits all of it.
+    /// It allows all of the delivery.
     Permits,
-    /// It does not speak of it.
+    /// It does not mention it.
     Silent,
-    /// A statement denies it; its `Sid`, if it has one.
+    /// A statement denies it; its `Sid` if it has one.
     Denies(String),
-    /// What a statement says depends on something that is not known here; its `Sid`.
+    /// A statement depends on something unknown here; its `Sid`.
     Perhaps(String),
 }
 
 impl Delivery<'_> {
-    /// `aws`, or the partition of regions that are apart.
+    /// `aws`, or the partition of separate regions.
     fn partition(&self) -> &'static str {
         match self.region {
             region if region.starts_with("cn-") => "aws-cn",
@@ -57,7 +58,7 @@ impl Delivery<'_> {
         format!("arn:{}:s3:::{}", self.partition(), self.source)
     }
 
-    /// What all names of the log objects begin with, as a resource.
+    /// The common prefix of the log objects as an ARN.
     fn beginning(&self) -> String {
         format!("arn:{}:s3:::{}/{}", self.partition(), self.target, self.prefix)
     }
@@ -71,11 +72,11 @@ impl Delivery<'_> {
             arn: self.source_arn(),
             account: self.account.unwrap_or(PLACEHOLDER),
         };
-        // A struct of texts cannot fail to be written.
+        // Serializing a struct of strings cannot fail.
         serde_json::to_string_pretty(&statement.wire()).unwrap_or_default()
     }
 
-    /// Reads a policy.
+    /// Evaluates a policy.
     pub(super) fn judge(&self, policy: &str) -> Verdict {
         let Ok(policy) = serde_json::from_str::<Value>(policy) else { return Verdict::Perhaps("all of it".to_owned()) };
         let (mut permits, mut permits_perhaps, mut denies_perhaps) = (false, None, None);
@@ -92,15 +93,15 @@ impl Delivery<'_> {
         match (permits, denies_perhaps, permits_perhaps) {
             (true, None, _) => Verdict::Permits,
             (true, Some(sid), _) | (false, Some(sid), Some(_)) | (false, None, Some(sid)) => Verdict::Perhaps(sid),
-            // What nothing permits needs no denial.
+            // Without an allow, a possible deny does not matter.
             (false, _, None) => Verdict::Silent,
         }
     }
 
-    /// Whether a statement is about log objects: `None` when not, `Some(false)` when it may be.
+    /// Whether a statement applies to log objects: `None` if not, `Some(false)` if it may.
     fn concerns(&self, statement: &Value) -> Option<bool> {
         let mut sure = true;
-        // Of what is said by exception, all but the exception is meant.
+        // `Not…` elements match everything but their values.
         match (statement.get("Principal"), statement.get("NotPrincipal")) {
             (Some(principal), _) if is_principal(principal) => {}
             (None, Some(_)) => sure = false,
@@ -115,7 +116,7 @@ impl Delivery<'_> {
         let beginning = self.beginning();
         match (statement.get("Resource"), statement.get("NotResource")) {
             (Some(resource), _) if texts(resource).any(|pattern| covers(pattern, &beginning)) => {}
-            // What denies a part of the names denies some log objects.
+            // A deny of part of the names denies some log objects.
             (Some(resource), _) if is_deny(statement) && texts(resource).any(|pattern| meets(pattern, &beginning)) => {
                 sure = false
             }
@@ -139,14 +140,14 @@ impl Delivery<'_> {
         }
     }
 
-    /// Whether a condition holds when log objects are delivered, if that is known.
+    /// Whether a condition holds for the delivery of log objects, if known.
     fn condition(&self, operator: &str, key: &str, wanted: &Value) -> Option<bool> {
         let operator = operator.to_lowercase();
         let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
         let arn = self.source_arn();
         let found = match key.to_lowercase().as_str() {
             "aws:sourcearn" => arn.as_str(),
-            // Whoever wrote it down knew the number better than whoever asks.
+            // Account unknown: trust the value in the policy.
             "aws:sourceaccount" => match self.account {
                 Some(account) => account,
                 None => return (!operator.contains("not")).then_some(true),
@@ -174,7 +175,7 @@ fn is_deny(statement: &Value) -> bool {
     statement.get("Effect").and_then(Value::as_str) == Some("Deny")
 }
 
-/// One value, or a list of them.
+/// A single value, or a list of values.
 fn several(value: Option<&Value>) -> Vec<&Value> {
     match value {
         None => Vec::new(),
@@ -183,7 +184,7 @@ fn several(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
-/// A text, or a list of texts.
+/// A single string, or a list of strings.
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
     several(Some(value)).into_iter().filter_map(Value::as_str)
 }
@@ -198,21 +199,21 @@ fn is_principal(principal: &Value) -> bool {
     }
 }
 
-/// Whether a pattern matches every text that begins so.
+/// Whether a pattern matches every text with this prefix.
 fn covers(pattern: &str, beginning: &str) -> bool {
     let Some(head) = pattern.strip_suffix('*') else { return false };
     let head = head.trim_end_matches('*');
     (0..=beginning.len()).any(|end| beginning.get(..end).is_some_and(|begins| matches(head, begins)))
 }
 
-/// Whether it matches some text that begins so.
+/// Whether a pattern matches any text with this prefix.
 fn meets(pattern: &str, beginning: &str) -> bool {
-    // As far as the pattern has no sign that stands for others, both have to say the same.
+    // Up to the first wildcard, pattern and prefix must agree.
     let plain = pattern.split(['*', '?']).next().unwrap_or_default();
     covers(pattern, beginning) || plain.starts_with(beginning) || (plain != pattern && beginning.starts_with(plain))
 }
 
-/// The parts of a statement.
+/// The variable parts of the statement.
 struct Statement<'a> {
     sid: &'a str,
     source: &'a str,
@@ -223,7 +224,8 @@ struct Statement<'a> {
 
 impl Statement<'_> {
     fn wire(&self) -> WireStatement<'_> {
-        // A Sid has letters and digits alone; with the source in it, statements of several buckets fit into one policy.
+        // A Sid may only have letters and digits. It includes the source, so that statements for several buckets fit
+        // into one policy.
         let letters: String = self.source.chars().filter(char::is_ascii_alphanumeric).collect();
         WireStatement {
             sid: format!("{}{letters}", self.sid),
@@ -239,7 +241,7 @@ impl Statement<'_> {
     }
 }
 
-/// In the order in which people write it.
+/// Fields in the order in which policies are usually written.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct WireStatement<'a> {

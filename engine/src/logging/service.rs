@@ -1,8 +1,8 @@
-//! Whose service a bucket is at, and what that service does with access logs of buckets.
+//! The service that hosts a bucket, and its behaviour regarding access logs.
 
 use crate::store::{KeyFormat, Refusal, host_of};
 
-/// A service, as far as its access logs are concerned.
+/// A storage service, as far as access logs are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Service {
@@ -12,13 +12,12 @@ pub enum Service {
     Spaces,
     /// Backblaze B2. <https://www.backblaze.com/docs/cloud-storage-bucket-access-logs>
     Backblaze,
-    /// A service that has none, as far as is known.
+    /// A service without access logs, as far as is known.
     Without(&'static str),
-    /// Any other: Ceph, MinIO, a service of an S3 kind.
+    /// Any other: Ceph, MinIO, or another S3-compatible service.
     Other,
 }
 
-/// Domains of services.
 const KNOWN: [(&str, Service); 8] = [
     ("amazonaws.com", Service::Aws),
     ("amazonaws.com.cn", Service::Aws),
@@ -31,7 +30,7 @@ const KNOWN: [(&str, Service); 8] = [
 ];
 
 impl Service {
-    /// The service at an endpoint; `None` is AWS's own.
+    /// The service at an endpoint; `None` is AWS.
     #[must_use]
     pub fn at(endpoint: Option<&str>) -> Self {
         let Some(endpoint) = endpoint else { return Self::Aws };
@@ -40,7 +39,7 @@ impl Service {
         KNOWN.iter().find(|(domain, _)| is_of(domain)).map_or(Self::Other, |(_, service)| *service)
     }
 
-    /// Its name, in the middle of a sentence.
+    /// The name for use within a sentence.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -52,7 +51,7 @@ impl Service {
         }
     }
 
-    /// Its name for programs.
+    /// The name for programs.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -63,8 +62,8 @@ impl Service {
         }
     }
 
-    /// The format of names when nothing is said. At AWS names then tell the day of the records, so that `--since` leaves
-    /// log objects out by their names on both sides. Elsewhere what every store understands.
+    /// The name format used unless one is requested. On AWS, names then give the day of the records, so that `--since`
+    /// can prune log objects on both sides. Elsewhere, the format that every store supports.
     #[must_use]
     pub fn default_key_format(self) -> KeyFormat {
         match self {
@@ -85,19 +84,19 @@ impl Service {
         }
     }
 
-    /// Whether it may be that log objects need a permission to be written, which the target's policy or ACL gives.
+    /// Whether writing log objects may need a permission from the target's policy or ACL.
     pub(super) fn wants_permission(self) -> bool {
         matches!(self, Self::Aws | Self::Other)
     }
 
-    /// Why a format of names cannot be asked for.
+    /// Why a name format is not supported, if it is not.
     pub(super) fn refuses(self, format: KeyFormat) -> Option<String> {
         (self == Self::Spaces && format != KeyFormat::Simple).then(|| {
             format!("Spaces knows no format of names, so `{format}` cannot be asked for: its settings have the target's bucket and prefix and nothing else")
         })
     }
 
-    /// What to do when the service refuses to show or change the settings of logging.
+    /// What to do if the service refuses to show or change the logging settings.
     pub(super) fn advice(self, refusal: &Refusal, is_write: bool) -> Option<String> {
         let action = if is_write { "s3:PutBucketLogging" } else { "s3:GetBucketLogging" };
         if refusal.is_denied() {
@@ -156,7 +155,7 @@ mod tests {
         }
     }
 
-    /// What people read when they are refused, service by service.
+    /// Advice for refused requests, for each service.
     #[test]
     fn advice() {
         let denied = Refusal::with_code("AccessDenied", 403);

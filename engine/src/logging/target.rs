@@ -1,21 +1,20 @@
-//! Whether log objects can be written where they are to go.
+//! Checks whether log objects can be written to the target bucket.
 //!
-//! What AWS asks of a target stands in
-//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerLogs.html> and
-//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html>: the same region and account, no
-//! default retention of Object Lock, no Requester Pays, no default encryption but SSE-S3, and a permission for whoever
-//! delivers. AWS takes settings that do not meet all of it, and then delivers nothing without a word; so it is looked at
-//! before. Ceph asks for the permission as well.
+//! AWS's requirements (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerLogs.html>,
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html>): same region and account,
+//! no default Object Lock retention, no Requester Pays, no default encryption other than SSE-S3, and a permission for
+//! the log delivery service. AWS accepts settings that violate these and then silently delivers nothing, so they are
+//! checked first. Ceph requires the permission as well.
 
 use super::policy::{Delivery, Verdict};
 use super::{Finding, Level, Service, place};
 use crate::store::{Control, LockedObjects, Refusal};
 
-/// What is known of a target; a part may be denied, or not known to the store.
+/// What is known of a target. Parts may be denied, or not supported by the store.
 #[derive(Debug)]
 pub(super) struct Target {
     policy: Result<Option<String>, Refusal>,
-    /// What its ACL gives to whoever delivers.
+    /// Permissions that the ACL gives to the log delivery service.
     acl: Result<Vec<String>, Refusal>,
     is_without_acls: Result<bool, Refusal>,
     lock: Result<Option<LockedObjects>, Refusal>,
@@ -27,14 +26,14 @@ pub(super) struct Target {
 enum Permission {
     Given,
     Missing,
-    /// By the statement of this name.
+    /// Denied by the statement with this name.
     Denied(String),
-    /// Why it is not known.
+    /// Unknown, for this reason.
     Unsure(String),
 }
 
 impl Target {
-    /// Asks for all of it at once.
+    /// Requests all of it concurrently.
     pub(super) async fn look(control: &Control, bucket: &str) -> Self {
         let (policy, acl, is_without_acls, lock, encryption, requester_pays) = tokio::join!(
             control.policy(bucket),
@@ -47,11 +46,11 @@ impl Target {
         Self { policy, acl, is_without_acls, lock, encryption, requester_pays }
     }
 
-    /// What stands against delivery.
+    /// The obstacles to delivery.
     pub(super) fn findings(&self, service: Service, delivery: &Delivery<'_>, forced: bool) -> Vec<Finding> {
         let target = place(delivery.target);
         let mut findings = Vec::new();
-        // What AWS documents need not hold for a store of somebody else.
+        // AWS's documented requirements need not hold for other stores.
         let level = if service == Service::Aws { Level::Blocks } else { Level::Warns };
         match self.lock {
             Ok(Some(_)) if service == Service::Backblaze => findings.push(
@@ -97,7 +96,7 @@ impl Target {
         findings
     }
 
-    /// Whether grants on log objects are impossible there.
+    /// Whether the target does not support grants on log objects.
     pub(super) fn takes_no_grants(&self) -> bool {
         matches!(self.is_without_acls, Ok(true))
     }
@@ -121,7 +120,7 @@ impl Target {
                 )
                 .with_hint(format!("except logging.s3.amazonaws.com from it; {}", permit(delivery))),
             ),
-            // A store that knows no such permissions does not want any.
+            // A store without support for such permissions does not require any.
             Permission::Unsure(_) if service != Service::Aws && self.knows_no_permissions() => None,
             Permission::Unsure(why) => Some(
                 Finding::new(
@@ -166,12 +165,12 @@ impl Target {
     }
 }
 
-/// How delivery is permitted.
+/// How to allow delivery.
 pub(super) fn permit(delivery: &Delivery<'_>) -> String {
     format!(
         "add this statement to the policy of {}{}:\n{}",
         place(delivery.target),
-        // A blank is left where nobody told the number.
+        // The account id is left blank if unknown.
         if delivery.account.is_none() { ", with the number of the account that the source belongs to" } else { "" },
         delivery.statement()
     )
@@ -182,7 +181,7 @@ mod tests {
     use super::super::policy::tests::DELIVERY;
     use super::*;
 
-    /// A target into which nothing prevents delivery, but nobody may write.
+    /// A target without obstacles, but also without permission to write.
     fn target() -> Target {
         Target {
             policy: Ok(None),
@@ -201,7 +200,7 @@ mod tests {
     fn told(target: &Target, service: Service, forced: bool) -> String {
         let findings = target.findings(service, &DELIVERY, forced);
         let lines = findings.iter().map(|finding| {
-            // The statement has a test of its own.
+            // The statement has its own test.
             let hint = finding.hint.as_deref().unwrap_or("-").lines().next().unwrap_or_default();
             format!("{:?}: {}\n  {hint}\n", finding.level, finding.message)
         });

@@ -1,11 +1,12 @@
-//! Reading ahead: what a partition decodes next is read, and unpacked, by a thread beside it.
+//! Read-ahead: a separate thread reads and decompresses what a partition decodes next.
 //!
-//! A compressed object cannot be split, and standard input neither: with fewer objects than partitions, cores would have
-//! nothing to do while one unpacks and decodes in turns. With more objects than that, every core has work anyway, and is
-//! better off with what it has in its own cache.
+//! Compressed objects and standard input cannot be split. With fewer objects than partitions, cores would idle while
+//! one task decompresses and decodes in turn. With more objects, every core is busy anyway and better off with data in
+//! its own cache.
 //!
-//! These are threads and no tasks: a decoding task that another task wakes waits in a slot of the same worker, from which no other one
-//! takes it, until unpacking pauses. They are no blocking tasks either, which a runtime waits for when it is dropped.
+//! These are threads, not tasks: a decoding task woken by another task waits in the LIFO slot of the same worker, which
+//! other workers do not steal from, until decompression yields. They are not blocking tasks either, because a runtime
+//! waits for those when it is dropped.
 
 use super::input::Input;
 use super::reader::{Event, Reader};
@@ -17,30 +18,29 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-/// Blocks, or chunks, that may wait to be taken.
+/// Capacity of the channel, in blocks or chunks.
 const WAITING: usize = 2;
 
-/// What a reader comes to, one after the other.
+/// The events of a reader, in order.
 pub(super) enum Events {
-    /// Read when it is asked for.
+    /// Read on demand.
     InTurn(Box<Reader>),
-    /// Read before it is asked for. The thread ends when this is dropped.
+    /// Read ahead. The thread ends when this is dropped.
     Ahead(Ahead<(Option<Event>, u64)>),
 }
 
 impl Events {
-    /// Reads when asked.
     pub(super) fn in_turn(reader: Reader) -> Self {
         Self::InTurn(Box::new(reader))
     }
 
-    /// Begins to read, if there can be one more thread; to be called in a runtime.
+    /// Starts reading ahead; falls back to reading in turn if no thread can be spawned. Must be called in a runtime.
     pub(super) fn ahead(reader: Reader) -> Self {
         let begun = Ahead::begin(reader.reading_ahead(), async |mut reader, sender| {
             loop {
                 let event = tokio::select! {
                     biased;
-                    // Nobody listens any more: a LIMIT was reached, or the query was stopped.
+                    // The receiver is gone: a LIMIT was reached or the query was cancelled.
                     () = sender.closed() => return,
                     event = reader.next() => event,
                 };
@@ -53,7 +53,7 @@ impl Events {
         begun.map_or_else(Self::in_turn, Self::Ahead)
     }
 
-    /// The next event, `None` at the end, and how many bytes were read for it.
+    /// The next event (`None` at the end), and the number of bytes read for it.
     pub(super) async fn next(&mut self) -> Result<(Option<Event>, u64), Error> {
         match self {
             Self::InTurn(reader) => Ok((reader.next().await, reader.take_read())),
@@ -62,8 +62,8 @@ impl Events {
     }
 }
 
-/// The same bytes, read by a thread before they are asked for, into buffers of the pool. The thread ends when what is returned is dropped.
-/// To be called in a runtime.
+/// Wraps an input so that a thread reads it ahead into buffers of `pool`. The thread ends when the returned input is
+/// dropped. Must be called in a runtime.
 pub(super) fn read_ahead(input: Input, pool: BufferPool) -> Input {
     let start = input.start();
     let begun = Ahead::begin(input, async move |mut input, sender| {
@@ -79,7 +79,7 @@ pub(super) fn read_ahead(input: Input, pool: BufferPool) -> Input {
         Ok(ahead) => ahead,
         Err(input) => return input,
     };
-    // An empty chunk is the end; a channel that just closes is none.
+    // The end is an empty chunk. A channel that closes without one is an error.
     let stream = stream::try_unfold(ahead, |mut ahead| async {
         let chunk = ahead.next().await??;
         Ok((!chunk.is_empty()).then_some((chunk, ahead)))
@@ -87,21 +87,21 @@ pub(super) fn read_ahead(input: Input, pool: BufferPool) -> Input {
     Input::Stream { stream: stream.boxed(), chunk: Bytes::new(), start }
 }
 
-/// What a thread sends.
+/// The receiving side of a read-ahead thread.
 pub(super) struct Ahead<T> {
     items: mpsc::Receiver<T>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<T: Send + 'static> Ahead<T> {
-    /// Begins a thread that does the work with what is given; gives that back if there can be no more threads.
+    /// Spawns a thread that runs `work` on `given`. Returns `given` if no thread can be spawned.
     fn begin<G, F>(given: G, work: impl FnOnce(G, mpsc::Sender<T>) -> F + Send + 'static) -> Result<Self, G>
     where
         G: Send + 'static,
         F: Future<Output = ()>,
     {
         let (sender, items) = mpsc::channel(WAITING);
-        // A thread that cannot begin drops what it was to have.
+        // If spawning fails, the closure is dropped with everything it captured: send `given` afterwards instead.
         let (giver, taker) = std::sync::mpsc::channel::<G>();
         let runtime = Handle::current();
         let thread = std::thread::Builder::new().name("read ahead".to_owned()).spawn(move || {
@@ -114,7 +114,7 @@ impl<T: Send + 'static> Ahead<T> {
         Ok(Self { items, thread: Some(thread) })
     }
 
-    /// What comes next. The end comes as an item.
+    /// The next item. The end is an item of its own.
     async fn next(&mut self) -> Result<T, Error> {
         if let Some(item) = self.items.recv().await {
             return Ok(item);
@@ -134,7 +134,7 @@ mod tests {
     use crate::scan::reader::Unopened;
     use std::io::Write as _;
 
-    /// More, packed, than is read at a time, and than a second thread is begun for.
+    /// Compressed data larger than one read, and than the threshold for a second thread.
     fn packed() -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let mut number = 1_u64;
@@ -145,7 +145,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// A reader of a file with these bytes, that was listed with a size.
+    /// A reader of a file with these bytes, listed with the given size.
     fn reader(file: &mut tempfile::NamedTempFile, bytes: &[u8], size: usize) -> Reader {
         file.write_all(bytes).unwrap();
         let object = LogObject::file("log", file.path().to_owned());
@@ -153,7 +153,7 @@ mod tests {
         Reader::new([object], LineBlocks::new(BufferPool::new(64 << 10)))
     }
 
-    /// All bytes, how many were read for them, and what happened to the object.
+    /// All bytes, the number of bytes read for them, and the final events.
     async fn read(mut events: Events) -> (Vec<u8>, u64, Vec<String>) {
         let (mut bytes, mut read, mut ends) = (Vec::new(), 0, Vec::new());
         loop {
@@ -199,7 +199,7 @@ mod tests {
         assert!(matches!(runtime.block_on(events.next()).unwrap(), (Some(Event::Block(_)), _)));
         let Events::Ahead(Ahead { thread: Some(thread), .. }) = &mut events else { panic!("it reads in turn") };
         assert!(!thread.is_finished(), "there is much more to read than may wait");
-        // It has to send more before it is told to end.
+        // The thread must still have something to send when it is told to stop.
         drop(runtime);
         let Events::Ahead(Ahead { thread, .. }) = &mut events else { panic!("it reads in turn") };
         let thread = thread.take().unwrap();

@@ -1,12 +1,12 @@
-//! Objects of buckets, listed and fetched while others are decoded.
+//! Listing and fetching objects of buckets while others are decoded.
 //!
 //! ```text
-//! pages of the listing -> objects that names and predicate leave -> dozens of requests at once -> one queue -> readers
+//! pages of the listing -> objects left by names and predicate -> dozens of concurrent requests -> one queue -> readers
 //! ```
 //!
-//! Every partition of a scan reads from the one queue, in the order in which objects arrive: a slow one holds nobody up. The
-//! queue is bounded in objects and in bytes, and so is what was listed and waits to be fetched, however long the listing
-//! is. When the last reader goes, listing and fetching stop.
+//! All partitions of a scan read from one queue, in order of arrival, so a slow object blocks nobody. The queue is
+//! bounded in objects and in bytes; so is the number of listed objects that wait to be fetched, however long the
+//! listing. Listing and fetching stop when the last reader is dropped.
 
 use super::counts::SourceCounts;
 use super::object::ByteSource;
@@ -23,29 +23,29 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Objects up to this size are fetched whole, before a reader asks for them.
+/// Objects up to this size are fetched whole, before a reader needs them.
 pub(crate) const MAX_FETCHED: u64 = 8 << 20;
-/// Bigger ones of at least twice this size are read in ranges of about it, by several readers.
+/// Larger objects, from twice this size on, are read as ranges of about this size by several readers.
 pub(super) const RANGE: u64 = 32 << 20;
-/// Bytes of objects that are being fetched or wait to be read.
+/// Limit on the bytes of objects being fetched or waiting to be read.
 const ROOM: usize = 64 << 20;
-/// Room is counted in units of so many bytes, each object taking one at least.
+/// Granularity of `ROOM` in bytes; each object takes at least one unit.
 const UNIT: usize = 4 << 10;
 
 /// Lists log objects when a scan starts to read.
 pub(crate) trait ListObjects: fmt::Debug + Send + Sync {
     /// Pages of the objects that may hold a record of these times.
     ///
-    /// An error ends the listing. The first item is an error when there is nothing to read at all.
+    /// An error ends the listing. If there is nothing to read at all, the first item is an error.
     fn list(&self, times: &Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>>;
 
-    /// How many requests for objects may be under way at once.
+    /// Maximum number of concurrent requests for objects.
     fn concurrency(&self) -> usize;
 
-    /// What EXPLAIN says of the objects: of buckets no more than their names, unless they were counted.
+    /// What EXPLAIN shows of the objects: only the names of buckets, unless the objects were counted.
     fn summary(&self, times: &Times, counted: Option<&[SourceCounts]>) -> String;
 
-    /// Counts what a scan would read for these times, source by source: lists everything, reads no object.
+    /// Counts per source what a scan for these times would read. Lists everything, reads no object.
     fn count(&self, times: &Times) -> BoxFuture<'static, Result<Vec<SourceCounts>, Error>>;
 }
 
@@ -53,15 +53,15 @@ pub(crate) trait ListObjects: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct ListError {
     pub(crate) error: Error,
-    /// Whether nothing was listed: then there is no answer at all, rather than an incomplete one.
+    /// Whether nothing at all was listed: the query then fails, instead of returning an incomplete result.
     pub(crate) is_fatal: bool,
 }
 
-/// An object that arrived, or what became of it.
+/// A fetched object, or a failure.
 pub(super) enum Arrival {
-    /// Its bytes, and the room they take up.
+    /// The object's bytes, and the room they occupy.
     Fetched { unopened: Unopened, bytes: Bytes, _room: Room },
-    /// Too big to be fetched before its turn: its reader does.
+    /// Too large to fetch ahead: the reader fetches it.
     Big(Unopened),
     /// It could not be fetched.
     Failed(Unopened, Error),
@@ -69,29 +69,29 @@ pub(super) enum Arrival {
     Unlisted(ListError),
 }
 
-/// Room in the queue, given back when it is dropped.
+/// Room in the queue, released on drop.
 pub(super) type Room = Option<OwnedSemaphorePermit>;
 
 /// The queue of one execution of a scan.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     queue: AsyncMutex<mpsc::Receiver<Arrival>>,
-    /// Ends with this.
+    /// Aborted on drop.
     _task: SpawnedTask<()>,
 }
 
 impl Arrivals {
-    /// What is there already.
+    /// The next arrival if one is waiting.
     pub(super) fn try_next(&self) -> Option<Arrival> {
         self.queue.try_lock().ok()?.try_recv().ok()
     }
 
-    /// What arrives next; `None` at the end.
+    /// Waits for the next arrival; `None` at the end.
     pub(super) async fn next(&self) -> Option<Arrival> {
         self.queue.lock().await.recv().await
     }
 
-    /// Starts to list and to fetch; to be called where tasks can be spawned.
+    /// Starts listing and fetching. Must be called in a runtime.
     fn start(lister: &dyn ListObjects, times: &Times, splits: bool, wanted: Wanted) -> Self {
         let concurrency = lister.concurrency();
         let (sender, queue) = mpsc::channel(concurrency);
@@ -110,7 +110,7 @@ impl Arrivals {
                 let room = Arc::clone(&room);
                 async move {
                     match object {
-                        // A task of its own: it goes on while nobody takes what has arrived.
+                        // A separate task, so that it makes progress while nobody polls the queue.
                         Ok(object) => match SpawnedTask::spawn(fetched(object, room)).join().await {
                             Ok(arrival) => arrival,
                             Err(error) => Arrival::Unlisted(stopped(error)),
@@ -123,7 +123,7 @@ impl Arrivals {
             let mut denied = Denied::default();
             while let Some(arrival) = arrivals.next().await {
                 let arrival = denied.or(arrival);
-                // Nobody reads any more: a LIMIT was reached, or the query was stopped.
+                // The receivers are gone: a LIMIT was reached or the query was cancelled.
                 if sender.send(arrival).await.is_err() {
                     return;
                 }
@@ -138,7 +138,7 @@ fn stopped(error: impl std::error::Error + Send + Sync + 'static) -> ListError {
     ListError { error, is_fatal: true }
 }
 
-/// Objects that may not be read, as long as there was none that may.
+/// Counts denied objects until the first one that may be read.
 #[derive(Default)]
 struct Denied {
     in_a_row: usize,
@@ -146,7 +146,7 @@ struct Denied {
 }
 
 impl Denied {
-    /// So many refusals, and nothing else, and the others need not be asked for: each request costs.
+    /// Give up after this many refusals without a success: every request costs money.
     const ENOUGH: usize = 100;
 
     fn or(&mut self, arrival: Arrival) -> Arrival {
@@ -160,7 +160,7 @@ impl Denied {
                 Arrival::Unlisted(ListError { error, is_fatal: true })
             }
             other => {
-                // Of an empty object nothing was asked.
+                // An empty object needs no request, so it proves nothing.
                 self.allowed |= matches!(&other, Arrival::Fetched { bytes, .. } if !bytes.is_empty());
                 other
             }
@@ -168,17 +168,17 @@ impl Denied {
     }
 }
 
-/// Leaves those objects that a predicate over their names wants.
+/// Keeps the objects whose names pass a predicate.
 pub(crate) type Wanted = Box<dyn Fn(Vec<Unopened>) -> Result<Vec<Unopened>, Error> + Send>;
 
-/// A big object in ranges, as lines may be; any other as it is.
+/// Splits a large object into ranges if `splits` allows it; returns any other as it is.
 fn in_ranges(object: Unopened, splits: bool) -> Vec<Unopened> {
     if !splits || object.size < 2 * RANGE || object.range.is_some() {
         return vec![object];
     }
     let ranges = (0..object.size / RANGE).map(|range| {
         let start = range * RANGE;
-        // The last one takes what is left.
+        // The last range takes the remainder.
         if object.size - start < 2 * RANGE { start..object.size } else { start..start + RANGE }
     });
     ranges.map(|range| Unopened { range: Some(range), ..object.clone() }).collect()
@@ -194,7 +194,7 @@ async fn fetched(unopened: Unopened, room: Arc<Semaphore>) -> Arrival {
         return Arrival::Fetched { unopened, bytes: Bytes::new(), _room: None };
     }
     let units = (size as usize).div_ceil(UNIT).min(ROOM / UNIT) as u32;
-    // Never closed; without room the object is fetched all the same.
+    // The semaphore is never closed. If it were, the object would be fetched without room.
     let room = room.acquire_many_owned(units).await.ok();
     match bucket.get(key, size, None).await {
         Ok(bytes) => Arrival::Fetched { unopened, bytes, _room: room },
@@ -202,12 +202,12 @@ async fn fetched(unopened: Unopened, room: Arc<Semaphore>) -> Arrival {
     }
 }
 
-/// Attached to the `PartitionedFile`s of a scan, one for each partition, that stand for all objects of its buckets: whoever
-/// opens the first starts the listing, and all of them take from the same queue.
+/// Attached to the `PartitionedFile`s, one per partition, that stand for all objects in the buckets of a scan. Opening
+/// the first one starts the listing; all of them take from the same queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Arriving {
     scan: Arc<ArrivingScan>,
-    /// Which of the files it is.
+    /// Index of this file among those of the scan.
     index: usize,
 }
 
@@ -217,7 +217,7 @@ struct ArrivingScan {
     execution: Mutex<Execution>,
 }
 
-/// The execution that goes on, or the last one.
+/// The current execution, or the last one.
 #[derive(Debug, Default)]
 struct Execution {
     arrivals: Weak<Arrivals>,
@@ -225,13 +225,13 @@ struct Execution {
 }
 
 impl Arriving {
-    /// So many files that share what is listed.
+    /// Creates `count` files that share one listing.
     pub(crate) fn files(lister: &Arc<dyn ListObjects>, count: usize) -> impl Iterator<Item = Self> {
         let scan = Arc::new(ArrivingScan { lister: Arc::clone(lister), execution: Mutex::default() });
         (0..count).map(move |index| Self { scan: Arc::clone(&scan), index })
     }
 
-    /// Takes part in the execution, and begins it if nobody did.
+    /// Joins the current execution, starting one if there is none.
     pub(crate) fn join(&self, times: &Times, splits: bool, wanted: Wanted) -> Result<Arc<Arrivals>, Error> {
         let mut execution = self.scan.execution.lock().unwrap_or_else(PoisonError::into_inner);
         let running = execution.arrivals.upgrade();
@@ -239,13 +239,13 @@ impl Arriving {
             if let Some(running) = running {
                 return Ok(running);
             }
-            // The others were done before this one began; only the first of all may list.
+            // The other partitions finished before this one started. Only the first partition of an execution may list.
             if execution.joined.len() > 1 {
                 return Ok(Arc::new(Arrivals::ended()));
             }
         } else if running.is_some() {
-            // DataFusion executes a plan once at a time; two at once would share out the objects between them. (This sees it
-            // when both open the same file, as two executions of one plan do.)
+            // DataFusion executes a plan once at a time. Two concurrent executions would split the objects between
+            // them. (This is noticed when both open the same file, as two executions of one plan do.)
             return Err(Error::new(ErrorKind::Unsupported, "a plan over buckets cannot be executed twice at once")
                 .with_hint("plan the query again for each execution"));
         } else {
@@ -258,7 +258,7 @@ impl Arriving {
 }
 
 impl Arrivals {
-    /// Nothing arrives any more.
+    /// A queue that is already at its end.
     fn ended() -> Self {
         let (_, queue) = mpsc::channel(1);
         Self { queue: AsyncMutex::new(queue), _task: SpawnedTask::spawn(async {}) }

@@ -1,7 +1,6 @@
-//! Compressed log objects, told by their first bytes and never by their name.
+//! Decompression of log objects. The format is detected by magic bytes, never by name.
 //!
-//! Decompression is pushed bytes and gives bytes into a buffer of fixed size, so what a small object unpacks to is never
-//! held in memory at once.
+//! Decompression writes into a buffer of fixed size, so memory stays bounded whatever the ratio.
 
 use crate::error::{Error, ErrorKind};
 use flate2::{Decompress, FlushDecompress, Status};
@@ -17,14 +16,14 @@ pub(crate) enum Compression {
 const GZIP_MAGIC: [u8; 3] = [0x1F, 0x8B, 0x08];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
-/// Bytes that [`Compression::of`] looks at.
+/// Number of bytes that [`Compression::of`] needs.
 pub(crate) const MAGIC_LEN: usize = 4;
 
-/// 32 KiB, the largest window of deflate.
+/// Logarithm of the largest deflate window, 32 KiB.
 const GZIP_WINDOW_BITS: u8 = 15;
 
 impl Compression {
-    /// What the first bytes of an object say.
+    /// Detects the format from the first bytes of an object.
     pub(crate) fn of(first_bytes: &[u8]) -> Option<Self> {
         if first_bytes.starts_with(&GZIP_MAGIC) {
             Some(Self::Gzip)
@@ -43,13 +42,13 @@ impl Compression {
     }
 }
 
-/// Decompresses one object: any number of gzip members or zstd frames, one behind the other.
+/// Decompresses one object: a sequence of gzip members or zstd frames.
 pub(crate) struct Decompressor {
     compression: Compression,
     codec: Codec,
-    /// Within a member or frame: an object that ends here was cut.
+    /// Inside a member or frame: an object that ends here is truncated.
     inside: bool,
-    /// Output is still held back for lack of room.
+    /// Output is held back for lack of room.
     pending: bool,
 }
 
@@ -69,7 +68,7 @@ impl Decompressor {
         Ok(Self { compression, codec, inside: true, pending: false })
     }
 
-    /// Decompresses from `input` into `output`; gives how much was taken from the one and put into the other.
+    /// Decompresses from `input` into `output`; returns the bytes consumed and the bytes written.
     pub(crate) fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), Error> {
         if !self.inside && !input.is_empty() {
             self.begin_next(input)?;
@@ -98,12 +97,12 @@ impl Decompressor {
         Ok((taken, written))
     }
 
-    /// Whether more output may come without more input.
+    /// Whether more output may follow without more input.
     pub(crate) fn holds_output(&self) -> bool {
         self.pending
     }
 
-    /// To be asked at the end of the object.
+    /// Checks at the end of the object that the stream is complete.
     pub(crate) fn finish(&self) -> Result<(), Error> {
         if self.inside {
             let name = self.compression.name();
@@ -114,14 +113,14 @@ impl Decompressor {
         Ok(())
     }
 
-    /// Another member or frame begins, unless what follows is something else.
+    /// Starts the next member or frame; fails if the data behind the last one is something else.
     fn begin_next(&mut self, input: &[u8]) -> Result<(), Error> {
         let magic: &[u8] = match self.compression {
             Compression::Gzip => &GZIP_MAGIC,
             Compression::Zstd => &ZSTD_MAGIC,
         };
         let len = input.len().min(magic.len());
-        // Frames that zstd skips (and pads with) begin otherwise; its decoder knows them.
+        // Skippable zstd frames (also used for padding) have another magic number; the decoder handles them.
         let fits = self.compression == Compression::Zstd || input[..len] == magic[..len];
         if !fits {
             let name = self.compression.name();

@@ -1,9 +1,9 @@
-//! Which scans copy their text: those whose batches an operator above holds on to.
+//! Optimizer rule that makes scans copy text if an operator above them retains batches.
 //!
-//! Views into the blocks that were read are the fastest as long as batches pass through. A sort, a join or a window holds
-//! batches back, and with them every block that a view points into, mostly for columns that nobody asked for. Below such
-//! an operator text is copied out: what it holds is then what it was given, memory limits mean what they say, and
-//! spilling writes no more than it must. An aggregation keeps values of its own, so what is above it does not matter.
+//! Views into the blocks are fastest as long as batches stream through. A sort, join or window retains batches, and
+//! with them every block that a view points into, most of it for columns that were not selected. Below such operators
+//! text is copied: they then hold no more than what they were given, memory limits are accurate, and spill files
+//! contain no more than needed. An aggregation stores its own values, so operators above it do not matter.
 
 use super::source::S3LogSource;
 use datafusion::common::Result;
@@ -14,11 +14,11 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use std::sync::Arc;
 
-/// The rule, to be added behind those of DataFusion.
+/// The rule. Must run after DataFusion's own physical optimizer rules.
 #[derive(Debug, Default)]
 pub struct CopyTextUnderBuffers;
 
-/// Operators that hand batches on as they come, or within a small bound.
+/// Operators that pass batches on immediately or retain a small, bounded number.
 const STREAMING: [&str; 11] = [
     "CoalesceBatchesExec",
     "CoalescePartitionsExec",
@@ -33,7 +33,7 @@ const STREAMING: [&str; 11] = [
     "UnionExec",
 ];
 
-/// Operators that copy what they keep.
+/// Operators that copy what they retain.
 const COPYING: [&str; 1] = ["AggregateExec"];
 
 impl PhysicalOptimizerRule for CopyTextUnderBuffers {

@@ -1,36 +1,36 @@
-//! What a scan would read, before it reads it.
+//! What a scan would read.
 
 use super::arrivals::{MAX_FETCHED, RANGE};
 use super::input::PART;
 use std::fmt;
 
-/// What a scan would read of a source.
+/// What a scan would read from one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceCounts {
-    /// The source as it was named.
+    /// The source as the user named it.
     pub source: String,
-    /// Log objects that were listed, whether they are read or not.
+    /// Log objects listed, whether or not they are read.
     pub listed: u64,
-    /// Those of them that are left out because of their names.
+    /// Listed objects excluded by their names.
     pub pruned: u64,
-    /// Those of them that have to be restored from an archive before they can be read.
+    /// Listed objects that must be restored from an archive before they can be read.
     pub archived: u64,
-    /// Log objects that are read.
+    /// Log objects to be read.
     pub objects: u64,
-    /// Their bytes, as stored.
+    /// Their total size in bytes, as stored.
     pub bytes: u64,
-    /// Requests for the listing.
+    /// Number of requests for the listing.
     pub list_requests: u64,
-    /// Requests for the objects.
+    /// Estimated number of requests for reading the objects, without retries.
     pub get_requests: u64,
-    /// The URL of the service, `None` for AWS's own and for files.
+    /// The endpoint URL; `None` for AWS and for files.
     pub endpoint: Option<String>,
-    /// Whether it is a bucket.
+    /// Whether the source is a bucket.
     pub is_bucket: bool,
 }
 
 impl SourceCounts {
-    /// Adds an object that is to be read.
+    /// Adds an object to be read.
     pub(crate) fn add(&mut self, size: u64) {
         self.objects += 1;
         self.bytes += size;
@@ -40,12 +40,12 @@ impl SourceCounts {
     }
 }
 
-/// Requests that it takes to read an object of a bucket, if all of them succeed.
+/// Number of requests for reading an object of a bucket, without retries.
 fn requests_for(size: u64) -> u64 {
     match size {
         0 => 0,
         1..=MAX_FETCHED => 1,
-        // Each range looks at the first bytes of the object and for the lines at its ends.
+        // For each range: its first bytes, and the line boundaries at its ends.
         _ if size >= 2 * RANGE => size.div_ceil(PART) + 3 * (size / RANGE),
         _ => size.div_ceil(PART),
     }
@@ -68,7 +68,7 @@ impl std::iter::Sum for SourceCounts {
     }
 }
 
-/// As EXPLAIN shows it.
+/// The form shown by EXPLAIN.
 impl fmt::Display for SourceCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { listed, pruned, archived, objects, bytes, list_requests, get_requests, .. } = self;

@@ -1,7 +1,7 @@
-//! Filters inside the scan: cheap columns are decoded and tested first, dear ones only for the rows that are left.
+//! Filters inside the scan: cheap columns are decoded and tested first, expensive ones only for the remaining rows.
 //!
-//! A predicate is split at its ANDs. Each part is a stage that decodes its own columns, for the rows that earlier stages
-//! kept. Filters that change while the query runs (those of a TopK) are asked anew for each block.
+//! A predicate is split at its ANDs. Each part is a stage that decodes its own columns for the rows that passed the
+//! earlier stages. Dynamic filters (such as those of a TopK) are re-evaluated for each block.
 
 use crate::decode::{Block, RecordsDecoder, Rows, batch};
 use crate::error::Error;
@@ -20,20 +20,20 @@ pub(super) struct Filter {
 
 struct Stage {
     predicate: Arc<dyn PhysicalExpr>,
-    /// Positions among the columns of the decoder, in order.
+    /// Positions among the decoder's columns, ascending.
     columns: Vec<usize>,
     schema: SchemaRef,
     cost: u32,
 }
 
-/// Rows of a block that are left.
+/// The rows of a block that passed.
 pub(super) enum Selected {
     All,
     Rows(Vec<u32>),
 }
 
 impl Selected {
-    /// How many of `rows` are left.
+    /// Number of rows that passed, of `rows` in total.
     pub(super) fn count(&self, rows: usize) -> usize {
         match self {
             Self::All => rows,
@@ -41,13 +41,13 @@ impl Selected {
         }
     }
 
-    /// For columns that are only looked at.
+    /// For columns that are only read by a predicate.
     fn borrowed(&self) -> Rows<'_> {
         Rows { selected: self.numbers(), copies_text: false }
     }
 
-    /// For columns that leave the scan, with their texts copied if that is asked for, or if few rows of a block of `rows`
-    /// would keep all of it alive.
+    /// For columns of the output. Text is copied on request, or if less than half of the block's `rows` would keep all
+    /// of it alive.
     pub(super) fn for_output(&self, rows: usize, copies_text: bool) -> Rows<'_> {
         let few = self.count(rows) * 2 < rows;
         Rows { selected: self.numbers(), copies_text: copies_text || few }
@@ -62,7 +62,7 @@ impl Selected {
 }
 
 impl Filter {
-    /// The stages of a predicate whose columns are named as in `decoded`, the schema of the decoder.
+    /// Creates the stages of a predicate whose columns are named as in `decoded`, the schema of the decoder.
     pub(super) fn new(predicate: &Arc<dyn PhysicalExpr>, decoded: &SchemaRef) -> DataFusionResult<Self> {
         let stages = split_conjunction(predicate).into_iter().map(|part| Stage::new(part, decoded));
         let mut stages = stages.collect::<DataFusionResult<Vec<_>>>()?;
@@ -70,7 +70,7 @@ impl Filter {
         Ok(Self { stages })
     }
 
-    /// The rows of the located block that every part of the predicate is true for.
+    /// The rows of the located block for which every part of the predicate is true.
     pub(super) fn select(&self, decoder: &RecordsDecoder, block: &Block, rows: usize) -> DataFusionResult<Selected> {
         let mut selected = Selected::All;
         for stage in &self.stages {
@@ -103,14 +103,14 @@ impl Stage {
     }
 }
 
-/// Where the predicate is true; not where it is NULL.
+/// Where the predicate is true; NULL counts as false.
 pub(super) fn true_rows(predicate: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> DataFusionResult<BooleanArray> {
     let tested = predicate.evaluate(batch)?.into_array(batch.num_rows())?;
     let tested = as_boolean_array(&tested)?;
     Ok(if tested.null_count() == 0 { tested.clone() } else { arrow::compute::prep_null_mask_filter(tested) })
 }
 
-/// Positions in the schema of the columns that an expression reads, in order.
+/// Positions in the schema of the columns that an expression reads, ascending.
 pub(super) fn positions(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFusionResult<Vec<usize>> {
     let columns = collect_columns(expr).into_iter().map(|column| schema.index_of(column.name()));
     let mut positions = columns.collect::<Result<Vec<_>, _>>()?;
@@ -119,14 +119,14 @@ pub(super) fn positions(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFu
     Ok(positions)
 }
 
-/// What it takes to decode and compare a column, roughly: numbers, then short texts, then what must be made first.
+/// Rough cost of decoding and comparing a column: numbers, then short text, then derived columns.
 fn cost(column: &Field) -> u32 {
     match column.data_type() {
         DataType::Timestamp(..) | DataType::Boolean => 1,
         DataType::Int32 => 2,
         DataType::Int64 | DataType::Float64 => 3,
         _ => match column.name().as_str() {
-            // One value for each object.
+            // One value per object.
             "log_object" | "source" => 1,
             "object_key" => 8,
             _ => 4,

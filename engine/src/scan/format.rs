@@ -1,7 +1,7 @@
-//! The file format, for DataFusion's own listing tables.
+//! File format for DataFusion's own listing tables.
 //!
-//! The tables of this crate do not need it: they list by themselves. It is here for whoever has a `ListingTable` of logs
-//! with columns from its paths (`day=2026-01-15/…`).
+//! The tables of this crate do not use it: they do their own listing. It is meant for a `ListingTable` over logs with
+//! partition columns from paths (`day=2026-01-15/…`).
 
 use super::source::S3LogSource;
 use crate::schema::{Table, TextLayout};
@@ -19,14 +19,14 @@ use object_store::{ObjectMeta, ObjectStore};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// S3 server access logs as a file format: table `logs`.
+/// S3 server access logs as a file format, with the schema of table `logs`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct S3LogFormat {
     layout: TextLayout,
 }
 
 impl S3LogFormat {
-    /// The format with text in this layout.
+    /// Creates the format with the given text layout.
     #[must_use]
     pub fn new(layout: TextLayout) -> Self {
         Self { layout }
@@ -44,7 +44,7 @@ impl FileFormat for S3LogFormat {
         Ok(String::new())
     }
 
-    /// Told by content, object by object.
+    /// Detected for each object from its content.
     fn compression_type(&self) -> Option<FileCompressionType> {
         None
     }
@@ -81,7 +81,7 @@ impl FileFormat for S3LogFormat {
     }
 }
 
-/// Makes [`S3LogFormat`]s: register it with `SessionState::register_file_format`.
+/// Factory for [`S3LogFormat`]; register it with `SessionState::register_file_format`.
 #[derive(Debug, Default)]
 pub struct S3LogFormatFactory;
 

@@ -1,6 +1,6 @@
-//! Log objects in a given order, those of buckets fetched ahead: for what must come out the same however often it is done.
+//! Reading log objects in a given order, with objects of buckets fetched ahead, for results that must be reproducible.
 //!
-//! Room is taken in the order of the objects, before their tasks begin: an object whose turn comes has it already, and never waits
+//! Room is acquired in the order of the objects, before their tasks start, so the object whose turn it is never waits
 //! for one behind it.
 
 use super::arrivals::MAX_FETCHED;
@@ -15,27 +15,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes of objects that are being fetched or wait to be read.
+/// Limit on the bytes of objects being fetched or waiting to be read.
 const ROOM: usize = 64 << 20;
-/// Room is counted in units of so many bytes, each object taking one at least.
+/// Granularity of `ROOM` in bytes; each object takes at least one unit.
 const UNIT: usize = 4 << 10;
 
-/// Objects, one after the other.
+/// Objects in order.
 pub(super) struct InOrder {
     objects: BoxStream<'static, Ahead>,
     stop: Arc<AtomicBool>,
 }
 
-/// An object whose turn will come.
+/// An object in the queue.
 enum Ahead {
-    /// It is opened when it comes.
+    /// Opened when its turn comes.
     Unopened(Unopened),
-    /// What became of fetching it, and the room that it takes up.
+    /// The result of fetching it, and the room it occupies.
     Fetched(Unopened, Result<Input, Error>, Option<OwnedSemaphorePermit>),
 }
 
 impl InOrder {
-    /// These objects, with so many requests at once.
+    /// Reads these objects in order, with up to `concurrency` concurrent requests.
     pub(super) fn new(objects: Vec<Unopened>, concurrency: usize, stop: Arc<AtomicBool>) -> Self {
         let room = Arc::new(Semaphore::new(ROOM / UNIT));
         let with_room = futures::stream::iter(objects).then(move |unopened| {
@@ -53,7 +53,7 @@ impl InOrder {
             if !is_fetched_ahead(&unopened) {
                 return Ahead::Unopened(unopened);
             }
-            // A task of its own: it goes on while nobody asks for the next object.
+            // A separate task, so that it makes progress while nobody polls the stream.
             let task = SpawnedTask::spawn(fetch(unopened.clone())).join().await;
             let fetched = task.unwrap_or_else(|error| {
                 Err(Error::new(ErrorKind::Internal, "a task that fetches stopped").with_source(error))
@@ -63,7 +63,7 @@ impl InOrder {
         Self { objects: fetches.buffered(concurrency.max(1)).boxed(), stop }
     }
 
-    /// The next object; `None` at the end, or when reading is to stop.
+    /// The next object; `None` at the end or once `stop` is set.
     pub(super) async fn next(&mut self) -> Option<(Unopened, Result<Option<Opened>, Error>)> {
         if self.stop.load(Ordering::Relaxed) {
             return None;
@@ -73,7 +73,7 @@ impl InOrder {
                 let opened = Input::open(&unopened).await;
                 Some((unopened, opened))
             }
-            // Its room is free again: of what was taken, the reader holds one object.
+            // Releases the room: the reader now holds the object.
             Ahead::Fetched(unopened, fetched, _room) => {
                 Some((unopened, fetched.map(|input| Some(Opened::whole(input)))))
             }

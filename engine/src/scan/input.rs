@@ -1,8 +1,8 @@
-//! Where the bytes of log objects come from: files, object stores, buckets, standard input.
+//! Sources of bytes: files, object stores, buckets, standard input.
 //!
 //! A range `start..end` of an uncompressed object holds the lines that begin in it: from the first line that begins at
-//! `start` or behind it, up to the first that begins at `end` or behind it. The byte before a mark tells whether a line
-//! begins right there, so ranges that touch share no line and leave none out, wherever they are cut.
+//! or after `start` up to, but not including, the first that begins at or after `end`. The byte before a mark tells
+//! whether a line begins there, so adjacent ranges neither share nor omit a line, wherever they are cut.
 
 use super::head::{HEAD_LEN, Head, MAX_HEAD_LEN};
 use super::object::{ByteSource, ObjectVersion};
@@ -25,43 +25,43 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncReadExt as _;
 
-/// How much is read at a time where a line's beginning is sought.
+/// Read size when searching for the start of a line.
 const SEEK_CHUNK: u64 = 16 << 10;
-/// A big object of a bucket is fetched in parts of this many bytes,
+/// Part size for fetching large objects of buckets.
 pub(super) const PART: u64 = 4 << 20;
-/// so many at once.
+/// Number of parts fetched concurrently.
 const PARTS_AHEAD: usize = 4;
 
 /// A log object, or a range of one, ready to be read.
 pub(super) struct Opened {
     pub(super) input: Input,
-    /// What its lines are, if more was looked at than is read.
+    /// The content of its lines, if bytes before the range decided it.
     pub(super) content: Content,
 }
 
 impl Opened {
-    /// From its beginning.
+    /// The whole object, from its beginning.
     pub(super) fn whole(input: Input) -> Self {
         Self { input, content: Content::Undecided }
     }
 }
 
-/// Bytes of a log object, in order.
+/// The bytes of a log object, in order.
 pub(super) enum Input {
-    /// A file from its current position; `left` bytes of it, or all. `expected` is the size that was listed.
-    /// When it was last written is given if it must not be written meanwhile.
+    /// A file from its current position. `left`: bytes still to be read, or up to the end. `expected`: the size that
+    /// was listed. `pinned`: the modification time, if the file must not change while it is read.
     File { file: File, left: Option<u64>, seen: u64, expected: u64, pinned: Option<i64> },
-    /// What an object store sends.
+    /// A byte stream from an object store.
     Stream { stream: BoxStream<'static, Result<Bytes, Error>>, chunk: Bytes, start: u64 },
-    /// An object that was fetched before its turn came.
+    /// An object that was fetched ahead.
     Fetched(Bytes),
-    /// Standard input, whose lines are handed on as they come.
+    /// Standard input; lines are passed on as they arrive.
     Stdin(tokio::io::Stdin),
 }
 
 impl Input {
-    /// Opens an object, or a range of it; `None` when the range holds no line, or when the object can only be read as a whole and
-    /// the range is not its first: that one reads all of it.
+    /// Opens an object or a range of it. `None` if the range holds no line, or if the object can only be read as a
+    /// whole and this is not its first range: the first range then reads all of it.
     pub(super) async fn open(unopened: &Unopened) -> Result<Option<Opened>, Error> {
         let Unopened { object, size, range } = unopened;
         match object.byte_source() {
@@ -108,14 +108,14 @@ impl Input {
         let Some(start) = line_start_in_file(&mut file, range.start, limit).map_err(cannot_read)? else {
             return Ok(None);
         };
-        // The last line may end behind the range.
+        // The last line may end after the range.
         let end = match to_the_end {
             true => None,
             false => line_start_in_file(&mut file, range.end, u64::MAX).map_err(cannot_read)?,
         };
         file.seek(SeekFrom::Start(start)).map_err(cannot_read)?;
         let left = end.map(|end| end - start);
-        // What begins with the object is told by its lines as they come, garbage in front of them, too.
+        // From the beginning of the object, the content is detected while reading, which also handles garbage in front.
         let content = if start == 0 { Content::Undecided } else { content };
         Ok(Some(Opened { input: Self::File { file, left, seen: start, expected, pinned: None }, content }))
     }
@@ -147,7 +147,7 @@ impl Input {
         Ok(Some(Opened { input, content }))
     }
 
-    /// An object of a bucket, which is fetched in parts: each is whole before it is used, and sent for again if it is not.
+    /// An object of a bucket, fetched in parts. A part is used once it is complete, and requested again if it is not.
     async fn bucket(
         bucket: &Arc<Bucket>,
         key: &StorePath,
@@ -169,17 +169,16 @@ impl Input {
         Ok(Some(Opened { input: Self::Stream { stream, chunk: Bytes::new(), start }, content }))
     }
 
-    /// Whether bytes come when somebody types them, and are wanted at once.
+    /// Whether input arrives interactively and should be passed on at once.
     pub(super) fn is_live(&self) -> bool {
         matches!(self, Self::Stdin(_))
     }
 
-    /// Whether it is a file on a disk.
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File { .. })
     }
 
-    /// Where the input begins in its object.
+    /// Offset in the object at which the input begins.
     pub(super) fn start(&self) -> u64 {
         match self {
             Self::File { seen, .. } => *seen,
@@ -188,7 +187,7 @@ impl Input {
         }
     }
 
-    /// Whether a file that must not be written meanwhile was not.
+    /// Fails if a pinned file has changed.
     pub(super) fn check_unchanged(&self) -> Result<(), Error> {
         match self {
             Self::File { file, expected, pinned: Some(modified), .. } => {
@@ -198,8 +197,8 @@ impl Input {
         }
     }
 
-    /// The rows of the Parquet file that this is, of which the first bytes were read already. A file on a disk is read where it is,
-    /// any other is taken into memory.
+    /// The rows of a Parquet file whose first bytes have already been read. A file on disk is read in place; anything
+    /// else is buffered in memory.
     pub(super) async fn parquet(&mut self, head: Vec<u8>, read: &mut u64) -> Result<ParquetLines, Error> {
         if let Self::File { file, expected, .. } = self {
             *read = (*read).max(*expected);
@@ -223,7 +222,7 @@ impl Input {
         ParquetLines::of_bytes(bytes.into())
     }
 
-    /// Some bytes, none at the end; they are read into a buffer of the pool where they do not lie in memory already.
+    /// The next bytes, empty at the end. They are read into a buffer of the pool unless they are in memory already.
     pub(super) async fn chunk(&mut self, pool: &BufferPool) -> Result<Bytes, Error> {
         match self {
             Self::File { .. } | Self::Stdin(_) => {
@@ -239,7 +238,7 @@ impl Input {
         }
     }
 
-    /// Reads some bytes; 0 at the end. The buffer is not empty.
+    /// Reads into the buffer, which must not be empty; returns 0 at the end.
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         match self {
             Self::File { file, left, seen, expected, .. } => {
@@ -281,7 +280,7 @@ impl Input {
     }
 }
 
-/// Waits for bytes if there are none left; none are left at the end.
+/// Waits for the next chunk if the current one is used up. It stays empty at the end.
 async fn next_chunk(stream: &mut BoxStream<'static, Result<Bytes, Error>>, chunk: &mut Bytes) -> Result<(), Error> {
     while chunk.is_empty() {
         match stream.next().await {
@@ -292,7 +291,7 @@ async fn next_chunk(stream: &mut BoxStream<'static, Result<Bytes, Error>>, chunk
     Ok(())
 }
 
-/// Whether a file still is as it was listed.
+/// Checks that a file is unchanged since it was listed.
 fn check_version(metadata: &Metadata, size: u64, modified: i64) -> Result<(), Error> {
     let now = metadata.modified().map_or(modified, micros);
     if metadata.len() == size && now == modified {
@@ -302,7 +301,7 @@ fn check_version(metadata: &Metadata, size: u64, modified: i64) -> Result<(), Er
         .with_hint("run again when it is complete"))
 }
 
-/// Microseconds from 1970 in UTC.
+/// Microseconds since the Unix epoch (UTC).
 pub(crate) fn micros(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
@@ -319,8 +318,8 @@ fn read_some(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     }
 }
 
-/// Where the first line begins that begins at `mark` or behind it, but before `limit`. Nothing is read far beyond the limit: in
-/// the middle of an endless line each of its ranges would go on to the end.
+/// Offset of the first line that begins at or after `mark`, but before `limit`. The search stops shortly after `limit`:
+/// otherwise every range of one very long line would scan to its end.
 fn line_start_in_file(file: &mut File, mark: u64, limit: u64) -> std::io::Result<Option<u64>> {
     let Some(mut at) = mark.checked_sub(1) else { return Ok(Some(0)) };
     let mut chunk = Vec::with_capacity(SEEK_CHUNK as usize);
@@ -339,7 +338,7 @@ fn line_start_in_file(file: &mut File, mark: u64, limit: u64) -> std::io::Result
     Ok(None)
 }
 
-/// What the first bytes of a file tell.
+/// Detects how a file may be read, from its first bytes.
 pub(crate) fn head_of_file(file: &mut File) -> std::io::Result<Head> {
     let mut bytes = Vec::with_capacity(HEAD_LEN as usize);
     file.by_ref().take(HEAD_LEN).read_to_end(&mut bytes)?;
@@ -360,8 +359,8 @@ async fn head_in_store(store: &Arc<dyn ObjectStore>, location: &StorePath, size:
     Ok(Head::Whole)
 }
 
-/// Which bytes hold the lines that begin in a range, and what they are: all of an object that can only be read as a whole for its
-/// first range, none for the others.
+/// The byte range of the lines that begin in `range`, and their content. An object that can only be read as a whole
+/// goes to its first range; the others get nothing.
 async fn lines_of_range(
     store: &Arc<dyn ObjectStore>,
     location: &StorePath,

@@ -1,13 +1,12 @@
 //! Log objects inside DataFusion's scan: opening, decompressing, decoding, filtering.
 //!
 //! ```text
-//! DataSourceExec -> S3LogSource (projection, predicate) -> LogOpener, one object, range, or bundle of objects at a time
+//! DataSourceExec -> S3LogSource (projection, predicate) -> LogOpener (one object, range, or bundle at a time)
 //!     -> Reader (file, object store, stdin; gzip, zstd) -> blocks of whole lines
 //!     -> decoder -> filter, cheap columns first -> RecordBatch
 //! ```
 //!
-//! The main entry points are [`S3LogSource`] for whoever builds a `FileScanConfig`, and [`S3LogFormat`] for DataFusion's
-//! listing tables.
+//! Entry points: [`S3LogSource`] for building a `FileScanConfig`, [`S3LogFormat`] for DataFusion's listing tables.
 
 mod ahead;
 mod arrivals;

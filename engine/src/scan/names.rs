@@ -1,52 +1,52 @@
-//! Which records a log object may hold, by its name.
+//! Which records a log object may hold, judging by its name.
 //!
-//! AWS ("Amazon S3 server access log format", "PartitionedPrefix" of its API) and the sources of other services say what the
-//! time in a name means:
+//! The meaning of the time in a name is documented by AWS ("Amazon S3 server access log format", "PartitionedPrefix" of
+//! its API) and by the source code of other services:
 //!
-//! - AWS, delivered as it comes: the time of *delivery*. No record is younger; how much older a record may be is not bounded,
-//!   since delivery is best effort. Objects that were delivered before the wanted time can be left out, later ones not.
+//! - AWS, without partitioning: the time of *delivery*. No record is later; how much earlier a record may be is
+//!   unbounded, since delivery is best effort. Objects delivered before the wanted time can be skipped, later ones
+//!   cannot.
 //! - AWS, partitioned by event time: the *day* of all records; the rest of the time is `00-00-00`.
 //! - Scality: the time of the earliest record.
-//! - Ceph: when the object was begun, in the time zone of the gateway.
+//! - Ceph: when the object was started, in the time zone of the gateway.
+//! - CloudFront: the hour of the requests, even if delivery took a day. Records carry the time at which the response
+//!   was finished, so an hour is allowed on either side.
 //!
-//! - CloudFront: the hour in which the requests occurred, even where delivery took a day. Records are stamped when a response was
-//!   finished, so an hour to either side is allowed for.
-//!
-//! A name of any other form says nothing, and its object is always read.
+//! Any other name says nothing, and its object is always read.
 
 use super::times::Times;
 use crate::time_units::{MICROS_PER_SECOND, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use s3log_parser::{CdnObjectKey, LogObjectKey};
 
-/// Clocks differ, and a record is written when its request ends: records may be this much younger than the time of
-/// delivery, in seconds.
+/// Allowance in seconds for records later than the time of delivery: clocks differ, and a record is written when its
+/// request ends.
 const SLACK: i64 = 300;
-/// The time zone furthest ahead of UTC, in seconds.
+/// The largest time zone offset ahead of UTC, in seconds.
 const FURTHEST_ZONE: i64 = 14 * SECONDS_PER_HOUR;
 
-/// What the time in names of log objects is taken for.
+/// How the time in the names of log objects is interpreted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
-    /// What AWS documents, for names as only AWS gives them: in folders of days as well as without. Where nobody says what
-    /// the time means, nothing is left out.
+    /// AWS's documented meaning, for names in forms that only AWS writes, with and without day folders. Objects with
+    /// other names are never skipped.
     #[default]
     Auto,
-    /// The time of delivery, in names without folders of days. Names in such folders are understood as by `Auto`.
+    /// The time of delivery, in names without day folders. Names in day folders are interpreted as by `Auto`.
     Flat,
-    /// The time of delivery, with or without folders of days.
+    /// The time of delivery, with or without day folders.
     DeliveryTime,
-    /// In folders of days: the day of all records.
+    /// In day folders: the day of all records.
     EventTime,
     /// Scality: the time of the earliest record.
     FirstRecord,
-    /// Ceph: when the object was begun, by the clock on the gateway's wall.
+    /// Ceph: when the object was started, in the local time of the gateway.
     Ceph,
-    /// Nothing: every object is read.
+    /// No meaning: every object is read.
     None,
 }
 
 impl Layout {
-    /// Its name on the command line.
+    /// The name of the layout on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -61,17 +61,17 @@ impl Layout {
     }
 }
 
-/// How names are understood.
+/// How names of log objects are interpreted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NameRules {
-    /// What the time in a name means.
+    /// Meaning of the time in a name.
     pub layout: Layout,
-    /// How late records are delivered at most, in microseconds: unsafe, since nobody guarantees any such limit. Objects
-    /// delivered later than this after the wanted time are left out.
+    /// Maximum delivery delay in microseconds. Unsafe, since no service guarantees one: objects delivered later than
+    /// this after the wanted time are skipped.
     pub max_lateness: Option<i64>,
 }
 
-/// The instants that records of one object can have; microseconds, both ends included.
+/// The possible times of an object's records in microseconds, inclusive at both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub(crate) from: i64,
@@ -81,26 +81,26 @@ pub(crate) struct Bounds {
 impl Bounds {
     const OPEN: Self = Self { from: i64::MIN, to: i64::MAX };
 
-    /// Whether any of the wanted instants is among them.
+    /// Whether any wanted time is within the bounds.
     pub(crate) fn meet(self, wanted: &Times) -> bool {
         wanted.touches(self.from, self.to)
     }
 }
 
 impl NameRules {
-    /// Whether names may leave objects out at all.
+    /// Whether objects can be skipped by name at all.
     #[must_use]
     pub fn prune(self) -> bool {
         self.layout != Layout::None
     }
 
-    /// What the name of an object says of its records, if it has a form that says anything.
+    /// The bounds given by the name of an object; open if its form says nothing.
     pub(crate) fn bounds(self, key: &LogObjectKey<'_>) -> Bounds {
         let named = key.seconds();
         match self.layout {
             Layout::None => Bounds::OPEN,
             Layout::Auto if !key.is_of_aws() => Bounds::OPEN,
-            // It may be the day of all records, or have been delivered right at midnight: both are allowed for.
+            // Either the day of all records, or a delivery exactly at midnight: allow for both.
             Layout::Auto | Layout::Flat if key.is_partitioned() && key.is_midnight() => {
                 Bounds { from: self.earliest(named), to: end_of(named + SECONDS_PER_DAY) }
             }
@@ -112,7 +112,7 @@ impl NameRules {
         }
     }
 
-    /// What the name of a CDN log object says of its records.
+    /// The bounds given by the name of a CDN log object.
     pub(crate) fn cdn_bounds(self, key: &CdnObjectKey<'_>) -> Bounds {
         if !self.knows_cdn(key) {
             return Bounds::OPEN;
@@ -120,7 +120,7 @@ impl NameRules {
         Bounds { from: micros(key.seconds() - SECONDS_PER_HOUR), to: end_of(key.seconds() + 2 * SECONDS_PER_HOUR) }
     }
 
-    /// Whether the name of a CDN log object says anything.
+    /// Whether names of CDN log objects of this form are interpreted.
     pub(crate) fn knows_cdn(self, key: &CdnObjectKey<'_>) -> bool {
         match self.layout {
             Layout::None => false,
@@ -129,7 +129,7 @@ impl NameRules {
         }
     }
 
-    /// Behind which name the next CDN log object can stand that is worth reading, when this one is not.
+    /// If this CDN log object can be skipped: the name after which the next object worth reading can be.
     pub(crate) fn beyond_cdn(self, key: &CdnObjectKey<'_>, wanted: &Times) -> Option<String> {
         if self.cdn_bounds(key).meet(wanted) {
             return None;
@@ -143,12 +143,13 @@ impl NameRules {
         (wanted.end() < i64::MAX && key.seconds() > last).then_some(end)
     }
 
-    /// Whether the form of a name says anything.
+    /// Whether names of this form are interpreted.
     pub(crate) fn knows(self, key: &LogObjectKey<'_>) -> bool {
         self.layout != Layout::Auto || key.is_of_aws()
     }
 
-    /// The bounds of an object in a folder of a day all of whose names say `00-00-00`: they are partitioned by event time.
+    /// The bounds of an object in a day folder in which all names say `00-00-00`, that is, one partitioned by event
+    /// time.
     pub(crate) fn bounds_on_event_day(self, key: &LogObjectKey<'_>) -> Bounds {
         match self.layout {
             Layout::Auto if key.is_of_aws() && key.is_partitioned() && key.is_midnight() => of_day(key),
@@ -157,7 +158,8 @@ impl NameRules {
         }
     }
 
-    /// The first time in names of this form, in Unix seconds, that a wanted record can be under; `None` when any can be.
+    /// The earliest time in names of this form, in Unix seconds, of an object with wanted records; `None` if there is
+    /// no limit.
     pub(crate) fn first_name(self, wanted: &Times) -> Option<i64> {
         let first = wanted.first();
         let bounds_records =
@@ -165,7 +167,8 @@ impl NameRules {
         (bounds_records && first > i64::MIN).then(|| first.div_euclid(MICROS_PER_SECOND).saturating_sub(SLACK))
     }
 
-    /// The last time in names of this form, in Unix seconds, that a wanted record can be under; `None` when any can be.
+    /// The latest time in names of this form, in Unix seconds, of an object with wanted records; `None` if there is no
+    /// limit.
     pub(crate) fn last_name(self, key: &LogObjectKey<'_>, wanted: &Times) -> Option<i64> {
         let end = wanted.end();
         if end == i64::MAX {
@@ -201,12 +204,12 @@ fn micros(seconds: i64) -> i64 {
     seconds.saturating_mul(MICROS_PER_SECOND)
 }
 
-/// The last instant before this one.
+/// The last microsecond before this second.
 fn end_of(seconds: i64) -> i64 {
     micros(seconds) - 1
 }
 
-/// The bounds of an object by its name alone, whatever its neighbours are called.
+/// The bounds given by a name alone, without looking at neighbouring names.
 pub(crate) fn bounds_of(rules: NameRules, name: &str) -> Bounds {
     match LogObjectKey::parse(name) {
         Some(key) => rules.bounds(&key),
@@ -253,10 +256,10 @@ mod tests {
         assert!(meets(Layout::EventTime, "2026-01-15 23:59:59", ""));
         assert!(!meets(Layout::EventTime, "2026-01-16 00:00:00", ""));
         assert!(!meets(Layout::EventTime, "", "2026-01-15 00:00:00"));
-        // It may as well have been delivered at midnight.
+        // It might also have been delivered at midnight.
         assert!(meets(Layout::Auto, "2026-01-15 23:59:59", "") && meets(Layout::Auto, "", "2026-01-14 00:00:00"));
         assert!(!meets(Layout::Auto, "2026-01-16 00:00:00", ""));
-        // Names without folders say nothing of those with them.
+        // Without day folders, names say nothing about those with them.
         assert!(meets(Layout::Flat, "2026-01-15 23:59:59", ""));
         let key = LogObjectKey::parse(MIDNIGHT).unwrap();
         let known = NameRules::default().bounds_on_event_day(&key);
@@ -267,10 +270,10 @@ mod tests {
     fn other_services() {
         assert!(!meets(Layout::FirstRecord, None, NAMED, "", "2026-01-15 10:22:41"));
         assert!(meets(Layout::FirstRecord, None, NAMED, "2027-01-01 00:00:00", ""));
-        // Ceph's name may be fourteen hours ahead of UTC.
+        // A Ceph name may be up to fourteen hours ahead of UTC.
         assert!(meets(Layout::Ceph, None, NAMED, "", "2026-01-14 21:00:00"));
         assert!(!meets(Layout::Ceph, None, NAMED, "", "2026-01-14 20:00:00"));
-        // Names that AWS does not give mean nothing unless somebody says so.
+        // Names that AWS does not write mean nothing unless a layout is given.
         let ceph = "logs/2026-01-15-10-22-41-O3L1K9XUQPD4AZ0B";
         assert!(meets(Layout::Auto, None, ceph, "2027-01-01 00:00:00", ""));
         assert!(!meets(Layout::Flat, None, ceph, "2027-01-01 00:00:00", ""));

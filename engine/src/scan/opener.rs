@@ -25,28 +25,28 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 use std::sync::Arc;
 
-/// What every object of a scan shares.
+/// State shared by all objects of a scan.
 pub(super) struct LogOpener {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) table: Table,
     pub(super) layout: TextLayout,
-    /// The columns that leave the scan, by position in the table, in order.
+    /// The output columns, by position in the table, ascending.
     pub(super) output: Vec<usize>,
     pub(super) predicate: Option<Arc<dyn PhysicalExpr>>,
     /// Whether batches must not point into blocks.
     pub(super) copies_text: bool,
     /// Whether there are fewer objects than partitions.
     pub(super) reads_ahead: bool,
-    /// Whether a big object may be read in ranges.
+    /// Whether a large object may be read in ranges.
     pub(super) splits: bool,
     pub(super) options: ScanOptions,
     pub(super) pool: BufferPool,
     pub(super) metrics: Metrics,
-    /// For somebody in another process.
+    /// Set if another process needs the counts.
     pub(super) tally: Option<Tally>,
 }
 
-/// Shown by EXPLAIN ANALYZE.
+/// Metrics shown by EXPLAIN ANALYZE.
 #[derive(Clone)]
 pub(super) struct Metrics {
     bytes: Count,
@@ -77,7 +77,7 @@ impl FileOpener for LogOpener {
         };
         let decoding = Decoding::new(self, predicate.as_ref())?;
         let mut blocks = LineBlocks::new(self.pool.clone()).with_max_line(self.options.lines.max_line());
-        // Only rejects say where they stand.
+        // Only rejects have line numbers.
         if self.table != Table::Rejects {
             blocks = blocks.without_line_numbers();
         }
@@ -92,12 +92,12 @@ impl FileOpener for LogOpener {
             None => Work::Planned(self.unpruned(objects_of(&file, &self.store), about_object.as_ref())?),
         };
         let (times, splits, reads_ahead) = (self.times(), self.splits, self.reads_ahead);
-        // Who waits for rows that arrive gets them as they come.
+        // Do not delay rows of a live input by gathering.
         let gathers = self.output.is_empty() && matches!(work, Work::Planned(_)) && !reads_ahead;
         let gathered = gathers.then_some(0);
         Ok(async move {
             let events = match work {
-                // Fetched by tasks of their own already.
+                // Already fetched by separate tasks.
                 Work::Arriving(arriving, wanted) => {
                     Events::in_turn(Reader::of_arrivals(arriving.join(&times, splits, wanted)?, blocks))
                 }
@@ -114,7 +114,7 @@ impl FileOpener for LogOpener {
     }
 }
 
-/// What arrives while the file is read, if it stands for that.
+/// The shared queue of objects, if the file stands for one.
 fn arriving(file: &PartitionedFile) -> Result<Option<Arriving>, Error> {
     #[cfg(feature = "cluster")]
     if let Some(packed) = file.extension::<super::packed::Packed>() {
@@ -123,7 +123,7 @@ fn arriving(file: &PartitionedFile) -> Result<Option<Arriving>, Error> {
     Ok(file.extension::<Arriving>().cloned())
 }
 
-/// Where the objects of a file come from.
+/// The source of a file's objects.
 enum Work {
     Planned(Vec<Unopened>),
     Arriving(Arriving, Wanted),
@@ -134,7 +134,7 @@ impl LogOpener {
         possible_times(self.table, self.predicate.as_ref(), &self.options)
     }
 
-    /// The objects that their names do not exclude.
+    /// The objects that are not excluded by their names.
     fn unpruned(&self, objects: Vec<Unopened>, about_object: Option<&Predicate>) -> DataFusionResult<Vec<Unopened>> {
         let before = objects.len();
         let mut objects = match about_object {
@@ -154,7 +154,7 @@ impl LogOpener {
         Ok(objects)
     }
 
-    /// The part of the predicate that only asks for names, for pages of a listing.
+    /// A filter for pages of a listing, from the part of the predicate that only reads `log_object`.
     fn wanted(&self, about_object: Option<Predicate>) -> Wanted {
         let (skipped, layout) = (self.metrics.skipped.clone(), self.layout);
         Box::new(move |objects| {
@@ -171,7 +171,8 @@ impl LogOpener {
 
 type Predicate = Arc<dyn PhysicalExpr>;
 
-/// The part of a predicate that only asks for `log_object`, which can be decided before an object is opened, and the rest.
+/// Splits a predicate into the part that only reads `log_object`, which can be evaluated before an object is opened,
+/// and the rest.
 fn split(predicate: &Predicate) -> (Option<Predicate>, Option<Predicate>) {
     let is_about_object = |part: &&Predicate| {
         let columns = collect_columns(part);
@@ -183,7 +184,7 @@ fn split(predicate: &Predicate) -> (Option<Predicate>, Option<Predicate>) {
     (and(about_object), and(about_rows))
 }
 
-/// The objects whose names the predicate is true for.
+/// The objects for whose names the predicate is true.
 fn wanted_by_name(
     predicate: &Arc<dyn PhysicalExpr>,
     objects: Vec<Unopened>,
@@ -201,23 +202,23 @@ fn wanted_by_name(
     Ok(objects.filter_map(|(object, wanted)| wanted.then_some(object)).collect())
 }
 
-/// Blocks of objects on their way into batches.
+/// Converts blocks of objects to batches.
 struct Batches {
     events: Events,
     decoding: Decoding,
     report: Report,
-    /// Rows of batches without columns, to be handed on together: only their number counts, as for `count(*)`.
+    /// Number of gathered rows without columns (as for `count(*)`), to be emitted as one batch.
     gathered: Option<usize>,
 }
 
-/// Rows of a batch, if that can be chosen: DataFusion splits larger ones.
+/// Target number of gathered rows per batch; DataFusion splits larger batches.
 const BATCH_ROWS: usize = 8192;
 
 impl Batches {
-    /// The next batch that holds rows; `None` at the end of the last object.
+    /// The next batch with at least one row; `None` at the end of the last object.
     async fn next(&mut self) -> DataFusionResult<Option<RecordBatch>> {
         loop {
-            // A filter may drop everything for long: other tasks must get their turn, and the query must stay stoppable.
+            // A filter may drop all rows for a long time: yield to other tasks, and stay cancellable.
             tokio::task::coop::consume_budget().await;
             let (event, read) = self.events.next().await?;
             self.report.read(read);
@@ -229,7 +230,7 @@ impl Batches {
                     match &mut self.gathered {
                         Some(gathered) => {
                             *gathered += rows;
-                            // The next block has about as many.
+                            // The next block has about as many rows.
                             if *gathered + rows > BATCH_ROWS {
                                 return self.take_gathered();
                             }
@@ -247,7 +248,6 @@ impl Batches {
         }
     }
 
-    /// A batch of the rows that were gathered, if there are any.
     fn take_gathered(&mut self) -> DataFusionResult<Option<RecordBatch>> {
         let rows = self.gathered.as_mut().map_or(0, std::mem::take);
         if rows == 0 {
@@ -257,7 +257,7 @@ impl Batches {
     }
 }
 
-/// From a block to a batch of the wanted columns and rows.
+/// Converts a block to a batch of the wanted columns and rows.
 enum Decoding {
     Records {
         decoder: Box<RecordsDecoder>,
@@ -276,7 +276,7 @@ enum Decoding {
 impl Decoding {
     fn new(opener: &LogOpener, predicate: Option<&Arc<dyn PhysicalExpr>>) -> DataFusionResult<Self> {
         let all = opener.table.schema(opener.layout);
-        // What only the object's name decided need not be decoded any more.
+        // Columns used only by the predicate on the object's name need not be decoded.
         let mut columns = opener.output.clone();
         if let Some(predicate) = predicate {
             columns.extend(positions(predicate, &all)?);
@@ -338,7 +338,7 @@ impl Decoding {
     }
 }
 
-/// Tells the session and the metrics what happens to objects.
+/// Reports the outcome of objects to the session and the metrics.
 struct Report {
     on_unreadable: OnUnreadable,
     progress: Option<Arc<Progress>>,
@@ -371,7 +371,7 @@ impl Report {
     }
 
     fn done(&self, object: &Unopened) {
-        // Of an object that is read in ranges the last one counts.
+        // Of an object read in ranges, only the last one counts.
         let is_last = object.range.as_ref().is_none_or(|range| range.end >= object.size);
         if !is_last {
             return;
@@ -385,7 +385,7 @@ impl Report {
     }
 
     fn archived(&self, object: &Unopened) {
-        // Of an object that is read in ranges the first one counts.
+        // Of an object read in ranges, only the first one counts.
         let is_first = object.range.as_ref().is_none_or(|range| range.start == 0);
         if !is_first {
             return;
@@ -398,7 +398,7 @@ impl Report {
         }
     }
 
-    /// Goes on with what was listed, or fails, as the scan was told; fails when nothing was.
+    /// Continues with what was listed, or fails, depending on the options; fails if nothing was listed.
     fn unlisted(&self, failed: ListError) -> DataFusionResult<()> {
         match (&self.progress, self.on_unreadable) {
             (Some(progress), OnUnreadable::Report) if !failed.is_fatal => {
@@ -410,7 +410,7 @@ impl Report {
         }
     }
 
-    /// Goes on without the object, or fails, as the scan was told.
+    /// Continues without the object, or fails, depending on the options.
     fn unreadable(&self, object: &Unopened, error: Error) -> DataFusionResult<()> {
         if let Some(tally) = &self.tally {
             tally.failed(object.object.name(), &error);
@@ -427,7 +427,7 @@ impl Report {
     }
 }
 
-/// Whether any column says where in its object a row stands, which a range of it cannot know.
+/// Whether any column holds a position in the object that is unknown when a range is read.
 pub(crate) fn needs_whole_objects(table: Table, columns: &[usize]) -> bool {
     let needs = |column: &usize| RejectsColumn::ALL.get(*column) == Some(&RejectsColumn::LineNumber);
     table == Table::Rejects && columns.iter().any(needs)

@@ -1,16 +1,17 @@
-//! Log objects of a partition as bytes that travel to other processes: a million of them in some 11 MB.
+//! The log objects of a partition in serialized form, for sending to other processes: a million objects take about 11
+//! MB.
 //!
-//! A part of the names is the same from object to object, so each says how much of the one before it keeps; what is left goes
-//! through zstd. Nothing but the one that reads the objects unpacks them: a scheduler hands the bytes on.
+//! Consecutive names share prefixes, so each entry stores how much of the previous name it keeps; the result is
+//! compressed with zstd. Only the process that reads the objects unpacks them: a scheduler passes the bytes on.
 //!
 //! ```text
 //! zstd( version, working directory, number of buckets, their names, objects )
-//! object = flags, letters kept of the name before, length and letters of the rest, size
+//! object = flags, bytes kept of the previous name, length and bytes of the rest, size
 //!          [number of its bucket] [start and length of its range] [path, if it is not the name]
-//!          [when it was written, in microseconds from 1970, and its tag, if no other version may be read]
+//!          [modification time in microseconds since the Unix epoch, and entity tag, if no other version may be read]
 //! ```
 //!
-//! Numbers are LEB128, texts have their length in front of them.
+//! Numbers are LEB128; strings are prefixed with their length.
 
 use super::arrivals::{Arriving, ListError, ListObjects};
 use super::counts::SourceCounts;
@@ -33,13 +34,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Of this form.
+/// Version of the format.
 const VERSION: u64 = 1;
-/// Names repeat each other: more effort brings little.
+/// Names are repetitive: higher levels gain little.
 const ZSTD_LEVEL: i32 = 3;
-/// Bytes of a list: a hundred for each of ten million objects.
+/// Limit on the unpacked size: ten million objects of a hundred bytes each.
 const MAX_UNPACKED: u64 = 1 << 30;
-/// Objects that a listing gives at a time.
+/// Number of objects per page of a listing.
 const PAGE: usize = 1_000;
 
 const IN_BUCKET: u8 = 1;
@@ -51,7 +52,7 @@ const IS_PINNED: u8 = 8;
 #[derive(Clone)]
 pub(crate) struct Packed {
     bytes: Bytes,
-    /// Who opens the buckets.
+    /// Opens the buckets.
     stores: Arc<Stores>,
 }
 
@@ -62,7 +63,7 @@ impl fmt::Debug for Packed {
 }
 
 impl Packed {
-    /// What was packed by somebody else.
+    /// Wraps bytes that another process packed.
     pub(crate) fn new(bytes: Bytes, stores: Arc<Stores>) -> Self {
         Self { bytes, stores }
     }
@@ -71,12 +72,11 @@ impl Packed {
         &self.bytes
     }
 
-    /// How buckets are reached here.
     pub(crate) fn stores(&self) -> &Arc<Stores> {
         &self.stores
     }
 
-    /// The objects, to be read in their order.
+    /// The objects, to be read in this order.
     pub(crate) async fn objects(&self) -> Result<Vec<Unopened>, Error> {
         let mut objects = Vec::new();
         for object in &unpack(&self.bytes)? {
@@ -85,7 +85,7 @@ impl Packed {
         Ok(objects)
     }
 
-    /// The objects as they arrive, for one reader; those of buckets are fetched ahead.
+    /// The objects for one reader, in order of arrival; those of buckets are fetched ahead.
     pub(super) fn arriving(&self) -> Result<Arriving, Error> {
         let unpacked: Arc<dyn ListObjects> =
             Arc::new(Unpacked { objects: unpack(&self.bytes)?.into(), stores: Arc::clone(&self.stores) });
@@ -93,32 +93,32 @@ impl Packed {
     }
 }
 
-/// All objects of a partition as one file, which is unpacked when it is opened.
+/// All objects of a partition as one file, unpacked when it is opened.
 pub(crate) fn packed_group(bytes: Bytes, stores: &Arc<Stores>) -> FileGroup {
     let file = PartitionedFile::new("packed", bytes.len() as u64);
     FileGroup::new(vec![file.with_extension(Packed::new(bytes, Arc::clone(stores)))])
 }
 
-/// An object whose bucket nobody opened yet.
+/// An object whose bucket has not been opened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unbound {
-    /// The bucket, or none for a file.
+    /// The bucket; `None` for a file.
     bucket: Option<Arc<str>>,
     /// The key in the bucket, or the name of the file.
     name: String,
-    /// Of a file.
+    /// The path of a file.
     path: PathBuf,
     size: u64,
     range: Option<Range<u64>>,
-    /// If no other may be read.
+    /// Set if no other version may be read.
     version: Option<ObjectVersion>,
 }
 
-/// Packs what the files of a partition stand for.
+/// Packs the objects that the files of a partition stand for.
 ///
 /// # Errors
 ///
-/// When an object can be read by this process alone.
+/// Fails if only this process can read one of the objects.
 pub(crate) fn pack<'a>(files: impl IntoIterator<Item = &'a PartitionedFile>) -> Result<Bytes, Error> {
     let mut objects = Vec::new();
     for file in files {
@@ -129,7 +129,7 @@ pub(crate) fn pack<'a>(files: impl IntoIterator<Item = &'a PartitionedFile>) -> 
     pack_objects(&objects)
 }
 
-/// Packs objects that are to be read in their order.
+/// Packs objects to be read in this order.
 pub(crate) fn pack_objects(objects: &[Unopened]) -> Result<Bytes, Error> {
     let directory = std::env::current_dir().unwrap_or_default();
     let objects = objects.iter().map(Unbound::of).collect::<Result<Vec<_>, _>>()?;
@@ -203,7 +203,7 @@ fn pack_unbound(objects: &[Unbound], directory: &Path) -> Result<Vec<u8>, Error>
     packed.map_err(|error| Error::new(ErrorKind::Internal, "names of objects cannot be packed").with_source(error))
 }
 
-/// How many bytes of the beginning are the same, whole letters alone.
+/// Length in bytes of the common prefix, rounded down to a character boundary.
 fn kept_of(before: &str, name: &str) -> usize {
     let same = before.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
     (0..=same).rev().find(|at| name.is_char_boundary(*at)).unwrap_or_default()
@@ -229,11 +229,11 @@ fn text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-/// The objects that were packed.
+/// Unpacks objects.
 ///
 /// # Errors
 ///
-/// When the bytes are no such list.
+/// Fails if the bytes are not a valid list of objects.
 fn unpack(bytes: &[u8]) -> Result<Vec<Unbound>, Error> {
     let mut unpacked = Vec::new();
     let decoder = zstd::stream::Decoder::new(bytes).map_err(|error| broken().with_source(error))?;
@@ -287,7 +287,7 @@ fn broken() -> Error {
     Error::new(ErrorKind::Invalid, "the list of objects is broken")
 }
 
-/// Bytes that are not read yet.
+/// The bytes not parsed yet.
 struct Left<'a>(&'a [u8]);
 
 impl<'a> Left<'a> {
@@ -317,7 +317,7 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Objects that were unpacked, to be read.
+/// Unpacked objects to be read.
 #[derive(Debug)]
 struct Unpacked {
     objects: Arc<[Unbound]>,
@@ -325,7 +325,7 @@ struct Unpacked {
 }
 
 impl ListObjects for Unpacked {
-    /// Everything that was packed: names and times were looked at before.
+    /// All packed objects: names and times were already checked by the sender.
     fn list(&self, _times: &Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
         let (objects, stores) = (Arc::clone(&self.objects), Arc::clone(&self.stores));
         let pages = (0..objects.len()).step_by(PAGE);
@@ -408,7 +408,7 @@ mod tests {
 
         #[test]
         fn broken_lists_are_errors(bytes in prop::collection::vec(any::<u8>(), 0..60), cut in 0..60_usize) {
-            // Whatever comes, nothing panics.
+            // No input may panic.
             drop(unpack(&bytes));
             drop(unpack(&zstd::bulk::compress(&bytes, 1).unwrap()));
             let one = Unbound { bucket: Some("b".into()), name: "name".into(), path: PathBuf::new(), size: 7, range: Some(1..3),
@@ -434,7 +434,7 @@ mod tests {
     fn names_of_log_objects_take_few_bytes() {
         let objects = (0..10_000_u64).map(|number| Unbound {
             bucket: Some("logs".into()),
-            // Sixteen hexadecimal digits that nobody can foretell are eight bytes.
+            // Sixteen random hexadecimal digits are eight bytes of entropy.
             name: format!(
                 "access/2026-01-{:02}-{:02}-{:02}-00-{:016X}",
                 1 + number / 5_000,

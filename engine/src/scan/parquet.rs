@@ -1,7 +1,7 @@
-//! Parquet files among log objects, as AWS delivers records where text is not asked for: read as JSON lines, one a row.
+//! Parquet files among log objects, as AWS delivers records if configured so: read as JSON lines, one per row.
 //!
-//! So everything that holds for lines holds for rows: what is no record is a reject, and every row is accounted for. It costs a
-//! detour over text; AWS delivers small files, and whoever has many converts them.
+//! So everything that holds for lines also holds for rows: invalid rows are rejects, and every row is accounted for.
+//! The conversion to text costs time, but AWS delivers small files; for large amounts, convert them to a dataset.
 
 use crate::error::{Error, ErrorKind};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, LargeStringArray, RecordBatch};
@@ -15,16 +15,16 @@ use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-/// What a Parquet file begins with.
+/// Magic bytes at the start of a Parquet file.
 const MAGIC: &[u8] = b"PAR1";
 
-/// Rows that are written as lines at a time.
+/// Number of rows converted to lines at a time.
 const ROWS: usize = 1024;
 
-/// A file that is not on a disk is held in memory, up to this size.
+/// Limit on the size of a file that is not on disk, which is buffered in memory.
 pub(super) const MAX_HELD: usize = 1 << 30;
 
-/// Whether an object is a Parquet file, by its first bytes.
+/// Whether an object is a Parquet file, judging by its first bytes.
 pub(crate) fn is_parquet(first_bytes: &[u8]) -> bool {
     first_bytes.starts_with(MAGIC)
 }
@@ -37,12 +37,12 @@ pub(super) struct ParquetLines {
 }
 
 impl ParquetLines {
-    /// Of a file on a disk.
+    /// Reads a file on disk.
     pub(super) fn of_file(file: File) -> Result<Self, Error> {
         guarded(|| Self::of(ParquetRecordBatchReaderBuilder::try_new(file)))?
     }
 
-    /// Of a file in memory.
+    /// Reads a file in memory.
     pub(super) fn of_bytes(bytes: Bytes) -> Result<Self, Error> {
         guarded(|| Self::of(ParquetRecordBatchReaderBuilder::try_new(bytes)))?
     }
@@ -54,7 +54,7 @@ impl ParquetLines {
         Ok(Self { reader, lines: Vec::new(), at: 0 })
     }
 
-    /// The next rows, written as lines; false at the end.
+    /// Converts the next rows to lines; `false` at the end.
     fn write_lines(&mut self) -> Result<bool, ArrowError> {
         let Some(batch) = self.reader.next() else { return Ok(false) };
         let batch = with_texts(&batch?)?;
@@ -68,7 +68,7 @@ impl ParquetLines {
         Ok(true)
     }
 
-    /// Writes lines into a buffer that is not empty; 0 at the end.
+    /// Copies lines into the buffer, which must not be empty; returns 0 at the end.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         while self.at == self.lines.len() {
             self.lines.clear();
@@ -85,13 +85,14 @@ impl ParquetLines {
     }
 }
 
-/// The reader of Parquet panics at some damaged files: whoever reads a bucket must get over one of them.
+/// The Parquet reader panics on some damaged files. One such file must not abort reading a whole bucket.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
         .map_err(|_| Error::new(ErrorKind::Unreadable, "the Parquet file is damaged").with_hint("fetch it again"))
 }
 
-/// Texts that a writer did not mark as such are bytes for Arrow, and would be written as hexadecimal digits.
+/// Casts binary columns to text: some writers do not mark strings as such, and Arrow's JSON writer would emit them as
+/// hex.
 fn with_texts(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let text = |array: &ArrayRef| -> Result<ArrayRef, ArrowError> {
         let is_bytes = matches!(

@@ -1,4 +1,4 @@
-//! What scans have read so far, for progress bars, warnings and exit codes.
+//! Totals of what scans have read, for progress bars, warnings and exit codes.
 
 use crate::decode::Counts;
 use crate::error::Error;
@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// Running totals over all scans of a session.
+/// Running totals over all scans of a session. Can be read while queries run.
 #[derive(Debug, Default)]
 pub struct Progress {
     objects_total: AtomicU64,
@@ -25,72 +25,72 @@ pub struct Progress {
     stages: Mutex<Vec<StageProgress>>,
 }
 
-/// A stage of a query that runs on a cluster.
+/// Progress of one stage of a query on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageProgress {
-    /// Which one; stages are numbered from 1.
+    /// Stage number, from 1.
     pub stage: u32,
-    /// Tasks that were begun.
+    /// Number of tasks started.
     pub tasks: usize,
-    /// Those that are done.
+    /// Number of tasks finished.
     pub done: usize,
-    /// Whether all is done.
+    /// Whether the stage is finished.
     pub is_done: bool,
 }
 
-/// Log objects that could not be read: how many, and some of them.
+/// Log objects that could not be read: their number, and descriptions of some.
 #[derive(Debug, Default)]
 struct Failures {
     known: HashSet<u64>,
-    /// Others, which another process counted.
+    /// Further objects counted by another process.
     more: u64,
     first: Vec<Unreadable>,
 }
 
 impl Failures {
-    /// So many are described.
+    /// Maximum number of descriptions.
     const DESCRIBED: usize = 1_000;
 }
 
-/// A log object that could not be read, or not to its end.
+/// A log object that could not be read completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its name.
+    /// The name of the object.
     pub object: String,
-    /// Why.
+    /// The error.
     pub reason: String,
-    /// What to do about it.
+    /// What the user can do about it.
     pub hint: Option<String>,
 }
 
-/// The totals at one moment.
+/// The totals of a [`Progress`] at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProgressSnapshot {
-    /// Log objects of the scans that were planned.
+    /// Log objects in all scans planned so far.
     pub objects_total: u64,
-    /// Their bytes, as stored.
+    /// Their total size in bytes, as stored.
     pub bytes_total: u64,
-    /// Log objects read to their end. An object that is read in several ranges counts by the last of them.
+    /// Log objects read to the end. An object read in several ranges counts with its last range.
     pub objects: u64,
     /// Bytes read, as stored.
     pub bytes: u64,
     /// Records found.
     pub rows: u64,
-    /// Lines found that are no records.
+    /// Lines found that do not parse as a record.
     pub rejects: u64,
-    /// Lines of nothing but spaces, tabs and carriage returns.
+    /// Lines that consist only of spaces, tabs and carriage returns.
     pub blank_lines: u64,
-    /// Lines of logs of another kind than the table that was read.
+    /// Lines of logs of another kind than the table being read.
     pub others: u64,
-    /// Log objects that were listed, and not read because their names say that they hold no record of the wanted times.
-    /// Objects that were not even listed are not among them.
+    /// Log objects that were listed, but skipped because their names rule out records of the wanted times. Objects that
+    /// were not even listed are not included.
     pub pruned: u64,
-    /// Log objects that have to be restored from an archive before they can be read.
+    /// Log objects that must be restored from an archive before they can be read.
     pub archived: u64,
 }
 
 impl Progress {
-    /// The totals now.
+    /// The current totals.
     #[must_use]
     pub fn snapshot(&self) -> ProgressSnapshot {
         ProgressSnapshot {
@@ -107,7 +107,7 @@ impl Progress {
         }
     }
 
-    /// The stages of the query that runs on a cluster now.
+    /// The stages of the query currently running on a cluster.
     #[must_use]
     pub fn stages(&self) -> Vec<StageProgress> {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -118,13 +118,13 @@ impl Progress {
         *self.stages.lock().unwrap_or_else(PoisonError::into_inner) = stages;
     }
 
-    /// Log objects that could not be read, or not to their end, each once: the first thousand of them.
+    /// Log objects that could not be read completely, without duplicates, at most 1000.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).first.clone()
     }
 
-    /// How many log objects could not be read, or not to their end.
+    /// Number of log objects that could not be read completely.
     #[must_use]
     pub fn unreadable_count(&self) -> u64 {
         let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,8 +155,8 @@ impl Progress {
         self.objects.fetch_add(objects, Relaxed);
     }
 
-    /// Whether times were asked for, and names of log objects left nothing out because their service does not say what they
-    /// mean.
+    /// Whether a time range was requested, but no log object could be skipped by name because the meaning of the names
+    /// is unknown.
     #[must_use]
     pub fn are_names_unused(&self) -> bool {
         self.names_unused.load(Relaxed)
@@ -179,13 +179,13 @@ impl Progress {
         self.unreadable_for(object, describe);
     }
 
-    /// Objects that another process could not read, and does not name.
+    /// Adds unreadable objects that another process counted without naming them.
     #[cfg(feature = "cluster")]
     pub(crate) fn more_unreadable(&self, objects: u64) {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).more += objects;
     }
 
-    /// Of an object that another process could not read.
+    /// Adds an object that another process could not read.
     #[cfg(feature = "cluster")]
     pub(crate) fn unreadable_elsewhere(&self, Unreadable { object, reason, hint }: Unreadable) {
         self.unreadable_for(&object, || (reason, hint));

@@ -1,7 +1,7 @@
-//! Log objects, or ranges of them, as blocks of whole lines.
+//! Reads log objects, or ranges of them, as blocks of whole lines.
 //!
-//! A file is read by the task that decodes it, a block at a time: what was read is still in the core's cache when it is
-//! parsed, and the kernel reads ahead. Where cores would have nothing to do, it is read ahead by a thread (`ahead.rs`).
+//! A file is read by the task that decodes it, one block at a time: the data is still in the core's cache when it is
+//! parsed, and the kernel reads ahead. If cores would idle, a thread reads ahead instead (`ahead.rs`).
 
 use super::ahead::read_ahead;
 use super::arrivals::{Arrival, Arrivals, ListError};
@@ -18,12 +18,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// How much is read at a time of what is compressed.
+/// Read size for compressed objects.
 const COMPRESSED_CHUNK: usize = 128 << 10;
-/// From this size on a thread for reading a compressed file pays.
+/// From this size on, a separate thread for reading a compressed file pays off.
 const READ_AHEAD_FROM: u64 = 8 * COMPRESSED_CHUNK as u64;
 
-/// Blocks of log objects, read one after the other.
+/// Reads the blocks of log objects one after the other.
 pub(crate) struct Reader {
     queue: Queue,
     current: Option<Current>,
@@ -33,43 +33,43 @@ pub(crate) struct Reader {
     broke_off: bool,
 }
 
-/// How what is compressed is read.
+/// How compressed objects are read.
 struct Compressed {
     chunks: BufferPool,
-    /// Whether by a thread of its own: unpacking takes a whole core, and then waits for no copy out of the page cache.
+    /// Whether to read in a separate thread: decompression saturates a core, and then does not wait for copies out of
+    /// the page cache.
     ahead: bool,
 }
 
-/// What is to be read.
+/// The objects to be read.
 enum Queue {
-    /// Known beforehand.
+    /// Known in advance.
     Planned(VecDeque<Unopened>),
-    /// Listed and fetched meanwhile, for several readers.
+    /// Listed and fetched concurrently, shared by several readers.
     Arriving(Arc<Arrivals>),
-    /// Known beforehand; those of buckets are fetched ahead.
+    /// Known in advance and read in order; objects of buckets are fetched ahead.
     InOrder(InOrder),
 }
 
-/// A log object, or a range of one, that is to be read.
+/// A log object, or a range of one, to be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Unopened {
     pub(crate) object: LogObject,
-    /// As it was listed.
+    /// The size as listed, in bytes.
     pub(crate) size: u64,
     pub(crate) range: Option<Range<u64>>,
 }
 
-/// What the reader comes to next.
 pub(crate) enum Event {
-    /// Whole lines, of one object or of several.
+    /// Whole lines of one or several objects.
     Block(Block),
-    /// An object, or a range of one, was read to its end.
+    /// An object, or a range of one, was read to the end.
     Done(Unopened),
-    /// It could not be read, or not to its end. What was read before comes in a block all the same.
+    /// An object could not be read completely. What was read before the failure is still emitted in a block.
     Failed(Unopened, Error),
-    /// It has to be restored from an archive first.
+    /// An object must be restored from an archive first.
     Archived(Unopened),
-    /// The listing of a source ended early: there may be objects that nobody knows of.
+    /// The listing of a source ended early: there may be objects that were not listed.
     Unlisted(ListError),
 }
 
@@ -77,35 +77,34 @@ struct Current {
     unopened: Unopened,
     input: Input,
     stage: Stage,
-    /// Whether some of its bytes are in the blocks.
+    /// Whether any of its bytes went into the blocks.
     gave: bool,
 }
 
 enum Stage {
-    /// Nothing was read yet.
+    /// Nothing has been read yet.
     Start,
     Plain,
     Compressed {
         decompressor: Decompressor,
-        /// Read, and not unpacked yet.
+        /// Bytes read, but not decompressed yet.
         pending: Bytes,
     },
     Parquet(Box<ParquetLines>),
 }
 
 impl Reader {
-    /// A reader of these objects.
     pub(crate) fn new(objects: impl IntoIterator<Item = Unopened>, blocks: LineBlocks) -> Self {
         Self::of(Queue::Planned(objects.into_iter().collect()), blocks)
     }
 
-    /// A reader of objects as they arrive.
+    /// A reader of objects in order of arrival.
     pub(crate) fn of_arrivals(arrivals: Arc<Arrivals>, blocks: LineBlocks) -> Self {
         Self::of(Queue::Arriving(arrivals), blocks)
     }
 
-    /// A reader of these objects in their order, of which those of buckets are fetched ahead: so many requests at once. Once
-    /// `stop` is set no further object is begun. To be called where tasks can be spawned.
+    /// A reader of these objects in order, fetching those of buckets ahead with up to `concurrency` requests. Once
+    /// `stop` is set, no further object is started. Must be called in a runtime.
     pub(crate) fn in_order(
         objects: Vec<Unopened>,
         concurrency: usize,
@@ -120,23 +119,23 @@ impl Reader {
         Self { queue, current: None, blocks, compressed, read: 0, broke_off: false }
     }
 
-    /// Reads big compressed files by a thread of their own: for a reader that has a thread to itself.
+    /// Reads large compressed files in a separate thread.
     pub(super) fn reading_ahead(mut self) -> Self {
         self.compressed.ahead = true;
         self
     }
 
-    /// Whether the object that failed last did so after some of its bytes had gone into blocks.
+    /// Whether the last failed object had already contributed bytes to blocks.
     pub(crate) fn broke_off(&self) -> bool {
         self.broke_off
     }
 
-    /// Bytes read since this was asked last, as stored.
+    /// Bytes read since the last call, as stored.
     pub(crate) fn take_read(&mut self) -> u64 {
         std::mem::take(&mut self.read)
     }
 
-    /// What comes next; `None` at the end of the last object.
+    /// The next event; `None` at the end of the last object.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(block) = self.blocks.next_block() {
@@ -185,13 +184,11 @@ impl Reader {
     }
 }
 
-/// What a queue comes to.
+/// The next item of a queue.
 enum Next {
     /// An object, and its bytes.
     Object(Unopened, Result<Option<Opened>, Error>),
-    /// Something else that happened.
     Event(Event),
-    /// Nothing more.
     End,
 }
 
@@ -211,7 +208,7 @@ impl Reader {
             }
             Queue::Arriving(arrivals) => arrivals,
         };
-        // While nothing arrives, whoever wants a few rows gets those that are there.
+        // While nothing arrives, emit what is there, for queries that want only a few rows.
         let arrival = match arrivals.try_next() {
             Some(arrival) => Some(arrival),
             None => match self.blocks.flush() {
@@ -221,7 +218,7 @@ impl Reader {
         };
         match arrival {
             None => Next::End,
-            // Its room is free again: of what was taken, each reader holds one object.
+            // Releases the room: each reader holds one object outside of it.
             Some(Arrival::Fetched { unopened, bytes, .. }) => {
                 Next::Object(unopened, Ok(Some(Opened::whole(Input::Fetched(bytes)))))
             }
@@ -248,7 +245,7 @@ impl Event {
 }
 
 impl Current {
-    /// Puts more bytes into the blocks; false at the end.
+    /// Adds more bytes to the blocks; returns false at the end.
     async fn fill(&mut self, blocks: &mut LineBlocks, compressed: &Compressed, read: &mut u64) -> Result<bool, Error> {
         match &mut self.stage {
             Stage::Start => self.start(blocks, compressed, read).await,
@@ -270,7 +267,7 @@ impl Current {
             }
             Stage::Compressed { decompressor, pending } => {
                 if pending.is_empty() && !decompressor.holds_output() {
-                    // Its buffer goes back before another one is taken, so that it is the same.
+                    // Drop the old buffer before taking a new one, so that the pool returns the same one.
                     *pending = Bytes::new();
                     *pending = self.input.chunk(&compressed.chunks).await?;
                     *read += pending.len() as u64;
@@ -287,7 +284,7 @@ impl Current {
         }
     }
 
-    /// The first bytes say whether the object is compressed.
+    /// Detects from the first bytes whether the object is compressed.
     async fn start(&mut self, blocks: &mut LineBlocks, compressed: &Compressed, read: &mut u64) -> Result<bool, Error> {
         let space = blocks.space();
         let mut len = 0;
@@ -362,7 +359,7 @@ mod tests {
         file
     }
 
-    /// What each range holds, from a file and from an object store.
+    /// The bytes of each range, read from a file and from an object store.
     fn ranges_of(bytes: &[u8], marks: &[u64]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let file = file_of(bytes);
@@ -417,7 +414,7 @@ mod tests {
         assert!(parts[1..].iter().all(|part| *part == (Vec::new(), Vec::new())));
     }
 
-    /// What comes, one event a line: bytes, or the object and what happened to it.
+    /// The events, formatted: bytes, or an object and its outcome.
     fn events(objects: Vec<Unopened>) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut reader = reader(objects);
@@ -441,7 +438,7 @@ mod tests {
         let file = file_of(b"one\ntwo\n");
         let object = LogObject::file("a", file.path().to_owned());
         let shrank = "a: it ended after 8 of 100 bytes: it shrank while it was read";
-        // What was read before stays.
+        // What was read before the failure is kept.
         assert_eq!(events(vec![unopened(object, 100, None)]), [shrank, "one\\ntwo\\n"]);
     }
 

@@ -1,4 +1,4 @@
-//! The scan as DataFusion sees it: a `FileSource` that takes projections and filters.
+//! The scan as a DataFusion `FileSource`, with projection and filter pushdown.
 
 use super::arrivals::ListObjects;
 use super::counts::SourceCounts;
@@ -30,30 +30,30 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// What happens with a log object that cannot be read.
+/// What to do if a log object cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnreadable {
-    /// The query fails.
+    /// Fail the query.
     #[default]
     Fail,
-    /// The query goes on without it, and [`Progress::unreadable`] names it.
+    /// Continue without the object; [`Progress::unreadable`] names it.
     Report,
 }
 
-/// What scans need to know beside the plan.
+/// Options of a scan.
 #[derive(Clone, Debug)]
 pub struct ScanOptions {
     pub(crate) lines: LineOptions,
     pub(crate) on_unreadable: OnUnreadable,
     pub(crate) progress: Option<Arc<Progress>>,
     pub(crate) names: NameRules,
-    /// Objects whose names say that they hold no record of these times are not read.
+    /// Objects whose names rule out records of these times are skipped.
     pub(crate) times: Times,
-    /// Whether buckets are listed when a scan is planned, to tell what it would read.
+    /// Whether to list buckets at planning time, so that EXPLAIN can show counts.
     pub(crate) lists_when_planned: Arc<AtomicBool>,
-    /// Whether a scan of buckets is planned with a list of the objects that it reads.
+    /// Whether to list buckets at planning time and fix the objects that are read.
     pub(crate) fixes_objects: bool,
-    /// Whether what happens is told by metrics, since whoever wants to know it is in another process.
+    /// Whether to report through metrics, because the observer is in another process.
     pub(crate) tallies: bool,
 }
 
@@ -73,51 +73,51 @@ impl Default for ScanOptions {
 }
 
 impl ScanOptions {
-    /// How lines are understood.
+    /// How lines are parsed.
     #[must_use]
     pub fn with_lines(mut self, lines: LineOptions) -> Self {
         self.lines = lines;
         self
     }
 
-    /// How the names of log objects are understood.
+    /// How names of log objects are interpreted.
     #[must_use]
     pub fn with_names(mut self, names: NameRules) -> Self {
         self.names = names;
         self
     }
 
-    /// While this is true, buckets are listed when a scan is planned, so that EXPLAIN tells what it would read. They are
-    /// listed again when it reads.
+    /// While the flag is true, buckets are listed at planning time, so that EXPLAIN shows what a query would read. They
+    /// are listed again at execution.
     #[must_use]
     pub fn with_listing_when_planned(mut self, lists: Arc<AtomicBool>) -> Self {
         self.lists_when_planned = lists;
         self
     }
 
-    /// Lists buckets when a scan is planned, and reads the objects that there are then: a plan with them can be sent to other
-    /// processes.
+    /// Lists buckets at planning time and reads exactly those objects, so that the plan can be sent to other processes.
     #[must_use]
     pub fn with_fixed_objects(mut self, fixes_objects: bool) -> Self {
         self.fixes_objects = fixes_objects;
         self
     }
 
-    /// Tells by metrics of the plan what happens, and goes on without objects that cannot be read.
+    /// Reports through metrics of the plan, and continues without objects that cannot be read.
     #[cfg(feature = "cluster")]
     pub(crate) fn tallying(mut self) -> Self {
         self.tallies = true;
         self
     }
 
-    /// Leaves out objects whose names say that they hold no record of these times. Records of others are not filtered.
+    /// Skips objects whose names rule out records of these times. Records outside the times are not filtered.
     #[must_use]
     pub fn with_object_times(mut self, times: Times) -> Self {
         self.times = times;
         self
     }
 
-    /// Adds what is read to these totals, and reports there what cannot be read instead of failing.
+    /// Adds what is read to these totals. `on_unreadable` decides whether objects that cannot be read are reported
+    /// there or fail the query.
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<Progress>, on_unreadable: OnUnreadable) -> Self {
         self.progress = Some(progress);
@@ -126,31 +126,31 @@ impl ScanOptions {
     }
 }
 
-/// Reads log objects inside a `DataSourceExec`.
+/// A `FileSource` that reads log objects in a `DataSourceExec`.
 ///
-/// Projections reach the decoder, filters are applied in the scan and are exact, so no filter is left above it.
+/// Projections are pushed down to the decoder. Filters are applied exactly in the scan, so none remains above it.
 #[derive(Clone)]
 pub struct S3LogSource {
     table: Table,
     table_schema: TableSchema,
-    /// The layout of text that the schema has; `None` when it is not the table's.
+    /// The text layout of the schema; `None` if the schema is not that of the table.
     layout: Option<TextLayout>,
     projection: SplitProjection,
     predicate: Option<Arc<dyn PhysicalExpr>>,
     copies_text: bool,
     reads_ahead: bool,
     options: ScanOptions,
-    /// Who knows the objects, when a table of this crate planned the scan.
+    /// The lister of the objects, if a table of this crate planned the scan.
     objects: Option<Arc<dyn ListObjects>>,
-    /// What they were counted to be, for EXPLAIN.
+    /// The counts of the objects, for EXPLAIN.
     counted: Option<Arc<[SourceCounts]>>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl S3LogSource {
-    /// A source of the rows of a table. The file schema must be that of the table, in one of the layouts of text; with
-    /// another one the scan fails when it is executed. Columns beside the file schema come from the paths of the files,
-    /// as DataFusion's listing tables fill them.
+    /// Creates a source of the rows of a table. The file schema must be that of the table in one of the text layouts;
+    /// with any other schema the scan fails at execution. Columns outside the file schema are filled from the paths of
+    /// files, as in DataFusion's listing tables.
     #[must_use]
     pub fn new(table: Table, table_schema: TableSchema) -> Self {
         Self {
@@ -168,48 +168,48 @@ impl S3LogSource {
         }
     }
 
-    /// The same with these options.
+    /// Sets the options.
     #[must_use]
     pub fn with_options(mut self, options: ScanOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// The same with one more filter, over the columns of the table.
+    /// Adds a filter over the columns of the table, as a conjunction with the existing ones.
     #[must_use]
     pub fn with_predicate(mut self, predicate: Arc<dyn PhysicalExpr>) -> Self {
         self.predicate = Some(conjunction(self.predicate.into_iter().chain([predicate])));
         self
     }
 
-    /// The same with texts copied out of the blocks that were read, for operators that hold on to many batches: a view
-    /// keeps its whole block alive, however little of it is wanted.
+    /// Copies text out of the blocks, for operators that retain many batches: a single view keeps its whole block
+    /// alive.
     #[must_use]
     pub fn copying_text(mut self) -> Self {
         self.copies_text = true;
         self
     }
 
-    /// The same with objects read, and unpacked, by threads beside the tasks that decode: for fewer objects than partitions.
+    /// Reads and decompresses objects in separate threads, for scans with fewer objects than partitions.
     #[must_use]
     pub fn reading_ahead(mut self) -> Self {
         self.reads_ahead = true;
         self
     }
 
-    /// The same with who knows the objects, and what they were counted to be, if they were.
+    /// Sets the lister of the objects, and their counts if known.
     pub(crate) fn with_objects(mut self, objects: Arc<dyn ListObjects>, counted: Option<Vec<SourceCounts>>) -> Self {
         self.objects = Some(objects);
         self.counted = counted.map(Into::into);
         self
     }
 
-    /// Counts what would be read, source by source; nothing when somebody else planned the scan. Lists buckets, reads no
-    /// object.
+    /// Counts per source what would be read; empty if the scan was not planned by a table of this crate. Lists buckets,
+    /// reads no object.
     ///
     /// # Errors
     ///
-    /// When a bucket cannot be listed.
+    /// Fails if a bucket cannot be listed.
     pub async fn count_objects(&self) -> Result<Vec<SourceCounts>, Error> {
         match &self.objects {
             Some(objects) => objects.count(&self.times()).await,
@@ -217,25 +217,23 @@ impl S3LogSource {
         }
     }
 
-    /// The instants that a wanted record can have, as far as the predicate tells now.
+    /// The possible times of wanted records, as far as the predicate currently tells.
     #[must_use]
     pub fn times(&self) -> Times {
         possible_times(self.table, self.predicate.as_ref(), &self.options)
     }
 
-    /// The table that is read.
+    /// The table being read.
     #[must_use]
     pub fn table(&self) -> Table {
         self.table
     }
 
-    /// The layout of its text.
     #[cfg(feature = "cluster")]
     pub(crate) fn layout(&self) -> TextLayout {
         self.layout.unwrap_or_default()
     }
 
-    /// Who wants to know what is read.
     #[cfg(feature = "cluster")]
     pub(crate) fn progress(&self) -> Option<&Arc<Progress>> {
         self.options.progress.as_ref()
@@ -246,13 +244,13 @@ impl S3LogSource {
         &self.options.lines
     }
 
-    /// Whether texts are copied out of blocks.
+    /// Whether text is copied out of blocks.
     #[cfg(feature = "cluster")]
     pub(crate) fn copies_text(&self) -> bool {
         self.copies_text
     }
 
-    /// Whether a big object may be read in ranges.
+    /// Whether a large object may be read in ranges.
     pub(crate) fn splits_objects(&self) -> bool {
         let mut columns = self.projection.file_indices.clone();
         if let Some(predicate) = &self.predicate {
@@ -262,7 +260,7 @@ impl S3LogSource {
     }
 }
 
-/// Rejects have no time of their own; for them the times of objects count.
+/// The times to prune by. Rejects have no time of their own; for them only the times of objects count.
 pub(super) fn possible_times(table: Table, predicate: Option<&Arc<dyn PhysicalExpr>>, options: &ScanOptions) -> Times {
     match predicate {
         Some(predicate) if table.has_time() => Times::of(predicate).and(&options.times),
@@ -301,7 +299,7 @@ impl FileSource for S3LogSource {
             reads_ahead: self.reads_ahead,
             splits: self.splits_objects(),
             options: self.options.clone(),
-            // Its own: a buffer that another core wrote last is in that one's cache.
+            // One pool per partition: a buffer last written by another core would be in that core's cache.
             pool: BufferPool::new(BLOCK_SIZE),
             metrics: Metrics::new(&self.metrics, partition),
             tally: self.options.tallies.then(|| Tally::new(&self.metrics, partition)),
@@ -313,7 +311,7 @@ impl FileSource for S3LogSource {
         &self.table_schema
     }
 
-    /// Blocks decide how many rows a batch has; DataFusion splits what is too large.
+    /// Ignored: blocks determine the size of batches, and DataFusion splits larger ones.
     fn with_batch_size(&self, _batch_size: usize) -> Arc<dyn FileSource> {
         Arc::new(self.clone())
     }
@@ -355,8 +353,8 @@ impl FileSource for S3LogSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> DataFusionResult<Option<FileScanConfig>> {
-        // What the tables of this crate planned is cut already, by what they know of each object. Of other files it is
-        // not known here which are compressed: the opener reads those as a whole whatever their ranges say.
+        // Files planned by the tables of this crate are already split where possible. For other files it is not yet
+        // known which are compressed: the opener reads those as a whole, whatever their ranges say.
         let is_planned = |group: &FileGroup| group.iter().any(is_planned);
         let unsplittable = config.file_compression_type.is_compressed() || !self.splits_objects();
         if unsplittable || config.file_groups.iter().any(is_planned) {
@@ -379,7 +377,7 @@ impl FileSource for S3LogSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         _config: &ConfigOptions,
     ) -> DataFusionResult<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        // Columns that come from paths are not known here.
+        // Partition columns from paths are not known here.
         let file_schema = self.table_schema.file_schema();
         let of_table = |filter: &Arc<dyn PhysicalExpr>| super::filter::positions(filter, file_schema).is_ok();
         let pushed: Vec<_> =

@@ -1,7 +1,7 @@
-//! What a scan counts for somebody in another process, who sees the metrics of his plan and nothing else.
+//! Counts of a scan for another process, which sees only the metrics of its plan.
 //!
-//! Every metric of a name that begins with `s3log.` is a count of `Progress`, or a log object that could not be read: its
-//! name, the reason and what to do about it stand in the name of the metric, which counts 1.
+//! A metric whose name starts with `s3log.` is a count of `Progress`, or an unreadable log object: then the name,
+//! reason and hint are encoded in the name of the metric, and its value is 1.
 
 #[cfg(feature = "cluster")]
 use super::progress::{Progress, Unreadable};
@@ -11,7 +11,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What all names begin with.
+/// Prefix of all metric names.
 #[cfg(feature = "cluster")]
 const PREFIX: &str = "s3log.";
 const OBJECTS: &str = "s3log.objects";
@@ -23,12 +23,11 @@ const OTHERS: &str = "s3log.others";
 const ARCHIVED: &str = "s3log.archived";
 const UNREADABLE: &str = "s3log.unreadable";
 const MORE_UNREADABLE: &str = "s3log.more_unreadable";
-/// Between the parts of the name of an object that could not be read; no part has it, since it is taken out.
+/// Separates the parts of a metric name for an unreadable object. It is removed from the parts themselves.
 const SEPARATOR: char = '\0';
-/// Of so many objects of a partition it is said why they could not be read.
+/// Maximum number of unreadable objects described per partition.
 const DESCRIBED: usize = 1_000;
 
-/// Counts of one partition of a scan.
 #[derive(Clone)]
 pub(super) struct Tally {
     set: ExecutionPlanMetricsSet,
@@ -81,7 +80,7 @@ impl Tally {
         self.archived.add(1);
     }
 
-    /// An object that could not be read; of the first of them it is said which, and why.
+    /// Counts an object that could not be read; describes it if there is room.
     pub(super) fn failed(&self, object: &str, error: &Error) {
         let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         if known.contains(object) {
@@ -99,7 +98,7 @@ impl Tally {
     }
 }
 
-/// Adds a metric of a scan in another process to the totals here; tells whether it is one of those.
+/// Adds a metric of a scan in another process to the totals. Returns whether it is one of these metrics.
 #[cfg(feature = "cluster")]
 pub(crate) fn add_to(progress: &Progress, name: &str, value: u64) -> bool {
     if !name.starts_with(PREFIX) {

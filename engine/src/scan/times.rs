@@ -1,7 +1,7 @@
-//! Which instants a predicate leaves possible.
+//! Derives the possible times of records from a predicate.
 //!
-//! An over-approximation, always: what cannot be read here leaves every instant possible. It decides which log objects
-//! are worth listing and fetching; rows are still filtered one by one.
+//! Always an over-approximation: expressions that are not understood leave all times possible. The result decides which
+//! log objects to list and fetch; rows are still filtered one by one.
 
 use crate::schema::{LogsColumn, UTC};
 use crate::time_units::{MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_SECOND};
@@ -19,23 +19,23 @@ use s3log_parser::Field;
 use std::fmt;
 use std::sync::Arc;
 
-/// Times of records: from `since`, before `until`; microseconds from 1970 in UTC.
+/// A half-open time range, in microseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeRange {
-    /// The first instant that counts.
+    /// Inclusive start.
     pub since: Option<i64>,
-    /// The first instant that no longer counts.
+    /// Exclusive end.
     pub until: Option<i64>,
 }
 
 impl TimeRange {
-    /// The instants of it.
+    /// The range as a set of instants.
     #[must_use]
     pub fn times(&self) -> Times {
         Times::between(self.since, self.until)
     }
 
-    /// What keeps records of these times alone; `None` when it keeps all.
+    /// A predicate that keeps the records in the range; `None` if it would keep all.
     pub(crate) fn predicate(&self, schema: &SchemaRef) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
         let bounds = [(self.since, Operator::GtEq), (self.until, Operator::Lt)];
         let bounds = bounds.into_iter().filter_map(|(bound, operator)| bound.map(|micros| (micros, operator)));
@@ -47,7 +47,7 @@ impl TimeRange {
         Ok((!parts.is_empty()).then(|| conjunction(parts)))
     }
 
-    /// The instants that a wanted record can have, by the filters that are known when a scan is planned.
+    /// The possible times of wanted records, by the range and the filters known at planning time.
     pub(crate) fn possible(
         &self,
         state: &dyn Session,
@@ -65,25 +65,25 @@ impl TimeRange {
     }
 }
 
-/// Instants in microseconds from 1970 in UTC: disjoint half-open ranges in ascending order.
+/// A set of instants in microseconds since the Unix epoch (UTC): disjoint half-open ranges in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Times(Vec<(i64, i64)>);
 
 impl Times {
-    /// Every instant.
+    /// All instants.
     #[must_use]
     pub fn all() -> Self {
         Self(vec![(i64::MIN, i64::MAX)])
     }
 
-    /// From `since` on and before `until`.
+    /// From `since` (inclusive) to `until` (exclusive); `None` means unbounded.
     #[must_use]
     pub fn between(since: Option<i64>, until: Option<i64>) -> Self {
         let (since, until) = (since.unwrap_or(i64::MIN), until.unwrap_or(i64::MAX));
         Self(if since < until { vec![(since, until)] } else { Vec::new() })
     }
 
-    /// The instants that a predicate over the columns of table `logs` leaves possible.
+    /// The instants possible under a predicate over the columns of table `logs`.
     pub(crate) fn of(predicate: &Arc<dyn PhysicalExpr>) -> Self {
         if let Some(dynamic) = predicate.downcast_ref::<DynamicFilterPhysicalExpr>() {
             return dynamic.current().map_or_else(|_| Self::all(), |current| Self::of(&current));
@@ -109,7 +109,7 @@ impl Times {
         }
     }
 
-    /// Both.
+    /// The intersection.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let mut both = Vec::new();
@@ -125,7 +125,7 @@ impl Times {
         Self(both)
     }
 
-    /// Either.
+    /// The union.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let mut ranges: Vec<_> = self.0.iter().chain(&other.0).copied().collect();
@@ -140,44 +140,44 @@ impl Times {
         Self(merged)
     }
 
-    /// Whether every instant is possible.
+    /// Whether all instants are in the set.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.0 == [(i64::MIN, i64::MAX)]
     }
 
-    /// Whether none is.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_never(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether an instant is possible.
+    /// Whether the set contains an instant.
     #[must_use]
     pub fn contains(&self, micros: i64) -> bool {
         self.touches(micros, micros)
     }
 
-    /// Whether any instant from `from` to `to`, both included, is possible.
+    /// Whether any instant from `from` to `to` (both inclusive) is in the set.
     #[must_use]
     pub fn touches(&self, from: i64, to: i64) -> bool {
         self.0.iter().any(|(start, end)| from < *end && *start <= to)
     }
 
-    /// The first possible instant; `i64::MIN` when there is no first one, `i64::MAX` when nothing is possible.
+    /// The first instant in the set: `i64::MIN` if it has no lower bound, `i64::MAX` if it is empty.
     #[must_use]
     pub fn first(&self) -> i64 {
         self.0.first().map_or(i64::MAX, |first| first.0)
     }
 
-    /// Where the possible instants end; `i64::MAX` when they do not, `i64::MIN` when nothing is possible.
+    /// The exclusive end of the set: `i64::MAX` if it has no upper bound, `i64::MIN` if it is empty.
     #[must_use]
     pub fn end(&self) -> i64 {
         self.0.last().map_or(i64::MIN, |last| last.1)
     }
 }
 
-/// As `from..until` in RFC 3339, `..` where there is no bound.
+/// `from..until` in RFC 3339; an unbounded side is empty.
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instant = |micros: i64| -> String {
@@ -196,7 +196,7 @@ impl fmt::Display for Times {
     }
 }
 
-/// `left operator right`, one of which is the time in some form and the other a literal.
+/// Evaluates `left operator right`, where one side is the time in some form and the other a literal.
 fn compared(left: &Arc<dyn PhysicalExpr>, operator: Operator, right: &Arc<dyn PhysicalExpr>) -> Times {
     let (time, operator, literal) = match (Step::of(left), Step::of(right)) {
         (Some(step), None) => (step, operator, right),
@@ -208,12 +208,12 @@ fn compared(left: &Arc<dyn PhysicalExpr>, operator: Operator, right: &Arc<dyn Ph
     };
     let Some(literal) = constant(literal) else { return Times::all() };
     if literal.is_null() {
-        // No comparison with NULL is true, but this one is: a time is never NULL.
+        // Comparisons with NULL are never true, except this one, since a time is never NULL.
         return if operator == Operator::IsDistinctFrom { Times::all() } else { Times(Vec::new()) };
     }
     let Some(instant) = nanos(&literal) else { return Times::all() };
-    // With step `s`, the time is rounded down to a multiple of `s` before it is compared. `at_least` is where times begin
-    // that are not below the literal, `beyond` where those begin that are above it.
+    // With step `s`, the time is rounded down to a multiple of `s` before it is compared. `at_least` is the smallest
+    // time whose rounded value is not below the literal, `beyond` the smallest whose rounded value is above it.
     let step = i128::from(time.micros) * 1_000;
     let at_least = clamp(ceil(instant, step) * step);
     let beyond = clamp((instant.div_euclid(step) + 1) * step);
@@ -227,7 +227,7 @@ fn compared(left: &Arc<dyn PhysicalExpr>, operator: Operator, right: &Arc<dyn Ph
     }
 }
 
-/// The value of a literal, or of a cast of one that nobody has folded.
+/// The value of a literal, or of a cast of one that has not been folded.
 fn constant(expr: &Arc<dyn PhysicalExpr>) -> Option<ScalarValue> {
     if let Some(cast) = expr.downcast_ref::<CastExpr>() {
         return constant(cast.expr())?.cast_to(cast.cast_type()).ok();
@@ -235,7 +235,7 @@ fn constant(expr: &Arc<dyn PhysicalExpr>) -> Option<ScalarValue> {
     expr.downcast_ref::<Literal>().map(|literal| literal.value().clone())
 }
 
-/// Microseconds of nanoseconds, rounded up: times are whole microseconds.
+/// Converts nanoseconds to microseconds, rounding up: times are whole microseconds.
 fn clamp(nanos: i128) -> i64 {
     ceil(nanos, 1_000).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
@@ -244,7 +244,7 @@ fn ceil(dividend: i128, divisor: i128) -> i128 {
     -(-dividend).div_euclid(divisor)
 }
 
-/// A literal as nanoseconds from 1970.
+/// A literal as nanoseconds since the Unix epoch.
 fn nanos(literal: &ScalarValue) -> Option<i128> {
     let (value, unit) = match literal {
         ScalarValue::TimestampSecond(Some(value), _) => (*value, 1_000_000_000),
@@ -258,7 +258,7 @@ fn nanos(literal: &ScalarValue) -> Option<i128> {
     Some(i128::from(value) * unit)
 }
 
-/// The time of the record, rounded down to a multiple of so many microseconds.
+/// The time of the record, rounded down to a multiple of `micros`.
 struct Step {
     micros: i64,
 }
@@ -277,7 +277,7 @@ impl Step {
                 DataType::Date32 => MICROS_PER_DAY,
                 _ => return None,
             };
-            // Casts of times before 1970 may round up; there are no such logs.
+            // Casts may round times before 1970 up, but there are no such logs.
             return Some(Self { micros: inner.micros.max(micros) });
         }
         let function = expr.downcast_ref::<ScalarFunctionExpr>().filter(|function| function.name() == "date_trunc")?;

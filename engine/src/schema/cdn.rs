@@ -1,28 +1,28 @@
-//! Columns of `cdn`, derived from the parser's table of its fields.
+//! Columns of table `cdn`, derived from the parser's table of fields.
 
 use super::requests::RequestsColumn;
 use super::{ColumnDoc, Shape, TextLayout};
 use s3log_parser::cdn;
 
-/// A column of `cdn`.
+/// A column of table `cdn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CdnColumn {
     /// A field of the record.
     Field(cdn::Field),
-    /// Where the row came from.
+    /// The name of the log object that the row comes from.
     LogObject,
 }
 
 impl CdnColumn {
-    /// How many columns there are.
+    /// Number of columns.
     pub const COUNT: usize = cdn::Field::COUNT + 1;
 
-    /// Every column, in order.
+    /// All columns, in table order.
     pub fn all() -> impl Iterator<Item = Self> {
         cdn::Field::ALL.into_iter().map(Self::Field).chain([Self::LogObject])
     }
 
-    /// The column at this position.
+    /// The column at a position in the table.
     #[must_use]
     pub fn at(index: usize) -> Option<Self> {
         Self::all().nth(index)

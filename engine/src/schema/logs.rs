@@ -1,41 +1,41 @@
-//! Columns of `logs`, derived from the parser's table of fields.
+//! Columns of table `logs`, derived from the parser's table of fields.
 
 use super::requests::RequestsColumn;
 use super::{ColumnDoc, Shape, TextLayout};
 use s3log_parser::{Distinct, Field, FieldSet, Kind};
 
-/// A column of `logs`.
+/// A column of table `logs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogsColumn {
     /// A field of the record.
     Field(Field),
-    /// What stands behind the last documented field.
+    /// Fields after the last documented one.
     ExtraFields,
-    /// Whether the line could have been split otherwise.
+    /// Whether the line has more than one possible split into fields.
     Ambiguous,
-    /// The key, decoded.
+    /// The decoded object key.
     ObjectKey,
-    /// Where the row came from.
+    /// The name of the log object that the row comes from.
     LogObject,
 }
 
 impl LogsColumn {
-    /// How many columns there are.
+    /// Number of columns.
     pub const COUNT: usize = Field::COUNT + 4;
 
-    /// Every column, in order.
+    /// All columns, in table order.
     pub fn all() -> impl Iterator<Item = Self> {
         let derived = [Self::ExtraFields, Self::Ambiguous, Self::ObjectKey, Self::LogObject];
         Field::ALL.into_iter().map(Self::Field).chain(derived)
     }
 
-    /// The column at this position.
+    /// The column at a position in the table.
     #[must_use]
     pub fn at(index: usize) -> Option<Self> {
         Self::all().nth(index)
     }
 
-    /// Its name in SQL.
+    /// The column's name in SQL.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl LogsColumn {
         }
     }
 
-    /// What must be known of a record to fill the column.
+    /// What the parser must locate to fill the column.
     #[must_use]
     pub fn needs(self) -> FieldSet {
         match self {
@@ -85,7 +85,7 @@ impl LogsColumn {
                     name: info.name,
                     title: info.title,
                     data_type: shape.data_type(text),
-                    // A line without a time is a reject, which is what lets a time prune.
+                    // A line without a time is a reject. Statistics of a non-nullable time allow pruning.
                     nullable: info.kind != Kind::Time,
                     distinct: info.distinct,
                     unit: info.unit,

@@ -1,7 +1,6 @@
 //! Tables and their columns, derived from the parser's tables of fields.
 //!
-//! The schemas are constant: they never depend on what the logs hold. A field that an old log or another system does not
-//! write is NULL.
+//! Schemas are constant and never depend on the data. A field that an old log or another system does not write is NULL.
 
 mod cdn;
 mod logs;
@@ -17,19 +16,19 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUni
 use s3log_parser::Distinct;
 use std::sync::Arc;
 
-/// How text is laid out in Arrow arrays.
+/// The Arrow layout of text columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TextLayout {
-    /// `Utf8View`: views into the block of lines, without a copy.
+    /// `Utf8View`: views into the block of lines, without copying.
     #[default]
     Views,
-    /// `Utf8`: copied. For consumers that know no views, and for what travels over a network, since a view takes its
-    /// whole block along.
+    /// `Utf8`: copied. For consumers without support for views, and for data sent over a network, because a view takes
+    /// its whole block along.
     Plain,
 }
 
 impl TextLayout {
-    /// The Arrow type of text.
+    /// The Arrow type of text columns in this layout.
     #[must_use]
     pub fn data_type(self) -> DataType {
         match self {
@@ -39,7 +38,7 @@ impl TextLayout {
     }
 }
 
-/// A table that log objects are read as.
+/// A table over log objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Table {
@@ -47,17 +46,17 @@ pub enum Table {
     Logs,
     /// CloudFront-format records.
     Cdn,
-    /// Both, in the same columns.
+    /// Records of both kinds in a common schema.
     Requests,
-    /// Lines that are no record.
+    /// Lines that do not parse as a record.
     Rejects,
 }
 
 impl Table {
-    /// Every table.
+    /// All tables.
     pub const ALL: [Self; 4] = [Self::Logs, Self::Cdn, Self::Requests, Self::Rejects];
 
-    /// Its name in SQL.
+    /// The table's name in SQL.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -68,13 +67,13 @@ impl Table {
         }
     }
 
-    /// The table of this name.
+    /// The table with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|table| table.name() == name)
     }
 
-    /// What its rows are.
+    /// A description of the rows.
     #[must_use]
     pub fn doc(self) -> &'static str {
         match self {
@@ -92,13 +91,13 @@ impl Table {
         }
     }
 
-    /// Whether its rows are records, each with a time.
+    /// Whether the rows are records, and so have a time.
     #[must_use]
     pub fn has_time(self) -> bool {
         self != Self::Rejects
     }
 
-    /// Its columns, in order.
+    /// The columns, in order.
     #[must_use]
     pub fn columns(self, text: TextLayout) -> Vec<ColumnDoc> {
         match self {
@@ -109,7 +108,7 @@ impl Table {
         }
     }
 
-    /// Its Arrow schema.
+    /// The Arrow schema.
     #[must_use]
     pub fn schema(self, text: TextLayout) -> SchemaRef {
         let fields = self
@@ -120,42 +119,42 @@ impl Table {
     }
 }
 
-/// What is known of a column.
+/// Documentation of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnDoc {
-    /// Its name in SQL.
+    /// The column's name in SQL.
     pub name: &'static str,
-    /// What the log calls it, or the empty text.
+    /// The field's name in the log, or an empty string.
     pub title: &'static str,
-    /// Its Arrow type.
+    /// The Arrow type.
     pub data_type: DataType,
-    /// Whether it may be NULL.
+    /// Whether values may be NULL.
     pub nullable: bool,
-    /// How many different values it has.
+    /// Expected number of distinct values.
     pub distinct: Distinct,
-    /// Unit of a number, or the empty text.
+    /// The unit of a number, or an empty string.
     pub unit: &'static str,
-    /// What it says.
+    /// The meaning of the column.
     pub doc: &'static str,
-    /// A value as it stands in a line, or the empty text.
+    /// An example value as it appears in a line, or an empty string.
     pub example: &'static str,
 }
 
-/// What is known of a table.
+/// Documentation of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableDoc {
-    /// Its name in SQL.
+    /// The table's name in SQL.
     pub name: &'static str,
-    /// What its rows are.
+    /// A description of the rows.
     pub doc: &'static str,
-    /// Its columns, in order.
+    /// The columns, in order.
     pub columns: Vec<ColumnDoc>,
 }
 
-/// The name of the view of requests that clients made.
+/// Name of the view of requests made by clients.
 pub(crate) const VISITOR_REQUESTS: &str = "visitor_requests";
 
-/// Every table with its columns, and the view that a session makes of `requests`, behind what it is made of.
+/// All tables, and the view that a session creates over `requests`, which follows its table.
 #[must_use]
 pub fn tables() -> Vec<TableDoc> {
     let doc =
@@ -171,7 +170,7 @@ pub fn tables() -> Vec<TableDoc> {
     Table::ALL.into_iter().flat_map(with_views).collect()
 }
 
-/// The Arrow type of `time`: microseconds in UTC. Nanoseconds would not reach from year 1 to 9999.
+/// The Arrow type of `time`: microseconds in UTC. Nanoseconds cannot represent the years 1 to 9999.
 #[must_use]
 pub fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))
@@ -179,7 +178,7 @@ pub fn time_type() -> DataType {
 
 pub(crate) const UTC: &str = "UTC";
 
-/// The types that columns have.
+/// The types of columns.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Text,

@@ -1,26 +1,26 @@
-//! Columns of `rejects`.
+//! Columns of table `rejects`.
 
 use super::requests::RequestsColumn;
 use super::{ColumnDoc, Shape, TextLayout};
 use s3log_parser::Distinct;
 
-/// A column of `rejects`.
+/// A column of table `rejects`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RejectsColumn {
-    /// Where the line came from.
+    /// The name of the log object that the line comes from.
     LogObject,
-    /// Its number, from 1.
+    /// The line number, from 1.
     LineNumber,
-    /// Where its first byte stands.
+    /// Offset of the first byte of the line, after decompression.
     ByteOffset,
-    /// Why it is no record.
+    /// Why the line is not a record.
     Reason,
-    /// The line.
+    /// The line itself.
     Line,
 }
 
 impl RejectsColumn {
-    /// Every column, in order.
+    /// All columns, in table order.
     pub const ALL: [Self; 5] = [Self::LogObject, Self::LineNumber, Self::ByteOffset, Self::Reason, Self::Line];
 
     pub(super) fn doc(self, text: TextLayout) -> ColumnDoc {

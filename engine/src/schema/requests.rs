@@ -1,4 +1,4 @@
-//! Columns of `requests`: what origin and CDN logs have in common, and what only one of them has.
+//! Columns of table `requests`: what S3 and CDN logs have in common, and what only one of them has.
 
 use super::{ColumnDoc, Shape, TextLayout};
 use arrow::datatypes::DataType;
@@ -6,35 +6,35 @@ use s3log_parser::Distinct;
 
 macro_rules! requests {
     ($($variant:ident $name:literal $shape:ident $null:ident $distinct:ident $unit:literal $origin:literal $cdn:literal $doc:literal;)*) => {
-        /// A column of `requests`.
+        /// A column of table `requests`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum RequestsColumn {
             $(#[doc = $doc] $variant,)*
         }
 
         impl RequestsColumn {
-            /// Every column, in order.
+            /// All columns, in table order.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// Its name in SQL.
+            /// The column's name in SQL.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What an S3 server access log has it from, in AWS's words; empty when it has nothing of it.
+            /// The field of an S3 server access log that the column comes from, in AWS's words; empty if there is none.
             #[must_use]
             pub fn origin(self) -> &'static str {
                 match self { $(Self::$variant => $origin,)* }
             }
 
-            /// What a CDN log has it from, as its fields are called; empty when it has nothing of it.
+            /// The field of a CDN log that the column comes from, as named in the log; empty if there is none.
             #[must_use]
             pub fn cdn(self) -> &'static str {
                 match self { $(Self::$variant => $cdn,)* }
             }
 
-            /// Its Arrow type.
+            /// The Arrow type of the column.
             #[must_use]
             pub fn data_type(self, text: TextLayout) -> DataType {
                 match self { $(Self::$variant => Shape::$shape.data_type(text),)* }

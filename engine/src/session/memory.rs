@@ -1,30 +1,30 @@
-//! Memory of queries: what can spill shares it fairly, and leaves some for what cannot.
+//! Memory pool for queries: operators that can spill share it fairly, and leave a part for those that cannot.
 //!
-//! Sorts of several partitions hold all that they may have when the merge behind them asks for its first rows. It cannot spill, and the
-//! query would fail though nothing but a few megabytes are missing.
+//! Sorts of several partitions may hold their full share when the merge above them asks for its first rows. The merge
+//! cannot spill, so without a reserve the query would fail for lack of a few megabytes.
 
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Most that is left for each partition's merge: the rows that it has read ahead, and those that it writes.
+/// Upper limit of the reserve for each partition's merge: rows read ahead and rows being written.
 const LEFT_A_PARTITION: usize = 64 << 20;
 
-/// Of the memory, at most one part in so many is left.
+/// The reserve is at most this fraction (one in `PART_LEFT`) of the memory limit.
 const PART_LEFT: usize = 4;
 
-/// A pool like [`FairSpillPool`], of which consumers that can spill leave a part to those that cannot.
+/// A [`FairSpillPool`] with a reserve that only consumers that cannot spill may use.
 #[derive(Debug)]
 pub(super) struct LeavingPool {
     pool: Arc<dyn MemoryPool>,
-    /// What is left to those that cannot spill, as long as they have not asked for it.
+    /// The unused part of the reserve.
     left: Mutex<MemoryReservation>,
     most_left: usize,
 }
 
 impl LeavingPool {
-    /// Of so many bytes, for sorts of so many partitions.
+    /// A pool of `limit` bytes, for sorts of this many partitions.
     pub(super) fn new(limit: usize, partitions: usize) -> Self {
         let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(limit));
         let most_left = (limit / PART_LEFT).min(LEFT_A_PARTITION.saturating_mul(partitions));
@@ -64,7 +64,7 @@ impl MemoryPool for LeavingPool {
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         let left = self.left();
         self.pool.shrink(reservation, shrink);
-        // What was taken of it comes back first.
+        // Refill the reserve first.
         left.grow(shrink.min(self.most_left - left.size()));
     }
 
@@ -109,7 +109,7 @@ mod tests {
         assert!(merge.try_grow(51).is_err(), "there is no more");
         merge.try_grow(50).unwrap();
         assert_eq!(pool.reserved(), 1000);
-        // What comes back is left again.
+        // Freed memory refills the reserve.
         merge.free();
         assert!(sort.try_grow(1).is_err());
         sort.free();

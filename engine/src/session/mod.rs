@@ -1,4 +1,4 @@
-//! A DataFusion session with everything of this crate in it.
+//! A DataFusion session with the tables and functions of this crate.
 
 mod memory;
 mod named;
@@ -33,8 +33,9 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
-/// A DataFusion session over log objects: tables `logs`, `cdn`, `requests` and `rejects`, the view `visitor_requests`, the functions of
-/// this crate, `CREATE EXTERNAL TABLE … STORED AS S3LOG` and the table function `s3log('…')`.
+/// A DataFusion session over log objects: the tables `logs`, `cdn`, `requests` and `rejects`, the view
+/// `visitor_requests`, the functions of this crate, `CREATE EXTERNAL TABLE … STORED AS S3LOG` and the table function
+/// `s3log('…')`.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -52,39 +53,39 @@ use std::sync::{Arc, LazyLock};
 /// ```
 pub struct Session {
     context: SessionContext,
-    /// Log objects of which rows of each table are made.
+    /// The log objects to read for each table.
     raw: HashMap<Table, Raw>,
-    /// Sources that are datasets.
+    /// The sources that are datasets.
     datasets: Vec<Snapshot>,
-    /// Sources that are none, local ones by their absolute paths.
+    /// The sources that are not datasets; local ones as absolute paths.
     raw_sources: Vec<String>,
     progress: Arc<Progress>,
     stores: Arc<Stores>,
     options: SessionOptions,
 }
 
-/// Rejects of a dataset that no file holds.
+/// Rejects of a dataset that were counted, but not written to any file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectsNotKept {
     /// The name of the dataset.
     pub dataset: String,
-    /// How many there are.
+    /// Number of such rejects.
     pub rejects: u64,
-    /// How many lines became records beside them and the rejects that were kept.
+    /// Number of records in the dataset.
     pub rows: u64,
 }
 
-/// Log objects of which the rows of a table are made.
+/// The log objects to read for a table.
 #[derive(Clone, Debug, Default)]
 struct Raw {
     listing: Arc<Listing>,
-    /// Those in buckets that are left out, because a dataset has their rows.
+    /// Objects in buckets that are left out because a dataset already has their rows.
     converted: Option<Converted>,
 }
 
 impl Raw {
-    /// All of these but those whose rows of this table a dataset has. A dataset holds one table: of log objects of several kinds
-    /// it has some records, and the others are nowhere else.
+    /// All objects except those whose rows of this table are in a dataset. A dataset holds one table: if an object has
+    /// records of several kinds, the other kinds are nowhere else and must still be read from it.
     async fn without_converted(table: Table, listing: &Arc<Listing>, datasets: &[Snapshot]) -> Result<Self, Error> {
         let has_rows = |dataset: &&Snapshot| dataset.table == table || table == Table::Rejects;
         let datasets: Vec<_> = datasets.iter().filter(has_rows).collect();
@@ -105,16 +106,18 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Lists the sources and sets the session up. Reads no log object yet, and lists no bucket: that is done when a query reads
-    /// them. A bucket is asked once, whether it is a dataset that [`crate::convert`] made: then its table is the files that its
-    /// ledger names, and log objects of other sources that it was made of are left out. Without sources there are no tables,
-    /// but everything else.
+    /// Lists local sources and creates the session.
     ///
-    /// Log objects that cannot be read do not stop a query of this session: [`Progress::unreadable`] names them.
+    /// No log object is read and no bucket is listed yet; both happen when a query runs. Each bucket source is only
+    /// asked whether it is a dataset written by [`crate::convert`]. A dataset is read from the files that its ledger
+    /// names, and the log objects it was made of are left out of the other sources. With no sources the session has no
+    /// tables.
+    ///
+    /// Queries of this session do not fail on log objects that cannot be read: [`Progress::unreadable`] names them.
     ///
     /// # Errors
     ///
-    /// Names a source that does not exist or holds no log object.
+    /// Fails if a source does not exist or holds no log object; the error names it.
     pub async fn open(sources: &[String], options: SessionOptions) -> Result<Self, Error> {
         let stores = Arc::new(Stores::new(options.stores.clone()));
         let Named { datasets, mut raw, mut raw_sources } =
@@ -127,7 +130,7 @@ impl Session {
                 }
             }
         }
-        // Directories of many files take a while: not on the threads that run queries.
+        // Listing large directories takes a while: keep it off the threads that run queries.
         let listed = tokio::task::spawn_blocking(move || Listing::list(&raw)).await;
         let mut listing = listed.map_err(stopped)??;
         listing.leave_out_files_of(&datasets);
@@ -155,7 +158,7 @@ impl Session {
         Ok(session)
     }
 
-    /// A table over everything: datasets, and log objects.
+    /// A table over datasets and log objects together.
     async fn table(&self, table: Table) -> Result<Arc<dyn TableProvider>, Error> {
         let layout = self.options.layout;
         let mut parts = self.dataset_tables(table).await?;
@@ -171,7 +174,8 @@ impl Session {
         })
     }
 
-    /// What the datasets have of a table. `requests` is made of the rows of those that hold another one.
+    /// The parts of a table that datasets provide. `requests` is derived from the rows of datasets that hold another
+    /// table.
     async fn dataset_tables(&self, table: Table) -> Result<Vec<Arc<dyn TableProvider>>, Error> {
         let layout = self.options.layout;
         let mut parts: Vec<Arc<dyn TableProvider>> = Vec::new();
@@ -199,7 +203,7 @@ impl Session {
         Ok(parts)
     }
 
-    /// Why a table cannot be answered from what there is. `no_dataset` says that none has rows of it.
+    /// Why a table cannot be queried with these sources, if it cannot. `no_dataset`: no dataset has rows of it.
     fn refused(&self, table: Table, no_dataset: bool) -> Option<RefusedTable> {
         let refused = |message: String, hint| Some(RefusedTable::new(table.schema(self.options.layout), message, hint));
         let no_objects = self.listing(table).is_empty();
@@ -230,7 +234,7 @@ impl Session {
         None
     }
 
-    /// A table over its log objects.
+    /// A table over the log objects, without datasets.
     pub(crate) fn log_table(&self, table: Table) -> LogTable {
         let Raw { listing, converted } = self.raw.get(&table).cloned().unwrap_or_default();
         LogTable::new(table, listing, self.options.layout)
@@ -245,13 +249,13 @@ impl Session {
         self.raw.get(&table).map_or(&NONE, |raw| &*raw.listing)
     }
 
-    /// The names of the sources that are datasets.
+    /// The names of the datasets among the sources.
     #[must_use]
     pub fn dataset_names(&self) -> Vec<String> {
         self.datasets.iter().map(|dataset| dataset.place.name()).collect()
     }
 
-    /// Datasets whose table `rejects` is not all of their rejects, as these were counted and not kept.
+    /// Datasets whose table `rejects` is incomplete, because rejects were counted but not kept.
     #[must_use]
     pub fn rejects_not_kept(&self) -> Vec<RejectsNotKept> {
         let of = |dataset: &Snapshot| RejectsNotKept {
@@ -262,29 +266,29 @@ impl Session {
         self.datasets.iter().map(of).filter(|dataset| dataset.rejects > 0).collect()
     }
 
-    /// The sources that are no datasets, local ones by their absolute paths.
+    /// The sources that are not datasets; local ones as absolute paths.
     pub(crate) fn raw_sources(&self) -> Vec<String> {
         self.raw_sources.clone()
     }
 
-    /// The DataFusion session.
+    /// The underlying DataFusion session.
     #[must_use]
     pub fn context(&self) -> &SessionContext {
         &self.context
     }
 
-    /// What its queries have read so far.
+    /// Counts of what the queries of this session have read so far.
     #[must_use]
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 
-    /// From now on, whether buckets are listed when a query is planned, so that EXPLAIN tells what it would read.
+    /// Sets whether buckets are listed at planning time, so that EXPLAIN shows what a query would read.
     pub fn list_when_planned(&self, lists: bool) {
         self.options.lists_when_planned.store(lists, Ordering::Relaxed);
     }
 
-    /// The buckets, and what was asked of them.
+    /// The buckets in use, with counts of the requests sent to them.
     #[must_use]
     pub fn stores(&self) -> &Arc<Stores> {
         &self.stores
@@ -296,19 +300,20 @@ impl Session {
         self.listing(Table::Logs).locations()
     }
 
-    /// How many log objects the sources hold outside of buckets.
+    /// Number of log objects in local sources.
     #[must_use]
     pub fn object_count(&self) -> usize {
         self.listing(Table::Logs).object_count()
     }
 
-    /// Their bytes, as stored.
+    /// Total size of the log objects in local sources, in bytes as stored.
     #[must_use]
     pub fn byte_count(&self) -> u64 {
         self.listing(Table::Logs).byte_count()
     }
 
-    /// What there is to read outside of buckets: files that names do not leave out for the times of the session.
+    /// What is to be read from local sources: files that are not excluded by their names for the time range of the
+    /// session.
     #[must_use]
     pub fn file_counts(&self) -> SourceCounts {
         let table = self.log_table(Table::Logs);
@@ -319,13 +324,13 @@ impl Session {
         self.options.threads()
     }
 
-    /// Whether plans do not run in this process.
+    /// Whether plans run in other processes.
     #[cfg(feature = "cluster")]
     pub(crate) fn runs_remotely(&self) -> bool {
         self.options.remote.is_some()
     }
 
-    /// Runs a plan where those of queries run.
+    /// Runs a plan the way queries of this session run.
     #[cfg(feature = "cluster")]
     pub(crate) async fn run_remotely(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>, Error> {
         let state = self.context.state();
@@ -337,13 +342,13 @@ impl Session {
         rows.await.map_err(|error| Error::of_query(error, "the work stopped"))
     }
 
-    /// How lines are understood.
     pub(crate) fn lines(&self) -> &LineOptions {
         &self.options.lines
     }
 }
 
-/// The view of requests that clients made: through a CDN a request that the cache could not answer is in both logs.
+/// The view of requests made by clients. A request that the CDN could not answer from its cache is in both logs; the
+/// view leaves out the CDN's own request to the bucket.
 fn visitor_requests() -> String {
     format!("CREATE VIEW {VISITOR_REQUESTS} AS SELECT * FROM requests WHERE NOT is_cdn_fetch")
 }
@@ -356,18 +361,18 @@ fn set_up(error: datafusion::error::DataFusionError) -> Error {
     Error::new(crate::ErrorKind::Internal, "the session cannot be set up").with_source(error)
 }
 
-/// Consumers of memory that an error names when it runs out.
+/// Number of memory consumers named in an out-of-memory error.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
 fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -> DataFusionResult<SessionContext> {
     let config = options.remote.as_ref().map_or_else(SessionConfig::new, |remote| remote.config.clone());
     let mut config = config.with_target_partitions(options.threads()).with_information_schema(true);
     config.options_mut().sql_parser.collect_spans = true;
-    // Sums of nothing are NULL and must not lead every list of the largest ones.
+    // A sum over no rows is NULL, and must not come first in descending order.
     "nulls_last".clone_into(&mut config.options_mut().sql_parser.default_null_ordering);
     let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(registry(stores));
     if let Some(limit) = options.memory_limit {
-        // Fair: a sort and an aggregation in one plan must both be able to spill.
+        // Fair: a sort and an aggregation in the same plan must both be able to spill.
         let pool = TrackConsumersPool::new(LeavingPool::new(limit, options.threads()), NAMED_CONSUMERS);
         runtime = runtime.with_memory_pool(Arc::new(pool));
     }
@@ -388,7 +393,7 @@ fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -
     Ok(context)
 }
 
-/// What finds buckets, and the files of datasets, for plans of this crate.
+/// Resolves buckets and files of datasets for plans of this crate.
 pub(crate) fn registry(stores: &Arc<Stores>) -> Arc<dyn ObjectStoreRegistry> {
     let datasets = |host: &str, stores: &Arc<Stores>| {
         let store = DatasetStore::of_host(host, |bucket| lazy_bucket(stores, bucket))?;
@@ -397,7 +402,8 @@ pub(crate) fn registry(stores: &Arc<Stores>) -> Arc<dyn ObjectStoreRegistry> {
     Arc::new(Registry::new(Arc::clone(stores)).with_scheme(DatasetStore::SCHEME, datasets))
 }
 
-/// Puts the functions of this crate, the format and the ways to name tables of logs into someone's own session.
+/// Registers the functions, the file format, the table factory and the table function of this crate in an existing
+/// session.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -418,7 +424,7 @@ pub(crate) fn registry(stores: &Arc<Stores>) -> Arc<dyn ObjectStoreRegistry> {
 ///
 /// # Errors
 ///
-/// What DataFusion reports of registrations.
+/// Fails if DataFusion rejects a registration.
 pub fn register(context: &SessionContext, tables: Arc<LogTableFactory>) -> DataFusionResult<()> {
     // A session and its clones share their state.
     crate::functions::register(&mut context.clone())?;

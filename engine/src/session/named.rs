@@ -1,4 +1,4 @@
-//! What the sources of a session name: datasets, and log objects.
+//! Sorting the sources of a session into datasets and log objects.
 
 use super::stopped;
 use crate::dataset::Snapshot;
@@ -8,21 +8,21 @@ use crate::table::expanded;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::HashSet;
 
-/// Sources in buckets that are asked at once whether they are datasets: a list may name very many.
+/// Number of bucket sources checked for a dataset concurrently; a list may name very many.
 const ASKED_AT_ONCE: usize = 32;
 
-/// What the sources name.
+/// The sources, sorted.
 pub(super) struct Named {
-    /// Each of them once.
+    /// Without duplicates.
     pub(super) datasets: Vec<Snapshot>,
-    /// What is no dataset, with the lines of lists in place of these.
+    /// Sources that are not datasets, with lists replaced by their lines.
     pub(super) raw: Vec<String>,
-    /// Sources that name something else than datasets, local ones by their absolute paths.
+    /// Sources that name anything but datasets; local ones as absolute paths.
     pub(super) raw_sources: Vec<String>,
 }
 
 impl Named {
-    /// Asks every source whether it is a dataset; `globs` says whether a glob stands for what it matches once that has a dataset in it.
+    /// Checks every source for a dataset. With `globs`, a glob is replaced by its matches if a dataset is among them.
     pub(super) async fn sort_out(sources: &[String], globs: bool, stores: &Stores) -> Result<Self, Error> {
         let given = sources.to_vec();
         let lists = move || given.iter().map(|source| expanded(source, globs)).collect::<Result<Vec<_>, Error>>();
@@ -49,7 +49,7 @@ impl Named {
     }
 }
 
-/// A local source from the root on, so that it means the same everywhere on the machine.
+/// A local source as an absolute path, so that it means the same in any working directory.
 fn absolute(source: &str) -> String {
     let (mark, path) = match source.strip_prefix('@') {
         Some(list) => ("@", list),

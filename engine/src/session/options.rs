@@ -1,4 +1,4 @@
-//! How a session is set up, and where its plans run.
+//! Options of a session, and remote execution.
 
 use crate::decode::LineOptions;
 use crate::scan::{NameRules, OnUnreadable, Progress, ScanOptions};
@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// How a session is set up.
+/// Options of a [`Session`](super::Session).
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
     pub(super) memory_limit: Option<usize>,
@@ -28,18 +28,18 @@ pub struct SessionOptions {
     pub(super) remote: Option<RemoteExecution>,
 }
 
-/// How a session is set up whose plans do not run in this process: `crate::cluster` has one.
+/// Options for a session whose plans run in other processes, as `crate::cluster` does.
 ///
-/// Text is plain then, and buckets are listed when a query is planned.
+/// Such a session uses plain text ([`TextLayout::Plain`]) and lists buckets at planning time.
 #[derive(Clone)]
 pub struct RemoteExecution {
-    /// What a plan must be like.
+    /// The session configuration that plans need.
     pub config: SessionConfig,
-    /// Hands a plan over to whoever runs it; the last rule of the optimizer.
+    /// Optimizer rule that hands a plan over to the remote executor; runs last.
     pub hand_over: Arc<dyn PhysicalOptimizerRule + Send + Sync>,
-    /// Adds other rules.
+    /// Adds further rules to the session state.
     pub prepare: Arc<dyn Fn(SessionStateBuilder) -> SessionStateBuilder + Send + Sync>,
-    /// Partitions that work side by side when nobody says how many.
+    /// Number of partitions unless [`SessionOptions::with_threads`] sets it.
     pub partitions: usize,
 }
 
@@ -50,76 +50,76 @@ impl std::fmt::Debug for RemoteExecution {
 }
 
 impl SessionOptions {
-    /// No limit of memory, all cores, all times.
+    /// The defaults: no memory limit, all cores, all times.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Operators that hold more than this many bytes together spill to disk.
+    /// Memory limit in bytes for all operators together; beyond it they spill to disk.
     #[must_use]
     pub fn with_memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = Some(bytes);
         self
     }
 
-    /// Partitions that work side by side.
+    /// Number of partitions processed in parallel, at least 1.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads.max(1));
         self
     }
 
-    /// Only records from this instant on: microseconds from 1970 in UTC.
+    /// Only records at or after this instant, in microseconds since the Unix epoch (UTC).
     #[must_use]
     pub fn with_since(mut self, micros: i64) -> Self {
         self.times.since = Some(micros);
         self
     }
 
-    /// Only records before this instant: microseconds from 1970 in UTC.
+    /// Only records before this instant, in microseconds since the Unix epoch (UTC).
     #[must_use]
     pub fn with_until(mut self, micros: i64) -> Self {
         self.times.until = Some(micros);
         self
     }
 
-    /// How lines are understood.
+    /// How lines are parsed.
     #[must_use]
     pub fn with_lines(mut self, lines: LineOptions) -> Self {
         self.lines = lines;
         self
     }
 
-    /// How the names of log objects are understood.
+    /// How names of log objects are interpreted.
     #[must_use]
     pub fn with_names(mut self, names: NameRules) -> Self {
         self.names = names;
         self
     }
 
-    /// How buckets are reached.
+    /// How buckets are accessed.
     #[must_use]
     pub fn with_stores(mut self, stores: StoreOptions) -> Self {
         self.stores = stores;
         self
     }
 
-    /// Whether log objects that datasets were made of, and are not in them yet, are read, too.
+    /// Whether to also read log objects from the sources of datasets that are not converted yet.
     #[must_use]
     pub fn with_raw(mut self, with_raw: bool) -> Self {
         self.with_raw = with_raw;
         self
     }
 
-    /// Passes over datasets that globs match, as over those below a directory: for who wants log objects and nothing else.
+    /// Ignores datasets matched by globs, as those below a directory are: only log objects are read.
     #[must_use]
     pub fn without_datasets_of_globs(mut self) -> Self {
         self.without_datasets_of_globs = true;
         self
     }
 
-    /// Runs plans in other processes.
+    /// Runs plans in other processes. Sets the text layout to [`TextLayout::Plain`].
     #[must_use]
     pub fn with_remote_execution(mut self, remote: RemoteExecution) -> Self {
         self.layout = TextLayout::Plain;
@@ -134,7 +134,7 @@ impl SessionOptions {
         self
     }
 
-    /// What scans of such a session are told.
+    /// The scan options of the session.
     pub(super) fn scan_options(&self, progress: &Arc<Progress>) -> ScanOptions {
         let options =
             ScanOptions::default().with_progress(Arc::clone(progress), OnUnreadable::Report).with_names(self.names);
@@ -142,7 +142,6 @@ impl SessionOptions {
         options.with_lines(self.lines.clone()).with_fixed_objects(self.remote.is_some())
     }
 
-    /// How many partitions work side by side.
     pub(super) fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| match &self.remote {
             Some(remote) => remote.partitions,

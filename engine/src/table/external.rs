@@ -1,4 +1,4 @@
-//! Tables that SQL itself names: `CREATE EXTERNAL TABLE … STORED AS S3LOG`, and the table function `s3log(…)`.
+//! Naming tables in SQL: `CREATE EXTERNAL TABLE … STORED AS S3LOG`, and the table function `s3log(…)`.
 
 use super::listing::Listing;
 use super::provider::LogTable;
@@ -12,15 +12,15 @@ use datafusion::common::{Result as DataFusionResult, ScalarValue};
 use datafusion::logical_expr::{CreateExternalTable, Expr};
 use std::sync::Arc;
 
-/// The name of the format in `STORED AS`.
+/// The format name for `STORED AS`.
 pub const STORED_AS: &str = "S3LOG";
 
 /// The name of the table function.
 pub const TABLE_FUNCTION: &str = "s3log";
 
-/// Makes tables over log objects by name of a source: for `CREATE EXTERNAL TABLE t STORED AS S3LOG LOCATION 'logs/'`,
-/// with `OPTIONS ('table' 'rejects')` for the lines that are no record, and for `SELECT … FROM s3log('logs/')` or
-/// `s3log('logs/', 'rejects')`.
+/// Creates tables over log objects from the name of a source:
+/// `CREATE EXTERNAL TABLE t STORED AS S3LOG LOCATION 'logs/'`, with `OPTIONS ('table' 'rejects')` for rejected lines, and
+/// `SELECT … FROM s3log('logs/')` or `s3log('logs/', 'rejects')`.
 #[derive(Clone, Debug, Default)]
 pub struct LogTableFactory {
     layout: TextLayout,
@@ -29,13 +29,13 @@ pub struct LogTableFactory {
 }
 
 impl LogTableFactory {
-    /// A factory of tables with text in this layout, scanned with these options.
+    /// Creates a factory of tables with the given text layout and scan options.
     #[must_use]
     pub fn new(layout: TextLayout, options: ScanOptions) -> Self {
         Self { layout, options, stores: Arc::default() }
     }
 
-    /// Reaches buckets by these. Without it they are reached as `aws` would.
+    /// Sets how buckets are accessed. By default they are accessed as the `aws` command line would.
     #[must_use]
     pub fn with_stores(mut self, stores: Arc<Stores>) -> Self {
         self.stores = stores;

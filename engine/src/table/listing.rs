@@ -1,10 +1,10 @@
-//! Sources into log objects: what a user names, and what is there.
+//! Resolves sources to log objects.
 //!
-//! A source is a file, a directory (read with everything below it), a glob, `-` for standard input, or `@FILE`, a list of
-//! sources, one a line. Files and directories whose name begins with a dot are left out of directories and globs, as are
-//! they by `ls`; so are files of datasets out of directories and buckets: what ends with `.parquet`, and what is in `_s3log`.
+//! A source is a file, a directory (read recursively), a glob, `-` for standard input, or `@FILE`, a list of sources,
+//! one per line. Within directories and globs, names that begin with a dot are skipped, as `ls` does. Within
+//! directories and buckets, files of datasets are skipped: names ending in `.parquet`, and everything in `_s3log`.
 //!
-//! Links are followed. A file is read once, however often it is named: by several sources, a glob, or links to it.
+//! Links are followed. A file is read once, even if several sources, globs or links name it.
 
 use crate::dataset::{Converted, SETTINGS, Snapshot, is_of_dataset};
 use crate::error::{Error, ErrorKind};
@@ -16,22 +16,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
 
-/// What makes a glob of a name of nothing that is there.
+/// A source that does not exist as a file is a glob if it has one of these characters.
 const GLOB: [char; 3] = ['*', '?', '['];
 
-/// Log objects that sources name, in the order of their names within each source.
+/// Log objects named by sources, in name order within each source.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     pub(crate) objects: Vec<Listed>,
-    /// Buckets, which are listed when a scan begins to read.
+    /// Buckets, listed when a scan starts to read.
     pub(crate) locations: Vec<Location>,
-    /// What is there but could not be listed.
+    /// What exists, but could not be listed.
     pub(crate) unreadable: Vec<(String, Arc<Error>)>,
-    /// The source that is being listed.
+    /// The source being listed.
     source: Arc<str>,
-    /// Sources that were listed, with those of lists.
+    /// Number of sources listed, including those of lists.
     sources: usize,
-    /// Whether a source may have named a file twice: by a glob, or by a link.
+    /// Whether a source may have named a file twice, through a glob or a link.
     may_repeat: bool,
 }
 
@@ -39,27 +39,26 @@ pub struct Listing {
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) object: LogObject,
-    /// The source that it belongs to, as the user named it.
+    /// The source, as the user named it.
     pub(crate) source: Arc<str>,
     pub(crate) path: Option<PathBuf>,
     pub(crate) size: u64,
     pub(crate) modified: std::time::SystemTime,
 }
 
-/// Names of files from the root on, the same ones however they are reached: by `..`, or by a link.
+/// Resolves paths of files to absolute ones that are the same however a file is reached, by `..` or by a link.
 #[derive(Debug, Default)]
 pub(crate) struct FullNames {
-    /// The folder that was last asked for, and where it is: to find that out takes longer than all else.
+    /// Cache: the last folder and its resolved path, which is by far the most expensive part.
     folder: Option<(PathBuf, PathBuf)>,
 }
 
 impl FullNames {
-    /// The full name of a file.
     pub(crate) fn of(&mut self, path: &Path) -> PathBuf {
         self.of_link(path).0
     }
 
-    /// The same, and whether the file was named by a link to it.
+    /// The resolved path, and whether the file was named by a link.
     fn of_link(&mut self, path: &Path) -> (PathBuf, bool) {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         if absolute.is_symlink() {
@@ -83,49 +82,49 @@ impl FullNames {
 }
 
 impl Listing {
-    /// Lists what the sources name. Looks at names and sizes only; opens no log object. Buckets are noted, and listed when
-    /// a scan begins to read.
+    /// Lists what the sources name. Reads only names and sizes, and opens no log object. Buckets are recorded and
+    /// listed when a scan starts to read.
     ///
     /// # Errors
     ///
-    /// Names a source that does not exist, holds nothing, or is of a kind that cannot be read.
+    /// Fails if a source does not exist, is empty, or cannot be read; the error names it.
     pub fn list(sources: &[impl AsRef<str>]) -> Result<Self, Error> {
         let mut listing = Self::default();
         for source in sources {
             listing.add(source.as_ref())?;
         }
-        // Nothing else names a file twice. A plain directory may hold very many.
+        // Otherwise no file is named twice. A plain directory may hold very many files.
         if listing.may_repeat || listing.sources > 1 {
             listing.drop_repeated();
         }
         Ok(listing)
     }
 
-    /// Whether there is nothing at all.
+    /// Whether the listing holds neither log objects nor buckets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.locations.is_empty()
     }
 
-    /// The buckets.
+    /// The buckets among the sources.
     #[must_use]
     pub fn locations(&self) -> &[Location] {
         &self.locations
     }
 
-    /// How many log objects there are outside of buckets.
+    /// Number of log objects in local sources.
     #[must_use]
     pub fn object_count(&self) -> usize {
         self.objects.len()
     }
 
-    /// Their bytes, as stored.
+    /// Total size of the log objects in local sources, in bytes as stored.
     #[must_use]
     pub fn byte_count(&self) -> u64 {
         self.objects.iter().map(|listed| listed.size).sum()
     }
 
-    /// Leaves out files whose records a dataset has.
+    /// Leaves out files whose records are in a dataset.
     pub(crate) async fn leave_out(&mut self, converted: &Converted) -> Result<(), Error> {
         let mut left = Vec::new();
         let mut names = FullNames::default();
@@ -142,7 +141,7 @@ impl Listing {
         Ok(())
     }
 
-    /// Leaves out files that are named beside the dataset which they are in.
+    /// Leaves out files that are named next to the dataset they belong to.
     pub(crate) fn leave_out_files_of(&mut self, datasets: &[Snapshot]) {
         let files_of = |dataset: &Snapshot| {
             let root = PathBuf::from(dataset.place.full_name());
@@ -150,7 +149,7 @@ impl Listing {
         };
         let may_be_one =
             |listed: &Listed| listed.path.as_ref().is_some_and(|path| is_of_dataset(&path.to_string_lossy()));
-        // Hardly anybody does so, and datasets have many files.
+        // Check first whether there are any: datasets have many files.
         if !self.objects.iter().any(may_be_one) {
             return;
         }
@@ -208,7 +207,7 @@ impl Listing {
         Ok(())
     }
 
-    /// Locations may contain each other; the larger one has it all.
+    /// If locations contain each other, only the outer one is kept.
     fn add_location(&mut self, location: Location) {
         if !self.locations.iter().any(|known| known.contains(&location)) {
             self.locations.retain(|known| !location.contains(known));
@@ -241,7 +240,7 @@ impl Listing {
                     self.add_path(entry.path().display().to_string(), entry.path(), &metadata);
                 }
                 Ok(_) => {}
-                // A link to a folder above: what is there is read by its own name.
+                // A link to a parent folder: its contents are listed under their own names.
                 Err(error) if error.loop_ancestor().is_some() => {}
                 Err(error) => {
                     let name = error.path().unwrap_or(directory).display().to_string();
@@ -253,7 +252,7 @@ impl Listing {
     }
 
     fn add_glob(&mut self, pattern: &str) -> Result<(), Error> {
-        // `logs/**/*` matches a folder, and the files in it.
+        // `logs/**/*` matches both a folder and the files in it.
         self.may_repeat = true;
         for path in matches_of(pattern)? {
             let named = path.map_err(|error| (error.path().display().to_string(), std::io::Error::from(error)));
@@ -272,11 +271,11 @@ impl Listing {
         Ok(())
     }
 
-    /// Sources may overlap, and links name what is there already; a file is read once all the same: by its own name, which may
-    /// tell its time, rather than by that of a link.
+    /// Reads each file once even if sources overlap or links point to it. A file's own name, which may have a time in
+    /// it, takes precedence over a link's.
     fn drop_repeated(&mut self) {
         let mut names = FullNames::default();
-        // Where each file is kept, and whether by a link.
+        // Index of each file kept, and whether it was named by a link.
         let mut kept: HashMap<Option<PathBuf>, (usize, bool)> = HashMap::with_capacity(self.objects.len());
         for (at, listed) in self.objects.iter().enumerate() {
             let (full, is_link) = listed.path.as_ref().map(|path| names.of_link(path)).unzip();
@@ -293,8 +292,8 @@ impl Listing {
     }
 }
 
-/// What a source stands for: a list for its lines, and a glob, if asked for, for what it matches once that has a dataset in it, as
-/// if a shell had put it there. A listing by itself knows of no dataset, and would pass over it.
+/// Expands a list to its lines. With `globs`, also expands a glob to its matches if a dataset is among them, as a shell
+/// would: a listing does not know about datasets, and would skip them.
 pub(crate) fn expanded(source: &str, globs: bool) -> Result<Vec<String>, Error> {
     let named = match source.strip_prefix('@') {
         Some(list) => sources_in(list)?,
@@ -313,7 +312,7 @@ pub(crate) fn expanded(source: &str, globs: bool) -> Result<Vec<String>, Error> 
     Ok(sources)
 }
 
-/// What a glob matches, if a dataset is among it.
+/// The matches of a glob, if a dataset is among them.
 fn datasets_and_others(source: &str) -> Result<Option<Vec<String>>, Error> {
     let path = match source.split_once("://") {
         Some(("file", path)) => path,
@@ -323,14 +322,14 @@ fn datasets_and_others(source: &str) -> Result<Option<Vec<String>>, Error> {
     if !path.contains(GLOB) || std::fs::metadata(path).is_ok() {
         return Ok(None);
     }
-    // What cannot be listed is told when it is read.
+    // Matches that cannot be listed are reported when they are read.
     let paths = matches_of(path)?.map(|found| found.unwrap_or_else(|error| error.path().to_owned()));
     let paths: Vec<PathBuf> = paths.collect();
     if !paths.iter().any(|path| path.join(SETTINGS).exists()) {
         return Ok(None);
     }
     let name = |path: &PathBuf| match path.display().to_string() {
-        // A file of such a name is no list, and not standard input.
+        // Such a name must not be taken for a list or for standard input.
         name if name.starts_with(['@', '-']) => format!("./{name}"),
         name => name,
     };
@@ -343,7 +342,7 @@ fn matches_of(pattern: &str) -> Result<glob::Paths, Error> {
         .map_err(|error| Error::invalid("the glob cannot be read").in_object(pattern).with_source(error))
 }
 
-/// The lines of a list.
+/// The lines of a list of sources.
 fn sources_in(list: &str) -> Result<Vec<String>, Error> {
     let text = if list == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(list) };
     let text = text.map_err(|error| {
@@ -428,7 +427,7 @@ mod tests {
     fn links_name_what_is_there() {
         let tree = tree();
         let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, tree.path().join(name)).unwrap();
-        // Files of the same folder, one of them by a name that comes first; of another folder; a folder.
+        // Links to files in the same folder, one with a name that sorts first; to another folder; to a folder.
         link("b", "logs/0-latest");
         link("a", "logs/latest");
         link("../../other", "logs/deep/other");
@@ -440,7 +439,7 @@ mod tests {
             assert_eq!(listed, expected, "{sources:?}");
         }
         assert_eq!(names(&tree, &["logs/latest"]).unwrap(), ["logs/latest"]);
-        // Folders above, within what is listed and not.
+        // Links to parent folders, inside and outside of what is listed.
         link(".", "logs/self");
         link("..", "logs/deep/up");
         link("../empty", "logs/empty");

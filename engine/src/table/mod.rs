@@ -1,4 +1,4 @@
-//! Log objects as tables: what is listed, and how SQL names it.
+//! Tables over log objects: listing of sources, table providers, and naming in SQL.
 
 mod external;
 mod listing;

@@ -1,4 +1,4 @@
-//! The tables over log objects, for SQL.
+//! `TableProvider` for log objects.
 
 use super::listing::{Listed, Listing};
 use super::sources::Sources;
@@ -29,23 +29,24 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A big object is read in ranges of at least this many bytes.
+/// Minimum size in bytes of the ranges of a large object.
 const MIN_RANGE: u64 = 8 << 20;
-/// And of at most this many: partitions that are done early take the ranges of others.
+/// Maximum size: smaller ranges let partitions that finish early take over work from others.
 const MAX_RANGE: u64 = 64 << 20;
-/// Ranges a partition, if there is enough to read: at the end one partition may still have one to go, and all others none.
+/// Target number of ranges per partition, so that no partition has a long range left at the end while the others are
+/// idle.
 const RANGES_PER_PARTITION: u64 = 32;
-/// Bundles a partition.
+/// Target number of bundles per partition.
 const BUNDLES_PER_PARTITION: u64 = 8;
-/// Objects of up to this many bytes are read in bundles.
+/// Objects up to this size in bytes are read in bundles.
 const MAX_BUNDLED: u64 = 1 << 20;
-/// Bytes of a bundle.
+/// Size limits of a bundle in bytes.
 const MIN_BUNDLE: u64 = 256 << 10;
 const MAX_BUNDLE: u64 = 16 << 20;
-/// What opening an object costs, as if it were bytes to read.
+/// Cost of opening an object, expressed in bytes to read.
 const OBJECT_COST: u64 = 16 << 10;
 
-/// A table over log objects that were listed.
+/// A table over listed log objects.
 #[derive(Debug)]
 pub struct LogTable {
     table: Table,
@@ -58,36 +59,36 @@ pub struct LogTable {
 }
 
 impl LogTable {
-    /// The table over these objects.
+    /// Creates a table over the objects of a listing.
     #[must_use]
     pub fn new(table: Table, listing: Arc<Listing>, layout: TextLayout) -> Self {
         let (times, options) = (TimeRange::default(), ScanOptions::default());
         Self { table, schema: table.schema(layout), listing, times, options, stores: None, converted: None }
     }
 
-    /// Leaves out records of other times, and objects whose names say that they hold no others. Rejects have no time, and those
-    /// of objects that are read stay.
+    /// Restricts the table to records in a time range, and skips objects whose names rule out such records. Rejects
+    /// have no time: all rejects in the objects that are read remain.
     #[must_use]
     pub fn with_times(mut self, times: TimeRange) -> Self {
         self.times = times;
         self
     }
 
-    /// Scans with these options.
+    /// Sets the scan options.
     #[must_use]
     pub fn with_options(mut self, options: ScanOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Reaches buckets by these. Without it they are reached as `aws` would.
+    /// Sets how buckets are accessed. By default they are accessed as the `aws` command line would.
     #[must_use]
     pub fn with_stores(mut self, stores: Arc<Stores>) -> Self {
         self.stores = Some(stores);
         self
     }
 
-    /// Leaves out objects of buckets whose records a dataset has.
+    /// Leaves out objects of buckets whose records are in a dataset.
     pub(crate) fn without(mut self, converted: Option<Converted>) -> Self {
         self.converted = converted;
         self
@@ -99,7 +100,7 @@ impl LogTable {
 }
 
 impl LogTable {
-    /// The instants that a wanted record can have, by the filters that are known when a scan is planned.
+    /// The possible times of wanted records, by the filters known at planning time.
     fn possible_times(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Times> {
         match self.table.has_time() {
             true => self.times.possible(state, &self.schema, filters),
@@ -107,12 +108,11 @@ impl LogTable {
         }
     }
 
-    /// The times that are asked for, whatever the query.
+    /// The time range of the table, independent of the query.
     pub(crate) fn object_times(&self) -> Times {
         self.times.times()
     }
 
-    /// What the table is over.
     pub(crate) fn sources(&self) -> Sources {
         Sources {
             listing: Arc::clone(&self.listing),
@@ -143,7 +143,7 @@ impl TableProvider for LogTable {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let times = self.possible_times(state, filters)?;
         let sources = Arc::new(self.sources());
-        // EXPLAIN tells what would be read, and what is in a bucket is known only once it is listed.
+        // EXPLAIN shows what would be read, and the contents of a bucket are known only after listing it.
         let counted = match self.options.lists_when_planned.load(Relaxed) {
             true => Some(sources.count(&times).await?),
             false => None,
@@ -154,7 +154,7 @@ impl TableProvider for LogTable {
             false => Vec::new(),
         };
         if let Some(progress) = &self.options.progress {
-            // Those of buckets were counted when they were listed.
+            // Objects of buckets are counted when they are listed.
             progress.planned(objects.len() as u64, objects.iter().map(|listed| listed.size).sum());
             progress.pruned(pruned);
         }
@@ -167,7 +167,7 @@ impl TableProvider for LogTable {
         if let Some(predicate) = self.time_predicate()? {
             source = source.with_predicate(predicate);
         }
-        // What line a reject is can only be told by whoever reads its object from the start.
+        // Line numbers of rejects are known only if an object is read from its start.
         let every: Vec<usize> = (0..self.schema.fields().len()).collect();
         let splits = !needs_whole_objects(self.table, projection.unwrap_or(&every));
         let partitions = state.config().target_partitions();
@@ -178,7 +178,7 @@ impl TableProvider for LogTable {
         if groups.len() < partitions {
             source = source.reading_ahead();
         }
-        // A sort, a join or a grouping wants one partition, and nobody adds the first one: of nothing there is one, too.
+        // Sorts, joins and aggregations require at least one partition, even if there is nothing to read.
         if groups.is_empty() {
             groups.push(FileGroup::default());
         }
@@ -186,7 +186,7 @@ impl TableProvider for LogTable {
         if self.listing.locations().is_empty() || self.options.fixes_objects {
             statistics.total_byte_size = Precision::Inexact(bytes as usize);
         } else {
-            // Every partition takes what arrives; nobody knows yet what that will be.
+            // Every partition takes objects as they arrive; their number is not known yet.
             groups.resize_with(partitions.max(1), FileGroup::default);
             let lister = Arc::clone(&sources) as Arc<dyn ListObjects>;
             for (group, arriving) in groups.iter_mut().zip(Arriving::files(&lister, partitions.max(1))) {
@@ -202,13 +202,13 @@ impl TableProvider for LogTable {
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    /// Every filter moves into the scan once the plan is physical, and is exact there; until then it must stay.
+    /// All filters are pushed into the scan during physical planning and are exact there; until then they must stay.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 }
 
-/// The objects, big ones in ranges, small ones in bundles, shared out over partitions.
+/// Distributes the objects over partitions: large ones in ranges, small ones in bundles.
 fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<FileGroup> {
     let total: u64 = objects.iter().map(|listed| listed.size).sum();
     let partitions = partitions.max(1);
@@ -230,7 +230,7 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
             files.push(file);
         }
     }
-    // Big ones first: what is left to do at the end is then small.
+    // Large ones first, so that little work remains at the end.
     files.extend(bundles(&small, share(BUNDLES_PER_PARTITION).clamp(MIN_BUNDLE, MAX_BUNDLE)).map(bundled_file));
     if files.is_empty() {
         return Vec::new();
@@ -238,7 +238,8 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
     FileGroup::new(files).split_files(partitions)
 }
 
-/// The same files in so many groups of equal length: elsewhere none that is done early takes files of another one.
+/// Redistributes files into groups of equal length: on a cluster, partitions that finish early cannot take over files
+/// from others.
 fn evened(groups: Vec<FileGroup>, partitions: usize) -> Vec<FileGroup> {
     let files: Vec<PartitionedFile> = groups.into_iter().flat_map(FileGroup::into_inner).collect();
     let (count, partitions) = (files.len(), partitions.clamp(1, files.len().max(1)));
@@ -247,7 +248,8 @@ fn evened(groups: Vec<FileGroup>, partitions: usize) -> Vec<FileGroup> {
     (0..partitions).map(group).map(FileGroup::new).filter(|group| !group.is_empty()).collect()
 }
 
-/// Neighbours, as many together as have about `len` bytes. Empty objects take their time, too: each counts as a few bytes.
+/// Groups consecutive objects into bundles of about `len` bytes. Opening has a cost, so each object counts as some
+/// extra bytes.
 fn bundles<'a, 'b>(small: &'b [&'a Listed], len: u64) -> impl Iterator<Item = &'b [&'a Listed]> {
     let mut size = 0;
     let mut bundle = 0;
@@ -272,10 +274,10 @@ fn bundled_file(bundle: &[&Listed]) -> PartitionedFile {
         .with_extension(Bundle { objects: objects.collect() })
 }
 
-/// `0..size` in equal parts of about `len`.
+/// Splits `0..size` into equal ranges of about `len`.
 fn ranges(size: u64, len: u64) -> impl Iterator<Item = Range<u64>> {
     let parts = size.div_ceil(len).max(1);
-    // 128 bits: sizes times parts may be beyond 64.
+    // 128 bits: the product may exceed 64.
     let mark = move |part: u64| (u128::from(size) * u128::from(part) / u128::from(parts)) as u64;
     (0..parts).map(move |part| mark(part)..mark(part + 1))
 }
@@ -295,11 +297,11 @@ fn partitioned_file(listed: &Listed) -> PartitionedFile {
     .with_extension(listed.object.clone())
 }
 
-/// A look at the first bytes of a big file, so that one task is planned for it and not several of which all but one have
-/// nothing to do. Whoever reads it looks again.
+/// Checks the first bytes of a large file, so that a file that cannot be split is planned as one task rather than
+/// several, of which all but one would be empty. The reader checks again.
 fn is_read_whole(listed: &Listed) -> bool {
     let Some(path) = &listed.path else {
-        // Of an object in a bucket its name has to do.
+        // For an object in a bucket, only the name is available.
         return [".gz", ".zst"].iter().any(|end| listed.object.name().ends_with(end));
     };
     File::open(path).and_then(|mut file| head_of_file(&mut file)).is_ok_and(|head| head == Head::Whole)
@@ -315,7 +317,7 @@ mod tests {
         for (count, partitions, expected) in
             [(33, 4, vec![8, 8, 8, 9]), (2, 4, vec![1, 1]), (0, 4, vec![]), (5, 1, vec![5])]
         {
-            // Splitting sorts by path.
+            // Splitting sorts files by path.
             let before = FileGroup::new(files(count)).split_files(3);
             let names = |groups: &[FileGroup]| -> Vec<String> {
                 let files = groups.iter().flat_map(FileGroup::iter);

@@ -1,4 +1,4 @@
-//! A table that cannot be answered from what there is: whoever asks for it gets to know why.
+//! A table that cannot be read with the given sources, and says why when it is queried.
 
 use crate::error::{Error, ErrorKind};
 use arrow::datatypes::SchemaRef;
@@ -10,7 +10,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
-/// A table with columns and an error in the place of rows.
+/// A table with a schema, whose scans fail.
 #[derive(Debug)]
 pub(crate) struct RefusedTable {
     schema: SchemaRef,
@@ -19,7 +19,7 @@ pub(crate) struct RefusedTable {
 }
 
 impl RefusedTable {
-    /// The table of these columns; scans of it fail with this message.
+    /// Creates a table with this schema; scans of it fail with `message`.
     pub(crate) fn new(schema: SchemaRef, message: String, hint: &'static str) -> Self {
         Self { schema, message, hint }
     }

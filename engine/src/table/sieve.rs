@@ -1,21 +1,21 @@
-//! Which objects of a listing are worth reading, by their names, one after the other.
+//! Decides by name which objects of a listing are worth reading, in a single pass.
 
 use crate::scan::{NameRules, Times};
 use s3log_parser::{CdnObjectKey, LogObjectKey};
 
-/// Objects of one day that wait for the rest of their day. A day of more is read.
+/// Maximum number of objects held back for one day. If a day has more, they are read.
 const MAX_HELD: usize = 10_000;
 
-/// Takes objects in the order of their names, and keeps those that may hold a wanted record.
+/// Receives objects in name order and keeps those that may hold a wanted record.
 ///
-/// One rule needs more than a name: names in the folder of a day that all say `00-00-00` are the day of their records, and
-/// a single other name there means that they are times of delivery. So objects that only the first leaves out wait for the
-/// end of their day.
+/// One rule needs more than a single name: if all names in a day folder say `00-00-00`, the folder is the day of the
+/// records; a single other name means that names are times of delivery. Objects that only the first interpretation
+/// excludes are held until the end of their day.
 #[derive(Debug)]
 pub(super) struct Sieve<T> {
     rules: NameRules,
     wanted: Times,
-    /// The day whose objects come now, and whether one of them has a time of its own.
+    /// The current day, and whether any of its objects has a time of its own.
     day: Option<Day>,
     held: Vec<T>,
     pruned: u64,
@@ -33,15 +33,15 @@ impl<T> Sieve<T> {
         Self { rules, wanted, day: None, held: Vec::new(), pruned: 0 }
     }
 
-    /// How many objects were left out since this was asked last.
+    /// Number of objects excluded since the last call.
     pub(super) fn take_pruned(&mut self) -> u64 {
         std::mem::take(&mut self.pruned)
     }
 
-    /// Takes the next object; what is to be read goes to `kept`.
+    /// Processes the next object; objects to be read are appended to `kept`.
     ///
-    /// `scope` is what all names begin with that are listed: if it cuts into the folder of a day, nothing is known of the others
-    /// there.
+    /// `scope` is the prefix of the listing. If it restricts names within a day folder, nothing is known of the others
+    /// in that folder.
     pub(super) fn push(&mut self, name: &str, scope: &str, object: T, kept: &mut Vec<T>) {
         if self.wanted.is_all() {
             kept.push(object);
@@ -64,7 +64,7 @@ impl<T> Sieve<T> {
         } else if self.held.len() < MAX_HELD {
             self.held.push(object);
         } else {
-            // As if one had a time: so many are not waited for.
+            // Too many to hold: treat the day as if it had times.
             if let Some(day) = &mut self.day {
                 day.has_times = true;
             }
@@ -73,14 +73,14 @@ impl<T> Sieve<T> {
         }
     }
 
-    /// There are no more objects.
+    /// Marks the end of the objects.
     pub(super) fn finish(&mut self) {
         self.pruned += self.held.len() as u64;
         self.held.clear();
         self.day = None;
     }
 
-    /// Notes the day of a name; tells whether a time of its own was seen there.
+    /// Notes the day of a name; returns whether a time other than midnight was seen on that day.
     fn enter(&mut self, key: &LogObjectKey<'_>, kept: &mut Vec<T>) -> bool {
         if !key.is_partitioned() {
             return true;
@@ -143,7 +143,7 @@ mod tests {
             "a/2026/01/16/2026-01-16-07-00-00-3E57427F3E57427F",
             "b/2026/01/16/2026-01-16-00-00-00-3E57427F3E57427F",
         ];
-        // Late records may be in all of the first three.
+        // The first three may all hold late records.
         assert_eq!(kept(&names, wanted(15, 16)), (names[..3].to_vec(), 1));
     }
 

@@ -1,4 +1,5 @@
-//! The sources of a table: files, which are listed beforehand, and buckets, which are listed when a scan begins to read.
+//! The sources of a table: files, which are listed in advance, and buckets, which are listed when a scan starts to
+//! read.
 
 use super::listing::{Listed, Listing};
 use super::sieve::Sieve;
@@ -14,25 +15,25 @@ use futures::stream::BoxStream;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Pages that were listed and wait to be fetched: some thousand objects.
+/// Capacity in pages of the channel between listing and fetching: some thousand objects.
 const PAGES_WAITING: usize = 8;
 
-/// EXPLAIN tells sources apart up to so many; a shell makes thousands of one `*`.
+/// Maximum number of sources that EXPLAIN shows separately; a shell may expand one `*` to thousands.
 const MAX_EXPLAINED: usize = 10;
 
-/// The sources of a table: files that are known, and locations that are listed when they are read.
+/// The sources of a table: known files, and locations listed on demand.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     pub(crate) listing: Arc<Listing>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) rules: NameRules,
     pub(crate) progress: Option<Arc<Progress>>,
-    /// Objects of buckets that are left out, since a dataset has their records. Files were left out before.
+    /// Objects of buckets to leave out, because their records are in a dataset. Files have already been left out.
     pub(crate) converted: Option<Converted>,
 }
 
 impl ListObjects for Sources {
-    /// Lists the locations, all of them at once.
+    /// Lists all locations concurrently.
     fn list(&self, times: &Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
         let locations = self.listing.locations().iter();
         let listings: Vec<_> = locations.map(|location| self.pages(location.clone(), times.clone())).collect();
@@ -83,7 +84,7 @@ impl ListObjects for Sources {
     }
 
     fn count(&self, times: &Times) -> BoxFuture<'static, Result<Vec<SourceCounts>, Error>> {
-        // What is counted is not read: it does not belong into anybody's progress.
+        // Counting is not reading, so it must not show up in the progress.
         let (sources, times) = (self.clone(), times.clone());
         Box::pin(async move {
             let mut counts = sources.count_files(&times);
@@ -100,7 +101,7 @@ impl ListObjects for Sources {
 }
 
 impl Sources {
-    /// The files that may hold a record of these times, and how many others there are.
+    /// The files that may hold a record of these times, and the number of files excluded.
     pub(crate) fn files(&self, times: &Times) -> (Vec<&Listed>, u64) {
         let mut sieve = Sieve::new(self.rules, times.clone());
         let mut kept = Vec::with_capacity(self.listing.objects.len());
@@ -111,7 +112,7 @@ impl Sources {
         (kept, sieve.take_pruned())
     }
 
-    /// The objects of the buckets that may hold a record of these times, all of them listed now.
+    /// Lists all objects of buckets that may hold a record of these times.
     pub(crate) async fn in_buckets(&self, times: &Times) -> Result<Vec<Listed>, Error> {
         let source: Arc<str> = Arc::default();
         let mut listed = Vec::new();
@@ -122,7 +123,7 @@ impl Sources {
                     let modified = std::time::SystemTime::UNIX_EPOCH;
                     Listed { object, source: Arc::clone(&source), path: None, size, modified }
                 })),
-                // What was listed is read, and what could not be is told of.
+                // Read what was listed, and report the failure.
                 (Err(failed), Some(progress)) if !failed.is_fatal => {
                     progress.failed(failed.error.object().unwrap_or_default(), &failed.error);
                 }
@@ -146,7 +147,7 @@ impl Sources {
         }
         let mut at = 0;
         for listed in self.files(times).0 {
-            // Objects stand in the order of their sources.
+            // Objects are in the order of their sources.
             while counts.get(at).is_some_and(|count| *count.source != *listed.source) {
                 at += 1;
             }
@@ -181,7 +182,7 @@ impl Sources {
         Ok(count)
     }
 
-    /// The pages of one location, listed by a task of its own that ends with the stream.
+    /// The pages of a location, listed by a separate task that ends with the stream.
     fn pages(&self, location: Location, wanted: Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
         let (sender, receiver) = mpsc::channel(PAGES_WAITING);
         let Self { stores, rules, progress, .. } = self.clone();
@@ -189,7 +190,7 @@ impl Sources {
             let bucket = match stores.bucket(location.bucket()).await {
                 Ok(bucket) => bucket,
                 Err(error) => {
-                    // If nobody listens any more, nobody wants to know.
+                    // An error means that the receiver is gone.
                     drop(sender.send(Err(ListError { error, is_fatal: true })).await);
                     return;
                 }
@@ -208,7 +209,7 @@ impl Sources {
     }
 }
 
-/// What names mean at an endpoint: where nobody says it, they mean nothing unless the user knows better.
+/// The rules for names at an endpoint: with `Layout::Auto`, names mean nothing unless the service documents them.
 fn rules_at(rules: NameRules, endpoint: Option<&str>) -> NameRules {
     match rules.layout {
         Layout::Auto if !names_are_documented(endpoint) => NameRules { layout: Layout::None, ..rules },

@@ -1,4 +1,4 @@
-//! Several tables of the same columns as one.
+//! Several tables with the same schema as one.
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ pub(crate) struct UnionTable {
 }
 
 impl UnionTable {
-    /// All of these have this schema.
+    /// All parts must have this schema.
     pub(crate) fn new(schema: SchemaRef, parts: Vec<Arc<dyn TableProvider>>) -> Self {
         Self { schema, parts }
     }
@@ -48,7 +48,7 @@ impl TableProvider for UnionTable {
         UnionExec::try_new(scans)
     }
 
-    /// As each part does it; until the plan is physical, every filter must stay.
+    /// Exact in the parts once the plan is physical; until then every filter must stay.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }

@@ -1,14 +1,14 @@
-//! The listing of one location, page by page: what is skipped, and what is listed side by side.
+//! Lists one location page by page, skipping ranges of names and splitting the listing for concurrency.
 //!
-//! One request is enough to do everything: list the names behind this one. Names sort, and times in them sort with them. So
-//! when a page ends among names that are too early, the next request starts where the wanted time begins; among names that
-//! are too late, behind the last of them. It never goes further than the names of one form and one year, since another form
-//! may stand behind them: a configuration that has changed, another account, an object that somebody put there. Whatever is not
-//! named by a known scheme is read, wherever it is seen; where it stands among names that are skipped it is not seen, unless one
-//! such name was seen there before, and then nothing is skipped any more.
+//! Everything is based on one kind of request: list the names after a given one. Names sort lexicographically, and the
+//! times in them sort the same way. So when a page ends among names that are too early, the next request starts at the
+//! beginning of the wanted time; among names that are too late, it starts after the last such name. A jump never leaves
+//! the names of one form and one year, since names of another form may follow: from a changed configuration, another
+//! account, or an object put there by hand. Objects whose names follow no known scheme are read wherever they are seen.
+//! Among skipped names they are not seen; but once such a name has been seen in a group, nothing more is skipped there.
 //!
-//! A listing has one request under way at a time, which is plenty while objects are fetched. When whoever takes the objects
-//! waits for the listing, it is split: by time, where names have one, or at the folders that there are.
+//! A listing has one request in flight at a time, which is plenty while objects are fetched. If the consumer waits for
+//! the listing, it is split: by time if names have one, otherwise at folders.
 
 use super::sieve::Sieve;
 use crate::dataset::is_of_dataset;
@@ -28,18 +28,18 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
-/// Listings side by side, of one location.
+/// Maximum number of concurrent listings of one location.
 const MAX_STRETCHES: usize = 16;
-/// Pages after which it is clear how fast names go by.
+/// Number of pages needed to estimate how much time a page covers.
 const PAGES_BEFORE_SPLIT: u64 = 3;
-/// A listing of fewer pages than this is not split: the last page of each part reaches into the next one, for nothing.
+/// Shorter listings are not split: the last page of each part overlaps the next part and is partly wasted.
 const PAGES_WORTH_SPLITTING: i64 = 32;
-/// Pages of a part, at least.
+/// Minimum number of pages per part.
 const PAGES_OF_PART: i64 = 8;
 
 pub(super) type Pages = mpsc::Sender<Result<Vec<Unopened>, ListError>>;
 
-/// What is to be listed, and how.
+/// What to list, and how.
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) bucket: Arc<Bucket>,
@@ -49,40 +49,40 @@ pub(super) struct Walk {
     pub(super) progress: Option<Arc<Progress>>,
 }
 
-/// Names behind `floor`, up to and with `until`.
+/// A range of names: after `floor`, up to and including `until`.
 #[derive(Debug)]
 struct Stretch {
     start: ListStart,
     floor: Option<String>,
     until: Option<String>,
-    /// The last name that was listed, unless names were skipped behind it.
+    /// The last name listed, unless names were skipped after it.
     last: Option<String>,
-    /// Objects, and whether they are archived.
+    /// Objects, each with a flag for archived ones.
     sieve: Sieve<(Unopened, bool)>,
     pages: u64,
     is_over: bool,
 }
 
-/// What was found so far.
+/// State shared by all stretches of a listing.
 #[derive(Debug, Default)]
 struct Found {
     objects: u64,
-    /// A name that came behind a greater one.
+    /// Whether a name came after a greater one.
     out_of_order: bool,
-    /// Whether names were skipped or the listing was split, which needs the order of names.
+    /// Whether names were skipped or the listing was split, both of which rely on the order of names.
     relied_on_order: bool,
     folders_asked: bool,
-    /// Groups of names among which others stand.
+    /// Groups of names that are interspersed with others.
     mixed: HashSet<String>,
 }
 
 type Fetched = (Stretch, Result<ListPage, Error>);
 
 impl Walk {
-    /// Lists until the end, an error, or until nobody wants more.
+    /// Lists until the end, an error, or until the receiver is gone.
     pub(super) async fn run(self, pages: Pages) {
         if self.wanted.is_never() {
-            // Conditions that exclude each other: no name is worth a request.
+            // Contradictory conditions: no name is worth a request.
             return;
         }
         let mut found = Found::default();
@@ -100,7 +100,7 @@ impl Walk {
                 ListError { error, is_fatal: false }
             }
         };
-        // If nobody listens any more, nobody wants to know.
+        // An error means that the receiver is gone.
         drop(pages.send(Err(failed)).await);
     }
 
@@ -168,7 +168,7 @@ impl Walk {
         for meta in &page.objects {
             let name = meta.location.as_ref();
             if let Some(slashed) = page.slashed.iter().find(|slashed| slashed.trim_matches('/') == name) {
-                // Consoles make folders: empty objects whose names end with a slash.
+                // Consoles create folders as empty objects whose names end with a slash.
                 if meta.size == 0 && slashed.ends_with('/') {
                     continue;
                 }
@@ -177,12 +177,12 @@ impl Walk {
                     .in_object(self.bucket.name_of(slashed))
                     .with_hint("copy such objects to other names"));
             }
-            // A store that does not know `start-after` lists from the first name on.
+            // A store that ignores `start-after` lists from the first name.
             if stretch.floor.as_deref().is_some_and(|floor| name <= floor) {
                 continue;
             }
             match stretch.last.as_deref().map(|last| name.cmp(last)) {
-                // As stores do that begin a page with the last name of the one before.
+                // Some stores begin a page with the last name of the previous one.
                 Some(Ordering::Equal) => continue,
                 Some(Ordering::Less) => found.out_of_order = true,
                 Some(Ordering::Greater) | None => {}
@@ -225,7 +225,7 @@ impl Walk {
         stretch.sieve.push(name, self.location.prefix(), (object, is_archived), kept);
     }
 
-    /// Without those that have to be restored from an archive first; they are counted.
+    /// Removes and counts objects that must be restored from an archive first.
     fn readable(&self, kept: Vec<(Unopened, bool)>) -> Vec<Unopened> {
         let before = kept.len();
         let readable: Vec<_> =
@@ -237,7 +237,7 @@ impl Walk {
         readable
     }
 
-    /// Where to go on: with the next page, or behind names that are not worth listing.
+    /// Decides where to continue: with the next page, or after names that are not worth listing.
     fn go_on_behind(&self, stretch: &mut Stretch, page: &ListPage, token: String, found: &mut Found) {
         let last = stretch.last.as_deref().filter(|_| !self.wanted.is_all());
         self.note_mixed(page, found);
@@ -262,7 +262,7 @@ impl Walk {
         stretch.start = ListStart::Behind(target);
     }
 
-    /// Notes the group of a page's names if others stand among them.
+    /// Records the group of a page's names if others are interspersed with them.
     fn note_mixed(&self, page: &ListPage, found: &mut Found) {
         if self.wanted.is_all() {
             return;
@@ -280,7 +280,7 @@ impl Walk {
         found.mixed.extend(groups.map(str::to_owned));
     }
 
-    /// Behind which name the next one can stand that is worth reading, when a name of its form is not.
+    /// If a name of this form is not worth reading: the name after which the next one worth reading can be.
     fn beyond(&self, key: &LogObjectKey<'_>) -> Option<String> {
         if self.rules.bounds(key).meet(&self.wanted) {
             return None;
@@ -289,7 +289,7 @@ impl Walk {
         if let Some(first) = self.rules.first_name(&self.wanted)
             && key.seconds() < first
         {
-            // Where folders of days are, names of the first day may say no more than the day.
+            // In day folders, names of the first day may only have the day.
             let is_earlier_day = key.day() < first.div_euclid(SECONDS_PER_DAY) * SECONDS_PER_DAY;
             let by_day = key.is_partitioned() && is_earlier_day;
             let target = if by_day { key.beginning_on(first) } else { key.beginning_at(first) };
@@ -299,9 +299,9 @@ impl Walk {
         is_late.then_some(end)
     }
 
-    /// The rest of a stretch in parts, if it is long.
+    /// Splits the rest of a stretch into parts if it is long.
     async fn split(&self, stretch: Stretch, page: &[ObjectMeta], found: &mut Found) -> Vec<Stretch> {
-        // Behind a jump it is not known yet how names go on.
+        // After a jump it is not known yet how names continue.
         let Some(behind) = stretch.last.clone().filter(|_| !found.out_of_order) else { return vec![stretch] };
         let mut marks = match self.marks_of_time(&stretch, page, &behind) {
             Some(marks) => marks,
@@ -320,7 +320,8 @@ impl Walk {
         [first].into_iter().chain(rest).collect()
     }
 
-    /// Names that share out what is left of a listing by the time in names, if by what a page covers much is left.
+    /// Names that divide the rest of a listing by the times in them, if much is left judging by how much time a page
+    /// covers.
     fn marks_of_time(&self, stretch: &Stretch, page: &[ObjectMeta], last: &str) -> Option<Vec<String>> {
         let last = LogObjectKey::parse(last)?;
         let first = page
@@ -331,7 +332,7 @@ impl Walk {
             .until
             .as_deref()
             .and_then(|until| LogObjectKey::parse(&format!("{until}-A")).map(|key| key.seconds()));
-        // Behind the last name that is worth reading nothing is listed.
+        // Nothing is listed after the last name worth reading.
         let end = self.rules.last_name(&last, &self.wanted).unwrap_or(now).min(now);
         let left = until.unwrap_or(end).min(end) - last.seconds();
         let pages = left / (last.seconds() - first.seconds()).max(1);
@@ -348,7 +349,7 @@ impl Walk {
         Some(marks)
     }
 
-    /// Folders behind a name, below the location's prefix. A store that does not tell them lists in one go.
+    /// Folders after a name, below the location's prefix. A store that does not report folders is listed in one go.
     async fn marks_of_folders(&self, behind: &str) -> Vec<String> {
         let folders = self.bucket.folders(self.location.prefix(), behind).await.unwrap_or_default();
         let mut marks: Vec<_> = folders.into_iter().map(|folder: StorePath| format!("{folder}/")).collect();

@@ -1,4 +1,4 @@
-//! Audits of keys from outside: logs whose keys, grants and use are known, and what has to be said of them.
+//! Audits of keys through the public API: logs with known keys, grants and use, and the expected results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,17 @@ use s3log_engine::keys::audit::{
 use s3log_engine::keys::{Grant, Key, Permission};
 use s3log_engine::session::{Session, SessionOptions};
 
-/// A request, and who is to be found behind it.
+/// A request, and the principal expected for it.
 #[derive(Clone, Debug)]
 struct Request {
     bucket: String,
     operation: &'static str,
-    /// `-` for requests about a bucket.
+    /// `-` for bucket requests.
     key: String,
     status: u16,
     error: &'static str,
     requester: String,
-    /// The key id of a presigned URL.
+    /// The key id in a presigned URL.
     presigned: Option<String>,
     version: bool,
     acl: bool,
@@ -56,7 +56,7 @@ impl Request {
         }
         let path = if self.key == "-" { "" } else { &self.key };
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-        // Batches and the halves of copies that read have no URI.
+        // Batches, and the read halves of copies, have no URI.
         let bare = self.operation.starts_with("BATCH.") || self.operation.ends_with("_GET");
         let uri = if bare { "\"-\"".to_owned() } else { format!("\"{method} /{path}{query} HTTP/1.1\"") };
         let version = if self.version { "3HL4kqtJvjVBH40Nrjfkd" } else { "-" };
@@ -85,7 +85,7 @@ impl Request {
 
 async fn audited(requests: &[Request], options: &AuditOptions) -> Audit {
     let folder = tempfile::tempdir().unwrap();
-    // Several objects, so that sums are put together.
+    // Several objects, so that partial counts are merged.
     for (at, part) in requests.chunks(requests.len().div_ceil(3).max(1)).enumerate() {
         let text: String = part.iter().enumerate().map(|(second, one)| one.line(second) + "\n").collect();
         std::fs::write(folder.path().join(format!("2026-03-02-00-00-00-{at:016X}")), text).unwrap();
@@ -107,7 +107,7 @@ fn of<'a>(audit: &'a Audit, id: &str) -> &'a PrincipalUse {
     audit.principals.iter().find(|one| one.principal.id == id).unwrap_or_else(|| panic!("{id} is there"))
 }
 
-/// Kind and whom of every remark, for one key or all.
+/// Kind, principal and bucket of all remarks.
 fn remarks(audit: &Audit) -> Vec<(RemarkKind, &str, Option<&str>)> {
     audit.remarks.iter().map(|one| (one.kind, one.principal.id.as_str(), one.bucket.as_deref())).collect()
 }
@@ -116,22 +116,22 @@ fn remarks(audit: &Audit) -> Vec<(RemarkKind, &str, Option<&str>)> {
 async fn each_way_from_a_record_to_a_key() {
     let owner = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be";
     let mut requests = vec![
-        // The requester is the key's id.
+        // The requester is the key id.
         Request::new("DO00ONE", "photos", "REST.GET.OBJECT", "a"),
-        // A URL that a key signed, whoever the log says it is of.
+        // A presigned URL names the key, whoever is logged as the requester.
         Request { presigned: Some("DO00TWO".to_owned()), ..Request::new(owner, "photos", "REST.GET.OBJECT", "b") },
         Request { presigned: Some("DO00TWO".to_owned()), ..Request::new("-", "photos", "REST.GET.OBJECT", "c") },
-        // A mapping.
+        // Mapped.
         Request::new("user:carol", "photos", "REST.PUT.OBJECT", "d"),
         // AWS.
         Request::new("arn:aws:iam::123456789012:user/dave", "photos", "REST.GET.OBJECT", "e"),
         Request::new("arn:aws:sts::123456789012:assumed-role/etl/i-1", "photos", "REST.GET.OBJECT", "f"),
         Request::new("arn:aws:sts::123456789012:assumed-role/etl/i-2", "photos", "REST.GET.OBJECT", "g"),
-        // Told by none of these.
+        // None of these rules applies.
         Request::new(owner, "photos", "REST.GET.OBJECT", "h"),
         Request::new("-", "photos", "REST.GET.OBJECT", "i"),
     ];
-    // Anybody can write a key id into a URL: where the store refused it, it proves nothing.
+    // Anyone can put a key id into a URL: if the store rejected it, it proves nothing.
     requests.push(Request {
         presigned: Some("DO00TWO".to_owned()),
         status: 403,
@@ -158,7 +158,7 @@ async fn each_way_from_a_record_to_a_key() {
     );
     assert_eq!((audit.requests, audit.untold), (10, 1));
     assert!((audit.untold_share - 1.0 / 8.0).abs() < 1e-9, "{}", audit.untold_share);
-    // Without the account's keys, what signed a URL is known to be one.
+    // Without the account's keys, an id that signed a URL is known to be a key.
     let seen = [
         Request::new("DO00ONE", "photos", "REST.GET.OBJECT", "a"),
         Request { presigned: Some("DO00ONE".to_owned()), ..Request::new("-", "photos", "REST.GET.OBJECT", "b") },
@@ -170,7 +170,7 @@ async fn each_way_from_a_record_to_a_key() {
     assert_eq!(of(&audit, "DO00TWO").requesters, BTreeSet::from([owner.to_owned()]));
 }
 
-/// A key's id in a URL proves nothing where the store looks at no signature.
+/// A key id in a URL proves nothing if the store did not check a signature.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_speaks_for_a_key() {
     let forged = |operation, second: usize| {
@@ -181,12 +181,12 @@ async fn nobody_speaks_for_a_key() {
     let lines = [
         unsigned(forged("REST.OPTIONS.PREFLIGHT", 1)),
         unsigned(forged("WEBSITE.GET.OBJECT", 2)),
-        // A public object: the log saw no signature.
+        // A public object: no signature was logged.
         unsigned(forged("REST.GET.OBJECT", 3)),
-        // No signature in the URL, and an id that is none.
+        // No signature in the URL, and an invalid id.
         forged("REST.GET.OBJECT", 4).replace("&X-Amz-Signature=00ff", ""),
         forged("REST.GET.OBJECT", 5).replace("DO00ONE%2F", "%24(id)%2F"),
-        // Signed, and the log does not say by whom.
+        // Signed, but the log does not say by whom.
         Request::new("-", "photos", "REST.PUT.OBJECT", "b")
             .line(6)
             .replace("aWQ= - ", "aWQ= SigV4 ")
@@ -208,7 +208,7 @@ async fn nobody_speaks_for_a_key() {
     assert!(public.iter().all(|one| !one.explanation.contains("write")), "{public:?}");
 }
 
-/// What is put into use gives a key no more than it has, keeps what could not be judged, and says what is not covered.
+/// Output for use gives a key no more than it has, keeps what could not be judged, and reports what is not covered.
 #[tokio::test(flavor = "multi_thread")]
 async fn forms_say_what_they_leave_out() {
     let get = |who: &str, bucket: &str| Request::new(who, bucket, "REST.GET.OBJECT", "a");
@@ -249,20 +249,20 @@ async fn what_is_granted_too_much_is_told() {
     use Permission::{FullAccess, Read, ReadWrite};
     let get = |who: &str, bucket: &str| Request::new(who, bucket, "REST.GET.OBJECT", "a");
     let requests = [
-        // Reads where it may write, has a grant that it does not use, and one for a bucket without logs.
+        // Only reads although it may write; has an unused grant, and one for a bucket without logs.
         get("DO00READER", "photos"),
-        // Everything, for reading two buckets.
+        // Full access, but only reads two buckets.
         get("DO00FULL", "photos"),
         get("DO00FULL", "films"),
-        // Everything, and one request in five needs it.
+        // Full access, needed by one request in five.
         Request::new("DO00ADMIN", "photos", "REST.PUT.CORS", "-"),
         get("DO00ADMIN", "photos"),
         get("DO00ADMIN", "photos"),
         get("DO00ADMIN", "photos"),
         Request::new("DO00ADMIN", "films", "REST.PUT.OBJECT", "a"),
-        // Refused all the time.
+        // Always denied.
         Request { status: 403, error: "AccessDenied", ..get("DO00IDLE", "photos") },
-        // What nobody granted.
+        // Access without a grant.
         get("DO00BEYOND", "films"),
         Request { acl: true, ..get("DO00BEYOND", "photos") },
         Request { presigned: Some("DO00GONE".to_owned()), ..get("-", "photos") },
@@ -312,20 +312,20 @@ async fn what_is_granted_too_much_is_told() {
 async fn what_asks_for_more_than_it_seems() {
     let arn = "arn:aws:iam::123456789012:user/dave";
     let requests = [
-        // What is not there is told from what is refused by whoever may list.
+        // Only principals that may list get 404 for a missing object.
         Request { status: 404, error: "NoSuchKey", ..Request::new(arn, "photos", "REST.HEAD.OBJECT", "x") },
-        // An archive refuses whoever may read, too.
+        // Archived objects are refused even with permission to read.
         Request { status: 403, error: "InvalidObjectState", ..Request::new(arn, "old", "REST.GET.OBJECT", "x") },
         Request { status: 403, error: "AccessDenied", ..Request::new(arn, "closed", "REST.GET.OBJECT", "x") },
         Request { status: 503, error: "SlowDown", ..Request::new(arn, "busy", "REST.GET.OBJECT", "x") },
         Request { status: 301, error: "PermanentRedirect", ..Request::new(arn, "moved", "REST.GET.OBJECT", "x") },
         Request { status: 404, error: "NoSuchBucket", ..Request::new(arn, "gone", "REST.GET.OBJECT", "x") },
-        // A batch: each deletion is there, so the request needs nothing of its own.
+        // A batch: all its deletions have records, so the request itself needs nothing.
         Request::new(arn, "photos", "REST.POST.MULTI_OBJECT_DELETE", "-"),
         Request { status: 204, version: true, ..Request::new(arn, "photos", "BATCH.DELETE.OBJECT", "x") },
-        // Where there is no such record, the request stands for all.
+        // Without such records, the request stands for all deletions.
         Request::new(arn, "films", "REST.POST.MULTI_OBJECT_DELETE", "-"),
-        // A copy of something whose log is not here.
+        // A copy whose source has no log here.
         Request::new(arn, "films", "REST.COPY.OBJECT", "x"),
         Request { version: true, ..Request::new(arn, "films", "REST.GET.OBJECT_TAGGING", "x") },
         Request::new(arn, "films", "REST.PUT.RATELIMIT", "-"),
@@ -354,7 +354,8 @@ async fn folders_of_keys_narrow_a_policy() {
     insta::assert_snapshot!(String::from_utf8(text).unwrap());
 }
 
-/// What the test knows of operations, apart from the engine's table: what a key of Spaces needs, and what a policy names.
+/// The test's own knowledge of operations, independent of the engine's table: the permission of a Spaces key, and IAM
+/// actions.
 const KNOWN: &[(&str, bool, &str, &[&str])] = &[
     ("REST.GET.OBJECT", true, "read", &["s3:GetObject"]),
     ("REST.HEAD.OBJECT", true, "read", &["s3:GetObject"]),
@@ -371,7 +372,7 @@ const KNOWN: &[(&str, bool, &str, &[&str])] = &[
     ("REST.PUT.ACL", true, "fullaccess", &["s3:PutObjectAcl"]),
 ];
 
-/// Whether grants allow a request, said in another way than the engine says it.
+/// Whether grants allow a request, implemented independently of the engine.
 fn allowed(grants: &[Grant], bucket: &str, needed: &str) -> bool {
     let levels = ["read", "readwrite", "fullaccess"];
     let level = |name: &str| levels.iter().position(|known| *known == name).unwrap();
@@ -400,7 +401,7 @@ fn seen() -> impl Strategy<Value = Vec<Seen>> {
 
 const BUCKETS: [&str; 3] = ["photos", "films", "logs-2026"];
 
-/// `requester`s are the keys' ids, or ARNs.
+/// `requesters` are ids of keys, or ARNs.
 fn requests(seen: &[Seen], requesters: &[&str]) -> Vec<Request> {
     let request = |one: &Seen| {
         let (operation, has_key, ..) = KNOWN[one.operation];
@@ -421,7 +422,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// Proposed grants allow everything that was allowed, and whatever is taken away of them refuses some of it.
+    /// Proposed grants allow everything that was allowed, and removing anything from them denies some of it.
     #[test]
     fn grants_are_sufficient_and_minimal(seen in seen()) {
         let ids = ["DO00ONE", "DO00TWO", "DO00THREE"];
@@ -441,7 +442,7 @@ proptest! {
                 prop_assert!(!fits(&fewer), "{fewer:?} would do");
                 let lower = match proposal.grants[at].permission {
                     Permission::ReadWrite => vec![grant(&proposal.grants[at].bucket, Permission::Read)],
-                    // The most that can be had without it.
+                    // The most that can be granted without full access.
                     Permission::FullAccess => BUCKETS.map(|bucket| grant(bucket, Permission::ReadWrite)).to_vec(),
                     _ => continue,
                 };
@@ -451,7 +452,7 @@ proptest! {
         }
     }
 
-    /// A policy names exactly the actions and buckets that were needed.
+    /// A policy has exactly the actions and buckets that were needed.
     #[test]
     fn policies_are_exact(seen in seen()) {
         let arns = ["one", "two", "three"].map(|name| format!("arn:aws:iam::123456789012:user/{name}"));
@@ -480,7 +481,7 @@ proptest! {
         }
     }
 
-    /// With folders a policy still allows every key that was seen, and nothing of it can be left out.
+    /// With folders, a policy still allows every key seen, and nothing can be left out of it.
     #[test]
     fn policies_of_folders_are_sufficient_and_minimal(seen in seen()) {
         let arn = "arn:aws:iam::123456789012:user/one";

@@ -1,4 +1,4 @@
-//! Laws of log objects of any kind: told by content, each line in one table.
+//! Properties of log objects of any kind: detected by content, each line in one table.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -42,7 +42,7 @@ fn json_line(number: usize) -> String {
     }
 }
 
-/// Anything that may stand in a log object, of one kind or of several by mistake.
+/// Any contents of a log object, of one kind or accidentally of several.
 fn object() -> impl Strategy<Value = Vec<u8>> {
     let text = |text: &'static str| Just(text.to_owned());
     let origin = (0_usize..5000).prop_map(crate::logs::line);
@@ -115,7 +115,7 @@ fn rejects(blocks: &[Block]) -> (RecordBatch, Counts) {
     (concat_batches(&decoder.schema(), &batches).unwrap(), decoder.counts())
 }
 
-/// Rows as text, sorted: objects of several kinds in one block come kind by kind.
+/// Rows as text, sorted, because objects of several kinds in one block are decoded kind by kind.
 fn sorted(batch: &RecordBatch) -> Vec<String> {
     let row = |row| {
         let cells = batch.columns().iter().map(|column| array_value_to_string(column, row).unwrap());

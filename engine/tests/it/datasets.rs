@@ -1,4 +1,4 @@
-//! Datasets that change while someone reads them, and those of which nothing is read.
+//! Datasets that change while they are read, and empty results.
 
 use crate::logs::{log, rows, session, table};
 use s3log_engine::convert::{CompactOptions, ConvertOptions, Stop, compact, convert};
@@ -7,9 +7,9 @@ use s3log_engine::store::{StoreOptions, Stores};
 use s3log_test_server::Server;
 use std::path::Path;
 
-/// Lines of a day and a half.
+/// Lines covering a day and a half.
 const LINES: usize = 130_000;
-/// Every hundredth line, in so many objects.
+/// Every hundredth line, in this many objects.
 const OBJECTS: usize = 12;
 const SQL: &str = "SELECT bucket, count(*), sum(bytes_sent), min(time), max(time), count(DISTINCT coalesce(object_key, key)), \
                    count(DISTINCT request_id) FROM logs GROUP BY bucket ORDER BY bucket";
@@ -26,7 +26,7 @@ async fn files(dest: &str, options: &StoreOptions) -> usize {
     s3log_engine::dataset::status(dest, &Stores::new(options.clone())).await.unwrap().files.len()
 }
 
-/// A session that was opened before knows the files of then, and reads them wherever they are now.
+/// A session opened before a compaction knows the old files, and reads them wherever they are now.
 #[tokio::test]
 async fn compaction_does_not_disturb_who_reads() {
     let server = Server::builder().anonymous().start();
@@ -47,7 +47,7 @@ async fn compaction_does_not_disturb_who_reads() {
         assert!(before >= 12, "{before}");
 
         let reader = open(dest.clone()).await.unwrap();
-        // A plan that was made before, too.
+        // A plan made before the compaction, too.
         let planned = reader.context().sql(SQL).await.unwrap();
         let compacting = CompactOptions { until: i64::MAX, files: ConvertOptions::default(), dry_run: false };
         let report = compact(&open(dest.clone()).await.unwrap(), &dest, &compacting, &Stop::new()).await.unwrap();
@@ -61,7 +61,7 @@ async fn compaction_does_not_disturb_who_reads() {
         assert_eq!(table(open(dest.clone()).await.unwrap().context(), SQL).await, expected);
     }
 
-    // Files that are gone for good are an error, and not a smaller answer.
+    // Files that are gone for good are an error, not a smaller result.
     let dest = directory.path().join("set");
     let reader = open(dest.display().to_string()).await.unwrap();
     for day in std::fs::read_dir(&dest).unwrap().map(|entry| entry.unwrap().path()) {
@@ -74,7 +74,7 @@ async fn compaction_does_not_disturb_who_reads() {
     assert!(gone.is_err(), "{gone:?}");
 }
 
-/// Whatever wants its rows in one place gets none, and is no error.
+/// Operators that need all rows in one partition must work without any partition.
 #[tokio::test]
 async fn nothing_is_left_to_read() {
     let directory = tempfile::tempdir().unwrap();

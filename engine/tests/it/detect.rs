@@ -1,4 +1,4 @@
-//! Detection from outside: what is found does not depend on how the logs are cut, and what users add works.
+//! Detection through the public API: results do not depend on how logs are split, and user additions work.
 
 use s3log_engine::detect::context::{CidrList, Context};
 use s3log_engine::detect::deny::{DenyList, Selection};
@@ -11,20 +11,20 @@ use s3log_engine::session::{Session, SessionOptions};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The day after the lines of rules' tests.
+/// The day after the lines of the rules' tests.
 const NOW: i64 = 1_772_600_000_000_000;
 
 fn options() -> DetectOptions {
     DetectOptions::new(NOW)
 }
 
-/// The lines of the tests of all shipped rules: ordinary clients and attackers of every kind.
+/// The lines of the tests of all shipped rules: ordinary clients, and attackers of every kind.
 fn lines() -> Vec<String> {
     let rules = RuleSet::shipped().unwrap();
     let cases = rules.iter().flat_map(|rule| &rule.tests).enumerate();
     cases
         .flat_map(|(at, case)| {
-            // The tests have addresses in common, and are different worlds.
+            // The tests share addresses, but must not affect each other.
             let log = case
                 .log()
                 .replace("203.0.113.", &format!("198.18.{at}."))
@@ -39,7 +39,7 @@ async fn session(folder: &Path, threads: usize) -> Session {
     Session::open(&sources, SessionOptions::new().with_threads(threads)).await.unwrap()
 }
 
-/// Writes lines as so many log objects, cut after every `of`th line in turn.
+/// Distributes lines over this many log objects.
 fn write(folder: &Path, lines: &[String], objects: usize) {
     let mut texts = vec![String::new(); objects];
     for (at, line) in lines.iter().enumerate() {
@@ -71,7 +71,7 @@ async fn found(lines: &[String], objects: usize, threads: usize, options: &Detec
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), lines, objects);
     let mut report = detect(&session(folder.path(), threads).await, options).await.unwrap();
-    // How the logs were read is no finding.
+    // How the logs were read is not part of the result.
     report.looked.plan.clear();
     report.looked.timing = Timing::default();
     report
@@ -108,7 +108,7 @@ async fn the_logs_are_read_once() {
     assert_eq!((read.rows, read.objects), (report.looked.requests, 4));
 }
 
-/// The example of a rule that reads every request, as the documentation has it.
+/// The documentation's example of a rule that reads every request.
 const EVERY_REQUEST: &str = r#"
 id = "OWN-1"
 name = "Anything at all"
@@ -132,7 +132,7 @@ async fn a_rule_may_read_every_request() {
     let report = found(&lines, 3, 2, &options().with_rules(rules.unwrap())).await;
     let own =
         report.findings.iter().flat_map(|finding| &finding.detectors).find(|signal| signal.id == "OWN-1").unwrap();
-    // The trail has 64 of them; `s3_events` has all.
+    // The trail has 64 of them, `s3_events` has all.
     assert!(own.explanation.starts_with("700 requests"), "{}", own.explanation);
     assert!((own.confidence - 0.7).abs() < 1e-9);
 }
@@ -242,7 +242,7 @@ async fn one_address_is_explained() {
 async fn who_is_allowed_is_not_denied_and_the_explanation_says_both() {
     let list = |name: &str, text: &str| CidrList::parse(name, text, NOW).unwrap();
     let (scanner, neighbour) = ("2001:db8:1:2::77", "2001:db8:1:2::5");
-    // Requests of the network, in two objects: each address may be the first that is seen.
+    // Requests of the network in two objects: either address may be seen first.
     let lines: Vec<String> = [(scanner, ".env"), (neighbour, "a.jpg"), (neighbour, "id_rsa"), (scanner, ".git/config")]
         .map(|(address, key)| line(51, address, key, 403))
         .to_vec();
@@ -291,7 +291,7 @@ fn lists_are_replaced_by_name() {
     assert!(Lists::with(&[("no-such-list", "")]).unwrap_err().to_string().contains("sensitive-keys"));
 }
 
-/// A line of somebody with this user agent and referer.
+/// A line with this user agent and referer.
 fn line_of(second: u32, address: &str, key: &str, status: u16, agent: &str, referer: &str) -> String {
     line(second, address, key, status).replace("\"-\" \"curl/8.5.0\"", &format!("\"{referer}\" \"{agent}\""))
 }

@@ -1,4 +1,4 @@
-//! The SQL functions, called by SQL: their examples, their columns of every type of text, their errors.
+//! The SQL functions, called from SQL: examples, columns of every text type, errors.
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, LargeStringArray, RecordBatch, StringArray, StringViewArray,
@@ -19,7 +19,7 @@ fn session() -> Result<SessionContext> {
     Ok(session)
 }
 
-/// All values of the statement's first column, as text.
+/// All values of the first column, as text.
 async fn column(session: &SessionContext, sql: &str) -> Result<Vec<String>> {
     let mut values = Vec::new();
     for batch in session.sql(sql).await?.collect().await? {
@@ -37,7 +37,7 @@ async fn error(session: &SessionContext, sql: &str) -> String {
     }
 }
 
-/// A table `t` of this one column.
+/// A session with a table `t` of a single column.
 fn session_with(name: &str, values: ArrayRef) -> Result<SessionContext> {
     let session = session()?;
     session.register_batch("t", RecordBatch::try_from_iter([(name, values)])?)?;
@@ -245,7 +245,7 @@ async fn constants_are_folded_into_plans() -> Result<()> {
     Ok(())
 }
 
-/// `date_trunc` is replaced by one that is faster over UTC: it must say what DataFusion's says.
+/// The replacement of `date_trunc`, which is faster for UTC, must agree with DataFusion's.
 #[tokio::test]
 async fn date_trunc_says_what_it_said_before() -> Result<()> {
     const HOURS: i64 = 3_600_000_000;

@@ -1,4 +1,5 @@
-//! The API of Spaces keys: beside what nobody here wrote (Prism, answering from descriptions), and where answers are bad.
+//! The API of Spaces keys: against an independent implementation (Prism, driven by API descriptions), and with bad
+//! responses.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -23,7 +24,7 @@ fn options(endpoint: &str) -> ApiOptions {
     }
 }
 
-/// The API at a server, and what it tells on the way.
+/// An API client for a server, and the notices it emits.
 fn api(endpoint: &str) -> (Api, Arc<Mutex<Vec<Notice>>>) {
     let heard = Arc::<Mutex<Vec<Notice>>>::default();
     let log = Arc::clone(&heard);
@@ -31,7 +32,7 @@ fn api(endpoint: &str) -> (Api, Arc<Mutex<Vec<Notice>>>) {
     (Api::new(ApiOptions { listener, ..options(endpoint) }).unwrap(), heard)
 }
 
-/// An error as people see it, without what changes from run to run.
+/// An error as users see it, without what varies between runs.
 fn told(error: &Error, endpoint: &str) -> String {
     let text = format!("{error}\n  hint: {}", error.hint().unwrap_or("none")).replace(endpoint, "http://API");
     assert!(!text.contains(TOKEN) && !text.contains(SECRET), "{text}");
@@ -46,14 +47,14 @@ fn key(number: usize) -> serde_json::Value {
     json!({"name": format!("key {number}"), "access_key": format!("DO{number}"), "grants": null})
 }
 
-/// A page with these keys, the number of all, and a link.
+/// A page with these keys, the total, and a link.
 fn page(numbers: &[usize], total: usize, next: Option<String>) -> Answer {
     let keys: Vec<_> = numbers.iter().map(|number| key(*number)).collect();
     let links = next.map_or_else(|| json!({}), |next| json!({"pages": {"next": next, "last": next}}));
     Answer::json(200, json!({"keys": keys, "links": links, "meta": {"total": total}}).to_string())
 }
 
-/// A link to a page of the server that was asked.
+/// A link to another page of the same server.
 fn link(asked: &Asked, page: usize) -> Option<String> {
     Some(format!("http://{}/v2/spaces/keys?per_page=200&page={page}", asked.header("host").unwrap()))
 }
@@ -66,7 +67,7 @@ fn ids(keys: &[Key]) -> Vec<&str> {
     keys.iter().map(|key| key.access_key.as_str()).collect()
 }
 
-/// Descriptions of the API: ours, and DigitalOcean's own where it stands beside the clone.
+/// Descriptions of the API: our own, and DigitalOcean's if it is available beside the clone.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn descriptions() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -115,7 +116,7 @@ async fn requests_are_those_of_the_description() {
         }
         assert_eq!(*heard.lock().unwrap(), []);
 
-        // It does look: what the description does not allow is refused.
+        // Prism does validate: it rejects what the description does not allow.
         let mut client = Client::new(&endpoint);
         let bearer = format!("Bearer {TOKEN}");
         let with_token = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
@@ -134,7 +135,7 @@ async fn requests_are_those_of_the_description() {
 async fn all_pages_are_read() {
     let server = Answers::start(|asked| match asked.number {
         0 => page(&[3, 1], 5, link(asked, 2)),
-        // A key that was made meanwhile moves another one to the next page, where it is again.
+        // A key created in the meantime moves another one to the next page, so it appears twice.
         1 => page(&[1, 2], 5, Some("?page=3".to_owned())),
         _ => page(&[4, 5], 5, None),
     });
@@ -160,7 +161,7 @@ async fn a_list_that_does_not_add_up_is_told() {
     for (total, last) in [(3, None), (1, None), (3, Some("?page=2".to_owned()))] {
         let server = Answers::start(move |asked| match asked.number {
             0 => page(&[1, 2], total, last.clone()),
-            // An empty page ends the list, whatever it says comes next.
+            // An empty page ends the list, even with a link to another.
             _ => page(&[], total, Some("?page=3".to_owned())),
         });
         let (api, heard) = api(&server.endpoint());
@@ -307,7 +308,7 @@ async fn what_fails_on_the_way_is_asked_again() {
         let heard = heard.lock().unwrap().clone();
         let [Notice::Waiting { why: told, pause }] = &heard[..] else { panic!("{heard:?}") };
         assert!(told.contains(why), "{told}");
-        // What remains until a point in time is not known before.
+        // The time remaining until an instant cannot be known in advance.
         assert!(wait.is_zero() && *pause <= Duration::from_secs(2) || *pause == wait, "{why}: {pause:?}");
     }
 }
@@ -318,7 +319,7 @@ async fn what_always_fails_ends() {
     for (answer, attempts) in [
         (Answer::json(500, refusal("server_error", "Unexpected server-side error")), 3),
         (Answer::json(429, refusal("too_many_requests", "API rate limit exceeded.")), 3),
-        // Nobody waits for an hour.
+        // An hour is longer than the maximum wait.
         (Answer::json(429, "").with_header("retry-after", "3600"), 1),
         (Answer::Silence, 3),
     ] {
@@ -331,7 +332,7 @@ async fn what_always_fails_ends() {
     let nobody = Answers::start(|_| Answer::Break).endpoint();
     let (list, heard) = api(&nobody);
     text.push_str(&format!("{}\n", told(&list.keys().await.unwrap_err(), &nobody)));
-    // Nothing arrived, so nobody has to look for a key.
+    // Nothing arrived, so there is no need to look for a key.
     text.push_str(&format!("{}\n", told(&list.create("reader", &read("logs")).await.unwrap_err(), &nobody)));
     assert_eq!(heard.lock().unwrap().len(), 4);
     insta::assert_snapshot!(text);
@@ -345,7 +346,7 @@ fn made() -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_made_once() {
     let server = Answers::start(|asked| match asked.number {
-        // Refused before anything was done.
+        // Rejected before anything was done.
         0 => Answer::json(429, "").with_header("retry-after", "0"),
         _ => made(),
     });

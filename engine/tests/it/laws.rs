@@ -1,4 +1,4 @@
-//! Laws of the decoder that hold for any bytes.
+//! Properties of the decoder that hold for any bytes.
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::compute::concat_batches;
@@ -8,7 +8,7 @@ use s3log_engine::decode::{Block, BufferPool, Counts, LineBlocks, RecordsDecoder
 use s3log_engine::schema::{LogsColumn, Table, TextLayout};
 use s3log_parser::{Lines, LogFormat, sniff};
 
-/// Anything that may stand in a log object: records, pieces of records, hostile text, blank lines, noise.
+/// Any contents of a log object: records, fragments of records, hostile text, blank lines, noise.
 fn object() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => (0_usize..5000).prop_map(|number| crate::logs::line(number).into_bytes()),
@@ -16,7 +16,7 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
             let line = crate::logs::line(number).into_bytes();
             line[..len.min(line.len())].to_vec()
         }),
-        // What decides for another kind of log is in `content.rs`.
+        // Content that decides for another format is tested in `content.rs`.
         1 => prop::collection::vec(any::<u8>(), 0..40)
             .prop_filter("it is of another kind", |line| matches!(sniff(line), None | Some(LogFormat::S3))),
         1 => Just(b" \t\r".to_vec()),
@@ -44,12 +44,12 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The blocks of an object that comes in pieces of this size, through buffers of that size.
+/// The blocks of an object that arrives in pieces of this size, with buffers of that size.
 fn blocks(object: &[u8], piece: usize, buffer: usize, max_line: usize) -> Vec<Block> {
     blocks_of(&[("an object with a long name", object)], piece, buffer, max_line)
 }
 
-/// The same for several objects, one behind the other.
+/// The blocks of several consecutive objects.
 fn blocks_of(objects: &[(&str, &[u8])], piece: usize, buffer: usize, max_line: usize) -> Vec<Block> {
     let mut blocks = LineBlocks::new(BufferPool::new(buffer)).with_max_line(max_line);
     let mut cut = Vec::new();
@@ -71,7 +71,7 @@ const MAX_LINE: usize = 700;
 fn logs(blocks: &[Block], columns: &[usize], layout: TextLayout) -> (RecordBatch, Counts) {
     let mut decoder = RecordsDecoder::new(Table::Logs, columns, layout).with_max_line(MAX_LINE);
     let batches: Vec<_> = blocks.iter().map(|block| decoder.decode(block).unwrap()).collect();
-    // Concatenation copies views; comparing batches compares values.
+    // Concatenation copies views, and batches compare by value.
     (concat_batches(&decoder.schema(), &batches).unwrap(), decoder.counts())
 }
 
@@ -88,7 +88,7 @@ fn every_column() -> Vec<usize> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Small objects share blocks; their rows, rejects and places do not change by that.
+    /// Small objects share blocks; this does not change their rows, rejects and positions.
     #[test]
     fn objects_behind_each_other_give_what_each_gives_alone(
         objects in prop::collection::vec(object(), 1..5),
@@ -100,7 +100,7 @@ proptest! {
         let together = blocks_of(&objects, piece, buffer, MAX_LINE);
         let alone: Vec<_> =
             objects.iter().flat_map(|object| blocks_of(&[*object], usize::MAX, 1 << 16, MAX_LINE)).collect();
-        // Without columns, and with the last one, the log object, nothing is asked of lines.
+        // Without columns, or with only the last one, the log object, no field of a line is needed.
         for columns in [every_column(), vec![], vec![LogsColumn::COUNT - 1]] {
             for layout in [TextLayout::Views, TextLayout::Plain] {
                 prop_assert_eq!(logs(&together, &columns, layout), logs(&alone, &columns, layout));
@@ -119,7 +119,7 @@ proptest! {
         let (blank, others): (Vec<_>, Vec<_>) = Lines::new(&object).partition(|line| line.is_blank());
         prop_assert_eq!(counts.lines() + counts.headers, others.len() as u64);
         prop_assert_eq!(counts.blank_lines, blank.len() as u64);
-        // Rejects say which lines they are.
+        // Rejects have the position of their lines.
         for row in 0..rejected.num_rows() {
             let number = rejected.column(1).as_primitive::<Int64Type>().value(row);
             let offset = rejected.column(2).as_primitive::<Int64Type>().value(row);
@@ -172,7 +172,7 @@ fn invalid_text_is_replaced_and_the_record_stays() {
     let mut line = crate::logs::line(3).into_bytes();
     let at = line.windows(4).position(|window| window == b"Mozi").unwrap();
     line[at] = 0xC3;
-    // Enough columns of text for the block to be validated as a whole, and few enough for each field by itself.
+    // With enough text columns for the block to be validated as a whole, and few enough for separate validation.
     for columns in [every_column(), vec![16]] {
         let blocks = blocks(&line, line.len(), 1 << 16, 1000);
         let (batch, counts) = logs(&blocks, &columns, TextLayout::Views);

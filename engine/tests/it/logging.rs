@@ -1,4 +1,4 @@
-//! Access logs of buckets, where the command line cannot set what is tested.
+//! Access logging of buckets, for settings that the command line does not expose.
 
 use s3log_engine::ErrorKind;
 use s3log_engine::logging::{Enable, plan_disable, plan_enable, status};
@@ -6,7 +6,7 @@ use s3log_engine::store::{StoreOptions, Stores};
 use s3log_test_server::Server;
 use std::time::Duration;
 
-/// Credentials come from a file of their own: the environment of a test process is everybody's.
+/// Credentials come from a file, because the environment is shared by all tests of the process.
 fn stores(server: &Server, options: StoreOptions) -> Stores {
     Stores::new(StoreOptions { endpoint_url: Some(server.endpoint()), region: Some("us-east-1".to_owned()), ..options })
 }

@@ -1,4 +1,4 @@
-//! Lines of logs for the tests of this crate, and sessions over them.
+//! Generated log lines for tests of this crate, and sessions over them.
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::pretty::pretty_format_batches;
@@ -6,7 +6,7 @@ use datafusion::prelude::SessionContext;
 use s3log_engine::session::{Session, SessionOptions};
 use std::path::Path;
 
-/// The record with this number: every tenth is of another kind, every seventh lacks what others have.
+/// The record with this number. Every tenth is of another kind, every seventh lacks some fields.
 pub(crate) fn line(number: usize) -> String {
     let (minute, second) = (number / 60 % 60, number % 60);
     let (hour, day) = (number / 3600 % 24, 14 + number / 86_400 % 10);
@@ -27,7 +27,7 @@ pub(crate) fn line(number: usize) -> String {
     )
 }
 
-/// Lines of records, of rejects and blank ones.
+/// Lines with records, rejects and blank lines.
 pub(crate) fn log(numbers: std::ops::Range<usize>) -> String {
     numbers
         .map(|number| match number % 23 {
@@ -39,7 +39,7 @@ pub(crate) fn log(numbers: std::ops::Range<usize>) -> String {
         .collect()
 }
 
-/// How many rows and rejects [`log`] makes of a range.
+/// Numbers of rows and rejects that [`log`] generates for a range.
 pub(crate) fn counts(numbers: std::ops::Range<usize>) -> (usize, usize) {
     let rejects = numbers.clone().filter(|number| number % 23 == 5).count();
     let blank = numbers.clone().filter(|number| number % 23 == 9).count();
@@ -54,12 +54,12 @@ pub(crate) async fn rows(context: &SessionContext, sql: &str) -> Vec<RecordBatch
     context.sql(sql).await.unwrap().collect().await.unwrap()
 }
 
-/// The result as a table of text.
+/// A query result as a text table.
 pub(crate) async fn table(context: &SessionContext, sql: &str) -> String {
     pretty_format_batches(&rows(context, sql).await).unwrap().to_string()
 }
 
-/// The result as a table of text, its rows in order of their text.
+/// The lines of a query result as a text table, sorted.
 pub(crate) async fn sorted(context: &SessionContext, sql: &str) -> Vec<String> {
     let mut lines: Vec<_> = table(context, sql).await.lines().map(str::to_owned).collect();
     lines.sort();

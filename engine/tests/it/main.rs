@@ -1,4 +1,4 @@
-//! Tests of the engine from outside, in one binary: linking DataFusion is the slow part.
+//! Integration tests of the engine in a single binary, because linking DataFusion is slow.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod audit;

@@ -1,4 +1,4 @@
-//! The scan: what is pushed into it changes nothing but the work.
+//! The scan: pushdown must not change results.
 
 use crate::logs::{self, counts, log, rows, session, sorted, table};
 use datafusion::catalog::MemTable;
@@ -19,7 +19,7 @@ use s3log_engine::session::SessionOptions;
 use std::io::Write as _;
 use std::sync::Arc;
 
-/// A session over logs, and one over the same rows in memory, where every filter stands above the scan.
+/// A session over logs, and one over the same rows in memory, with all filters above the scan.
 async fn scanned_and_in_memory(directory: &std::path::Path) -> (SessionContext, SessionContext) {
     let scanned = session(directory, SessionOptions::new().with_threads(2)).await.context().clone();
     let memory = SessionContext::new_with_state(scanned.state());
@@ -130,7 +130,7 @@ async fn rejects_say_where_they_stand() {
     assert!(found.contains(cut), "{found}");
 }
 
-/// A scan of one object, cut into ranges at these marks.
+/// A scan of one object, split into ranges at these offsets.
 fn cut_scan(
     store: &Arc<dyn ObjectStore>,
     context: &SessionContext,
@@ -193,7 +193,7 @@ async fn big_files_are_split_and_compressed_ones_are_not() {
     let expected = table(plain.context(), sql).await;
     let plan = table(plain.context(), &format!("EXPLAIN {sql}")).await;
     assert!(plan.contains("plain:0..") && plan.contains(&format!("..{}", text.len())), "{plan}");
-    // Stored, not deflated: larger than what is split otherwise.
+    // Stored instead of deflated, so that it exceeds the size at which objects are split.
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
     packer.write_all(text.as_bytes()).unwrap();
     std::fs::write(directory.path().join("packed"), packer.finish().unwrap()).unwrap();
@@ -222,7 +222,7 @@ async fn compression_is_told_by_content() {
     assert!(counted.contains(&format!("| {rows} ")) && counted.contains(&format!("| {rejects} ")), "{counted}");
 }
 
-/// The physical plan, without what differs from machine to machine.
+/// The physical plan, without machine-dependent parts.
 async fn physical_plan(context: &SessionContext, sql: &str) -> String {
     let plan = context.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
     let shown = datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
@@ -230,7 +230,7 @@ async fn physical_plan(context: &SessionContext, sql: &str) -> String {
     files.lines().map(|line| format!("{line}\n")).collect()
 }
 
-/// Replaces what stands between two marks.
+/// Replaces the text between two marks.
 fn regex_free_replace(text: &str, from: &str, to: &str, by: &str) -> String {
     let mut rest = text;
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Sources, tables that SQL names, and what cannot be read.
+//! Sources, tables named in SQL, and unreadable objects.
 
 use crate::logs::{counts, log, rows, session, table};
 use datafusion::prelude::SessionContext;
@@ -124,7 +124,7 @@ async fn an_object_that_was_read_in_part_is_told_from_one_that_was_not_read() {
     std::fs::write(directory.path().join("a-cut"), &packed[..packed.len() - 4]).unwrap();
     std::fs::write(directory.path().join("b-whole"), &packed).unwrap();
     std::fs::write(directory.path().join("c-trailing"), [&packed[..], b"garbage"].concat()).unwrap();
-    // Nothing comes out of a header alone.
+    // A header alone decompresses to nothing.
     std::fs::write(directory.path().join("d-header"), &packed[..10]).unwrap();
     let session = session(directory.path(), SessionOptions::new()).await;
     let report = check(&session, CheckOptions::default()).await.unwrap();
@@ -164,7 +164,7 @@ async fn every_line_is_accounted_for() {
     let example = &report.reasons[0].examples[0];
     assert_eq!((example.line_number, example.log_object.ends_with("packed")), (6, true));
 
-    // The tables say the same.
+    // The tables agree.
     let counted = table(
         session.context(),
         "SELECT (SELECT count(*) FROM logs) AS rows, (SELECT count(*) FROM rejects) AS rejects",

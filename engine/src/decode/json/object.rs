@@ -1,20 +1,20 @@
-//! One JSON object: its names, and its values as text.
+//! Reads one JSON object as names and values.
 
 use crate::decode::span::Span;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt::{self, Write};
 
-/// What stands behind a name.
+/// The value of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Null,
-    /// A text, a number or a truth value: where its text stands in what was written.
+    /// A string, number or boolean: span of its text in the output.
     Plain(Span),
-    /// An array or an object: where it stands, with its brackets, in the JSON that was read.
+    /// An array or object: span in the JSON source, including brackets.
     Nested(Span),
 }
 
-/// The names and values of an object, in order; used again for the next.
+/// The names and values of an object in order. Reused for the next object.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     keys: String,
@@ -33,8 +33,7 @@ impl Found {
     }
 }
 
-/// Reads an object that begins with the first byte of `json`, and nothing behind it; the texts of its plain values are appended
-/// to `text`.
+/// Parses an object that spans all of `json`, and appends the text of its plain values to `text`.
 pub(super) fn read_object(json: &str, text: &mut Vec<u8>, found: &mut Found) -> Result<(), serde_json::Error> {
     found.keys.clear();
     found.key_ends.clear();
@@ -46,8 +45,8 @@ pub(super) fn read_object(json: &str, text: &mut Vec<u8>, found: &mut Found) -> 
     Ok(())
 }
 
-/// Notes where nested values stand, which the deserializer does not tell. Records mostly have none, and then nothing is read
-/// twice; of the others it was found that they are well formed, so that only brackets and texts have to be looked at.
+/// Finds the spans of nested values, which the deserializer does not report. Most records have none, and are then not
+/// scanned again. The JSON is already known to be well formed, so only brackets and strings need to be recognised.
 fn place_nested(json: &[u8], found: &mut Found) {
     let mut nested = found.values.iter_mut().filter(|value| matches!(value, Value::Nested(_)));
     let mut next = nested.next();
@@ -75,7 +74,7 @@ fn place_nested(json: &[u8], found: &mut Found) {
     debug_assert!(next.is_none(), "the deserializer found as many nested values as brackets open below the first");
 }
 
-/// The length of the quoted text that `json` begins with, with both quotes.
+/// Length of the JSON string at the start of `json`, including both quotes.
 fn quoted_len(json: &[u8]) -> usize {
     let mut at = 1;
     while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
@@ -83,7 +82,7 @@ fn quoted_len(json: &[u8]) -> usize {
         if json[at - 1] == b'"' {
             return at;
         }
-        // What a backslash stands before ends nothing.
+        // Skip the escaped character.
         at += 1;
     }
     json.len()
@@ -144,7 +143,7 @@ impl<'de> DeserializeSeed<'de> for Text<'_> {
     }
 }
 
-/// Bytes that text is appended to.
+/// A writer that appends to a byte vector.
 struct Bytes<'a>(&'a mut Vec<u8>);
 
 impl Write for Bytes<'_> {
@@ -196,7 +195,7 @@ impl<'de> Visitor<'de> for Text<'_> {
         Ok(Value::Null)
     }
 
-    // Where it stands is noted once the whole object is read.
+    // The span is filled in once the whole object is read.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Value::Nested(Span::ABSENT))

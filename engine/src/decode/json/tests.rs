@@ -21,7 +21,7 @@ fn reasons(text: &str) -> Vec<String> {
     rows(&batch).into_iter().flatten().collect()
 }
 
-/// The names of "Log format in CloudWatch Logs".
+/// With the names of "Log format in CloudWatch Logs".
 const RECORD: &str = r#"{"schema_version_id":"V_1_0","bucket_arn":"arn:aws:s3:::photos","bucket_name":"photos","request_time":"2026-01-15T10:22:41.358Z","bucket_owner_id":"a1b2","remote_ip":"192.0.2.3","requester":null,"request_id":"3E57","operation":"REST.GET.OBJECT","key_name":"a%2520b.jpg","request_uri":"GET /photos/a%20b.jpg HTTP/1.1","http_status":200,"error_code":null,"bytes_sent":2326,"object_size":2326,"total_time":34,"turn_around_time":33,"referer":"-","user_agent":"an \"agent\" \u00e9","tls_version":"TLSv1.3","acl_required":"Yes","new_field":7}"#;
 
 #[test]
@@ -83,7 +83,7 @@ fn names_are_taken_however_they_are_spelled() {
     assert_eq!(found, [["photos", "2026-01-15T10:22:41Z", "403", ""]; 2]);
 }
 
-/// An S3 record with these names and values behind those that make it one.
+/// An S3 record with its required fields, followed by `more`.
 fn record_with(more: &str) -> String {
     format!(r#"{{"bucket_name":"b","operation":"x","remote_ip":null,"request_time":"2026-01-15T10:22:41Z",{more}}}"#)
 }
@@ -94,7 +94,7 @@ fn nested_values_of_unknown_names_are_kept_as_they_are_written() {
         (r#""plain":"v","list":[1],"object":{"a":1}"#, r#"[plain=v, list=[1], object={"a":1}]"#),
         (r#""list":[],"object":{},"null":null"#, "[list=[], object={}]"),
         (r#""list" : [ 1.50, "\u00e9" , [null] ] , "plain":true"#, r#"[list=[ 1.50, "\u00e9" , [null] ], plain=true]"#),
-        // Brackets and quotes in texts and names end nothing.
+        // Brackets and quotes inside strings and names.
         (r#""a[{\"":{"]}":["}\\","\"]"]},"b":["\\"]"#, r#"[a[{"={"]}":["}\\","\"]"]}, b=["\\"]]"#),
         (r#""twice":[1],"twice":[2]"#, "[twice=[1], twice=[2]]"),
     ] {
@@ -102,13 +102,13 @@ fn nested_values_of_unknown_names_are_kept_as_they_are_written() {
         assert_eq!(read(Table::Logs, &["extra_fields"], &text), [[expected]], "{more}");
         assert_eq!(reasons(&text), [""; 0], "{more}");
     }
-    // With a byte that is no UTF-8, and behind the time that CloudWatch Logs writes.
+    // With invalid UTF-8, and after the timestamp that CloudWatch Logs writes.
     let line = [&b"2026-01-15T10:23:00.000Z "[..], record_with(r#""list":["?"]"#).as_bytes()].concat();
     let line: Vec<u8> = line.into_iter().map(|byte| if byte == b'?' { 0xFF } else { byte }).collect();
     let block = Block::new("log", bytes::Bytes::from(line));
     let batch = RecordsDecoder::for_columns(Table::Logs, &["extra_fields"]).unwrap().decode(&block).unwrap();
     assert_eq!(rows(&batch), [["[list=[\"\u{FFFD}\"]]"]]);
-    // CDN records have no place for other names.
+    // CDN records do not keep unknown names.
     let text = CDN.replace(r#""x-new":"y""#, r#""x-new":["y"]"#);
     assert_eq!(read(Table::Cdn, &["c_ip"], &text), [["2001:db8::3"]]);
 }
@@ -126,7 +126,7 @@ fn a_field_with_a_nested_value_makes_a_reject() {
         (r#""bytes_sent":[1]"#, "Bytes Sent"),
         (r#""key_name":{"a":1}"#, "Key"),
         (r#""acl_required":[]"#, "aclRequired"),
-        // Of two names for one field, the first with a value counts.
+        // If two names stand for the same field, the first with a value wins.
         (r#""key":null,"key_name":["k"]"#, "Key"),
     ] {
         let text = record_with(more);
@@ -144,7 +144,7 @@ fn a_field_with_a_nested_value_makes_a_reject() {
     }
 }
 
-/// CloudFront, "standard logging (v2)", as JSON: the names of the fields.
+/// CloudFront "standard logging (v2)" as JSON.
 const CDN: &str = r#"{"date":"2026-01-15","time":"10:22:41","x-edge-location":"AMS1-C1","sc-bytes":"964","c-ip":"2001:db8::3","cs-method":"GET","cs(Host)":"d111111abcdef8.cloudfront.net","cs-uri-stem":"/a\tb","sc-status":"200","cs(User-Agent)":"curl/8","time-taken":"0.358","asn":"64496","c-country":"NL","x-new":"y"}"#;
 
 #[test]
@@ -155,7 +155,7 @@ fn a_cdn_record_is_a_row_of_cdn() {
     assert_eq!(read(Table::Cdn, &columns, &format!("{CDN}\n")).concat().len(), columns.len());
     let mut found = read(Table::Cdn, &columns, CDN).remove(0);
     let mut expected: Vec<_> = expected.map(str::to_owned).into();
-    // Columns come in the order of the table.
+    // Columns are in table order.
     found.sort();
     expected.sort();
     assert_eq!(found, expected);

@@ -1,4 +1,4 @@
-//! A request as a CDN log has it.
+//! Columns of `requests` from CDN records.
 
 use super::rules::RequestRules;
 use super::{CDN, addresses, lower_case, tls_version};
@@ -14,7 +14,7 @@ use s3log_parser::value::number;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What of a record a column needs.
+/// The fields that a column needs.
 pub(in crate::decode) fn needs(column: Column) -> FieldSet {
     let fields: &[Field] = match column {
         Column::Time => &[Field::Time],
@@ -55,7 +55,7 @@ pub(in crate::decode) fn needs(column: Column) -> FieldSet {
     fields.iter().copied().collect()
 }
 
-/// A column of `requests`.
+/// Builds a column of `requests`.
 pub(in crate::decode) fn array(
     build: &Build<'_>,
     located: &CdnRows,
@@ -69,7 +69,7 @@ pub(in crate::decode) fn array(
         let spans = located.spans(field);
         rows.clone().map(move |row| spans[row])
     };
-    // Numbers of 32 bits: what does not fit is no status and no port.
+    // 32-bit numbers: what does not fit is not a valid status or port.
     let short = |field: Field| -> ArrayRef {
         let values =
             rows.clone().map(|row| text(field, row).and_then(number::parse).and_then(|it| i32::try_from(it).ok()));
@@ -146,12 +146,12 @@ pub(in crate::decode) fn array(
             Ok(Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None)))
         }
         Column::LogObject => Ok(build.names(&located.part_ends, rows)),
-        // What only an origin knows.
+        // Columns that only S3 logs have.
         _ => Ok(new_null_array(&column.data_type(build.layout), rows.len())),
     }
 }
 
-/// The key that a path asks for: without the slash in front, as the client's own encoding means it.
+/// The key that a path asks for: without the leading slash, and with the client's own encoding removed.
 fn object_key(path: &[u8]) -> Option<Cow<'_, [u8]>> {
     let key = path.strip_prefix(b"/").unwrap_or(path);
     if key.is_empty() {
@@ -163,12 +163,12 @@ fn object_key(path: &[u8]) -> Option<Cow<'_, [u8]>> {
     })
 }
 
-/// AWS, "Standard log file fields": what the detailed result then tells is an error.
+/// The results for which the detailed result is an error code (AWS, "Standard log file fields").
 fn is_failure(result: &[u8]) -> bool {
     matches!(result, b"Error" | b"LimitExceeded" | b"CapacityExceeded")
 }
 
-/// Commas part addresses; spaces stand around them as they are, or encoded in either of two ways.
+/// Addresses are separated by commas, surrounded by spaces that may be literal or encoded in two ways.
 fn forwarded_for(
     build: &Build<'_>,
     located: &CdnRows,
@@ -202,7 +202,7 @@ mod tests {
         for (path, key) in [
             ("/photos/cat.jpg", Some("photos/cat.jpg")),
             ("/a%20b", Some("a b")),
-            // The client's `%2F`, once more encoded.
+            // The client's `%2F`, encoded once more.
             ("/a%252Fb", Some("a/b")),
             ("page.html", Some("page.html")),
             ("/", None),

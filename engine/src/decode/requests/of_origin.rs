@@ -1,4 +1,4 @@
-//! A request as an S3 server access log has it.
+//! Columns of `requests` from S3 records.
 
 use super::rules::{CDN_USER_AGENT, RequestRules};
 use super::uris::{Uri, parts};
@@ -17,7 +17,7 @@ use s3log_parser::value::request_uri::RequestUri;
 use s3log_parser::{Field, FieldSet};
 use std::sync::Arc;
 
-/// The column of `logs` that has the same, if there is one.
+/// The column of `logs` with the same values, if there is one.
 fn same(column: Column) -> Option<LogsColumn> {
     Some(match column {
         Column::Time | Column::StartTime => LogsColumn::Field(Field::Time),
@@ -47,7 +47,7 @@ fn same(column: Column) -> Option<LogsColumn> {
     })
 }
 
-/// What of a record a column needs.
+/// The fields that a column needs.
 pub(in crate::decode) fn needs(column: Column, rules: &RequestRules) -> FieldSet {
     if let Some(same) = same(column) {
         return same.needs();
@@ -66,7 +66,7 @@ pub(in crate::decode) fn needs(column: Column, rules: &RequestRules) -> FieldSet
     fields.iter().copied().collect()
 }
 
-/// A column of `requests`.
+/// Builds a column of `requests`.
 pub(in crate::decode) fn array(
     build: &Build<'_>,
     located: &OriginRows,
@@ -77,7 +77,7 @@ pub(in crate::decode) fn array(
     if let Some(same) = same(column) {
         return origin::array(build, located, same, rows);
     }
-    // Mostly all rows are asked for, and what they have in a column stands in the log as it is.
+    // The common case: all rows are wanted, and the column's values appear verbatim in the log.
     if rows.len() == located.fields.rows
         && let Some(array) = as_it_stands(build, located, column)
     {
@@ -86,7 +86,7 @@ pub(in crate::decode) fn array(
     by_row(build, located, column, rules, rows)
 }
 
-/// A column of all rows, if all that is in it stands in the log in one piece.
+/// A column of all rows, if each value is one contiguous piece of the log.
 fn as_it_stands(build: &Build<'_>, located: &OriginRows, column: Column) -> Option<Result<ArrayRef, Error>> {
     let bytes = build.bytes;
     let uris = || located.uris(bytes);
@@ -106,7 +106,7 @@ fn as_it_stands(build: &Build<'_>, located: &OriginRows, column: Column) -> Opti
     }
 }
 
-/// A column of some rows, one after the other.
+/// Builds a column row by row.
 fn by_row(
     build: &Build<'_>,
     located: &OriginRows,
@@ -153,16 +153,16 @@ fn by_row(
             let values: BooleanBuffer = rows.map(|row| is_cdn_fetch(|field| text(field, row), rules)).collect();
             Ok(Arc::new(BooleanArray::new(values, None)))
         }
-        // What only a CDN knows.
+        // Columns that only CDN logs have.
         _ => Ok(new_null_array(&column.data_type(build.layout), rows.len())),
     }
 }
 
-/// Whether a request came encrypted, by the fields of its record.
+/// The scheme of a request, derived from the fields of its record.
 fn scheme<'a>(text: impl Fn(Field) -> Option<&'a [u8]>) -> Text<'static> {
     let is_encrypted = text(Field::TlsVersion).or(text(Field::CipherSuite)).is_some();
-    // Who writes no id of the host does not tell of TLS either. And a record without a request line is of no request that came
-    // over a connection of its own: the source's half of a copy, a key of a batch, what S3 does by itself.
+    // Systems that write no host id do not write TLS fields either. A record without a request line does not belong to
+    // a request with its own connection: the source of a copy, a key of a batch request, an action of S3 itself.
     let tells = text(Field::HostId).is_some() && text(Field::RequestUri).is_some();
     match (is_encrypted, tells) {
         (true, _) => Text::Made(b"https"),
@@ -171,13 +171,13 @@ fn scheme<'a>(text: impl Fn(Field) -> Option<&'a [u8]>) -> Text<'static> {
     }
 }
 
-/// Whether a CDN asked, by what it says of itself or by its address.
+/// Whether a CDN made the request, judging by its user agent or its address.
 fn is_cdn_fetch<'a>(text: impl Fn(Field) -> Option<&'a [u8]>, rules: &RequestRules) -> bool {
     text(Field::UserAgent) == Some(CDN_USER_AGENT)
         || rules.knows_addresses() && text(Field::RemoteIp).is_some_and(|address| rules.is_cdn_address(address))
 }
 
-/// `GET` of `REST.GET.OBJECT`: for requests whose URI is not there or has no method.
+/// `GET` for `REST.GET.OBJECT`: used if the URI is missing or has no method.
 fn method_of(operation: &[u8]) -> Option<&'static [u8]> {
     const METHODS: [&[u8]; 6] = [b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS"];
     let operation = Operation::new(operation);
@@ -185,7 +185,7 @@ fn method_of(operation: &[u8]) -> Option<&'static [u8]> {
         return None;
     }
     let method: &[u8] = operation.part(1)?;
-    // A copy is a PUT.
+    // A copy is a PUT request.
     let method = if method == b"COPY" { b"PUT" } else { method };
     METHODS.into_iter().find(|known| *known == method)
 }
@@ -196,7 +196,7 @@ mod tests {
     use crate::schema::Table;
     use arrow::array::AsArray as _;
 
-    /// The scheme of a line's request.
+    /// The scheme in the row of a line.
     fn scheme(line: &str) -> Option<String> {
         let block = Block::new("log", line.as_bytes().to_vec());
         let batch = RecordsDecoder::for_columns(Table::Requests, &["scheme"]).unwrap().decode(&block).unwrap();

@@ -1,4 +1,4 @@
-//! Rows of `requests` out of rows of `logs` or of `cdn`, as a dataset holds them: by the same rules as out of lines.
+//! Rows of `requests` from rows of `logs` or `cdn` in a dataset, by the same rules as from lines.
 
 use super::{cdn_array, cdn_needs, origin_array, origin_needs};
 use crate::decode::Block;
@@ -16,23 +16,23 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, SchemaRef, T
 use s3log_parser::{Field, FieldSet, cdn};
 use std::sync::Arc;
 
-/// Makes rows of `requests` out of batches of another table.
+/// Converts batches of another table to rows of `requests`.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestsOfRows {
     from: Table,
     columns: Vec<RequestsColumn>,
-    /// Positions of the columns of the other table that are needed.
+    /// Positions of the required columns of the other table.
     needed: Vec<usize>,
     schema: SchemaRef,
     layout: TextLayout,
     lines: LineOptions,
 }
 
-/// Where a NULL stands: a `-`, as in a line.
+/// The span of a NULL value: a `-`, as in a line.
 const NULL: Span = Span { start: 0, end: 1 };
 
 impl RequestsOfRows {
-    /// Columns of `requests`, by position and in this order, out of rows of `logs` or `cdn`.
+    /// Columns of `requests`, given by position and in this order, from rows of `from` (`logs` or `cdn`).
     pub(crate) fn new(from: Table, columns: &[usize], layout: TextLayout, lines: LineOptions) -> Self {
         let all = Table::Requests.schema(layout);
         let fields: Vec<_> = columns.iter().filter_map(|at| all.fields().get(*at)).map(Arc::clone).collect();
@@ -62,13 +62,13 @@ impl RequestsOfRows {
         Self { from, columns, needed, schema: Arc::new(arrow::datatypes::Schema::new(fields)), layout, lines }
     }
 
-    /// Out of rows of which table.
+    /// The table that rows are converted from.
     #[cfg(feature = "cluster")]
     pub(crate) fn from(&self) -> Table {
         self.from
     }
 
-    /// Positions of its columns in `requests`.
+    /// Positions of the columns in `requests`.
     #[cfg(feature = "cluster")]
     pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().filter_map(|column| RequestsColumn::ALL.iter().position(|other| other == column))
@@ -84,17 +84,17 @@ impl RequestsOfRows {
         &self.lines
     }
 
-    /// Positions of the columns of the other table that a batch must have, in their order.
+    /// Positions of the columns of the other table that input batches must have, in this order.
     pub(crate) fn needed(&self) -> &[usize] {
         &self.needed
     }
 
-    /// The schema of what it makes.
+    /// The schema of the output.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Makes the rows of a batch of the needed columns.
+    /// Converts a batch of the needed columns.
     pub(crate) fn make(&self, of: &RecordBatch) -> Result<RecordBatch, Error> {
         let rows = of.num_rows();
         let mut text = b"-".to_vec();
@@ -104,7 +104,7 @@ impl RequestsOfRows {
             match (self.from, LogsColumn::at(*at), CdnColumn::at(*at)) {
                 (Table::Cdn, _, Some(CdnColumn::Field(cdn::Field::Time))) => located.times = times(array)?,
                 (Table::Cdn, _, Some(CdnColumn::Field(field))) => {
-                    // What is NULL is absent there.
+                    // CDN fields that are NULL are absent.
                     let absent = |span| if span == NULL { Span::ABSENT } else { span };
                     spans(array, &mut text)?.into_iter().for_each(|span| located.push_span(field, absent(span)));
                 }
@@ -152,7 +152,7 @@ fn times(array: &ArrayRef) -> Result<Vec<i64>, Error> {
     }
 }
 
-/// The values of a column as a line has them.
+/// The values of a column in the form they have in a line.
 fn spans(array: &ArrayRef, text: &mut Vec<u8>) -> Result<Vec<Span>, Error> {
     let mut write = |row: usize, value: &dyn Fn(&mut Vec<u8>)| {
         if array.is_null(row) {

@@ -1,14 +1,14 @@
-//! What a user can say of requests: whose bucket a host is, and which addresses are the CDN's.
+//! User-defined rules for `requests`: the bucket behind a host, and the addresses of the CDN.
 
 use core::net::IpAddr;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Whether an address is one that the CDN itself asks from.
+/// Whether an address is one from which the CDN fetches from the origin.
 pub type IsCdnAddress = Arc<dyn Fn(&IpAddr) -> bool + Send + Sync>;
 
-/// What the columns `bucket` and `is_cdn_fetch` of `requests` follow.
+/// Rules for the columns `bucket` and `is_cdn_fetch` of `requests`.
 ///
 /// ```
 /// use s3log_engine::decode::RequestRules;
@@ -20,7 +20,7 @@ pub type IsCdnAddress = Arc<dyn Fn(&IpAddr) -> bool + Send + Sync>;
 /// ```
 #[derive(Clone, Default)]
 pub struct RequestRules {
-    /// By host in lower case.
+    /// Keyed by host in lower case.
     buckets: HashMap<Vec<u8>, Vec<u8>>,
     is_cdn_address: Option<IsCdnAddress>,
 }
@@ -32,28 +32,29 @@ impl fmt::Debug for RequestRules {
     }
 }
 
-/// Where Spaces has the endpoints of its CDN: `BUCKET.REGION.cdn.digitaloceanspaces.com`.
+/// Domain of the CDN endpoints of Spaces: `BUCKET.REGION.cdn.digitaloceanspaces.com`.
 const SPACES_CDN: &[u8] = b".cdn.digitaloceanspaces.com";
 
-/// What CloudFront calls itself when it asks an origin (AWS, "Request and response behavior for Amazon S3 origins").
+/// CloudFront's user agent for origin requests (AWS, "Request and response behavior for Amazon S3 origins").
 pub(super) const CDN_USER_AGENT: &[u8] = b"Amazon CloudFront";
 
 impl RequestRules {
-    /// The same, with the bucket behind a host.
+    /// Maps a host to the bucket behind it. The host is case-insensitive.
     #[must_use]
     pub fn with_bucket(mut self, host: &str, bucket: &str) -> Self {
         self.buckets.insert(host.to_ascii_lowercase().into_bytes(), bucket.into());
         self
     }
 
-    /// The same, with what tells addresses that the CDN itself asks from.
+    /// Sets the predicate for addresses of the CDN.
     #[must_use]
     pub fn with_cdn_addresses(mut self, is_cdn_address: IsCdnAddress) -> Self {
         self.is_cdn_address = Some(is_cdn_address);
         self
     }
 
-    /// The bucket behind a host: what the name of an endpoint of Spaces' CDN begins with, or what was said of the host.
+    /// The bucket behind a host: the one in the name of a Spaces CDN endpoint, or the one set with
+    /// [`RequestRules::with_bucket`].
     #[must_use]
     pub fn bucket<'a>(&'a self, host: &'a [u8]) -> Option<&'a [u8]> {
         spaces_bucket(host).or_else(|| match self.buckets.is_empty() {
@@ -62,25 +63,25 @@ impl RequestRules {
         })
     }
 
-    /// The hosts that somebody named the buckets of, in lower case, and the buckets.
+    /// The hosts set with [`RequestRules::with_bucket`], in lower case, and their buckets.
     pub fn buckets(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.buckets.iter().map(|(host, bucket)| (host.as_slice(), bucket.as_slice()))
     }
 
-    /// Whether the CDN itself asks from this address.
+    /// Whether the text is an address of the CDN.
     pub(super) fn is_cdn_address(&self, text: &[u8]) -> bool {
         let Some(is_cdn_address) = &self.is_cdn_address else { return false };
         crate::decode::address::parse(text).is_some_and(|address| is_cdn_address(&address))
     }
 
-    /// Whether addresses matter.
+    /// Whether a predicate for addresses is set.
     #[must_use]
     pub fn knows_addresses(&self) -> bool {
         self.is_cdn_address.is_some()
     }
 }
 
-/// `static` of `static.nyc3.cdn.digitaloceanspaces.com`; buckets may have dots.
+/// `static` for `static.nyc3.cdn.digitaloceanspaces.com`. Bucket names may have dots.
 fn spaces_bucket(host: &[u8]) -> Option<&[u8]> {
     let (endpoint, domain) = host.split_at_checked(host.len().checked_sub(SPACES_CDN.len())?)?;
     if !domain.eq_ignore_ascii_case(SPACES_CDN) {

@@ -1,4 +1,4 @@
-//! Request-URIs, taken apart once for all columns that are parts of them.
+//! Request-URIs parsed once for all columns derived from them.
 
 use crate::decode::columns::Build;
 use crate::decode::span::{Span, offset_in};
@@ -7,13 +7,13 @@ use crate::schema::RequestsColumn;
 use arrow::array::ArrayRef;
 use s3log_parser::value::request_uri::RequestUri;
 
-/// Whether a column is a part of request-URIs.
+/// Whether a column is part of the request-URI.
 pub(in crate::decode) fn is_part_of_uri(column: RequestsColumn) -> bool {
     use RequestsColumn::{HttpVersion, Method, Path, Query};
     matches!(column, Method | Path | Query | HttpVersion)
 }
 
-/// Where the parts of a request-URI stand.
+/// The parts of a request-URI.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::decode) struct Uri {
     pub(super) method: Span,
@@ -25,7 +25,7 @@ pub(in crate::decode) struct Uri {
 impl Uri {
     const ABSENT: Self = Self { method: Span::ABSENT, path: Span::ABSENT, query: Span::ABSENT, version: Span::ABSENT };
 
-    /// Of a span of the bytes.
+    /// Parses the request-URI at a span of `bytes`.
     pub(in crate::decode) fn of(uri: Span, bytes: &[u8]) -> Self {
         let Some(uri) = uri.text(bytes).map(RequestUri::new) else { return Self::ABSENT };
         let span = |part: &[u8]| {
@@ -45,7 +45,8 @@ impl Uri {
     }
 }
 
-/// A column of some part of each URI. `None` if one of the parts is `-`, which is a text here and none where fields are.
+/// A column with one part of each URI. `None` if any such part is `-`: that is a value here, but means absent in
+/// fields.
 pub(super) fn parts(build: &Build<'_>, uris: &[Uri], part: fn(&Uri) -> Span) -> Option<Result<ArrayRef, Error>> {
     let is_dash = |span: Span| span.end == span.start.wrapping_add(1) && build.bytes[span.start as usize] == b'-';
     if uris.iter().any(|uri| is_dash(part(uri))) {
@@ -73,7 +74,7 @@ mod tests {
     }
 
     proptest! {
-        /// All rows of a block go another way than some of them.
+        /// All rows of a block take another path than a selection.
         #[test]
         fn all_rows_are_what_each_of_them_is(
             rows in prop::collection::vec(

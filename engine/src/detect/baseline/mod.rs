@@ -1,7 +1,7 @@
-//! What is normal: requesters with their sources, what they read a day, who deletes, which keys exist.
+//! Normal activity: requesters with their sources, daily reads, who deletes, which keys exist.
 //!
-//! A baseline is counted over logs of an earlier time, or read from a profile, a Parquet file that [`Baseline::write`] made. Days that
-//! the logs have that are looked at do not count as earlier.
+//! A baseline is learned from logs of an earlier time, or read from a profile, a Parquet file written by
+//! [`Baseline::write`]. Days that are also in the logs being examined do not count as earlier.
 
 mod profile;
 
@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-/// A requester at a source.
+/// A requester with one of its sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownPair {
     pub requester: String,
@@ -29,7 +29,7 @@ pub(crate) struct KnownPair {
     pub country: Option<String>,
 }
 
-/// What a requester read on a day.
+/// Reads of a requester on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownRequesterDay {
     pub requester: String,
@@ -40,7 +40,7 @@ pub(crate) struct KnownRequesterDay {
     pub srcs: u64,
 }
 
-/// What a source read of a bucket on a day.
+/// Reads of a source from a bucket on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownSourceDay {
     pub src: String,
@@ -56,17 +56,17 @@ pub(crate) struct KnownSourceDay {
     pub bytes_sent: u64,
 }
 
-/// What is normal for buckets, requesters and keys.
+/// Normal activity of buckets, requesters and keys.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Baseline {
     pub(crate) pairs: Vec<KnownPair>,
     pub(crate) requester_days: Vec<KnownRequesterDay>,
     pub(crate) source_days: Vec<KnownSourceDay>,
-    /// Sources and requesters that deleted something, and when they did first.
+    /// Pairs of source and requester that deleted something, with the time of the first deletion.
     pub(crate) deleters: BTreeMap<(String, String), i64>,
-    /// Buckets, and how many networks used them as open ones.
+    /// Number of networks that used each bucket as a public one.
     pub(crate) open_users: HashMap<String, u64>,
-    /// Hashes of keys, with some of the sources for which they worked.
+    /// Hashes of keys, each with some of the sources for which it succeeded.
     pub(crate) keys: Vec<(u64, [u32; MOST_GOOD])>,
 }
 
@@ -81,7 +81,7 @@ impl KnownPair {
     }
 }
 
-/// Adds sources to those of a key, as long as there is room.
+/// Adds sources to those of a key while there is room.
 fn absorb(mine: &mut [u32; MOST_GOOD], others: [u32; MOST_GOOD]) {
     for other in others.into_iter().filter(|other| *other != 0) {
         if !mine.contains(&other)
@@ -93,7 +93,7 @@ fn absorb(mine: &mut [u32; MOST_GOOD], others: [u32; MOST_GOOD]) {
 }
 
 impl Baseline {
-    /// What a collector counted.
+    /// The baseline from the counts of a collector.
     pub(crate) fn of(collector: &Collector) -> Self {
         let mut keys: Vec<_> = collector.keys.good_keys().collect();
         keys.sort_unstable();
@@ -107,7 +107,7 @@ impl Baseline {
         }
     }
 
-    /// Forgets days that are not before `first`, so that nothing counts as usual because of itself.
+    /// Drops days that are not before `first`, so that no activity counts as usual because of itself.
     pub(crate) fn before(mut self, first: i64) -> Self {
         let day = first.div_euclid(MICROS_PER_DAY) as i32;
         self.requester_days.retain(|known| known.day < day);
@@ -117,7 +117,7 @@ impl Baseline {
         self
     }
 
-    /// Adds what was learned of another time.
+    /// Merges a baseline learned from another time.
     pub fn extend(&mut self, other: Self) {
         let mut pairs: BTreeMap<(String, String), KnownPair> = BTreeMap::new();
         for known in self.pairs.drain(..).chain(other.pairs) {
@@ -139,7 +139,7 @@ impl Baseline {
         }
         let mut keys: BTreeMap<u64, [u32; MOST_GOOD]> = self.keys.drain(..).collect();
         for (key, sources) in other.keys {
-            // Four are as many as anybody asks for.
+            // Four are as many as any rule needs.
             keys.entry(key).and_modify(|mine| absorb(mine, sources)).or_insert(sources);
         }
         self.keys = keys.into_iter().collect();
@@ -164,9 +164,9 @@ impl Baseline {
             "read_keys" => integers(all().map(|known| known.read_keys)),
             "bytes_sent" => integers(all().map(|known| known.bytes_sent)),
             "from_history" => booleans(all().map(|_| true)),
-            // Nobody asks rules about a day of the past.
+            // Rules do not use these columns for days of the baseline.
             "is_cdn" | "is_crawler" | "is_allow" => booleans(all().map(|_| false)),
-            // What a profile does not keep counts as nothing, so that sums stay sums.
+            // Counts that a profile does not keep are 0, so that sums stay valid.
             _ if field.data_type() == &DataType::Int64 => integers(all().map(|_| 0)),
             _ => new_null_array(field.data_type(), self.source_days.len()),
         });

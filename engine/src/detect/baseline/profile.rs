@@ -1,7 +1,8 @@
-//! A baseline as a Parquet file, the profile.
+//! A baseline as a Parquet file, called a profile.
 //!
-//! One table has rows of all kinds: `kind` says what a row is about, and so which of the other columns are filled. Each column stands
-//! once, in `columns!` below: files of earlier versions are read as long as none changes its name or its type.
+//! A single table has rows of all kinds: `kind` is the kind of a row, and determines which of the other columns are
+//! set. The columns are defined in `columns!` below. Files of earlier versions can be read as long as no column changes
+//! its name or type.
 
 use super::{Baseline, KnownPair, KnownRequesterDay, KnownSourceDay};
 use crate::detect::collect::keys::MOST_GOOD;
@@ -23,14 +24,14 @@ use std::fmt::Display;
 use std::io::Write;
 use std::sync::Arc;
 
-/// The version of the file: another one is refused.
+/// Version of the format; files with any other version are rejected.
 const VERSION: &str = "1";
 const VERSION_KEY: &str = "s3log.profile";
 
-/// Rows of a profile that are made at once: a baseline may have very many.
+/// Number of rows written at a time, since a baseline may be large.
 const ROWS: usize = 8192;
 
-/// What the rows of a profile are about.
+/// The kinds of rows.
 const PAIR: &str = "requester_src";
 const REQUESTER: &str = "requester_day";
 const SOURCE: &str = "src_bucket_day";
@@ -38,13 +39,13 @@ const DELETER: &str = "deleter";
 const OPEN: &str = "open_users";
 const KEY: &str = "key";
 
-// What a cell holds, by the kind of its column.
+// Cell types, named after the kinds of columns.
 type Text = Option<String>;
 type Texts = Vec<String>;
 type Time = Option<i64>;
 type Integer = Option<i64>;
 
-/// Makes of the list of columns what a row is, and how its cells are reached.
+/// Generates the row type and the cell accessors from the list of columns.
 macro_rules! columns {
     ($(#[doc = $doc:literal] $name:ident: $kind:ident,)+) => {
         /// A row of a profile.
@@ -53,7 +54,7 @@ macro_rules! columns {
             $(#[doc = $doc] $name: $kind,)+
         }
 
-        /// The columns of a profile, in the order of the file.
+        /// The columns of a profile, in file order.
         const COLUMNS: &[(Column, Cell)] =
             &[$(((stringify!($name), Kind::$kind, $doc), Cell::$kind(|row| &mut row.$name)),)+];
     };
@@ -100,7 +101,7 @@ columns! {
     good: Texts,
 }
 
-/// The cell of a column in a row.
+/// Accessor of a cell in a row.
 #[derive(Clone, Copy)]
 enum Cell {
     Text(fn(&mut Row) -> &mut Text),
@@ -110,7 +111,7 @@ enum Cell {
 }
 
 impl Cell {
-    /// A column of these rows, whose texts are moved out of them.
+    /// Builds a column from these rows, moving texts out of them.
     fn array(self, rows: &mut [Row]) -> ArrayRef {
         let rows = rows.iter_mut();
         match self {
@@ -121,7 +122,7 @@ impl Cell {
         }
     }
 
-    /// Puts a column into these rows; `None` when it is of another type.
+    /// Stores a column in these rows; `None` if it has another type.
     fn fill(self, rows: &mut [Row], column: &ArrayRef) -> Option<()> {
         let rows = rows.iter_mut();
         match self {
@@ -149,7 +150,7 @@ impl Cell {
     }
 }
 
-/// A column of text, however it is laid out.
+/// Casts a text column of any layout to views.
 fn as_views(column: &ArrayRef) -> Option<ArrayRef> {
     match column.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => cast(column, &DataType::Utf8View).ok(),
@@ -162,7 +163,7 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// Those of `sink`.
+    /// Fails if writing to `sink` fails.
     pub fn write(&self, sink: impl Write + Send) -> Result<(), Error> {
         write_rows(sink, self.rows())
     }
@@ -171,7 +172,8 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// When the bytes are none, or one of another version. When one is damaged, the error names column and row.
+    /// Fails if the bytes are not a profile, or one of another version. For a damaged profile, the error names column
+    /// and row.
     pub fn read(bytes: Bytes) -> Result<Self, Error> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
             .map_err(|error| no_profile("it is no profile").with_source(error))?;
@@ -196,7 +198,7 @@ impl Baseline {
             .chain(self.keys.iter().map(|(key, sources)| Row::of_key(*key, sources)))
     }
 
-    /// Takes rows of a profile; `first` is the number of the first one in the file, counted from 1.
+    /// Adds rows of a profile; `first` is the number of the first row in the file, from 1.
     fn take(&mut self, batch: &RecordBatch, first: u64) -> Result<(), Error> {
         let mut rows: Vec<Row> = std::iter::repeat_with(Row::default).take(batch.num_rows()).collect();
         for ((name, kind, _), cell) in COLUMNS {
@@ -220,7 +222,7 @@ impl Baseline {
             Some(DELETER) => self.deleters.extend([row.into_deleter()?]),
             Some(OPEN) => self.open_users.extend([row.into_open()?]),
             Some(KEY) => self.keys.push(row.into_key()?),
-            // Of a later version that only added to this one.
+            // A kind added by a later version.
             Some(_) => {}
             None => return Err(WrongCell { column: "kind", what: "has no value" }),
         }
@@ -276,33 +278,33 @@ fn damaged(what: impl Display) -> Error {
     no_profile(format!("the profile is damaged: {what}"))
 }
 
-/// A cell that cannot be what it says, or is missing in a row of its kind.
+/// A cell with an invalid value, or missing in a row of its kind.
 struct WrongCell {
     column: &'static str,
-    /// Goes on behind the name of the column.
+    /// Follows the name of the column in the message.
     what: &'static str,
 }
 
-/// A cell with the name of its column, for an error.
+/// A cell with the name of its column, for errors.
 macro_rules! cell {
     ($row:ident.$column:ident) => {
         (stringify!($column), $row.$column)
     };
 }
 
-/// The cell, which rows of this kind have.
+/// The value of a cell that is required.
 fn needed<T>((column, cell): (&'static str, Option<T>)) -> Result<T, WrongCell> {
     cell.ok_or(WrongCell { column, what: "has no value" })
 }
 
-/// How many; what is not there counts as none.
+/// A count; a missing value is 0.
 fn count((column, cell): (&'static str, Integer)) -> Result<u64, WrongCell> {
     u64::try_from(cell.unwrap_or_default()).map_err(|_| WrongCell { column, what: "is less than nothing" })
 }
 
-/// The day, counted from 1970.
+/// Days since the Unix epoch.
 fn day(cell: (&'static str, Time)) -> Result<i32, WrongCell> {
-    // Any number of microseconds in 64 bits is a number of days in 32.
+    // Microseconds in 64 bits always fit as days in 32 bits.
     needed(cell).map(|time| time.div_euclid(MICROS_PER_DAY) as i32)
 }
 
@@ -407,7 +409,7 @@ impl Row {
         Self { kind: text(DELETER), src: text(src), requester: text(requester), time: Some(first), ..Self::default() }
     }
 
-    /// Who, and when for the first time.
+    /// Source and requester, and the time of the first deletion.
     fn into_deleter(self) -> Result<((String, String), i64), WrongCell> {
         Ok(((needed(cell!(self.src))?, self.requester.unwrap_or_default()), needed(cell!(self.time))?))
     }

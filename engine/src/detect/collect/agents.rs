@@ -1,12 +1,12 @@
-//! For which user agents of one source requests work, and whether they stay: anybody can send some more names.
+//! Which user agents of a source persist with successful requests: a single client can send any number of others.
 
 use crate::time_units::MICROS_PER_HOUR;
 
-/// How many are told apart; who has more is told by their average.
+/// Maximum number of user agents tracked; beyond it, only an average is known.
 const MOST: usize = 64;
-/// A user agent stays if so many requests of it work,
+/// A user agent is steady with this many successful requests,
 const STEADY_USES: u32 = 5;
-/// or some over so many hours.
+/// or with successful requests at least this many hours apart.
 const STEADY_HOURS: i32 = 2;
 
 #[derive(Clone, Copy, Debug)]
@@ -23,12 +23,12 @@ impl AgentUse {
     }
 }
 
-/// User agents without their versions, by number.
+/// Successful requests by normalised user agent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgentUses {
-    /// By number; empty once there are too many.
+    /// Sorted by number; empty once there are too many.
     each: Vec<AgentUse>,
-    /// There are too many.
+    /// Whether there are too many.
     many: bool,
     uses: u64,
 }
@@ -67,7 +67,7 @@ impl AgentUses {
         other.each.iter().for_each(|use_| self.add_use(AgentUse { agent: renamed(use_.agent), ..*use_ }));
     }
 
-    /// How many stay; of more than are told apart, as many as there are requests for.
+    /// Number of steady user agents. If there are too many to track, estimated from the number of requests.
     pub(crate) fn steady(&self) -> usize {
         if self.many {
             let steady = self.uses / u64::from(STEADY_USES);
@@ -86,7 +86,7 @@ mod tests {
         let mut uses = AgentUses::default();
         (0..4).for_each(|agent| uses.add(agent, 0));
         assert_eq!(uses.steady(), 0);
-        // One comes back, one goes on.
+        // One comes back later, another has more requests.
         uses.add(0, 3 * MICROS_PER_HOUR);
         (0..4).for_each(|_| uses.add(1, 0));
         assert_eq!(uses.steady(), 2);

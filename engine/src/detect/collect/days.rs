@@ -1,4 +1,4 @@
-//! What a source did with a bucket on a day.
+//! Activity of a source in a bucket on one day.
 
 use super::Renamings;
 use super::event::{Event, Flags, widen};
@@ -9,7 +9,7 @@ use crate::detect::facts::OpClass;
 use crate::time_units::MICROS_PER_DAY;
 use datafusion::common::HashMap;
 
-/// Source, bucket and day (from 1970 on), by their numbers.
+/// Source number, bucket number, and day since the Unix epoch.
 pub(crate) type DayKey = (u32, u32, i32);
 
 /// Requests of one source to one bucket on one day.
@@ -31,20 +31,20 @@ pub(crate) struct SourceDay {
     pub deletes: u32,
     pub crawls: u32,
     pub keys: KeySample,
-    /// Minutes with requests, in their order.
+    /// Minutes with requests, ascending.
     minutes: Vec<Minute>,
-    /// Requests that are kept one by one.
+    /// Requests kept individually.
     pub kept: Kept,
 }
 
-/// Requests of a minute.
+/// Requests within one minute.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Minute {
-    /// Of the day, from 0 on.
+    /// Minute of the day, from 0.
     pub minute: u16,
     pub requests: u16,
     pub fails: u16,
-    /// What costs most to answer: listings and writes.
+    /// Requests that are most expensive to answer: listings and writes.
     pub costly: u16,
 }
 
@@ -93,7 +93,7 @@ impl SourceDay {
         self.count_minute(event, failed);
     }
 
-    /// Whether it is a crawler's day: nearly all requests are.
+    /// Whether nearly all requests are a crawler's.
     pub(crate) fn is_crawler(&self) -> bool {
         self.crawls > 0 && u64::from(self.crawls) * 10 >= u64::from(self.requests) * 9
     }
@@ -128,7 +128,7 @@ impl SourceDay {
         }
     }
 
-    /// The minute with most requests; the first of several.
+    /// The busiest minute, the first one if there are several.
     pub(crate) fn peak(&self) -> Minute {
         let mut peak = Minute::default();
         for minute in &self.minutes {
@@ -166,10 +166,11 @@ impl SourceDay {
     }
 }
 
-/// So many are stored together. A vector that doubles would copy all of them, and need room for twice as many.
+/// Entries per chunk. A single growing vector would copy everything on each reallocation, and temporarily need twice
+/// the memory.
 const CHUNK: usize = 1024;
 
-/// All of them.
+/// All days of all sources.
 #[derive(Debug, Default)]
 pub(crate) struct SourceDays {
     places: HashMap<DayKey, u32>,
@@ -178,9 +179,10 @@ pub(crate) struct SourceDays {
 }
 
 impl SourceDays {
-    /// The places of the days of some events, new ones among them.
+    /// Indexes of the days of several events, which are created as needed.
     ///
-    /// In two turns: a look-up waits for memory, and those of several events wait together as long as nothing is added between them.
+    /// Done in two passes: each lookup is likely a cache miss, and the misses of several lookups overlap as long as no
+    /// insertion is in between.
     pub(crate) fn places<const N: usize>(&mut self, keys: [Option<DayKey>; N]) -> [u32; N] {
         let mut places = keys.map(|key| key.and_then(|key| self.places.get(&key).copied()).unwrap_or(NONE));
         for (place, key) in places.iter_mut().zip(keys) {
@@ -191,14 +193,14 @@ impl SourceDays {
         places
     }
 
-    /// Loads what counting a request will ask for, as far as it stands in the day itself.
+    /// Prefetches what counting a request needs from the day itself.
     pub(crate) fn touch(&self, place: u32) -> u64 {
         self.at(place).map_or(0, |day| {
             day.bytes_sent ^ day.first as u64 ^ u64::from(day.anon_lists_ok ^ day.requests) ^ day.keys.len() as u64
         })
     }
 
-    /// Loads what it will ask for of minutes, keys and groups of kept requests.
+    /// Prefetches what counting needs from minutes, keys and groups of kept requests.
     pub(crate) fn touch_parts(&self, place: u32) -> u64 {
         self.at(place).map_or(0, |day| {
             let minute = day.minutes.last().map_or(0, |minute| minute.minute);
@@ -206,7 +208,7 @@ impl SourceDays {
         })
     }
 
-    /// Loads what it will ask for of a group of kept requests.
+    /// Prefetches what counting needs from a group of kept requests.
     pub(crate) fn touch_kept(&self, place: u32, group: u8) -> u64 {
         self.at(place).map_or(0, |day| day.kept.touch_group(group))
     }
@@ -216,13 +218,13 @@ impl SourceDays {
         self.chunks.get(at / CHUNK).map(|chunk| &chunk[at % CHUNK].1)
     }
 
-    /// The day of a place.
+    /// The day at an index.
     pub(crate) fn at_mut(&mut self, place: u32) -> &mut SourceDay {
         let at = place as usize;
         &mut self.chunks[at / CHUNK][at % CHUNK].1
     }
 
-    /// The place of a day, which may be new.
+    /// The index of a day, which is created if needed.
     fn place(&mut self, key: DayKey) -> u32 {
         if let Some(place) = self.places.get(&key) {
             return *place;
@@ -230,7 +232,7 @@ impl SourceDays {
         self.push(key, SourceDay::default())
     }
 
-    /// Puts a day that has no place yet behind the others.
+    /// Appends a day that has no index yet.
     fn push(&mut self, key: DayKey, day: SourceDay) -> u32 {
         if self.len.is_multiple_of(CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));

@@ -1,10 +1,10 @@
-//! A request as detection sees it.
+//! A request as seen by detection.
 
 use super::sketch::hash_of;
 use crate::detect::facts::OpClass;
 use crate::time_units::MICROS_PER_DAY;
 
-/// Makes room in a span of times for another one; a new span is that one.
+/// Extends a time span; a new one becomes `from..=to`.
 pub(crate) fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to: i64) {
     if is_new {
         (*first, *last) = (from, to);
@@ -13,7 +13,7 @@ pub(crate) fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to
     *last = (*last).max(to);
 }
 
-/// What is true of a request, as bits.
+/// Properties of a request as bit flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u64);
 
@@ -78,13 +78,13 @@ impl Flags {
         self.0 & others.0 == others.0
     }
 
-    /// Whether one of `others` is set.
+    /// Whether at least one of `others` is set.
     #[inline]
     pub(crate) fn has_any(self, others: &[Self]) -> bool {
         others.iter().any(|other| self.has(*other))
     }
 
-    /// Sets them if `condition`.
+    /// Sets `others` if `condition` holds.
     #[inline]
     pub(crate) fn set(&mut self, others: Self, condition: bool) {
         if condition {
@@ -92,24 +92,22 @@ impl Flags {
         }
     }
 
-    /// As a number.
     pub(crate) fn bits(self) -> u64 {
         self.0
     }
 
-    /// Of a number.
     pub(crate) fn of_bits(bits: u64) -> Self {
         Self(bits)
     }
 }
 
-/// One request with all that rules may ask of it. Numbers are those of the collector's names.
+/// A request with everything that rules may use. Numbers refer to the collector's names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event<'a> {
-    /// Microseconds from 1970 in UTC.
+    /// Microseconds since the Unix epoch (UTC).
     pub time: i64,
     pub source: u32,
-    /// The same for one source in every partition and run.
+    /// Equal for the same source in all partitions and runs.
     pub source_hash: u64,
     pub address: u32,
     pub requester: u32,
@@ -119,20 +117,20 @@ pub(crate) struct Event<'a> {
     pub method: u32,
     pub error: u32,
     pub agent: u32,
-    /// The family of its user agent.
+    /// Family of the user agent.
     pub family: u32,
     pub referer: u32,
-    /// How it came: `http` or `https`.
+    /// `http` or `https`.
     pub scheme: u32,
-    /// The version of TLS by which it came.
+    /// TLS version.
     pub tls: u32,
     pub status: Option<i32>,
     pub bytes_sent: Option<u64>,
     pub object_size: Option<u64>,
     pub flags: Flags,
-    /// Of bucket and key; 0 without a key.
+    /// Hash of bucket and key; 0 without a key.
     pub key_hash: u64,
-    /// Of bucket and the key's first folder; 0 without one.
+    /// Hash of bucket and first folder of the key; 0 without one.
     pub prefix_hash: u64,
     pub key: Option<&'a str>,
     pub path: Option<&'a str>,
@@ -141,7 +139,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// Its day, from 1970 on.
+    /// Day since the Unix epoch.
     pub(crate) fn day(&self) -> i32 {
         i32::try_from(self.time.div_euclid(MICROS_PER_DAY)).unwrap_or_default()
     }
@@ -151,19 +149,19 @@ impl Event<'_> {
         (self.source, self.bucket, self.day())
     }
 
-    /// The group of requests of which it may be kept, and how many of that are.
+    /// The group of requests in which it may be kept, and the capacity of that group.
     pub(crate) fn keeping(&self) -> (u8, u16) {
         let flags = self.flags;
         let anon = flags.has(Flags::ANON);
         let (outcome, capacity) = if flags.has_any(&Flags::NOTABLE) {
             (0, 256)
         } else if flags.has(Flags::FAIL) && flags.has(Flags::BENIGN_MISS) && anon {
-            // By themselves, so that nobody hides others behind them.
+            // A separate group, so that benign misses cannot displace others.
             (5, 16)
         } else if flags.has(Flags::FAIL) && (anon || matches!(self.class, OpClass::ConfigRead | OpClass::ConfigWrite)) {
             (1, 256)
         } else if !flags.has(Flags::OK) && anon {
-            // What went wrong on the way says nothing of the client.
+            // Server errors say nothing about the client.
             (2, 16)
         } else if self.version_id.is_some()
             || flags.has(Flags::VERSION_LIST)
@@ -176,7 +174,7 @@ impl Event<'_> {
                 OpClass::ConfigRead | OpClass::ConfigWrite => 256,
                 OpClass::List | OpClass::ObjectWrite | OpClass::ObjectDelete | OpClass::Copy if anon => 256,
                 _ if anon || flags.has(Flags::PRESIGNED) => 16,
-                // What a requester does is counted, and a few are kept with it.
+                // Activity of requesters is counted elsewhere, and a few of their requests are kept there.
                 _ => 0,
             };
             (4, capacity)
@@ -184,8 +182,8 @@ impl Event<'_> {
         (self.class as u8 * 16 + u8::from(anon) * 8 + outcome, capacity)
     }
 
-    /// A hash of what it asked for: the key, but of attacks, and where there is none, also what stands behind it. Parameters that change from
-    /// request to request make no other key.
+    /// A hash of what was requested: the key, and for attacks and requests without a key also the query. Parameters
+    /// that vary between requests do not make a different key.
     pub(crate) fn asked(&self) -> u64 {
         match self.query {
             Some(query) if self.key_hash == 0 || self.flags.has(Flags::PAYLOAD) => {
@@ -195,9 +193,9 @@ impl Event<'_> {
         }
     }
 
-    /// What tells it from others of the same second.
+    /// Distinguishes requests within the same second.
     pub(crate) fn tie(&self) -> u64 {
-        // Listings have no key, and differ in their queries; so do attacks on one page.
+        // Listings have no key and differ in their queries, as do attacks on a single page.
         let asked = self.query.map_or(self.key_hash, |query| self.key_hash ^ hash_of(&[query.as_bytes()]));
         let answer = u64::from(self.status.unwrap_or_default().unsigned_abs()) << 32 | u64::from(self.class as u8);
         asked ^ answer.rotate_left(17) ^ self.bytes_sent.unwrap_or_default().rotate_left(41)
@@ -205,7 +203,7 @@ impl Event<'_> {
 }
 
 impl Flags {
-    /// Each of these alone makes a request worth keeping.
+    /// Flags that each make a request worth keeping.
     const NOTABLE: [Self; 10] = [
         Self::AUTH_ERROR,
         Self::SENSITIVE,

@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 
-/// Their names.
+/// Names of the columns.
 pub(crate) const COLUMNS: [&str; 20] = [
     "time",
     "client_ip",
@@ -54,7 +54,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// The columns of a batch that has them, in the order of [`COLUMNS`].
+    /// Extracts [`COLUMNS`] from a batch.
     pub(crate) fn new(batch: &RecordBatch) -> Result<Self, Error> {
         let column = |name: &str| -> Result<&ArrayRef, Error> {
             batch
@@ -124,7 +124,7 @@ fn number(array: &Int64Array, row: usize) -> Option<u64> {
     if array.is_valid(row) { u64::try_from(array.value(row)).ok() } else { None }
 }
 
-/// The text of a row, if there is one.
+/// The text of a row; `None` if NULL.
 #[inline]
 pub(crate) fn text(array: &StringViewArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))

@@ -1,31 +1,31 @@
-//! Which single requests are kept: of every kind the first ones, and of what else was asked a few by their keys.
+//! Which requests are kept individually: the first ones of each kind, and a sample by key of the others.
 //!
-//! The first by time, not by arrival: log objects come in no order, and the same logs must give the same findings.
+//! The first by time, not by arrival: log objects come in any order, and the same logs must give the same findings.
 //!
-//! Who knows that would begin with requests for what nobody minds, and be seen no more on that day. So of a group that is full the first
-//! request of some more keys is kept: of those whose hashes are smallest, which repeating a key, or asking for many others first, does
-//! not change.
+//! A client that knew this could start the day with innocuous requests and be invisible afterwards. So a full group
+//! also keeps the first request for some further keys: those with the smallest hashes, which neither repeating a key
+//! nor requesting many others first can influence.
 
 use crate::time_units::MICROS_PER_DAY;
 
-/// A kept request. There are many, so they are small.
+/// A kept request. Small, because there are many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
-    /// Its millisecond of the day, and what tells requests of one instant apart.
+    /// Millisecond of the day, and a tie breaker for requests at the same instant.
     at: (u32, u32),
-    /// The hash of what it asked for.
+    /// Hash of what was requested.
     asked: u32,
     row: u32,
 }
 
 impl Row {
-    /// By which the first ones are told.
+    /// Sort key: the first requests have the smallest.
     fn order(self) -> ((u32, u32), u32) {
         (self.at, self.row)
     }
 }
 
-/// The rows that are kept of each group of requests.
+/// The kept rows of each group of requests.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     groups: Vec<Group>,
@@ -35,13 +35,13 @@ pub(crate) struct Kept {
 struct Group {
     id: u8,
     capacity: u16,
-    /// A heap once it is full, the largest on top: what comes first pushes it out.
+    /// Once full, a max-heap: an earlier request replaces the top.
     rows: Vec<Row>,
-    /// Once it is full: the first row of the keys with the smallest hashes, by hash. Some of them are in `rows`, too.
+    /// Once full: the first row of each of the keys with the smallest hashes, sorted by hash. Some are also in `rows`.
     drawn: Vec<Row>,
 }
 
-/// One key is drawn for so many rows that are kept by their time.
+/// Number of rows kept by time for each key that is sampled.
 const ROWS_OF_A_DRAW: u16 = 4;
 
 impl Group {
@@ -51,7 +51,7 @@ impl Group {
 
     fn offer(&mut self, row: Row) -> Offer {
         if !self.is_full() {
-            // Most groups hold one or two, and room for four would be most of the memory.
+            // Most groups hold one or two rows; reserving four would be most of the memory.
             if self.rows.len() == self.rows.capacity() {
                 self.rows.reserve_exact(self.rows.len().max(1));
             }
@@ -70,15 +70,15 @@ impl Group {
         if !is_kept {
             return Offer::Refused;
         }
-        // A row may be kept for both reasons, and goes when it has none.
+        // A row may be kept for both reasons, and is dropped when neither applies.
         let late = late.filter(|late| *late != row.row && !self.drawn.iter().any(|drawn| drawn.row == *late));
         let drawn = drawn.filter(|drawn| !self.rows.iter().any(|row| row.row == *drawn));
         Offer::Kept { pushed_out: [late, drawn.filter(|drawn| Some(*drawn) != late)] }
     }
 
-    /// Takes a row if it is one of the first. Which row is none of them, of it and those before.
+    /// Keeps a row if it is among the first. Returns the row that is not, of this one and those kept before.
     fn offer_first(&mut self, row: Row) -> Option<u32> {
-        // Sorted from the largest on, which is a heap.
+        // In descending order, which is a valid heap.
         let largest = *self.rows.first()?;
         if largest.at <= row.at {
             return Some(row.row);
@@ -88,7 +88,8 @@ impl Group {
         Some(largest.row)
     }
 
-    /// Takes a row if it is the first of its key, and that one of the few. Which row is no longer, if one has to go.
+    /// Keeps a row if it is the first of its key, and the key is in the sample. Returns the row that was dropped, if
+    /// any.
     fn draw(&mut self, row: Row) -> Option<u32> {
         let most = usize::from(self.capacity / ROWS_OF_A_DRAW);
         let is_one_of_them = self.drawn.len() < most || self.drawn.last().is_some_and(|last| row.asked <= last.asked);
@@ -111,7 +112,7 @@ impl Group {
         (self.drawn[at].row == row.row).then_some(at)
     }
 
-    /// Moves the topmost row down to where it belongs.
+    /// Restores the heap property from the top down.
     fn sift_down(&mut self) {
         let mut at = 0;
         loop {
@@ -126,14 +127,14 @@ impl Group {
     }
 }
 
-/// What comes of a request that is offered.
+/// The result of offering a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
-    /// Enough came before it.
+    /// Enough others come before it.
     Refused,
-    /// It is among those that are kept, as far as is known.
+    /// Kept, at least for now.
     Kept {
-        /// The rows that are no longer.
+        /// The rows that were dropped for it.
         pushed_out: [Option<u32>; 2],
     },
 }
@@ -154,8 +155,8 @@ impl Offer {
 }
 
 impl Kept {
-    /// Whether a request of a group belongs to its first `capacity` ones, or its key to the few, as far as is known; then it is `row`.
-    /// `tie` tells it from others of the same instant, `asked` is a hash of what it asked for.
+    /// Offers a request to a group; if it is kept, it is stored as `row`. `tie` distinguishes requests at the same
+    /// instant, `asked` is a hash of what was requested.
     pub(crate) fn offer(&mut self, id: u8, capacity: u16, time: i64, (tie, asked): (u64, u64), row: u32) -> Offer {
         if capacity == 0 {
             return Offer::Refused;
@@ -165,18 +166,18 @@ impl Kept {
         self.group(id, capacity).offer(Row { at: (millisecond, fold(tie)), asked: fold(asked), row })
     }
 
-    /// Loads what [`Self::offer`] will ask for of the groups.
+    /// Prefetches what [`Self::offer`] needs of the groups.
     pub(crate) fn touch(&self) -> u64 {
         self.groups.first().map_or(0, |group| group.id.into())
     }
 
-    /// Loads what it will ask for of a group.
+    /// Prefetches what [`Self::offer`] needs of one group.
     pub(crate) fn touch_group(&self, id: u8) -> u64 {
         let group = self.groups.iter().find(|group| group.id == id);
         group.and_then(|group| group.rows.first()).map_or(0, |row| row.at.0.into())
     }
 
-    /// Moves all rows up by `base`.
+    /// Adds `base` to all rows.
     pub(crate) fn move_up(&mut self, base: u32) {
         for row in self.groups.iter_mut().flat_map(|group| group.rows.iter_mut().chain(&mut group.drawn)) {
             row.row += base;
@@ -191,7 +192,7 @@ impl Kept {
         &mut self.groups[at]
     }
 
-    /// Takes those of another partition, whose rows were moved up by `base`.
+    /// Merges those of another partition; its rows are shifted by `base`.
     pub(crate) fn merge(&mut self, mut other: Self, base: u32) {
         other.move_up(base);
         for theirs in other.groups {
@@ -199,14 +200,14 @@ impl Kept {
             for row in theirs.rows {
                 mine.offer(row);
             }
-            // Theirs was full if it drew, so mine is by now.
+            // Their group was full if it has a sample, so this one is full by now.
             for row in theirs.drawn {
                 mine.draw(row);
             }
         }
     }
 
-    /// The rows that are left.
+    /// All kept rows.
     pub(crate) fn rows(&self) -> impl Iterator<Item = u32> {
         let drawn = |group: &Group| {
             let by_time: Vec<u32> = if group.drawn.is_empty() { Vec::new() } else { rows_of(&group.rows) };
@@ -216,13 +217,13 @@ impl Kept {
         self.first_rows().chain(self.groups.iter().flat_map(drawn))
     }
 
-    /// Those of them that were the first: one after the other, with nothing left out between them.
+    /// The rows kept by time, without gaps between them.
     pub(crate) fn first_rows(&self) -> impl Iterator<Item = u32> {
         self.groups.iter().flat_map(|group| group.rows.iter().map(|row| row.row))
     }
 }
 
-/// The numbers of rows, in order.
+/// The rows, sorted.
 fn rows_of(rows: &[Row]) -> Vec<u32> {
     let mut numbers: Vec<u32> = rows.iter().map(|row| row.row).collect();
     numbers.sort_unstable();
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(rows(&kept), [3, 4, 100]);
     }
 
-    /// Time, key and row of requests that begin with one key on and on.
+    /// Time, key and row of requests that start by repeating one key.
     fn requests() -> Vec<(i64, u64, u32)> {
         let begin = (0..100).map(|at| (at * 1_000_000, hash_of(&[b"favicon.ico"]), at as u32));
         let behind = (100..140).map(|at: i64| (at * 1_000_000, hash_of(&[b"secret", &at.to_le_bytes()]), at as u32));

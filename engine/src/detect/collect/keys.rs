@@ -1,17 +1,18 @@
-//! For how many sources a key worked, and for how many it did not.
+//! Number of sources for which each key succeeded, and for which it failed.
 
 use super::event::{Event, Flags};
 use crate::detect::facts::OpClass;
 use datafusion::common::HashMap;
 
-/// How many sources a key worked for are counted: more than any rule asks for.
+/// Maximum number of successful sources counted per key: more than any rule needs.
 pub(crate) const MOST_GOOD: usize = 4;
-/// How many sources that failed on a key, or in a folder, are counted.
+/// Maximum number of failing sources counted per key or folder.
 pub(crate) const MOST_ASKS: usize = 256;
-/// Of how many keys that did not work the sources are counted, and of how many folders: anybody can make up more. 150 MB at most.
+/// Maximum number of failing keys, and of folders, for which sources are counted, because clients can invent any
+/// number. 150 MB at most.
 const MOST_KEYS: usize = 1_000_000;
 
-/// A few hashes of sources, each once.
+/// A few distinct hashes of sources.
 #[derive(Clone, Copy, Debug, Default)]
 struct Few([u32; MOST_GOOD]);
 
@@ -33,7 +34,7 @@ impl Few {
     }
 }
 
-/// Keys and folders by the hashes of their names.
+/// Sources by hash of key or folder.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     good: HashMap<u64, Few>,
@@ -41,8 +42,8 @@ pub(crate) struct Keys {
     folder_asks: Asks,
 }
 
-/// Who failed, by hash. Of too many those below a limit stay, which sinks as they come: what is left was counted from the beginning on,
-/// in whatever order they came.
+/// Failing sources by hash. If there are too many hashes, those below a decreasing limit are kept: each remaining one
+/// was counted from the beginning, whatever the order.
 #[derive(Debug)]
 struct Asks {
     sources: HashMap<u64, Vec<u32>>,
@@ -73,7 +74,7 @@ impl Asks {
         }
     }
 
-    /// How many failed; of what is not counted, the one who asks.
+    /// Number of sources that failed. For hashes that are not counted, 1: the one asking.
     fn count(&self, key: u64) -> u64 {
         let uncounted = u64::from(key > self.limit);
         self.sources.get(&key).map_or(uncounted, |sources| sources.len() as u64)
@@ -92,7 +93,7 @@ impl Asks {
 }
 
 impl Keys {
-    /// Loads what [`Self::add`] will ask for, folders aside.
+    /// Prefetches what [`Self::add`] needs, except for folders.
     pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
         if event.key_hash == 0 {
             return 0;
@@ -111,7 +112,7 @@ impl Keys {
         if event.key_hash == 0 {
             return;
         }
-        // 0 is no hash of a source: it stands for none.
+        // 0 stands for an empty slot, so it must not be a hash.
         let source = (event.source_hash as u32).max(1);
         if is_good(event) {
             self.good.entry(event.key_hash).or_default().add(source);
@@ -123,17 +124,17 @@ impl Keys {
         }
     }
 
-    /// How many sources a key worked for, up to [`MOST_GOOD`].
+    /// Number of sources for which a key succeeded, up to [`MOST_GOOD`].
     pub(crate) fn good(&self, key: u64) -> u64 {
         self.good.get(&key).map_or(0, |few| few.count())
     }
 
-    /// How many sources failed on a key.
+    /// Number of sources that failed on a key.
     pub(crate) fn asks(&self, key: u64) -> u64 {
         self.asks.count(key)
     }
 
-    /// How many sources failed in a folder.
+    /// Number of sources that failed in a folder.
     pub(crate) fn folder_asks(&self, folder: u64) -> u64 {
         self.folder_asks.count(folder)
     }
@@ -147,24 +148,25 @@ impl Keys {
         self.folder_asks.merge(other.folder_asks);
     }
 
-    /// Whether there were more keys that did not work than are counted.
+    /// Whether there were more failing keys or folders than are counted.
     pub(crate) fn is_full(&self) -> bool {
         self.asks.limit < u64::MAX || self.folder_asks.limit < u64::MAX
     }
 
-    /// How many sources the keys of a profile worked for, with the hash of each key.
+    /// The source hashes for each key that succeeded, for a profile.
     pub(crate) fn good_keys(&self) -> impl Iterator<Item = (u64, [u32; MOST_GOOD])> {
         self.good.iter().map(|(key, few)| (*key, few.0))
     }
 
-    /// Takes a key of a profile.
+    /// Adds a key from a profile.
     pub(crate) fn remember(&mut self, key: u64, sources: [u32; MOST_GOOD]) {
         let mine = self.good.entry(key).or_default();
         sources.into_iter().filter(|hash| *hash != 0).for_each(|hash| mine.add(hash));
     }
 }
 
-/// Whether a key worked. What only its owner can reach shows no outsider what exists; what is written will be read.
+/// Whether a key succeeded. Operations reserved for the owner reveal nothing to outsiders; a key that is written will
+/// be read.
 fn is_good(event: &Event<'_>) -> bool {
     event.flags.has(Flags::OK) && matches!(event.class, OpClass::ObjectRead | OpClass::ObjectWrite | OpClass::Copy)
 }

@@ -1,10 +1,11 @@
-//! The one pass over the requests: every request becomes an [`Event`], counted here, and kept if rules may ask for it by itself.
+//! The single pass over requests: each becomes an [`Event`], which is counted here, and kept if rules may need it
+//! individually.
 //!
-//! Every partition of the scan has a [`Collector`] of its own; in the end they are [merged](Collector::merge). Neither the order of
-//! requests nor the partitions change what comes out.
+//! Each partition of the scan has its own [`Collector`]; at the end they are [merged](Collector::merge). The result
+//! depends neither on the order of requests nor on the partitioning.
 //!
-//! Memory grows with sources, and with the keys that were used, not with requests: of each source, bucket and day a bounded number
-//! of requests is kept ([`Event::keeping`]).
+//! Memory grows with the number of sources and of keys used, not with requests: a bounded number of requests is kept
+//! per source, bucket and day ([`Event::keeping`]).
 
 mod agents;
 pub(crate) mod days;
@@ -41,56 +42,58 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Requests that are counted together.
+/// Number of requests counted together.
 const GROUP: usize = 32;
 
-/// The group of ordinary requests that are kept with a requester, to be shown.
+/// Group and capacity for ordinary requests, kept as samples of a requester.
 const ORDINARY: (u8, u16) = (0, 3);
 
-/// What a user agent says.
+/// Facts about a user agent.
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub facts: UserAgentFacts,
     norm: u32,
     family: u32,
     is_hostile: bool,
-    /// It is an attack on whoever writes it down.
+    /// It contains an attack on software that logs it.
     carries_payload: bool,
     claims_cdn: bool,
 }
 
 impl Agent {
-    /// The attacker's tool, or system, that it names.
+    /// The hostile tool or operating system that it names.
     pub(crate) fn hostile_tool(&self) -> Option<&str> {
         self.facts.hostile_tool.as_deref().or_else(|| self.facts.offensive_os.then_some("offensive system"))
     }
 }
 
-/// A source: its address, and who it is.
+/// A source: its address, and what is known about it.
 #[derive(Debug)]
 pub(crate) struct SourceOf {
-    /// An address of it; of an IPv6 network the smallest that was seen.
+    /// Its address; for an IPv6 network, the smallest one seen.
     pub address: IpAddr,
     pub known: Known,
-    /// The same in every partition and run.
+    /// Equal in all partitions and runs.
     pub hash: u64,
-    /// How many addresses of it are told apart, one more if there are others.
+    /// Number of addresses tracked, plus one if there are more.
     addresses: u16,
 }
 
 impl SourceOf {
-    /// Whether one more address of it is told apart.
+    /// Counts another address. Returns whether it is tracked.
     fn takes_address(&mut self) -> bool {
         self.addresses = (self.addresses + 1).min(MOST_ADDRESSES + 1);
         !self.has_more_addresses()
     }
 
-    /// Whether it has more addresses than are told apart. Which those are depends on what comes first, so none is named then.
+    /// Whether there are more addresses than are tracked. Which ones are tracked depends on the order, so none is named
+    /// then.
     pub(crate) fn has_more_addresses(&self) -> bool {
         self.addresses > MOST_ADDRESSES
     }
 
-    /// Takes another address of an IPv6 network. Who is allowed shields the network, and of two entries the narrower one counts.
+    /// Merges what is known about another address of an IPv6 network. An allowed address protects the whole network,
+    /// and the narrower of two entries wins.
     fn also(&mut self, address: IpAddr, known: Known) {
         let narrower = |mine: &mut Option<Arc<Entry>>, theirs: Option<Arc<Entry>>| {
             let length = |entry: &Option<Arc<Entry>>| entry.as_ref().map(|entry| entry.network.prefix_len());
@@ -107,7 +110,7 @@ impl SourceOf {
             self.known.deny = None;
             self.known.intel = None;
         }
-        // The smallest address stands for all, in whatever order they come.
+        // The smallest address is the representative, whatever the order.
         if address < self.address {
             self.address = address;
             self.known.country = known.country;
@@ -117,10 +120,10 @@ impl SourceOf {
     }
 }
 
-/// What all collectors of a run ask.
+/// State shared by all collectors of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedParts {
-    /// With scratch memory of its own in every clone.
+    /// Each clone has its own scratch memory.
     pub lists: Lists,
     pub context: Arc<Context>,
 }
@@ -131,7 +134,7 @@ pub(crate) struct Collector {
     shared: SharedParts,
     pub names: AllNames,
     addresses: HashMap<IpAddr, Address>,
-    /// The source of each address that has a name.
+    /// Source number by address number.
     address_sources: Vec<u32>,
     pub sources: Vec<SourceOf>,
     pub totals: Vec<SourceTotals>,
@@ -143,11 +146,11 @@ pub(crate) struct Collector {
     pub keys: Keys,
     pub sides: Sides,
     pub trail: Trail,
-    /// Every request, when somebody asked for that.
+    /// All requests, if they were asked for.
     every: Option<Trail>,
-    /// Requests without an address: of the provider's own services.
+    /// Number of requests without an address, made by services of the provider.
     pub without_address: u64,
-    /// Room for a path and its query.
+    /// Scratch space for a path and its query.
     uri: String,
     pub requests: u64,
     pub first: Option<i64>,
@@ -155,7 +158,7 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// An empty one; `every` keeps all requests, for [`Self::take_every`].
+    /// Creates an empty collector. With `every`, all requests are kept for [`Self::take_every`].
     pub(crate) fn new(shared: SharedParts, every: bool) -> Self {
         Self {
             shared,
@@ -181,7 +184,7 @@ impl Collector {
         }
     }
 
-    /// Counts the requests of some rows.
+    /// Counts the requests in a range of rows.
     pub(crate) fn add(&mut self, input: &Input, rows: Range<usize>) {
         let mut group = Vec::with_capacity(GROUP);
         for row in rows {
@@ -194,9 +197,9 @@ impl Collector {
         self.count_group(&group);
     }
 
-    /// Counts up to [`GROUP`] requests. Each of these tables is larger than a processor's caches, and one request after the other would wait
-    /// for memory some twenty times. So what they will touch is loaded first, side by side: each of the short loops asks for what the
-    /// one before it found the way to.
+    /// Counts up to [`GROUP`] requests. The tables are larger than the caches, so handling requests one by one would
+    /// incur some twenty cache misses each. Instead, everything they need is prefetched in parallel: each of the short
+    /// loops follows the pointers that the one before it has loaded.
     fn count_group(&mut self, group: &[Request<'_>]) {
         let event = |at: usize| group.get(at).map(|request| &request.event);
         let is_counted = |event: &&Event<'_>| !event.flags.has(Flags::SERVICE);
@@ -221,7 +224,7 @@ impl Collector {
         }
     }
 
-    /// Counts a request, of the day in a place.
+    /// Counts a request; `day` is the index of its day.
     fn count(&mut self, request: &Request<'_>, day: u32) {
         let event = &request.event;
         if let Some(every) = &mut self.every {
@@ -255,7 +258,7 @@ impl Collector {
         }
     }
 
-    /// Takes what another partition counted.
+    /// Merges the counts of another partition.
     pub(crate) fn merge(&mut self, other: Self) {
         let renamings = self.names.merge(&other.names, self.trail.len());
         for (number, source) in other.sources.into_iter().enumerate() {
@@ -290,7 +293,7 @@ impl Collector {
             }
         }
         let Self { days, requesters, keys, sides, trail, .. } = self;
-        // The first is as much as all others together.
+        // Days take as long as everything else together.
         rayon::join(
             || days.merge(other.days, &renamings),
             || {
@@ -306,12 +309,12 @@ impl Collector {
         self.last = self.last.into_iter().chain(other.last).max();
     }
 
-    /// The requests since the last time, if every one is wanted.
+    /// The requests since the last call, if all of them are kept.
     pub(crate) fn take_every(&mut self) -> Option<Trail> {
         self.every.as_mut().map(std::mem::take)
     }
 
-    /// How many requests wait for [`Self::take_every`].
+    /// Number of requests that [`Self::take_every`] would return.
     pub(crate) fn waiting(&self) -> usize {
         self.every.as_ref().map_or(0, Trail::len)
     }

@@ -1,17 +1,17 @@
-//! Texts that come again and again, as numbers.
+//! Interning of repeated texts as numbers.
 
 use datafusion::common::HashMap;
 use std::sync::Arc;
 
-/// What stands for no text.
+/// The number for a missing text.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Numbers from 0 on for texts, in the order in which they were first seen.
+/// Interned texts, numbered from 0 in the order of first use.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     numbers: HashMap<Arc<str>, u32>,
     texts: Vec<Arc<str>>,
-    /// The number that was asked for last: neighbouring records have much in common.
+    /// The last number returned: consecutive records often share values.
     last: u32,
 }
 
@@ -21,7 +21,8 @@ impl Names {
         self.number_at_most(text, usize::MAX).unwrap_or((NONE, false))
     }
 
-    /// The number of a text, as long as there are fewer than `most`: what clients choose must not fill the memory.
+    /// The number of a text; `None` for a new one if there are `most` already, since texts chosen by clients must not
+    /// exhaust memory.
     pub(crate) fn number_at_most(&mut self, text: &str, most: usize) -> Option<(u32, bool)> {
         if let Some(last) = self.texts.get(self.last as usize)
             && **last == *text
@@ -43,12 +44,12 @@ impl Names {
         Some((number, true))
     }
 
-    /// The number of a text that may not be there.
+    /// The number of an optional text; [`NONE`] if it is missing.
     pub(crate) fn optional(&mut self, text: Option<&str>) -> u32 {
         text.map_or(NONE, |text| self.number(text).0)
     }
 
-    /// The number of a text, without making one.
+    /// The number of a text that is interned already.
     pub(crate) fn find(&self, text: &str) -> Option<u32> {
         self.numbers.get(text).copied()
     }
@@ -58,41 +59,41 @@ impl Names {
         self.texts.get(number as usize).map(|text| &**text)
     }
 
-    /// The text of a number that has one.
+    /// The text of a number, empty for [`NONE`].
     pub(crate) fn get(&self, number: u32) -> &str {
         self.text(number).unwrap_or_default()
     }
 
-    /// How many there are.
+    /// Number of texts.
     pub(crate) fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// Takes the texts of `other`; the answer holds the number here of each number there.
+    /// Interns the texts of `other`. Returns the number here for each number there.
     pub(crate) fn merge(&mut self, other: &Self) -> Vec<u32> {
         other.texts.iter().map(|text| self.number(text).0).collect()
     }
 }
 
-/// Makes of the list of kinds the two structs that have one field a kind, and what merges the one into the other.
+/// Generates the two structs with one field per kind of name, and the merge of the first.
 macro_rules! kinds {
     ($($kind:ident,)+) => {
-        /// Texts as numbers, of every kind that a request has.
+        /// Interned texts of each kind.
         #[derive(Debug, Default)]
         pub(crate) struct AllNames {
             $(pub $kind: Names,)+
         }
 
-        /// Numbers here for the numbers of another collector.
+        /// Maps the numbers of another collector to the numbers here.
         #[derive(Debug)]
         pub(crate) struct Renamings {
             $(pub $kind: Vec<u32>,)+
-            /// How far rows of the trail move up.
+            /// Offset to add to rows of the trail.
             pub rows: u32,
         }
 
         impl AllNames {
-            /// Takes the names of another collector, whose rows come behind so many.
+            /// Interns the names of another collector, whose rows are appended after `rows` rows.
             pub(super) fn merge(&mut self, other: &Self, rows: usize) -> Renamings {
                 Renamings {
                     $($kind: self.$kind.merge(&other.$kind),)+
@@ -118,7 +119,7 @@ kinds! {
     transports,
 }
 
-/// The number here of a number there.
+/// Maps a number of another collector to the number here.
 pub(crate) fn renamed(numbers: &[u32], number: u32) -> u32 {
     numbers.get(number as usize).copied().unwrap_or(NONE)
 }

@@ -1,15 +1,16 @@
-//! Which buckets are open on purpose, by how they are used: several who have nothing to do with each other list them and read what
-//! they found. Listings alone are what scanners do, and one who wants to look like many has several addresses in one network.
+//! Detects buckets that are public on purpose, by their use: several unrelated clients list them and read what they
+//! found. Scanners only list, and someone who wants to look like many has several addresses in one network.
 
 use super::Collector;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who only looks whether listing works reads less.
+/// Clients that only test listing read fewer objects.
 const LEAST_READS: u32 = 3;
-/// As many networks of one day are as good as a few of several.
+/// This many networks on one day count as much as a few on several days.
 const MANY: usize = 10;
 
-/// How many networks used each bucket so, by its number: none, unless on two days or more, or ten.
+/// Number of networks that used each bucket like that, by bucket number: 0 unless on at least two days, or from at
+/// least [`MANY`] networks.
 pub(crate) fn open_users(collector: &Collector) -> BTreeMap<u32, u64> {
     let mut by_source: BTreeMap<(u32, u32), (u32, u32, BTreeSet<i32>)> = BTreeMap::new();
     for ((source, bucket, day), counted) in collector.days.iter() {

@@ -1,4 +1,4 @@
-//! One row of `requests` as an [`Event`]: what it says of who asked for what, and how that went.
+//! Converts a row of `requests` to an [`Event`]: who requested what, and with which outcome.
 
 use super::event::{Event, Flags};
 use super::input::{Input, text};
@@ -14,44 +14,44 @@ use crate::detect::facts::{
 use crate::detect::finding::Source;
 use std::net::IpAddr;
 
-/// How many user agents, and how many hosts of referers, are told apart: anybody can send new ones.
+/// Maximum number of distinct user agents, and of referring hosts, since clients can send any number.
 const MOST_NAMES: usize = 100_000;
-/// A name in the DNS is no longer, and what is cut off is nobody's.
+/// Maximum length of a DNS name; anything longer is not a host.
 const LONGEST_HOST: usize = 253;
-/// How many addresses of one IPv6 network are told apart: who has one has more of them than there is memory.
+/// Maximum number of addresses tracked per IPv6 network, since one client has more of them than fit in memory.
 pub(super) const MOST_ADDRESSES: u16 = 256;
-/// How many methods are; HTTP has a dozen.
+/// Maximum number of distinct methods; HTTP has a dozen.
 const MOST_METHODS: usize = 1_000;
-/// What user agents are called beyond that.
+/// Name for user agents beyond the limit.
 const OTHERS: &str = "(others)";
 
-/// What a client address stands for.
+/// What is known of a client address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Address {
     number: u32,
     source: u32,
-    /// Of the source.
+    /// Hash of the source.
     hash: u64,
     flags: Flags,
 }
 
-/// A request with what only some counts ask for.
+/// An event with details that only some counts need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
     pub(super) event: Event<'a>,
-    /// What [`Event::keeping`] says of it.
+    /// The result of [`Event::keeping`].
     pub(super) keeping: (u8, u16),
-    /// The kind of its user agent.
+    /// Kind of the user agent.
     pub(super) kind: u8,
-    /// Its user agent without versions.
+    /// The normalised user agent, without versions.
     pub(super) norm: u32,
-    /// The host of its referer.
+    /// Host of the referer.
     pub(super) referer: Option<&'a str>,
-    /// Scheme, version of TLS and kind of authentication.
+    /// Scheme, TLS version and authentication type.
     pub(super) transport: (u32, u32, u32),
 }
 
-/// Texts of a row that several answers are made of.
+/// Texts of a row that are used more than once.
 #[derive(Clone, Copy, Debug)]
 struct Said<'a> {
     requester: Option<&'a str>,
@@ -80,9 +80,9 @@ impl<'a> Said<'a> {
     }
 }
 
-// Each helper of `request` is asked once a row, which is why they are inlined.
+// The helpers of `request` run once per row, which is why they are inlined.
 impl Collector {
-    /// What a row says; nothing if it has no address.
+    /// The request in a row; `None` if it has no address.
     pub(super) fn request<'a>(&mut self, input: &'a Input, row: usize) -> Option<Request<'a>> {
         let time = input.time(row);
         self.requests += 1;
@@ -109,7 +109,7 @@ impl Collector {
         self.set_agent_flags(&mut flags, agent, address);
         flags.set(Flags::CDN, input.is_cdn_fetch(row) && !agent.claims_cdn);
         flags.set(Flags::SERVICE, said.requester.is_some_and(is_service));
-        // Ordinary reads of somebody who signed are most of many logs, and nothing in their keys matters.
+        // Successful signed reads are the bulk of many logs, and nothing about their keys matters.
         let matters = flags.has_any(&[Flags::ANON, Flags::FAIL]) || operation.class.writes() || !flags.has(Flags::OK);
         let (key_hash, prefix_hash) =
             said.key.map_or((0, 0), |key| self.look_at_key(&mut flags, key, bucket, operation.class, matters));
@@ -159,7 +159,7 @@ impl Collector {
         Some(Request { event, keeping: event.keeping(), kind, norm, referer, transport })
     }
 
-    /// The number of an error code, and what it means with this status.
+    /// The number of an error code, and its meaning with this status.
     #[inline]
     fn error(&mut self, code: Option<&str>, status: Option<i32>) -> (u32, ErrorFacts) {
         let number = self.names.errors.optional(code);
@@ -167,12 +167,13 @@ impl Collector {
         (number, *facts.or_insert_with(|| ErrorFacts::of(code, status)))
     }
 
-    /// What a user agent says of itself, and whether the address proves it. The flags say already who signed.
+    /// Sets flags from the claims of a user agent, and whether its address proves them. Signature flags must already be
+    /// set.
     #[inline]
     fn set_agent_flags(&self, flags: &mut Flags, agent: &Agent, address: IpAddr) {
         flags.set(Flags::HOSTILE, agent.is_hostile);
         flags.set(Flags::CDN_CLAIM, agent.claims_cdn);
-        // Crawlers do not sign, and who does needs no false name.
+        // Crawlers do not sign requests, and someone with credentials needs no disguise.
         if let Some(operator) = agent.facts.crawler_claim.as_ref().filter(|_| flags.has(Flags::ANON)) {
             let claim = self.shared.context.claim(operator, address);
             flags.set(Flags::CRAWLER, claim == Claim::Proven);
@@ -181,10 +182,10 @@ impl Collector {
         }
     }
 
-    /// What a key says, if that matters, and the hashes of key and prefix; 0 stands for none.
+    /// Sets flags from a key, if that matters; returns the hashes of key and prefix, 0 if there is none.
     #[inline]
     fn look_at_key(&self, flags: &mut Flags, key: &str, bucket: u32, class: OpClass, matters: bool) -> (u64, u64) {
-        // A whole URL in place of a path, as proxies are tested: the log has it as the key.
+        // A complete URL instead of a path, as sent to test for open proxies: logged as the key.
         let is_url = key.starts_with("http://") || key.starts_with("https://");
         flags.set(Flags::PROTOCOL, is_url && !flags.has(Flags::OK));
         let bucket = self.names.buckets.get(bucket).as_bytes();
@@ -201,7 +202,7 @@ impl Collector {
         (hash(key), prefix_hash)
     }
 
-    /// An address and what it stands for; nothing if it is none.
+    /// Parses and interns an address; `None` if it is invalid.
     fn who(&mut self, text: &str) -> Option<(IpAddr, Address)> {
         let address = of_canonical(text)?;
         if let Some(known) = self.addresses.get(&address) {
@@ -247,7 +248,7 @@ impl Collector {
         }
         let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
         let (number, is_new) = known.unwrap_or_else(|| {
-            // What matters of one more: tools and crawlers are few, whatever stands around their names.
+            // Beyond the limit, only the names of tools and crawlers are kept: they are few.
             let name = facts.hostile_tool.as_deref().or(facts.crawler_claim.as_deref()).unwrap_or(OTHERS);
             self.names.agents.number(name)
         });
@@ -281,7 +282,7 @@ impl Collector {
     }
 }
 
-/// How it went.
+/// Sets flags from the outcome.
 #[inline]
 fn set_outcome_flags(flags: &mut Flags, status: Option<i32>, error: ErrorFacts) {
     flags.set(Flags::OK, status.is_some_and(|status| (200..400).contains(&status)));
@@ -291,7 +292,7 @@ fn set_outcome_flags(flags: &mut Flags, status: Option<i32>, error: ErrorFacts) 
     flags.set(Flags::SKEW, error.skew_or_expired);
 }
 
-/// Whether somebody signed.
+/// Sets flags from the signature.
 #[inline]
 fn set_signature_flags(flags: &mut Flags, said: &Said<'_>, error: ErrorFacts) {
     let presigned = match said.authentication {
@@ -303,7 +304,7 @@ fn set_signature_flags(flags: &mut Flags, said: &Said<'_>, error: ErrorFacts) {
     flags.set(Flags::ANON, !signed);
 }
 
-/// What it asked for.
+/// Sets flags from the operation.
 #[inline]
 fn set_operation_flags(flags: &mut Flags, said: &Said<'_>, operation: OperationFacts, error: ErrorFacts) {
     flags.set(Flags::PROTOCOL, is_abuse(said.method, said.path, error));
@@ -317,7 +318,7 @@ fn set_operation_flags(flags: &mut Flags, said: &Said<'_>, operation: OperationF
     flags.set(Flags::UPLOAD_ENDED, operation.upload_completion || given_up);
 }
 
-/// A path and its query, in a buffer that is used again.
+/// Joins a path and its query in a reusable buffer.
 #[inline]
 fn joined<'a>(uri: &'a mut String, path: &str, query: Option<&str>) -> &'a str {
     uri.clear();
@@ -329,7 +330,7 @@ fn joined<'a>(uri: &'a mut String, path: &str, query: Option<&str>) -> &'a str {
     uri
 }
 
-/// What a key says of a request, beside what was asked.
+/// Flags from a key, whatever the operation.
 const OF_KEYS: [(Flags, KeyFlags); 5] = [
     (Flags::SENSITIVE, KeyFlags::SENSITIVE),
     (Flags::WEB_PROBE, KeyFlags::WEB_PROBE),
@@ -338,7 +339,7 @@ const OF_KEYS: [(Flags, KeyFlags); 5] = [
     (Flags::PART, KeyFlags::NUMBERED_PART),
 ];
 
-/// What it says of a request that writes it.
+/// Flags from a key that is written.
 const OF_WRITTEN_KEYS: [(Flags, KeyFlags); 3] = [
     (Flags::RANSOM_NOTE, KeyFlags::RANSOM_NOTE),
     (Flags::SUSPICIOUS_UPLOAD, KeyFlags::SUSPICIOUS_UPLOAD),
@@ -355,7 +356,8 @@ fn set_key_flags(flags: &mut Flags, facts: &KeyFacts<'_>, class: OpClass) {
     flags.set(Flags::MEDIA, facts.kind == KeyKind::Media);
 }
 
-/// Whether a query carries all that a signature of either version needs: one of them alone anybody may write, and stores do not look at it.
+/// Whether a query has all parameters of a signature of either version: stores ignore incomplete ones, which anyone can
+/// send.
 fn is_presigned(query: &str) -> bool {
     let has = |name: &&str| query.split('&').any(|pair| pair.split('=').next() == Some(*name));
     let version_4 = [
@@ -370,9 +372,9 @@ fn is_presigned(query: &str) -> bool {
     query.contains("Signature=") && (version_4.iter().all(has) || version_2.iter().all(has))
 }
 
-/// Whether a requester is a service of the provider, which no client can be.
+/// Whether a requester is a service of the provider, which a client cannot impersonate.
 fn is_service(requester: &str) -> bool {
-    // What has a `:` or a `/` else is an ARN, the end of which its owner chooses.
+    // With another `:` or `/` it is an ARN, and the owner chooses how it ends.
     let is_name = !requester.contains([':', '/']) && requester.ends_with(".amazonaws.com");
     requester.starts_with("svc:") || is_name || requester == "AmazonS3"
 }

@@ -1,4 +1,4 @@
-//! Who signed requests, and from where.
+//! Activity of requesters, by source.
 
 use super::Renamings;
 use super::event::{Event, Flags, widen};
@@ -8,10 +8,10 @@ use super::sketch::Distinct;
 use crate::detect::facts::OpClass;
 use datafusion::common::{HashMap, HashSet};
 
-/// From how many sources on nobody asks whether a requester is new at one of them: fleets come and go.
+/// Above this number of sources, new sources of a requester are no longer meaningful: fleets come and go.
 pub(crate) const ELASTIC: usize = 200;
 
-/// How many different keys a day are counted exactly.
+/// Number of distinct keys per day that are counted exactly.
 const KEYS: usize = 256;
 
 /// Requests of one requester from one source on one day.
@@ -25,33 +25,33 @@ pub(crate) struct PairDay {
     pub version_lists: u64,
     pub writes: u64,
     pub deletes: u64,
-    /// Requests of batches of deletions, and deletions of batches that have a record of their own.
+    /// Batch delete requests, and deletions of a batch with their own record.
     pub delete_requests: u64,
     pub batch_lines: u64,
     pub config_writes: u64,
     pub denied: u64,
-    /// Those of them that were about no object: listings, configuration.
+    /// Denied requests that were not about an object: listings, configuration.
     pub denied_tries: u64,
     pub copies: u64,
-    /// Objects that were read to be copied; where the copy's target is in the log, it is one of `copies`, too.
+    /// Objects read as the source of a copy. If the target of the copy is in the log, it is also in `copies`.
     pub copy_sources: u64,
-    /// Requests whose signature stood in the URL.
+    /// Requests with a signature in the URL.
     pub presigned: u64,
-    /// Uploads of parts that were begun, and that were put together or given up.
+    /// Multipart uploads started, and those completed or aborted.
     pub uploads_begun: u64,
     pub uploads_ended: u64,
-    /// Reads of a version by its id.
+    /// Reads of a version by id.
     pub version_reads: u64,
     pub bytes_sent: u64,
-    /// Operations that read the configuration.
+    /// Distinct operations that read configuration.
     pub config_reads: HashSet<u32>,
-    /// All operations.
+    /// All distinct operations.
     pub operations: HashSet<u32>,
     pub buckets: HashSet<u32>,
-    /// Families of user agents.
+    /// Distinct families of user agents.
     pub families: HashSet<u32>,
     pub keys: Distinct<64>,
-    /// A few ordinary requests, to be shown.
+    /// A few ordinary requests, kept as samples.
     pub kept: Kept,
 }
 
@@ -89,13 +89,13 @@ impl PairDay {
                 self.config_reads.insert(event.operation);
             }
             OpClass::ConfigWrite => self.config_writes += 1,
-            // A copy is two lines; the target's counts.
+            // A copy has two records; count the one of the target.
             OpClass::Copy => self.copies += u64::from(ok && !event.flags.has(Flags::COPY_SOURCE)),
             _ => {}
         }
     }
 
-    /// Objects that were deleted; batches that the log names no objects of are one each.
+    /// Number of objects deleted. A batch delete whose objects are not logged counts as one.
     pub(crate) fn deleted(&self) -> u64 {
         self.deletes + if self.batch_lines == 0 { self.delete_requests } else { 0 }
     }
@@ -142,18 +142,18 @@ pub(crate) struct RequesterDay {
     pub sources: Distinct<KEYS>,
 }
 
-/// All that is known of one requester.
+/// Totals of one requester.
 #[derive(Debug, Default)]
 pub(crate) struct Requester {
     pub first: i64,
     pub last: i64,
     pub requests: u64,
-    /// Its sources, up to [`ELASTIC`] and one more.
+    /// Sources, up to [`ELASTIC`] and one more.
     pub sources: HashSet<u32>,
 }
 
 impl Requester {
-    /// Whether it has more sources than anybody would call its own.
+    /// Whether it has too many sources for them to be meaningful.
     pub(crate) fn is_elastic(&self) -> bool {
         self.sources.len() > ELASTIC
     }
@@ -165,7 +165,7 @@ impl Requester {
     }
 }
 
-/// All of them.
+/// The activity of all requesters.
 #[derive(Debug, Default)]
 pub(crate) struct Requesters {
     pub requesters: Vec<Requester>,
@@ -174,7 +174,7 @@ pub(crate) struct Requesters {
 }
 
 impl Requesters {
-    /// Counts a signed request; where to keep it, unless the requester has too many sources.
+    /// Counts a signed request. Returns where to keep it, unless the requester has too many sources.
     pub(crate) fn add(&mut self, event: &Event<'_>) -> Option<&mut Kept> {
         let day = self.days.entry((event.requester, event.day())).or_default();
         day.requests += 1;
@@ -228,7 +228,8 @@ impl Requesters {
         }
     }
 
-    /// Forgets what pairs of requesters with too many sources did: it was counted only until that was known, and is no figure.
+    /// Drops the pairs of requesters with too many sources: they were only counted until that was known, so their
+    /// figures are meaningless.
     pub(crate) fn settle(&mut self) {
         let requesters = &self.requesters;
         self.pairs.retain(|(requester, _, _), _| {

@@ -1,4 +1,4 @@
-//! Small counts beside the main ones: deletes by hour, listings by hour, large reads, referers, transport, buckets.
+//! Secondary counts: deletes and listings by time, large reads, referers, transport, buckets.
 
 use super::event::{Event, Flags, widen};
 use super::names::renamed;
@@ -8,19 +8,19 @@ use crate::time_units::MICROS_PER_HOUR;
 use datafusion::common::{HashMap, HashSet};
 use std::collections::BTreeMap;
 
-/// From this size on, an object costs something to send.
+/// Minimum size in bytes of objects whose egress is tracked.
 const HEAVY: u64 = 2_000_000;
-/// How many hosts of referers of one bucket are counted, those of the smallest hashes: anybody can send new ones.
+/// Maximum number of referring hosts per bucket, those with the smallest hashes, since clients can send any number.
 const MOST_REFERERS: usize = 10_000;
-/// How many large objects of one source and bucket are counted one by one, those of the smallest hashes.
+/// Maximum number of large objects tracked per source and bucket, those with the smallest hashes.
 const MOST_HEAVY: usize = 64;
 
-/// Deletes of half an hour.
+/// Deletes within half an hour.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Deletes {
-    /// Objects.
+    /// Objects deleted.
     pub n: u64,
-    /// Requests of batches, and objects of batches that have a record of their own: AWS writes both, others only the request.
+    /// Batch requests, and objects of batches with their own record: AWS logs both, other stores only the request.
     pub requests: u64,
     pub batch_lines: u64,
     pub first: i64,
@@ -31,36 +31,36 @@ pub(crate) struct Deletes {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heavy {
     pub key: String,
-    /// How often it was asked for as a whole.
+    /// Number of requests for the whole object.
     pub n: u64,
     pub aborted: u64,
     pub queries: Distinct<64>,
     pub object_size: u64,
-    /// Of what was asked for as a whole.
+    /// Bytes sent for requests for the whole object.
     pub bytes_sent: u64,
-    /// How often parts of it were.
+    /// Number of range requests.
     pub ranges: u64,
-    /// Of those, next to nothing.
+    /// Number of range requests for next to nothing.
     pub tiny_ranges: u64,
     pub range_bytes: u64,
     pub first: i64,
     pub last: i64,
 }
 
-/// Requests that came from pages of one host.
+/// Requests with a referer on one host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Referred {
     pub host: String,
     pub requests: u64,
     pub bytes_sent: u64,
     pub sources: Distinct<64>,
-    /// Requests for style sheets, programs and fonts, which pages load from where they are at home.
+    /// Requests for style sheets, scripts and fonts, which indicate the bucket's own pages.
     pub assets: u64,
     pub first: i64,
     pub last: i64,
 }
 
-/// All that is known of one bucket.
+/// Totals of one bucket.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bucket {
     pub requests: u64,
@@ -73,42 +73,42 @@ pub(crate) struct Bucket {
 }
 
 impl Heavy {
-    /// How often it, or a part of it, was read.
+    /// Number of reads, whole or in part.
     pub(crate) fn reads(&self) -> u64 {
         self.n + self.ranges
     }
 }
 
-/// All of it.
+/// All secondary counts.
 #[derive(Debug, Default)]
 pub(crate) struct Sides {
     /// By source, requester, bucket and half hour.
     pub deletes: HashMap<(u32, u32, u32, i32), Deletes>,
-    /// Sources that listed a bucket in an hour.
+    /// Source, bucket and hour of listings.
     pub lists: HashSet<(u32, u32, i32)>,
-    /// By source and bucket, then by the hash of the key.
+    /// By source and bucket, then by hash of the key.
     pub heavy: HashMap<(u32, u32), BTreeMap<u64, Heavy>>,
-    /// By bucket, then by the hash of the referer's host.
+    /// By bucket, then by hash of the referring host.
     pub referers: HashMap<u32, BTreeMap<u64, Referred>>,
-    /// Requests by bucket, scheme, version of TLS and kind of authentication.
+    /// Number of requests by bucket, scheme, TLS version and authentication type.
     pub posture: HashMap<(u32, u32, u32, u32), u64>,
     pub buckets: Vec<Bucket>,
 }
 
-/// A part of an object that is smaller carries nothing that somebody could want again and again.
+/// A smaller range carries nothing worth requesting repeatedly.
 const TINY: u64 = 256;
 
-/// Whether a large object was asked for, or a part of it.
+/// Whether a large object was read, whole or in part.
 fn is_heavy(event: &Event<'_>) -> bool {
     event.object_size.is_some_and(|size| size >= HEAVY) && matches!(event.status, Some(200 | 206))
 }
 
-/// The hour of an instant, from 1970 on.
+/// The hour of an instant, since the Unix epoch.
 pub(crate) fn hour_of(time: i64) -> i32 {
     i32::try_from(time.div_euclid(MICROS_PER_HOUR)).unwrap_or_default()
 }
 
-/// The half hour of an instant, from 1970 on.
+/// The half hour of an instant, since the Unix epoch.
 fn half_of(time: i64) -> i32 {
     i32::try_from(time.div_euclid(MICROS_PER_HOUR / 2)).unwrap_or_default()
 }
@@ -118,8 +118,8 @@ pub(crate) fn half_start(half: i32) -> i64 {
     i64::from(half) * (MICROS_PER_HOUR / 2)
 }
 
-/// The place of a hash, if it is one of the `most` smallest so far. Whoever is in the end was counted from the beginning on, in whatever
-/// order they came.
+/// The entry of a hash, if it is among the `most` smallest so far. Every entry left at the end was counted from the
+/// beginning, whatever the order.
 fn of_smallest<T: Default>(counted: &mut BTreeMap<u64, T>, hash: u64, most: usize) -> Option<&mut T> {
     if !counted.contains_key(&hash) && counted.len() >= most {
         if counted.last_key_value().is_some_and(|(largest, _)| *largest < hash) {
@@ -131,7 +131,7 @@ fn of_smallest<T: Default>(counted: &mut BTreeMap<u64, T>, hash: u64, most: usiz
 }
 
 impl Deletes {
-    /// Adds others.
+    /// Adds the counts of `other`.
     pub(crate) fn absorb(&mut self, other: Self) {
         widen(&mut self.first, &mut self.last, self.n + self.requests == 0, other.first, other.last);
         self.n += other.n;
@@ -139,14 +139,14 @@ impl Deletes {
         self.batch_lines += other.batch_lines;
     }
 
-    /// Requests of batches of whose objects there is no record.
+    /// Batch requests whose objects are not logged.
     pub(crate) fn unnamed(&self) -> u64 {
         if self.batch_lines == 0 { self.requests } else { 0 }
     }
 }
 
 impl Sides {
-    /// Loads what [`Self::add`] will ask for, and is large.
+    /// Prefetches the large structures that [`Self::add`] needs.
     pub(crate) fn touch(&self, event: &Event<'_>) -> u64 {
         if !is_heavy(event) {
             return 0;
@@ -214,13 +214,13 @@ impl Sides {
         referred.requests += 1;
         referred.bytes_sent += bytes_sent;
         referred.sources.add(event.source_hash);
-        // Pictures are embedded by anybody.
+        // Anyone may embed images.
         let extension = event.key.map(extension_of).unwrap_or_default();
         let extension = extension.as_str();
         referred.assets += u64::from(matches!(extension, "css" | "js" | "mjs" | "woff" | "woff2" | "ttf"));
     }
 
-    /// Reads of large objects, parts by themselves: players ask for those.
+    /// Counts reads of large objects. Ranges are counted separately, because media players use them.
     fn add_heavy(&mut self, event: &Event<'_>, bytes_sent: u64) {
         if !is_heavy(event) {
             return;

@@ -1,32 +1,32 @@
-//! Small summaries of large sets: the members with the smallest hashes.
+//! Small summaries of large sets: the elements with the smallest hashes.
 //!
-//! What is left of a set does not depend on the order in which its members came, and two summaries merge into that of both sets,
-//! so partitions can be counted side by side and every run gives the same figures.
+//! The summary does not depend on the order of insertion, and two summaries can be merged into that of the union. So
+//! partitions can be counted in parallel, and every run gives the same figures.
 
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher as _;
 
-/// The hash of texts that is the same in every run, partition and profile.
+/// A hash that is stable across runs, partitions and profiles.
 pub(crate) fn hash_of(parts: &[&[u8]]) -> u64 {
     let mut hasher = SipHasher13::new();
     for part in parts {
         hasher.write(part);
-        // What ends a part, so that `ab` and `c` are not `a` and `bc`: no text has this byte.
+        // Terminates each part, so that (`ab`, `c`) and (`a`, `bc`) differ: this byte never occurs in UTF-8.
         hasher.write_u8(0xff);
     }
     hasher.finish()
 }
 
-/// How many members a sample is of, from how many are kept and the largest hash among them.
+/// Estimated size of a set, from the number of hashes kept and the largest of them.
 fn estimate(kept: usize, capacity: usize, largest: u64) -> u64 {
     if kept < capacity || largest == 0 {
         return kept as u64;
     }
-    // The hashes are spread evenly, so as many as are kept lie below the largest of them.
+    // Hashes are uniformly distributed, so their density follows from the largest one kept.
     ((kept as f64 - 1.0) * (u64::MAX as f64 / largest as f64)).round() as u64
 }
 
-/// How many different hashes there were: exact up to the capacity, and estimated beyond.
+/// Number of distinct hashes: exact up to the capacity, estimated beyond.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Distinct<const CAPACITY: usize> {
     hashes: Vec<u64>,
@@ -56,27 +56,27 @@ impl<const CAPACITY: usize> Distinct<CAPACITY> {
         estimate(self.hashes.len(), CAPACITY, self.hashes.last().copied().unwrap_or_default())
     }
 
-    /// Whether `hash` is known to have been there; beyond the capacity only some are known.
+    /// Whether `hash` is known to be in the set; beyond the capacity only some are.
     #[cfg(test)]
     fn has(&self, hash: u64) -> bool {
         self.hashes.binary_search(&hash).is_ok()
     }
 }
 
-/// What happened to a key on a day, as it is asked for: seconds of the day from 1 on; 0 is never.
+/// Times of operations on a key on one day, in seconds of the day from 1; 0 means never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyTimes {
-    /// When it was first read.
+    /// First read.
     pub read: u32,
-    /// When it was last written or deleted.
+    /// Last write or delete.
     pub written: u32,
-    /// When it was first the source of a copy, to four seconds.
+    /// First use as the source of a copy, to four seconds.
     pub copied_from: u32,
-    /// When it was first the target of a copy, to four seconds.
+    /// First use as the target of a copy, to four seconds.
     pub copied_to: u32,
 }
 
-/// Bits of a second of the day, and of a quarter as many.
+/// Bits for a second of the day, and for a quarter of that resolution.
 const SECOND: u32 = 17;
 const COARSE: u32 = 15;
 
@@ -108,18 +108,18 @@ impl KeyTimes {
     }
 }
 
-/// A key and its times, small since there are many.
+/// A key with its times, packed because there are many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeyUse {
     hash: u64,
     times: u64,
 }
 
-/// How many keys of a source, a bucket and a day are remembered.
+/// Maximum number of keys sampled per source, bucket and day.
 const KEYS: usize = 64;
 
-/// Keys that a source used, and how: all of a few, a fair sample of many. Since it is the same sample for every kind of use, a key
-/// that was read and later overwritten is seen as one.
+/// Keys used by a source, and how: all if there are few, a uniform sample otherwise. All kinds of use share the sample,
+/// so a key that was read and later overwritten is recognised as the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeySample {
     keys: Vec<KeyUse>,
@@ -148,12 +148,12 @@ impl KeySample {
         }
     }
 
-    /// How many keys are remembered.
+    /// Number of keys in the sample.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Loads what [`Self::add`] will ask for.
+    /// Prefetches what [`Self::add`] needs.
     pub(crate) fn touch(&self) -> u64 {
         let middle = self.keys.get(self.keys.len() / 2).map_or(0, |key| key.hash);
         middle ^ self.keys.last().map_or(0, |key| key.hash)
@@ -165,17 +165,17 @@ impl KeySample {
         }
     }
 
-    /// How many keys there were.
+    /// Estimated number of keys.
     pub(crate) fn count(&self) -> u64 {
         estimate(self.keys.len(), KEYS, self.keys.last().map_or(0, |largest| largest.hash))
     }
 
-    /// How many keys stand for one of the sample.
+    /// Number of keys that each key of the sample represents.
     pub(crate) fn scale(&self) -> f64 {
         if self.keys.is_empty() { 1.0 } else { self.count() as f64 / self.keys.len() as f64 }
     }
 
-    /// How many keys there were of which this is true.
+    /// Estimated number of keys for which `is` holds.
     pub(crate) fn estimate(&self, is: impl Fn(&KeyTimes) -> bool) -> u64 {
         let found = self.keys.iter().filter(|key| is(&KeyTimes::unpack(key.times))).count();
         (found as f64 * self.scale()).round() as u64

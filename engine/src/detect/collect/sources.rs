@@ -1,13 +1,13 @@
-//! What is known of each source of requests.
+//! Totals of each source of requests.
 
 use super::agents::AgentUses;
 use super::event::{Event, Flags, widen};
 use super::names::renamed;
 
-/// How many user agents, buckets or requesters of one source are told apart.
+/// Maximum number of distinct user agents, buckets or requesters counted per source.
 const MOST: usize = 1024;
 
-/// All requests of one source.
+/// Totals of one source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceTotals {
     pub first: i64,
@@ -17,23 +17,23 @@ pub(crate) struct SourceTotals {
     pub fails: u64,
     pub anon_requests: u64,
     pub bytes_sent: u64,
-    /// Requests that say to come from a CDN.
+    /// Requests that claim to come from a CDN.
     pub cdn_claims: u64,
-    /// Requests that are a crawler's, by claim and address.
+    /// Requests of a crawler, proven by user agent and address.
     pub crawls: u64,
-    /// Flags that are true of some request.
+    /// Union of the flags of all requests.
     pub some: u64,
-    /// Kinds of user agents, as bits.
+    /// Kinds of user agents, as a bit set.
     pub kinds: u16,
-    /// User agents without their versions.
+    /// User agents without versions.
     pub agents: Numbers,
-    /// Those of them for which requests worked.
+    /// User agents with successful requests.
     pub ok_agents: AgentUses,
     pub buckets: Numbers,
     pub requesters: Numbers,
 }
 
-/// A small set of numbers: the first 64 as bits, since most sources have none but those, the others in a list.
+/// A small set of numbers: the first 64 as bits, because most sources have no others, the rest in a list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers {
     bits: u64,
@@ -51,12 +51,11 @@ impl Numbers {
         }
     }
 
-    /// How many there are, up to [`MOST`]: what is told of more would depend on which came first.
+    /// Size of the set, up to [`MOST`]: beyond it, the size would depend on the order.
     pub(crate) fn len(&self) -> usize {
         (self.bits.count_ones() as usize + self.others.len()).min(MOST)
     }
 
-    /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
         let bits = self.bits;
         (0..u64::BITS).filter(move |number| bits >> number & 1 == 1).chain(self.others.iter().copied())
@@ -85,7 +84,7 @@ impl SourceTotals {
         }
     }
 
-    /// Loads what [`Self::add`] will ask for.
+    /// Prefetches what [`Self::add`] needs.
     pub(crate) fn touch(&self) -> u64 {
         self.requests ^ self.some ^ self.agents.bits ^ self.requesters.bits
     }
@@ -110,17 +109,18 @@ impl SourceTotals {
         other.requesters.iter().for_each(|one| self.requesters.add(renamed(&names.requesters, one)));
     }
 
-    /// Whether it is a CDN's address, as far as user agents tell: most of many requests say so. Some CDNs hand on what clients say.
+    /// Whether it seems to be a CDN's address: there are many requests, and most claim it. Not all need to, because
+    /// some CDNs forward the user agent of the client.
     pub(crate) fn seems_cdn(&self) -> bool {
         self.requests >= 20 && self.cdn_claims * 4 >= self.requests * 3
     }
 
-    /// Whether it is a crawler's address: nearly all requests are.
+    /// Whether nearly all requests are a crawler's.
     pub(crate) fn is_crawler(&self) -> bool {
         self.crawls > 0 && self.crawls * 10 >= self.requests * 9
     }
 
-    /// How many user agents work here for longer than a moment.
+    /// Number of user agents with successful requests over some time.
     pub(crate) fn steady_agents(&self) -> usize {
         self.ok_agents.steady()
     }

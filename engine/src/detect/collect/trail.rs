@@ -1,19 +1,19 @@
-//! Requests that are kept one by one, column by column.
+//! Columnar storage of the requests that are kept individually.
 
 use super::event::Event;
 use super::names::renamed;
 
-/// Texts one after the other.
+/// A column of text.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     bytes: String,
-    /// Where each begins and ends; the same place twice is no text, an empty one is never kept.
+    /// Byte range of each text; an empty range means no text, since empty texts are never stored.
     spans: Vec<(usize, usize)>,
-    /// Bytes of texts that were replaced.
+    /// Number of bytes of replaced texts.
     dead: usize,
 }
 
-/// Fewer bytes are not worth the trouble of moving all others.
+/// Minimum number of dead bytes before texts are compacted.
 const WORTH_MOVING: usize = 1 << 20;
 
 impl Texts {
@@ -44,7 +44,6 @@ impl Texts {
         self.dead = 0;
     }
 
-    /// The text of a row.
     pub(crate) fn get(&self, row: usize) -> Option<&str> {
         let (start, end) = *self.spans.get(row)?;
         if start == end { None } else { self.bytes.get(start..end) }
@@ -58,15 +57,15 @@ impl Texts {
     }
 }
 
-/// The longest URI, user agent or key that is kept of a request: beyond it nothing is told apart that matters here.
+/// Maximum length stored of a URI, user agent or key; what matters here is within it.
 const LONGEST: usize = 2048;
 
-/// Requests in columns; what repeats is a number of [`Names`](super::names::Names).
+/// Requests in columns; repeated values are numbers in [`Names`](super::names::Names).
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
-    /// How often each row is kept.
+    /// Number of users of each row.
     uses: Vec<u8>,
-    /// Rows that nobody keeps.
+    /// Rows without users.
     free: Vec<u32>,
     pub time: Vec<i64>,
     pub source: Vec<u32>,
@@ -93,17 +92,16 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.time.len()
     }
 
-    /// The row that the next request gets: one that nobody uses any more, or a new one.
+    /// The row for the next request: an unused one, or a new one.
     pub(crate) fn next_row(&self) -> u32 {
         self.free.last().copied().unwrap_or_else(|| u32::try_from(self.time.len()).unwrap_or(u32::MAX))
     }
 
-    /// Puts a request into the row of [`Self::next_row`], for so many users.
+    /// Stores a request in the row given by [`Self::next_row`], with this number of users.
     pub(crate) fn put(&mut self, row: u32, event: &Event<'_>, uses: u8) {
         let row = match self.free.last() {
             Some(free) if *free == row => {
@@ -140,7 +138,7 @@ impl Trail {
         self.version.put(row, event.version_id.map(beginning));
     }
 
-    /// One user less of a row.
+    /// Removes a user of a row.
     pub(crate) fn release(&mut self, row: u32) {
         if let Some(uses) = self.uses.get_mut(row as usize) {
             *uses = uses.saturating_sub(1);
@@ -150,12 +148,12 @@ impl Trail {
         }
     }
 
-    /// Adds a request behind all others.
+    /// Appends a request.
     pub(crate) fn push(&mut self, event: &Event<'_>) {
         self.put(u32::MAX, event, 1);
     }
 
-    /// Takes the rows of another partition.
+    /// Appends the rows of another partition.
     pub(crate) fn merge(&mut self, other: Self, names: &super::Renamings) {
         let add = |mine: &mut Vec<u32>, theirs: Vec<u32>, numbers: &[u32]| {
             mine.extend(theirs.into_iter().map(|number| renamed(numbers, number)));
@@ -187,7 +185,7 @@ impl Trail {
     }
 }
 
-/// Puts a value into a row, which may be the next new one.
+/// Stores a value in a row, which may be the next new one.
 fn put<T>(column: &mut Vec<T>, row: usize, value: T) {
     match column.get_mut(row) {
         Some(old) => *old = value,
@@ -195,7 +193,7 @@ fn put<T>(column: &mut Vec<T>, row: usize, value: T) {
     }
 }
 
-/// The beginning of a text that a client may have made as long as it liked.
+/// The beginning of a text of arbitrary length.
 pub(super) fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(LONGEST)]
 }

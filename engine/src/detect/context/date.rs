@@ -1,9 +1,9 @@
-//! Dates as files of networks write them: those that somebody sets, and those that publishers put into their comments.
+//! Dates in lists of networks: those set by users, and those in the comments of publishers.
 
 use crate::time_units::SECONDS_PER_DAY;
 use std::time::UNIX_EPOCH;
 
-/// A point in time, in microseconds since 1970 (UTC): a date, which is its first moment in UTC, or RFC 3339.
+/// Parses a date (its first instant in UTC) or RFC 3339, as microseconds since the Unix epoch.
 pub(super) fn instant(text: &str) -> Option<i64> {
     const DATE: usize = "2026-01-01".len();
     const OFFSET: usize = "+02:00".len();
@@ -19,8 +19,9 @@ pub(super) fn instant(text: &str) -> Option<i64> {
     }
 }
 
-/// The date in a comment of a list: as [`instant`] reads it, or with the month as a word in whatever order, such as
-/// `Wed, 07 Jan 2026 12:00:00 GMT` and `Wed Jan  7 12:00:00 UTC 2026`. Lists age by days, so the zone counts for nothing.
+/// Parses the date in a comment of a list: in the formats of [`instant`], or with the name of the month, in any order,
+/// such as `Wed, 07 Jan 2026 12:00:00 GMT` and `Wed Jan  7 12:00:00 UTC 2026`. The time zone is ignored, because the
+/// age of a list matters in days.
 pub(super) fn of_comment(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     if let Some(instant) = instant(text.trim()) {
@@ -40,14 +41,14 @@ pub(super) fn of_comment(text: &str) -> Option<i64> {
     utc(&format!("{}-{:02}-{:02}T{time}Z", year?, month? + 1, day?))
 }
 
-/// A day, counted from 1970, as a date.
+/// Formats days since the Unix epoch as a date.
 pub(super) fn of_day(day: i64) -> String {
     let seconds = u64::try_from(day.saturating_mul(SECONDS_PER_DAY)).unwrap_or_default();
     let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + std::time::Duration::from_secs(seconds)).to_string();
     time.split_once('T').map_or_else(String::new, |(date, _)| date.to_owned())
 }
 
-/// The minutes that a zone such as `+02:00` is ahead of UTC.
+/// Offset from UTC in minutes of a zone such as `+02:00`.
 fn offset_minutes(text: &str) -> Option<i64> {
     let (hours, minutes) = text.get(1..)?.split_once(':')?;
     let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);

@@ -1,7 +1,8 @@
 //! Countries and autonomous systems of addresses, from databases in MaxMind's format (mmdb).
 //!
-//! Publishers agree on the format, not on names: the country of one is `country.iso_code`, of another `country_code` or
-//! `country`; the number of a system is `autonomous_system_number`, or `asn` as a text such as `AS64500`. All of them are read.
+//! Publishers share the format, but not the names of fields: the country is `country.iso_code`, `country_code` or
+//! `country`; the autonomous system number is `autonomous_system_number`, or `asn` as text such as `AS64500`. All of
+//! them are supported.
 
 use crate::error::{Error, ErrorKind};
 use maxminddb::{LookupResult, MaxMindDbError, Reader};
@@ -11,39 +12,38 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// How many records are looked at to find out whether a database holds what it was given for. Countries of the first few
-/// networks may be unknown, those of all of them are not.
+/// Number of records sampled to find out whether a database has the expected data. The first few networks may lack it,
+/// but not all of these.
 const SAMPLE: usize = 10_000;
 
-/// What a database is given for.
+/// The data that a database is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
     Countries,
     Systems,
 }
 
-/// What is known of the place of an address.
+/// What a database has about an address.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct GeoRecord {
-    /// ISO 3166-1, two capital letters.
+    /// ISO 3166-1 code, two capital letters.
     pub(super) country: Option<Arc<str>>,
     pub(super) asn: Option<u32>,
     pub(super) as_org: Option<Arc<str>>,
 }
 
-/// An open database.
 #[derive(Debug)]
 pub(super) struct Database {
     name: String,
     reader: Reader<Vec<u8>>,
-    /// Places by where their records stand: thousands of networks share one.
+    /// Cache by offset of the record: thousands of networks share one.
     seen: Mutex<HashMap<usize, Arc<GeoRecord>>>,
     /// The first record that could not be read.
     fault: OnceLock<String>,
 }
 
 impl Database {
-    /// Opens a database from the bytes of its file.
+    /// Opens a database from the contents of its file.
     pub(super) fn open(name: &str, bytes: Vec<u8>, holds: Holds) -> Result<Self, Error> {
         let packed =
             bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(b"PK") || bytes.starts_with(b"\x28\xb5\x2f\xfd");
@@ -73,7 +73,8 @@ impl Database {
             .with_hint(hint))
     }
 
-    /// What it knows of an address in its canonical form. A record that cannot be read tells nothing, and is a [`fault`](Self::fault).
+    /// Looks up an address in canonical form. A record that cannot be read counts as missing, and is reported by
+    /// [`fault`](Self::fault).
     pub(super) fn place(&self, address: IpAddr) -> Option<Arc<GeoRecord>> {
         if address.is_ipv6() && self.reader.metadata().ip_version == 4 {
             return None;
@@ -93,7 +94,7 @@ impl Database {
         })
     }
 
-    /// The first record that a look-up could not read.
+    /// The first record that a lookup could not read.
     pub(super) fn fault(&self) -> Option<Error> {
         self.fault.get().map(|fault| self.damaged(fault))
     }
@@ -104,7 +105,7 @@ impl Database {
             .with_hint("download it again")
     }
 
-    /// Whether one of its first records has what it is expected to hold.
+    /// Whether one of the first records has the expected data.
     fn has(&self, holds: Holds) -> Result<bool, MaxMindDbError> {
         for found in self.reader.networks(Default::default())?.take(SAMPLE) {
             let place = decode(&found?)?;
@@ -120,7 +121,7 @@ impl Database {
     }
 }
 
-/// A record as publishers lay it out, as far as we ask.
+/// A record in any of the publishers' layouts, as far as needed.
 #[derive(Deserialize)]
 struct Record<'a> {
     #[serde(borrow)]
@@ -137,7 +138,7 @@ struct Record<'a> {
     asn: Option<Scalar<'a>>,
     #[serde(borrow)]
     as_name: Option<Scalar<'a>>,
-    /// Of a record that has `asn`, whose the system is.
+    /// In records with `asn`: the operator of the system.
     #[serde(borrow)]
     name: Option<Scalar<'a>>,
     #[serde(borrow)]
@@ -155,7 +156,7 @@ enum Country<'a> {
     Other(IgnoredAny),
 }
 
-/// Where databases of everything at once keep the system.
+/// Where combined databases have the autonomous system.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Traits<'a> {
@@ -168,7 +169,7 @@ enum Traits<'a> {
     Other(IgnoredAny),
 }
 
-/// A value of whatever type: a field that is something else than expected is no damage, only nothing we know.
+/// A value of any type: a field of an unexpected type counts as missing, and is not an error.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Scalar<'a> {
@@ -195,7 +196,7 @@ impl Scalar<'_> {
         }
     }
 
-    /// The number of a system. 0 is none.
+    /// The number of an autonomous system; 0 is none.
     fn asn(&self) -> Option<u32> {
         let number = match self {
             Self::Number(number) => u32::try_from(*number).ok()?,
@@ -216,7 +217,7 @@ impl Scalar<'_> {
     }
 }
 
-/// A country's code; `None` of its name, which some publishers have in the same place.
+/// A country code; `None` for a name, which some publishers have in the same field.
 fn country_code(text: &str) -> Option<Arc<str>> {
     let code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     code.then(|| text.to_ascii_uppercase().into())
@@ -239,7 +240,7 @@ fn decode(found: &LookupResult<'_, Vec<u8>>) -> Result<GeoRecord, MaxMindDbError
         record.name.as_ref().filter(|_| record.asn.is_some()),
     ];
     Ok(GeoRecord {
-        // Where the address is used, or, if nobody knows, where its network is registered.
+        // The country where the address is used, or else where the network is registered.
         country: (record.country_code.as_ref().and_then(Scalar::country))
             .or_else(|| record.country.as_ref().and_then(Country::code))
             .or_else(|| record.registered_country.as_ref().and_then(Country::code)),

@@ -1,4 +1,4 @@
-//! Files that list networks: who is allowed, who is denied, a CDN's addresses, crawlers, known attackers.
+//! Lists of networks in files: allowed, denied, CDNs, crawlers, known attackers.
 //!
 //! ```text
 //! # date: 2026-01-07
@@ -6,9 +6,9 @@
 //! 2001:db8::17
 //! ```
 //!
-//! Published lists are read as they are: a comment begins with `#`, or is a line that begins with `;` or `//`; a bare word
-//! behind `;` is the entry's name. But nothing is passed over that may have been meant to count: a line that is no network is
-//! an error, and so is an attribute that looks like a slip of one that is known.
+//! Published lists can be read unchanged: a comment begins with `#`, or is a line that begins with `;` or `//`; a bare
+//! word after `;` is the name of the entry. But nothing that may have been intended is ignored: a line that is not a
+//! network is an error, and so is an attribute that looks like a misspelled one.
 
 use super::date;
 use crate::error::Error;
@@ -16,20 +16,19 @@ use crate::functions::parse_network;
 use ipnet::IpNet;
 use std::sync::Arc;
 
-/// One list of networks, each with what stands behind it.
+/// A list of networks with attributes.
 ///
-/// | in the file | what it means |
+/// | in the file | meaning |
 /// | --- | --- |
-/// | `192.0.2.0/24`, `2001:db8::17` | a network or an address; bits behind the network's length are ignored, `::ffff:192.0.2.1` is IPv4 |
-/// | `; name=Office Berlin`, `; SBL1234` | what the entry is called |
-/// | `; until=2026-07-01` | ignored from then on: a date, which is its first moment in UTC, or RFC 3339 |
-/// | `; confidence=0.7` | how sure a list of attackers is of this entry, 0 to 1 |
-/// | `# date: 2026-01-07` | how old the list is; `Last-Modified`, `This File Date` and the like, as publishers write them, count too |
-/// | `# confidence: 0.3` | for entries that do not say |
-/// | `# name: googlebot` | for entries that do not say |
+/// | `192.0.2.0/24`, `2001:db8::17` | a network or address; host bits are ignored, `::ffff:192.0.2.1` is IPv4 |
+/// | `; name=Office Berlin`, `; SBL1234` | name of the entry |
+/// | `; until=2026-07-01` | time of expiry: a date (its first instant in UTC) or RFC 3339 |
+/// | `; confidence=0.7` | confidence of an entry in a list of attackers, 0 to 1 |
+/// | `# date: 2026-01-07` | date of the list; also `Last-Modified`, `This File Date` and similar |
+/// | `# confidence: 0.3` | default for entries without a confidence |
+/// | `# name: googlebot` | default for entries without a name |
 ///
-/// Comments that say something about the list stand above its first entry. A comment never fails: one that is not
-/// understood is a comment.
+/// Comments about the list must precede its first entry. Comments never cause errors: unknown ones are ignored.
 #[derive(Clone, Debug)]
 pub struct CidrList {
     name: Arc<str>,
@@ -52,12 +51,12 @@ pub(super) struct Item {
 type Fault = (String, &'static str);
 
 impl CidrList {
-    /// Reads a list. `name` is its path or name; `now_micros` is the time, in microseconds since 1970, that `until=` is
-    /// held against.
+    /// Parses a list. `name` is its path or name; `now_micros` is the current time in microseconds since the Unix epoch
+    /// (UTC), with which `until=` is compared.
     ///
     /// # Errors
     ///
-    /// Names the file and the first line that is no network, or whose attributes cannot be read.
+    /// Fails if a line is not a network or has invalid attributes; the error names the file and the line.
     pub fn parse(name: &str, text: &str, now_micros: i64) -> Result<Self, Error> {
         let mut list = Self {
             name: title(name).into(),
@@ -75,31 +74,31 @@ impl CidrList {
         Ok(list)
     }
 
-    /// What the list is called: the name of its file without folder and extension.
+    /// The name of the list: its file name without folder and extension.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// When it was published, in microseconds since 1970 (UTC), if it says so.
+    /// The date of publication in microseconds since the Unix epoch (UTC), if the list has one.
     #[must_use]
     pub fn date(&self) -> Option<i64> {
         self.date
     }
 
-    /// Number of its entries, without those that have expired.
+    /// Number of entries that have not expired.
     #[must_use]
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether it has no entry that counts.
+    /// Whether there are no unexpired entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Number of entries that are ignored because of their `until=`.
+    /// Number of entries ignored because of their `until=`.
     #[must_use]
     pub fn expired(&self) -> usize {
         self.expired
@@ -143,7 +142,7 @@ impl CidrList {
         Ok(())
     }
 
-    /// Takes from a comment above the first entry what it says about the list.
+    /// Reads an attribute of the list from a comment above the first entry.
     fn read_comment(&mut self, comment: &str) {
         let Some((key, value)) = comment.split_once(':') else { return };
         if !self.items.is_empty() || self.expired > 0 {
@@ -160,7 +159,7 @@ impl CidrList {
     }
 }
 
-/// The name of a file without its folder and its extension.
+/// A file name without folder and extension.
 fn title(name: &str) -> &str {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     match file.rsplit_once('.') {
@@ -191,13 +190,13 @@ fn read_attribute(key: &str, value: &str, item: &mut Item, until: &mut Option<i6
                 "attributes are name=, until= and confidence=; what stands behind `#` is a comment",
             ));
         }
-        // Whoever made the list knows what it is for.
+        // Other attributes are for the author of the list.
         _ => {}
     }
     Ok(())
 }
 
-/// Whether an unknown attribute was probably meant to be a known one. Overlooked, `untill=` would allow an address for ever.
+/// Whether an unknown attribute is probably a misspelled one. If ignored, `untill=` would allow an address forever.
 fn is_slip(key: &str) -> bool {
     ["expire", "expires", "expiry", "valid-until", "valid_until"].contains(&key)
         || ["name", "until", "confidence"].iter().any(|known| strsim::damerau_levenshtein(known, key) == 1)
@@ -211,7 +210,7 @@ fn share(text: &str) -> Option<f64> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share))
 }
 
-/// The beginning of a text, fit for a terminal.
+/// The beginning of a text, escaped for a terminal.
 fn shown(text: &str) -> String {
     text.chars().take(60).collect::<String>().escape_debug().to_string().replace("\\\"", "\"")
 }

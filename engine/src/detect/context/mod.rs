@@ -1,7 +1,8 @@
-//! What is known of addresses besides the logs: lists of networks, and databases of countries and autonomous systems.
+//! Knowledge about addresses from outside of the logs: lists of networks, and databases of countries and autonomous
+//! systems.
 //!
-//! Everything here is optional, takes texts and bytes, and reads no file. Start at [`Context`]: it is built from what the
-//! operator has, and asked once for each distinct address. This module knows neither Arrow nor DataFusion.
+//! Everything here is optional, takes text and bytes, and reads no files. Start at [`Context`]: it is built from what
+//! the operator has, and queried once per distinct address. This module does not depend on Arrow or DataFusion.
 
 mod date;
 mod geo;
@@ -22,18 +23,18 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Attackers leave addresses, and others move in.
+/// Attackers abandon addresses, and others take them over.
 const INTEL_FRESH: i64 = 30 * MICROS_PER_DAY;
-/// Operators of crawlers change a few ranges a year.
+/// Operators of crawlers change a few ranges per year.
 const CRAWLERS_FRESH: i64 = 180 * MICROS_PER_DAY;
-/// What a list of attackers is worth that does not say.
+/// Default confidence of a list of attackers.
 const INTEL_CONFIDENCE: f64 = 0.5;
-/// What an entry is worth at most whose list is not fresh.
+/// Maximum confidence of entries of an outdated list.
 const STALE_CONFIDENCE: f64 = 0.3;
-/// What a list of Tor exits is worth that does not say: most of who comes from there wants privacy and nothing else.
+/// Default confidence of a list of Tor exits: most of their users only want privacy.
 const TOR_CONFIDENCE: f64 = 0.3;
 
-/// What is known of addresses besides the logs.
+/// Knowledge about addresses from outside of the logs.
 ///
 /// ```
 /// # use s3log_engine::detect::context::{CidrList, Context};
@@ -58,40 +59,42 @@ pub struct Context {
     cdn: Prefixes,
     crawlers: Prefixes,
     intel: Prefixes,
-    /// Ranges that CDNs publish.
+    /// Published ranges of CDNs.
     edges: Prefixes,
-    /// Networks of an operator of crawlers where programs of others run.
+    /// Networks of crawler operators in which their customers' programs run.
     hosted: Vec<(String, IpNet)>,
-    /// Operators of crawlers whose ranges are known, and whether those are stale.
+    /// Operators of crawlers with known ranges, and whether those are outdated.
     operators: HashMap<String, bool>,
     countries: Option<Database>,
-    /// Places that somebody names, before what a database says.
+    /// Explicit places, which take precedence over databases.
     places: Vec<(IpNet, Option<u32>, Option<Arc<str>>)>,
     systems: Option<Database>,
 }
 
-/// What is known of one address. Entries are those that count: see [`Context::of`]. It is small: there is one for each address.
+/// What is known about an address, with entries resolved as described at [`Context::of`]. Small, since there is one for
+/// each address.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
-    /// It must never be reported.
+    /// Set if the address must never be reported.
     pub allow: Option<Arc<Entry>>,
-    /// It is to be reported whatever it does. Never set of an address that is allowed.
+    /// Set if the address must always be reported. Never set for an allowed address.
     pub deny: Option<Arc<Entry>>,
-    /// It belongs to a CDN, which asks for others.
+    /// Set if it belongs to a CDN, which makes requests on behalf of others.
     pub cdn: Option<Arc<Entry>>,
-    /// It is in a range that a CDN publishes. Programs of the CDN's customers may ask from there, too.
+    /// Set if it is in a published range of a CDN. Programs of the CDN's customers may use the same addresses.
     pub edge: Option<Arc<Entry>>,
-    /// It is in a published range of a crawler. Whether of the one that a request claims to be, [`Context::claim`] says.
+    /// Set if it is in a published range of a crawler. [`Context::claim`] tells whether that is the crawler a request
+    /// claims to be.
     pub crawler: Option<Arc<Entry>>,
-    /// It is on a list of attackers.
+    /// Set if it is on a list of attackers.
     pub intel: Option<Arc<Entry>>,
-    /// Nobody on the internet has it: RFC 1918, loopback, link-local, unique local, unspecified, multicast.
+    /// Whether it does not exist on the internet: RFC 1918, loopback, link-local, unique local, unspecified, multicast.
     pub private: bool,
-    /// ISO 3166-1, two capital letters.
+    /// ISO 3166-1 country code, two capital letters.
     pub country: Option<Arc<str>>,
-    /// Number of its autonomous system.
+    /// Autonomous system number.
     pub asn: Option<u32>,
-    /// Whose the autonomous system is.
+    /// Operator of the autonomous system.
     pub as_org: Option<Arc<str>>,
 }
 
@@ -111,22 +114,22 @@ pub enum ListKind {
     Intel,
 }
 
-/// What comes of a request that says it is a crawler.
+/// The verdict on a request that claims to come from a crawler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Claim {
-    /// It comes from the operator's ranges, or from a range that a list does not give to any operator.
+    /// The address is in the operator's ranges, or in a range for which the list names no operator.
     Proven,
-    /// The operator's ranges are known, and it comes from elsewhere. Of `stale` ranges, that is no certain sign.
+    /// The operator's ranges are known, and the address is in none of them. If they are `stale`, this is uncertain.
     Refuted {
-        /// Whether the newest of the operator's ranges are more than 180 days old.
+        /// Whether even the newest of the operator's ranges are more than 180 days old.
         stale: bool,
     },
-    /// Nobody named ranges of this operator, or it comes from where the operator's customers run programs.
+    /// The operator's ranges are unknown, or the address is where the operator's customers run programs.
     Unknown,
 }
 
 impl Context {
-    /// Nothing is known yet. Lists and their dates are held against this time, in microseconds since 1970.
+    /// An empty context. Lists and their dates are compared with this time, in microseconds since the Unix epoch (UTC).
     #[must_use]
     pub fn new(now_micros: i64) -> Self {
         Self { now: now_micros, ..Self::default() }
@@ -139,7 +142,7 @@ impl Context {
         self
     }
 
-    /// Adds networks that are to be reported whatever they do.
+    /// Adds networks that must always be reported.
     #[must_use]
     pub fn with_deny(mut self, list: &CidrList) -> Self {
         self.deny.add(list, Worth::FULL);
@@ -153,18 +156,18 @@ impl Context {
         self
     }
 
-    /// Puts a network into an autonomous system and a country, such as tests of rules need.
+    /// Assigns an autonomous system and a country to a network, for tests of rules.
     #[must_use]
     pub fn with_place(mut self, network: IpNet, asn: Option<u32>, country: Option<&str>) -> Self {
         self.places.push((network, asn, country.map(Arc::from)));
         self
     }
 
-    /// Adds the ranges of crawlers and of CDNs that the lists of patterns have.
+    /// Adds the ranges of crawlers and CDNs in `lists`.
     ///
     /// # Errors
     ///
-    /// None that can be met: those lists were parsed.
+    /// None expected, since these lists have been parsed already.
     pub fn with_crawlers_of(mut self, lists: &Lists) -> Result<Self, Error> {
         let edges: String = lists.edges.iter().map(|(name, network)| format!("{network} ; name={name}\n")).collect();
         self.edges.add(&CidrList::parse("cdns", &edges, self.now)?, Worth::FULL);
@@ -179,8 +182,8 @@ impl Context {
         })
     }
 
-    /// Adds ranges of crawlers. The name of an entry is the operator: `192.0.2.0/24 ; name=Googlebot`, or `# name: Googlebot`
-    /// above all entries. Entries without one prove any claim, and refute none.
+    /// Adds ranges of crawlers. The name of an entry is the operator: `192.0.2.0/24 ; name=Googlebot`, or above all
+    /// entries `# name: Googlebot`. Entries without a name prove any claim, and refute none.
     #[must_use]
     pub fn with_crawlers(mut self, list: &CidrList) -> Self {
         let stale = self.is_stale(list, CRAWLERS_FRESH);
@@ -192,8 +195,8 @@ impl Context {
         self
     }
 
-    /// Adds a list of attackers. Entries are worth what they say, else what the list says, else 0.5 (0.3 if the list is
-    /// called after Tor); 0.3 at most if the list says that it is more than 30 days old.
+    /// Adds a list of attackers. The confidence of an entry is its own, or else that of the list, or else 0.5 (0.3 if
+    /// the list's name mentions Tor). If the list's date is more than 30 days ago, it is at most 0.3.
     #[must_use]
     pub fn with_intel(mut self, list: &CidrList) -> Self {
         let stale = self.is_stale(list, INTEL_FRESH);
@@ -202,32 +205,33 @@ impl Context {
         self
     }
 
-    /// Takes countries from a database in MaxMind's format. `name` is that of its file, for errors.
+    /// Sets a database of countries in MaxMind's format. `name` is its file name, for errors.
     ///
     /// # Errors
     ///
-    /// The bytes are no such database, it is damaged, or it holds no countries.
+    /// Fails if the bytes are not such a database, or if it is damaged or has no countries.
     pub fn with_geoip(mut self, name: &str, bytes: Vec<u8>) -> Result<Self, Error> {
         self.countries = Some(Database::open(name, bytes, Holds::Countries)?);
         Ok(self)
     }
 
-    /// Takes autonomous systems from a database in MaxMind's format. Without one they are taken from that of
-    /// [`with_geoip`](Self::with_geoip), if it has them.
+    /// Sets a database of autonomous systems in MaxMind's format. Without it, the one of
+    /// [`with_geoip`](Self::with_geoip) is used if it has them.
     ///
     /// # Errors
     ///
-    /// The bytes are no such database, it is damaged, or it holds no autonomous systems.
+    /// Fails if the bytes are not such a database, or if it is damaged or has no autonomous systems.
     pub fn with_asn(mut self, name: &str, bytes: Vec<u8>) -> Result<Self, Error> {
         self.systems = Some(Database::open(name, bytes, Holds::Systems)?);
         Ok(self)
     }
 
-    /// What is known of an address.
+    /// What is known about an address.
     ///
-    /// Of each kind of list, the entry with the narrowest network around the address counts. Between kinds, lengths do not: who
-    /// is allowed is neither denied nor on a list of attackers, however narrow the networks of those are. The other way
-    /// round, a long list of somebody's could flag whom the operator promised never to flag.
+    /// For each kind of list, the entry with the narrowest network that contains the address is used. Between kinds,
+    /// prefix lengths do not matter: an allowed address is neither denied nor on a list of attackers, however narrow
+    /// the networks of those. Otherwise a third-party list could flag an address that the operator has explicitly
+    /// allowed.
     #[must_use]
     pub fn of(&self, address: IpAddr) -> Known {
         let address = address.to_canonical();
@@ -254,7 +258,7 @@ impl Context {
         }
     }
 
-    /// Whether an address is one of the crawler that it claims to be. Letter case and punctuation of names do not count.
+    /// Verifies the claim that an address belongs to an operator's crawler. Case and punctuation of names are ignored.
     #[must_use]
     pub fn claim(&self, operator: &str, address: IpAddr) -> Claim {
         let operator = folded(operator);
@@ -269,8 +273,8 @@ impl Context {
         self.operators.get(&operator).map_or(Claim::Unknown, |stale| Claim::Refuted { stale: *stale })
     }
 
-    /// Why a deny list must leave this network alone: it is, lies in, or has in it something that is allowed, of a CDN, or of a
-    /// crawler, by the lists of that kind.
+    /// Why a deny list must not contain this network: it equals, is inside of, or contains a network on an allow list,
+    /// of a CDN, or of a crawler. `None` if it may be denied.
     #[must_use]
     pub fn protects(&self, network: IpNet) -> Option<ListKind> {
         [(ListKind::Allow, &self.allow), (ListKind::Cdn, &self.cdn), (ListKind::Crawlers, &self.crawlers)]
@@ -279,7 +283,7 @@ impl Context {
             .map(|(kind, _)| kind)
     }
 
-    /// Every entry of every list around an address, those that are overruled too: what there is to explain.
+    /// All entries of all lists that contain an address, including those that are overruled.
     #[must_use]
     pub fn entries(&self, address: IpAddr) -> Vec<(ListKind, &Arc<Entry>)> {
         let address = address.to_canonical();
@@ -296,21 +300,22 @@ impl Context {
             .collect()
     }
 
-    /// The first record of a database that could not be read so far. What was asked of it is unknown; say so to the operator.
+    /// The first database record that could not be read so far. Its data was treated as unknown, which the operator
+    /// should be told.
     #[must_use]
     pub fn geo_fault(&self) -> Option<Error> {
         [&self.countries, &self.systems].into_iter().flatten().find_map(Database::fault)
     }
 
-    /// Whether a list is older than this. One without a date is not.
+    /// Whether a list is older than `fresh`. A list without a date is not.
     fn is_stale(&self, list: &CidrList, fresh: i64) -> bool {
         list.date().is_some_and(|date| self.now.saturating_sub(date) > fresh)
     }
 }
 
 impl Known {
-    /// What its requests are grouped by in the column `net`: its autonomous system, such as `AS64500`, else the network it is
-    /// rolled up to.
+    /// The group of the address in the column `net`: its autonomous system, such as `AS64500`, or else the network used
+    /// for roll-ups.
     #[must_use]
     pub fn net(&self, address: IpAddr) -> String {
         match self.asn {
@@ -320,12 +325,12 @@ impl Known {
     }
 }
 
-/// A name of an operator as it is compared.
+/// The name of an operator, normalised for comparison.
 fn folded(name: &str) -> String {
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a list is called after Tor: `tor_exits`, `torbulkexitlist`, `dm_tor`.
+/// Whether the name of a list mentions Tor: `tor_exits`, `torbulkexitlist`, `dm_tor`.
 fn is_of_tor(name: &str) -> bool {
     name.to_ascii_lowercase()
         .split(|char: char| !char.is_ascii_alphanumeric())

@@ -1,20 +1,20 @@
-//! Which network an address counts for in a roll-up, and which addresses nobody on the internet has.
+//! The network of an address for roll-ups, and private addresses.
 
 use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What sources are rolled up to: the smallest networks that are routed on their own.
+/// Prefix lengths for roll-ups: the smallest networks that are routed separately.
 const ROLL_UP_BITS_V4: u8 = 24;
 const ROLL_UP_BITS_V6: u8 = 48;
 
-/// The network whose sources are reported together: /24 of an IPv4 address, /48 of an IPv6 address.
+/// The network whose sources are reported together: the /24 of an IPv4 address, the /48 of an IPv6 address.
 #[must_use]
 pub fn roll_up_of(address: IpAddr) -> IpNet {
     network_of(address, ROLL_UP_BITS_V4, ROLL_UP_BITS_V6)
 }
 
-/// A network as text: in CIDR form, a single address without its length.
+/// Formats a network in CIDR notation, but a single address without a prefix length.
 #[must_use]
 pub fn text_of(network: IpNet) -> impl fmt::Display {
     Text(network)
@@ -31,15 +31,15 @@ impl fmt::Display for Text {
 fn network_of(address: IpAddr, bits_v4: u8, bits_v6: u8) -> IpNet {
     let address = address.to_canonical();
     let bits = if address.is_ipv4() { bits_v4 } else { bits_v6 };
-    // Both lengths fit; a network that did not would be the address alone.
+    // Both lengths are always valid, so the fallback is never used.
     IpNet::new(address, bits).unwrap_or_else(|_| address.into()).trunc()
 }
 
-/// Whether an address, in its canonical form, is one that nobody on the internet has: RFC 1918, loopback, link-local, unique
-/// local, unspecified and multicast.
+/// Whether an address in canonical form does not exist on the internet: RFC 1918, loopback, link-local, unique local,
+/// unspecified and multicast.
 ///
-/// 100.64.0.0/10 is not: whoever comes from behind a provider's CGNAT to a service inside of its network shows such an
-/// address, and is a stranger as anybody else. Neither are the networks for documentation, which examples are made of.
+/// 100.64.0.0/10 does not count: clients behind a provider's CGNAT have such addresses towards services inside of its
+/// network, and are strangers like any others. Neither do documentation networks, which examples use.
 pub(super) fn is_private(address: IpAddr) -> bool {
     let v4 = |ip: Ipv4Addr| {
         ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_multicast()

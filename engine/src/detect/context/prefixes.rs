@@ -1,4 +1,4 @@
-//! The networks of all lists of one kind, asked for the narrowest one that holds an address.
+//! The networks of all lists of one kind, with lookup of the narrowest match.
 
 use super::list::CidrList;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -6,46 +6,46 @@ use prefix_trie::PrefixMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// An entry of a list that holds an address.
+/// An entry of a list that contains an address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// Its network.
+    /// The network.
     pub network: IpNet,
-    /// Name of the list.
+    /// The name of the list.
     pub list: Arc<str>,
-    /// What the list calls the entry.
+    /// The name of the entry in the list.
     pub name: Option<Arc<str>>,
-    /// How much the entry is worth as evidence, 0 to 1, after what its age takes. Of lists of attackers only: 1 elsewhere.
+    /// Confidence of the entry from 0 to 1, limited by its age. Only lists of attackers use it; for others it is 1.
     pub confidence: f64,
-    /// When its list was published, in microseconds since 1970 (UTC), if it says so.
+    /// The date of the list in microseconds since the Unix epoch (UTC), if it has one.
     pub date: Option<i64>,
-    /// Whether its list is older than lists of its kind should be.
+    /// Whether the list is older than lists of its kind should be.
     pub stale: bool,
 }
 
 impl Entry {
-    /// What to call it: its name, else that of its list.
+    /// The name of the entry, or else of the list.
     #[must_use]
     pub fn label(&self) -> &str {
         self.name.as_ref().unwrap_or(&self.list)
     }
 }
 
-/// How much entries of a list are worth, unless they say otherwise.
+/// Default confidence of the entries of a list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Worth {
     pub(super) confidence: f64,
-    /// What an entry is worth at most.
+    /// Maximum confidence of an entry.
     pub(super) at_most: f64,
     pub(super) stale: bool,
 }
 
 impl Worth {
-    /// Of lists that are believed.
+    /// For trusted lists.
     pub(super) const FULL: Self = Self { confidence: 1.0, at_most: 1.0, stale: false };
 }
 
-/// See the module. The maps hold places in `entries`.
+/// Maps networks to indexes of `entries`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefixes {
     v4: PrefixMap<Ipv4Net, usize>,
@@ -54,7 +54,8 @@ pub(super) struct Prefixes {
 }
 
 impl Prefixes {
-    /// Adds the entries of a list. Of two for the same network the one that is worth more counts, else the first.
+    /// Adds the entries of a list. Of two entries for the same network, the one with higher confidence is kept, or else
+    /// the first.
     pub(super) fn add(&mut self, list: &CidrList, worth: Worth) {
         for item in list.items() {
             let entry = Arc::new(Entry {
@@ -78,12 +79,12 @@ impl Prefixes {
         }
     }
 
-    /// The entry with the narrowest network that holds an address in its canonical form.
+    /// The entry with the narrowest network that contains an address in canonical form.
     pub(super) fn narrowest(&self, address: IpAddr) -> Option<&Arc<Entry>> {
         self.narrowest_around(address.into())
     }
 
-    /// The entry with the narrowest network that holds all of this one.
+    /// The entry with the narrowest network that contains all of this one.
     pub(super) fn narrowest_around(&self, network: IpNet) -> Option<&Arc<Entry>> {
         let place = match network {
             IpNet::V4(network) => self.v4.get_lpm(&network).map(|(_, place)| *place),
@@ -92,7 +93,7 @@ impl Prefixes {
         self.entries.get(place?)
     }
 
-    /// All entries that hold an address in its canonical form, the widest first.
+    /// All entries that contain an address in canonical form, widest first.
     pub(super) fn all(&self, address: IpAddr) -> Vec<&Arc<Entry>> {
         let places: Vec<usize> = match address {
             IpAddr::V4(address) => self.v4.cover_values(&address.into()).copied().collect(),
@@ -101,7 +102,7 @@ impl Prefixes {
         places.into_iter().filter_map(|place| self.entries.get(place)).collect()
     }
 
-    /// Whether an entry lies inside this network, or is it.
+    /// Whether an entry equals this network or is inside of it.
     pub(super) fn any_within(&self, network: IpNet) -> bool {
         match network {
             IpNet::V4(network) => self.v4.children(&network.trunc()).next().is_some(),
@@ -166,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Networks and addresses of few bits, so that they meet.
+    /// Networks from a small range, so that they overlap.
     fn network() -> impl Strategy<Value = IpNet> {
         let v4 = (0..=255_u32, 0..=32_u8)
             .prop_map(|(bits, length)| Ipv4Net::new(Ipv4Addr::from_bits(bits << 12), length).map(IpNet::V4));

@@ -1,4 +1,4 @@
-//! What counts when lists disagree.
+//! Precedence between lists.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// The labels of what counts, behind their kinds.
+/// The labels of the effective entries, by kind.
 fn summary(known: &Known) -> String {
     let entries = [
         ("allow", &known.allow),

@@ -1,17 +1,17 @@
-//! An IP set of AWS WAF, as `aws wafv2 create-ip-set --cli-input-json` takes it.
+//! An AWS WAF IP set, as input of `aws wafv2 create-ip-set --cli-input-json`.
 
 use super::{DenyList, DenyOptions, IpVersion, Printed, WafScope, checked_name};
 use crate::Error;
 use crate::detect::when::rfc3339;
 use serde::Serialize;
 
-/// How many networks a set takes: <https://docs.aws.amazon.com/waf/latest/developerguide/limits.html>.
+/// Maximum number of networks in a set: <https://docs.aws.amazon.com/waf/latest/developerguide/limits.html>.
 const MAX_ADDRESSES: usize = 10_000;
 
-/// The longest name of a set.
+/// Maximum length of the name of a set.
 const NAME: usize = 128;
 
-/// The request `CreateIPSet`, in its order.
+/// The request `CreateIPSet`, with fields in the documented order.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CreateIpSet<'a> {
@@ -23,7 +23,7 @@ struct CreateIpSet<'a> {
     addresses: Vec<String>,
 }
 
-/// The name of the set.
+/// Checks the name of the set.
 pub(super) fn checked(options: &DenyOptions) -> Result<&str, Error> {
     checked_name("an IP set", &options.set_name, NAME)
 }
@@ -66,7 +66,7 @@ pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, E
         IpVersion::V4 => "IPV4",
         IpVersion::V6 => "IPV6",
     };
-    // Letters, digits, spaces and `+=:#@/-,.` are all that a description may hold.
+    // A description may only have letters, digits, spaces and `+=:#@/-,.`.
     let description = format!(
         "s3log: score at least {}, made {}, expires {}",
         list.min_score(),

@@ -1,9 +1,9 @@
-//! Bucket policies that deny everything to the listed addresses.
+//! Bucket policies that deny all access from the listed addresses.
 //!
-//! The two providers get the same statement, but not the same conditions. On AWS a condition with a negated operator holds when
-//! its key is missing, so that `ArnNotLike aws:PrincipalArn` spares the administrators and still denies anonymous requests. The
-//! gateway of Ceph takes a missing key for a condition that does not hold: there the same condition would deny nobody, and
-//! nothing would say so. A policy for Spaces has therefore no condition but the addresses.
+//! The two providers get the same statement with different conditions. On AWS, a condition with a negated operator
+//! holds if its key is missing, so `ArnNotLike aws:PrincipalArn` exempts administrators and still denies anonymous
+//! requests. Ceph's gateway treats a condition with a missing key as not satisfied: there, the same condition would
+//! silently deny nobody. So a policy for Spaces has no condition other than the addresses.
 
 use super::{DenyList, DenyOptions, Printed, short};
 use crate::detect::when::rfc3339;
@@ -11,10 +11,11 @@ use crate::error::{Error, ErrorKind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How long a policy may be: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html>.
+/// Maximum size of a policy in bytes:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html>.
 const MAX_BYTES: usize = 20 * 1024;
 
-/// What the statement is found by when it is to be replaced or removed.
+/// Identifies the statement for replacement or removal.
 const STATEMENT: &str = "S3logDeny";
 
 #[derive(Serialize)]
@@ -36,7 +37,7 @@ struct Statement<'a> {
     condition: BTreeMap<&'static str, BTreeMap<&'static str, &'a [String]>>,
 }
 
-/// The bucket, and the partition that it and those whom nobody denies are in.
+/// The bucket, and the partition of the bucket and the exempt principals.
 pub(super) fn checked_for_aws(options: &DenyOptions) -> Result<(&str, &str), Error> {
     let bucket = checked_bucket(options)?;
     let Some(partition) = options.exempt.first().map(|arn| checked_principal(arn)).transpose()? else {
@@ -52,7 +53,7 @@ pub(super) fn checked_for_aws(options: &DenyOptions) -> Result<(&str, &str), Err
     Ok((bucket, partition))
 }
 
-/// For S3 of AWS. It stops to deny by itself when the list expires.
+/// A policy for AWS S3. It stops denying on its own when the list expires.
 pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
     let (bucket, partition) = checked_for_aws(options)?;
     let expires = [rfc3339(list.expires() - list.expires().rem_euclid(1_000_000))];
@@ -68,7 +69,7 @@ pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Err
     Ok(Printed { text, warnings })
 }
 
-/// The bucket.
+/// Checks the options and returns the bucket.
 pub(super) fn checked_for_spaces(options: &DenyOptions) -> Result<&str, Error> {
     if !options.full_access_keys {
         return Err(Error::argument(
@@ -87,7 +88,7 @@ pub(super) fn checked_for_spaces(options: &DenyOptions) -> Result<&str, Error> {
     checked_bucket(options)
 }
 
-/// For Spaces of DigitalOcean.
+/// A policy for DigitalOcean Spaces.
 pub(super) fn spaces(list: &DenyList, options: &DenyOptions) -> Result<Printed, Error> {
     let bucket = checked_for_spaces(options)?;
     let text = document(list, bucket, "aws", &[])?;
@@ -106,7 +107,7 @@ pub(super) fn spaces(list: &DenyList, options: &DenyOptions) -> Result<Printed, 
     Ok(Printed { text, warnings })
 }
 
-/// The policy with these conditions beside the addresses, in the fewest bytes.
+/// A policy with these conditions in addition to the addresses, in as few bytes as possible.
 fn document(
     list: &DenyList,
     bucket: &str,
@@ -132,8 +133,8 @@ fn document(
     if text.len() <= MAX_BYTES {
         return Ok(text + "\n");
     }
-    // Each address stands in quotes, and before all but the first there is a comma. The longest first, so that what is said to
-    // fit does, whichever addresses have the highest scores.
+    // Each address is quoted, and all but the first are preceded by a comma. Assuming the longest addresses, the number
+    // that is reported to fit does fit, whichever addresses have the highest scores.
     let mut lengths: Vec<_> = addresses.iter().map(|address| address.len() + 3).collect();
     lengths.sort_unstable_by(|a, b| b.cmp(a));
     let room = (MAX_BYTES + 1).saturating_sub(policy(&[])?.len());
@@ -153,7 +154,7 @@ fn document(
     )))
 }
 
-/// The bucket, as it stands in an ARN: without anything that means something there.
+/// The bucket for use in an ARN, without special characters.
 fn checked_bucket(options: &DenyOptions) -> Result<&str, Error> {
     let Some(bucket) = options.bucket.as_deref() else {
         return Err(Error::argument("a bucket policy is for one bucket").with_hint("name the bucket"));
@@ -166,10 +167,10 @@ fn checked_bucket(options: &DenyOptions) -> Result<&str, Error> {
         .with_hint("letters, digits, `.`, `-` and `_`, at least three"))
 }
 
-/// The partition of a role or user: `aws` of `arn:aws:iam::111122223333:role/admin`.
+/// The partition of a role or user: `aws` for `arn:aws:iam::111122223333:role/admin`.
 fn checked_principal(arn: &str) -> Result<&str, Error> {
     let named = |name: &str| {
-        // A wildcard in its place would spare everybody; behind a beginning it is what paths are for.
+        // A wildcard as the whole name would exempt everyone; after a prefix it is legitimate for paths.
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/*".contains(&byte);
         name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric()) && name.bytes().all(fits)
     };

@@ -1,12 +1,12 @@
-//! Commands that ban in a jail of fail2ban.
+//! Commands that ban addresses in a fail2ban jail.
 
 use super::{DenyList, DenyOptions, Printed, checked_name, short};
 use crate::Error;
 
-/// The longest name of a jail: those of the chains that it makes are not longer.
+/// Maximum length of the name of a jail, limited by the names of chains derived from it.
 const NAME: usize = 26;
 
-/// The name of the jail.
+/// Checks the name of the jail.
 pub(super) fn checked(options: &DenyOptions) -> Result<&str, Error> {
     checked_name("a jail", &options.jail, NAME)
 }

@@ -1,19 +1,19 @@
-//! Input of `ipset restore`: a set for IPv4 and one for IPv6, whose entries go by themselves when the list expires.
+//! Input of `ipset restore`: a set for IPv4 and one for IPv6, whose entries time out when the list expires.
 
 use super::{DenyList, DenyOptions, IpVersion, Printed, checked_name, short};
 use crate::Error;
 use std::time::Duration;
 
-/// The longest time that the kernel takes, in seconds: it counts milliseconds in 31 bits.
+/// Maximum timeout in seconds: the kernel counts milliseconds in 31 bits.
 const LONGEST: u64 = 2_147_483;
 
-/// The kernel's own limit of entries, when nothing else is said.
+/// The kernel's default limit on entries.
 const MAX_ENTRIES: usize = 65_536;
 
-/// Names of sets have 31 bytes at most; `-v4` goes with ours.
+/// Maximum length of a name: 31 bytes, less the `-v4` suffix.
 const NAME: usize = 28;
 
-/// The name of the sets, and after how many seconds their entries go.
+/// Checks the name of the sets, and returns it with the timeout in seconds.
 pub(super) fn checked(options: &DenyOptions, good_for: Duration) -> Result<(&str, u64), Error> {
     let name = checked_name("a set", &options.set_name, NAME)?;
     let seconds = good_for.as_secs();
@@ -29,7 +29,7 @@ pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, E
     let mut text = list.comments();
     let sets = [("v4", "inet", IpVersion::V4), ("v6", "inet6", IpVersion::V6)];
     for (suffix, family, version) in sets {
-        // The same for all that fit: a set that exists is only taken if it has the same size.
+        // Constant for all lists that fit: an existing set is only accepted if it has the same size.
         let most = MAX_ENTRIES.max(list.networks().len().next_power_of_two());
         text += &format!("create {name}-{suffix} hash:net family {family} maxelem {most} timeout {seconds} -exist\n");
         for network in list.of_version(version) {

@@ -1,7 +1,7 @@
-//! Lists of addresses for what can keep them out: firewalls, web servers, AWS WAF, bucket policies.
+//! Deny lists for firewalls, web servers, AWS WAF and bucket policies.
 //!
-//! [`DenyList::select`] decides who is on the list, once for all formats; [`DenyList::print`] writes it. Nothing in a list is
-//! text of a log: every address was parsed, and is printed by us.
+//! [`DenyList::select`] decides which addresses are listed, for all formats alike; [`DenyList::print`] formats the
+//! list. No text of a log is copied to the output: all addresses are parsed and formatted again.
 
 mod aws_waf;
 mod bucket_policy;
@@ -22,13 +22,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a deny list is written for.
+/// A format of deny lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenyFormat {
-    /// One network a line, in CIDR form.
+    /// One network per line in CIDR notation.
     Cidr,
-    /// `deny` directives to include in an nginx configuration.
+    /// `deny` directives for inclusion in an nginx configuration.
     Nginx,
     /// Input of `ipset restore`.
     Ipset,
@@ -38,14 +38,14 @@ pub enum DenyFormat {
     Fail2ban,
     /// Input of `aws wafv2 create-ip-set --cli-input-json`.
     AwsWaf,
-    /// A bucket policy for S3 of AWS.
+    /// A bucket policy for AWS S3.
     AwsBucketPolicy,
-    /// A bucket policy for Spaces of DigitalOcean.
+    /// A bucket policy for DigitalOcean Spaces.
     SpacesBucketPolicy,
 }
 
 impl DenyFormat {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Self; 8] = [
         Self::Cidr,
         Self::Nginx,
@@ -57,7 +57,7 @@ impl DenyFormat {
         Self::SpacesBucketPolicy,
     ];
 
-    /// Its name on the command line.
+    /// The format's name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ impl FromStr for DenyFormat {
     }
 }
 
-/// Versions of IP, for lists that hold only one.
+/// IP version, for lists that can hold only one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum IpVersion {
     /// IPv4.
@@ -109,32 +109,32 @@ impl IpVersion {
     }
 }
 
-/// Where an IP set of AWS WAF is used.
+/// The scope of an AWS WAF IP set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WafScope {
-    /// By load balancers, APIs and the like, in one region.
+    /// Load balancers, APIs and similar resources in one region.
     #[default]
     Regional,
-    /// By distributions of CloudFront.
+    /// CloudFront distributions.
     CloudFront,
 }
 
-/// What formats have to know beside the addresses. Each looks at its own.
+/// Format-specific options. Each format uses its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DenyOptions {
-    /// ipset, nftables and AWS WAF: how sets and tables are called.
+    /// ipset, nftables and AWS WAF: name of sets and tables.
     pub set_name: String,
-    /// fail2ban: the jail.
+    /// fail2ban: name of the jail.
     pub jail: String,
-    /// AWS WAF: where the set is used.
+    /// AWS WAF: scope of the set.
     pub waf_scope: WafScope,
-    /// AWS WAF: what the set holds.
+    /// AWS WAF: IP version of the set.
     pub ip_version: IpVersion,
-    /// Bucket policies: the bucket.
+    /// Bucket policies: name of the bucket.
     pub bucket: Option<String>,
-    /// Bucket policy of AWS: ARNs of principals that are never denied, so that nobody locks himself out.
+    /// AWS bucket policy: ARNs of principals that are never denied, so that administrators do not lock themselves out.
     pub exempt: Vec<String>,
-    /// Bucket policy of Spaces: affirms that no key with limited access is used on the bucket.
+    /// Spaces bucket policy: confirms that no limited-access key is used on the bucket.
     pub full_access_keys: bool,
 }
 
@@ -153,11 +153,11 @@ impl Default for DenyOptions {
 }
 
 impl DenyOptions {
-    /// Whether a list that is good for so long can be printed with these: all that can be told before there is one.
+    /// Checks whether a list with this period of validity can be printed, as far as possible without the list.
     ///
     /// # Errors
     ///
-    /// If the format needs an option that is not there, or does not take one as it is: [`ErrorKind::Argument`](crate::ErrorKind).
+    /// [`ErrorKind::Argument`](crate::ErrorKind) if an option that the format needs is missing or invalid.
     pub fn check(&self, format: DenyFormat, good_for: Duration) -> Result<(), Error> {
         match format {
             DenyFormat::Cidr | DenyFormat::Nginx => Ok(()),
@@ -171,21 +171,21 @@ impl DenyOptions {
     }
 }
 
-/// A deny list as text, and what whoever uses it has to know.
+/// A formatted deny list, with warnings for its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {
-    /// The text, with an end of line.
+    /// The text, ending with a line end.
     pub text: String,
-    /// Sentences that have no place in the text, or are too important to stand there alone.
+    /// Warnings that cannot be included in the text, or that are too important to be only there.
     pub warnings: Vec<String>,
 }
 
 impl DenyList {
-    /// Writes the list.
+    /// Formats the list.
     ///
     /// # Errors
     ///
-    /// If the format needs an option that is not there, takes fewer addresses, or does not work where it is wanted.
+    /// Fails if an option that the format needs is missing or invalid, or if the list has too many addresses.
     pub fn print(&self, format: DenyFormat, options: &DenyOptions) -> Result<Printed, Error> {
         let mut printed = match format {
             DenyFormat::Cidr => plain::cidr(self),
@@ -207,7 +207,7 @@ impl DenyList {
         Ok(printed)
     }
 
-    /// What stands above every list that can hold comments.
+    /// Lines at the top of every list that can hold comments.
     fn header(&self) -> Vec<String> {
         let mut lines = vec![
             format!("s3log: {}", self.summary()),
@@ -219,7 +219,7 @@ impl DenyList {
         lines
     }
 
-    /// How many networks there are, and of whom.
+    /// Number of networks and sources, as a sentence.
     fn summary(&self) -> String {
         let count = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
         format!(
@@ -240,12 +240,12 @@ impl DenyList {
     }
 }
 
-/// A single address without its prefix, a network with it.
+/// A single address without its prefix length, a network with it.
 fn short(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
 }
 
-/// A name that stands in a configuration as it is: letters, digits, `_` and `-`, and of a length that everything takes.
+/// Checks a name that is used verbatim in a configuration: letters, digits, `_` and `-`, and a maximum length.
 fn checked_name<'a>(what: &str, name: &'a str, longest: usize) -> Result<&'a str, Error> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let starts = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
@@ -256,7 +256,7 @@ fn checked_name<'a>(what: &str, name: &'a str, longest: usize) -> Result<&'a str
         .with_hint(format!("a letter, then letters, digits, `_` and `-`, {longest} at most")))
 }
 
-/// A JSON document for people and programs.
+/// Formats a JSON document with indentation.
 fn pretty(document: &impl serde::Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(document);
     let text = text.map_err(|error| Error::new(crate::ErrorKind::Internal, "a list is no JSON").with_source(error))?;

@@ -1,13 +1,14 @@
-//! Input of `nft -f`: a table of its own with a set for IPv4 and one for IPv6. What was in them goes in the same transaction.
+//! Input of `nft -f`: a separate table with a set for IPv4 and one for IPv6. Previous entries are removed in the same
+//! transaction.
 
 use super::{DenyList, DenyOptions, IpVersion, Printed, checked_name, short};
 use crate::Error;
 use std::time::Duration;
 
-/// The longest name of a table that every kernel takes.
+/// Maximum length of a table name in all kernels.
 const NAME: usize = 31;
 
-/// The name of the table, and after how many seconds the entries of its sets go.
+/// Checks the name of the table, and returns it with the timeout in seconds.
 pub(super) fn checked(options: &DenyOptions, good_for: Duration) -> Result<(&str, u64), Error> {
     let table = checked_name("a table", &options.set_name, NAME)?;
     let seconds = good_for.as_secs();
@@ -30,7 +31,7 @@ pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, E
     for (set, _, version) in sets {
         text += &format!("flush set inet {table} {set}\n");
         let elements: Vec<_> = list.of_version(version).map(|network| format!("\t{}", short(network))).collect();
-        // Braces without an element are no syntax.
+        // Empty braces are a syntax error.
         if !elements.is_empty() {
             text += &format!("add element inet {table} {set} {{\n{}\n}}\n", elements.join(",\n"));
         }

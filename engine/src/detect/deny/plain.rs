@@ -1,15 +1,15 @@
-//! Plain lists, and nginx.
+//! Plain lists, and nginx configuration.
 
 use super::{DenyList, Printed, short};
 
-/// One network a line in CIDR form, single addresses too, behind comments that begin with `#`.
+/// One network per line in CIDR notation, including single addresses, after comments that begin with `#`.
 pub(super) fn cidr(list: &DenyList) -> Printed {
     let mut text = list.comments();
     list.networks().iter().for_each(|network| text += &format!("{network}\n"));
     Printed { text, warnings: Vec::new() }
 }
 
-/// Directives of `ngx_http_access_module`, to be included in a block `http`, `server` or `location`.
+/// Directives of `ngx_http_access_module`, for inclusion in an `http`, `server` or `location` block.
 pub(super) fn nginx(list: &DenyList) -> Printed {
     let mut text = list.comments();
     list.networks().iter().for_each(|network| text += &format!("deny {};\n", short(network)));

@@ -1,4 +1,4 @@
-//! Who is on a deny list, and who is not although the score says so.
+//! Selects the networks of a deny list, and explains which are left out despite their score.
 
 use crate::Error;
 use crate::detect::context::{Context, ListKind};
@@ -9,33 +9,33 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// How long a list is good for, unless it is said otherwise: addresses change hands.
+/// Default validity of a list: addresses change hands.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a deny list is made of.
+/// Options for the selection of a deny list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selection {
-    /// The lowest score that is denied: 0.9 unless it is said otherwise.
+    /// Minimum score to be denied; 0.9 by default.
     pub min_score: f64,
-    /// How many networks the list may have; the highest scores come first.
+    /// Maximum number of networks; the highest scores take precedence.
     pub max_entries: Option<usize>,
-    /// Whether networks that are neighbours become one. It holds the same addresses then, never one more.
+    /// Whether to merge adjacent networks. The result covers exactly the same addresses.
     pub aggregate: bool,
-    /// When the list is made, in microseconds since 1970 (UTC).
+    /// Time at which the list is made, in microseconds since the Unix epoch (UTC).
     pub made: i64,
-    /// How long it is good for: 24 hours unless it is said otherwise.
+    /// Period of validity; 24 hours by default.
     pub good_for: Duration,
 }
 
 impl Selection {
-    /// What is selected unless it is said otherwise, for a list made at this time.
+    /// The default options for a list made at this time.
     #[must_use]
     pub fn new(made: i64) -> Self {
         Self { min_score: Band::Block.min_score(), max_entries: None, aggregate: false, made, good_for: GOOD_FOR }
     }
 }
 
-/// Networks to keep out.
+/// A list of networks to deny.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DenyList {
     networks: Vec<IpNet>,
@@ -46,31 +46,31 @@ pub struct DenyList {
     good_for: Duration,
 }
 
-/// How many sources are not on the list, each counted for the first reason that holds.
+/// Number of sources left out of the list, each counted for the first reason that applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Their score is too low.
+    /// The score is too low.
     pub score: usize,
-    /// They are on the allow list.
+    /// On the allow list.
     pub allow: usize,
-    /// They are a CDN: whoever denies it denies its visitors.
+    /// Of a CDN: denying it would deny all of its visitors.
     pub cdn: usize,
-    /// They are crawlers in the ranges that their operators publish.
+    /// Crawlers within the published ranges of their operators.
     pub crawler: usize,
-    /// Their addresses are not routed in the internet.
+    /// Addresses not routed on the internet.
     pub private: usize,
     /// The list was full.
     pub full: usize,
 }
 
 impl LeftOut {
-    /// Whether there is one that the score alone would have denied.
+    /// Whether any source with a sufficient score was left out.
     #[must_use]
     pub fn any(&self) -> bool {
         self.reasons().iter().any(|(number, _)| *number > 0)
     }
 
-    /// What is worth telling. Low scores are not: most sources have one.
+    /// The reasons worth reporting. Low scores are not, since most sources have one.
     fn reasons(&self) -> [(usize, &'static str); 5] {
         [
             (self.allow, "on the allow list"),
@@ -82,7 +82,7 @@ impl LeftOut {
     }
 }
 
-/// `2 on the allow list, 1 of a CDN`.
+/// Formats as `2 on the allow list, 1 of a CDN`.
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = self.reasons().into_iter().filter(|(number, _)| *number > 0);
@@ -93,12 +93,12 @@ impl fmt::Display for LeftOut {
 }
 
 impl DenyList {
-    /// Selects from findings, in whatever order. What the context's lists protect stays out, also if it is only a part of a
-    /// source; who was named to be denied is on the list unless he is allowed.
+    /// Selects from findings in any order. Networks protected by the lists of the context are left out, even if only
+    /// part of a source is protected. Sources on the user's deny list are included unless they are allowed.
     ///
     /// # Errors
     ///
-    /// If the lowest score is not between 0 and 1.
+    /// Fails if the minimum score is not between 0 and 1.
     pub fn select(findings: &[Finding], context: &Context, selection: &Selection) -> Result<Self, Error> {
         let min_score = selection.min_score;
         if !(0.0..=1.0).contains(&min_score) {
@@ -107,13 +107,13 @@ impl DenyList {
         let mut findings: Vec<_> = findings.iter().collect();
         findings.sort_by(|a, b| a.order(b));
         let mut left_out = LeftOut::default();
-        // In order of scores, so that a limit leaves out the lowest.
+        // In order of scores, so that a limit drops the lowest.
         let mut selected: Vec<IpNet> = Vec::new();
         let mut known = BTreeSet::new();
         for finding in findings {
             let network = finding.client_ip.network();
             let listed = finding.listed;
-            // Merging adds no address to those of the selected, so it adds nobody who is protected.
+            // Merging adds no addresses, so it cannot add a protected one.
             let protected = context.protects(network);
             let reason = if finding.score.is_nan() || finding.score < min_score {
                 &mut left_out.score
@@ -140,55 +140,55 @@ impl DenyList {
         Ok(Self { networks, sources: selected.len(), left_out, min_score, made, good_for })
     }
 
-    /// The networks, in order of addresses.
+    /// The networks, sorted by address.
     #[must_use]
     pub fn networks(&self) -> &[IpNet] {
         &self.networks
     }
 
-    /// How many sources are in them.
+    /// Number of sources covered.
     #[must_use]
     pub fn sources(&self) -> usize {
         self.sources
     }
 
-    /// Who is not on it.
+    /// The sources that were left out.
     #[must_use]
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
     }
 
-    /// The lowest score that was denied.
+    /// The minimum score of the selection.
     #[must_use]
     pub fn min_score(&self) -> f64 {
         self.min_score
     }
 
-    /// When it was made, in microseconds since 1970 (UTC).
+    /// Time at which the list was made, in microseconds since the Unix epoch (UTC).
     #[must_use]
     pub fn made(&self) -> i64 {
         self.made
     }
 
-    /// Until when it is good, in microseconds since 1970 (UTC).
+    /// Time at which the list expires, in microseconds since the Unix epoch (UTC).
     #[must_use]
     pub fn expires(&self) -> i64 {
         self.made.saturating_add(i64::try_from(self.good_for.as_micros()).unwrap_or(i64::MAX))
     }
 
-    /// How long it is good for.
+    /// Period of validity.
     #[must_use]
     pub fn good_for(&self) -> Duration {
         self.good_for
     }
 }
 
-/// What is printed of the selected networks. Those that find no room are taken from the end of `selected`.
+/// The networks to be printed. Those beyond the limit are removed from the end of `selected`.
 fn fitting(selected: &mut Vec<IpNet>, selection: &Selection) -> Vec<IpNet> {
     let merged = |networks: &[IpNet]| {
         let mut networks = networks.to_vec();
         if selection.aggregate {
-            // Merges only networks that together are one: it holds no address that was not selected.
+            // Only merges networks that together form one: no address is added.
             networks = IpNet::aggregate(&networks);
         }
         networks.sort_unstable();
@@ -204,7 +204,8 @@ fn fitting(selected: &mut Vec<IpNet>, selection: &Selection) -> Vec<IpNet> {
     }
 }
 
-/// Whether an address can be a stranger's. Addresses for documentation are routed nowhere, but nobody has them either.
+/// Whether an address can belong to a stranger. Documentation addresses count, although they are not routed: nobody has
+/// them.
 fn is_routed(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -219,7 +220,7 @@ fn is_routed(address: IpAddr) -> bool {
                 || this_network)
         }
         IpAddr::V6(v6) => {
-            // The network of the unspecified address is that of the loopback address, too.
+            // The /64 of the unspecified address also has the loopback address.
             let first_network = v6.segments()[..4] == [0; 4];
             !(v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_multicast() || first_network)
         }
@@ -327,7 +328,7 @@ mod tests {
         };
         assert_eq!(select(Some(2), false), ("192.0.2.1/32 192.0.2.3/32".to_owned(), 2, 1));
         assert_eq!(select(Some(0), false), (String::new(), 0, 3));
-        // Three sources are two networks, which is all there is room for.
+        // Three sources merge into two networks, which just fit.
         assert_eq!(select(Some(2), true), ("192.0.2.0/31 192.0.2.3/32".to_owned(), 3, 0));
         assert_eq!(select(Some(1), true), ("192.0.2.3/32".to_owned(), 1, 2));
     }
@@ -342,7 +343,7 @@ mod tests {
     }
 
     proptest! {
-        /// Small universes, so that neighbours are frequent.
+        /// Small ranges, so that neighbours are frequent.
         #[test]
         fn merging_denies_exactly_who_was_selected(
             v4 in proptest::collection::btree_set(0_u8..64, 0..64),
@@ -361,7 +362,7 @@ mod tests {
                     prop_assert_eq!(denied(&network), usize::from(selected.contains(&network)), "{}", network);
                 }
             }
-            // Nothing outside of the two universes, either: the sizes add up.
+            // Nothing outside of the two ranges either: the sizes add up.
             let sizes = |networks: &mut dyn Iterator<Item = &IpNet>| networks
                 .map(|network| 1_u128 << (network.max_prefix_len() - network.prefix_len()))
                 .sum::<u128>();

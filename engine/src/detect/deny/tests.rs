@@ -1,4 +1,4 @@
-//! Every format, as it is printed, and what it refuses.
+//! The output of every format, and what each rejects.
 
 use super::*;
 use crate::ErrorKind;
@@ -19,7 +19,7 @@ fn some() -> DenyList {
 }
 
 fn many(number: u32) -> Vec<Finding> {
-    // Every second address, so that no two are neighbours.
+    // Every second address, so that none are adjacent.
     (0..number).map(|n| finding(&std::net::Ipv4Addr::from_bits(0xC633_0000 + 2 * n).to_string(), 0.95)).collect()
 }
 
@@ -92,7 +92,8 @@ fn what_does_not_fit_is_counted() {
         let hint = error.hint().unwrap().to_owned();
         let most: usize = hint.split(['`', ' ']).find_map(|word| word.parse().ok()).unwrap();
         assert!(error.to_string().ends_with(&format!("{} of 2000 networks do not fit", 2_000 - most)), "{error}");
-        // What is said to fit does, whichever addresses have the highest scores, and not much less than could.
+        // The number that is reported to fit does fit, whichever addresses have the highest scores, and is not much
+        // less than possible.
         let print = |findings: &[Finding], most| {
             let selection = Selection { max_entries: Some(most), ..Selection::new(NOON) };
             DenyList::select(findings, &Context::new(NOON), &selection).unwrap().print(format, &options)
@@ -137,7 +138,7 @@ fn a_policy_says_what_it_needs() {
     for (format, options, said) in cases {
         let error = some().print(format, &options).unwrap_err();
         assert!(error.to_string().contains(said), "{error}");
-        // It is told before there is a list, too.
+        // Also reported before there is a list.
         let before = options.check(format, Duration::from_secs(60)).unwrap_err();
         assert_eq!((before.to_string(), before.kind()), (error.to_string(), ErrorKind::Argument));
     }

@@ -1,4 +1,4 @@
-//! Crawlers and where they come from: `Googlebot/2.1` is a claim, an address in a network that Google publishes its proof.
+//! Crawlers and their networks: `Googlebot/2.1` is a claim, an address in a network published by Google proves it.
 //!
 //! ```text
 //! [Google]
@@ -8,7 +8,7 @@
 //! 66.249.64.0/20
 //! ```
 //!
-//! Operators move: whoever judges by a list looks at its date first.
+//! Operators change their networks, so check the date of a list before judging by it.
 
 use super::lists::{ListError, entries};
 use crate::time_units::SECONDS_PER_DAY;
@@ -17,33 +17,34 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-/// One operator, and what is known of its crawlers.
+/// An operator and its crawlers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crawler {
-    /// Who runs it: `Google`.
+    /// The name of the operator, such as `Google`.
     pub(crate) operator: Arc<str>,
-    /// Words of user agents that claim to be it, in lower case.
+    /// Words in user agents that claim to be this crawler, in lower case.
     pub(crate) tokens: Vec<Box<str>>,
-    /// Words of user agents that name a token without a claim, in lower case.
+    /// Words in user agents that invalidate a claim, in lower case.
     pub(crate) unless: Vec<Box<str>>,
-    /// Where it comes from.
+    /// The networks of the crawler.
     pub(crate) networks: Vec<IpNet>,
-    /// Where it publishes that programs of its customers ask from: there, a claim is neither proven nor refuted.
+    /// Networks that the operator publishes as used by its customers' programs. A claim from there is neither proven
+    /// nor refuted.
     pub(crate) hosted: Vec<IpNet>,
-    /// The day of its networks, counted from 1970-01-01.
+    /// The date of the networks, in days since the Unix epoch.
     pub(crate) day: i64,
-    /// Where the list of its networks is from.
+    /// Sources of the networks.
     pub(crate) sources: Vec<Box<str>>,
 }
 
 impl Crawler {
-    /// Whether an address is one of its own.
+    /// Whether an address is in the crawler's networks.
     #[cfg(test)]
     fn owns(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether a user agent in lower case claims to be it.
+    /// Whether a user agent in lower case claims to be this crawler.
     fn is_claimed_by(&self, user_agent: &str) -> bool {
         self.tokens.iter().any(|token| finds_claim(user_agent, token))
             && !self.unless.iter().any(|word| user_agent.contains(&**word))
@@ -55,10 +56,10 @@ impl Crawler {
 pub(crate) struct Crawlers(Vec<Crawler>);
 
 impl Crawlers {
-    /// The list's name.
+    /// The name of the list.
     pub(crate) const NAME: &'static str = "crawlers";
 
-    /// Reads the list.
+    /// Parses the list.
     pub(crate) fn parse(text: &str) -> Result<Self, ListError> {
         let error = |number, message: String| ListError::new(Self::NAME, number, message);
         let mut crawlers: Vec<Crawler> = Vec::new();
@@ -105,7 +106,7 @@ impl Crawlers {
         Ok(Self(crawlers))
     }
 
-    /// Whose crawler a user agent claims to be. One that names crawlers of two operators is somebody else's.
+    /// The crawler that a user agent claims to be. One that names crawlers of two operators is neither.
     pub(crate) fn claimed_by(&self, user_agent: &str) -> Option<&Crawler> {
         let user_agent = user_agent.to_ascii_lowercase();
         let mut claimed = self.0.iter().filter(|crawler| crawler.is_claimed_by(&user_agent));
@@ -113,18 +114,19 @@ impl Crawlers {
         claimed.next().is_none().then_some(first)
     }
 
-    /// All operators, in the list's order.
+    /// All operators, in list order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Crawler> {
         self.0.iter()
     }
 
-    /// How many operators there are.
+    /// Number of operators.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
 
-/// An operator without tokens finds nothing, one without networks takes every crawler for a liar.
+/// Checks that an operator is complete. Without tokens it would never match; without networks every claim would be
+/// false.
 fn check(crawler: &Crawler, number: usize) -> Result<(), ListError> {
     let missing = match crawler {
         Crawler { tokens, .. } if tokens.is_empty() => "`tokens = `",
@@ -136,7 +138,7 @@ fn check(crawler: &Crawler, number: usize) -> Result<(), ListError> {
     Err(ListError::new(Crawlers::NAME, number, message))
 }
 
-/// The networks of a line.
+/// Parses the networks on a line.
 fn networks(text: &str, number: usize) -> Result<Vec<IpNet>, ListError> {
     let network = |network: &str| {
         let read = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
@@ -150,7 +152,7 @@ fn words(text: &str) -> impl Iterator<Item = Box<str>> {
     text.split_ascii_whitespace().map(|word| word.to_ascii_lowercase().into_boxed_str())
 }
 
-/// Whether a whole word stands in a text, both in lower case, and not behind `like `, which many crawlers say of others.
+/// Whether a text has a word, both in lower case, and not after `like `, with which many crawlers mention others.
 fn finds_claim(text: &str, word: &str) -> bool {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     text.match_indices(word).any(|(start, _)| {
@@ -159,7 +161,7 @@ fn finds_claim(text: &str, word: &str) -> bool {
     })
 }
 
-/// Days from 1970-01-01 to a date such as `2026-01-31`.
+/// Days from the Unix epoch to a date such as `2026-01-31`.
 fn day(date: &str) -> Option<i64> {
     let midnight = humantime::parse_rfc3339(&format!("{date}T00:00:00Z")).ok()?;
     let seconds = midnight.duration_since(UNIX_EPOCH).ok()?.as_secs();
@@ -194,7 +196,7 @@ mod tests {
             ("CCBot/2.0 (https://commoncrawl.org/faq/)", Some("Common Crawl")),
             ("meta-externalagent/1.1 (+https://developers.facebook.com/docs/sharing/webmasters/crawler)", Some("Meta")),
             ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", Some("Meta")),
-            // Apps that show a link as Facebook would.
+            // Apps that fetch link previews the way Facebook does.
             (
                 "Mozilla/5.0 (Macintosh) Version/9.0.1 Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0",
                 None,

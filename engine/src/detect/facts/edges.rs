@@ -1,4 +1,4 @@
-//! CDNs and the ranges that they publish, from which they ask origins.
+//! CDNs and their published ranges of addresses that fetch from origins.
 //!
 //! ```text
 //! [Cloudflare]
@@ -14,10 +14,10 @@ use std::sync::Arc;
 pub(crate) struct Edges(Vec<(Arc<str>, IpNet)>);
 
 impl Edges {
-    /// The list's name.
+    /// The name of the list.
     pub(crate) const NAME: &'static str = "cdns";
 
-    /// Reads the list.
+    /// Parses the list.
     pub(crate) fn parse(text: &str) -> Result<Self, ListError> {
         let mut operator: Option<Arc<str>> = None;
         let mut networks = Vec::new();
@@ -39,12 +39,12 @@ impl Edges {
         Ok(Self(networks))
     }
 
-    /// All networks, in the list's order.
+    /// All networks, in list order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(Arc<str>, IpNet)> {
         self.0.iter()
     }
 
-    /// How many networks there are.
+    /// Number of networks.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

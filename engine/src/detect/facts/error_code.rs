@@ -1,45 +1,45 @@
-//! What a refusal means: `NoSuchKey` is a miss, `AccessDenied` a denial, `NoSuchCORSConfiguration` an everyday answer.
+//! Meaning of errors: `NoSuchKey` is a miss, `AccessDenied` a denial, `NoSuchCORSConfiguration` a normal answer.
 //!
-//! Where nobody may list a bucket, a missing key is denied, not missing: who looks for keys gets either. So a request
-//! [fails](ErrorFacts::fail) by both. Codes are compared without letter case and punctuation, as VersityGW writes sentences
-//! (`Access Denied.`). A CDN has no codes, and its status stands for one.
+//! Without permission to list a bucket, a missing key gives a denial instead of a miss, so someone probing for keys may
+//! get either. Both count as a [failure](ErrorFacts::fail). Codes are compared ignoring case and punctuation, since
+//! VersityGW writes sentences (`Access Denied.`). CDN logs have no codes, so the status is used.
 
-/// Why a signature or a key was not accepted.
+/// Why authentication failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum AuthError {
-    /// The access key is not known: `InvalidAccessKeyId`.
+    /// The access key is unknown: `InvalidAccessKeyId`.
     UnknownKey,
-    /// The key is known, its secret was not: `SignatureDoesNotMatch`.
+    /// The access key is known, but the signature is wrong: `SignatureDoesNotMatch`.
     Signature,
-    /// The session token is none: `InvalidToken`.
+    /// The session token is invalid: `InvalidToken`.
     Token,
-    /// The header or the query that signs has no good form, or names another region.
+    /// The signing header or query is malformed, or names another region.
     Malformed,
     /// The client's clock is wrong: `RequestTimeTooSkewed`.
     Skew,
-    /// The token or the request was good once: `ExpiredToken`.
+    /// The token or the request has expired: `ExpiredToken`.
     Expired,
 }
 
-/// What a status and an error code say.
+/// Meaning of a status and an error code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorFacts {
-    /// The key or the version is not there.
+    /// The key or version does not exist.
     pub(crate) miss: bool,
-    /// The client may not.
+    /// Access was denied.
     pub(crate) denied: bool,
-    /// The client could not prove who it is.
+    /// Authentication failed.
     pub(crate) auth: Option<AuthError>,
-    /// A configuration that was read is not set, which is no failure.
+    /// A configuration that was read is not set, which is not a failure.
     pub(crate) benign_config: bool,
-    /// What was sent is no request that a client of S3 makes.
+    /// The request is not one that an S3 client sends.
     pub(crate) protocol: bool,
-    /// Clock or expiry: a good client may see it any day. `auth` says which.
+    /// Clock skew or expiry, which happens to legitimate clients; `auth` has which.
     pub(crate) skew_or_expired: bool,
 }
 
 impl ErrorFacts {
-    /// Of an error code, and of the status where there is none.
+    /// From an error code, or from the status if there is none.
     pub(crate) fn of(error_code: Option<&str>, status: Option<i32>) -> Self {
         let none = Self::default();
         let code = error_code.map(squeeze).unwrap_or_default();
@@ -88,17 +88,17 @@ impl ErrorFacts {
         }
     }
 
-    /// Whether this may be the answer to a signature in the URL, in a log that does not tell how a request was signed.
+    /// Whether this may be the response to a presigned request, for logs without the signing method.
     ///
-    /// Such a request is refused because of its signature, or denied as too late. Website endpoints look at no signature. Of a CDN, whose log has
-    /// neither operation nor code, a denial may be the origin's answer to a link that is too old; what was answered or is not there
-    /// would have been so without the parameters, as far as can be seen.
+    /// Such a request fails because of its signature, or is denied after expiry. Website endpoints ignore signatures.
+    /// CDN logs have neither operation nor code; there, a denial may be the origin's response to an expired link, while
+    /// other outcomes are what they would have been without the parameters, as far as can be told.
     pub(crate) fn may_be_of_a_signature(self, operation: Option<&str>) -> bool {
         let is_asked = operation.is_none_or(|operation| operation.starts_with("REST."));
         is_asked && (self.auth.is_some() || self.denied)
     }
 
-    /// The client got nothing: a miss or a denial.
+    /// Whether the client got nothing: a miss or a denial.
     pub(crate) fn fail(self) -> bool {
         self.miss || self.denied
     }
@@ -109,7 +109,8 @@ fn auth(error: AuthError) -> ErrorFacts {
     ErrorFacts { auth: Some(error), skew_or_expired, ..ErrorFacts::default() }
 }
 
-/// `NoSuchBucketPolicy`, `NoSuchCORSConfiguration`, `ReplicationConfigurationNotFoundError`, and what will be called so.
+/// `NoSuchBucketPolicy`, `NoSuchCORSConfiguration`, `ReplicationConfigurationNotFoundError`, and future codes of this
+/// form.
 fn is_unset_configuration(code: &str) -> bool {
     let unset = code.strip_prefix("nosuch").is_some_and(|what| {
         ["policy", "configuration", "tagset", "tagseterror", "lifecycle", "config"]
@@ -119,7 +120,7 @@ fn is_unset_configuration(code: &str) -> bool {
     unset || code.ends_with("notfounderror") || code.ends_with("configurationnotfound")
 }
 
-/// In lower case, letters and digits only.
+/// In lower case, with only letters and digits.
 fn squeeze(code: &str) -> String {
     code.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
@@ -168,7 +169,7 @@ mod tests {
             (Some("NoSuchBucket"), Some(404), ""),
             (Some("InvalidObjectState"), Some(403), ""),
             (Some("PreconditionFailed"), Some(412), ""),
-            // The answer for a delete marker, too.
+            // Also the answer for a delete marker.
             (Some("MethodNotAllowed"), Some(405), ""),
             (None, Some(405), ""),
             (Some("SlowDown"), Some(503), ""),

@@ -1,62 +1,63 @@
-//! What an extension says: page, asset or media, whether it is run, whether it means encrypted, how its parts are numbered.
+//! Facts about file extensions: page, asset or media, executable, encrypted, and the numbering of parts.
 //!
-//! An extension is at most 15 letters and so a number of 128 bits, and all that are known stand in one table: a look-up
-//! takes one multiplication and, mostly, one comparison.
+//! An extension has at most 15 characters and so fits into 128 bits. All known extensions are in one hash table: a
+//! lookup takes one multiplication and usually one comparison.
 
 use super::lists::Words;
 
-/// What an object is for, by its extension.
+/// The purpose of an object, judging by its extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum KeyKind {
     /// A page, or a key that ends with `/`.
     Page,
-    /// What a page loads: styles, scripts, images, fonts.
+    /// Content loaded by pages: styles, scripts, images, fonts.
     Asset,
-    /// Sound and video.
+    /// Audio and video.
     Media,
-    /// All else.
+    /// Anything else.
     #[default]
     Other,
 }
 
-/// How parts of something are numbered that have this extension.
+/// How the parts of a larger whole with this extension are numbered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Numbering {
-    /// By their name, `part-00012`, or not at all.
+    /// By name, such as `part-00012`, if at all.
     #[default]
     ByName,
     /// Always: segments of video, files of tables.
     Always,
-    /// If the name says that it is a segment.
+    /// Only if the name marks it as a segment.
     Segments,
-    /// As tiles of a map: `12/655/1583.png`.
+    /// As map tiles: `12/655/1583.png`.
     Tiles,
 }
 
-/// What an extension says.
+/// Facts about an extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ExtensionFacts {
-    /// What an object is for.
+    /// The purpose of the object.
     pub(super) kind: KeyKind,
-    /// A browser or a server would run it.
+    /// Whether a browser or server would execute it.
     pub(super) risky: bool,
-    /// Files that were encrypted have it.
+    /// Whether it is used for encrypted files.
     pub(super) encrypted: bool,
-    /// How its parts are numbered.
+    /// How parts are numbered.
     pub(super) numbering: Numbering,
 }
 
-/// An extension in lower case, at most 15 letters and digits.
+/// An extension in lower case, with at most 15 letters and digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Extension {
-    /// Zeros behind the letters.
+    /// Padded with zeros.
     letters: [u8; Self::LONGEST + 1],
 }
 
 impl Extension {
     const LONGEST: usize = 15;
 
-    /// Of a file's name: what stands behind its last dot, unless that is the first letter or no extension by its looks.
+    /// The extension of a file name: the part after the last dot, unless the dot comes first or the part does not look
+    /// like an extension.
     pub(super) fn of(name: &str) -> Self {
         let bytes = name.as_bytes();
         let dot = bytes.iter().rev().take(Self::LONGEST + 1).position(|byte| *byte == b'.');
@@ -66,7 +67,7 @@ impl Extension {
         }
     }
 
-    /// Of its letters; none if they are too many, only digits, or others than letters and digits.
+    /// From its letters; empty if there are too many, only digits, or other characters.
     fn new(found: &[u8]) -> Self {
         let mut letters = [0; Self::LONGEST + 1];
         let mut is_number = true;
@@ -83,7 +84,7 @@ impl Extension {
         if is_number { Self::default() } else { Self { letters } }
     }
 
-    /// Without the dot; empty if there is none.
+    /// The extension without the dot; empty if there is none.
     pub(crate) fn as_str(&self) -> &str {
         let len = self.letters.iter().position(|letter| *letter == 0).unwrap_or_default();
         std::str::from_utf8(&self.letters[..len]).unwrap_or_default()
@@ -94,15 +95,14 @@ impl Extension {
     }
 }
 
-/// All known extensions.
 #[derive(Clone, Debug)]
 pub(super) struct Extensions {
-    /// A power of two of them, less than half of them taken. Who finds a slot taken takes the next.
+    /// Hash table with linear probing; its size is a power of two, and less than half is used.
     slots: Box<[(Extension, ExtensionFacts)]>,
 }
 
 impl Extensions {
-    /// With those of the list of encrypted ones.
+    /// The known extensions, and those of the list of encrypted ones.
     pub(super) fn new(encrypted: &Words) -> Self {
         let known: Vec<_> =
             KNOWN.iter().flat_map(|(words, facts)| words.split(' ').map(|word| (word, *facts))).collect();
@@ -117,12 +117,12 @@ impl Extensions {
         table
     }
 
-    /// What an extension says.
+    /// The facts about an extension; defaults if it is unknown.
     pub(super) fn facts(&self, extension: Extension) -> ExtensionFacts {
         self.slots[self.slot(extension)].1
     }
 
-    /// The slot of an extension, or the empty one that would be its.
+    /// The slot of an extension, or the empty slot where it would be.
     fn slot(&self, extension: Extension) -> usize {
         let number = u128::from_le_bytes(extension.letters);
         let mixed = ((number as u64) ^ ((number >> 64) as u64).rotate_left(21)).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -1,31 +1,32 @@
-//! Whether a key may be of any list, from the first letters of its parts and the last ones of its own.
+//! Pre-filter that tells whether a key can match any list, from the first characters of its parts and its last
+//! characters.
 //!
-//! The automaton of all patterns takes a step for each byte of each key, and nearly all keys are of no list. But what a
-//! pattern begins with is known, and mostly what it ends with: `wp-config(\.php)?~$` begins with `wp-c` and ends with `g~`
-//! or `p~`. Each pattern is one of 128 bits. A table knows the bits of those that begin so, another of those that end so. A
-//! key whose parts and end have no bit in common is of no list, which takes a few look-ups.
+//! The combined automaton takes a step for each byte of each key, although nearly no key is on a list. But the prefix
+//! of each pattern is known, and usually its suffix: `wp-config(\.php)?~$` begins with `wp-c` and ends with `g~` or
+//! `p~`. Each pattern is assigned one of 128 bits. One table maps prefixes to the bits of their patterns, another maps
+//! suffixes. If the parts and the end of a key have no bit in common, no pattern matches; this takes a few lookups.
 //!
-//! A pattern without a known beginning has its bit for any, and so at the end. Bits are shared if there are more
-//! patterns, which costs time, not correctness. But one without a beginning never shares its bit with one without an end:
-//! together they would let everything pass.
+//! A pattern without a known prefix has its bit set for any prefix; the same goes for suffixes. With more patterns than
+//! bits, bits are shared, which costs time, but not correctness. A pattern without a prefix never shares its bit with
+//! one without a suffix, because together they would let everything pass.
 
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, Look};
 
-/// Letters that are looked at.
+/// Maximum number of characters compared.
 const LETTERS: usize = 4;
 
-/// Slots of a table to begin with: a power of two.
+/// Initial size of a table, a power of two.
 const SLOTS: usize = 1 << 9;
 
-/// Bits of patterns by letters.
+/// Maps characters to bits of patterns.
 #[derive(Clone, Debug)]
 struct Table {
-    /// Those that any letters may be.
+    /// Bits of patterns that allow any characters.
     any: u128,
-    /// One to four letters as a number, 0 for a free slot. Who finds a slot taken takes the next.
+    /// One to four characters as a number, 0 for a free slot; linear probing.
     letters: Vec<u32>,
-    /// The bits of each slot, apart: they are looked at only if the letters are there.
+    /// The bits of each slot. A separate array, because they are needed only for a match.
     bits: Vec<u128>,
     taken: usize,
 }
@@ -35,7 +36,7 @@ impl Table {
         Self { any: 0, letters: vec![0; SLOTS], bits: vec![0; SLOTS], taken: 0 }
     }
 
-    /// Adds a pattern that has one of these texts, or any.
+    /// Adds a pattern that has one of these texts; `None` for any text.
     fn add(&mut self, bit: u128, texts: Option<Vec<Vec<u8>>>) {
         let Some(texts) = texts else {
             self.any |= bit;
@@ -51,7 +52,7 @@ impl Table {
         self.taken += usize::from(self.letters[slot] == 0);
         self.letters[slot] = letters;
         self.bits[slot] |= bit;
-        // A quarter taken at most, so that letters which are not there mostly find a free slot at once.
+        // At most a quarter full, so that characters not in the table usually hit a free slot at once.
         if self.taken * 4 > self.letters.len() {
             let slots = self.letters.len() * 2;
             let letters = std::mem::replace(&mut self.letters, vec![0; slots]);
@@ -63,16 +64,16 @@ impl Table {
         }
     }
 
-    /// The bits of those that have these letters.
+    /// The bits of patterns with these characters.
     fn get(&self, letters: u32) -> u128 {
         let slot = self.slot(letters);
         if self.letters[slot] == 0 { 0 } else { self.bits[slot] }
     }
 
-    /// The slot of letters, or the free one that would be theirs.
+    /// The slot of characters, or the free slot where they would be.
     fn slot(&self, letters: u32) -> usize {
         let mask = self.letters.len() - 1;
-        // The middle bits of the product depend on all letters.
+        // The middle bits of the product depend on all characters.
         let mut slot = (u64::from(letters).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
         while self.letters[slot] != letters && self.letters[slot] != 0 {
             slot = (slot + 1) & mask;
@@ -81,27 +82,26 @@ impl Table {
     }
 }
 
-/// A few letters as a number, which is not 0 unless they are NULs.
+/// A few characters as a number, which is 0 only for NULs.
 fn number(letters: &[u8]) -> u32 {
     letters.iter().fold(0, |number, letter| number << 8 | u32::from(*letter))
 }
 
-/// What patterns begin and end with.
+/// Prefixes and suffixes of patterns.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     starts: Table,
-    /// Letters are in reverse order.
+    /// With characters in reverse order.
     ends: Table,
     patterns: u32,
 }
 
 impl Gate {
-    /// Of no pattern.
     pub(super) fn new() -> Self {
         Self { starts: Table::new(), ends: Table::new(), patterns: 0 }
     }
 
-    /// Adds a pattern that begins where a part of the path does.
+    /// Adds a pattern, which is anchored to the start of a part of the path.
     pub(super) fn add(&mut self, pattern: &Hir) {
         let starts = literals(pattern, ExtractKind::Prefix);
         let ends = pattern.properties().look_set_suffix().contains(Look::End);
@@ -118,7 +118,7 @@ impl Gate {
         self.ends.add(bit, ends);
     }
 
-    /// Whether a path in lower case may match. If not, no pattern does.
+    /// Whether a path in lower case may match. If false, no pattern matches.
     pub(super) fn is_open(&self, path: &[u8]) -> bool {
         let mut ends = self.ends.any;
         let mut letters = 0;
@@ -143,14 +143,14 @@ impl Gate {
         }
     }
 
-    /// Whether some pattern opens the gate for every path.
+    /// Whether some pattern lets every path pass.
     #[cfg(test)]
     pub(super) fn is_always_open(&self) -> bool {
         self.starts.any & self.ends.any != 0
     }
 }
 
-/// What all texts of a pattern begin or end with, in lower case; none if that may be anything.
+/// The prefixes or suffixes of all texts that match a pattern, in lower case; `None` if they can be anything.
 fn literals(pattern: &Hir, kind: ExtractKind) -> Option<Vec<Vec<u8>>> {
     let of_end = matches!(kind, ExtractKind::Suffix);
     let mut extractor = Extractor::new();
@@ -163,7 +163,7 @@ fn literals(pattern: &Hir, kind: ExtractKind) -> Option<Vec<Vec<u8>>> {
     }
     let texts = found.literals()?.iter().map(|text| text.as_bytes().to_ascii_lowercase());
     let texts: Vec<_> = texts.collect();
-    // An empty one stands for anything.
+    // An empty text can be anything.
     texts.iter().all(|text| !text.is_empty()).then_some(texts)
 }
 

@@ -1,48 +1,48 @@
-//! What a key looks like: secrets, probes, everyday misses, notes, pages, numbers.
+//! Classification of keys: secrets, probes, benign misses, ransom notes, pages, numbers.
 //!
-//! Every request has its key looked at, so the order of work matters: a gate keeps ordinary keys from the patterns of
-//! the lists; those are one automaton that says "none" in one pass, and only if it says otherwise each list's exceptions
-//! are asked. What an extension says, and whether a name holds a hash, is code, not a pattern.
+//! Runs for every request, so the order of work matters: a gate keeps ordinary keys away from the patterns of the
+//! lists. The patterns are one automaton, which usually rejects a key in one pass; only for matches are the exceptions
+//! of each list checked. Extensions and hashes in names are handled by code instead of patterns.
 
 use super::extension::{Extension, KeyKind, Numbering};
 use super::{KeyLists, Lists};
 use s3log_parser::value::key::percent_decode;
 use std::borrow::Cow;
 
-/// Keys are decoded at most so often: AWS encodes twice, a client that hides something once more.
+/// Maximum number of decoding rounds: AWS encodes twice, and a client that hides something once more.
 const MOST_ROUNDS: usize = 3;
 
-/// Longer keys are put in lower case on the heap.
+/// Longer keys are converted to lower case on the heap.
 const LONGEST_ON_STACK: usize = 256;
 
-/// Runs of hexadecimal digits from here on are hashes: MD5, SHA-1, SHA-256.
+/// Minimum length of a run of hexadecimal digits that is taken for a hash: MD5, SHA-1, SHA-256.
 const SHORTEST_HASH: usize = 32;
 
-/// What is said of a key, as a set.
+/// Properties of a key, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyFlags(u16);
 
 impl KeyFlags {
-    /// Nothing.
+    /// The empty set.
     pub(crate) const NONE: Self = Self(0);
-    /// It holds secrets, code or a database.
+    /// Looks like secrets, source code or a database.
     pub(crate) const SENSITIVE: Self = Self(1);
-    /// It is a path of a web application.
+    /// Looks like a path of a web application.
     pub(crate) const WEB_PROBE: Self = Self(1 << 1);
-    /// A miss of it says nothing. Never together with the two above.
+    /// A miss means nothing. Never together with `SENSITIVE` or `WEB_PROBE`.
     pub(crate) const BENIGN_MISS: Self = Self(1 << 2);
-    /// It has a ransom note's name.
+    /// Has the name of a ransom note.
     pub(crate) const RANSOM_NOTE: Self = Self(1 << 3);
-    /// It has the name of a try, a shell or a page that asks for passwords.
+    /// Has the name of an upload test, a web shell or a phishing page.
     pub(crate) const SUSPICIOUS_UPLOAD: Self = Self(1 << 4);
-    /// A browser or a server would run it.
+    /// Content that a browser or server would execute.
     pub(crate) const RISKY_CONTENT: Self = Self(1 << 5);
-    /// It has an extension of encrypted files.
+    /// Has an extension of encrypted files.
     pub(crate) const ENCRYPTED: Self = Self(1 << 6);
-    /// It is one of many parts that clients read in order: segments of video, tiles, parts of tables.
+    /// One of many parts that clients read in order: segments of video, tiles, parts of tables.
     pub(crate) const NUMBERED_PART: Self = Self(1 << 7);
 
-    /// Whether all of the other set are here.
+    /// Whether all properties of `other` are set.
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -52,23 +52,23 @@ impl KeyFlags {
     }
 }
 
-/// Everything that rules want to know of a key.
+/// Everything that rules use of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyFacts<'a> {
-    /// Percent-decoded until nothing changes, at most three times. What is not UTF-8 is U+FFFD.
+    /// Percent-decoded until it no longer changes, at most three times. Invalid UTF-8 is replaced by U+FFFD.
     pub(crate) decoded: Cow<'a, str>,
-    /// What is said of it.
+    /// Its properties.
     pub(crate) flags: KeyFlags,
-    /// What it is for.
+    /// The purpose of the object.
     pub(crate) kind: KeyKind,
-    /// In lower case.
+    /// The extension in lower case.
     pub(crate) extension: Extension,
-    /// Its last run of 3 to 12 digits, as a number; those inside of hashes do not count.
+    /// The last run of 3 to 12 digits as a number; digits within hashes do not count.
     pub(crate) number: Option<i64>,
 }
 
 impl<'a> KeyFacts<'a> {
-    /// Of a key, encoded or not.
+    /// Classifies a key, encoded or not.
     pub(crate) fn of(lists: &Lists, key: &'a str) -> Self {
         let decoded = decode(key);
         let bytes = decoded.as_bytes();
@@ -87,21 +87,21 @@ impl<'a> KeyFacts<'a> {
         Self { decoded, flags, kind, extension, number }
     }
 
-    /// What stands before the first `/`, those at the very start left out; empty if there is none.
+    /// The part before the first `/`, ignoring leading ones; empty if there is none.
     pub(crate) fn prefix1(&self) -> &str {
         first_folder(&self.decoded)
     }
 
-    /// Whether something is said of it.
+    /// Whether a property is set.
     pub(crate) fn is(&self, flag: KeyFlags) -> bool {
         self.flags.contains(flag)
     }
 }
 
 impl KeyLists {
-    /// What the lists of patterns say.
+    /// The properties from the lists of patterns.
     fn flags(&self, key: &[u8]) -> KeyFlags {
-        // Patterns know no letter case, but the gate does.
+        // Patterns ignore case, but the gate needs lower case.
         let mut space = [0; LONGEST_ON_STACK];
         let lower;
         let key = match space.get_mut(..key.len()) {
@@ -130,7 +130,7 @@ impl KeyLists {
     }
 }
 
-/// What stands behind the last `/` of a decoded key.
+/// The part of a decoded key after the last `/`.
 fn name_of(decoded: &str) -> &str {
     decoded.rsplit_once('/').map_or(decoded, |(_, name)| name)
 }
@@ -150,12 +150,12 @@ pub(crate) fn number_of(decoded: &str) -> Option<i64> {
     number(decoded.as_bytes()).map(|(number, _)| number)
 }
 
-/// Percent-decoded to a fixpoint.
+/// Percent-decodes repeatedly until nothing changes.
 pub(crate) fn decode(key: &str) -> Cow<'_, str> {
     let Cow::Owned(mut bytes) = percent_decode(key.as_bytes()) else { return Cow::Borrowed(key) };
     for _ in 1..MOST_ROUNDS {
         match percent_decode(&bytes) {
-            // A `%` that stays is no encoding.
+            // A remaining `%` is not an encoding.
             Cow::Owned(again) if again.len() < bytes.len() => bytes = again,
             _ => break,
         }
@@ -166,7 +166,7 @@ pub(crate) fn decode(key: &str) -> Cow<'_, str> {
     })
 }
 
-/// The last run of 3 to 12 digits that is no piece of a hash or of a UUID.
+/// The last run of 3 to 12 digits that is not part of a hash or UUID.
 fn number(key: &[u8]) -> Option<(i64, std::ops::Range<usize>)> {
     let mut end = key.len();
     while let Some(last) = key[..end].iter().rposition(u8::is_ascii_digit) {
@@ -182,19 +182,19 @@ fn number(key: &[u8]) -> Option<(i64, std::ops::Range<usize>)> {
     None
 }
 
-/// Whether two decoded keys differ in their last numbers alone, and in those by at most `most`.
+/// Whether two decoded keys differ only in their last numbers, by at most `most`.
 pub(crate) fn are_near(one: &str, other: &str, most: u64) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let (Some((a, at)), Some((b, there))) = (number(one), number(other)) else { return false };
     a != b && a.abs_diff(b) <= most && one[..at.start] == other[..there.start] && one[at.end..] == other[there.end..]
 }
 
-/// Where a run begins that holds the byte at `at`.
+/// Start of the run that includes the byte at `at`.
 fn start_of_run(bytes: &[u8], at: usize, is_of_it: impl Fn(&u8) -> bool) -> usize {
     bytes[..at].iter().rposition(|byte| !is_of_it(byte)).map_or(0, |before| before + 1)
 }
 
-/// Where the hash or UUID begins that a run of digits is a piece of: 16 or more hexadecimal digits, some of them letters.
+/// Start of the hash or UUID that includes a run of digits: at least 16 hexadecimal digits, some of them letters.
 fn hash_around(key: &[u8], start: usize, end: usize) -> Option<usize> {
     let is_of_it = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
     let from = start_of_run(key, start, is_of_it);
@@ -207,9 +207,9 @@ fn hash_around(key: &[u8], start: usize, end: usize) -> Option<usize> {
     (digits >= 16 && letters >= 2).then_some(from)
 }
 
-/// Whether a name holds a hash: caches and backups ask for those before they write them.
+/// Whether a name has a hash: caches and backups check for such objects before they write them.
 fn has_hash(name: &[u8]) -> bool {
-    // From the back: the last byte that is no digit of a hash rules out all that begin before it.
+    // Searches backwards: the last byte that is not a hexadecimal digit rules out all starts before it.
     let mut start = 0;
     while start + SHORTEST_HASH <= name.len() {
         match name[start..start + SHORTEST_HASH].iter().rposition(|byte| !byte.is_ascii_hexdigit()) {
@@ -220,7 +220,7 @@ fn has_hash(name: &[u8]) -> bool {
     false
 }
 
-/// Whether clients read it in order with its neighbours: a segment of video, a part of a table, a tile, a chunk.
+/// Whether clients read the key in order with its neighbours: a segment of video, a part of a table, a tile, a chunk.
 fn is_numbered_part(key: &str, name: &str, numbering: Numbering) -> bool {
     let has_digit = || name.bytes().any(|byte| byte.is_ascii_digit());
     match numbering {
@@ -231,12 +231,12 @@ fn is_numbered_part(key: &str, name: &str, numbering: Numbering) -> bool {
     }
 }
 
-/// Whether a name begins with one of these words, in any letter case.
+/// Whether a name begins with one of these words, ignoring case.
 fn starts_with_any(name: &str, words: &[&str]) -> bool {
     words.iter().any(|word| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
 }
 
-/// `…/zoom/column/row.png`.
+/// Whether a key has the form `…/zoom/column/row.png`.
 fn is_tile(key: &str) -> bool {
     let mut parts = key.rsplit('/');
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -244,7 +244,7 @@ fn is_tile(key: &str) -> bool {
     row && parts.next().is_some_and(is_number) && parts.next().is_some_and(is_number)
 }
 
-/// A chunk of an array: `…/0.12.3`, `…/c/0/12`.
+/// Whether a key is a chunk of an array: `…/0.12.3`, `…/c/0/12`.
 fn is_chunk(key: &str, name: &str) -> bool {
     let numeric = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if !numeric {

@@ -1,4 +1,4 @@
-//! What the files in `lists/` have in common: comments, entries one a line, errors that name the line.
+//! Common parts of the files in `lists/`: comments, one entry per line, errors with line numbers.
 //!
 //! A list of patterns, `sensitive-keys.regex`:
 //!
@@ -7,29 +7,28 @@
 //! \.env$
 //! !docs/.*\.env$
 //! ```
-//!
-//! becomes [`Patterns`]: each line begins where a part of a path begins, `!` makes exceptions. Letter case never
-//! counts. Matching is over bytes and knows no Unicode, which keeps the automata small.
+//! This becomes [`Patterns`]: each line is anchored to the start of a part of the path, and `!` marks exceptions.
+//! Matching ignores case, and works on bytes without Unicode, which keeps the automata small.
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 use std::fmt;
 
-/// Automata of the lists stay far below this; a user's list may not fill the memory.
+/// Size limit in bytes. The shipped lists stay far below it; a user's list must not exhaust memory.
 const LARGEST_AUTOMATON: usize = 32 << 20;
 
-/// The expression of an empty list: no text is of it.
+/// An expression that never matches, for an empty list.
 const NEVER: &str = "[a&&b]";
 
-/// What is wrong with a list, and where.
+/// An error in a list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ListError {
-    /// The list's name, such as `sensitive-keys`.
+    /// The name of the list, such as `sensitive-keys`.
     pub list: &'static str,
-    /// Counted from 1; 0 if it is about the list as a whole.
+    /// The line number from 1; 0 for the list as a whole.
     pub line: usize,
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do about it.
     pub message: String,
 }
 
@@ -49,17 +48,17 @@ impl From<ListError> for crate::error::Error {
 }
 
 impl ListError {
-    /// An error about one line, or about the list for line 0.
+    /// An error in a line, or in the list as a whole for line 0.
     pub(super) fn new(list: &'static str, line: usize, message: impl Into<String>) -> Self {
         Self { list, line, message: message.into() }
     }
 }
 
-/// The lines that say something, trimmed, each with its number.
+/// The lines that are neither empty nor comments, trimmed, with their numbers.
 pub(super) fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim);
     lines.enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| {
-        // A comment has a space behind its `#`, or nothing: patterns may begin with one.
+        // In a comment, `#` is followed by a space or nothing, because patterns may begin with `#`.
         !line.is_empty() && *line != "#" && !line.starts_with("# ")
     })
 }
@@ -67,15 +66,15 @@ pub(super) fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// A list of patterns for paths.
 #[derive(Clone, Debug)]
 pub(crate) struct Patterns {
-    /// All patterns as one, tied to the start of a part of the path.
+    /// All patterns as one expression, anchored to the start of a part of the path.
     source: String,
-    /// Each pattern by itself.
+    /// The individual patterns.
     patterns: Vec<Hir>,
     except: Option<Regex>,
 }
 
 impl Patterns {
-    /// Reads a list; the name is for errors.
+    /// Parses a list; the name is for errors.
     pub(crate) fn parse(list: &'static str, text: &str) -> Result<Self, ListError> {
         let (except, wanted): (Vec<_>, Vec<_>) = entries(text).partition(|(_, line)| line.starts_with('!'));
         let except: Vec<_> = except.iter().map(|(number, line)| (*number, line[1..].trim())).collect();
@@ -94,7 +93,7 @@ impl Patterns {
         })
     }
 
-    /// Whether an exception takes a path out of the list.
+    /// Whether an exception matches a path.
     pub(super) fn is_exception(&self, path: &[u8]) -> bool {
         self.except.as_ref().is_some_and(|except| except.is_match(path))
     }
@@ -104,18 +103,18 @@ impl Patterns {
         &self.source
     }
 
-    /// Each pattern by itself, exceptions not among them.
+    /// The individual patterns, without exceptions.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Hir> {
         self.patterns.iter()
     }
 
-    /// How many patterns there are, exceptions not counted.
+    /// Number of patterns, without exceptions.
     pub(crate) fn len(&self) -> usize {
         self.patterns.len()
     }
 }
 
-/// One expression of all patterns, each tied to the start of a part of the path.
+/// Combines patterns into one expression, anchored to the start of a part of the path.
 fn at_parts(patterns: &[(usize, &str)]) -> String {
     if patterns.is_empty() {
         return NEVER.to_owned();
@@ -123,22 +122,22 @@ fn at_parts(patterns: &[(usize, &str)]) -> String {
     format!("(?:^|/)(?:{})", alternation(patterns))
 }
 
-/// One expression of all patterns.
+/// Combines patterns into one expression.
 pub(super) fn alternation(patterns: &[(usize, &str)]) -> String {
-    // A group of its own for each, so that a `|` in one ends there.
+    // Each in its own group, so that a `|` in a pattern is local to it.
     let groups: Vec<_> = patterns.iter().map(|(_, pattern)| format!("(?:{pattern})")).collect();
     groups.join("|")
 }
 
-/// What a pattern says. Letter case is as written.
+/// Parses a pattern. It is case-sensitive as written.
 pub(super) fn syntax(pattern: &str) -> Result<Hir, String> {
     let parsed = ParserBuilder::new().unicode(false).utf8(false).dot_matches_new_line(true).build().parse(pattern);
-    // The message draws the pattern and points at the place; its last line says what is wrong.
+    // The message draws the pattern with a marker; its last line says what is wrong.
     parsed
         .map_err(|error| error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())
 }
 
-/// As all lists are compiled: no letter case, bytes, ASCII classes.
+/// Common options of all lists: ignore case, match bytes, ASCII classes.
 pub(super) fn builder(source: &str) -> RegexBuilder {
     let mut builder = RegexBuilder::new(source);
     builder.case_insensitive(true).unicode(false).dot_matches_new_line(true);
@@ -146,15 +145,15 @@ pub(super) fn builder(source: &str) -> RegexBuilder {
     builder
 }
 
-/// A list of words between spaces and line ends, in lower case.
+/// A list of words separated by whitespace, in lower case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     words: Vec<Box<str>>,
 }
 
 impl Words {
-    /// Reads a list of words; the name is for errors.
+    /// Parses a list of words; the name is for errors.
     pub(crate) fn parse(list: &'static str, text: &str) -> Result<Self, ListError> {
         let mut words = Vec::new();
         for (number, line) in entries(text) {
@@ -176,7 +175,7 @@ impl Words {
         self.words.iter().map(|word| &**word)
     }
 
-    /// How many words there are.
+    /// Number of words.
     pub(crate) fn len(&self) -> usize {
         self.words.len()
     }

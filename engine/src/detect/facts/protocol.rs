@@ -1,19 +1,19 @@
-//! Requests that no client of a bucket makes: TRACE, CONNECT, a URI with a host. A version of HTTP that there is not, stores answer with
-//! an error that says so.
+//! Requests that no client of a bucket sends: TRACE, CONNECT, a URI with a host. Stores report invalid HTTP versions by
+//! an error code.
 
 use super::ErrorFacts;
 
-/// Whether a request is an abuse of the protocol. `target` is what stands behind the method, as written, if it is known.
+/// Whether a request abuses the protocol. `target` is what follows the method, as written, if known.
 ///
-/// `PROPFIND` and its kin are what file managers and Office send to every address, `OPTIONS` what browsers do: none of
-/// them counts.
+/// `PROPFIND` and similar methods do not count, since file managers and Office send them to any address; neither does
+/// `OPTIONS`, which browsers send.
 pub(crate) fn is_abuse(method: Option<&str>, target: Option<&str>, error: ErrorFacts) -> bool {
     let method = method.unwrap_or_default();
     let hostile_method = ["TRACE", "CONNECT", "TRACK", "PATCH", "DEBUG"].contains(&method);
     if hostile_method || error.protocol {
         return true;
     }
-    // Proxies that check whether they are there ask by a full URL.
+    // Scans for open proxies send a complete URL.
     target.is_some_and(|target| {
         ["http://", "https://"]
             .iter()

@@ -1,8 +1,8 @@
-//! What a user agent says of its client: kind, family, a hostile tool, a crawler it claims to be.
+//! Classification of user agents: kind, family, hostile tools, claimed crawlers.
 //!
-//! SDKs of AWS name what they were used for: `m/D,g,N` in another order each time, `md/command#s3.sync` of each command.
-//! One client then looks like a dozen. The normalised form keeps products with their major versions and drops the rest.
-//! Asked once for each distinct user agent, so it may take its time.
+//! AWS SDKs list the features in use: `m/D,g,N` in varying order, `md/command#s3.sync` for each command. A single
+//! client then looks like a dozen. The normalised form keeps products with their major versions and drops the rest.
+//! Computed once per distinct user agent, so it need not be fast.
 
 use super::Lists;
 use super::lists::{ListError, entries};
@@ -10,34 +10,34 @@ use crate::functions::user_agent_family;
 use regex::Regex;
 use std::sync::{Arc, LazyLock};
 
-/// A normalised user agent is cut here.
+/// Maximum length of a normalised user agent.
 const LONGEST: usize = 200;
 
-/// What kind of client it is.
+/// Kind of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// A person's browser, or an app that shows pages.
+    /// A browser, or an app that shows web pages.
     Browser,
-    /// A crawler, a preview, a monitor.
+    /// A crawler, link preview or monitor.
     Bot,
-    /// A library for S3.
+    /// An S3 library.
     Sdk,
-    /// A program for storage, a package manager, a player.
+    /// A storage program, package manager or media player.
     Tool,
-    /// An HTTP library or a command line client.
+    /// An HTTP library or command line client.
     Script,
     /// No user agent.
     None,
-    /// Not known.
+    /// Unknown.
     Other,
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub(crate) const ALL: [Self; 7] =
         [Self::Browser, Self::Bot, Self::Sdk, Self::Tool, Self::Script, Self::None, Self::Other];
 
-    /// Its name in tables.
+    /// The name in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Browser => "browser",
@@ -51,25 +51,25 @@ impl Kind {
     }
 }
 
-/// Everything that rules want to know of a user agent.
+/// Everything that rules use of a user agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserAgentFacts {
-    /// Products with major versions, without what changes from call to call.
+    /// Products with major versions, without what varies between calls.
     pub(crate) norm: String,
-    /// The function `user_agent_family`; empty if there is no user agent.
+    /// The result of the function `user_agent_family`; empty without a user agent.
     pub(crate) family: String,
-    /// What kind of client it is.
+    /// The kind of client.
     pub(crate) kind: Kind,
-    /// The tool of the list of hostile ones that it names.
+    /// The hostile tool that it names.
     pub(crate) hostile_tool: Option<Arc<str>>,
     /// The operator whose crawler it claims to be.
     pub(crate) crawler_claim: Option<Arc<str>>,
-    /// It runs on a system made for attacks: Kali, Parrot, Pentoo, BlackArch.
+    /// Whether it runs on an operating system for attacks: Kali, Parrot, Pentoo, BlackArch.
     pub(crate) offensive_os: bool,
 }
 
 impl UserAgentFacts {
-    /// Of the field as it stands.
+    /// Classifies the field as logged.
     pub(crate) fn of(lists: &Lists, user_agent: Option<&str>) -> Self {
         let user_agent = user_agent.unwrap_or_default().trim();
         let user_agent = if user_agent == "-" { "" } else { user_agent };
@@ -86,18 +86,18 @@ impl UserAgentFacts {
     }
 }
 
-/// Names of hostile tools by what they send.
+/// Hostile tools, by their user agents.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostileAgents {
-    /// What to look for, in lower case, and the tool's name.
+    /// Text to search for, in lower case, and the name of the tool.
     tokens: Vec<(Box<str>, Arc<str>)>,
 }
 
 impl HostileAgents {
-    /// The list's name.
+    /// The name of the list.
     pub(crate) const NAME: &'static str = "hostile-agents";
 
-    /// Reads the list: `token`, or `Name = token`.
+    /// Parses the list: lines of `token`, or of `Name = token`.
     pub(crate) fn parse(text: &str) -> Result<Self, ListError> {
         let mut tokens = Vec::new();
         for (number, line) in entries(text) {
@@ -119,13 +119,13 @@ impl HostileAgents {
         found.map(|(_, name)| Arc::clone(name))
     }
 
-    /// How many tokens there are.
+    /// Number of tokens.
     pub(crate) fn len(&self) -> usize {
         self.tokens.len()
     }
 }
 
-/// Whether a token stands at the start of a word and, if it ends like one, at its end.
+/// Whether a token occurs at the start of a word, and, if its last character is alphanumeric, also ends with the word.
 fn finds_token(text: &str, token: &str) -> bool {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let ends_a_word = token.as_bytes().last().is_some_and(u8::is_ascii_alphanumeric);
@@ -137,14 +137,14 @@ fn finds_token(text: &str, token: &str) -> bool {
     })
 }
 
-/// Kernels as SDKs name them, `Linux/6.6.9-kali-amd64`, and systems by name.
+/// Kernel names as sent by SDKs, `Linux/6.6.9-kali-amd64`, and names of systems.
 static OFFENSIVE_OS: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
     Regex::new(
         r"(?i)linux[/#][^ ]*[-.+_0-9](?:kali|parrot|pentoo|blackarch)|\b(?:kali|parrot|pentoo|blackarch)[ /_-]?(?:linux|gnu|security|os)\b",
     )
 });
 
-/// Without versions below the major, and without what SDKs of AWS say of one call.
+/// Removes minor versions, and what AWS SDKs say about a single call.
 fn normalised(user_agent: &str) -> String {
     let words: Vec<&str> = user_agent.split_ascii_whitespace().collect();
     let is_sdk = words.iter().any(|word| {
@@ -168,13 +168,14 @@ fn normalised(user_agent: &str) -> String {
     norm
 }
 
-/// Whether a word of an SDK says something of one call, not of the client.
+/// Whether a word of an SDK concerns a single call rather than the client.
 fn is_of_one_call(word: &str) -> bool {
     const CALLS: [&str; 9] = ["m/", "md/", "cfg/", "ft/", "api/", "ua/", "exec-env/", "command/", "sdk-metrics/"];
     CALLS.iter().any(|start| word.starts_with(start))
 }
 
-/// A word with its versions cut to the major one: `Chrome/120.0.1` is `Chrome/120`, `lang/python#3.11` is `lang/python#3`.
+/// Appends a word with its versions cut to the major one: `Chrome/120.0.1` becomes `Chrome/120`, `lang/python#3.11`
+/// becomes `lang/python#3`.
 fn push_major(norm: &mut String, word: &str) {
     let mut rest = word;
     while let Some(mark) = rest.find(['/', '#']) {
@@ -184,7 +185,7 @@ fn push_major(norm: &mut String, word: &str) {
         rest = version;
         if digits > 0 {
             norm.push_str(&version[..digits]);
-            // The version goes on to a bracket, a comma or another mark.
+            // The version ends at a bracket, a comma or another separator.
             let end = version.find(['/', '#', ')', '(', ';', ',', '[', ']', '"', '\'']).unwrap_or(version.len());
             rest = &version[end.max(digits)..];
         }
@@ -192,7 +193,7 @@ fn push_major(norm: &mut String, word: &str) {
     norm.push_str(rest);
 }
 
-/// Families that are no browsers and no crawlers, as `functions/user_agents.txt` calls them.
+/// Families that are SDKs, as named in `functions/user_agents.txt`.
 const SDKS: [&str; 29] = [
     "Boto3",
     "aiobotocore",
@@ -225,7 +226,7 @@ const SDKS: [&str; 29] = [
     "S3Console",
 ];
 
-/// Programs.
+/// Families that are storage programs.
 const TOOLS: [&str; 57] = [
     "aws-cli",
     "s5cmd",
@@ -286,10 +287,10 @@ const TOOLS: [&str; 57] = [
     "containerd",
 ];
 
-/// More programs, those of developers.
+/// Families that are developers' programs.
 const BUILDERS: [&str; 3] = ["Apache-Maven", "Gradle", "git-lfs"];
 
-/// HTTP libraries, command line clients, languages.
+/// Families that are HTTP libraries, command line clients or languages.
 const SCRIPTS: [&str; 35] = [
     "Postman",
     "Insomnia",
@@ -328,7 +329,7 @@ const SCRIPTS: [&str; 35] = [
     "Perl",
 ];
 
-/// Browsers and apps.
+/// Families that are browsers and apps.
 const BROWSERS: [&str; 18] = [
     "Facebook",
     "Instagram",
@@ -422,14 +423,14 @@ fn kind(family: &str, user_agent: &str) -> Kind {
     } else if family.to_ascii_lowercase().starts_with("aws-sdk") {
         Kind::Sdk
     } else if user_agent.contains("(compatible;") || user_agent.contains("+http") {
-        // A client that leaves an address for complaints is a crawler.
+        // Clients that leave a contact address are crawlers.
         Kind::Bot
     } else {
         Kind::Other
     }
 }
 
-/// `Googlebot`, `Baiduspider`, `UptimeRobot`.
+/// Whether a name ends like that of a crawler: `Googlebot`, `Baiduspider`, `UptimeRobot`.
 fn names_a_bot(family: &str) -> bool {
     let family = family.to_ascii_lowercase();
     ["bot", "spider", "crawler"].iter().any(|end| family.ends_with(end))

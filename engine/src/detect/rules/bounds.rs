@@ -1,7 +1,7 @@
-//! How high a number of a query can get, as far as its text tells: for lint, which warns of confidences above 1.
+//! Upper bounds of numbers in a query, derived from its text. Used by lint, which warns of confidences above 1.
 //!
-//! Typical input: `least(0.95, 0.2 + 0.1 * count(*))`. Result: 0.95. A name is what any SELECT of the query calls so; what is not
-//! known has no bound.
+//! Typical input: `least(0.95, 0.2 + 0.1 * count(*))`. Result: 0.95. A name refers to any expression with that alias in
+//! the query; unknown names have no bound.
 
 use super::check::{folded, simple};
 use datafusion::sql::sqlparser::ast::{
@@ -12,10 +12,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// How deep an expression is looked into. Nobody writes a deeper one by hand.
+/// Maximum depth of an expression that is analyzed; nobody writes deeper ones by hand.
 const DEEPEST: usize = 200;
 
-/// Lowest and highest value, if there are any.
+/// Lowest and highest value, if bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Bounds {
     low: Option<f64>,
@@ -29,8 +29,8 @@ pub(super) fn highest(query: &Query, column: &str) -> Option<f64> {
     names.of(column, DEEPEST).high
 }
 
-/// What SELECTs call their expressions, and the bounds of names that were asked for. While a name is looked at, it has none:
-/// names may stand for names, and for themselves.
+/// Aliased expressions, and the bounds computed so far. While a name is being resolved it has no bounds, because names
+/// may refer to each other and to themselves.
 #[derive(Default)]
 struct Names {
     meaning: Vec<(String, Expr)>,
@@ -42,7 +42,7 @@ impl Visitor for Names {
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         for item in &select.projection {
-            // What has no alias has the same name one level deeper, or none.
+            // An expression without an alias has the same name one level deeper, or none.
             if let SelectItem::ExprWithAlias { expr, alias } = item {
                 self.meaning.push((folded(alias), expr.clone()));
             }
@@ -65,7 +65,7 @@ impl Names {
     }
 }
 
-/// Of one of these, it is not known which.
+/// Bounds of a value that is one of several alternatives.
 fn union(all: impl Iterator<Item = Bounds>) -> Bounds {
     let widest = |a: Bounds, b: Bounds| Bounds {
         low: a.low.zip(b.low).map(|(a, b)| a.min(b)),
@@ -118,7 +118,7 @@ fn calculated(left: Bounds, operator: &BinaryOperator, right: Bounds) -> Bounds 
             if !is_positive(factor) {
                 return Bounds::default();
             }
-            // A factor that is not negative leaves the sign: the end on the other side of zero is zero's own matter.
+            // A non-negative factor keeps the sign, so each end depends on which side of zero it is.
             Bounds {
                 low: of.low.and_then(|low| product(Some(low), if low < 0.0 { factor.high } else { factor.low })),
                 high: of.high.and_then(|high| product(Some(high), if high < 0.0 { factor.low } else { factor.high })),
@@ -160,7 +160,7 @@ fn of_function(function: &Function, names: &Names, depth: usize) -> Bounds {
         }
         "count" | "exp" | "abs" | "sqrt" | "row_number" | "power" | "char_length" | "cardinality" => from_zero,
         "ln" | "log10" | "log2" => {
-            // Of what is at least 1.
+            // The argument is at least 1.
             let is_above_one = all.first().and_then(|bounds| bounds.low).is_some_and(|low| low >= 1.0);
             if is_above_one { from_zero } else { Bounds::default() }
         }

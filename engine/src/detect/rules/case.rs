@@ -1,7 +1,7 @@
-//! Inline tests of rules: requests, and what has to be found in them.
+//! Inline tests of rules: requests, and the expected findings.
 //!
-//! Requests are written as rows of a few columns and [rendered](Case::log) as lines of a log, so that a test takes the way that
-//! logs take: parser, derived columns, tables, query.
+//! Requests are given as rows of a few columns and [rendered](Case::log) as lines of a log, so that a test covers all
+//! of parser, derived columns, tables and query.
 
 mod line;
 mod row;
@@ -22,71 +22,71 @@ use toml::Spanned;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Case {
-    /// What it shows.
+    /// Name of the test: what it demonstrates.
     pub name: String,
     rows: Vec<Row>,
     history: Vec<Row>,
     lines: String,
-    /// Addresses and networks that may do anything.
+    /// Addresses and networks on the allow list.
     pub allow: Vec<String>,
-    /// Those that are to be blocked.
+    /// Addresses and networks on the deny list.
     pub deny: Vec<String>,
-    /// Those of a CDN.
+    /// Addresses and networks of a CDN.
     pub cdn: Vec<String>,
-    /// Those that operators of crawlers publish.
+    /// Published addresses and networks of crawlers.
     pub crawlers: Vec<String>,
-    /// Those of a list of suspicious ones.
+    /// Addresses and networks on a list of attackers.
     pub intel: Vec<String>,
-    /// Networks, with their autonomous systems and countries.
+    /// Networks with their autonomous systems and countries.
     pub places: Vec<Place>,
-    /// What has to be found; everything else must not be.
+    /// The expected rows; any other row is a failure.
     pub expect: Vec<Expected>,
 }
 
-/// Where a network is.
+/// The location of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The network.
     pub network: IpNet,
-    /// Its autonomous system.
+    /// Autonomous system number.
     pub asn: Option<u32>,
-    /// Its country.
+    /// ISO 3166 country code.
     pub country: Option<String>,
 }
 
-/// A row that the rule has to return.
+/// A row that the rule must return.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Expected {
-    /// Address or /64.
+    /// Address or /64 network.
     pub src: Option<String>,
-    /// Who signed.
+    /// The requester.
     pub requester: Option<String>,
-    /// Bucket.
+    /// The bucket.
     pub bucket: Option<String>,
-    /// Host of the referer.
+    /// The host in the referer.
     pub referer: Option<String>,
-    /// How sure it has to be.
+    /// The required confidence.
     pub confidence: Option<Bounds>,
 }
 
-/// A row that the rule returned, as far as tests look at it.
+/// A row that the rule returned, as far as tests check it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// Address or /64.
+    /// Address or /64 network.
     pub src: Option<String>,
-    /// Who signed.
+    /// The requester.
     pub requester: Option<String>,
-    /// Bucket.
+    /// The bucket.
     pub bucket: Option<String>,
-    /// Host of the referer.
+    /// The host in the referer.
     pub referer: Option<String>,
-    /// How sure the rule is.
+    /// The confidence.
     pub confidence: f64,
 }
 
 impl Case {
-    /// The log: a line for each request, then the lines of `log`.
+    /// The log: one line per request, followed by the lines of `log`.
     #[must_use]
     pub fn log(&self) -> String {
         let mut log = rendered(&self.rows, Clock::of_rows());
@@ -94,19 +94,19 @@ impl Case {
         log
     }
 
-    /// The log of an earlier time, which a baseline is learned from.
+    /// The log of an earlier time, from which the baseline is learned.
     #[must_use]
     pub fn history_log(&self) -> Option<String> {
         (!self.history.is_empty()).then(|| rendered(&self.history, Clock::of_history()))
     }
 
-    /// Whether something has to be found.
+    /// Whether the rule must return anything.
     #[must_use]
     pub fn fires(&self) -> bool {
         !self.expect.is_empty()
     }
 
-    /// What is wrong with the rows that the rule returned: a sentence each.
+    /// Compares the rows returned by the rule with the expected ones. Returns a sentence for each difference.
     #[must_use]
     pub fn verify(&self, found: &[Found]) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -147,12 +147,12 @@ impl Expected {
     }
 }
 
-/// The form that results have addresses in.
+/// An address in the form used in results.
 fn canonical(src: &str) -> String {
     src.parse::<Source>().map_or_else(|_| src.to_owned(), |source| source.to_string())
 }
 
-/// The names that are there, as a test writes them.
+/// Writes the names that are set, in the syntax of tests.
 fn named(f: &mut fmt::Formatter<'_>, names: [(&str, &Option<String>); 4]) -> fmt::Result {
     let mut separator = "";
     for (column, name) in names {
@@ -183,25 +183,25 @@ impl fmt::Display for Found {
     }
 }
 
-/// What a confidence has to be.
+/// A condition on a confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bounds {
-    /// From here on.
+    /// At least this much.
     AtLeast(f64),
-    /// More.
+    /// More than this.
     Above(f64),
-    /// Up to here.
+    /// At most this much.
     AtMost(f64),
-    /// Less.
+    /// Less than this.
     Below(f64),
-    /// This much, within half a hundredth.
+    /// This value, within 0.005.
     About(f64),
-    /// From here to there, both included.
+    /// Within this range, inclusive at both ends.
     Between(f64, f64),
 }
 
 impl Bounds {
-    /// `>=0.7`, `<0.3`, `0.9`, `0.3..0.5`.
+    /// Parses `>=0.7`, `<0.3`, `0.9`, `0.3..0.5`.
     fn parse(text: &str) -> Option<Self> {
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
         let text = text.trim();
@@ -222,7 +222,8 @@ impl Bounds {
         number(text).map(Self::About)
     }
 
-    /// Whether a confidence is so. What differs by less than a billionth is the same: sums of hundredths are not exact.
+    /// Whether a confidence satisfies the condition, with a tolerance of 1e-9, because sums of hundredths are not
+    /// exact.
     fn contain(self, confidence: f64) -> bool {
         let tiny = 1e-9;
         match self {
@@ -249,7 +250,7 @@ impl fmt::Display for Bounds {
     }
 }
 
-/// A test as it stands in a file.
+/// A test as parsed from a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCase {
@@ -284,11 +285,11 @@ struct RawExpected {
     confidence: Option<toml::Value>,
 }
 
-/// A problem, and the byte of the file where it is, if that is not the test itself.
+/// A problem with its byte offset in the file, unless it concerns the test as a whole.
 type Placed = (Option<usize>, Problem);
 
 impl RawCase {
-    /// The test, of a rule about this entity.
+    /// Converts to a test of a rule about this entity.
     pub(super) fn case(self, entity: Entity) -> Result<Case, Placed> {
         if self.name.get_ref().trim().is_empty() {
             return Err((
@@ -341,7 +342,7 @@ fn rows(rows: Vec<Spanned<Row>>) -> Result<Vec<Row>, Placed> {
     rows.into_iter().map(checked).collect()
 }
 
-/// A network and where it is: `AS64500 FR`, or one of both.
+/// Parses the location of a network: `AS64500 FR`, or one of the two.
 fn placed(network: Spanned<String>, place: &str) -> Result<Place, Placed> {
     let start = network.span().start;
     let wrong = |what: &str| {

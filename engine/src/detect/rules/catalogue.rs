@@ -1,13 +1,13 @@
-//! Files of the shipped rules. A test compares the list with the folder.
+//! The files of the shipped rules. A test compares the list with the folder.
 
-/// A file of the catalogue: its name and its text.
+/// Name and contents of a file in the catalogue.
 macro_rules! shipped {
     ($name:literal) => {
         ($name, include_str!(concat!("catalogue/", $name)))
     };
 }
 
-/// Name and text of every file, by name.
+/// Name and contents of every file, sorted by name.
 pub(super) const FILES: &[(&str, &str)] = &[
     shipped!("S3D-101-key-enumeration.toml"),
     shipped!("S3D-102-bucket-recon.toml"),

@@ -1,7 +1,8 @@
-//! What a rule's SQL may be: one query that reads the tables of detection, and nothing else.
+//! Validates the SQL of rules: a single query that reads tables of detection, and nothing else.
 //!
-//! A rule may come from somebody else, so its SQL is looked at before DataFusion sees it. [`check`] takes the query apart and
-//! tells which tables it reads and which columns it returns; whatever could read a file, write, or change the session is an error.
+//! Rules may come from third parties, so their SQL is checked before it reaches DataFusion. [`check`] analyzes the
+//! query and returns the tables it reads and the columns it returns; anything that could read files, write, or change
+//! the session is an error.
 
 use super::bounds;
 use super::problem::{Problem, hint_of_names};
@@ -17,36 +18,36 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-/// Functions that are tables and read nothing but their arguments.
+/// Table functions that read nothing but their arguments.
 const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
 
-/// Functions whose result is another one at every run.
+/// Functions whose results differ between runs.
 const OF_THE_MOMENT: [&str; 8] =
     ["now", "today", "current_date", "current_time", "current_timestamp", "localtimestamp", "random", "uuid"];
 
-/// Aggregates whose result depends on the order of rows, which is another one at every run.
+/// Aggregates whose results depend on the order of rows, which differs between runs.
 const OF_AN_ORDER: [&str; 6] = ["array_agg", "string_agg", "any_value", "first_value", "last_value", "nth_value"];
 
-/// What is known of a query that may be run.
+/// Facts about a valid query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Checked {
     /// Tables that it reads.
     pub(crate) tables: BTreeSet<String>,
-    /// Columns that it returns, as far as they have names.
+    /// Named columns that it returns.
     pub(crate) columns: Vec<String>,
-    /// Whether it returns more than that: `*`, or expressions without a name.
+    /// Whether it returns further columns: `*`, or expressions without a name.
     pub(crate) more_columns: bool,
-    /// A function in it whose result is another one at every run.
+    /// A function that it uses whose result differs between runs.
     pub(crate) of_the_moment: Option<String>,
-    /// An aggregate in it that takes rows as they come.
+    /// An aggregate that it uses that depends on the order of rows.
     pub(crate) unordered: Option<String>,
-    /// Whether its own result, not only that of a query inside of it, is `*`.
+    /// Whether its own result, not just that of a subquery, is `*`.
     pub(crate) wildcard: bool,
-    /// How high a confidence it can return, if that can be told.
+    /// Upper bound of the confidence, if it can be determined.
     pub(crate) highest: Option<f64>,
 }
 
-/// Looks at a query of these tables. Parameters have to be replaced before.
+/// Validates a query over these tables. Parameters must have been substituted.
 pub(crate) fn check(sql: &str, tables: &[&str]) -> Result<Checked, Problem> {
     let query = parse(sql)?;
     let mut look = Look { known: Some(tables), scopes: Vec::new(), found: Checked::default() };
@@ -61,11 +62,11 @@ pub(crate) fn check(sql: &str, tables: &[&str]) -> Result<Checked, Problem> {
     Ok(checked)
 }
 
-/// The tables that a query reads; names of its own `WITH` are none.
+/// The tables that a query reads, without the names of its own `WITH` clauses.
 ///
 /// # Errors
 ///
-/// It is no query that a rule may have.
+/// Fails if the SQL is not a query that a rule may have.
 pub fn tables_of(sql: &str) -> Result<BTreeSet<String>, Error> {
     let mut look = Look { known: None, scopes: Vec::new(), found: Checked::default() };
     let query = parse(sql).map_err(|problem| problem.without_place())?;
@@ -75,7 +76,7 @@ pub fn tables_of(sql: &str) -> Result<BTreeSet<String>, Error> {
     }
 }
 
-/// The one query that the SQL is.
+/// Parses SQL that must be a single query.
 pub(super) fn parse(sql: &str) -> Result<Box<Query>, Problem> {
     let one = "a rule's SQL is one SELECT, or WITH … SELECT";
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
@@ -85,7 +86,7 @@ pub(super) fn parse(sql: &str) -> Result<Box<Query>, Problem> {
         None => return Err(Problem::new("the SQL is empty").with_hint(one)),
         Some(Token::LParen) => {}
         Some(Token::Word(word)) if matches!(word.keyword, Keyword::SELECT | Keyword::WITH) => {}
-        // Said before it is parsed: the parser's own words for statements that it half knows help nobody.
+        // Checked before parsing, because the parser's messages for other statements are not helpful.
         Some(other) => return Err(Problem::new(format!("the SQL is no query, but {other}")).with_hint(one)),
     }
     let statements = Parser::new(&GenericDialect {}).with_tokens_with_locations(tokens).parse_statements();
@@ -97,7 +98,7 @@ pub(super) fn parse(sql: &str) -> Result<Box<Query>, Problem> {
     }
 }
 
-/// The parser's message, without where it is: that becomes a line of the file.
+/// Converts a parser message, moving its position to the line of the problem.
 pub(super) fn parser_problem(message: &str) -> Problem {
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
     let (text, place) = message.rsplit_once(" at Line: ").unwrap_or((message, ""));
@@ -105,7 +106,8 @@ pub(super) fn parser_problem(message: &str) -> Problem {
     Problem::new(format!("the SQL cannot be read: {text}")).below(line.saturating_sub(1))
 }
 
-/// Names of a `WITH`, how many of them are known at the place where the visitor is, and which queries they stand for.
+/// The names of a `WITH` clause with the queries they stand for, and how many of them are visible to the visitor at
+/// this point.
 struct Scope {
     names: Vec<(String, usize)>,
     known: usize,
@@ -120,17 +122,17 @@ impl Scope {
     }
 }
 
-/// Tells one query of a tree from another that looks the same.
+/// Distinguishes identical queries in a tree.
 fn address(query: &Query) -> usize {
     std::ptr::from_ref(query).addr()
 }
 
-/// A name as DataFusion reads it: without quotes, letter case does not count.
+/// A name as interpreted by DataFusion: unquoted names are case-insensitive.
 pub(super) fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
-/// A name of one part.
+/// A name without qualification.
 pub(super) fn simple(name: &ObjectName) -> Option<String> {
     match name.0.as_slice() {
         [part] => part.as_ident().map(folded),
@@ -138,7 +140,7 @@ pub(super) fn simple(name: &ObjectName) -> Option<String> {
     }
 }
 
-/// Walks through a query; `known` are the tables that there are, if that counts.
+/// Visits a query. `known`: the tables that exist, if that is to be checked.
 struct Look<'a> {
     known: Option<&'a [&'a str]>,
     scopes: Vec<Scope>,
@@ -176,7 +178,7 @@ impl Visitor for Look<'_> {
     type Break = Problem;
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Problem> {
-        // The query itself is visited, not the statement around it: what comes here stands inside of it.
+        // The query itself is visited rather than its statement, so a statement here is nested.
         refuse(statement.to_string().split_whitespace().next().unwrap_or_default())
     }
 
@@ -249,7 +251,7 @@ impl Visitor for Look<'_> {
     }
 }
 
-/// Whether a call says in which order it takes rows.
+/// Whether an aggregate call has an ORDER BY.
 fn has_order(function: &Function) -> bool {
     let is_order = |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::OrderBy(_));
     let of_arguments = match &function.args {
@@ -264,12 +266,12 @@ fn has_order(function: &Function) -> bool {
     of_arguments || of_window || !function.within_group.is_empty()
 }
 
-/// The SELECT that names the columns of a query's result.
+/// The SELECT that determines the column names of a query.
 fn result_of(body: &SetExpr) -> Option<&Select> {
     match body {
         SetExpr::Select(select) => Some(select),
         SetExpr::Query(query) => result_of(&query.body),
-        // The first of them names the columns of all.
+        // The first SELECT names the columns of a set operation.
         SetExpr::SetOperation { left, .. } => result_of(left),
         _ => None,
     }
@@ -279,7 +281,7 @@ fn is_wildcard(item: &SelectItem) -> bool {
     matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
 }
 
-/// Names of the columns of its result, and whether there are others.
+/// Names of result columns, and whether there are others.
 fn columns_of(select: &Select) -> (Vec<String>, bool) {
     let mut names = Vec::new();
     let mut more = false;
@@ -361,7 +363,7 @@ mod tests {
                 "`logs` is no table that rules can read",
                 Some("there are: `s3_trail`, `s3_trail_7d`, `good`"),
             ),
-            // A name of a WITH is not known beside it.
+            // A name of a WITH clause is unknown outside of it.
             (
                 "SELECT 1 AS a FROM (WITH k AS (SELECT 1 AS x) SELECT x FROM k) JOIN k ON TRUE",
                 "`k` is no table that rules can read",

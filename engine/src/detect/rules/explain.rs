@@ -1,29 +1,30 @@
-//! The sentence of a finding: a template of a rule file, filled with a row of its result.
+//! The explanation of a finding: a template in the rule file, filled with values of a result row.
 //!
-//! Typical template: `{d} distinct keys, {share:%} of {bytes:bytes}, at least {$min}`. A name in braces is a column of the rule's
-//! SQL, with a dollar sign a parameter; behind a colon stands how it is written. `{{` and `}}` are braces.
+//! Typical template: `{d} distinct keys, {share:%} of {bytes:bytes}, at least {$min}`. A name in braces is a column of
+//! the rule's SQL; with a dollar sign it is a parameter. A format may follow after a colon. `{{` and `}}` are literal
+//! braces.
 
 use super::parameters::{self, ParamValue, Parameters};
 use super::problem::{Problem, hint_of_names};
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-/// A value of a row, as far as sentences tell it.
+/// A value of a row, for use in explanations.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing.
+    /// NULL.
     Null,
-    /// A whole number.
+    /// An integer.
     Integer(i64),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
-    /// A text.
+    /// A string.
     Text(String),
-    /// True or false.
+    /// A boolean.
     Boolean(bool),
-    /// Microseconds since 1970 (UTC).
+    /// Microseconds since the Unix epoch (UTC).
     Time(i64),
-    /// Texts.
+    /// A list of strings.
     List(Vec<String>),
 }
 
@@ -48,7 +49,7 @@ impl Value {
     }
 }
 
-/// A sentence with places for values.
+/// A sentence with placeholders for values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Template {
     text: String,
@@ -62,7 +63,7 @@ enum Part {
     Parameter(String, Style),
 }
 
-/// How a value is written.
+/// Format of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Style {
     Plain,
@@ -89,7 +90,7 @@ impl Style {
 }
 
 impl Template {
-    /// The template that this text is.
+    /// Parses a template.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -120,25 +121,25 @@ impl Template {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// As it was written.
+    /// The source text of the template.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Columns that it shows.
+    /// Names of the columns used.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| if let Part::Column(name, _) = part { Some(name.as_str()) } else { None })
     }
 
-    /// Parameters that it shows.
+    /// Names of the parameters used.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.parts
             .iter()
             .filter_map(|part| if let Part::Parameter(name, _) = part { Some(name.as_str()) } else { None })
     }
 
-    /// Whether there is a value for every place. `more_columns`: there are columns without a name that is known.
+    /// Checks that every placeholder has a value. `more_columns`: there are columns with unknown names.
     pub(super) fn check(&self, columns: &[String], more_columns: bool, values: &Parameters) -> Result<(), Problem> {
         if let Some(name) = self.parameters().find(|name| !values.contains_key(*name)) {
             return Err(parameters::unknown(name, values));
@@ -153,7 +154,8 @@ impl Template {
         }
     }
 
-    /// The sentence for a row: `value_of` knows its columns. Texts of a row are the client's, so outputs have to escape it.
+    /// Renders the sentence for a row, whose columns `value_of` looks up. Texts of a row are controlled by clients, so
+    /// outputs must escape the sentence.
     pub fn render(&self, value_of: impl Fn(&str) -> Value, values: &Parameters) -> String {
         let mut sentence = String::with_capacity(self.text.len() + 32);
         for part in &self.parts {
@@ -196,7 +198,7 @@ fn place_of(place: &str) -> Result<Part, Problem> {
 }
 
 fn write(to: &mut String, value: &Value, style: Style) {
-    // Writing to a text cannot fail.
+    // Writing to a `String` cannot fail.
     let _ = match (style, value, value.number()) {
         (_, Value::Null, _) => to.write_str("-"),
         (_, _, Some(number)) if !number.is_finite() => to.write_str("-"),
@@ -214,7 +216,7 @@ fn write(to: &mut String, value: &Value, style: Style) {
     };
 }
 
-/// `12345.60` becomes `12,345.60`.
+/// Formats `12345.60` as `12,345.60`.
 fn grouped(number: &str) -> String {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
     let whole = digits.find('.').unwrap_or(digits.len());
@@ -228,7 +230,7 @@ fn grouped(number: &str) -> String {
     result
 }
 
-/// `1.50` becomes `1.5`, and `2.00` becomes `2`.
+/// Formats `1.50` as `1.5`, and `2.00` as `2`.
 fn without_zeros(number: &str) -> &str {
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
@@ -253,14 +255,14 @@ fn size(bytes: f64) -> String {
 }
 
 fn duration(seconds: f64) -> String {
-    // More than that is no time that logs span, and more than the formatter's unit holds.
+    // Clamped to the range of the formatter, which is far beyond that of any log.
     let whole = Duration::try_from_secs_f64(seconds.clamp(0.0, 1e12).round()).unwrap_or_default();
     humantime::format_duration(whole).to_string()
 }
 
-/// `2026-03-02 10:00:00`, in UTC.
+/// Formats as `2026-03-02 10:00:00` in UTC.
 pub(super) fn time(micros: i64) -> String {
-    // What is written has four digits of a year; nothing that a log holds lies beyond.
+    // Clamped to years of four digits.
     let seconds = u64::try_from(micros.div_euclid(1_000_000)).unwrap_or(0).min(253_402_300_799);
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(SystemTime::UNIX_EPOCH);
     humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").trim_end_matches('Z').to_owned()

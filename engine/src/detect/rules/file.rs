@@ -1,7 +1,7 @@
-//! A rule file: TOML to a [`Rule`], or to an [`Overlay`] that tunes one.
+//! Loads rule files: TOML to a [`Rule`], or to an [`Overlay`] that tunes one.
 //!
-//! Everything that can be wrong with a rule is found here, before a log is read, and told with file and line. A file with nothing
-//! but an id, `enabled` and `[params]` is an overlay; every other one is a whole rule.
+//! All errors in a rule are found here, before any log is read, and reported with file and line. A file with only an
+//! id, `enabled` and `[params]` is an overlay; any other is a complete rule.
 
 use super::TABLES;
 use super::case::{Case, RawCase};
@@ -18,10 +18,11 @@ use std::fmt;
 use std::time::Duration;
 use toml::Spanned;
 
-/// Families of the shipped rules. Inside a family only the strongest evidence counts; a rule may have a family of its own.
+/// Families of the shipped rules. Within a family only the strongest evidence counts. A rule may define a family of its
+/// own.
 pub const FAMILIES: [&str; 8] = ["recon", "spoof", "auth", "identity", "exfil", "impact", "cost", "intel"];
 
-/// Keys of a rule file, above its tables.
+/// Top-level keys of a rule file.
 const KEYS: [&str; 14] = [
     "id",
     "name",
@@ -39,28 +40,28 @@ const KEYS: [&str; 14] = [
     "sql",
 ];
 
-/// Its tables.
+/// Tables of a rule file.
 const TABLE_KEYS: [&str; 4] = ["params", "files", "match", "test"];
 
-/// Whom the rows of a rule are about.
+/// The kind of entity that the rows of a rule are about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Entity {
-    /// A source of requests: an address, or the /64 of one.
+    /// A source of requests: an address, or a /64 network.
     #[default]
     Src,
-    /// Who signed.
+    /// A requester.
     Requester,
-    /// The host that pages stand on which others' browsers fetch objects for.
+    /// A host whose pages embed objects.
     Referer,
     /// A bucket.
     Bucket,
 }
 
 impl Entity {
-    /// Every entity.
+    /// All entities.
     pub const ALL: [Self; 4] = [Self::Src, Self::Requester, Self::Referer, Self::Bucket];
 
-    /// The column of the rule's rows that names it, and its name in rule files.
+    /// The column that identifies the entity in the rule's result, which is also its name in rule files.
     #[must_use]
     pub fn column(self) -> &'static str {
         match self {
@@ -78,17 +79,17 @@ impl fmt::Display for Entity {
     }
 }
 
-/// Where a rule came from.
+/// The origin of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleSource {
-    /// It is one of the program's own, from this file of its catalogue.
+    /// A file of the shipped catalogue.
     Shipped(&'static str),
-    /// From this file of the user's.
+    /// A file of the user.
     File(String),
 }
 
 impl RuleSource {
-    /// The file's name.
+    /// The name of the file.
     #[must_use]
     pub fn file(&self) -> &str {
         match self {
@@ -107,87 +108,87 @@ impl fmt::Display for RuleSource {
     }
 }
 
-/// A rule: a query, and what its rows mean.
+/// A rule: a query, and the interpretation of its rows.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rule {
-    /// Such as `S3D-103`.
+    /// The id, such as `S3D-103`.
     pub id: String,
     /// A short title.
     pub name: String,
-    /// Inside of which only the strongest evidence counts.
+    /// The family. Within a family only the strongest evidence counts.
     pub family: String,
-    /// How bad it is, if it is what it seems to be.
+    /// Severity, assuming that the evidence is right.
     pub severity: Severity,
-    /// Whom its rows are about.
+    /// The kind of entity that its rows are about.
     pub entity: Entity,
-    /// Techniques of MITRE ATT&CK.
+    /// Ids of MITRE ATT&CK techniques.
     pub mitre: Vec<String>,
-    /// What it costs, as the letter A to D or S; see the catalogue.
+    /// Cost class, one of the letters A to D or S; see the catalogue.
     pub cost: Option<String>,
-    /// How long what it looks for may take.
+    /// Maximum duration of the activity that it detects.
     pub window: Option<Duration>,
-    /// Whether it is run.
+    /// Whether the rule runs.
     pub enabled: bool,
-    /// Whether its confidence enters the score.
+    /// Whether its confidence contributes to the score.
     pub scored: bool,
-    /// The sentence of a finding.
+    /// The template of the explanation.
     pub explain: Template,
-    /// Why it is as it is.
+    /// Background and rationale.
     pub description: String,
-    /// Which requests of `s3_trail` are shown for what it finds, as a condition with `$name` for parameters; without one all that the
-    /// finding may be about.
+    /// Condition on `s3_trail`, with `$name` for parameters, that selects sample requests for its findings. Without it,
+    /// any request that a finding may be about can be a sample.
     pub samples: Option<String>,
-    /// The query, with `$name` for parameters; of a `[match]` what it was compiled to.
+    /// The query, with `$name` for parameters. For a `[match]`, the SQL it was compiled to.
     pub sql: String,
     /// Whether the query was compiled from a `[match]`.
     pub from_match: bool,
-    /// Values of its parameters.
+    /// Values of the parameters.
     pub params: Parameters,
-    /// Lists that it rests on, by what it calls them.
+    /// Lists that the rule depends on, by the name it uses for them.
     pub files: BTreeMap<String, String>,
-    /// Its inline tests.
+    /// Inline tests.
     pub tests: Vec<Case>,
-    /// Where it came from.
+    /// The origin of the rule.
     pub source: RuleSource,
-    /// Files that tuned it.
+    /// Files that tuned the rule.
     pub tuned_by: Vec<String>,
-    /// What is known of its query.
+    /// Facts about the query.
     pub(super) checked: Checked,
 }
 
 impl Rule {
-    /// The query with the values of its parameters.
+    /// The query with parameters substituted.
     ///
     /// # Errors
     ///
-    /// A parameter has no value. That is found when a rule is loaded, too.
+    /// Fails if a parameter has no value, which is also checked when the rule is loaded.
     pub fn query(&self) -> Result<String, Error> {
         parameters::substitute(&self.sql, &self.params)
             .map_err(|problem| problem.without_place().in_object(format!("rule {}", self.id)))
     }
 
-    /// The condition of [`Self::samples`] with the values of its parameters.
+    /// The condition in [`Self::samples`] with parameters substituted.
     ///
     /// # Errors
     ///
-    /// As of [`Self::query`].
+    /// Fails if a parameter has no value.
     pub fn samples_condition(&self) -> Result<Option<String>, Error> {
         let condition = self.samples.as_deref().map(|condition| parameters::substitute(condition, &self.params));
         condition.transpose().map_err(|problem| problem.without_place().in_object(format!("rule {}", self.id)))
     }
 
-    /// Tables that its query reads.
+    /// Tables that the query reads.
     #[must_use]
     pub fn tables(&self) -> &BTreeSet<String> {
         &self.checked.tables
     }
 
-    /// Changes parameters and whether it is run.
+    /// Applies an overlay: parameters, and whether the rule runs.
     ///
     /// # Errors
     ///
-    /// The overlay names a parameter that the rule does not have, or gives it a value of another type.
+    /// Fails if the overlay names a parameter that the rule does not have, or gives it a value of another type.
     pub fn tune(&mut self, overlay: &Overlay) -> Result<(), Error> {
         for (name, (value, line)) in &overlay.params {
             let place = |problem: Problem| problem.in_file(&overlay.source, *line);
@@ -210,30 +211,30 @@ impl Rule {
     }
 }
 
-/// What a file changes of a rule that is there.
+/// Changes to an existing rule.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Overlay {
-    /// Which rule.
+    /// Id of the rule.
     pub id: String,
-    /// Whether it is run from now on.
+    /// Whether the rule runs; `None` leaves it unchanged.
     pub enabled: Option<bool>,
     /// New values of parameters, each with its line.
     pub(super) params: BTreeMap<String, (ParamValue, usize)>,
-    /// The file.
+    /// The name of the file.
     pub source: String,
 }
 
-/// What a file holds.
+/// The contents of a rule file.
 #[derive(Clone, Debug)]
 pub enum RuleFile {
-    /// A whole rule.
+    /// A complete rule.
     Rule(Box<Rule>),
-    /// Changes of a rule.
+    /// Changes to a rule.
     Overlay(Overlay),
 }
 
-/// Keys of the file as they stand there.
+/// The keys of the file, as parsed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -260,11 +261,11 @@ struct Raw {
     test: Vec<Spanned<RawCase>>,
 }
 
-/// Reads a rule file. `text` is its content.
+/// Loads a rule file with the contents `text`.
 ///
 /// # Errors
 ///
-/// Whatever is wrong with it, with the line.
+/// Fails if anything is wrong with the file; the error has the line.
 pub fn load(source: RuleSource, text: &str) -> Result<RuleFile, Error> {
     let file = File { name: source.file().to_owned(), text };
     let raw: Raw = toml::from_str(text).map_err(|error| file.toml_problem(&error))?;
@@ -301,7 +302,7 @@ pub fn load(source: RuleSource, text: &str) -> Result<RuleFile, Error> {
 }
 
 impl Raw {
-    /// Whether there is nothing but what overlays have.
+    /// Whether only keys of overlays are set.
     fn is_overlay(&self) -> bool {
         let texts = [
             &self.name,
@@ -324,14 +325,14 @@ impl Raw {
     }
 }
 
-/// A file's name and text: what messages need.
+/// Name and text of the file, for messages.
 struct File<'a> {
     name: String,
     text: &'a str,
 }
 
 impl File<'_> {
-    /// The line of a byte, counted from 1.
+    /// The line of a byte offset, from 1.
     fn line(&self, byte: usize) -> usize {
         self.text.as_bytes().iter().take(byte).filter(|byte| **byte == b'\n').count() + 1
     }
@@ -340,14 +341,14 @@ impl File<'_> {
         problem.in_file(&self.name, self.line(byte))
     }
 
-    /// An error in the lines of a text that begins at this byte; a text of several lines begins below its quotes.
+    /// An error within a text that begins at this byte. A multi-line text begins on the line after its quotes.
     fn within(&self, byte: usize, problem: Problem) -> Error {
         let text = self.text.get(byte..).unwrap_or_default();
         let begins_below = ["\"\"\"\n", "\"\"\"\r\n", "'''\n", "'''\r\n"].iter().any(|quotes| text.starts_with(quotes));
         problem.in_file(&self.name, self.line(byte) + usize::from(begins_below))
     }
 
-    /// What TOML says, with the name that was probably meant.
+    /// Converts a TOML error, suggesting the name that was probably meant.
     fn toml_problem(&self, error: &toml::de::Error) -> Error {
         let message = error.message().trim().replace('\n', ", ");
         let start = error.span().map_or(0, |span| span.start);
@@ -391,7 +392,7 @@ impl File<'_> {
         Ok(params)
     }
 
-    /// A key that every rule has.
+    /// The value of a required key.
     fn required(&self, key: &str, value: Option<Spanned<String>>) -> Result<Spanned<String>, Error> {
         match value {
             Some(value) if !value.get_ref().trim().is_empty() => Ok(value),
@@ -443,7 +444,7 @@ impl File<'_> {
                 let problem = || self.at(text.span().start, shorthand::no_window("window", text.get_ref()));
                 Some(humantime::parse_duration(text.get_ref()).map_err(|_| problem())?)
             }
-            // A length that there is no table of is an error of the compiler.
+            // Lengths without a table are rejected by the compiler.
             None => within.and_then(|within| humantime::parse_duration(within).ok()),
         };
         Ok(Rule {
@@ -540,7 +541,7 @@ impl File<'_> {
         ))
     }
 
-    /// The query, the byte where it or what it comes from begins, and whether it comes from a `[match]`.
+    /// The query, the byte offset of its source, and whether it comes from a `[match]`.
     fn sql(
         &self,
         sql: Option<Spanned<String>>,
@@ -581,7 +582,7 @@ impl File<'_> {
     }
 }
 
-/// What a key of the file is for.
+/// A description of a key with an example.
 fn what_is(key: &str) -> &'static str {
     match key {
         "id" => "such as `id = \"S3D-103\"`",
@@ -591,7 +592,7 @@ fn what_is(key: &str) -> &'static str {
     }
 }
 
-/// An error of another module, as one of a place in the file.
+/// Converts an error of another module to a problem in the file.
 fn of_error(error: &Error) -> Problem {
     let problem = Problem::new(error.to_string());
     match error.hint() {

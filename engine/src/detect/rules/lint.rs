@@ -1,16 +1,16 @@
-//! What could be better in a rule that works.
+//! Lint: possible improvements to valid rules.
 
 use super::file::{Rule, near_family};
 use super::parameters;
 use crate::detect::finding::Severity;
 use std::fmt;
 
-/// How bad a remark is.
+/// The severity of a remark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// It could be better.
+    /// Could be improved.
     Warning,
-    /// It is not meant so.
+    /// Probably not what was intended.
     Error,
 }
 
@@ -29,28 +29,28 @@ impl fmt::Display for Level {
 pub struct Lint {
     /// Id of the rule.
     pub rule: String,
-    /// The file that it stands in.
+    /// The file of the rule.
     pub file: String,
-    /// How bad it is.
+    /// The severity.
     pub level: Level,
-    /// What it is, and what to do.
+    /// What is wrong, and what to do about it.
     pub message: String,
 }
 
-/// `S3D-103: warning: it has no test that fires`.
+/// Formats as `S3D-103: warning: it has no test that fires`.
 impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.rule, self.level, self.message)
     }
 }
 
-/// Remarks about a rule.
+/// The remarks about a rule.
 pub(super) fn lint(rule: &Rule) -> Vec<Lint> {
     let mut remarks = Vec::new();
     let mut remark = |level: Level, message: String| {
         remarks.push(Lint { rule: rule.id.clone(), file: rule.source.file().to_owned(), level, message });
     };
-    // A rule that was loaded has SQL that can be read.
+    // The SQL of a loaded rule is valid.
     let mut used = parameters::names_of(&rule.sql).unwrap_or_default();
     used.extend(rule.explain.parameters().map(str::to_owned));
     used.extend(rule.samples.iter().flat_map(|condition| parameters::names_of(condition).unwrap_or_default()));

@@ -1,11 +1,11 @@
-//! Rules: what is looked for, as files that people can read, change and add to.
+//! Detection rules, as files that users can read, change and add to.
 //!
-//! A rule is a TOML file with a query over the [tables of detection](TABLES), or with a `[match]` that becomes one, the sentence
-//! that a finding is told with, parameters, and tests. Start at [`RuleSet`]: the shipped rules, with a user's own above them. A
-//! [`Rule`] has its query, a [`Case`] the log that tests it; running them is others' work.
+//! A rule is a TOML file with a query over the [tables of detection](TABLES), or a `[match]` that is compiled to one; a
+//! template for the explanation; parameters; and tests. Start at [`RuleSet`]: the shipped rules, overridden by a user's
+//! own. A [`Rule`] has its query, a [`Case`] the log that tests it; both are run elsewhere.
 //!
-//! [`file`](self::load) reads a file, `check` looks at its SQL, `parameters` puts values into it, `shorthand` compiles `[match]`,
-//! `bounds` estimates how high a confidence can get, `lint` says what could be better.
+//! [`file`](self::load) loads a file, `check` validates its SQL, `parameters` substitutes values, `shorthand` compiles
+//! `[match]`, `bounds` estimates the highest possible confidence, `lint` suggests improvements.
 
 mod bounds;
 mod case;
@@ -27,7 +27,7 @@ pub use self::lint::{Level, Lint};
 pub use self::parameters::{ParamValue, Parameters};
 pub use self::set::RuleSet;
 
-/// Tables that rules may read.
+/// Names of the tables that rules may read.
 pub const TABLES: &[&str] = &[
     "s3_trail",
     "s3_trail_1h",

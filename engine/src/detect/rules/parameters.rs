@@ -1,8 +1,8 @@
 //! Parameters of rules: `$name` in SQL becomes a literal.
 //!
-//! Typical input: `n >= $min AND code <> '$min'` with `min = 3`. Result: `n >= 3 AND code <> '$min'`. The text is cut by the
-//! tokenizer that DataFusion reads it with, so that what is a string or a comment for one is one for the other, too; what is no
-//! parameter is left as it was written, so that `s3log rules show` prints SQL as its author laid it out.
+//! Typical input: `n >= $min AND code <> '$min'` with `min = 3`. Result: `n >= 3 AND code <> '$min'`. The text is
+//! tokenized by DataFusion's tokenizer, so both agree on what is a string or a comment. Everything else is left
+//! unchanged, so that `s3log rules show` prints the SQL as its author formatted it.
 
 use super::explain::Value;
 use super::problem::{Problem, hint_of_names};
@@ -11,24 +11,24 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Values of a rule's parameters by their names.
+/// Values of a rule's parameters, by name.
 pub type Parameters = BTreeMap<String, ParamValue>;
 
 /// The value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParamValue {
-    /// A whole number.
+    /// An integer.
     Integer(i64),
-    /// A number; never NaN, never infinite.
+    /// A finite floating-point number.
     Float(f64),
-    /// A text.
+    /// A string.
     Text(String),
-    /// True or false.
+    /// A boolean.
     Boolean(bool),
 }
 
 impl ParamValue {
-    /// The same as what a query returns.
+    /// Converts to the type of query results.
     #[must_use]
     pub fn value(&self) -> Value {
         match self {
@@ -41,7 +41,7 @@ impl ParamValue {
 }
 
 impl ParamValue {
-    /// A value of a TOML file; `None` if it is of a type that has no literal.
+    /// Converts a TOML value; `None` if SQL has no literal for its type.
     pub(super) fn of_toml(value: &toml::Value) -> Option<Self> {
         match value {
             toml::Value::Integer(number) => Some(Self::Integer(*number)),
@@ -61,10 +61,10 @@ impl ParamValue {
         }
     }
 
-    /// The literal of SQL.
+    /// The SQL literal.
     fn literal(&self) -> String {
         match self {
-            // A minus behind a minus would begin a comment.
+            // In parentheses, because a second minus sign would begin a comment.
             Self::Integer(number) if *number < 0 => format!("({number})"),
             Self::Float(number) if *number < 0.0 => format!("({number:?})"),
             Self::Integer(number) => number.to_string(),
@@ -76,7 +76,7 @@ impl ParamValue {
     }
 }
 
-/// As TOML writes it.
+/// Formats as in TOML.
 impl fmt::Display for ParamValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -88,7 +88,7 @@ impl fmt::Display for ParamValue {
     }
 }
 
-/// A value of a TOML file, for messages.
+/// A TOML value, for messages.
 pub(super) fn shown(value: &toml::Value) -> String {
     match value {
         toml::Value::Float(number) => format!("{number:?}"),
@@ -99,12 +99,12 @@ pub(super) fn shown(value: &toml::Value) -> String {
     }
 }
 
-/// Names of the parameters that this SQL asks for.
+/// Names of the parameters used in SQL.
 pub(super) fn names_of(sql: &str) -> Result<BTreeSet<String>, Problem> {
     Ok(places_of(sql)?.into_iter().map(|(_, name)| name).collect())
 }
 
-/// The SQL with literals for its parameters.
+/// Replaces parameters in SQL by literals.
 pub(super) fn substitute(sql: &str, parameters: &Parameters) -> Result<String, Problem> {
     let places = places_of(sql)?;
     let mut result = String::with_capacity(sql.len() + 16);
@@ -122,7 +122,7 @@ pub(super) fn substitute(sql: &str, parameters: &Parameters) -> Result<String, P
     Ok(result)
 }
 
-/// What to say of a name that is no parameter.
+/// The problem of an unknown parameter.
 pub(super) fn unknown(name: &str, parameters: &Parameters) -> Problem {
     let hint = if parameters.is_empty() {
         format!("give it a value: a table [params] with `{name} = …`")
@@ -132,7 +132,7 @@ pub(super) fn unknown(name: &str, parameters: &Parameters) -> Problem {
     Problem::new(format!("`${name}` is no parameter of the rule")).with_hint(hint)
 }
 
-/// Where in the SQL a parameter stands, in bytes, and its name; in order.
+/// Byte offset and name of each parameter in SQL, in order.
 fn places_of(sql: &str) -> Result<Vec<(usize, String)>, Problem> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
     let tokens = tokens.map_err(|error| {
@@ -160,7 +160,7 @@ fn places_of(sql: &str) -> Result<Vec<(usize, String)>, Problem> {
     Ok(places)
 }
 
-/// Whether a parameter may be called so.
+/// Whether a name is valid for a parameter.
 pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
@@ -170,7 +170,7 @@ fn line_above(location: Location) -> usize {
     usize::try_from(location.line.saturating_sub(1)).unwrap_or(0)
 }
 
-/// Finds places in a text that are asked for in order.
+/// Converts positions in a text to byte offsets. Positions must be ascending.
 struct Positions<'a> {
     rest: std::iter::Peekable<std::str::CharIndices<'a>>,
     len: usize,
@@ -182,7 +182,7 @@ impl<'a> Positions<'a> {
         Self { rest: text.char_indices().peekable(), len: text.len(), at: Location { line: 1, column: 1 } }
     }
 
-    /// The byte at this place. The tokenizer counts characters, and lines by their feeds alone.
+    /// The byte offset of a position. The tokenizer counts characters, and only line feeds as line ends.
     fn byte_of(&mut self, place: Location) -> usize {
         while let Some(&(byte, char)) = self.rest.peek() {
             if self.at >= place {

@@ -1,40 +1,40 @@
-//! What is wrong with a part of a rule file, before anybody knows in which file and line that part stands.
+//! An error in a part of a rule file, before its file and line are known.
 
 use crate::Error;
 
-/// Something wrong in a text: in which of its lines, what, and what to do.
+/// An error in a text: line, message and hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// Lines above it in the text.
+    /// Line in the text, from 0.
     line: usize,
     message: String,
     hint: Option<String>,
 }
 
 impl Problem {
-    /// In the first line of the text.
+    /// A problem on the first line of the text.
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { line: 0, message: message.into(), hint: None }
     }
 
-    /// The same, with what to do about it.
+    /// Adds a hint.
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same, that many lines further down.
+    /// Moves the problem down by this number of lines.
     pub(super) fn below(mut self, lines: usize) -> Self {
         self.line += lines;
         self
     }
 
-    /// The error, of a text whose first line is this line of this file, counted from 1.
+    /// Converts to an error, given the file and the line, from 1, on which the text begins.
     pub(super) fn in_file(self, file: &str, first_line: usize) -> Error {
         self.without_place().in_object(format!("{file}:{}", first_line + self.line))
     }
 
-    /// The error, of a text that stands in no file.
+    /// Converts to an error without a position.
     pub(super) fn without_place(&self) -> Error {
         let error = Error::invalid(self.message.clone());
         match &self.hint {
@@ -44,7 +44,7 @@ impl Problem {
     }
 }
 
-/// `did you mean …`, if a name is near, else all of them.
+/// `did you mean …` if a name is similar, otherwise a list of all names.
 pub(super) fn hint_of_names<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
     if let Some(near) = closest(name, names.clone()) {
         return format!("did you mean `{near}`?");
@@ -53,7 +53,7 @@ pub(super) fn hint_of_names<'a>(name: &str, names: impl Iterator<Item = &'a str>
     if list.is_empty() { "there is none".to_owned() } else { format!("there are: {list}") }
 }
 
-/// The name that was probably meant: a few typing errors away.
+/// The name that was probably meant: at most a few typing errors away.
 pub(super) fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let far = |other: &str| strsim::damerau_levenshtein(&name, &other.to_lowercase());

@@ -1,4 +1,4 @@
-//! Rules together: the shipped ones, and a user's own above them.
+//! Sets of rules: the shipped ones, overridden by a user's own.
 
 use super::catalogue;
 use super::file::{Overlay, Rule, RuleFile, RuleSource, load};
@@ -7,18 +7,18 @@ use super::problem::hint_of_names;
 use crate::error::{Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rules by their ids.
+/// Rules by id.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     rules: BTreeMap<String, Rule>,
 }
 
 impl RuleSet {
-    /// The rules that come with the program.
+    /// The rules shipped with the program.
     ///
     /// # Errors
     ///
-    /// None that a user can see: tests load them.
+    /// None in a released program: tests load all of them.
     pub fn shipped() -> Result<Self, Error> {
         let mut set = Self::default();
         let files = catalogue::FILES.iter().map(|(name, text)| (RuleSource::Shipped(name), *text));
@@ -28,12 +28,12 @@ impl RuleSet {
         }
     }
 
-    /// With the files of a directory, as name and text: a rule of an id that is there replaces it, a file with nothing but
-    /// `enabled` and `[params]` tunes it.
+    /// Adds the files of a directory, given as name and text. A rule with an existing id replaces that rule; a file
+    /// with only `enabled` and `[params]` tunes it.
     ///
     /// # Errors
     ///
-    /// What is wrong with the first file that is; see [`load`]. Two files of one directory about the same rule.
+    /// Fails on the first invalid file (see [`load`]), or if two files of the directory concern the same rule.
     pub fn with_directory(self, files: Vec<(String, String)>) -> Result<Self, Error> {
         let (set, errors) = self.with_what_loads(files);
         let more = errors.len().saturating_sub(1);
@@ -47,7 +47,7 @@ impl RuleSet {
         }
     }
 
-    /// The same, without the files that are wrong, and what is wrong with them.
+    /// Like [`RuleSet::with_directory`], but skips invalid files and returns their errors.
     #[must_use]
     pub fn with_what_loads(mut self, files: Vec<(String, String)>) -> (Self, Vec<Error>) {
         let files = files.iter().map(|(name, text)| (RuleSource::File(name.clone()), text.as_str()));
@@ -55,7 +55,7 @@ impl RuleSet {
         (self, errors)
     }
 
-    /// Adds the files of one directory: whole rules first, so that the order of files does not count.
+    /// Adds the files of one directory: complete rules first, so that the order of files does not matter.
     fn add<'a>(&mut self, files: impl Iterator<Item = (RuleSource, &'a str)>) -> Vec<Error> {
         let mut errors = Vec::new();
         let mut overlays: BTreeMap<String, Overlay> = BTreeMap::new();
@@ -91,11 +91,11 @@ impl RuleSet {
         errors
     }
 
-    /// The rule of this id; letter case does not count.
+    /// The rule with this id, ignoring case.
     ///
     /// # Errors
     ///
-    /// There is none; the hint names one that is near.
+    /// Fails if there is none; the hint suggests a similar one.
     pub fn get(&self, id: &str) -> Result<&Rule, Error> {
         let found = self.rules.get(id).or_else(|| self.iter().find(|rule| rule.id.eq_ignore_ascii_case(id)));
         found.ok_or_else(|| self.unknown(id).of_kind(ErrorKind::Argument))
@@ -109,35 +109,35 @@ impl RuleSet {
         Error::invalid(format!("there is no rule `{}`", id.escape_debug())).with_hint(hint)
     }
 
-    /// Every rule, in order of ids.
+    /// All rules, sorted by id.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.values()
     }
 
-    /// Rules that are run, in order of ids.
+    /// The rules that run, sorted by id.
     pub fn enabled(&self) -> impl Iterator<Item = &Rule> {
         self.iter().filter(|rule| rule.enabled)
     }
 
-    /// Tables that rules which are run read.
+    /// Tables read by the rules that run.
     #[must_use]
     pub fn tables(&self) -> BTreeSet<&str> {
         self.enabled().flat_map(|rule| rule.tables().iter().map(String::as_str)).collect()
     }
 
-    /// How many rules there are.
+    /// Number of rules.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rules.len()
     }
 
-    /// Whether there is no rule.
+    /// Whether there are no rules.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// What could be better, in order of ids.
+    /// Possible improvements to the rules, sorted by rule id.
     #[must_use]
     pub fn lint(&self) -> Vec<Lint> {
         self.iter().flat_map(lint::lint).collect()

@@ -1,8 +1,8 @@
-//! `[match]`: simple rules without SQL, which become SQL of the same kind.
+//! `[match]`: simple rules without SQL, which are compiled to SQL.
 //!
-//! What it says: count the requests for which `where` holds, in windows of `within`, of each `group`; there is a finding where
-//! there are `at_least` so many, or so many distinct values of `distinct`. Of overlapping windows the one with the highest
-//! confidence is told. CDNs and allowed addresses never count.
+//! Semantics: count the requests for which `where` holds, in windows of length `within`, for each `group`; report a
+//! finding if there are at least `at_least` of them, or that many distinct values of `distinct`. Of overlapping
+//! windows, the one with the highest confidence is reported. CDNs and allowed addresses never count.
 
 use super::check::parser_problem;
 use super::file::Entity;
@@ -14,41 +14,41 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Lengths of windows that there are tables of, the shortest first.
+/// Window lengths for which there are tables, shortest first.
 pub(super) const WINDOWS: [&str; 5] = ["1h", "6h", "24h", "48h", "7d"];
 
-/// Columns that every compiled rule returns.
+/// Columns returned by every compiled rule.
 const OWN: [&str; 7] = ["n", "d", "w", "first", "last", "evidence", "confidence"];
 
 /// The table `[match]` of a rule file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Match {
-    /// Which requests count, as a condition of SQL.
+    /// SQL condition on the requests to count.
     #[serde(rename = "where")]
     condition: String,
-    /// Of what distinct values are counted.
+    /// Expression whose distinct values are counted.
     distinct: Option<String>,
-    /// Columns that are counted for each of their values.
+    /// Columns to group by.
     group: Option<Vec<String>>,
-    /// From how many on.
+    /// Minimum count.
     at_least: Option<toml::Value>,
-    /// In what time.
+    /// Length of the windows.
     within: Option<String>,
-    /// How sure that is: a number, or an expression of `n` and `d`.
+    /// Confidence: a number, or an expression of `n` and `d`.
     confidence: toml::Value,
-    /// More columns: aggregates of the group.
+    /// Further columns: aggregates over the group.
     #[serde(default)]
     columns: BTreeMap<String, String>,
 }
 
 impl Match {
-    /// The length of its windows, if it has any.
+    /// The length of the windows, if any.
     pub(super) fn within(&self) -> Option<&str> {
         self.within.as_deref()
     }
 
-    /// The SQL that says the same; parameters stay as they are.
+    /// Compiles to SQL; parameters are kept.
     pub(super) fn compile(&self, entity: Entity) -> Result<String, Problem> {
         let table = self.table()?;
         let group = self.group(entity)?;
@@ -117,7 +117,7 @@ impl Match {
         }
     }
 
-    /// Names of the grouping columns in the result, and in the table.
+    /// Names of the grouping columns in the result and in the table.
     fn group(&self, entity: Entity) -> Result<Vec<(&str, &str)>, Problem> {
         let Some(group) = &self.group else {
             return Ok(vec![(entity.column(), column_of(entity.column()))]);
@@ -178,7 +178,7 @@ impl Match {
     }
 }
 
-/// The column of the table that a column of results comes from.
+/// The table column behind a result column.
 fn column_of(name: &str) -> &str {
     if name == Entity::Referer.column() { "referer_host" } else { name }
 }
@@ -187,7 +187,7 @@ fn renamed(column: &str, name: &str) -> String {
     if column == name { name.to_owned() } else { format!("{column} AS {name}") }
 }
 
-/// One a line, with commas between them.
+/// Joins lines with commas and indentation.
 fn listed(lines: &[String], indent: usize) -> String {
     let indent = " ".repeat(indent);
     let mut text = lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join(",\n");
@@ -195,7 +195,8 @@ fn listed(lines: &[String], indent: usize) -> String {
     text
 }
 
-/// An expression of SQL that is one: nothing behind it, no comment that would swallow what follows.
+/// Checks that a text is a single SQL expression: with nothing after it, and no comment that would swallow what
+/// follows.
 pub(super) fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Problem> {
     let wrong = |why: String| {
         Problem::new(format!("`{key} = \"{}\"` is no expression of SQL: {why}", text.escape_debug()))
@@ -219,7 +220,7 @@ pub(super) fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Proble
     }
 }
 
-/// What to say of a window that no rule can have.
+/// The problem of an unsupported window length.
 pub(super) fn no_window(key: &str, text: &str) -> Problem {
     let problem = Problem::new(format!("`{key} = \"{}\"` is no length of time", text.escape_debug()));
     problem.with_hint(match hint_of_names(text, WINDOWS.into_iter()) {

@@ -1,4 +1,4 @@
-//! Columns of the tables that rules read: what they are, and arrays of them.
+//! Columns of the tables that rules read: definitions, and array construction.
 
 use crate::schema::{ColumnDoc, TextLayout, time_type};
 use arrow::array::{
@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use s3log_parser::Distinct;
 use std::sync::Arc;
 
-/// What a column holds.
+/// Type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Boolean,
 }
 
-/// A column: name, kind, meaning.
+/// A column: name, type, description.
 pub(crate) type Column = (&'static str, Kind, &'static str);
 
 impl Kind {
@@ -38,19 +38,19 @@ impl Kind {
     }
 }
 
-/// The schema of a table.
+/// The schema of a table with these columns.
 pub(crate) fn schema_of<'a>(columns: impl IntoIterator<Item = &'a Column>) -> SchemaRef {
     let fields = columns.into_iter().map(|(name, kind, _)| Field::new(*name, kind.data_type(), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// What a person reads about a column.
+/// The documentation of a column.
 pub(crate) fn doc_of((name, kind, doc): &Column) -> ColumnDoc {
     let (data_type, nullable) = (kind.data_type(), true);
     ColumnDoc { name, title: "", data_type, nullable, distinct: Distinct::Many, unit: "", doc, example: "" }
 }
 
-/// A batch of a table.
+/// Creates a batch with these columns.
 pub(crate) fn batch_of<'a>(
     columns: impl IntoIterator<Item = &'a Column>,
     arrays: Vec<ArrayRef>,

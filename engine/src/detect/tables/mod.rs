@@ -1,4 +1,5 @@
-//! The tables that rules read, of what the one pass counted. Those of single requests are made on demand, all others once.
+//! The tables that rules read, built from the counts of the pass. Tables of single requests are built on demand, all
+//! others once.
 
 pub(crate) mod column;
 mod on_demand;
@@ -26,15 +27,14 @@ use datafusion::prelude::SessionContext;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::sync::Arc;
 
-/// A table: name, what its rows are, columns.
+/// A table: name, description of its rows, columns.
 type Table = (&'static str, &'static str, fn() -> Vec<Column>);
 
-/// Single requests.
+/// Table of the requests that were kept.
 pub(crate) const TRAIL: &str = "s3_trail";
-/// All requests, one by one.
+/// Table of all requests.
 pub(crate) const EVENTS: &str = "s3_events";
 
-/// Every table.
 const TABLES: [Table; 13] = [
     (
         TRAIL,
@@ -69,24 +69,24 @@ const TABLES: [Table; 13] = [
     ("posture", "How a bucket was reached.", || sides::POSTURE.to_vec()),
 ];
 
-/// Two more, by key.
+/// Tables by key, built only if needed.
 const BY_KEY: [Table; 2] = [
     ("good", "For how many sources a key of `s3_trail` worked.", || sides::GOOD.to_vec()),
     ("asks", "For how many sources a key of `s3_trail` did not work.", || sides::ASKS.to_vec()),
 ];
 
-/// Lengths of windows over `s3_trail`, as names of tables and in hours.
+/// Windows over `s3_trail`: suffix of the table name, and length in hours.
 pub(crate) const WINDOWS: [(&str, i64); 5] = [("1h", 1), ("6h", 6), ("24h", 24), ("48h", 48), ("7d", 168)];
 
-/// What tables of windows have before the columns of `s3_trail`.
+/// The column that window tables have before those of `s3_trail`.
 const WINDOW: Column = ("w", Kind::Time, "When the window begins.");
 
-/// The name of `s3_trail` in windows.
+/// The name of `s3_trail` with a window.
 pub(crate) fn windowed(window: &str) -> String {
     format!("{TRAIL}_{window}")
 }
 
-/// What a person reads about the tables.
+/// Documentation of the tables that rules can query.
 #[must_use]
 pub fn docs() -> Vec<TableDoc> {
     let doc = |(name, doc, columns): &Table| TableDoc { name, doc, columns: columns().iter().map(doc_of).collect() };
@@ -98,20 +98,19 @@ pub(crate) fn events_schema() -> SchemaRef {
     schema_of(&requests::event_columns())
 }
 
-/// All tables of what was counted.
+/// All tables built from a collector.
 pub(crate) struct Tables {
     trail: Arc<TrailRows>,
-    /// Name and rows of the others.
+    /// Name and rows of all tables other than those of single requests.
     tables: Vec<(&'static str, RecordBatch)>,
 }
 
 impl Tables {
-    /// Makes them.
+    /// Builds the tables. `by_key`: whether a rule reads `good` or `asks`.
     ///
     /// # Errors
     ///
-    /// None that can be met: columns are as long as each other.
-    /// `by_key`: whether some rule reads `good` or `asks`.
+    /// Fails only if Arrow rejects the arrays, which is not expected.
     pub(crate) fn of(collector: &Arc<Collector>, baseline: &Baseline, by_key: bool) -> Result<Self, Error> {
         let (trail, tables) =
             rayon::join(|| TrailRows::new(Arc::clone(collector)), || counts(collector, baseline, by_key));
@@ -123,19 +122,19 @@ impl Tables {
         Arc::clone(&self.trail)
     }
 
-    /// The rows of a table, of single requests aside.
+    /// The rows of a table, other than those of single requests.
     pub(crate) fn get(&self, name: &str) -> Option<&RecordBatch> {
         self.tables.iter().find(|(known, _)| *known == name).map(|(_, batch)| batch)
     }
 
-    /// Makes them known to a session, and `s3_trail` in windows.
+    /// Registers the tables in a session, including the windows over `s3_trail`.
     ///
     /// # Errors
     ///
-    /// What DataFusion reports of registrations.
+    /// Fails if DataFusion rejects a registration.
     pub(crate) fn register(&self, context: &SessionContext) -> datafusion::error::Result<()> {
         for (name, batch) in &self.tables {
-            // Batches of the usual size, so that work is spread over the partitions.
+            // Split into batches of the usual size.
             let rows = context.copied_config().batch_size();
             let pieces = (0..batch.num_rows().div_ceil(rows))
                 .map(|at| batch.slice(at * rows, rows.min(batch.num_rows() - at * rows)))
@@ -152,10 +151,10 @@ impl Tables {
     }
 }
 
-/// The tables of counts.
+/// Builds the tables of counts.
 fn counts(collector: &Collector, baseline: &Baseline, by_key: bool) -> Result<Vec<(&'static str, RecordBatch)>, Error> {
     let is_cdn = is_cdn(collector);
-    // Each is one thread's work.
+    // Each is built by one thread.
     type Make<'a> = Box<dyn Fn() -> Result<RecordBatch, ArrowError> + Send + Sync + 'a>;
     let is_cdn = is_cdn.as_slice();
     let makers: Vec<(&'static str, Make<'_>)> = vec![
@@ -183,7 +182,7 @@ fn counts(collector: &Collector, baseline: &Baseline, by_key: bool) -> Result<Ve
     Ok(tables)
 }
 
-/// Which sources are a CDN's, by the lists that the user gave.
+/// Which sources are a CDN's, by the user's lists.
 pub(crate) fn is_cdn(collector: &Collector) -> Vec<bool> {
     collector.sources.iter().map(|source| source.known.cdn.is_some()).collect()
 }

@@ -1,8 +1,9 @@
-//! Tables whose columns are made when a query asks for them.
+//! Tables whose columns are computed when queried.
 //!
-//! A rule asks for a few columns of few rows, and tables with every column of every row would be most of the memory of a run. So what a query
-//! wants of a column is made of what was counted, some thousand rows at a time. Its conditions come here, too: they are asked one after the other,
-//! those over cheap columns first, each about what the ones before it left, and all other columns are made for the rows that are left in the end.
+//! A rule needs a few columns of a few rows; tables with every column of every row would take most of the memory of a
+//! run. So columns are computed from the counts as needed, some thousand rows at a time. Filters are pushed down here
+//! too: they are evaluated one after the other, those over cheap columns first, each on the rows that passed the
+//! previous ones. The other columns are computed only for the rows that remain.
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -27,30 +28,30 @@ use std::fmt::{self, Debug, Formatter};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How many rows are looked at together.
+/// Number of rows processed at a time.
 const TOGETHER: usize = 8192;
-/// After so many turns others have theirs, whether rows were found or not.
+/// Number of iterations before yielding to other tasks, whether or not rows were found.
 const TURNS: usize = 16;
 
-/// Rows of a table, the columns of which are made when they are asked for.
+/// Rows of a table whose columns are computed on demand.
 pub(crate) trait Rows: Debug + Send + Sync {
     fn schema(&self) -> &SchemaRef;
 
-    /// How many there are.
+    /// Number of rows.
     fn len(&self) -> usize;
 
-    /// A column, by its number in the schema, for some rows.
+    /// Computes a column, given its index in the schema, for some rows.
     ///
     /// # Errors
     ///
-    /// None that can be met.
+    /// Fails only if Arrow rejects the array, which is not expected.
     fn column(&self, column: usize, rows: &[u32]) -> std::result::Result<ArrayRef, ArrowError>;
 
-    /// How much work a value of a column is, beside other columns.
+    /// Relative cost of computing a value of a column.
     fn cost(&self, column: usize) -> u32;
 }
 
-/// A table for queries.
+/// The `TableProvider`.
 #[derive(Debug)]
 pub(crate) struct OnDemand(pub(crate) Arc<dyn Rows>);
 
@@ -85,7 +86,7 @@ impl TableProvider for OnDemand {
     }
 }
 
-/// Those of some rows of which all conditions are true.
+/// Those of the rows `among` that satisfy all conditions.
 fn kept(rows: &dyn Rows, conditions: &[Condition], among: Range<usize>) -> Result<Vec<u32>> {
     let mut chosen: Vec<u32> = (among.start as u32..among.end as u32).collect();
     for condition in conditions {
@@ -97,11 +98,11 @@ fn kept(rows: &dyn Rows, conditions: &[Condition], among: Range<usize>) -> Resul
     Ok(chosen)
 }
 
-/// The rows of which a condition of SQL is true.
+/// The rows that satisfy a SQL condition.
 ///
 /// # Errors
 ///
-/// It is no condition, or asks for what is no column.
+/// Fails if the SQL is invalid or names an unknown column.
 pub(crate) fn rows_where(rows: &dyn Rows, context: &SessionContext, condition: &str) -> Result<Vec<u32>> {
     let expression = context.parse_sql_expr(condition, &DFSchema::try_from(Schema::clone(rows.schema()))?)?;
     let state = context.state();
@@ -121,11 +122,11 @@ pub(crate) fn rows_where(rows: &dyn Rows, context: &SessionContext, condition: &
     Ok(chosen)
 }
 
-/// What has to be true of a row.
+/// A filter on rows.
 #[derive(Debug)]
 struct Condition {
     expression: Arc<dyn PhysicalExpr>,
-    /// The columns that it asks, and their schema.
+    /// The columns that it reads, and their schema.
     columns: Vec<usize>,
     schema: SchemaRef,
     cost: u32,
@@ -144,7 +145,7 @@ impl Condition {
         Ok(Self { expression, columns, schema: Arc::new(schema), cost })
     }
 
-    /// Leaves the rows of which it is true.
+    /// Removes the rows that do not satisfy the condition.
     fn keep(&self, rows: &dyn Rows, chosen: &mut Vec<u32>) -> Result<()> {
         let batch = batch(rows, &self.schema, &self.columns, chosen)?;
         let answers = self.expression.evaluate(&batch)?.into_array(chosen.len())?;
@@ -164,18 +165,18 @@ fn batch(rows: &dyn Rows, schema: &SchemaRef, columns: &[usize], chosen: &[u32])
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
 }
 
-/// What a query reads of a table.
+/// A scan of a table.
 #[derive(Clone, Debug)]
 struct Selection {
     rows: Arc<dyn Rows>,
     columns: Vec<usize>,
-    /// Of these columns.
+    /// Schema of `columns`.
     schema: SchemaRef,
     conditions: Arc<[Condition]>,
 }
 
 impl Selection {
-    /// The next rows that are wanted, nothing at the end; `next` is the first that was not looked at.
+    /// The next batch of matching rows, `None` at the end. `next` is the first row not examined yet.
     fn batch(&self, next: &mut usize) -> Result<Option<RecordBatch>> {
         if *next == self.rows.len() {
             return Ok(None);
@@ -224,7 +225,7 @@ impl DataSource for Selection {
     }
 
     fn partition_statistics(&self, _partition: Option<usize>) -> Result<Arc<Statistics>> {
-        // A fifth is what DataFusion takes for the share of a filter that it knows nothing of.
+        // A fifth is also DataFusion's default selectivity of a filter.
         let num_rows = match self.conditions.is_empty() {
             true => Precision::Exact(self.rows.len()),
             false => Precision::Inexact(self.rows.len() / 5),
@@ -271,12 +272,12 @@ mod tests {
         ("text", Kind::Text, "As text."),
     ];
 
-    /// Numbers from 0 on.
+    /// A table of numbers from 0.
     #[derive(Debug)]
     struct Counting {
         schema: SchemaRef,
         len: usize,
-        /// How many texts were made.
+        /// Number of texts computed.
         texts: AtomicUsize,
     }
 
@@ -356,7 +357,7 @@ mod tests {
         let rows = counting(1000);
         let table = Arc::new(OnDemand(Arc::<Counting>::clone(&rows)));
         ask(table, "SELECT text FROM t WHERE text <> '5' AND even AND n < 100").await;
-        // 50 for the condition, and those of 40 that are not NULL.
+        // 50 for the condition, and those of the 40 remaining that are not NULL.
         assert_eq!(rows.texts.load(Ordering::Relaxed), 90);
     }
 }

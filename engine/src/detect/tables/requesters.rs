@@ -1,4 +1,4 @@
-//! `requester_src_day`, `requester_day` and `deletes_hour`: what requesters did, and whether they did it before.
+//! The tables `requester_src_day`, `requester_day` and `deletes_hour`: activity of requesters, and whether it is new.
 
 use super::column::{Column, Kind, batch_of, booleans, doubles, integers, texts, times};
 use super::sources::net_of;
@@ -118,27 +118,28 @@ pub(crate) const DELETES_HOUR: &[Column] = &[
     ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
 ];
 
-/// Sources that come in the first hours of a requester are usual: who else would they be?
+/// Sources that appear within this time of a requester's first request are usual: there is nothing else to compare
+/// with.
 const USUAL_AT_FIRST: i64 = 8 * MICROS_PER_HOUR;
-/// Others are after so long a time, for those that come then: nobody objected.
+/// Other sources become usual for those that appear at least this much later, since nobody objected.
 const USUAL_AFTER: i64 = 72 * MICROS_PER_HOUR;
 
 /// A source of a requester, over all days.
 #[derive(Debug, Default)]
 struct Pair {
     first: i64,
-    /// The last request in the logs.
+    /// Time of the last request in the logs.
     last: Option<i64>,
     requests: u64,
     families: HashSet<String>,
-    /// Buckets and operations, by their numbers.
+    /// Numbers of buckets and operations.
     buckets: HashSet<u32>,
     operations: HashSet<u32>,
     net: Option<String>,
     country: Option<String>,
 }
 
-/// What is new of a source of a requester.
+/// What is new about a source of a requester.
 #[derive(Clone, Copy, Debug, Default)]
 struct Newness {
     net: bool,
@@ -162,7 +163,7 @@ impl Whole {
         self.pairs.entry(source.to_owned()).or_insert_with(|| Pair { first, ..Pair::default() })
     }
 
-    /// The sources that were usual when a source came.
+    /// The sources that were usual when a source first appeared.
     fn usual<'a>(&'a self, source: &'a str, pair: &'a Pair) -> impl Iterator<Item = &'a Pair> {
         let is_usual = move |other: &Pair| {
             other.first < pair.first
@@ -171,7 +172,7 @@ impl Whole {
         self.pairs.iter().filter(move |(name, other)| *name != source && is_usual(other)).map(|(_, other)| other)
     }
 
-    /// What is new of a source.
+    /// What is new about a source.
     fn newness(&self, source: &str) -> Newness {
         let Some(pair) = self.pairs.get(source) else { return Newness::default() };
         let others = || self.pairs.iter().filter(|(name, _)| *name != source).map(|(_, other)| other);
@@ -190,7 +191,7 @@ impl Whole {
         }
     }
 
-    /// How many of a day's buckets and operations are none of the usual sources'.
+    /// How many of a day's buckets and operations none of the usual sources has used.
     fn unusual(&self, source: &str, day: &PairDay) -> (u64, u64) {
         let Some(pair) = self.pairs.get(source) else { return (0, 0) };
         let usual: Vec<&Pair> = self.usual(source, pair).filter(|other| other.last.is_some()).collect();
@@ -222,7 +223,7 @@ fn wholes(collector: &Collector, baseline: &Baseline) -> HashMap<String, Whole> 
         pair.country = of.known.country.as_deref().map(str::to_owned);
     }
     for known in &baseline.pairs {
-        // What a requester is that does nothing now, nobody asks.
+        // Requesters without current activity are not needed.
         let Some(whole) = wholes.get_mut(&known.requester) else { continue };
         let pair = whole.pair(&known.src, known.first);
         pair.first = pair.first.min(known.first);
@@ -238,7 +239,7 @@ fn wholes(collector: &Collector, baseline: &Baseline) -> HashMap<String, Whole> 
     wholes
 }
 
-/// `requester_src_day`.
+/// Builds `requester_src_day`.
 pub(crate) fn pairs_batch(
     collector: &Collector,
     baseline: &Baseline,
@@ -307,7 +308,7 @@ pub(crate) fn pairs_batch(
     )
 }
 
-/// `requester_day`.
+/// Builds `requester_day`.
 pub(crate) fn requester_days_batch(collector: &Collector, baseline: &Baseline) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
     let now = || collector.requesters.days.iter();
@@ -335,7 +336,7 @@ pub(crate) fn requester_days_batch(collector: &Collector, baseline: &Baseline) -
     )
 }
 
-/// `deletes_hour`.
+/// Builds `deletes_hour`.
 pub(crate) fn deletes_batch(
     collector: &Collector,
     baseline: &Baseline,
@@ -357,7 +358,7 @@ pub(crate) fn deletes_batch(
     let known: HashSet<(&str, &str)> =
         baseline.deleters.keys().map(|(source, requester)| (source.as_str(), requester.as_str())).collect();
     let days_of = |source: u32, requester: u32| days.get(&(source, requester));
-    // The hour from each half hour on in which something was deleted: two neighbours are in one of them.
+    // An hour starting at each half hour with deletes, so that any two adjacent half hours share an hour.
     let hours: Vec<_> = sides
         .deletes
         .iter()

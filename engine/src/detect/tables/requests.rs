@@ -1,4 +1,4 @@
-//! The columns of `s3_trail` and `s3_events`: what is told of single requests, and what each column is made of.
+//! Columns of `s3_trail` and `s3_events`: descriptions, and how each is computed.
 
 use super::column::{Column, Kind, batch_of, booleans, optional_integers, texts, times};
 use super::sources::{intel_of, net_of};
@@ -17,32 +17,32 @@ use std::borrow::Cow;
 use std::iter::once;
 use std::sync::OnceLock;
 
-/// What a column is made of.
+/// The source of a column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Of {
     Time,
-    /// Texts that come again and again: the number of each row, and the texts of numbers.
+    /// Interned text: the number for each row, and the texts.
     Name(fn(&Trail) -> &[u32], fn(&AllNames) -> &Names),
     Agent(fn(&Agent) -> Option<&str>),
     Address,
     Source(fn(&SourceOf) -> Option<Cow<'_, str>>),
     Class,
-    /// The key, decoded.
+    /// The decoded key.
     Key,
-    /// A part of the decoded key; an empty one is none.
+    /// A part of the decoded key; empty means NULL.
     KeyPart(for<'a> fn(&'a str) -> Cow<'a, str>),
     KeyNumber,
     Text(fn(&Trail) -> &Texts),
     Number(fn(&Trail, usize) -> Option<i64>),
     IsCdn,
     Flag(Flags),
-    /// What all requests together tell of one.
+    /// A number derived from all requests together.
     Count(fn(&Collector, usize) -> u64),
-    /// Whether that is so of one by what all tell together.
+    /// A fact derived from all requests together.
     Known(fn(&Collector, usize) -> bool),
 }
 
-/// A column: name, what it is made of, meaning.
+/// A column: name, source, description.
 pub(crate) type RequestColumn = (&'static str, Of, &'static str);
 
 impl Of {
@@ -55,7 +55,7 @@ impl Of {
         }
     }
 
-    /// How much work a value is, beside others.
+    /// Relative cost of computing a value.
     fn cost(self) -> u32 {
         match self {
             Self::Flag(_) | Self::IsCdn => 1,
@@ -67,7 +67,7 @@ impl Of {
     }
 }
 
-/// What is known of a request by itself.
+/// Columns of a request by itself.
 pub(crate) const EVENT: &[RequestColumn] = &[
     ("ts", Of::Time, "When the request was received."),
     (
@@ -191,7 +191,7 @@ pub(crate) const EVENT: &[RequestColumn] = &[
     ("is_private", Of::Flag(Flags::PRIVATE), "Whether the address is a private one."),
 ];
 
-/// What all requests together tell of one.
+/// Columns of a request that depend on all requests together.
 pub(crate) const TOGETHER: &[RequestColumn] = &[
     (
         "good",
@@ -221,11 +221,11 @@ pub(crate) const TOGETHER: &[RequestColumn] = &[
     ),
 ];
 
-/// So many sources miss a page of an application: one alone may ask for anything.
+/// Number of sources that must miss a page of an application: a single one may request anything.
 const VISITORS: u64 = 5;
 
-/// Whether a request may be for a page of an application in one file (`index.html` is the website's error document). The browser shows it, and
-/// the log has a miss.
+/// Whether a request may be for a page of a single-page application, where `index.html` is the error document of the
+/// website: the browser shows the page, but the log has a miss.
 pub(crate) fn is_app_page(collector: &Collector, row: usize) -> bool {
     let Collector { trail, names, keys, .. } = collector;
     let flags = Flags::of_bits(trail.flags[row]);
@@ -243,18 +243,16 @@ pub(crate) fn is_app_page(collector: &Collector, row: usize) -> bool {
     is_missed && is_asked() && is_browser() && has_no_ending() && visitors() >= VISITORS
 }
 
-/// What a source did with a bucket on the day of a request.
+/// The activity of a request's source in its bucket on that day.
 fn day_of(collector: &Collector, row: usize) -> Option<&SourceDay> {
     let trail = &collector.trail;
     collector.days.get((trail.source[row], trail.bucket[row], trail.time[row].div_euclid(MICROS_PER_DAY) as i32))
 }
 
-/// The columns of `s3_events`.
 pub(crate) fn event_columns() -> Vec<Column> {
     EVENT.iter().map(plain).collect()
 }
 
-/// The columns of `s3_trail`.
 pub(crate) fn trail_columns() -> Vec<Column> {
     EVENT.iter().chain(TOGETHER).map(plain).collect()
 }
@@ -263,7 +261,7 @@ fn plain((name, of, doc): &RequestColumn) -> Column {
     (name, of.kind(), doc)
 }
 
-/// How much work a value of a column of `s3_trail` is, beside others.
+/// Relative cost of computing a value of a column of `s3_trail`.
 pub(crate) fn cost(column: usize) -> u32 {
     nth(column).cost()
 }
@@ -272,7 +270,7 @@ fn nth(column: usize) -> Of {
     EVENT.get(column).unwrap_or_else(|| &TOGETHER[column - EVENT.len()]).1
 }
 
-/// The texts behind the numbers of a trail, as arrays: one a column, made when it is asked for.
+/// The interned texts of each column as an array, built on first use.
 #[derive(Debug)]
 pub(crate) struct Values(Vec<OnceLock<StringViewArray>>);
 
@@ -281,14 +279,14 @@ impl Values {
         Self(vec![OnceLock::new(); EVENT.len()])
     }
 
-    /// The texts of the numbers of some rows; none for a number that has none.
+    /// The texts of numbers; NULL for a number without a text.
     fn take<'a, I: Iterator<Item = Option<Cow<'a, str>>>>(
         &self,
         column: usize,
         numbers: impl Iterator<Item = u32>,
         texts: impl FnOnce() -> I,
     ) -> Result<ArrayRef, ArrowError> {
-        // The last one stands for all numbers without a text.
+        // The last value is NULL, for all numbers without a text.
         let values = self.0[column].get_or_init(|| texts().chain(once(None)).collect());
         let none = values.len() as u32 - 1;
         let numbers: Vec<u32> = numbers.map(|number| number.min(none)).collect();
@@ -296,7 +294,7 @@ impl Values {
     }
 }
 
-/// Requests of a trail as columns.
+/// Computes columns for requests of a trail.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Requests<'a> {
     pub collector: &'a Collector,
@@ -307,7 +305,7 @@ pub(crate) struct Requests<'a> {
 }
 
 impl Requests<'_> {
-    /// A column of [`EVENT`], or of [`TOGETHER`] behind them, for some rows of the trail.
+    /// Computes a column, by index in [`EVENT`] followed by [`TOGETHER`], for some rows of the trail.
     pub(crate) fn column(
         &self,
         column: usize,
@@ -319,7 +317,7 @@ impl Requests<'_> {
             Of::Time => times(rows.map(|row| Some(trail.time[row]))),
             Of::Name(numbers, names) => {
                 let (numbers, names) = (numbers(trail), names(&collector.names));
-                // The empty text stands for one that the log does not have.
+                // The empty text stands for a missing value.
                 let text = |number| names.text(number).filter(|text| !text.is_empty()).map(Cow::Borrowed);
                 values.take(column, rows.map(|row| numbers[row]), || (0..names.len() as u32).map(text))?
             }
@@ -363,7 +361,7 @@ impl Requests<'_> {
     }
 }
 
-/// `s3_events`: requests as they come.
+/// Builds a batch of `s3_events`.
 pub(crate) fn events_batch(collector: &Collector, trail: &Trail) -> Result<RecordBatch, ArrowError> {
     let requests = Requests { collector, trail, is_cdn: &[], values: &Values::new() };
     let columns = (0..EVENT.len()).map(|column| requests.column(column, 0..trail.len()));

@@ -1,4 +1,4 @@
-//! `heavy_reads`, `good`, `asks`, `buckets`, `referers` and `posture`.
+//! The tables `heavy_reads`, `good`, `asks`, `buckets`, `referers` and `posture`.
 
 use super::column::{Column, Kind, batch_of, booleans, integers, texts, times};
 use crate::detect::baseline::Baseline;
@@ -80,7 +80,7 @@ pub(crate) const POSTURE: &[Column] = &[
     ("requests", Kind::Integer, "Requests."),
 ];
 
-/// `heavy_reads`, without what was read once.
+/// Builds `heavy_reads`, without objects that were read once.
 pub(crate) fn heavy_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
     let all = || {
@@ -116,7 +116,7 @@ pub(crate) fn heavy_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
     )
 }
 
-/// `good` and `asks`: of the keys in the trail alone, since of the others only hashes are known.
+/// Builds `good` and `asks`, only for keys in the trail: of other keys only hashes are known.
 pub(crate) fn keys_batches(collector: &Collector, wanted: bool) -> Result<(RecordBatch, RecordBatch), ArrowError> {
     let trail = &collector.trail;
     let mut keys: BTreeMap<(u32, String), u64> = BTreeMap::new();
@@ -146,7 +146,7 @@ pub(crate) fn keys_batches(collector: &Collector, wanted: bool) -> Result<(Recor
     Ok((good, asks))
 }
 
-/// `buckets`.
+/// Builds `buckets`.
 pub(crate) fn buckets_batch(collector: &Collector, baseline: &Baseline) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
     let open = open_users(collector);
@@ -179,7 +179,7 @@ pub(crate) fn buckets_batch(collector: &Collector, baseline: &Baseline) -> Resul
     )
 }
 
-/// `referers`.
+/// Builds `referers`.
 pub(crate) fn referers_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
     let all = || {
@@ -205,11 +205,12 @@ pub(crate) fn referers_batch(collector: &Collector) -> Result<RecordBatch, Arrow
     )
 }
 
-/// Fewer requests for parts of pages say nothing of whose pages those are.
+/// Minimum number of asset requests that identifies the bucket's own pages.
 const LEAST_ASSETS: u64 = 5;
 
-/// Hosts whose pages are the owner's. How much comes from a host tells nothing: it may be the worst thief of all. But nobody leaves
-/// his style sheets with strangers, and who owns one bucket of the logs owns them all.
+/// Hosts of the owner's own pages. The volume of requests proves nothing, since the worst hotlinker may have the most.
+/// But pages rarely load style sheets from someone else's bucket, and the owner of one bucket in the logs owns them
+/// all.
 fn own_hosts(collector: &Collector) -> BTreeSet<&str> {
     let names = &collector.names;
     let referers = || collector.sides.referers.values().flat_map(|hosts| hosts.values());
@@ -228,7 +229,7 @@ fn own_hosts(collector: &Collector) -> BTreeSet<&str> {
     own
 }
 
-/// Names that say nothing of whose a host or a bucket is.
+/// Names that do not identify the owner of a host or bucket.
 const ANYBODYS: [&str; 18] = [
     "assets",
     "blog",
@@ -250,12 +251,12 @@ const ANYBODYS: [&str; 18] = [
     "videos",
 ];
 
-/// Whether a host's pages are those of a bucket: it is called by the bucket's name, one is in the domain of the other, or the bucket is named after
-/// the domain, as `example-media` after `www.example.com`.
+/// Whether the pages of a host belong to a bucket: their names are equal, one is in the domain of the other, or the
+/// bucket is named after the domain, as `example-media` after `www.example.com`.
 fn is_own(buckets: &[&str], host: &str) -> bool {
     let within =
         |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    // Of the domain, its end aside: the last two are enough for `example.co.uk`.
+    // The domain without its last label: two labels are enough for `example.co.uk`.
     let labels: Vec<&str> = host.rsplit('.').skip(1).take(2).collect();
     let named_after = |bucket: &str| {
         labels.iter().any(|label| {
@@ -270,7 +271,7 @@ fn is_own(buckets: &[&str], host: &str) -> bool {
     })
 }
 
-/// `posture`.
+/// Builds `posture`.
 pub(crate) fn posture_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
     let all = || collector.sides.posture.iter();

@@ -1,4 +1,4 @@
-//! `sources`, `src_bucket_day`, `walks` and `overwrites`: what each source did.
+//! The tables `sources`, `src_bucket_day`, `walks` and `overwrites`: activity of sources.
 
 use super::column::{Column, Kind, batch_of, booleans, doubles, integers, text_lists, texts, times};
 use super::requests::is_app_page;
@@ -116,12 +116,12 @@ pub(crate) fn net_of(source: &SourceOf) -> String {
     source.known.net(source.address)
 }
 
-/// The list of attackers that a source is on.
+/// The list of attackers that contains a source.
 pub(crate) fn intel_of(source: &SourceOf) -> Option<&str> {
     source.known.intel.as_ref().map(|entry| entry.label())
 }
 
-/// `sources`.
+/// Builds `sources`.
 pub(crate) fn sources_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
     let all = || collector.sources.iter().zip(&collector.totals).enumerate();
     let names = &collector.names;
@@ -157,7 +157,7 @@ pub(crate) fn sources_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Re
     )
 }
 
-/// `src_bucket_day`, without what a baseline has.
+/// Builds `src_bucket_day`, without the rows of a baseline.
 pub(crate) fn days_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
     let all = || collector.days.iter();
     let names = &collector.names;
@@ -206,9 +206,9 @@ pub(crate) fn days_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Recor
     )
 }
 
-/// A key that was overwritten: how long after it was read, at most.
+/// Maximum time in seconds between reading and overwriting a key.
 const SOON: u32 = 600;
-/// How far the two lines of a copy may be apart.
+/// Maximum time in seconds between the two records of a copy.
 const SAME_COPY: u32 = 60;
 
 fn is_copied_onto_itself(key: &KeyTimes) -> bool {
@@ -219,7 +219,7 @@ fn is_read_then_written(key: &KeyTimes) -> bool {
     key.read != 0 && key.written > key.read && key.written - key.read <= SOON
 }
 
-/// `overwrites`.
+/// Builds `overwrites`.
 pub(crate) fn overwrites_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
     #[derive(Default)]
     struct Overwrites {
@@ -270,19 +270,19 @@ pub(crate) fn overwrites_batch(collector: &Collector) -> Result<RecordBatch, Arr
     )
 }
 
-/// Fewer steps than these are no walk.
+/// Minimum number of steps of a walk.
 const SHORTEST_WALK: usize = 4;
-/// Numbers of neighbours are so far apart at most.
+/// Maximum difference between the numbers of neighbouring keys.
 const NEAR: u64 = 3;
 
-/// One read of a walk.
+/// One read in a walk.
 struct Step<'a> {
     time: i64,
     key: Cow<'a, str>,
     row: usize,
 }
 
-/// How a source went from key to key.
+/// How a source moved from key to key.
 #[derive(Debug, Default)]
 struct Walk {
     n: u64,
@@ -301,7 +301,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// Of steps by time and, within a second, by key: a log tells no finer.
+    /// From steps sorted by time and, within a second, by key: logs have no finer resolution.
     fn of(steps: &[Step<'_>], collector: &Collector) -> Self {
         let trail = &collector.trail;
         let mut walk = Self { n: steps.len() as u64, ..Self::default() };
@@ -322,7 +322,7 @@ impl Walk {
         for pair in steps.windows(2) {
             walk.steps += 1;
             walk.near += u64::from(are_near(&pair[0].key, &pair[1].key, NEAR));
-            // Sorted by key within a second, so these are its last and the next one's first.
+            // Steps are sorted by key within a second, so these are the last of one second and the first of the next.
             if pair[0].time != pair[1].time {
                 walk.seconds += 1;
                 walk.ascending += u64::from(pair[0].key < pair[1].key);
@@ -332,7 +332,7 @@ impl Walk {
     }
 }
 
-/// `walks`.
+/// Builds `walks`.
 pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
     let trail = &collector.trail;
     let mut by_source: HashMap<(u32, u32), Vec<Step<'_>>> = HashMap::new();
@@ -396,7 +396,7 @@ pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
     )
 }
 
-/// Names in their own order, since numbers are others at every run.
+/// Names sorted as text, since their numbers differ between runs.
 fn sorted<'a>(numbers: &Numbers, names: &'a Names) -> impl Iterator<Item = &'a str> {
     let mut names: Vec<_> = numbers.iter().map(|number| names.get(number)).collect();
     names.sort_unstable();

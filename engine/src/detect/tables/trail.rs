@@ -1,4 +1,4 @@
-//! `s3_trail`: the kept requests in the order of their times, and the same in windows.
+//! `s3_trail`: the kept requests in order of time, and windows over them.
 
 use super::column::{schema_of, times};
 use super::on_demand::{Rows, rows_where};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The rows of `s3_trail`.
 pub(crate) struct TrailRows {
     collector: Arc<Collector>,
-    /// Rows of the collector's trail.
+    /// Rows of the collector's trail, sorted.
     order: Vec<u32>,
     is_cdn: Vec<bool>,
     values: Values,
@@ -26,7 +26,7 @@ pub(crate) struct TrailRows {
 }
 
 impl TrailRows {
-    /// Those that a collector kept.
+    /// The requests kept by a collector.
     pub(crate) fn new(collector: Arc<Collector>) -> Self {
         let mut is_kept = vec![false; collector.trail.len()];
         let kept = collector.days.iter().flat_map(|(_, day)| day.kept.rows());
@@ -38,21 +38,20 @@ impl TrailRows {
         Self { collector, order, is_cdn, values: Values::new(), schema: schema_of(&trail_columns()) }
     }
 
-    /// Who counted them.
     pub(crate) fn collector(&self) -> &Collector {
         &self.collector
     }
 
-    /// The rows of [`Collector::trail`], in order.
+    /// Rows of [`Collector::trail`], in table order.
     pub(crate) fn order(&self) -> &[u32] {
         &self.order
     }
 
-    /// The rows of [`Collector::trail`] of which a condition of SQL over `s3_trail` is true, in order.
+    /// The rows of [`Collector::trail`] that satisfy a SQL condition over `s3_trail`, in table order.
     ///
     /// # Errors
     ///
-    /// It is no condition, or asks for what is no column of `s3_trail`.
+    /// Fails if the SQL is invalid or names an unknown column.
     pub(crate) fn rows_where(&self, context: &SessionContext, condition: &str) -> Result<Vec<u32>, DataFusionError> {
         let places = rows_where(self, context, condition)?;
         Ok(places.into_iter().map(|place| self.order[place as usize]).collect())
@@ -64,7 +63,7 @@ impl TrailRows {
     }
 }
 
-/// The order of two requests: by time, and what is of one instant by all that can be told of it. Numbers of names are others at every run.
+/// Compares requests by time, then by everything else that is stable. Numbers of names differ between runs.
 fn compare(collector: &Collector, a: usize, b: usize) -> Ordering {
     let Collector { trail, names, .. } = collector;
     let source = |row: usize| collector.sources[trail.source[row] as usize].hash;
@@ -116,12 +115,13 @@ impl Rows for TrailRows {
     }
 }
 
-/// `s3_trail` in windows of one length: every request twice, once in windows that begin where a multiple of the length from 1970 on does,
-/// and once in those that begin half a length earlier. So whatever takes half a length at most is in one window as a whole.
+/// `s3_trail` in windows of one length. Each request is in two windows: one that begins at a multiple of the length
+/// since the Unix epoch, and one shifted by half a length. So any activity of up to half a length lies completely
+/// within one window.
 #[derive(Debug)]
 pub(crate) struct Windows {
     trail: Arc<TrailRows>,
-    /// Microseconds.
+    /// In microseconds.
     length: i64,
     schema: SchemaRef,
 }
@@ -133,7 +133,7 @@ impl Windows {
         Self { trail, length, schema }
     }
 
-    /// When the window of a row begins.
+    /// Start of the window of a row.
     fn start(&self, row: usize) -> i64 {
         let (request, shift) = match row.checked_sub(self.trail.len()) {
             Some(request) => (request, self.length / 2),

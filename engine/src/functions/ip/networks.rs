@@ -34,7 +34,7 @@ pub(super) fn ip_in_cidr() -> Documented {
     Documented { doc: &IP_IN_CIDR, udf: ScalarUDF::new_from_impl(function) }
 }
 
-/// Addresses as sorted ranges that do not overlap, so that a list of thousands of networks costs a binary search a row.
+/// A set of addresses as sorted, disjoint ranges: testing against thousands of networks is a binary search per row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Networks {
     v4: Vec<(u32, u32)>,
@@ -42,11 +42,11 @@ pub(super) struct Networks {
 }
 
 impl Networks {
-    /// The set of all these networks.
+    /// The union of networks.
     ///
     /// # Errors
     ///
-    /// A sentence that names the first text that is no network.
+    /// A message that names the first text that is not a network.
     pub(super) fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> std::result::Result<Self, String> {
         let mut networks = Self::default();
         for text in texts {
@@ -65,7 +65,7 @@ impl Networks {
         Ok(networks)
     }
 
-    /// Whether an address, in its canonical form, is in one of the networks.
+    /// Whether an address in canonical form is in one of the networks.
     #[must_use]
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
         match ip {
@@ -75,7 +75,7 @@ impl Networks {
     }
 }
 
-/// Sorts ranges and joins those that overlap.
+/// Sorts ranges and merges overlapping ones.
 fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>) {
     ranges.sort_unstable();
     ranges.dedup_by(|(first, last), (_, end)| {
@@ -92,7 +92,7 @@ fn within<T: Copy + Ord>(ranges: &[(T, T)], value: T) -> bool {
     behind > 0 && value <= ranges[behind - 1].1
 }
 
-/// The network that a text is: `address` or `address/bits`.
+/// Parses a network: `address` or `address/bits`.
 pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits)),
@@ -100,7 +100,7 @@ pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
     };
     let address: IpAddr = address.parse().ok()?;
     let bits = match bits {
-        // `u8` itself would take `+8` and `008`.
+        // `u8` would also parse `+8` and `008`.
         Some(bits) if bits.starts_with(['+', '0']) && bits != "0" => return None,
         Some(bits) => bits.parse().ok()?,
         None if address.is_ipv4() => 32,
@@ -119,14 +119,13 @@ fn fault(text: &str) -> String {
     format!("ip_in_cidr: `{text}` is no network in CIDR form, such as 192.0.2.0/24{list}")
 }
 
-/// See [`IP_IN_CIDR`].
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct IpInCidr {
     signature: Signature,
     documentation: Documentation,
 }
 
-/// The second argument: a text or a list of texts a row.
+/// The second argument: one text or one list of texts per row.
 enum Cidrs<'a> {
     Texts(&'a StringViewArray),
     Lists(&'a ListArray),
@@ -141,7 +140,7 @@ impl<'a> Cidrs<'a> {
         }
     }
 
-    /// The networks of a row; `None` if they are NULL, an error if one does not parse.
+    /// The networks of a row: `None` if NULL, an error if one does not parse.
     fn row(&self, row: usize) -> Option<std::result::Result<Networks, String>> {
         match self {
             Self::Texts(texts) => texts.is_valid(row).then(|| Networks::new([texts.value(row)])),
@@ -151,7 +150,7 @@ impl<'a> Cidrs<'a> {
         }
     }
 
-    /// Whether a row has the text of the row before it, as joins produce it.
+    /// Whether a row has the same text as the previous one, as is common after a join.
     fn repeats(&self, row: usize) -> bool {
         match self {
             Self::Texts(texts) => {
@@ -162,7 +161,7 @@ impl<'a> Cidrs<'a> {
     }
 }
 
-/// The networks of a constant; `None` if it is NULL, an error if one does not parse.
+/// The networks of a constant: `None` if NULL, an error if one does not parse.
 fn constant(cidrs: &ScalarValue) -> Result<Option<std::result::Result<Networks, String>>> {
     Ok(Cidrs::new(&cidrs.to_array()?)?.row(0))
 }
@@ -179,7 +178,7 @@ fn column(ips: &StringViewArray, cidrs: &Cidrs<'_>) -> BooleanArray {
     builder.finish()
 }
 
-/// The type that an argument of text, in whatever encoding, is brought to.
+/// The type to which a text argument of any encoding is coerced.
 fn text_type(data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8 | DataType::Null => Some(DataType::Utf8View),
@@ -188,7 +187,7 @@ fn text_type(data_type: &DataType) -> Option<DataType> {
     }
 }
 
-/// The type that the second argument is brought to.
+/// The type to which the second argument is coerced.
 fn cidrs_type(data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
@@ -220,7 +219,7 @@ impl ScalarUDFImpl for IpInCidr {
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        // A constant that cannot be right is told before anything is read.
+        // Report an invalid constant before anything is read.
         if let Some(cidrs) = arguments.scalar_arguments.get(1).copied().flatten()
             && let Some(data_type) = cidrs_type(&cidrs.data_type())
             && let Some(Err(fault)) = constant(&cidrs.cast_to(&data_type)?)?
@@ -288,7 +287,7 @@ mod tests {
             ("2001:db8::1", &["2001:db8::/32"], Some(true)),
             ("2001:db9::1", &["2001:db8::/32"], Some(false)),
             ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &["::/0"], Some(true)),
-            // Each family for itself, and a mapped address is IPv4 on either side.
+            // Families do not mix, and a mapped address is IPv4 on either side.
             ("192.0.2.1", &["::/0"], Some(false)),
             ("2001:db8::1", &["0.0.0.0/0"], Some(false)),
             ("::ffff:192.0.2.1", &["192.0.2.0/24"], Some(true)),
@@ -296,7 +295,7 @@ mod tests {
             ("192.0.2.1", &["::ffff:192.0.2.0/120"], Some(true)),
             ("192.0.2.1", &["::ffff:192.0.2.1"], Some(true)),
             ("198.51.100.1", &["::ffff:0:0/96"], Some(true)),
-            // Lists: of both families, overlapping, nested, empty.
+            // Lists: both families, overlapping, nested, empty.
             ("198.51.100.7", &["192.0.2.0/24", "2001:db8::/32", "198.51.100.0/24"], Some(true)),
             ("198.51.100.200", &["198.51.100.0/25", "198.51.100.0/24", "198.51.100.0/28"], Some(true)),
             ("198.51.101.0", &["198.51.100.0/25", "198.51.100.0/24", "198.51.100.0/28"], Some(false)),

@@ -1,4 +1,4 @@
-//! One line a user agent. Version numbers and machines are invented.
+//! One user agent per line. Version numbers and devices are invented.
 
 use super::*;
 use proptest::prelude::*;

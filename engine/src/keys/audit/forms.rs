@@ -1,4 +1,4 @@
-//! Proposals in the forms in which they are put into use.
+//! Output of proposals in the formats used to apply them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,27 +11,28 @@ use crate::detect::rfc3339;
 use crate::keys::{Grant, Replacement, granted};
 use crate::unprintable::is_unprintable;
 
-/// A form of proposals.
+/// A format of proposals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Calls of DigitalOcean's API by curl; the token is in `DIGITALOCEAN_ACCESS_TOKEN`.
+    /// Calls of DigitalOcean's API with curl; the token is read from `DIGITALOCEAN_ACCESS_TOKEN`.
     Curl,
-    /// Calls of DigitalOcean's command line, doctl.
+    /// Calls of doctl, DigitalOcean's command line.
     Doctl,
-    /// Resources of Terraform's provider `digitalocean`.
+    /// Resources of the Terraform provider `digitalocean`.
     Terraform,
-    /// Policies of IAM: the document itself if there is one principal, else an object with the principals' ids for names.
+    /// IAM policies: the document itself for one principal, otherwise an object keyed by the ids of the principals.
     Iam,
 }
 
-/// Writes the proposals of all keys, or the policies of all identities of IAM.
+/// Writes the proposals for all keys, or the policies for all IAM identities.
 ///
-/// A key whose grants are the smallest already as far as these logs tell, or that did nothing, has a comment in place of a proposal. Names in comments are
-/// without control characters, and quoted for the shell or for Terraform elsewhere: both come from requests.
+/// A key whose grants are already minimal as far as these logs show, or that was not used, gets a comment instead of a
+/// proposal. Names come from requests and are untrusted: control characters are replaced in comments, and elsewhere
+/// names are quoted for the shell or for Terraform.
 ///
 /// # Errors
 ///
-/// What is written to fails.
+/// Fails if writing to `output` fails.
 pub fn write(audit: &Audit, form: Form, output: &mut dyn io::Write) -> io::Result<()> {
     let mut text = String::new();
     if form == Form::Iam {
@@ -47,7 +48,7 @@ pub fn write(audit: &Audit, form: Form, output: &mut dyn io::Write) -> io::Resul
     output.write_all(text.as_bytes())
 }
 
-/// What was looked at.
+/// A comment that describes what was audited.
 fn head(audit: &Audit, text: &mut String) {
     let time = |micros: Option<i64>| micros.map_or_else(|| "never".to_owned(), rfc3339);
     comment(
@@ -64,14 +65,14 @@ fn head(audit: &Audit, text: &mut String) {
     );
 }
 
-/// Those who may be keys: a canonical id is an account, and an ARN is AWS's.
+/// Principals that may be keys: a canonical id is an account, and an ARN is an AWS identity.
 fn keys(audit: &Audit) -> impl Iterator<Item = (&PrincipalUse, &Proposal)> {
     let keys = audit.principals.iter();
     let keys = keys.filter(|one| matches!(one.principal.kind, PrincipalKind::AccessKey | PrincipalKind::Other));
     keys.filter_map(|one| Some((one, one.proposal.as_ref()?)))
 }
 
-/// A line that no shell and no reader of Terraform's language takes for anything else.
+/// Writes a line that is a comment for both shells and Terraform.
 fn comment(text: &mut String, line: &str) {
     text.push_str("# ");
     text.extend(line.chars().map(|letter| if is_unprintable(letter) { '\u{FFFD}' } else { letter }));
@@ -110,7 +111,7 @@ fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSe
     for caveat in one.caveats() {
         comment(text, &caveat);
     }
-    // A name that a program would take for an option, or that nobody could read, is none to give away.
+    // A name that could be taken for an option or is unreadable is not used.
     let is_good = |letter: char| !is_unprintable(letter) && !matches!(letter, '\'' | '"' | '\\');
     let name = if name.starts_with('-') || !name.chars().all(is_good) { id } else { name };
     let new_name = format!("{name}-least");
@@ -168,12 +169,12 @@ fn policies(audit: &Audit, text: &mut String) {
     text.push('\n');
 }
 
-/// A text as one word of a shell.
+/// Quotes a text as one word of a shell.
 fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A text as Terraform quotes it.
+/// Quotes a text for Terraform.
 fn hcl(text: &str) -> String {
     let mut quoted = String::from("\"");
     let mut letters = text.chars().peekable();
@@ -196,7 +197,7 @@ fn hcl(text: &str) -> String {
 }
 
 impl Proposal {
-    /// What whoever uses the proposal has to know.
+    /// What the user of the proposal must know.
     #[must_use]
     pub fn caveats(&self) -> Vec<String> {
         let mut caveats = Vec::new();

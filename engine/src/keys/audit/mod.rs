@@ -1,4 +1,4 @@
-//! What keys and other principals really did, against what they are granted.
+//! Compares what keys and other principals did with what they are granted.
 //!
 //! ```text
 //! logs --one query--> Usage --> Activity of each Principal --> Proposal (grants, policy)
@@ -7,25 +7,28 @@
 //!                                                          remarks.rs
 //! ```
 //!
-//! # How a record leads to a key
+//! # How a record is attributed to a key
 //!
-//! 1. A presigned URL names the access key id that signed it, where the store checked the signature and took it.
-//! 2. Some systems log the key's id as the requester, Backblaze B2 for one: an id of the account's keys, or one that signed URLs.
-//! 3. A [`PrincipalMap`] says which key a requester is.
-//! 4. AWS logs users and roles of IAM by their ARNs.
+//! 1. A presigned URL has the access key id that signed it, provided the store checked and accepted the signature.
+//! 2. Some systems, such as Backblaze B2, log the key id as the requester: an id of one of the account's keys, or of
+//!    one that signed URLs.
+//! 3. A [`PrincipalMap`] maps requesters to keys.
+//! 4. AWS logs IAM users and roles by their ARNs.
 //!
 //! What DigitalOcean Spaces logs as the requester is not documented
-//! (<https://docs.digitalocean.com/products/spaces/how-to/access-logs/>), so nothing is guessed from it: where none of these leads to a key,
-//! the requester stands for itself, and [`Audit::untold`] counts its requests.
+//! (<https://docs.digitalocean.com/products/spaces/how-to/access-logs/>), so nothing is inferred from it: if none of
+//! these rules applies, the requester stands for itself, and [`Audit::untold`] counts its requests.
 //!
-//! # What a log cannot tell
+//! # What logs cannot show
 //!
-//! Headers are not in it: an upload that sets an ACL, tags or a retention by headers needs more than `s3:PutObject`, and objects that are
-//! encrypted by KMS need actions of that service. Neither are requests to buckets whose logs were not read, nor what a copy was made of.
+//! Logs have no headers: an upload that sets an ACL, tags or a retention by headers needs more than `s3:PutObject`, and
+//! objects encrypted with KMS need actions of that service. Logs also lack requests to buckets whose logs were not
+//! read, and the source of a copy.
 //!
 //! # Memory
 //!
-//! It grows with principals, buckets and operations, and with the addresses that signed requests or used signed links; not with requests.
+//! Grows with the number of principals, buckets and operations, and of addresses that signed requests or used signed
+//! links, but not with the number of requests.
 
 mod forms;
 mod policy;
@@ -50,10 +53,10 @@ use crate::detect::Finding;
 use crate::error::Error;
 use crate::session::Session;
 
-/// How many addresses of a principal are named, the busiest first.
+/// Maximum number of addresses listed per principal, the busiest first.
 const ADDRESSES: usize = 10;
 
-/// What an audit knows besides the logs.
+/// Information for an audit besides the logs.
 #[derive(Clone, Debug, Default)]
 pub struct AuditOptions {
     keys: Option<Vec<Key>>,
@@ -63,35 +66,36 @@ pub struct AuditOptions {
 }
 
 impl AuditOptions {
-    /// Nothing is known besides the logs.
+    /// Options without further information.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The keys of the account, and what they are granted.
+    /// Sets the keys of the account with their grants.
     #[must_use]
     pub fn with_keys(mut self, keys: Vec<Key>) -> Self {
         self.keys = Some(keys);
         self
     }
 
-    /// Which keys requesters are.
+    /// Sets the mapping from requesters to keys.
     #[must_use]
     pub fn with_principals(mut self, principals: PrincipalMap) -> Self {
         self.principals = principals;
         self
     }
 
-    /// Suspicious addresses, as [`crate::detect::detect`] finds them in the same logs; those of band `alert` and above count.
+    /// Sets suspicious addresses, as found by [`crate::detect::detect`] in the same logs. Only those of band `alert`
+    /// and above are used.
     #[must_use]
     pub fn with_findings(mut self, findings: Vec<Finding>) -> Self {
         self.findings = findings;
         self
     }
 
-    /// Whether policies allow objects only below the deepest folder that all keys of an action were in. What is written tomorrow may
-    /// lie elsewhere.
+    /// Whether policies are limited, per action, to the deepest folder common to all keys used. Future objects may be
+    /// elsewhere.
     #[must_use]
     pub fn with_folders(mut self, folders: bool) -> Self {
         self.folders = folders;
@@ -99,108 +103,108 @@ impl AuditOptions {
     }
 }
 
-/// What was found.
+/// The result of an audit.
 #[derive(Clone, Debug, Serialize)]
 pub struct Audit {
-    /// When the first of the requests was received, in microseconds since 1970; RFC 3339 in JSON.
+    /// Time of the first request in microseconds since the Unix epoch (UTC); RFC 3339 in JSON.
     #[serde(serialize_with = "time")]
     pub first: Option<i64>,
-    /// When the last was.
+    /// Time of the last request.
     #[serde(serialize_with = "time")]
     pub last: Option<i64>,
-    /// How many requests there are records of.
+    /// Number of requests with records.
     pub requests: u64,
-    /// Requests that are signed, and of which the log does not tell by which key, user or role.
+    /// Number of signed requests that cannot be attributed to a key, user or role.
     pub untold: u64,
-    /// These as a part of all that are signed, from 0 to 1.
+    /// `untold` as a fraction of all signed requests, from 0 to 1.
     pub untold_share: f64,
-    /// Buckets that there are records of.
+    /// Buckets with records.
     pub buckets: BTreeSet<String>,
     /// Whether the keys of the account, and so their grants, are known.
     pub keys_known: bool,
-    /// What ought to be looked at, the worst first.
+    /// Remarks, the most severe first.
     pub remarks: Vec<Remark>,
-    /// Who asked, and keys that did not.
+    /// Principals that made requests, and keys that were not used.
     pub principals: Vec<PrincipalUse>,
 }
 
-/// What one principal did, and what it would need.
+/// What a principal did, and what it needs.
 #[derive(Clone, Debug, Serialize)]
 pub struct PrincipalUse {
-    /// Who.
+    /// The principal.
     #[serde(flatten)]
     pub principal: Principal,
-    /// Its key, if it is one of the account.
+    /// Its key, if that is one of the account's.
     pub key: Option<Key>,
-    /// Requesters that the log has for it, where they are not its id; at most 20.
+    /// Requesters logged for it, other than its id; at most 20.
     pub requesters: BTreeSet<String>,
-    /// Keys that signed URLs for it, where they are not its id; at most 20.
+    /// Keys that signed URLs for it, other than its id; at most 20.
     pub signing_keys: BTreeSet<String>,
-    /// Its first request; NULL in JSON if it had none.
+    /// Time of its first request; `null` in JSON if it made none.
     #[serde(serialize_with = "time")]
     pub first: Option<i64>,
-    /// Its last request.
+    /// Time of its last request.
     #[serde(serialize_with = "time")]
     pub last: Option<i64>,
-    /// How many there were.
+    /// Number of requests.
     pub requests: u64,
-    /// What it did where.
+    /// Its activity by bucket and kind.
     pub uses: Vec<Use>,
-    /// From how many addresses it signed requests.
+    /// Number of addresses from which it signed requests.
     pub address_count: usize,
-    /// The busiest of these; at most 10.
+    /// The busiest of these addresses, at most 10.
     pub addresses: Vec<AddressUse>,
-    /// From how many addresses URLs were used that it signed.
+    /// Number of addresses that used URLs signed by it.
     pub guest_count: usize,
-    /// What would be enough; `None` for nobody and for services.
+    /// Sufficient grants and policy; `None` for anonymous requests and services.
     pub proposal: Option<Proposal>,
-    /// Grants for buckets that there are no records of: nothing can be said of these.
+    /// Grants for buckets without records, about which nothing can be said.
     pub not_judged: Vec<Grant>,
 }
 
-/// What a principal did of one kind in one bucket.
+/// Activity of one principal in one bucket, of one kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct Use {
-    /// Where.
+    /// The bucket.
     pub bucket: String,
-    /// What kind of thing.
+    /// The kind of operations.
     #[serde(serialize_with = "kind")]
     pub kind: UseKind,
-    /// Requests that the store found allowed.
+    /// Number of requests that the store allowed.
     pub allowed: u64,
-    /// Of these, those that only an access control list allowed.
+    /// Number of allowed requests that only an ACL allowed.
     pub by_acl: u64,
-    /// Requests that were refused, with 401 or 403.
+    /// Number of requests denied with 401 or 403.
     pub refused: u64,
-    /// Requests that were redirected, malformed or failed before that was decided.
+    /// Number of requests that were redirected, malformed or failed before authorization was decided.
     pub undecided: u64,
-    /// The first of all these.
+    /// Time of the first of all these requests.
     #[serde(serialize_with = "time")]
     pub first: Option<i64>,
-    /// The last.
+    /// Time of the last of them.
     #[serde(serialize_with = "time")]
     pub last: Option<i64>,
-    /// All of these by operation, as the log names them.
+    /// Number of requests per operation, as named in the log.
     pub operations: BTreeMap<String, u64>,
 }
 
 /// Requests from one address.
 #[derive(Clone, Debug, Serialize)]
 pub struct AddressUse {
-    /// The address, as the log has it.
+    /// The address as logged.
     pub address: String,
-    /// How many.
+    /// Number of requests.
     pub requests: u64,
-    /// The last.
+    /// Time of the last request.
     #[serde(serialize_with = "time")]
     pub last: Option<i64>,
 }
 
-/// Looks at what was done in the session's logs.
+/// Audits the logs of a session.
 ///
 /// # Errors
 ///
-/// The logs cannot be read, or there is not enough memory.
+/// Fails if the logs cannot be read or memory runs out.
 pub async fn audit(session: &Session, options: &AuditOptions) -> Result<Audit, Error> {
     let keys: BTreeMap<&str, &Key> = options.keys.iter().flatten().map(|key| (key.access_key.as_str(), key)).collect();
     let is_key = |id: &str| keys.contains_key(id);
@@ -230,7 +234,7 @@ impl Audit {
             remarks::of(&one, &activity, options, &usage.buckets, &mut remarks);
             principals.push(one);
         }
-        // Those who did most first, keys that did nothing last.
+        // The most active first, unused keys last.
         principals
             .sort_by(|one, other| other.requests.cmp(&one.requests).then_with(|| one.principal.cmp(&other.principal)));
         remarks.sort_by(Remark::order);
@@ -296,7 +300,7 @@ impl PrincipalUse {
         }
     }
 
-    /// What people call it: the name of its key, else what the log has.
+    /// The display name: the name of its key, or the principal's name.
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.key {
@@ -305,7 +309,7 @@ impl PrincipalUse {
         }
     }
 
-    /// Whether it could do with less than it is granted, or its grants are not known. Grants for buckets without logs are left aside.
+    /// Whether less would be sufficient, or its grants are unknown. Grants for buckets without records are ignored.
     #[must_use]
     pub fn is_granted_too_much(&self) -> bool {
         let (Some(key), Some(proposal)) = (&self.key, &self.proposal) else { return self.proposal.is_some() };
@@ -313,8 +317,8 @@ impl PrincipalUse {
         judged.any(|grant| !grants_allow(&proposal.grants, &grant.bucket, &grant.permission))
     }
 
-    /// What a key in its place would be granted: what is proposed, as far as it is granted that now, and what cannot be judged.
-    /// `None` where that would be nothing, or where something was done whose needs are not known.
+    /// The grants for a replacement key: the proposed ones, as far as they are granted now, and those that cannot be
+    /// judged. `None` if there are none, or if an operation with unknown needs was allowed.
     #[must_use]
     pub fn replacement(&self) -> Option<Vec<Grant>> {
         let proposal = self.proposal.as_ref().filter(|proposal| proposal.not_covered.is_empty())?;
@@ -326,7 +330,7 @@ impl PrincipalUse {
         (!proposal.grants.is_empty() && !grants.is_empty()).then_some(grants)
     }
 
-    /// What whoever uses the proposal has to know.
+    /// What the user of the proposal must know.
     #[must_use]
     pub fn caveats(&self) -> Vec<String> {
         let Some(proposal) = &self.proposal else { return Vec::new() };
@@ -353,7 +357,7 @@ impl PrincipalUse {
         caveats
     }
 
-    /// Requests that were allowed.
+    /// Number of allowed requests.
     #[must_use]
     pub fn allowed(&self) -> u64 {
         self.uses.iter().map(|one| one.allowed).sum()
@@ -394,7 +398,7 @@ impl Use {
     }
 }
 
-/// RFC 3339 in UTC.
+/// Serializes a time as RFC 3339 in UTC.
 fn time<S: Serializer>(micros: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
     micros.map(crate::detect::rfc3339).serialize(serializer)
 }

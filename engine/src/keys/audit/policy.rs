@@ -1,4 +1,4 @@
-//! Policies of IAM: the smallest that allows what was seen, and whether one allows a request.
+//! IAM policies: the smallest one that allows the observed requests, and evaluation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,42 +9,42 @@ use super::usage::{Counts, UseOf};
 use crate::keys::operations::{Needs, Operation, Resource};
 use crate::policy_pattern::{literal, matches};
 
-/// A statement: these actions on these resources.
+/// A statement that allows actions on resources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Statement {
-    /// Names of actions: `s3:GetObject`.
+    /// Action names, such as `s3:GetObject`.
     pub actions: BTreeSet<String>,
-    /// ARNs, in which `*` and `?` are wildcards; `*` alone is everything.
+    /// ARNs with the wildcards `*` and `?`; `*` alone matches everything.
     pub resources: BTreeSet<String>,
 }
 
-/// A policy that allows; what it does not name is denied.
+/// A policy of allow statements; everything else is denied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// What is allowed.
+    /// The statements.
     pub statements: Vec<Statement>,
 }
 
-/// An action on a resource that a request asked for.
+/// An action on a resource that a request needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ask {
     pub action: &'static str,
-    /// Resources that all have to be allowed; an access point and its bucket each have one.
+    /// A request may need several: access point and bucket each have their own.
     pub resource: Target,
 }
 
-/// What an action is on.
+/// The target of an action.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
-    /// Everything of an account.
+    /// The account as a whole.
     Account,
-    /// A bucket or an access point, by its ARN.
+    /// A bucket or access point, by ARN.
     Container(String),
-    /// Objects in a bucket, or behind an access point: what stands before their keys.
+    /// Objects in a bucket or behind an access point, by the ARN prefix of their keys.
     Objects(String),
 }
 
-/// What a use asked for; nothing where nothing is needed or nothing is known.
+/// What a use needs; empty if it needs nothing, or if its needs are unknown.
 pub(super) fn asks(of: &UseOf, counts: &Counts, partition: &str) -> Vec<Ask> {
     let Needs::Operation(operation) = Operation::needs(&of.operation, of.has_key) else { return Vec::new() };
     let bucket = format!("arn:{partition}:s3:::{}", of.bucket);
@@ -64,20 +64,21 @@ pub(super) fn asks(of: &UseOf, counts: &Counts, partition: &str) -> Vec<Ask> {
     };
     for action in operation.actions {
         ask(action.name(of.of_version), operation.resource);
-        // The record of what was copied has its version, whether that was asked for or is the newest.
+        // The record of a copy's source has its version, whether it was requested or is just the latest.
         if of.of_version && operation.api.ends_with("(source)") {
             ask(action.name(false), operation.resource);
         }
     }
-    // Who may not list gets 403 for what is not there, and a program that looks before it writes would stop.
+    // Without permission to list, a missing object gives 403 instead of 404, which breaks programs that check before
+    // writing.
     if counts.missing > 0 && operation.resource == Resource::Object {
         ask("s3:ListBucket", Resource::Bucket);
     }
     asks
 }
 
-/// The smallest policy that allows all of these uses, which must have been allowed. With `folders`, objects only below the deepest
-/// folder that all of the keys are in, for each action; else all objects of the bucket.
+/// The smallest policy that allows all of these uses, which must have been allowed. With `folders`, objects are limited
+/// per action to the deepest folder common to all keys; otherwise to the bucket.
 pub(super) fn smallest<'a>(
     uses: impl IntoIterator<Item = (&'a UseOf, &'a Counts)>,
     partition: &str,
@@ -86,7 +87,7 @@ pub(super) fn smallest<'a>(
     let mut keys: BTreeMap<Ask, Option<(String, String)>> = BTreeMap::new();
     for (of, counts) in uses {
         for ask in asks(of, counts, partition) {
-            // Records without a key tell of no folder, so the whole bucket it is.
+            // Records without a key imply no folder: use the whole bucket.
             let range = counts.keys.clone().filter(|_| of.has_key).unwrap_or_default();
             let known = keys.entry(ask).or_insert_with(|| Some(range.clone()));
             *known = known.take().map(|(first, last)| (first.min(range.0), last.max(range.1)));
@@ -112,7 +113,8 @@ pub(super) fn smallest<'a>(
     Policy { statements }
 }
 
-/// What all texts between two begin with, up to the last `/`, as far as IAM takes its characters: those of Latin-1.
+/// The common prefix of all texts between `first` and `last`, cut at the last `/` and at the first character that IAM
+/// does not accept (outside of Latin-1).
 fn common_folder<'a>(first: &'a str, last: &str) -> &'a str {
     let letters = first.char_indices().zip(last.chars());
     let same =
@@ -122,7 +124,7 @@ fn common_folder<'a>(first: &'a str, last: &str) -> &'a str {
 }
 
 impl Policy {
-    /// Whether it allows this action on this resource: an ARN with the key of an object, of a bucket or access point, or `*`.
+    /// Whether the policy allows an action on a resource: the ARN of an object, bucket or access point, or `*`.
     #[must_use]
     pub fn allows(&self, action: &str, resource: &str) -> bool {
         let names = |patterns: &BTreeSet<String>, text: &str| patterns.iter().any(|pattern| matches(pattern, text));
@@ -131,19 +133,19 @@ impl Policy {
             .any(|statement| names(&statement.actions, action) && names(&statement.resources, resource))
     }
 
-    /// Whether it allows nothing.
+    /// Whether the policy allows nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()
     }
 
-    /// Whether it allows all that a use asks for.
+    /// Whether the policy allows everything that a use needs.
     pub(super) fn allows_use(&self, of: &UseOf, counts: &Counts, partition: &str) -> bool {
         asks(of, counts, partition).iter().all(|Ask { action, resource }| match resource {
             Target::Account => self.allows(action, "*"),
             Target::Container(arn) => self.allows(action, arn),
             Target::Objects(before) => {
-                // What allows the outermost keys allows those between them: each pattern is a beginning.
+                // Patterns are prefixes: if the first and last key are allowed, so are all keys between them.
                 let (first, last) = counts.keys.clone().unwrap_or_default();
                 self.allows(action, &format!("{before}{first}")) && self.allows(action, &format!("{before}{last}"))
             }
@@ -166,7 +168,7 @@ struct DocumentStatement<'a> {
     resource: &'a BTreeSet<String>,
 }
 
-/// The document as IAM takes it.
+/// Serializes as an IAM policy document.
 impl Serialize for Policy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let statements = self.statements.iter();

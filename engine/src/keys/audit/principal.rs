@@ -1,4 +1,4 @@
-//! Who a record is of: a key, an identity of AWS's IAM, an account, a service, or nobody who signed.
+//! Attribution of a record: to a key, an IAM identity, an account, a service, or an anonymous client.
 
 use std::collections::BTreeMap;
 
@@ -6,35 +6,35 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// What kind of identity asked.
+/// The kind of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PrincipalKind {
-    /// An access key: one of the account, one that a mapping names, or one that signed a URL.
+    /// An access key: one of the account's, one in the mapping, or one that signed a URL.
     AccessKey,
-    /// A user of IAM.
+    /// An IAM user.
     IamUser,
-    /// A role of IAM, with all its sessions.
+    /// An IAM role, including all of its sessions.
     IamRole,
-    /// A session of a federated user.
+    /// A federated user session.
     FederatedUser,
-    /// The root user of an account, by its ARN.
+    /// The root user of an account, by ARN.
     AccountRoot,
-    /// A canonical user id, which names an account and no identity in it.
+    /// A canonical user id, which identifies an account, but no identity within it.
     CanonicalId,
-    /// A service: of AWS, or a CDN's origin access identity.
+    /// A service: of AWS, or the origin access identity of a CDN.
     Service,
-    /// Nobody signed.
+    /// The request was not signed.
     Anonymous,
-    /// Somebody signed, and the log does not say who.
+    /// The request was signed, but the log does not say by whom.
     Unnamed,
-    /// What the log has is none of these.
+    /// None of these kinds.
     Other,
 }
 
 impl PrincipalKind {
-    /// In words.
+    /// The kind in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,50 +51,51 @@ impl PrincipalKind {
         }
     }
 
-    /// Whether it leads to one key, user or role. A canonical id and what is not understood do not.
+    /// Whether it identifies a single key, user or role. Canonical ids and unknown requesters do not.
     #[must_use]
     pub fn is_told(self) -> bool {
         !matches!(self, Self::CanonicalId | Self::Unnamed | Self::Other)
     }
 
-    /// Whether it can be given less: nobody and services are allowed by policies of buckets alone.
+    /// Whether its permissions can be reduced: anonymous clients and services are only allowed by bucket policies.
     #[must_use]
     pub fn has_grants(self) -> bool {
         !matches!(self, Self::Service | Self::Anonymous | Self::Unnamed)
     }
 
-    /// Whether it is one of IAM's, which actions are allowed to.
+    /// Whether it is an IAM identity.
     #[must_use]
     pub fn is_of_iam(self) -> bool {
         matches!(self, Self::IamUser | Self::IamRole | Self::FederatedUser | Self::AccountRoot)
     }
 
-    /// Whether a policy can be attached to it: the root of an account has none, and a federated user brings its own along.
+    /// Whether a policy can be attached: the root user has none, and a federated user brings its own.
     #[must_use]
     pub fn has_policy(self) -> bool {
         matches!(self, Self::IamUser | Self::IamRole)
     }
 }
 
-/// Who asked.
+/// The identity behind a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Principal {
-    /// What kind of identity.
+    /// The kind.
     pub kind: PrincipalKind,
-    /// Its id: the access key id, the ARN, the canonical id, or what the log has; empty for nobody.
+    /// The access key id, the ARN, the canonical id, or the requester as logged; empty for anonymous clients.
     pub id: String,
 }
 
-/// Which key a requester is, where its log does not say: a file of TOML, `"REQUESTER" = "ACCESS KEY ID"` a line.
+/// Maps requesters to keys, for logs that do not name keys. A TOML file with lines of the form
+/// `"REQUESTER" = "ACCESS KEY ID"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrincipalMap(BTreeMap<String, String>);
 
 impl PrincipalMap {
-    /// Reads a mapping; `name` is the file's, for errors.
+    /// Parses a mapping; `name` is the file name for errors.
     ///
     /// # Errors
     ///
-    /// The text is no TOML, or has other values than texts. The message has the line.
+    /// Fails if the text is not TOML or has values that are not strings. The message has the line number.
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
         toml::from_str(text).map(Self).map_err(|error| {
             let line = error.span().map(|span| 1 + text.get(..span.start).unwrap_or(text).matches('\n').count());
@@ -110,29 +111,29 @@ impl PrincipalMap {
 }
 
 impl Principal {
-    /// Nobody.
+    /// The anonymous principal.
     #[must_use]
     pub fn anonymous() -> Self {
         Self { kind: PrincipalKind::Anonymous, id: String::new() }
     }
 
-    /// Whoever signed without a name in the log.
+    /// A signer that the log does not name.
     #[must_use]
     pub fn unnamed() -> Self {
         Self { kind: PrincipalKind::Unnamed, id: String::new() }
     }
 
-    /// The key with that id.
+    /// The access key with this id.
     #[must_use]
     pub fn key(id: impl Into<String>) -> Self {
         Self { kind: PrincipalKind::AccessKey, id: id.into() }
     }
 
-    /// Who a record is of.
+    /// The principal of a record.
     ///
-    /// `signed_by` is the key id in a presigned URL whose signature the store checked and took. It
-    /// decides where it is a key of the account or where no requester is logged; elsewhere the requester is the better name, since
-    /// it is the identity that all keys of it share.
+    /// `signed_by` is the key id of a presigned URL whose signature the store checked and accepted. It is used if it is
+    /// a key of the account, or if no requester is logged. Otherwise the requester is preferred, because it is the
+    /// identity that all of its keys share.
     pub(super) fn of(
         requester: Option<&str>,
         signed_by: Option<&str>,
@@ -180,7 +181,7 @@ impl Principal {
             ("iam", Some(("role", _))) => whole(PrincipalKind::IamRole),
             ("iam", None) if resource == "root" => whole(PrincipalKind::AccountRoot),
             ("sts", Some(("federated-user", _))) => whole(PrincipalKind::FederatedUser),
-            // Sessions come and go; what is allowed is allowed to the role.
+            // Sessions are temporary; permissions belong to the role.
             ("sts", Some(("assumed-role", rest))) => {
                 let session = rest.split_once('/').map_or(0, |(_, session)| session.len() + 1);
                 let id = requester.get(..requester.len() - session).unwrap_or(requester);
@@ -190,7 +191,7 @@ impl Principal {
         }
     }
 
-    /// What people call it: the last part of an ARN, else the whole.
+    /// The display name: the last part of an ARN, or else the whole id.
     #[must_use]
     pub fn name(&self) -> &str {
         match self.kind {
@@ -209,7 +210,7 @@ impl Principal {
     }
 }
 
-/// What systems write when nobody signed.
+/// Whether the requester is what systems log for unsigned requests.
 fn is_nobody(requester: &str) -> bool {
     requester.is_empty() || requester == "-" || requester.eq_ignore_ascii_case("anonymous")
 }

@@ -1,4 +1,4 @@
-//! The smallest grants that would have allowed everything that was seen.
+//! The smallest grants that would have allowed all observed requests.
 
 use std::collections::BTreeMap;
 
@@ -10,56 +10,56 @@ use super::usage::{Activity, Counts, UseOf};
 use crate::keys::operations::{Needs, Operation, UseKind};
 use crate::keys::{Grant, Permission, is_bucket_name};
 
-/// What a principal would need, had it been made for what it did.
+/// What a principal needs for what it did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Proposal {
-    /// Grants of a key of DigitalOcean Spaces.
+    /// Grants for a DigitalOcean Spaces key.
     pub grants: Vec<Grant>,
-    /// What else than `fullaccess` would do, if what needs that were done with another key: the requests of [`Self::only_full`].
+    /// Sufficient grants without `fullaccess`, if the requests in [`Self::only_full`] were made with another key.
     pub without_full: Option<Vec<Grant>>,
-    /// What needs `fullaccess`.
+    /// Operations that need `fullaccess`.
     pub only_full: Vec<OperationCount>,
-    /// The policy for an identity of IAM.
+    /// The policy for an IAM identity.
     pub policy: Policy,
-    /// Requests that were allowed, and that the grants and the policy were tried on.
+    /// Number of allowed requests on which grants and policy were verified.
     pub tried: u64,
-    /// Of these, how many the grants would have refused. There are none, by how they are made; it is counted all the same.
+    /// Of these, the number that the grants would deny. Zero by construction, but verified anyway.
     pub grants_refuse: u64,
-    /// How many the policy would have refused.
+    /// The number that the policy would deny.
     pub policy_refuses: u64,
-    /// What was allowed and is not known to this version: the proposal does not cover it.
+    /// Allowed operations that this version does not know; the proposal does not cover them.
     pub not_covered: Vec<OperationCount>,
-    /// Copies that were written. The record of one does not name its source: reading that is in the proposal only if the source's
-    /// bucket has a log here, too.
+    /// Number of copies written. The record of a copy does not name its source: reading it is in the proposal only if
+    /// the log of the source's bucket was read too.
     pub copies: u64,
 }
 
-/// How often an operation was asked for in a bucket.
+/// Number of requests for an operation in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OperationCount {
-    /// As the log names it.
+    /// The operation as named in the log.
     pub operation: String,
-    /// Where.
+    /// The bucket.
     pub bucket: String,
-    /// How often.
+    /// Number of requests.
     pub requests: u64,
 }
 
-/// Whether grants allow this permission on a bucket.
+/// Whether the grants allow a permission on a bucket.
 #[must_use]
 pub fn grants_allow(grants: &[Grant], bucket: &str, wanted: &Permission) -> bool {
     grants.iter().any(|grant| grant.covers(bucket, wanted))
 }
 
-/// What was allowed, with what it needs.
+/// The allowed uses, with what they need.
 pub(super) fn needs(activity: &Activity) -> impl Iterator<Item = (&UseOf, &Counts, Needs)> {
     let allowed = activity.uses.iter().filter(|(_, counts)| counts.allowed > 0);
     allowed
-        // Where each deletion of a batch has a record of its own, the request for all of them needs nothing more.
+        // If each deletion of a batch has its own record, the batch request needs nothing more.
         .filter(|(of, _)| !is_batch_request(of) || !has_batch_records(activity, &of.bucket))
         .map(|(of, counts)| match is_bucket_name(&of.bucket) {
             true => (of, counts, Operation::needs(&of.operation, of.has_key)),
-            // Nothing can be granted for what is no bucket.
+            // No permission can be granted for an invalid bucket name.
             false => (of, counts, Needs::Unknown),
         })
 }
@@ -109,7 +109,7 @@ impl Proposal {
         proposal
     }
 
-    /// Tries grants and policy on everything that was allowed.
+    /// Verifies grants and policy on all allowed requests.
     fn try_on(&mut self, activity: &Activity, partition: &str) {
         for (of, counts, needs) in needs(activity) {
             let Needs::Operation(operation) = needs else { continue };
@@ -124,7 +124,7 @@ impl Proposal {
     }
 }
 
-/// How many copies were written.
+/// Number of copies written.
 fn copies(activity: &Activity) -> u64 {
     let written = activity.uses.iter().filter(|(of, _)| {
         matches!(Operation::needs(&of.operation, of.has_key), Needs::Operation(row) if row.api.ends_with("(destination)"))
@@ -132,7 +132,7 @@ fn copies(activity: &Activity) -> u64 {
     written.map(|(_, counts)| counts.allowed).sum()
 }
 
-/// What kinds of things were done, and how often they were allowed.
+/// Number of allowed requests by kind.
 pub(super) fn by_kind<'a>(uses: impl IntoIterator<Item = (&'a UseOf, &'a Counts)>) -> BTreeMap<UseKind, u64> {
     let mut kinds = BTreeMap::new();
     for (of, counts) in uses {

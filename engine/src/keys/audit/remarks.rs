@@ -1,4 +1,4 @@
-//! What ought to be looked at: grants that nobody used, access that nobody granted, keys in the wrong hands.
+//! Remarks: unused grants, access without a grant, keys in the wrong hands.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,38 +13,38 @@ use crate::detect::{Band, Severity, Source, rfc3339};
 use crate::keys::operations::{Needs, UseKind};
 use crate::keys::{Grant, Permission, granted};
 
-/// How many suspicious addresses of a principal are told one by one.
+/// Maximum number of suspicious addresses with a remark of their own, per principal.
 const TOLD: usize = 5;
 
-/// What a remark is about.
+/// The subject of a remark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RemarkKind {
-    /// A key is used from an address that `flag` finds suspicious.
+    /// A key was used from an address that `flag` considers suspicious.
     SuspiciousAddress,
-    /// Requests that nobody signed succeeded.
+    /// Unsigned requests succeeded.
     PublicAccess,
-    /// A key that signed is not one of the account's.
+    /// A key that signed requests is not one of the account's.
     UnknownKey,
-    /// A key has `fullaccess`, and did nothing that needs it.
+    /// A key has `fullaccess`, but did nothing that needs it.
     FullAccessNotNeeded,
-    /// A key has `fullaccess`, and few of its requests need it.
+    /// A key has `fullaccess`, but few of its requests need it.
     FullAccessForFew,
     /// A key was not used.
     UnusedKey,
-    /// A key has a grant for a bucket that it did not use.
+    /// A key has a grant for a bucket in which it did nothing.
     UnusedGrant,
-    /// A key may write, and only read.
+    /// A key may write, but only read.
     WriteNotUsed,
-    /// Requests succeeded that the key's grants do not allow.
+    /// Requests succeeded that the grants of the key do not allow.
     BeyondGrants,
-    /// Requests succeeded by an access control list alone.
+    /// Requests succeeded only because of an ACL.
     AclAccess,
 }
 
 impl RemarkKind {
-    /// Its name: `unused-key`.
+    /// The name of the kind, such as `unused-key`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,23 +62,23 @@ impl RemarkKind {
     }
 }
 
-/// Something to look at.
+/// A remark about a principal.
 #[derive(Clone, Debug, Serialize)]
 pub struct Remark {
-    /// What it is about.
+    /// The subject.
     pub kind: RemarkKind,
-    /// How bad it is.
+    /// The severity.
     #[serde(serialize_with = "severity")]
     pub severity: Severity,
-    /// Whom it is about.
+    /// The principal.
     pub principal: Principal,
-    /// What people call that.
+    /// The display name of the principal.
     pub name: String,
-    /// Where, if it is about one bucket.
+    /// The bucket, if the remark is about a single one.
     pub bucket: Option<String>,
-    /// How many requests it was told from; 0 if it is that there were none.
+    /// Number of requests that the remark is based on; 0 if it is about their absence.
     pub requests: u64,
-    /// In a sentence, with what was measured.
+    /// The explanation as a sentence, with figures.
     pub explanation: String,
 }
 
@@ -87,14 +87,14 @@ fn severity<S: serde::Serializer>(severity: &Severity, serializer: S) -> Result<
 }
 
 impl Remark {
-    /// The worst first; of the same, by what and whom they are about.
+    /// Most severe first, then by kind, principal and bucket.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         let key = |remark: &Self| (remark.kind, remark.principal.clone(), remark.bucket.clone());
         other.severity.cmp(&self.severity).then_with(|| key(self).cmp(&key(other)))
     }
 }
 
-/// Adds what there is to say of one principal.
+/// Adds the remarks about one principal.
 pub(super) fn of(
     one: &PrincipalUse,
     activity: &Activity,
@@ -148,7 +148,7 @@ impl About<'_> {
     fn addresses(&mut self, activity: &Activity, options: &AuditOptions) {
         let alarming = options.findings.iter().filter(|finding| finding.band >= Band::Alert);
         let networks: HashMap<_, _> = alarming.map(|finding| (finding.client_ip.network(), finding)).collect();
-        // Who uses a link need not have the key.
+        // Users of a link do not necessarily have the key.
         let ways = [
             (&activity.addresses, Severity::High, ""),
             (&activity.guests, Severity::Medium, " by URLs that it signed"),
@@ -182,7 +182,7 @@ impl About<'_> {
         }
     }
 
-    /// What nobody who signed was allowed, by bucket.
+    /// Access by unsigned requests, by bucket.
     fn nobody(&mut self, activity: &Activity) {
         for (bucket, kinds) in kinds_by_bucket(activity, |counts| counts.allowed) {
             let writes = [UseKind::Write, UseKind::Delete, UseKind::Configuration];
@@ -258,7 +258,7 @@ impl About<'_> {
     }
 
     fn full_access(&mut self, proposal: &Proposal, all: u64) {
-        // Nobody knows what else that needed.
+        // Operations with unknown needs may require full access.
         if !proposal.not_covered.is_empty() || proposal.grants.is_empty() {
             return;
         }
@@ -287,7 +287,7 @@ impl About<'_> {
     }
 }
 
-/// The greatest permission that was needed in each bucket.
+/// The highest permission needed in each bucket.
 fn used(activity: &Activity) -> BTreeMap<&str, Permission> {
     let mut used: BTreeMap<&str, Permission> = BTreeMap::new();
     for (of, _, needs) in needs(activity) {

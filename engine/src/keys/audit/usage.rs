@@ -1,4 +1,4 @@
-//! What each principal did: one query over `logs`, summed up by who, bucket and operation.
+//! The activity of each principal: one query over `logs`, aggregated by principal, bucket and operation.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -12,40 +12,40 @@ use crate::error::{Error, ErrorKind};
 use crate::keys::is_access_key;
 use crate::session::Session;
 
-/// Other names of one principal that are kept: sessions of a role, keys that signed URLs.
+/// Maximum number of alternative names kept per principal: role sessions, keys that signed URLs.
 const NAMES: usize = 20;
-/// Keys that the account does not know and that are told apart.
+/// Maximum number of unknown keys kept as separate principals.
 const UNKNOWN_KEYS: usize = 1_000;
 
-/// What a principal did with one operation in one bucket.
+/// One operation in one bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct UseOf {
     pub bucket: String,
     pub operation: String,
-    /// Whether the records name objects.
+    /// Whether the records have an object key.
     pub has_key: bool,
-    /// Whether they name versions.
+    /// Whether the records have a version.
     pub of_version: bool,
-    /// The access point that they came through.
+    /// The access point that was used.
     pub access_point: Option<String>,
 }
 
-/// How often, when, and how it ended.
+/// Number of requests by outcome, and their times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// The store found them allowed.
+    /// Allowed by the store.
     pub allowed: u64,
-    /// Of these, an object was asked for that is not there.
+    /// Allowed requests for an object that does not exist.
     pub missing: u64,
-    /// Of those that are allowed, only an access control list allowed them.
+    /// Allowed requests that only an ACL allowed.
     pub by_acl: u64,
-    /// Refused: 401 or 403.
+    /// Denied with 401 or 403.
     pub refused: u64,
-    /// Whether they are allowed was not decided: redirected, malformed, failed.
+    /// Authorization undecided: redirected, malformed, failed.
     pub undecided: u64,
-    /// First and last, in microseconds since 1970.
+    /// First and last time in microseconds since the Unix epoch (UTC).
     pub times: Option<(i64, i64)>,
-    /// The first and the last key in the order of their bytes, of those that are allowed.
+    /// First and last key of allowed requests, in byte order.
     pub keys: Option<(String, String)>,
 }
 
@@ -54,7 +54,7 @@ impl Counts {
         self.allowed + self.refused + self.undecided
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Self) {
         self.allowed += other.allowed;
         self.missing += other.missing;
@@ -76,31 +76,33 @@ pub(super) fn widest(one: Option<(i64, i64)>, other: Option<(i64, i64)>) -> Opti
     }
 }
 
-/// All that one principal did.
+/// Everything a principal did.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Activity {
     pub uses: BTreeMap<UseOf, Counts>,
-    /// Requests from each address that signed them itself, and the last; nobody's are not kept.
+    /// By address that signed requests itself: number of requests, and time of the last. Not kept for anonymous
+    /// clients.
     pub addresses: BTreeMap<String, (u64, i64)>,
-    /// The same of addresses that used a URL which the principal signed: those of its guests.
+    /// The same for addresses that used a URL signed by the principal.
     pub guests: BTreeMap<String, (u64, i64)>,
-    /// Requesters that the log has for it, where they are not its id; some of them.
+    /// Some of the requesters logged for it, other than its id.
     pub requesters: BTreeSet<String>,
-    /// Keys that signed URLs for it, where they are not its id; some of them.
+    /// Some of the keys that signed URLs for it, other than its id.
     pub signers: BTreeSet<String>,
 }
 
-/// What was done.
+/// The activity of all principals.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
     pub principals: BTreeMap<Principal, Activity>,
-    /// Buckets that there are records of.
+    /// Buckets with records.
     pub buckets: BTreeSet<String>,
     /// Ids of keys that are not the account's.
     unknown: HashSet<String>,
 }
 
-// An object in an archive is refused with 403 too, but to whom may read it. Ceph writes no status before it knows it.
+// An archived object also gives 403, but to clients that may read it. Ceph may log no status: without an error, such a
+// request counts as allowed.
 const OUTCOME: &str = "
     CASE WHEN http_status IN (401, 403) AND error_code IS DISTINCT FROM 'InvalidObjectState' THEN 'refused'
          WHEN http_status = 404 AND (error_code = 'NoSuchKey' OR (error_code IS NULL AND key IS NOT NULL)) THEN 'missing'
@@ -109,8 +111,8 @@ const OUTCOME: &str = "
          WHEN http_status IS NULL AND error_code IS NULL THEN 'allowed'
          ELSE 'undecided' END";
 
-/// Whose signature was checked: that of a URL with one, where the log says so or is too old to say how requests were signed.
-/// Websites and preflights take no signatures, so what is in their URLs proves nothing.
+/// The key id of a presigned URL whose signature was checked: the log says so, or is too old to have the signing
+/// method. Websites and preflight requests ignore signatures, so nothing follows from their URLs.
 const PRESIGNED: &str = "
     CASE WHEN operation NOT LIKE 'WEBSITE.%' AND operation NOT LIKE '%OPTIONS%'
               AND (authentication_type = 'QueryString'
@@ -118,8 +120,8 @@ const PRESIGNED: &str = "
               AND (uri_param(request_uri, 'X-Amz-Signature') IS NOT NULL OR uri_param(request_uri, 'Signature') IS NOT NULL)
          THEN presigned_access_key(request_uri) END";
 
-/// The query. The URI's key id counts only where the store checked its signature: elsewhere clients could make up as many keys
-/// as they like. Addresses are kept of those who signed.
+/// The query. The key id of a URI counts only if the store checked its signature; otherwise clients could invent any
+/// number of keys. Addresses are only kept for signed requests.
 fn sql(with_keys: bool) -> String {
     let keys = if with_keys { "min(object_key), max(object_key)" } else { "NULL AS first_key, NULL AS last_key" };
     format!(
@@ -145,7 +147,7 @@ fn sql(with_keys: bool) -> String {
     )
 }
 
-/// Asks the session's logs. `with_keys` also finds out which keys lie outermost, which takes longer.
+/// Runs the query. `with_keys` also finds the first and last object keys, which takes longer.
 pub(super) async fn usage(
     session: &Session,
     map: &PrincipalMap,
@@ -164,7 +166,7 @@ pub(super) async fn usage(
 }
 
 impl Usage {
-    /// A key that the account does not know, unless there are too many of these: then all others are one that nobody names.
+    /// The principal for an unknown key. If there are too many of them, the rest share the unnamed principal.
     fn unknown_key(&mut self, key: Principal) -> Principal {
         if self.unknown.contains(&key.id) {
             return key;
@@ -176,7 +178,8 @@ impl Usage {
         key
     }
 
-    /// A requester whose id signed URLs is that key, whether the account is known or not.
+    /// Merges requesters into keys: a requester whose id also signed URLs is that key, even if the account's keys are
+    /// unknown.
     fn join_keys(&mut self) {
         let keys = self.principals.keys().filter(|one| one.kind == PrincipalKind::AccessKey);
         let others: Vec<Principal> =

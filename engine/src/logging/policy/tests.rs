@@ -1,4 +1,4 @@
-//! Policies as people have them, and what they say of log objects.
+//! Realistic policies, and their verdicts for log delivery.
 
 use super::*;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn what_policies_say() {
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/photos/*""#)), Verdict::Permits),
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/photos*""#)), Verdict::Permits),
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::log?/pho*/*""#)), Verdict::Permits),
-        // A part of the names, or other names, is not enough.
+        // Allowing part of the names, or other names, is not enough.
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/photos/2026*""#)), Verdict::Silent),
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/videos/*""#)), Verdict::Silent),
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs""#)), Verdict::Silent),
@@ -124,7 +124,7 @@ fn the_statement() {
 }
 
 proptest! {
-    /// What is printed is what is missing.
+    /// The generated statement is sufficient.
     #[test]
     fn the_statement_permits(source in "[a-z][a-z0-9.-]{2,20}", prefix in "[a-zA-Z0-9/_ ü*?$-]{0,20}", account in "[0-9]{12}") {
         let delivery = Delivery { source: &source, prefix: &prefix, account: Some(&account), ..DELIVERY };
@@ -133,7 +133,7 @@ proptest! {
         prop_assert_eq!(of_another.judge(&policy(&delivery.statement())), Verdict::Silent);
     }
 
-    /// What covers a beginning matches whatever follows.
+    /// A pattern that covers a prefix matches any continuation.
     #[test]
     fn covered(pattern in "[ab*?]{0,6}", beginning in "[ab]{0,4}", rest in "[ab]{0,4}") {
         if covers(&pattern, &beginning) {

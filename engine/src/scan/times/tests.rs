@@ -4,7 +4,7 @@ use datafusion::common::DFSchema;
 use datafusion::prelude::SessionContext;
 use proptest::prelude::*;
 
-/// The instants that SQL over the columns of `logs` leaves possible.
+/// The instants possible under a SQL condition over the columns of `logs`.
 fn times(sql: &str) -> Times {
     let context = SessionContext::new();
     let schema = DFSchema::try_from(Table::Logs.schema(TextLayout::Views)).unwrap();
@@ -57,7 +57,7 @@ fn gaps_stay_open() {
     assert!(!times.touches(1_000_000, 4_999_999));
 }
 
-/// A condition on times around midnight, in seconds.
+/// A condition on times around midnight, to the second.
 fn condition() -> impl Strategy<Value = String> {
     let literal = (-90_000_i64..90_000).prop_map(|seconds| {
         let time = chrono::DateTime::from_timestamp(1_768_435_200 + seconds, 0).unwrap();
@@ -87,7 +87,7 @@ fn condition() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// A row that a predicate keeps has a time that it leaves possible.
+    /// Every row that a predicate keeps has a possible time.
     #[test]
     fn no_row_is_left_out(sql in condition()) {
         use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
@@ -107,7 +107,7 @@ proptest! {
         }
     }
 
-    /// Whatever the predicate says of an instant, that instant is possible if it is true.
+    /// If the predicate is true for an instant, that instant is possible.
     #[test]
     fn nothing_possible_is_left_out(
         instant in 0_i64..20,

@@ -1,5 +1,6 @@
-//! What real tools leave in an access log, a file a tool: `cargo run --example footprints -- CACHE FOLDER`. Tools are
-//! installed into the folder `CACHE`. With `S3LOG_KEEP_VISITS` in the environment, what each of them said stays there, too.
+//! Writes the traces of real tools in an access log, one file per tool:
+//! `cargo run --example footprints -- CACHE FOLDER`. Tools are installed into the folder `CACHE`. If `S3LOG_KEEP_VISITS`
+//! is set in the environment, their output is kept there too.
 
 #![expect(clippy::print_stdout, reason = "it tells who runs it what it did")]
 

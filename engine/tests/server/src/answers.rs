@@ -1,4 +1,4 @@
-//! An HTTP server that answers as a test says: for APIs that are no bucket, and for answers that no good server gives.
+//! A scripted HTTP server, for APIs other than S3, and for responses that no proper server gives.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,18 +8,18 @@ use tokio::net::TcpStream;
 
 use crate::background::Background;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// `GET`.
+    /// The method, such as `GET`.
     pub method: String,
-    /// Path and query, not decoded.
+    /// Path and query, undecoded.
     pub target: String,
-    /// Names in lower case, and values.
+    /// Names in lower case, with values.
     pub headers: Vec<(String, String)>,
     /// The body, as text.
     pub body: String,
-    /// How many came before it.
+    /// Number of requests received before.
     pub number: usize,
 }
 
@@ -31,27 +31,27 @@ impl Asked {
     }
 }
 
-/// What becomes of a request.
+/// The reaction to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// A status, headers and a body.
     Reply(u16, Vec<(&'static str, String)>, String),
-    /// The same with a length that is larger by one than the body, which ends the connection.
+    /// A status and a body whose announced length is one byte too large; the connection is then closed.
     CutOff(u16, String),
-    /// The connection ends without an answer.
+    /// Closes the connection without a response.
     Break,
-    /// Nothing comes, and the connection stays.
+    /// Sends nothing and keeps the connection open.
     Silence,
 }
 
 impl Answer {
-    /// A status and a body of JSON.
+    /// A response with a status and a JSON body.
     #[must_use]
     pub fn json(status: u16, body: impl Into<String>) -> Self {
         Self::Reply(status, vec![("content-type", "application/json".to_owned())], body.into())
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         if let Self::Reply(_, headers, _) = &mut self {
@@ -63,14 +63,14 @@ impl Answer {
 
 type Script = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
-/// A server that asks a function what to answer, and remembers what it was asked. It stops when it is dropped.
+/// A server that asks a function for each response, and records requests. It stops when it is dropped.
 pub struct Answers {
     background: Background,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Answers {
-    /// Starts it.
+    /// Starts the server.
     #[must_use]
     pub fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
@@ -79,27 +79,27 @@ impl Answers {
         let background = Background::serve("test-answers", move |stream| {
             let (script, log) = (Arc::clone(&script), Arc::clone(&log));
             async move {
-                // What fails here is a client that went away.
+                // Fails if the client disconnects.
                 let _ = serve(stream, &script, &log).await;
             }
         });
         Self { background, asked }
     }
 
-    /// Its URL: `http://127.0.0.1:PORT`.
+    /// Its URL, `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.background.endpoint()
     }
 
-    /// What it was asked, in the order in which it was.
+    /// The requests received, in order.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-/// One request, and the connection ends: what a client keeps open would come with the next one.
+/// Serves one request per connection, because clients may reuse connections that are kept open.
 async fn serve(stream: TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut first = String::new();
@@ -130,7 +130,7 @@ async fn serve(stream: TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> s
         Answer::CutOff(status, body) => (status, Vec::new(), body, 1),
         Answer::Break => return Ok(()),
         Answer::Silence => {
-            // Until the client gives up, or the server is dropped.
+            // Until the client gives up or the server is dropped.
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             return Ok(());
         }

@@ -1,14 +1,14 @@
-//! A runtime on threads of its own, which serves connections until it is dropped.
+//! A runtime with its own threads, which serves connections until it is dropped.
 
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-/// Two: so that a test which takes much of one thread does not hold up the others.
+/// Two, so that a test which keeps one thread busy does not block the others.
 const THREADS: usize = 2;
 
-/// Whose runtime it is matters: a test's own may have one thread, and one that is blocked waiting for a child process.
+/// A separate runtime, because that of a test may have a single thread, blocked on a child process.
 #[derive(Debug)]
 pub(crate) struct Background {
     runtime: Option<Runtime>,
@@ -36,7 +36,7 @@ impl Background {
         };
         runtime.spawn(async move {
             loop {
-                // What fails is one connection, or for want of file descriptors, of which others will be closed.
+                // Fails for a single connection, or for lack of file descriptors, which other connections will release.
                 match listener.accept().await {
                     Ok((stream, _)) => {
                         let _ = stream.set_nodelay(true);
@@ -49,7 +49,7 @@ impl Background {
         Self { runtime: Some(runtime), address }
     }
 
-    /// Where it listens, as a URL.
+    /// The URL on which it listens.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -58,7 +58,8 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Dropping a runtime waits for its threads, which is refused within another runtime: a plain thread waits.
+            // Dropping a runtime waits for its threads, which is not allowed within another runtime: let a plain thread
+            // wait.
             let _ = std::thread::spawn(move || drop(runtime)).join();
         }
     }

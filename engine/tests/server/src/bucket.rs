@@ -10,12 +10,12 @@ use md5::{Digest as _, Md5};
 
 use crate::upload::Upload;
 
-/// The usual storage class.
+/// The default storage class.
 pub(crate) const STANDARD: &str = "STANDARD";
-/// Objects of these are listed, but can be read only once they are restored.
+/// Storage classes whose objects are listed, but can be read only after a restore.
 pub(crate) const ARCHIVED: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
-/// An object. Its clones share the content.
+/// An object. Clones share the content.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     pub(crate) bytes: Bytes,
@@ -30,22 +30,23 @@ impl Object {
     }
 }
 
-/// The objects of a bucket, in the order of their keys.
+/// The objects of a bucket, sorted by key.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     pub(crate) objects: BTreeMap<String, Object>,
-    /// What was begun and neither completed nor aborted, by its id.
+    /// Uploads that are neither completed nor aborted, by id.
     pub(crate) uploads: BTreeMap<String, Upload>,
-    /// Where its logs go.
+    /// Settings of access logging.
     pub(crate) logging: Option<s3s::dto::LoggingEnabled>,
-    /// Where it is, if it is not where the server is.
+    /// The region, if it differs from the server's.
     pub(crate) region: Option<String>,
-    /// How many uploads were ever begun.
+    /// Number of uploads ever started.
     begun: u64,
-    /// Of the last object: a million objects may well share one content. Holding it keeps its address from being reused.
+    /// Content and tag of the last object, since a million objects may share one content. Keeping it alive prevents its
+    /// address from being reused.
     last: Option<(Bytes, Arc<str>)>,
     classes: Vec<Arc<str>>,
-    /// Whether tags are what S3 makes them of, which takes long in a program that is not optimised.
+    /// Whether tags are MD5, as on S3, which is slow in unoptimized builds.
     has_md5: bool,
 }
 
@@ -60,13 +61,13 @@ impl Bucket {
         e_tag
     }
 
-    /// Puts what was put together from parts, which tell its tag.
+    /// Stores an object assembled from parts, with its tag.
     pub(crate) fn put_tagged(&mut self, key: String, bytes: Bytes, e_tag: Arc<str>, storage_class: &str) {
         let storage_class = self.class(storage_class);
         self.objects.insert(key, Object { bytes, e_tag, modified: SystemTime::now(), storage_class });
     }
 
-    /// Begins an upload in parts and returns its id.
+    /// Starts a multipart upload and returns its id.
     pub(crate) fn begin_upload(&mut self, key: String, storage_class: &str) -> String {
         self.begun += 1;
         let id = format!("{}.{}-_", e_tag_of(key.as_bytes()), self.begun);
@@ -102,8 +103,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Looks like an MD5, which it is neither here nor for objects that were put in parts: all that counts is that another
-/// content has another one.
+/// A tag that looks like an MD5. It only has to differ for different contents.
 pub(crate) fn e_tag_of(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);

@@ -1,4 +1,4 @@
-//! A plain HTTP client, which signs nothing and hides nothing: what breaks on the wire is an error.
+//! A plain HTTP client without signatures and retries: any failure on the wire is an error.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// A request that takes longer fails.
+/// Timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One connection to a server, opened again as needed.
+/// A connection to a server, reopened as needed.
 #[derive(Debug)]
 pub struct Client {
     host: String,
@@ -17,14 +17,14 @@ pub struct Client {
     patience: Duration,
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Names in lower case, and values.
+    /// Names in lower case, with values.
     pub headers: Vec<(String, String)>,
-    /// All of it.
+    /// The complete body.
     pub body: Bytes,
 }
 
@@ -43,24 +43,24 @@ impl Response {
 }
 
 impl Client {
-    /// A client of `http://HOST:PORT`.
+    /// Creates a client for `http://HOST:PORT`.
     #[must_use]
     pub fn new(endpoint: &str) -> Self {
         Self { host: host_of(endpoint).to_owned(), connection: None, patience: PATIENCE }
     }
 
-    /// How long it waits for more bytes of an answer.
+    /// Sets the timeout for further bytes of a response.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Asks for a path, which is sent as it is.
+    /// Sends a GET request; the path is sent as is.
     ///
     /// # Errors
     ///
-    /// The connection broke, or was closed before the answer was complete.
+    /// Fails if the connection breaks or is closed before the response is complete.
     pub fn get(&mut self, target: &str) -> io::Result<Response> {
         self.send("GET", target, &[], &[])
     }
@@ -69,7 +69,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The connection broke, or was closed before the answer was complete.
+    /// Fails if the connection breaks or is closed before the response is complete.
     pub fn send(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Response> {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in headers {
@@ -93,13 +93,13 @@ impl Client {
         message.extend_from_slice(body);
         connection.get_mut().write_all(&message)?;
         let (response, stays_open) = read_response(&mut connection, method == "HEAD")?;
-        // Dropped with an error: what is left of the answer would be taken for the next one.
+        // Not kept after an error: the rest of the response would be taken for the next one.
         self.connection = stays_open.then_some(connection);
         Ok(response)
     }
 }
 
-/// The part of an endpoint behind the scheme.
+/// The part of an endpoint after the scheme.
 pub(crate) fn host_of(endpoint: &str) -> &str {
     endpoint.strip_prefix("http://").unwrap_or(endpoint).trim_end_matches('/')
 }
@@ -108,7 +108,7 @@ fn read_response(connection: &mut BufReader<TcpStream>, is_head: bool) -> io::Re
     let mut status_line = read_line(connection)?;
     let mut status = status_of(&status_line)?;
     while status < 200 {
-        // 100 Continue has no body, and the answer follows.
+        // 100 Continue has no body, and is followed by the response.
         while !read_line(connection)?.is_empty() {}
         status_line = read_line(connection)?;
         status = status_of(&status_line)?;

@@ -1,4 +1,4 @@
-//! Puts on a condition, and how a server treats them.
+//! Conditional puts, and how a server handles them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,28 +7,28 @@ use s3s::{S3Result, s3_error};
 
 use crate::bucket::Object;
 
-/// What becomes of a put, or of the completion of an upload in parts, that asks for `If-None-Match` or `If-Match`.
+/// Handling of puts and completions of multipart uploads with `If-None-Match` or `If-Match`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConditionalPuts {
-    /// It is done if the condition holds; otherwise the answer is 412.
+    /// Performed if the condition holds, otherwise 412.
     #[default]
     Honoured,
-    /// It is done whether or not the condition holds: the answer is 200, and a lie.
+    /// Performed regardless of the condition, with a misleading 200.
     Ignored,
-    /// The answer is 501, NotImplemented.
+    /// Rejected with 501, NotImplemented.
     Refused,
 }
 
-/// How conditions are treated.
+/// How conditions are handled.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
     pub(crate) puts: ConditionalPuts,
-    /// As many conditional puts are answered still as if another one came at the same time.
+    /// Number of conditional puts still to be answered as if there were a concurrent one.
     pub(crate) conflicts: AtomicUsize,
 }
 
 impl Conditions {
-    /// Whether a put may go ahead that meets this object.
+    /// Whether a put may replace this object.
     pub(crate) fn check(
         &self,
         found: Option<&Object>,
@@ -68,7 +68,7 @@ impl Conditions {
     }
 }
 
-/// Whether a read may go ahead.
+/// Whether a read may proceed.
 pub(crate) fn check_read(
     object: &Object,
     if_match: Option<&ETagCondition>,

@@ -1,8 +1,9 @@
-//! What makes an AWS client of a child process use one endpoint and nothing of the machine's own configuration.
+//! Environment variables that make an AWS client in a child process use one endpoint, and none of the machine's
+//! configuration.
 
 use crate::server::{ACCESS_KEY, SECRET_KEY};
 
-/// It does not exist, and nobody makes it.
+/// A path that does not exist.
 const MISSING: &str = "/nonexistent/s3log-test-server";
 
 pub(crate) fn environment(endpoint: String) -> Vec<(&'static str, String)> {

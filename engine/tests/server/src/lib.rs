@@ -1,10 +1,10 @@
-//! S3 servers for tests and benches, and a proxy that injects faults.
+//! S3 servers for tests and benches, and a fault-injecting proxy.
 //!
-//! [`Server`] is an S3 server in this process, quick and with a record of what it was asked. [`Moto`] is someone else's,
-//! in a process of its own: what both agree on is not a mistake of ours. [`Proxy`] stands in front of either and breaks
-//! what passes through it, [`AccessLog`] writes down what passes as S3 does. Each is reached over 127.0.0.1, so that the code of a test and a binary it starts can use it,
-//! and each stops when it is dropped. For an API that is no bucket, [`Answers`] says what a test says, and [`Prism`] what a
-//! description says.
+//! [`Server`] is an in-process S3 server, fast and with a record of all requests. [`Moto`] is an independent
+//! implementation in a separate process: what both agree on is not a mistake of ours. [`Proxy`] can be put in front of
+//! either to break what passes through it, and [`AccessLog`] to write an access log as S3 does. All listen on
+//! 127.0.0.1, so that tests and the binaries they start can use them, and stop when they are dropped. For APIs other
+//! than S3, [`Answers`] gives scripted responses, and [`Prism`] those of an OpenAPI description.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "it supports tests: what fails here fails the test")]
 

@@ -1,27 +1,27 @@
-//! Pages of a bucket's keys.
+//! Listing the keys of a bucket.
 
 use std::ops::Bound;
 
 use crate::bucket::{Bucket, Object};
 
-/// More are never in one page.
+/// Maximum number of entries per page.
 pub(crate) const MOST_KEYS: usize = 1000;
 
-/// Which keys a page is to hold.
+/// Parameters of a page.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) delimiter: Option<&'a str>,
-    /// A key, or a common prefix, which earlier pages reached.
+    /// The last key or common prefix of earlier pages.
     pub(crate) after: Option<&'a str>,
     pub(crate) most: usize,
 }
 
-/// One line of a page.
+/// An entry of a page.
 #[derive(Debug)]
 pub(crate) enum Entry<'a> {
     Object(&'a str, &'a Object),
-    /// In place of all keys that begin with it.
+    /// Stands for all keys with this prefix.
     CommonPrefix(&'a str),
 }
 
@@ -34,7 +34,7 @@ impl Entry<'_> {
     }
 }
 
-/// Some of a bucket's keys.
+/// A page of keys.
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
     pub(crate) entries: Vec<Entry<'a>>,
@@ -42,7 +42,7 @@ pub(crate) struct Page<'a> {
 }
 
 impl Query<'_> {
-    /// The part of a key up to the first delimiter behind the prefix.
+    /// The part of a key up to the first delimiter after the prefix.
     fn common_prefix<'a>(&self, key: &'a str) -> Option<&'a str> {
         let delimiter = self.delimiter?;
         let found = key.strip_prefix(self.prefix)?.find(delimiter)?;
@@ -53,7 +53,7 @@ impl Query<'_> {
         let Some(after) = self.after.filter(|after| *after >= self.prefix) else {
             return Some(Bound::Included(self.prefix.to_owned()));
         };
-        // All keys that begin with a common prefix are greater than it, and were listed with it all the same.
+        // All keys with a common prefix sort after it, but were already listed with it.
         if self.common_prefix(after) == Some(after) {
             return beyond(after).map(Bound::Included);
         }
@@ -62,7 +62,7 @@ impl Query<'_> {
 }
 
 impl Bucket {
-    /// Looks at as many keys as the page holds entries, and at none before the first of them.
+    /// Examines only as many keys as the page has entries, starting at the first of them.
     pub(crate) fn list(&self, query: &Query<'_>) -> Page<'_> {
         let most = query.most.min(MOST_KEYS);
         let mut page = Page { entries: Vec::new(), is_truncated: false };
@@ -91,7 +91,7 @@ impl Bucket {
     }
 }
 
-/// The least text that is greater than all that begin with `prefix`. Characters have the order of their UTF-8 bytes.
+/// The smallest text greater than all that begin with `prefix`. Characters sort like their UTF-8 bytes.
 fn beyond(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {

@@ -1,5 +1,5 @@
-//! Moto, an S3 server written in Python by others, in a process of its own. It can be written to as well: conditions of puts and
-//! of completed uploads are honoured, parts that are too small are refused.
+//! Moto, an independent S3 server in Python, in a separate process. It supports writes: it honours conditions on puts
+//! and completed uploads, and rejects parts that are too small.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::client::Client;
 use crate::environment::environment;
 use crate::packages::python_packages;
 
-/// What it is tested with.
+/// The tested version.
 const REQUIREMENT: &str = "moto[server,s3]==5.2.1";
-/// Python starts slowly, the more so beside a build.
+/// Python starts slowly, especially during a build.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A test process that is killed, or keeps its server in a `static`, never drops it. The shell sees its own standard input
-/// end then, and ends the server. Without the shell's copies of them, outputs end with the server.
+/// A test process that is killed, or keeps its server in a `static`, never drops it. In that case the shell sees the
+/// end of its standard input, and kills the server. The shell closes its own outputs, so that they end with the server.
 pub(crate) const KEEPER: &str = r#""$0" "$@" & server=$!; exec >&- 2>&-; read -r _; kill -9 "$server"; wait "$server""#;
 
 /// A running `moto_server`. It is killed when it is dropped, and when this process ends.
@@ -27,11 +27,11 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts the `moto_server` of the `PATH`, or one that it installs into the directory `cache`, once.
+    /// Starts the `moto_server` in `PATH`, or installs one into the directory `cache`.
     ///
     /// # Errors
     ///
-    /// Says what to install if there is none and none can be installed.
+    /// If there is none and it cannot be installed, the error says what to install.
     pub fn start(cache: &Path) -> io::Result<Self> {
         let found = Self::run(Path::new("moto_server"));
         let not_found = match found {
@@ -47,20 +47,20 @@ impl Moto {
         Self::run(&program.join("moto_server"))
     }
 
-    /// Its URL: `http://127.0.0.1:PORT`.
+    /// Its URL, `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()
     }
 
-    /// Variables with which a child process finds this server, and nothing of this machine's configuration.
+    /// Environment variables that make a child process use this server, and none of the machine's configuration.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         environment(self.endpoint())
     }
 
     fn run(program: &Path) -> io::Result<Self> {
-        // Port 0: it finds a free one by itself, and nobody else takes it in between.
+        // Port 0: it picks a free port itself, without a race.
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER])
             .arg(program)
@@ -78,7 +78,7 @@ impl Moto {
         Ok(moto)
     }
 
-    /// The first answer takes longest: it loads what it needs then.
+    /// The first response is the slowest, since modules are loaded for it.
     fn wait_for_answer(&self) -> io::Result<()> {
         let begin = Instant::now();
         loop {
@@ -98,7 +98,8 @@ impl Drop for Moto {
     }
 }
 
-/// The endpoint, from what a server writes behind this text. The rest, a line a request, is read and forgotten, lest it be held up.
+/// The endpoint, read from a server's output after `text`. The rest of the output is drained, so that the server does
+/// not block.
 pub(crate) fn announced(output: impl io::Read + Send + 'static, text: &str) -> io::Result<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {

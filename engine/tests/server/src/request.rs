@@ -1,49 +1,49 @@
-//! What a server or a proxy was asked.
+//! Requests as recorded by a server or proxy.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use percent_encoding::percent_decode_str;
 
-/// What a request is for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// One page of a bucket's keys.
+    /// Lists a page of a bucket's keys.
     List,
-    /// An object, or a part of it.
+    /// Reads an object or a part of it.
     Get,
-    /// Whether an object or a bucket is there.
+    /// Checks whether an object or bucket exists.
     Head,
-    /// An object, or a bucket, is put.
+    /// Puts an object or bucket.
     Put,
-    /// An object is put that the server has under another key.
+    /// Copies an object on the server.
     Copy,
-    /// An object, or a bucket, is deleted.
+    /// Deletes an object or bucket.
     Delete,
-    /// Objects are deleted whose keys stand in the body.
+    /// Deletes the objects whose keys are in the body.
     DeleteMany,
-    /// An upload in parts begins.
+    /// Starts a multipart upload.
     BeginUpload,
-    /// A part of an upload is put, or copied.
+    /// Uploads or copies a part.
     PutPart,
-    /// An upload becomes an object.
+    /// Completes a multipart upload.
     CompleteUpload,
-    /// An upload is given up.
+    /// Aborts a multipart upload.
     AbortUpload,
-    /// One page of the uploads that are open.
+    /// Lists a page of open uploads.
     ListUploads,
     /// Anything else, such as the location of a bucket.
     Other,
 }
 
 impl Kind {
-    /// Whether it changes what the server holds.
+    /// Whether it modifies the server's contents.
     #[must_use]
     pub fn is_write(self) -> bool {
         !matches!(self, Self::List | Self::Get | Self::Head | Self::ListUploads | Self::Other)
     }
 
-    /// How many requests there are of each kind, without the kinds of which there are none.
+    /// Number of requests of each kind, without kinds that do not occur.
     #[must_use]
     pub fn counts(requests: &[Request]) -> BTreeMap<Self, usize> {
         let mut counts = BTreeMap::new();
@@ -54,27 +54,27 @@ impl Kind {
     }
 }
 
-/// One request, without what signs it.
+/// A request, without its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What it is for.
+    /// The kind.
     pub kind: Kind,
-    /// The bucket, or nothing.
+    /// The bucket, or an empty string.
     pub bucket: String,
-    /// The key, or for a list its prefix; decoded. For many deletions one key a line.
+    /// The decoded key, or the prefix of a listing. For batch deletes, one key per line.
     pub key: String,
-    /// What follows the question mark; not decoded.
+    /// The undecoded query string.
     pub query: String,
     /// The `Range` header.
     pub range: Option<String>,
-    /// What it is done on: `If-None-Match: *`, or the same with `If-Match` and a tag.
+    /// The condition: `If-None-Match: *`, or another value, or `If-Match` with a tag.
     pub condition: Option<String>,
-    /// The status of the answer: 0 while there is none, and when there never was one.
+    /// The status of the response; 0 if there is none (yet).
     pub status: u16,
 }
 
 impl Request {
-    /// What method, target and headers of an HTTP request mean. Buckets stand in the path, never in the name of the host.
+    /// Interprets method, target and headers of an HTTP request. The bucket is in the path, not in the host.
     pub(crate) fn of<'a>(method: &str, target: &str, header: impl Fn(&str) -> Option<&'a str>) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = path.trim_start_matches('/');
@@ -107,12 +107,12 @@ impl Request {
         Self { kind, bucket, key, query: query.to_owned(), range, condition, status: 0 }
     }
 
-    /// Whether keys stand in the body: [`Request::with_body`].
+    /// Whether the keys are in the body; see [`Request::with_body`].
     pub(crate) fn wants_body(&self) -> bool {
         self.kind == Kind::DeleteMany
     }
 
-    /// The same with the keys of its body.
+    /// Adds the keys in the body.
     pub(crate) fn with_body(mut self, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
@@ -121,14 +121,15 @@ impl Request {
         self
     }
 
-    /// The decoded value of a parameter of the query.
+    /// The decoded value of a query parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
         parameter(&self.query, name)
     }
 }
 
-/// The first version of lists, too, which names no type. `?location` and its like have parameters, but none of these.
+/// Includes version 1 of the list API, which does not name its type. `?location` and similar requests have parameters,
+/// but none of these.
 fn is_list(query: &str) -> bool {
     query.is_empty()
         || ["list-type", "prefix", "delimiter", "marker", "max-keys"]
@@ -143,7 +144,7 @@ fn parameter(query: &str, wanted: &str) -> Option<String> {
     })
 }
 
-/// Ampersands last: what they stand for is no escape.
+/// Ampersands last, so that their replacements are not unescaped again.
 pub(crate) fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
 }
@@ -152,7 +153,7 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Requests in the order in which they came, until they are taken.
+/// Requests in order of arrival, until they are taken.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     entries: Mutex<Entries>,
@@ -160,20 +161,20 @@ pub(crate) struct Log {
 
 #[derive(Debug, Default)]
 struct Entries {
-    /// How many were taken before the first of `requests`.
+    /// Number of requests taken before the first of `requests`.
     taken: usize,
     requests: Vec<Request>,
 }
 
 impl Log {
-    /// Writes a request down; the number returned is for [`Log::answered`].
+    /// Records a request; returns its number for [`Log::answered`].
     pub(crate) fn arrived(&self, request: Request) -> usize {
         let mut entries = self.entries.lock().unwrap();
         entries.requests.push(request);
         entries.taken + entries.requests.len() - 1
     }
 
-    /// Writes down with what status a request is answered, if it was not taken since.
+    /// Records the status of a response, unless the request has been taken already.
     pub(crate) fn answered(&self, number: usize, status: u16) {
         let mut entries = self.entries.lock().unwrap();
         let index = number.checked_sub(entries.taken);

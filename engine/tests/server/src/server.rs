@@ -1,4 +1,4 @@
-//! An S3 server in this process.
+//! An in-process S3 server.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -26,15 +26,15 @@ use crate::request::{Log, Request};
 use crate::service::Buckets;
 use crate::settings::{Refused, elsewhere, signed_region};
 
-/// The access key that [`Server`] knows.
+/// The access key accepted by [`Server`].
 pub const ACCESS_KEY: &str = "test";
-/// The secret key that belongs to [`ACCESS_KEY`].
+/// The secret key for [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "secret-of-the-test-server";
 
-/// Where keys stand in a body, it is no larger: a thousand keys of a kibibyte.
+/// Limit on bodies that hold keys: a thousand keys of a kibibyte.
 const MOST_BODY: usize = 4 << 20;
 
-/// An S3 server that keeps objects in memory and remembers what it was asked. It stops when it is dropped.
+/// An S3 server that stores objects in memory and records requests. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Server {
     background: Background,
@@ -42,7 +42,7 @@ pub struct Server {
     observed: Arc<Observed>,
 }
 
-/// How a [`Server`] is to be.
+/// Options of a [`Server`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     latency: Duration,
@@ -56,58 +56,58 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Every request waits that long before it is looked at. Requests wait beside each other.
+    /// Delays each request by this duration. Requests are delayed concurrently.
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// Requests without a signature are answered. Those with one still need the right one.
+    /// Accepts unsigned requests. Signed ones still need a valid signature.
     #[must_use]
     pub fn anonymous(mut self) -> Self {
         self.is_anonymous = true;
         self
     }
 
-    /// What becomes of puts on a condition.
+    /// Sets the handling of conditional puts.
     #[must_use]
     pub fn conditional_puts(mut self, conditional_puts: ConditionalPuts) -> Self {
         self.conditional_puts = conditional_puts;
         self
     }
 
-    /// The first so many conditional puts are not done, and answered with 409, ConditionalRequestConflict: so does S3 when
-    /// another one of the same key comes at the same time.
+    /// Rejects the first conditional puts with 409, ConditionalRequestConflict, as S3 does if there is a concurrent one
+    /// for the same key.
     #[must_use]
     pub fn conflicts(mut self, first: usize) -> Self {
         self.conflicts = first;
         self
     }
 
-    /// One more access key that it knows. The secret key is that of [`ACCESS_KEY`].
+    /// Accepts another access key, with the secret key of [`ACCESS_KEY`].
     #[must_use]
     pub fn access_key(mut self, access_key: impl Into<String>) -> Self {
         self.access_keys.push(access_key.into());
         self
     }
 
-    /// Tags of objects are their MD5, as those of S3, for clients that look.
+    /// Uses MD5 for object tags, as S3 does, for clients that verify them.
     #[must_use]
     pub fn md5(mut self) -> Self {
         self.has_md5 = true;
         self
     }
 
-    /// Settings of logging are taken, and not kept.
+    /// Accepts logging settings without storing them.
     #[must_use]
     pub fn forgets_logging(mut self) -> Self {
         self.forgets_logging = true;
         self
     }
 
-    /// Requests of this method with this parameter in their query, such as `PUT` and `logging`, get an error of this status and
-    /// code.
+    /// Answers requests with this method and query parameter, such as `PUT` and `logging`, with an error of this status
+    /// and code.
     #[must_use]
     pub fn refuses(mut self, method: &'static str, parameter: &'static str, status: u16, code: &'static str) -> Self {
         self.refused.push(Refused::new(method, parameter, status, code));
@@ -143,63 +143,63 @@ impl Builder {
 }
 
 impl Server {
-    /// A server that answers signed requests, and at once.
+    /// Starts a server with default options: only signed requests, no delay.
     #[must_use]
     pub fn start() -> Self {
         Self::builder().start()
     }
 
-    /// A server that is not the usual one.
+    /// Options for a server.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Its URL: `http://127.0.0.1:PORT`.
+    /// Its URL, `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.background.endpoint()
     }
 
-    /// Variables with which a child process finds this server, and nothing of this machine's configuration.
+    /// Environment variables that make a child process use this server, and none of the machine's configuration.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         environment(self.endpoint())
     }
 
-    /// Makes a bucket, unless it is there.
+    /// Creates a bucket unless it exists.
     pub fn create_bucket(&self, name: &str) {
         let new = || Bucket::new(self.buckets.has_md5);
         self.buckets.all.write().unwrap().entry(name.to_owned()).or_insert_with(new);
     }
 
-    /// Moves a bucket into a region: requests that are signed for another are sent there.
+    /// Moves a bucket to a region: requests signed for another region are redirected.
     pub fn move_bucket(&self, name: &str, region: &str) {
         self.with_bucket(name, |bucket| bucket.region = Some(region.to_owned()));
     }
 
-    /// The bodies of all that was put as settings of logging, in order.
+    /// The bodies of all logging settings that were put, in order.
     #[must_use]
     pub fn logging_bodies(&self) -> Vec<String> {
         self.observed.logging_bodies.lock().unwrap().clone()
     }
 
-    /// Puts an object. The bucket must be there.
+    /// Puts an object. The bucket must exist.
     pub fn put(&self, bucket: &str, key: impl Into<String>, bytes: impl Into<Bytes>) {
         self.put_as(bucket, key, bytes, STANDARD);
     }
 
-    /// Puts an object which must be restored before it can be read: one of the storage class GLACIER.
+    /// Puts an object of storage class GLACIER, which must be restored before it can be read.
     pub fn put_archived(&self, bucket: &str, key: impl Into<String>, bytes: impl Into<Bytes>) {
         self.put_as(bucket, key, bytes, "GLACIER");
     }
 
-    /// Puts an object of a storage class.
+    /// Puts an object with a storage class.
     pub fn put_as(&self, bucket: &str, key: impl Into<String>, bytes: impl Into<Bytes>, storage_class: &str) {
         self.with_bucket(bucket, |bucket| bucket.put(key.into(), bytes.into(), storage_class));
     }
 
-    /// Puts many objects: quick with a million that share their content.
+    /// Puts many objects. Fast even for a million that share their content.
     pub fn put_all(&self, bucket: &str, objects: impl IntoIterator<Item = (String, Bytes)>) {
         self.with_bucket(bucket, |bucket| {
             for (key, bytes) in objects {
@@ -208,24 +208,24 @@ impl Server {
         });
     }
 
-    /// Removes an object, if it is there.
+    /// Removes an object if it exists.
     pub fn remove(&self, bucket: &str, key: &str) {
         self.with_bucket(bucket, |bucket| bucket.objects.remove(key));
     }
 
-    /// The content of an object, if it is there.
+    /// The content of an object, if it exists.
     #[must_use]
     pub fn get(&self, bucket: &str, key: &str) -> Option<Bytes> {
         self.with_bucket(bucket, |bucket| bucket.objects.get(key).map(|object| object.bytes.clone()))
     }
 
-    /// All keys of a bucket, in order.
+    /// All keys of a bucket, sorted.
     #[must_use]
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         self.with_bucket(bucket, |bucket| bucket.objects.keys().cloned().collect())
     }
 
-    /// The keys of all uploads in parts that were begun and neither completed nor aborted, in order.
+    /// Keys of all multipart uploads that are neither completed nor aborted, sorted.
     #[must_use]
     pub fn open_uploads(&self, bucket: &str) -> Vec<String> {
         let mut keys: Vec<String> =
@@ -234,18 +234,18 @@ impl Server {
         keys
     }
 
-    /// What it was asked, in the order in which it was, since the start or since it was taken.
+    /// The requests received since the start or since they were last taken, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.observed.log.all()
     }
 
-    /// What it was asked, which it forgets.
+    /// Returns and clears the requests received.
     pub fn take_requests(&self) -> Vec<Request> {
         self.observed.log.take()
     }
 
-    /// How many requests there were at most at the same time, from their arrival until the whole answer was sent.
+    /// Maximum number of concurrent requests, from arrival until the response was sent completely.
     #[must_use]
     pub fn max_in_flight(&self) -> usize {
         self.observed.most.load(Ordering::Relaxed)
@@ -263,7 +263,7 @@ impl Server {
     }
 }
 
-/// What can be asked about the requests.
+/// Statistics about requests.
 #[derive(Debug, Default)]
 struct Observed {
     log: Log,
@@ -272,7 +272,7 @@ struct Observed {
     most: AtomicUsize,
 }
 
-/// One request in flight, until it is dropped.
+/// A request in flight, until it is dropped.
 struct InFlight(Arc<Observed>);
 
 impl InFlight {
@@ -289,7 +289,7 @@ impl Drop for InFlight {
     }
 }
 
-/// Stands before the operations: observes requests and lets them wait.
+/// Wraps the service: records requests and delays them.
 struct Layer {
     service: S3Service,
     buckets: Buckets,
@@ -312,7 +312,7 @@ impl Layer {
             self.observed.logging_bodies.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
         }
         if asked.wants_body() {
-            // What cannot be read fails again below, where it is answered.
+            // A body that cannot be read fails again in the service, which answers it.
             let body = request.body_mut().store_all_limited(MOST_BODY).await;
             asked = asked.with_body(&body.unwrap_or_default());
         }
@@ -340,7 +340,7 @@ impl Layer {
 }
 
 impl Layer {
-    /// The answer to requests that are signed for another region than that of the bucket.
+    /// The response to requests signed for another region than the bucket's.
     fn elsewhere(&self, bucket: &str, signed: Option<&str>) -> Option<hyper::Response<Body>> {
         let buckets = self.buckets.all.read().unwrap();
         let region = buckets.get(bucket)?.region.as_deref()?;
@@ -353,11 +353,11 @@ async fn serve(stream: TcpStream, layer: Arc<Layer>) {
         let layer = Arc::clone(&layer);
         async move { Ok::<_, Infallible>(layer.call(request).await) }
     });
-    // What fails here is a client that went away.
+    // Fails if the client disconnects.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// A body, which is in flight until all of it was sent.
+/// A body that counts as in flight until it is sent completely.
 struct Observing {
     body: Body,
     _in_flight: InFlight,
@@ -383,7 +383,7 @@ impl hyper::body::Body for Observing {
     }
 }
 
-/// Which access keys there are beside [`ACCESS_KEY`].
+/// Access keys in addition to [`ACCESS_KEY`].
 struct Keys(Vec<String>);
 
 #[async_trait::async_trait]
@@ -392,12 +392,12 @@ impl S3Auth for Keys {
         if access_key == ACCESS_KEY || self.0.iter().any(|known| known == access_key) {
             return Ok(SecretKey::from(SECRET_KEY));
         }
-        // `SimpleAuth` of s3s answers NotSignedUp, which S3 does not.
+        // `SimpleAuth` of s3s answers NotSignedUp, unlike S3.
         Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
     }
 }
 
-/// Lets requests without a signature pass.
+/// Accepts unsigned requests.
 struct Everybody;
 
 #[async_trait::async_trait]

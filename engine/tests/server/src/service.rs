@@ -1,4 +1,4 @@
-//! The operations of S3 on buckets in memory: those that read are here, those that write in `writes.rs`.
+//! S3 operations on in-memory buckets: reads are here, writes are in `writes.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,24 +22,24 @@ use crate::bucket::{Bucket, Object, STANDARD};
 use crate::condition::{Conditions, check_read};
 use crate::list::{Entry, MOST_KEYS, Query};
 
-/// What encoding-type=url leaves as it is.
+/// Characters that `encoding-type=url` does not encode.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
-/// Tokens end so, as tokens of S3 do: a client that does not encode them, or takes them for keys, is found out.
+/// Suffix of tokens, as on S3: reveals clients that do not encode tokens, or take them for keys.
 const TOKEN_END: &str = "+/=";
 
 /// All buckets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buckets {
-    /// By name.
+    /// Keyed by name.
     pub(crate) all: Arc<RwLock<BTreeMap<String, Bucket>>>,
     pub(crate) conditions: Arc<Conditions>,
-    /// Of buckets that are made.
+    /// Whether new buckets use MD5 tags.
     pub(crate) has_md5: bool,
-    /// Whether settings of logging are taken and not kept.
+    /// Whether logging settings are accepted without being stored.
     pub(crate) forgets_logging: bool,
 }
 
-/// What operations need, those that write (`writes.rs`) too.
+/// Helpers for operations, also used by `writes.rs`.
 impl Buckets {
     pub(crate) fn with_bucket<T>(&self, name: &str, read: impl FnOnce(&Bucket) -> S3Result<T>) -> S3Result<T> {
         let buckets = self.all.read().unwrap();
@@ -57,7 +57,7 @@ impl Buckets {
         })
     }
 
-    /// The same, unless it must be restored before.
+    /// Like `object`, but fails if the object must be restored first.
     pub(crate) fn readable(&self, bucket: &str, key: &str) -> S3Result<Object> {
         let object = self.object(bucket, key)?;
         if object.is_archived() {
@@ -102,7 +102,7 @@ impl S3 for Buckets {
         let query = Query {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
-            // A token was made where the page before ended, which is behind where the first began.
+            // A token is from the end of the previous page, which is after `start_after`.
             after: reached.as_deref().or(input.start_after.as_deref()),
             most,
         };
@@ -138,7 +138,7 @@ impl S3 for Buckets {
         }))
     }
 
-    /// The first version of lists: the second one, but for how pages follow each other.
+    /// Version 1 of the list API: like version 2 except for pagination.
     async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
         let marker = req.input.marker.clone();
         let list = self.list_objects_v2(req.map_input(Into::into)).await?.output;
@@ -163,7 +163,7 @@ impl S3 for Buckets {
         req: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
         self.with_bucket(&req.input.bucket, |_| Ok(()))?;
-        // In us-east-1 it has none.
+        // us-east-1 has no location constraint.
         Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
 
@@ -294,7 +294,7 @@ fn e_tag(object: &Object) -> ETag {
     ETag::Strong(object.e_tag.to_string())
 }
 
-/// S3 names the class of an object in its headers only if it is not the usual one.
+/// S3 returns the storage class in headers only if it is not the default.
 fn unusual_class(object: &Object) -> Option<StorageClass> {
     (&*object.storage_class != STANDARD).then(|| StorageClass::from(object.storage_class.to_string()))
 }

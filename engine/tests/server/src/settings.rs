@@ -1,4 +1,4 @@
-//! Settings of buckets: where their logs go. And servers that do not do as they are asked.
+//! Settings of buckets (access logging), and requests that are refused on purpose.
 
 use hyper::{Response, StatusCode};
 use s3s::dto::{GetBucketLoggingOutput, PutBucketLoggingInput, PutBucketLoggingOutput};
@@ -7,11 +7,11 @@ use s3s::{Body, S3Result};
 use crate::request::Request;
 use crate::service::Buckets;
 
-/// An answer that some requests get instead of what they ask for.
+/// An error response for some requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     method: &'static str,
-    /// A parameter of the query, such as `logging`.
+    /// A query parameter, such as `logging`.
     parameter: &'static str,
     status: u16,
     code: &'static str,
@@ -31,7 +31,7 @@ impl Refused {
     }
 }
 
-/// The answer to a request for a bucket that is in another region than it was signed for.
+/// The response to a request that is signed for another region than the bucket's.
 pub(crate) fn elsewhere(region: &str) -> Response<Body> {
     error(307, "TemporaryRedirect", Some(region))
 }

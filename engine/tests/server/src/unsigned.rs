@@ -1,4 +1,4 @@
-//! Puts buckets and objects into servers that look at no signature, as [`Moto`](crate::Moto).
+//! Creates buckets and objects on servers that do not check signatures, such as [`Moto`](crate::Moto).
 
 use std::io;
 
@@ -7,21 +7,21 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::client::Client;
 
-/// Moto wants to see that there is a signature, and does not check it.
+/// Moto requires a signature, but does not check it.
 const AUTHORIZATION: (&str, &str) = (
     "Authorization",
     "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x",
 );
-/// More do not make moto any quicker.
+/// More threads do not make moto faster.
 const THREADS: usize = 4;
-/// What stands in a path as it is.
+/// Characters that need no encoding in a path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Makes a bucket in `us-east-1`.
+/// Creates a bucket in `us-east-1`.
 ///
 /// # Errors
 ///
-/// The server cannot be reached, or refuses.
+/// Fails if the server cannot be reached or refuses the request.
 pub fn create_bucket_unsigned(endpoint: &str, bucket: &str) -> io::Result<()> {
     put(&mut Client::new(endpoint), bucket, "", &[], &[])
 }
@@ -30,25 +30,25 @@ pub fn create_bucket_unsigned(endpoint: &str, bucket: &str) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// The server cannot be reached, or refuses.
+/// Fails if the server cannot be reached or refuses the request.
 pub fn put_unsigned(endpoint: &str, bucket: &str, key: &str, bytes: &[u8]) -> io::Result<()> {
     put(&mut Client::new(endpoint), bucket, key, bytes, &[])
 }
 
-/// Puts an object of the storage class GLACIER.
+/// Puts an object of storage class GLACIER.
 ///
 /// # Errors
 ///
-/// The server cannot be reached, or refuses.
+/// Fails if the server cannot be reached or refuses the request.
 pub fn put_archived_unsigned(endpoint: &str, bucket: &str, key: &str, bytes: &[u8]) -> io::Result<()> {
     put(&mut Client::new(endpoint), bucket, key, bytes, &[("x-amz-storage-class", "GLACIER")])
 }
 
-/// Puts many objects, by several connections.
+/// Puts many objects over several connections.
 ///
 /// # Errors
 ///
-/// The server cannot be reached, or refuses one of them; others may be there then.
+/// Fails if the server cannot be reached or refuses one of the requests; other objects may have been put by then.
 pub fn put_all_unsigned(endpoint: &str, bucket: &str, objects: &[(String, Bytes)]) -> io::Result<()> {
     let share = objects.len().div_ceil(THREADS).max(1);
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Uploads in parts, from their first request to the object that becomes of them.
+//! Multipart uploads, from start to completion.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use s3s::{S3Result, s3_error};
 
 use crate::bucket::e_tag_of;
 
-/// All parts but the last are at least that large.
+/// Minimum size of all parts but the last.
 const LEAST_PART: usize = 5 << 20;
-/// Parts have numbers from 1 to this one.
+/// Parts are numbered from 1 up to this.
 const MOST_PARTS: i32 = 10_000;
 
-/// An upload that was begun.
+/// An open upload.
 #[derive(Debug)]
 pub(crate) struct Upload {
     pub(crate) key: String,
@@ -29,7 +29,7 @@ struct Part {
     e_tag: Arc<str>,
 }
 
-/// What the client says of a part when it completes an upload.
+/// A part as listed by the client when completing an upload.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) number: i32,
@@ -41,7 +41,7 @@ impl Upload {
         Self { key, storage_class: storage_class.to_owned(), begun: SystemTime::now(), parts: BTreeMap::new() }
     }
 
-    /// Takes a part in, in place of an earlier one of the same number, and returns its tag.
+    /// Stores a part, replacing an earlier one with the same number, and returns its tag.
     pub(crate) fn put(&mut self, number: i32, bytes: Bytes) -> S3Result<Arc<str>> {
         if !(1..=MOST_PARTS).contains(&number) {
             return Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"));
@@ -51,7 +51,7 @@ impl Upload {
         Ok(e_tag)
     }
 
-    /// The object, and its tag, which ends with the number of parts. Parts that are not claimed are no part of it.
+    /// The assembled object with its tag, which ends with the number of parts. Parts that are not claimed are left out.
     pub(crate) fn join(&self, claims: &[Claim]) -> S3Result<(Bytes, Arc<str>)> {
         if claims.is_empty() {
             return Err(s3_error!(MalformedXML, "You must specify at least one part"));
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// An upload of parts of these sizes, and what its client would claim.
+    /// An upload with parts of these sizes, and the claims of its client.
     fn upload(sizes: &[usize]) -> (Upload, Vec<Claim>) {
         let mut upload = Upload::new("a".to_owned(), "STANDARD");
         let claims = sizes.iter().zip(1..).map(|(size, number)| {

@@ -1,4 +1,4 @@
-//! The operations of S3 that write.
+//! S3 operations that write.
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
@@ -16,14 +16,14 @@ use crate::bucket::{Bucket, Object, STANDARD};
 use crate::service::Buckets;
 use crate::upload::{Claim, Upload};
 
-/// One request deletes no more keys, and lists no more uploads.
+/// Maximum number of keys per delete request, and of uploads per page.
 const MOST: usize = 1000;
 
 impl Buckets {
     pub(crate) async fn put(&self, input: PutObjectInput) -> S3Result<PutObjectOutput> {
         let bytes = whole(input.body).await?;
         let storage_class = class_of(input.storage_class.as_ref());
-        // Condition and put are under one lock: of two that race, one comes first.
+        // Condition and put under one lock, so that concurrent puts are ordered.
         let e_tag = self.with_bucket_mut(&input.bucket, |bucket| {
             let found = bucket.objects.get(&input.key);
             self.conditions.check(found, input.if_match.as_ref(), input.if_none_match.as_ref())?;
@@ -66,7 +66,7 @@ impl Buckets {
         let is_quiet = input.delete.quiet.unwrap_or(false);
         self.with_bucket_mut(&input.bucket, |bucket| {
             let mut deleted = Vec::new();
-            // A key that is not there counts as deleted.
+            // A missing key counts as deleted.
             for key in keys {
                 bucket.objects.remove(&key);
                 if !is_quiet {
@@ -134,7 +134,8 @@ impl Buckets {
             let upload = upload_of(bucket, &input.upload_id, &input.key)?;
             let (bytes, e_tag) = upload.join(&claims)?;
             let storage_class = upload.storage_class.clone();
-            // A condition that does not hold leaves the upload open, as S3 does: its parts are paid for until it is aborted.
+            // If the condition does not hold, the upload stays open, as on S3, where its parts are billed until it is
+            // aborted.
             let found = bucket.objects.get(&input.key);
             self.conditions.check(found, input.if_match.as_ref(), input.if_none_match.as_ref())?;
             bucket.uploads.remove(&input.upload_id);
@@ -158,7 +159,7 @@ impl Buckets {
         })
     }
 
-    /// A page of uploads, in the order of their keys and then of their ids.
+    /// A page of uploads, sorted by key and then by id.
     pub(crate) fn list_uploads(&self, input: ListMultipartUploadsInput) -> S3Result<ListMultipartUploadsOutput> {
         let most = match input.max_uploads {
             None => MOST,
@@ -167,7 +168,7 @@ impl Buckets {
         let prefix = input.prefix.as_deref().unwrap_or_default();
         let begin = input.key_marker.as_deref().unwrap_or_default();
         let is_behind = |key: &str, id: &str| match &input.upload_id_marker {
-            // A key alone is behind all of its uploads.
+            // A key without an id marker means after all uploads of that key.
             None => begin.is_empty() || key > begin,
             Some(begin_id) => (key, id) > (begin, begin_id.as_str()),
         };
@@ -198,7 +199,7 @@ impl Buckets {
         })
     }
 
-    /// What is to be copied: its bucket and key, and the object.
+    /// The source of a copy: bucket and key, and the object.
     fn source<'a>(&self, source: &'a CopySource) -> S3Result<((&'a str, &'a str), Object)> {
         match source {
             CopySource::Bucket { bucket, key, .. } => Ok(((bucket, key), self.readable(bucket, key)?)),
@@ -217,7 +218,7 @@ fn listed(key: &str, id: &str, upload: &Upload) -> MultipartUpload {
     }
 }
 
-/// The upload of this id, which was begun for this key.
+/// The upload with this id, which must be for this key.
 fn upload_of<'a>(bucket: &'a mut Bucket, id: &str, key: &str) -> S3Result<&'a mut Upload> {
     let upload = bucket.uploads.get_mut(id).filter(|upload| upload.key == key);
     upload.ok_or_else(|| {
@@ -229,7 +230,7 @@ fn class_of(asked: Option<&StorageClass>) -> &str {
     asked.map_or(STANDARD, StorageClass::as_str)
 }
 
-/// All of a body. What breaks off is an error: a client that is killed in the middle of a put has put nothing.
+/// Reads a complete body. A truncated one is an error: a client that is killed during a put has put nothing.
 async fn whole(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     let Some(body) = body else { return Ok(Bytes::new()) };
     let parts = body.try_fold(BytesMut::new(), |mut all, part| async move {

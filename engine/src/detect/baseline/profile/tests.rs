@@ -1,4 +1,4 @@
-//! Profiles: what was written is read, and what is damaged is named.
+//! Profiles: round trips, and errors for damaged files.
 
 use super::*;
 use arrow::array::StringArray;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 const DAY: i64 = 86_400_000_000;
 
-/// A row of each kind.
+/// One row of each kind.
 fn baseline() -> Baseline {
     let pair = |src: &str, country: Option<&str>| KnownPair {
         requester: "arn:aws:iam::123456789012:user/ann".to_owned(),
@@ -53,7 +53,7 @@ fn file(rows: impl Iterator<Item = Row>) -> Bytes {
     bytes.into()
 }
 
-/// A file of one row of each kind, with another column in the place of one, or none.
+/// A file with one row of each kind, with one column replaced or removed.
 fn file_with(name: &str, other: Option<ArrayRef>) -> Bytes {
     let mut rows: Vec<Row> = baseline().rows().collect();
     let schema = schema_of(COLUMNS.iter().map(|(column, _)| column));
@@ -159,7 +159,7 @@ fn an_error_names_column_and_row() {
             "column `good` of row {} holds something else than hashes",
         ),
     ];
-    // More rows than are written, or read, at once.
+    // More rows than are written or read at a time.
     let before = ROWS + 100;
     for (kind, damage, expected) in cases {
         let sound = || baseline().rows().find(|row| row.kind.as_deref() == Some(kind)).unwrap();

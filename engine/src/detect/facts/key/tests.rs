@@ -4,7 +4,7 @@ fn lists() -> Lists {
     Lists::shipped().unwrap()
 }
 
-/// The names of what is said of a key.
+/// The names of a key's properties.
 fn said(lists: &Lists, key: &str) -> String {
     let facts = KeyFacts::of(lists, key);
     let names = [
@@ -55,7 +55,7 @@ fn flags_of_keys() {
         ("%252eenv", "secret"),
         ("a/%2egit/config", "secret"),
         ("wp-config.php", "secret probe risky"),
-        // What looks like secrets.
+        // Resembles secrets.
         (".env.example", ""),
         ("environment/readme.md", ""),
         ("docs/environments.env.md", ""),
@@ -91,7 +91,7 @@ fn flags_of_keys() {
         ("nmaplowercheck1712345678", "probe"),
         ("nice%20ports%2C/Tri%6Eity.txt%2ebak", "probe"),
         ("randomfile1", "probe"),
-        // What looks like probes.
+        // Resembles probes.
         ("docs/php-manual.pdf", ""),
         ("images/login.png", ""),
         ("assets/admin", ""),
@@ -100,7 +100,7 @@ fn flags_of_keys() {
         ("remote/logins-2024.csv", ""),
         ("union-select-report.pdf", ""),
         ("consoles/playstation.html", "risky"),
-        // Everyday misses.
+        // Benign misses.
         ("favicon.ico", "benign"),
         ("favicon-32x32.png", "benign"),
         ("apple-touch-icon-120x120-precomposed.png", "benign"),
@@ -124,12 +124,12 @@ fn flags_of_keys() {
         ("data/2c/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", "benign"),
         ("app.js.map", "benign"),
         ("index.html", "benign risky"),
-        // What looks like everyday misses.
+        // Resembles benign misses.
         ("deadbeef", ""),
         ("5d41402abc4b", ""),
         ("success.txt", ""),
         ("f3b9c7de-8a41-4e0b-9d3c-0123456789ab", ""),
-        // Notes.
+        // Ransom notes.
         ("HOW_TO_DECRYPT_FILES.txt", "note"),
         ("docs/how to recover your files.html", "note risky"),
         ("RECOVER-a1b2c3d-FILES.txt", "note"),
@@ -139,7 +139,7 @@ fn flags_of_keys() {
         ("YOUR_FILES_ARE_ENCRYPTED.txt", "note"),
         ("ransom_note.txt", "note"),
         ("WARNING_READ_ME.txt", "note"),
-        // What looks like notes.
+        // Resembles ransom notes.
         ("README.txt", ""),
         ("read_me_first.txt", ""),
         ("help/how-to-restore-a-snapshot.html", "risky"),
@@ -157,7 +157,7 @@ fn flags_of_keys() {
         ("hacked by nobody.html", "upload risky"),
         ("xss.svg", "upload risky"),
         ("office365-login.html", "upload risky"),
-        // What looks like uploads.
+        // Resembles uploads.
         ("epoch.txt", ""),
         ("latest.txt", ""),
         ("seashells.png", ""),

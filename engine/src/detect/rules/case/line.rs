@@ -1,8 +1,8 @@
-//! How AWS writes a request: operations, error codes, encodings, and the line itself.
+//! Rendering of requests as AWS logs them: operations, error codes, encodings, and the line.
 
 use std::fmt::Write as _;
 
-/// Resources of operations, the parameter of a query that asks for each, and what is missing where there is none.
+/// Subresources of operations: name in the log, query parameter, and the error code if it does not exist.
 const SUBRESOURCES: [(&str, &str, &str); 26] = [
     ("ACL", "acl", "NoSuchKey"),
     ("BUCKETVERSIONS", "versions", "NoSuchBucket"),
@@ -32,7 +32,7 @@ const SUBRESOURCES: [(&str, &str, &str); 26] = [
     ("MULTI_OBJECT_DELETE", "delete", "NoSuchBucket"),
 ];
 
-/// The operation that a request is.
+/// The operation of a request.
 pub(super) fn operation_of(method: &str, has_key: bool, query: Option<&str>) -> String {
     let asked = |name: &str| {
         let names =
@@ -53,7 +53,7 @@ pub(super) fn operation_of(method: &str, has_key: bool, query: Option<&str>) -> 
     format!("REST.{method}.{resource}")
 }
 
-/// The method that an operation came by; none if the service did it by itself.
+/// The method of an operation; `None` for actions of the service itself.
 pub(super) fn method_of(operation: &str) -> Option<&str> {
     let mut parts = operation.split('.');
     match (parts.next(), parts.next()) {
@@ -63,7 +63,7 @@ pub(super) fn method_of(operation: &str) -> Option<&str> {
     }
 }
 
-/// The query that an operation is asked by, if it has one.
+/// The query of an operation, if it has one.
 pub(super) fn query_of(operation: &str) -> Option<&'static str> {
     let resource = operation.split('.').nth(2)?;
     match resource {
@@ -73,7 +73,7 @@ pub(super) fn query_of(operation: &str) -> Option<&'static str> {
     }
 }
 
-/// The error code that a status comes with.
+/// The error code that corresponds to a status.
 pub(super) fn error_code_of(status: u16, operation: &str, has_key: bool) -> Option<&'static str> {
     let resource = operation.split('.').nth(2).unwrap_or_default();
     match status {
@@ -95,20 +95,20 @@ pub(super) fn error_code_of(status: u16, operation: &str, has_key: bool) -> Opti
     }
 }
 
-/// URL-encoded as AWS does it: `/` and what no URL gives a meaning stay.
+/// Percent-encodes as AWS does, leaving `/` and unreserved characters.
 pub(super) fn encoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() + 8);
     for byte in bytes {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => text.push(char::from(*byte)),
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             _ => drop(write!(text, "%{byte:02X}")),
         }
     }
     text
 }
 
-/// The key that the path of a request names.
+/// The key named by the path of a request.
 pub(super) fn key_of_path(path: &str) -> Option<Vec<u8>> {
     let key = path.strip_prefix('/')?;
     let mut bytes = Vec::with_capacity(key.len());
@@ -129,8 +129,8 @@ pub(super) fn key_of_path(path: &str) -> Option<Vec<u8>> {
     (!bytes.is_empty()).then_some(bytes)
 }
 
-/// A text with the number of its repetition in it: `{i}`, `{i:04}`, `{i+1}`, `{i*3}`, `{i/10}`, `{i%7}`, several of them in a row.
-/// Other braces stay.
+/// Replaces placeholders for the number of the repetition: `{i}`, `{i:04}`, `{i+1}`, `{i*3}`, `{i/10}`, `{i%7}`, and
+/// chains of these. Other braces are kept.
 pub(super) fn numbered(text: &str, i: u64) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
@@ -153,7 +153,7 @@ pub(super) fn numbered(text: &str, i: u64) -> String {
     result
 }
 
-/// The number that stands for what is between `{i` and `}`.
+/// The number for the text between `{i` and `}`.
 fn number_at(form: &str, i: u64) -> Option<String> {
     let (mut operations, width) = match form.split_once(':') {
         Some((operations, width)) => (operations, width.parse::<usize>().ok().filter(|width| *width <= 20)?),
@@ -176,20 +176,20 @@ fn number_at(form: &str, i: u64) -> Option<String> {
     Some(format!("{number:0width$}"))
 }
 
-/// Fields of a line, as text; `None` is `-`.
+/// Fields of a line as text; `None` is written as `-`.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) bucket: String,
-    /// Seconds since 1970 (UTC).
+    /// Unix seconds.
     pub(super) time: u64,
     pub(super) remote_ip: Option<String>,
     pub(super) requester: Option<String>,
-    /// What request id and host id are made of.
+    /// From which request id and host id are derived.
     pub(super) number: u64,
     pub(super) operation: String,
-    /// The key, encoded as it is to stand there.
+    /// The key, already encoded.
     pub(super) key: Option<String>,
-    /// Method, path and query, version.
+    /// Method, path with query, and version.
     pub(super) request_uri: Option<String>,
     pub(super) status: Option<u16>,
     pub(super) error_code: Option<String>,
@@ -203,11 +203,11 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Appends the line, of 27 fields.
+    /// Appends the line with its 27 fields.
     pub(super) fn append(&self, to: &mut String) {
         let or_dash = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), token);
         let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-        // Batches are the one kind of line whose texts are not quoted, and without times.
+        // Lines of batch operations are the only ones with unquoted texts, and without times.
         let batch = self.operation.starts_with("BATCH.");
         let quoted = |text: &Option<String>| match text {
             _ if batch => "-".to_owned(),
@@ -252,15 +252,15 @@ impl Line {
     }
 }
 
-/// A text that is one field without quotes.
+/// Makes a text a single unquoted field.
 fn token(text: &str) -> String {
     let ends = |char: char| char.is_whitespace() || char.is_control() || char == '"';
     let text: String = text.chars().map(|char| if ends(char) { '_' } else { char }).collect();
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
-/// A text that stays inside of its line and its quotes: a client may send quotes, and AWS writes them as they are, but a test
-/// is about rules, not about lines that can be read in two ways.
+/// Makes a text stay within its line and its quotes. Clients can send quotes, and AWS logs them unescaped, but these
+/// tests are about rules, not about ambiguous lines.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for char in text.chars() {
@@ -274,7 +274,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// `02/Mar/2026:10:00:00 +0000`.
+/// Formats as `02/Mar/2026:10:00:00 +0000`.
 fn log_time(seconds: u64) -> String {
     let time = crate::detect::rules::explain::time(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000));
     let month = time.get(5..7).and_then(|month| month.parse::<usize>().ok()).unwrap_or(1);

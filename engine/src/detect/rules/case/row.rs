@@ -1,4 +1,4 @@
-//! A row of a test: what its author says of a request, and what follows from that.
+//! A row of a test: the columns given by its author, and those derived from them.
 
 use super::line::{self, Line};
 use crate::detect::rules::problem::Problem;
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 const ROWS_BEGIN: u64 = 1_772_445_600;
 /// Two weeks before.
 const HISTORY_BEGINS: u64 = ROWS_BEGIN - 14 * SECONDS_PER_DAY.cast_unsigned();
-/// What a test may repeat a row: enough for every threshold, and still quickly run.
+/// Maximum repetitions of a row: enough for any threshold, and still fast.
 const MOST_REPETITIONS: u64 = 20_000;
 
 const BROWSER: &str =
@@ -20,7 +20,7 @@ const COMMAND_LINE: &str = "aws-cli/2.17.11 md/awscrt#0.20.11 ua/2.0 os/linux#6.
 const SIGNED_URL: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260302%2Fus-east-1%2Fs3%2Faws4_request\
                           &X-Amz-Date=20260302T090000Z&X-Amz-Expires=604800&X-Amz-SignedHeaders=host&X-Amz-Signature=0123456789abcdef";
 
-/// A row, with the names that its columns have in a file.
+/// A row, with fields named like its columns in the file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Row {
@@ -46,27 +46,27 @@ pub(super) struct Row {
     host: Option<String>,
 }
 
-/// When the next row is, in seconds since 1970, and what offsets count from.
+/// The time of the next row in Unix seconds, and the base of offsets.
 pub(super) struct Clock {
     begin: u64,
     next: u64,
-    /// Lines that are written.
+    /// Number of lines written.
     lines: u64,
 }
 
 impl Clock {
-    /// Of the rows that the rule looks at.
+    /// For the rows examined by the rule.
     pub(super) fn of_rows() -> Self {
         Self { begin: ROWS_BEGIN, next: ROWS_BEGIN, lines: 0 }
     }
 
-    /// Of rows that a baseline is learned from.
+    /// For the rows from which the baseline is learned.
     pub(super) fn of_history() -> Self {
         Self { begin: HISTORY_BEGINS, next: HISTORY_BEGINS, lines: 0 }
     }
 }
 
-/// When a row is.
+/// The time of a row.
 enum When {
     At(u64),
     /// Seconds after the first row.
@@ -89,7 +89,7 @@ impl When {
 }
 
 impl Row {
-    /// Whether it can be rendered as it is meant.
+    /// Checks that the row can be rendered as intended.
     pub(super) fn check(&self) -> Result<(), Problem> {
         let repeat = self.repeat.unwrap_or(1);
         if repeat == 0 || repeat > MOST_REPETITIONS {
@@ -128,7 +128,7 @@ impl Row {
         }
     }
 
-    /// Appends its lines.
+    /// Appends the lines of the row.
     pub(super) fn render(&self, clock: &mut Clock, log: &mut String) {
         let mut time = match self.ts.as_deref().and_then(When::parse) {
             Some(When::At(time)) => time,
@@ -142,7 +142,7 @@ impl Row {
         let every = every.unwrap_or(Duration::from_secs(1));
         let start = time;
         for i in 0..self.repeat.unwrap_or(1) {
-            // Seconds are all that a log has: steps that are shorter add up.
+            // Logs have a resolution of one second; shorter steps accumulate.
             let millis = every.as_millis().saturating_mul(u128::from(i));
             time = start.saturating_add(u64::try_from(millis / 1000).unwrap_or(u64::MAX));
             clock.lines += 1;
@@ -151,7 +151,7 @@ impl Row {
         clock.next = time.saturating_add(1);
     }
 
-    /// Its line of this repetition.
+    /// The line of one repetition.
     fn line(&self, i: u64, time: u64, number: u64) -> Line {
         let asked = self.asked(i);
         let signed = self.signed(i, &asked);
@@ -190,7 +190,7 @@ impl Row {
         }
     }
 
-    /// What is asked for: what is not given follows from the rest.
+    /// What is requested; columns that are not given are derived from the others.
     fn asked(&self, i: u64) -> Asked {
         let by_service = self.operation.as_deref().is_some_and(|operation| operation.starts_with("S3."));
         let uri = given(&self.uri, i);
@@ -211,7 +211,7 @@ impl Row {
         Asked { uri, key, query, method, operation, by_service, in_batch }
     }
 
-    /// Who asks, and how that is proven.
+    /// The requester and the kind of authentication.
     fn signed(&self, i: u64, asked: &Asked) -> Signed {
         let requester = given(&self.requester, i);
         let requester = requester.unwrap_or_else(|| if asked.by_service { "AmazonS3" } else { "-" }.to_owned());
@@ -224,7 +224,7 @@ impl Row {
         Signed { requester, authentication_type: written(authentication_type) }
     }
 
-    /// How it goes.
+    /// The outcome.
     fn outcome(&self, i: u64, asked: &Asked) -> Outcome {
         let Asked { operation, by_service, .. } = asked;
         let deletes = operation.ends_with("DELETE.OBJECT");
@@ -252,27 +252,27 @@ impl Row {
     }
 }
 
-/// What a row asks for.
+/// What a row requests.
 struct Asked {
-    /// As it was given.
+    /// As given.
     uri: Option<String>,
     key: Option<Vec<u8>>,
     query: Option<String>,
     method: String,
     operation: String,
-    /// What the service does by itself.
+    /// Whether it is an action of the service itself.
     by_service: bool,
-    /// A batch is one request, whose lines know nothing of it.
+    /// Whether it is part of a batch: its line lacks the fields of the request.
     in_batch: bool,
 }
 
-/// Who asked.
+/// The identity of the requester.
 struct Signed {
     requester: Option<String>,
     authentication_type: Option<String>,
 }
 
-/// What came of it.
+/// The outcome of a request.
 struct Outcome {
     status: Option<u16>,
     error_code: Option<String>,
@@ -301,7 +301,7 @@ impl Asked {
         Some(format!("{method} /{path}{query} HTTP/1.1"))
     }
 
-    /// Keys are encoded once by who asks and once by who logs; of lines without a request only by the latter.
+    /// Keys are encoded once by the client and once by the log; in lines without a request, only by the log.
     fn logged_key(&self) -> Option<String> {
         self.key.as_deref().map(|key| {
             let once = line::encoded(key);
@@ -310,12 +310,12 @@ impl Asked {
     }
 }
 
-/// A text that was given, of this repetition.
+/// A given text for one repetition.
 fn given(text: &Option<String>, i: u64) -> Option<String> {
     text.as_deref().map(|text| line::numbered(text, i))
 }
 
-/// `-` is how a log says that there is nothing.
+/// A `-` means no value, as in a log.
 fn written(text: String) -> Option<String> {
     if text == "-" || text.is_empty() { None } else { Some(text) }
 }

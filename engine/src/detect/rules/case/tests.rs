@@ -10,7 +10,7 @@ fn rows(rows: &str) -> Case {
     case_of(&format!("name = \"t\"\nrows = [{rows}]\nexpect = []"), Entity::Src).unwrap()
 }
 
-/// These fields of every line, with spaces between them; lines with ` | `.
+/// These fields of every line, separated by spaces; lines separated by ` | `.
 fn fields(log: &str, fields: &[Field]) -> String {
     let line = |line: &str| {
         let record = Parser::new().parse(line.as_bytes()).map(|record| {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::detect::rules::explain::Value;
 
-/// The example of the documentation, with its layout; the tables are those that there are.
+/// The example of the documentation, with its layout, but existing tables.
 const EXAMPLE: &str = r#"id = "S3D-103"
 name = "Sensitive file probing"
 family = "recon"            # scoring family

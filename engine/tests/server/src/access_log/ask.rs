@@ -1,12 +1,12 @@
-//! What a request asks for, and who asks.
+//! The operation that a request asks for, and its signer.
 
 use percent_encoding::percent_decode_str;
 
 use super::Face;
 use crate::proxy::wire::Head;
 
-/// What follows the question mark names something of a bucket or an object: its parameter, and the resource in the name of
-/// the operation. See AWS's page "Amazon S3 server access log format", and logs for what it leaves out.
+/// Subresources: the query parameter, and the name of the resource in the operation. From AWS's page "Amazon S3 server
+/// access log format", supplemented from real logs.
 const RESOURCES: &[(&str, &str)] = &[
     ("accelerate", "ACCELERATE"),
     ("acl", "ACL"),
@@ -35,44 +35,44 @@ const RESOURCES: &[(&str, &str)] = &[
     ("versions", "BUCKETVERSIONS"),
     ("website", "WEBSITE"),
 ];
-/// What the documents of a website are called that end with a slash.
+/// Name of the index document of a website.
 const INDEX: &str = "index.html";
 
-/// What a request asks for.
+/// A parsed request.
 #[derive(Debug)]
 pub(super) struct Ask<'a> {
     pub(super) method: &'a str,
     pub(super) bucket: String,
-    /// Decoded. Empty for a bucket; none for what cannot be decoded.
+    /// Decoded. Empty for a bucket; `None` if it cannot be decoded.
     pub(super) key: Option<String>,
     pub(super) query: &'a str,
-    /// As in the log: `REST.GET.OBJECT`.
+    /// As logged: `REST.GET.OBJECT`.
     pub(super) operation: String,
     pub(super) is_website: bool,
-    /// Whether it is about the resource of a parameter: the policy, not the object.
+    /// Whether it is about a subresource: the policy, not the object.
     pub(super) has_resource: bool,
     pub(super) signature: Option<Signature>,
     pub(super) host: String,
 }
 
-/// Who signed.
+/// The signature of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     pub(super) access_key: String,
-    /// `SigV4`, or `SigV2`.
+    /// `SigV4` or `SigV2`.
     pub(super) version: &'static str,
-    /// `AuthHeader`, or `QueryString`.
+    /// `AuthHeader` or `QueryString`.
     pub(super) place: &'static str,
 }
 
 impl<'a> Ask<'a> {
-    /// None if the first line is no request line.
+    /// Parses a request; `None` if the first line is not a request line.
     pub(super) fn of(request: &'a Head, face: &Face) -> Option<Self> {
-        // Spaces in between are a careless client's, and belong to the target.
+        // Further spaces come from careless clients, and belong to the target.
         let (method, rest) = request.first_line.split_once(' ')?;
         let (target, _version) = rest.rsplit_once(' ')?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        // `GET http://host/path`: proxies are asked so. S3 takes it.
+        // `GET http://host/path`, as sent to proxies. S3 accepts it.
         let path = match path.split_once("://") {
             Some((_, rest)) if !path.starts_with('/') => rest.find('/').map_or("", |slash| &rest[slash..]),
             _ => path,
@@ -106,13 +106,13 @@ impl<'a> Ask<'a> {
         Some(Self { method, bucket, key, query, operation, is_website, has_resource, signature, host })
     }
 
-    /// Whether an object is meant, not its bucket.
+    /// Whether the request is for an object, not its bucket.
     pub(super) fn is_object(&self) -> bool {
         self.key.as_deref() != Some("")
     }
 }
 
-/// The operation on an object or a bucket, and on uploads in parts.
+/// The operation on an object, a bucket or a multipart upload.
 fn ordinary(method: &str, is_object: bool, query: &str, is_copy: bool) -> String {
     let is_of_upload = has(query, "uploadId");
     match (method, is_object) {
@@ -148,12 +148,12 @@ impl Signature {
     }
 }
 
-/// Whether the query has a parameter, with a value or without.
+/// Whether the query has a parameter, with or without a value.
 pub(super) fn has(query: &str, name: &str) -> bool {
     query.split('&').any(|pair| pair.split('=').next() == Some(name))
 }
 
-/// None for what is no UTF-8, which no key is.
+/// Percent-decodes a key; `None` if it is not UTF-8, as no key is.
 fn decoded(text: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }

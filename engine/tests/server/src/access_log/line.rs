@@ -1,4 +1,4 @@
-//! The lines of the log: 27 fields, as AWS's page "Amazon S3 server access log format" has them.
+//! Lines of the log with 27 fields, as documented by AWS ("Amazon S3 server access log format").
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -11,26 +11,26 @@ use crate::proxy::answer::Answer;
 use crate::proxy::wire::Head;
 use crate::request::unescaped;
 
-/// What S3 leaves as it is in a key.
+/// Characters that S3 does not encode in a key.
 pub(super) const PLAIN: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'~');
-/// Of a key that is encoded, what is encoded again.
+/// Characters that are encoded again in an encoded key.
 const AGAIN: &AsciiSet = &CONTROLS.add(b'%');
 /// The owner of all buckets.
 const OWNER: &str = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be";
 const ACCOUNT: &str = "123456789012";
-/// Codes for a signature that says nothing about who asks.
+/// Error codes for signatures that do not identify the requester.
 const UNKNOWN: [&str; 4] =
     ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "RequestTimeTooSkewed"];
 
-/// A request and when it came; its number makes its ids.
+/// A request with its time. Its ids are derived from its number.
 pub(super) struct Exchange<'a> {
     pub(super) time: SystemTime,
     pub(super) number: u64,
     pub(super) address: IpAddr,
-    /// How long it took to receive it.
+    /// Time taken to receive the request.
     pub(super) received: Duration,
-    /// How long it took after that until the answer was there.
+    /// Time from then until the response was ready.
     pub(super) turned: Duration,
     pub(super) ask: &'a Ask<'a>,
     pub(super) request: &'a Head,
@@ -40,9 +40,9 @@ pub(super) struct Exchange<'a> {
 struct Part<'a> {
     bucket: &'a str,
     operation: &'a str,
-    /// As in the log.
+    /// As logged.
     key: String,
-    /// With quotes, if it has any.
+    /// Including quotes, if any.
     uri: String,
     status: u16,
     error_code: &'a str,
@@ -54,7 +54,7 @@ struct Part<'a> {
 }
 
 impl Exchange<'_> {
-    /// The line of the request, and those of what it did to other objects.
+    /// The line of the request, and those for other objects that it affected.
     pub(super) fn lines(&self, body: &[u8], answer: &Answer) -> Vec<String> {
         let (ask, status) = (self.ask, answer.head.status());
         let error_code = elements(&answer.body, "Code").next().filter(|_| status >= 400).unwrap_or_else(|| "-".into());
@@ -76,7 +76,7 @@ impl Exchange<'_> {
         if status >= 300 {
             return lines;
         }
-        // Such lines have nothing between quotes, not even the quotes.
+        // In such lines, quoted fields are empty and unquoted.
         let none = || "-".to_owned();
         let part = |bucket, operation, key, status| Part {
             bucket,
@@ -151,7 +151,7 @@ impl Exchange<'_> {
     }
 }
 
-/// The size of the whole object, where an object was read or written.
+/// Size of the whole object, if one was read or written.
 fn object_size(ask: &Ask<'_>, request: &Head, body: &[u8], answer: &Answer) -> Option<String> {
     if answer.head.status() >= 300 {
         return None;
@@ -169,18 +169,18 @@ fn object_size(ask: &Ask<'_>, request: &Head, body: &[u8], answer: &Answer) -> O
     }
 }
 
-/// S3 encodes keys twice.
+/// Encodes a key twice, as S3 does.
 fn logged(key: &str) -> String {
     let once = utf8_percent_encode(key, PLAIN).to_string();
     utf8_percent_encode(&once, AGAIN).to_string()
 }
 
-/// Nothing is escaped, and a header that was not sent is a dash.
+/// Quotes a header without escaping, as S3 does; a missing header is a dash.
 fn quoted(header: Option<&str>) -> String {
     format!("\"{}\"", header.unwrap_or("-"))
 }
 
-/// `[06/Feb/2019:00:00:38 +0000]`.
+/// Formats as `[06/Feb/2019:00:00:38 +0000]`.
 fn bracketed(time: SystemTime) -> String {
     let mut text = Vec::new();
     Timestamp::from(time).format(TimestampFormat::HttpDate, &mut text).expect("memory can be written to");
@@ -191,24 +191,24 @@ fn bracketed(time: SystemTime) -> String {
     format!("[{day}/{month}/{year}:{clock} +0000]")
 }
 
-/// Sixteen digits and capitals, another one for each request.
+/// A unique id of sixteen digits and capital letters.
 pub(super) fn request_id(number: u64) -> String {
     format!("{:016X}", scattered(number))
 }
 
-/// As long as those of S3.
+/// An id as long as those of S3.
 pub(super) fn host_id(number: u64) -> String {
     let part = |nth| format!("{:016x}", scattered(number ^ nth));
     format!("{}{}{}{}/s3log/test=", part(1 << 60), part(2 << 60), part(3 << 60), part(4 << 60))
 }
 
-/// A bijection: numbers that follow each other look as if they did not.
+/// A bijection that makes consecutive numbers look random.
 fn scattered(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_add(1).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     number ^ (number >> 27)
 }
 
-/// What stands in the elements of that name.
+/// The contents of all XML elements with a name.
 pub(super) fn elements(body: &[u8], name: &str) -> impl Iterator<Item = String> {
     let text = String::from_utf8_lossy(body).into_owned();
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));

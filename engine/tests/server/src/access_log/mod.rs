@@ -1,9 +1,9 @@
-//! A server that writes the access log of its buckets, in front of one that does the work.
+//! A proxy that writes the access log of its buckets, in front of a server that does the work.
 //!
-//! Real clients and tools talk to [`AccessLog`], each by a listener of its own, which says whose address the log shows and
-//! what the client believes to talk to: the endpoint of the service, one bucket, or a bucket's website. What nobody signed
-//! is answered as S3 answers it, by what each bucket grants to everybody; what was signed goes on to a [`Server`], which
-//! must answer requests without a signature, too ([`Builder::anonymous`](crate::Builder::anonymous)).
+//! Clients and tools connect to an [`AccessLog`], each through its own listener, which determines the logged address
+//! and the role of the endpoint: the service, a bucket, or the website of a bucket. Unsigned requests are answered as
+//! S3 would, depending on what each bucket grants to the public. Signed requests are forwarded to a [`Server`], which
+//! must also accept unsigned requests ([`Builder::anonymous`](crate::Builder::anonymous)).
 //!
 //! ```text
 //! let log = AccessLog::start(&server.endpoint(), &[("site", Public::Read)]);
@@ -12,8 +12,8 @@
 //! // … site [06/Feb/2026:00:00:38 +0000] 192.0.2.1 - 3E57427F33A59F07 REST.GET.OBJECT missing "GET /missing HTTP/1.1" 403 AccessDenied …
 //! ```
 //!
-//! - `ask.rs`: what a request asks for, and who asks
-//! - `rules.rs`: what becomes of it
+//! - `ask.rs`: what a request asks for, and who signed it
+//! - `rules.rs`: the outcome
 //! - `line.rs`: the line
 
 mod ask;
@@ -34,29 +34,30 @@ use crate::client::host_of;
 use crate::proxy::answer::{Answer, Sent};
 use crate::proxy::wire::{Head, Wire};
 
-/// What a bucket grants to everybody.
+/// What a bucket grants to the public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Public {
     /// Nothing.
     Nothing,
-    /// Objects can be read. What is not there is 403, as without the right to list.
+    /// Objects can be read. A missing object gives 403, as without permission to list.
     Read,
-    /// Objects can be read and listed. What is not there is 404.
+    /// Objects can be read and listed. A missing object gives 404.
     ReadAndList,
 }
 
-/// What a client believes to talk to.
+/// The role of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Face {
-    /// The endpoint of the service: buckets stand in the path.
+    /// The endpoint of the service: buckets are in the path.
     Service,
-    /// One bucket, named by the host. A signature would be of another path: who signs takes [`Face::Service`].
+    /// A single bucket, named by the host. Signatures would be for another path, so clients that sign use
+    /// [`Face::Service`].
     Bucket(String),
-    /// The website of one bucket.
+    /// The website of a bucket.
     Website(String),
 }
 
-/// A server that writes an access log. It stops when it is dropped.
+/// A proxy that writes an access log. It stops when it is dropped.
 #[derive(Debug)]
 pub struct AccessLog {
     shared: Arc<Shared>,
@@ -67,14 +68,14 @@ pub struct AccessLog {
 struct Shared {
     upstream: String,
     buckets: BTreeMap<String, Public>,
-    /// Whose they are, and lines without their end, in the order in which requests were answered.
+    /// Client addresses and lines without line ends, in the order of responses.
     lines: Mutex<Vec<(IpAddr, String)>>,
     requests: AtomicU64,
 }
 
 impl AccessLog {
-    /// A log of buckets of the server at `http://HOST:PORT`. It knows of no others: those do not exist, and nobody's log
-    /// tells of requests for them.
+    /// Starts a proxy for buckets of the server at `http://HOST:PORT`. Other buckets do not exist for it, and requests
+    /// for them are not logged.
     #[must_use]
     pub fn start(upstream: &str, buckets: &[(&str, Public)]) -> Self {
         let buckets = buckets.iter().map(|&(name, public)| (name.to_owned(), public)).collect();
@@ -83,14 +84,14 @@ impl AccessLog {
         Self { shared: Arc::new(shared), listeners: Mutex::default() }
     }
 
-    /// One more listener, for a client whose address is that one in the log. Returns its URL: `http://127.0.0.1:PORT`.
+    /// Adds a listener whose clients are logged with this address. Returns its URL, `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn listen(&self, client: IpAddr, face: Face) -> String {
         let (shared, face) = (Arc::clone(&self.shared), Arc::new(face));
         let listener = Background::serve("test-s3-log", move |stream| {
             let (shared, face) = (Arc::clone(&shared), Arc::clone(&face));
             async move {
-                // What fails is a client that went away, or one that is no HTTP client: S3 logs neither.
+                // Fails if the client disconnects or does not speak HTTP; S3 logs neither.
                 let _ = shared.serve(Wire::new(stream), client, &face).await;
             }
         });
@@ -99,13 +100,13 @@ impl AccessLog {
         endpoint
     }
 
-    /// All lines, in the order in which requests were answered.
+    /// All lines, in the order of responses.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.shared.lines.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
     }
 
-    /// The lines of the client with that address.
+    /// The lines of the client with this address.
     #[must_use]
     pub fn lines_of(&self, client: IpAddr) -> Vec<String> {
         let lines = self.shared.lines.lock().unwrap();
@@ -124,13 +125,13 @@ impl Shared {
             let received = begin.elapsed();
             let number = self.requests.fetch_add(1, Ordering::Relaxed);
             let Some(ask) = Ask::of(&request, face) else {
-                // A request line that is none. No bucket was asked, so no log has it.
+                // An invalid request line: no bucket is addressed, so no log has it.
                 Answer::error(400).send(&mut client, None, false).await?;
                 return Ok(());
             };
             let mut answer = match rules::answer(self, &ask, &request, &body).await {
                 Ok(answer) => answer,
-                // Said aloud: no tool is to be judged by it.
+                // Report it clearly, so that it is not attributed to the tool.
                 Err(error) => Answer::new(502, "BadGateway", &format!("the server behind the log: {error}")),
             };
             answer.head.set("x-amz-request-id", line::request_id(number));
@@ -146,7 +147,7 @@ impl Shared {
                 true => exchange.lines(&body, &answer),
                 false => Vec::new(),
             };
-            // Before the answer: a client that has it may look for the line.
+            // Before responding, because the client may look for the line afterwards.
             self.lines.lock().unwrap().extend(lines.into_iter().map(|line| (address, line)));
             let sent = answer.send(&mut client, None, ask.method == "HEAD").await?;
             if closes || !matches!(sent, Sent::Whole) {
@@ -157,7 +158,7 @@ impl Shared {
     }
 }
 
-/// Whether the connection ends with the answer.
+/// Whether the connection ends after the response.
 fn closes(request: &Head) -> bool {
     let says = |word: &str| request.get("connection").is_some_and(|value| value.to_ascii_lowercase().contains(word));
     says("close") || (request.first_line.ends_with("HTTP/1.0") && !says("keep-alive"))

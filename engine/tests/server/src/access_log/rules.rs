@@ -1,4 +1,4 @@
-//! What becomes of a request: refused here, as S3 refuses it, or passed on.
+//! The outcome of a request: rejected here, as S3 would, or forwarded.
 
 use std::io;
 
@@ -11,13 +11,13 @@ use crate::proxy::answer::Answer;
 use crate::proxy::pass_on;
 use crate::proxy::wire::Head;
 
-/// Headers of reads that nobody signed which have a meaning.
+/// Headers that matter for unsigned reads.
 const OF_READS: [&str; 5] = ["range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
-/// What users of this server may do with resources: they have rights to data, none to configuration.
+/// Subresources accessible to users of this server, who have permissions on data, but not on configuration.
 const OF_DATA: [&str; 3] = ["LOCATION", "UPLOADS", "BUCKETVERSIONS"];
 const MOST_KEY: usize = 1024;
 
-/// The answer, its body too if it is one to HEAD and not sent: S3 logs the length of an error's.
+/// The response, including its body for HEAD, although that is not sent: S3 logs the length of an error's body.
 pub(super) async fn answer(shared: &Shared, ask: &Ask<'_>, request: &Head, body: &[u8]) -> io::Result<Answer> {
     let is_head = ask.method == "HEAD";
     let answer = match refusal(shared, ask, request) {
@@ -31,18 +31,18 @@ pub(super) async fn answer(shared: &Shared, ask: &Ask<'_>, request: &Head, body:
     let may_list = ask.signature.is_some() || shared.buckets.get(&ask.bucket) == Some(&Public::ReadAndList);
     Ok(match status {
         404 if !may_list => Answer::error(403),
-        // The server has no configuration. By now it has looked at the signature.
+        // The server has no configuration, but has checked the signature by now.
         ..400 | 501 if is_configuration => Answer::error(403),
-        // Of HEAD, or of something below the server that is no S3.
+        // A response to HEAD, or not from the S3 layer of the server.
         400.. if elements(&answer.body, "Code").next().is_none() => Answer::error(status),
         _ => answer,
     })
 }
 
-/// Why a request is refused before anybody looks for its object.
+/// Why a request is rejected before its object is looked up.
 fn refusal(shared: &Shared, ask: &Ask<'_>, request: &Head) -> Option<Answer> {
     let refused = |status, code, message| Some(Answer::new(status, code, message));
-    // The service itself, which is no bucket: for whoever signed the server knows the answer.
+    // A request for the service itself: if it is signed, the server can answer it.
     if ask.bucket.is_empty() {
         return ask.signature.is_none().then(|| Answer::error(403));
     }
@@ -58,7 +58,7 @@ fn refusal(shared: &Shared, ask: &Ask<'_>, request: &Head) -> Option<Answer> {
     let is_allowed = match ask.method {
         "GET" | "HEAD" => true,
         "PUT" | "DELETE" | "OPTIONS" => !ask.is_website,
-        // Of objects there are only parts of uploads, and selections.
+        // On objects, only multipart uploads and selects use POST.
         "POST" => !ask.is_website && (!ask.is_object() || !ask.operation.ends_with(".OBJECT")),
         _ => false,
     };
@@ -83,10 +83,10 @@ fn refusal(shared: &Shared, ask: &Ask<'_>, request: &Head) -> Option<Answer> {
     (!is_granted).then(|| Answer::error(403))
 }
 
-/// What the server is asked for a read that nobody signed: it knows no websites, and would stumble over what is no URI.
+/// The forwarded request for an unsigned read. The server does not support websites, and would fail on invalid URIs.
 fn unsigned(ask: &Ask<'_>, request: &Head) -> Head {
     let key = utf8_percent_encode(ask.key.as_deref().unwrap_or_default(), PLAIN);
-    // Objects have no parameters that anybody may use.
+    // No subresource of an object is public.
     let query = if ask.is_object() { "" } else { ask.query };
     let mut head = Head::new(format!("{} /{}/{key}?{query} HTTP/1.1", ask.method, ask.bucket));
     head.set("Host", "127.0.0.1");

@@ -1,4 +1,4 @@
-//! Attack tools, and everyday tools in the hands of an attacker.
+//! Attack tools, and ordinary tools used by an attacker.
 
 use std::io;
 
@@ -20,7 +20,7 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool { name: "key-guesser", visit: key_guesser },
 ];
 
-/// Names that stand in every list for such tools.
+/// Names that are in every wordlist of such tools.
 const WELL_KNOWN: [&str; 30] = [
     ".git/HEAD",
     ".git/config",
@@ -54,14 +54,14 @@ const WELL_KNOWN: [&str; 30] = [
     "wp-login.php",
 ];
 
-/// Made of harmless words: nothing but their number tells.
+/// Names made of harmless words, suspicious only by their number.
 fn harmless() -> impl Iterator<Item = String> {
     let first = ["about", "archive", "blog", "content", "docs", "events", "files", "gallery", "help", "media"];
     let second = ["", "-new", "-2024", "-2025", "_en", "_de", "-list", "-main", "-page", "s", "1", "2", "3", "4", "5"];
     first.into_iter().flat_map(move |first| second.into_iter().map(move |second| format!("{first}{second}")))
 }
 
-/// A list of words, one a line.
+/// A wordlist file, one word per line.
 fn words(visit: &Visit<'_>) -> io::Result<String> {
     let words: Vec<String> = WELL_KNOWN.iter().map(|&word| word.to_owned()).chain(harmless()).collect();
     Ok(visit.file("words.txt", words.join("\n") + "\n")?.display().to_string())
@@ -85,7 +85,7 @@ fn dirb(visit: &Visit<'_>) -> io::Result<()> {
     visit.run(&programs, &url, "dirb", &[&format!("{url}/"), &words, "-S", "-r", "-w"])
 }
 
-/// Over a thousand paths of its own list.
+/// Requests over a thousand paths of its own list.
 fn nmap(visit: &Visit<'_>) -> io::Result<()> {
     let programs = visit.debian("nmap")?;
     let url = visit.listen(Face::Bucket(OPEN.to_owned()));
@@ -96,14 +96,14 @@ fn nmap(visit: &Visit<'_>) -> io::Result<()> {
 }
 
 fn wfuzz(visit: &Visit<'_>) -> io::Result<()> {
-    // Its requirements are written in a way that newer ones refuse.
+    // Its requirements have a syntax that newer versions of pip reject.
     let programs = visit.python("wfuzz", &["pip<24.1", "setuptools<81", "wfuzz==3.1.0"])?;
     let (url, words) = (visit.listen(Face::Bucket(SITE.to_owned())), words(visit)?);
     let list = format!("file,{words}");
     visit.run(&programs, &url, "wfuzz", &["-t", "4", "-z", &list, "--hc", "403,404", &format!("{url}/FUZZ")])
 }
 
-/// Calls itself a browser, and asks for nothing that is sensitive.
+/// Claims to be a browser, and requests nothing sensitive.
 fn dirsearch(visit: &Visit<'_>) -> io::Result<()> {
     let programs = visit.python("dirsearch", &["dirsearch==0.5.0"])?;
     let url = visit.listen(Face::Bucket(SITE.to_owned()));
@@ -118,7 +118,7 @@ fn sqlmap(visit: &Visit<'_>) -> io::Result<()> {
     visit.run(&programs, &url, "sqlmap", &["--batch", "--disable-coloring", "-u", &target, "--output-dir", "found"])
 }
 
-/// Looks for open buckets, by their names.
+/// Searches for open buckets by name.
 fn s3scanner(visit: &Visit<'_>) -> io::Result<()> {
     let programs = visit.python("s3scanner", &["s3scanner==2.0.2"])?;
     let url = visit.listen(Face::Service);
@@ -127,7 +127,7 @@ fn s3scanner(visit: &Visit<'_>) -> io::Result<()> {
     visit.run(&programs, &url, "s3scanner", &arguments)
 }
 
-/// What can anybody do with these buckets?
+/// What can the public do with these buckets?
 fn recon_anonymous(visit: &Visit<'_>) -> io::Result<()> {
     with_boto3(
         visit,
@@ -164,7 +164,7 @@ for bucket in ["{PRIVATE}", "{SITE}", "{OPEN}"]:
     )
 }
 
-/// Does any of these keys open anything?
+/// Does any of these keys work?
 fn key_guesser(visit: &Visit<'_>) -> io::Result<()> {
     with_boto3(
         visit,

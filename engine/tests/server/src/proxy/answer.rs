@@ -1,4 +1,4 @@
-//! Answers to the client, of the server or of the proxy's own.
+//! Responses to the client, from the server or the proxy itself.
 
 use std::io;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::proxy::fault::Fault;
 use crate::proxy::wire::{Head, Wire};
 
-/// So long the client has to read what was sent before a reset, which may discard it.
+/// Time for the client to read what was sent before a reset, which may discard it.
 const BEFORE_RESET: Duration = Duration::from_millis(50);
-/// By so much is a length too great.
+/// Excess of a length that is too large.
 const TOO_LONG: usize = 100;
 
-/// An answer to the client.
+/// A response to the client.
 pub(crate) struct Answer {
     pub(crate) head: Head,
     pub(crate) body: Vec<u8>,
@@ -54,10 +54,10 @@ impl Answer {
         answer
     }
 
-    /// Sends it, with what a fault makes of it.
+    /// Sends the response, modified by a fault.
     pub(crate) async fn send(mut self, client: &mut Wire, fault: Option<Fault>, is_head: bool) -> io::Result<Sent> {
         if is_head {
-            // Its length is of a body that does not follow.
+            // The length is that of a body which is not sent.
             self.body.clear();
         }
         let half = self.body.len() / 2;
@@ -88,12 +88,12 @@ impl Answer {
     }
 }
 
-/// How an answer ended.
+/// The state of the connection after a response.
 pub(crate) enum Sent {
     /// Another request may follow.
     Whole,
-    /// The connection is to be closed.
+    /// To be closed.
     Closing,
-    /// The connection is to be reset.
+    /// To be reset.
     Resetting,
 }

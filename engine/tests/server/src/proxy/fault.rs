@@ -1,4 +1,4 @@
-//! Faults, and the requests they befall.
+//! Faults, and the requests they apply to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,47 +6,48 @@ use std::time::Duration;
 use crate::proxy::hold::Gate;
 use crate::request::{Kind, Request};
 
-/// What goes wrong with a request.
+/// A fault in handling a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// An error of S3, instead of the answer. The code fits: 503 is SlowDown.
+    /// An S3 error instead of the response, with a matching code: 503 is SlowDown.
     Status(u16),
-    /// The connection is reset instead of the answer. The server never sees the request.
+    /// The connection is reset instead of a response. The server never sees the request.
     ResetBeforeResponse,
-    /// The connection is reset when half of the body was sent.
+    /// The connection is reset after half of the body.
     ResetInBody,
-    /// The connection is closed in order when half of the body was sent, of which the headers give the whole length.
+    /// The connection is closed properly after half of the body; the headers announce the full length.
     TruncatedBody,
-    /// Half of the body is sent, and the headers give its length: the answer looks complete.
+    /// Half of the body is sent, and the headers announce its length: the response looks complete.
     ShortContentLength,
-    /// The headers give a length a little greater than the body's, behind which the connection is closed.
+    /// The headers announce slightly more than the body; the connection is closed after it.
     LongContentLength,
-    /// The second half of the body comes that much later.
+    /// The second half of the body is delayed by this duration.
     SlowBody(Duration),
-    /// No answer ever comes, and the server never sees the request. The connection stays open until the client closes it.
+    /// There is no response, and the server never sees the request. The connection stays open until the client closes
+    /// it.
     Stall,
-    /// The server does as it is asked; instead of its answer comes an error of S3.
+    /// The server handles the request, but the client gets an S3 error.
     DoneThenStatus(u16),
-    /// The server does as it is asked; instead of its answer the connection is reset.
+    /// The server handles the request, but the connection is reset.
     DoneThenReset,
-    /// The server does as it is asked, and no answer ever comes.
+    /// The server handles the request, but there is no response.
     DoneThenStall,
-    /// The bucket is in that region, the answer says, without an address to go to.
+    /// The response says that the bucket is in this region, without an address.
     RegionRedirect(&'static str),
 }
 
-/// Which requests a fault befalls.
+/// Selects the requests to which a fault applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matching {
-    /// What they are for; `None`: anything.
+    /// Kind of the request; `None` matches any.
     pub kind: Option<Kind>,
-    /// A part of `BUCKET/KEY`, or for a list of `BUCKET/PREFIX`.
+    /// A substring of `BUCKET/KEY`, or of `BUCKET/PREFIX` for listings.
     pub key_contains: String,
-    /// Only those that change what the server holds.
+    /// Only requests that modify the server's contents.
     pub only_writes: bool,
-    /// Only those that are done on a condition.
+    /// Only conditional requests.
     pub only_conditional: bool,
-    /// As many pass before the first is befallen.
+    /// Number of matching requests that pass before the fault applies.
     pub skip: usize,
 }
 
@@ -63,27 +64,27 @@ impl Matching {
         Self { kind: Some(kind), ..Self::default() }
     }
 
-    /// All requests that change what the server holds.
+    /// All requests that modify the server's contents.
     #[must_use]
     pub fn writes() -> Self {
         Self { only_writes: true, ..Self::default() }
     }
 
-    /// Of these, those that are done on a condition: `If-None-Match` or `If-Match`.
+    /// Restricts to conditional requests: `If-None-Match` or `If-Match`.
     #[must_use]
     pub fn conditional(mut self) -> Self {
         self.only_conditional = true;
         self
     }
 
-    /// Of these, those with a part of `BUCKET/KEY`, or for a list of `BUCKET/PREFIX`.
+    /// Restricts to requests with a substring of `BUCKET/KEY`, or of `BUCKET/PREFIX` for listings.
     #[must_use]
     pub fn key_contains(mut self, part: &str) -> Self {
         part.clone_into(&mut self.key_contains);
         self
     }
 
-    /// Of these, not the first few.
+    /// Skips the first matching requests.
     #[must_use]
     pub fn skip(mut self, requests: usize) -> Self {
         self.skip = requests;
@@ -98,15 +99,15 @@ impl Matching {
     }
 }
 
-/// Faults that are still to come.
+/// Faults not applied yet.
 #[derive(Debug, Default)]
 pub(super) struct Rules(Vec<Rule>);
 
-/// What befalls a request.
+/// What happens to a request.
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
     Fault(Fault),
-    /// It waits there.
+    /// It waits at this gate.
     Held(Arc<Gate>),
 }
 
@@ -126,13 +127,13 @@ impl Rules {
         self.0.clear();
     }
 
-    /// What befalls this request by the first rule that has something for it.
+    /// The effect of the first rule that applies to a request.
     pub(super) fn befalling(&mut self, request: &Request) -> Option<Effect> {
         for rule in self.0.iter_mut().filter(|rule| rule.matching.matches(request)) {
             if rule.matching.skip > 0 {
                 rule.matching.skip -= 1;
             } else if rule.times > 0 {
-                // `usize::MAX` is always.
+                // `usize::MAX` means always.
                 rule.times -= usize::from(rule.times != usize::MAX);
                 return Some(rule.effect.clone());
             }

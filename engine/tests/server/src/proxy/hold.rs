@@ -1,26 +1,26 @@
-//! Requests that wait until a test has done what it wants to do meanwhile.
+//! Holds requests until a test has done something in the meantime.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-/// Where a request waits.
+/// The moment at which a request is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// The server has not seen it.
+    /// Before the server has seen it.
     Before,
-    /// The server has done what it asks for, and the answer waits.
+    /// After the server has handled it, before the response.
     After,
 }
 
-/// Holds the requests that a [`Proxy`](crate::Proxy) was told to hold, until they are let go or it is dropped. A request
-/// that waits does so even if its client is killed meanwhile: it is on its way, and may arrive when nobody expects it.
+/// Holds requests of a [`Proxy`](crate::Proxy) until they are released, or this is dropped. A held request keeps
+/// waiting even if its client is killed: it is in transit, and may arrive unexpectedly.
 #[derive(Debug)]
 pub struct Hold(pub(super) Arc<Gate>);
 
 impl Hold {
-    /// Waits until so many requests have been held since the beginning; false if they have not after that long.
+    /// Waits until `requests` have been held in total; false on timeout.
     #[must_use]
     pub fn wait_for(&self, requests: usize, patience: Duration) -> bool {
         let begin = Instant::now();
@@ -32,19 +32,19 @@ impl Hold {
         true
     }
 
-    /// How many requests have been held since the beginning.
+    /// Total number of requests held so far.
     #[must_use]
     pub fn held(&self) -> usize {
         *self.0.held.lock().unwrap()
     }
 
-    /// Lets go of what waits; nothing waits from now on.
+    /// Releases held requests; no more are held from now on.
     pub fn release(&self) {
         self.0.verdict.send_replace(Verdict::Go);
     }
 
-    /// What waits, and what would from now on, is lost: the connection is reset, and the server never sees what it has not
-    /// seen yet.
+    /// Drops held requests, and those that would be held from now on: their connections are reset, and requests that
+    /// the server has not seen never reach it.
     pub fn lose(&self) {
         self.0.verdict.send_replace(Verdict::Lost);
     }
@@ -62,7 +62,7 @@ impl Drop for Hold {
     }
 }
 
-/// What a request meets at its moment.
+/// The gate at which requests wait.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) moment: Moment,
@@ -84,7 +84,7 @@ impl Gate {
         Self { moment, held: Mutex::default(), changed: Condvar::new(), verdict }
     }
 
-    /// Waits, and says whether the request goes on.
+    /// Waits, and returns whether the request may continue.
     pub(super) async fn pass(&self) -> bool {
         let mut verdict = self.verdict.subscribe();
         *self.held.lock().unwrap() += 1;

@@ -1,4 +1,4 @@
-//! A proxy between a client and an S3 server, which injects faults.
+//! A fault-injecting proxy between a client and an S3 server.
 
 pub(crate) mod answer;
 mod fault;
@@ -21,7 +21,7 @@ use crate::client::host_of;
 use crate::environment::environment;
 use crate::request::{Log, Request};
 
-/// Passes requests on to a server and answers back, as they are unless a fault befalls them. It stops when it is dropped.
+/// Forwards requests to a server and responses back, unchanged unless a fault applies. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     background: Background,
@@ -36,7 +36,7 @@ struct State {
 }
 
 impl Proxy {
-    /// A proxy before the server at `http://HOST:PORT`.
+    /// Starts a proxy for the server at `http://HOST:PORT`.
     #[must_use]
     pub fn start(upstream: &str) -> Self {
         let upstream = host_of(upstream).to_owned();
@@ -45,31 +45,31 @@ impl Proxy {
         let background = Background::serve("test-s3-proxy", move |stream| {
             let state = Arc::clone(&shared);
             async move {
-                // What fails is a client that went away, or one that is no HTTP client.
+                // Fails if the client disconnects or does not speak HTTP.
                 let _ = state.serve(Wire::new(stream)).await;
             }
         });
         Self { background, state }
     }
 
-    /// Its URL: `http://127.0.0.1:PORT`.
+    /// Its URL, `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.background.endpoint()
     }
 
-    /// Variables with which a child process finds this proxy, and nothing of this machine's configuration.
+    /// Environment variables that make a child process use this proxy, and none of the machine's configuration.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         environment(self.endpoint())
     }
 
-    /// Lets a fault befall requests so many times, `usize::MAX` for always. Earlier faults come first.
+    /// Applies a fault to this many requests, `usize::MAX` for all. Faults injected earlier take precedence.
     pub fn inject(&self, fault: Fault, matching: Matching, times: usize) {
         self.state.rules.lock().unwrap().add(Effect::Fault(fault), matching, times);
     }
 
-    /// Holds so many requests, `usize::MAX` for all, until they are let go. A request that is held meets no fault.
+    /// Holds this many requests, `usize::MAX` for all, until they are released. No faults apply to held requests.
     #[must_use]
     pub fn hold(&self, moment: Moment, matching: Matching, times: usize) -> Hold {
         let gate = Arc::new(Gate::new(moment));
@@ -77,24 +77,24 @@ impl Proxy {
         Hold(gate)
     }
 
-    /// No further request is befallen, or held.
+    /// Removes all faults and holds for future requests.
     pub fn clear(&self) {
         self.state.rules.lock().unwrap().clear();
     }
 
-    /// What it was asked, with the status it answered: 0 if it was reset before, or never came.
+    /// The requests received, with the status of the response: 0 if it was reset before, or never sent.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.state.log.all()
     }
 
-    /// What it was asked, which it forgets.
+    /// Returns and clears the requests received.
     pub fn take_requests(&self) -> Vec<Request> {
         self.state.log.take()
     }
 }
 
-/// What becomes of the client's connection.
+/// The client's connection after a response.
 enum After {
     StaysOpen(Wire),
     Ends,
@@ -148,7 +148,7 @@ impl State {
             Some(Fault::RegionRedirect(region)) => Answer::redirect(region),
             _ => match pass_on(&self.upstream, &request, body, is_head).await {
                 Ok(answer) => answer,
-                // Said aloud: a test is to fail for this, not for some fault it did not ask for.
+                // Report it clearly: a test must fail because of it, and not mistake it for an injected fault.
                 Err(error) => Answer::new(502, "BadGateway", &format!("the server behind the proxy: {error}")),
             },
         };
@@ -176,7 +176,7 @@ impl State {
     }
 }
 
-/// Passes a request on to the server at `HOST:PORT`, by a connection of its own.
+/// Forwards a request to the server at `HOST:PORT` over a new connection.
 pub(crate) async fn pass_on(upstream: &str, request: &Head, body: &[u8], is_head: bool) -> io::Result<Answer> {
     let mut head = request.clone();
     head.remove("expect");
@@ -198,7 +198,7 @@ pub(crate) async fn pass_on(upstream: &str, request: &Head, body: &[u8], is_head
     for name in ["connection", "keep-alive", "transfer-encoding"] {
         head.remove(name);
     }
-    // The server may speak HTTP/1.0.
+    // The server may use HTTP/1.0.
     head.first_line = head.first_line.replacen("HTTP/1.0", "HTTP/1.1", 1);
     if has_body {
         head.set("Content-Length", body.len());

@@ -6,7 +6,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The first line and the headers of a message.
+/// The first line and headers of a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) first_line: String,
@@ -52,7 +52,7 @@ impl Head {
     }
 }
 
-/// A connection, and what was read of it but not asked for yet.
+/// A connection with its read buffer.
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,
@@ -64,7 +64,7 @@ impl Wire {
         Self { stream, buffer: BytesMut::new() }
     }
 
-    /// The next head; none if the connection ends before it.
+    /// Reads the next head; `None` if the connection ends before it.
     pub(crate) async fn read_head(&mut self) -> io::Result<Option<Head>> {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -78,7 +78,7 @@ impl Wire {
         }
     }
 
-    /// The body behind a head, without the framing of chunks. A request that gives no length has none; a response without
+    /// Reads the body after a head, without chunked framing. A request without a length has none; a response without
     /// one lasts until the connection ends.
     pub(crate) async fn read_body(&mut self, head: &Head, is_response: bool) -> io::Result<Vec<u8>> {
         if head.get("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked")) {
@@ -101,7 +101,7 @@ impl Wire {
             let size = line.split(';').next().unwrap_or_default().trim();
             let size = usize::from_str_radix(size, 16).map_err(|_| io::ErrorKind::InvalidData)?;
             if size == 0 {
-                // Trailers, which are dropped.
+                // Trailers are dropped.
                 while !self.read_line().await?.is_empty() {}
                 return Ok(body);
             }
@@ -139,7 +139,7 @@ impl Wire {
         self.stream.write_all(bytes).await
     }
 
-    /// Waits until the other side closes the connection.
+    /// Waits until the peer closes the connection.
     pub(crate) async fn wait_for_end(&mut self) {
         while self.stream.read_buf(&mut self.buffer).await.is_ok_and(|read| read > 0) {}
     }

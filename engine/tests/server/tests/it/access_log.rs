@@ -1,4 +1,4 @@
-//! The access log that real clients are to leave: what is answered, and what the line says of it.
+//! The access log for real clients: responses, and the lines written for them.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use s3log_test_server::{ACCESS_KEY, AccessLog, Client, Face, Public, SECRET_KEY,
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
-/// Both stop when they are dropped.
+/// Both servers stop when they are dropped.
 fn setup() -> (AccessLog, Server) {
     let server = Server::builder().anonymous().start();
     let buckets = [("site", Public::Read), ("open", Public::ReadAndList), ("private", Public::Nothing)];
@@ -23,7 +23,7 @@ fn setup() -> (AccessLog, Server) {
     (AccessLog::start(&server.endpoint(), &buckets), server)
 }
 
-/// The fields of a line, which has all 27 of them.
+/// Some fields of a line, which must have all 27.
 fn fields(line: &str, wanted: &[Field]) -> String {
     let mut parser = Parser::new();
     let record = parser.parse(line.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! The servers and the proxy, as clients see them.
+//! Tests of the servers and the proxy.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod access_log;

@@ -12,7 +12,7 @@ use s3log_test_server::{
 
 use crate::writes::store_with;
 
-/// Moto wants to see that there is a signature, and does not check it.
+/// Moto requires a signature, but does not check it.
 const AUTHORIZATION: (&str, &str) = (
     "Authorization",
     "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x",
@@ -47,7 +47,7 @@ fn moto_holds_what_is_put() {
     Client::new(&endpoint).get("/moto-api/").unwrap_err();
 }
 
-/// What a writer needs, of a server that nobody here wrote.
+/// Everything a writer needs, on an independent server.
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_takes_what_is_written() {
     let moto = Moto::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
@@ -89,7 +89,7 @@ async fn moto_takes_what_is_written() {
     let left: Vec<_> = store.list(None).map_ok(|meta| meta.location).try_collect().await.unwrap();
     assert_eq!(left, [path("day=2026-01-31/a.parquet")]);
 
-    // Behind a proxy it breaks as the other server does.
+    // Behind a proxy it fails like the in-process server.
     proxy.inject(Fault::DoneThenReset, Matching::writes().conditional(), 1);
     create("commit", "lost").await.unwrap_err();
     assert_eq!(read("commit").await, "lost");

@@ -1,4 +1,4 @@
-//! Each fault as a plain client sees it.
+//! Each fault as seen by a plain client.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};

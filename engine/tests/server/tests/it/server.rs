@@ -1,4 +1,4 @@
-//! The server as a client sees it that signs nothing.
+//! The server as seen by a client without signatures.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ fn server() -> (Server, Client) {
     (server, client)
 }
 
-/// What stands in each element of a name.
+/// The contents of all XML elements with a name.
 fn elements(response: &Response, name: &str) -> Vec<String> {
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     let text = response.text();
     text.split(&begin).skip(1).map(|rest| rest.split(&end).next().unwrap().to_owned()).collect()
 }
 
-/// All keys and common prefixes, page by page.
+/// All keys and common prefixes, page by page, and the number of pages.
 fn walk(client: &mut Client, query: &str) -> (Vec<String>, Vec<String>, usize) {
     let (mut keys, mut prefixes, mut pages, mut token) = (Vec::new(), Vec::new(), 0, String::new());
     loop {

@@ -1,4 +1,4 @@
-//! What a writer needs, asked by someone else's client: puts on conditions, uploads in parts, copies, deletions.
+//! Everything a writer needs, with an independent client: conditional puts, multipart uploads, copies, deletes.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn with_bucket(server: Server) -> Server {
     server
 }
 
-/// A client that asks again as many times.
+/// A client with this number of retries.
 pub(crate) fn store_with(endpoint: &str, max_retries: usize) -> AmazonS3 {
     let backoff = BackoffConfig { init_backoff: Duration::from_millis(5), ..BackoffConfig::default() };
     AmazonS3Builder::new()
@@ -105,7 +105,7 @@ async fn servers_differ_in_what_they_make_of_conditions() {
     let busy = with_bucket(Server::builder().conflicts(2).start());
     let store = store(&busy.endpoint());
     for _ in 0..2 {
-        // object_store takes every 409 for this, though nothing is there.
+        // object_store interprets every 409 like this, although nothing exists.
         assert!(matches!(create(&store, "a", "x").await.unwrap_err(), Error::AlreadyExists { .. }));
         assert_eq!(busy.keys("data"), [""; 0]);
     }
@@ -120,7 +120,7 @@ async fn parts_become_an_object() {
     let path = Path::parse("a b/ä").unwrap();
     let mut upload = store.put_multipart(&path).await.unwrap();
     let parts = [upload.put_part(part(LEAST_PART, b'1')), upload.put_part(part(LEAST_PART + 1, b'2'))];
-    // As they come: order is told by numbers.
+    // In any order: parts are ordered by number.
     futures::future::try_join_all(parts.into_iter().rev()).await.unwrap();
     upload.put_part(part(3, b'3')).await.unwrap();
     assert_eq!((server.open_uploads("data"), server.keys("data")), (vec!["a b/ä".to_owned()], vec![]));
@@ -164,7 +164,7 @@ async fn parts_that_do_not_fit_are_refused() {
     assert_eq!(server.open_uploads("data"), ["a"]);
     store.complete_multipart(&path, &id, vec![small.clone()]).await.unwrap();
     assert_eq!(server.get("data", "a").unwrap().len(), LEAST_PART - 1);
-    // Completed, or never begun: the same for S3.
+    // For S3, a completed upload is the same as one that was never started.
     assert!(matches!(store.complete_multipart(&path, &id, vec![small]).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.abort_multipart(&path, &id).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.put_part(&path, &"none".to_owned(), 0, part(1, b'x')).await, Err(Error::NotFound { .. })));
@@ -216,7 +216,7 @@ async fn uploads_complete_on_conditions() {
     };
     assert_eq!([complete("old"), complete("new")], [412, 200]);
     assert_eq!((server.get("data", "old").unwrap(), server.get("data", "new").unwrap()), ("old".into(), "new".into()));
-    // Whoever began it has to abort it.
+    // The client that started it must abort it.
     assert_eq!(server.open_uploads("data"), ["old"]);
 }
 
@@ -232,7 +232,7 @@ async fn objects_are_copied_by_the_server() {
     store.copy(&to, &to).await.unwrap_err();
     assert_eq!(Kind::counts(&server.take_requests())[&Kind::Copy], 3);
 
-    // By an upload whose only part is a copy.
+    // Through an upload whose only part is a copy.
     assert!(matches!(store.copy_if_not_exists(&from, &to).await, Err(Error::AlreadyExists { .. })));
     store.copy_if_not_exists(&from, &Path::from("other")).await.unwrap();
     assert_eq!(server.get("data", "other").unwrap(), "content");
@@ -255,7 +255,7 @@ async fn many_objects_are_deleted_at_once() {
     let keys =
         requests.iter().filter(|request| request.kind == Kind::DeleteMany).flat_map(|request| request.key.lines());
     assert_eq!(keys.collect::<std::collections::BTreeSet<_>>().len(), 2500);
-    // What is not there is deleted already.
+    // A missing object counts as deleted.
     let none = futures::stream::iter([Ok(Path::from("none"))]).boxed();
     assert_eq!(store.delete_stream(none).try_collect::<Vec<_>>().await.unwrap().len(), 1);
 }
@@ -281,13 +281,13 @@ async fn what_the_client_is_told_may_be_wrong() {
         let statuses = |requests: &[s3log_test_server::Request]| requests.last().map(|request| request.status);
         assert_eq!((statuses(&server.requests()), statuses(&proxy.requests())), (Some(200), Some(told)), "{fault:?}");
     }
-    // A client that asks again is told that somebody was there before.
+    // A client that retries is told that the object exists already.
     let (server, proxy) = behind_proxy();
     proxy.inject(Fault::DoneThenStatus(503), Matching::writes(), 1);
     let error = create(&store_with(&proxy.endpoint(), 3), "commit", "mine").await.unwrap_err();
     assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
     assert_eq!(server.get("data", "commit").unwrap(), "mine");
-    // The same with an upload: it was completed, and is no upload any more.
+    // Likewise for an upload: it has been completed, and no longer exists.
     let store = store_with(&proxy.endpoint(), 3);
     proxy.inject(Fault::DoneThenReset, Matching::kind(Kind::CompleteUpload), 1);
     let mut upload = store.put_multipart_opts(&Path::from("parts"), PutMultipartOptions::default()).await.unwrap();
@@ -313,7 +313,7 @@ async fn writes_fail_that_match() {
     store.put(&file, "x".into()).await.unwrap();
 }
 
-/// Puts an object on a task of its own.
+/// Puts an object in a separate task.
 fn put_aside(proxy: &Proxy, key: &str) -> tokio::task::JoinHandle<Result<(), Error>> {
     let (store, path) = (store(&proxy.endpoint()), Path::from(key));
     tokio::spawn(async move { store.put(&path, "x".into()).await.map(drop) })
@@ -333,7 +333,7 @@ async fn writes_wait_until_they_are_let_go() {
         let put = put_aside(&proxy, &key);
         held(&hold);
         assert_eq!((server.get("data", &key).is_some(), put.is_finished()), (there, false));
-        // Only one is held.
+        // Only one request is held.
         put_aside(&proxy, &key).await.unwrap().unwrap();
         server.remove("data", &key);
         hold.release();
@@ -353,7 +353,7 @@ async fn writes_that_wait_may_be_lost_or_come_late() {
         put.await.unwrap().unwrap_err();
         assert_eq!(server.get("data", "lost").is_some(), there);
     }
-    // The client is gone when the server sees what it asked for.
+    // The client is gone by the time the server sees the request.
     let hold = proxy.hold(Moment::Before, Matching::writes(), 1);
     let put = put_aside(&proxy, "late");
     held(&hold);
