@@ -82,6 +82,27 @@ fn a_plan_tells_what_would_be_read() {
     assert!(server.requests().iter().all(reads_nothing));
 }
 
+/// The configured region is `us-east-1`; requests follow buckets that are somewhere else, those for datasets and files, too.
+#[test]
+fn buckets_of_another_region_are_found() {
+    let server = server();
+    server.create_bucket("data");
+    server.move_bucket("logs", "ap-southeast-2");
+    server.move_bucket("data", "eu-central-1");
+    let environment = server.environment();
+    let run = |arguments: &[&str]| {
+        let output = run(&environment, arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["convert", "s3://logs/", "--to", "s3://data/set"]);
+    assert_eq!(run(&["query", "-F", "ndjson", "SELECT count(*) AS n FROM logs", "s3://data/set"]), "{\"n\":30}\n");
+    let copy = "COPY (SELECT key FROM logs) TO 's3://data/keys.parquet'";
+    run(&["query", copy, "s3://logs/"]);
+    let sql = "SELECT count(*) AS n FROM 's3://data/keys.parquet'";
+    assert_eq!(run(&["query", "-F", "ndjson", sql]), "{\"n\":30}\n");
+}
+
 #[test]
 fn figures_of_a_run() {
     let server = server();

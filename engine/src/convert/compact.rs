@@ -2,6 +2,8 @@
 //!
 //! A batch takes some files of one folder, merges them in the order of time, and commits the new file in their place. Then the
 //! old ones get out of the way: readers that know them from before find them under another name for an hour.
+//!
+//! As many files are merged at once as fit into memory. Where that is not enough, what came of them is merged again.
 
 use super::destination::Placed;
 use super::merge::merge;
@@ -82,7 +84,7 @@ pub async fn compact(
     if options.dry_run {
         let ledger = Ledger::load(&place).await?;
         let mut report = CompactReport::default();
-        for group in groups(&ledger.state, options, &mut report.claimed) {
+        for group in groups(&ledger.state, options, u64::MAX, &mut report.claimed) {
             report.replaced += group.len() as u64;
             report.replaced_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
             report.rows += group.iter().map(|file| file.rows).sum::<u64>();
@@ -92,8 +94,17 @@ pub async fn compact(
     }
     let runner = Runner::start(&place, RunnerName::new(&now())?, &now()).await?;
     let ledger = Ledger::load(runner.place()).await?;
-    let mut run =
-        Compaction { session, options, table, stop, runner, ledger, begun: 0, report: CompactReport::default() };
+    let mut run = Compaction {
+        session,
+        options,
+        table,
+        stop,
+        runner,
+        ledger,
+        begun: 0,
+        made: BTreeSet::new(),
+        report: CompactReport::default(),
+    };
     let done = run.all().await;
     run.end(done).await
 }
@@ -106,22 +117,33 @@ struct Compaction<'a> {
     runner: Runner,
     ledger: Ledger,
     begun: u64,
+    /// Files that this run made, which it may merge again.
+    made: BTreeSet<String>,
     report: CompactReport,
 }
 
 impl Compaction<'_> {
     async fn all(&mut self) -> Result<(), Error> {
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
+        // For what is open; encoders have the other half.
+        let room = self.options.files.memory as u64 / 2;
         let mut claimed = 0;
-        let groups = groups(&self.ledger.state, self.options, &mut claimed);
+        let mut round = groups(&self.ledger.state, self.options, room, &mut claimed);
         self.report.claimed = claimed;
-        for group in groups {
-            if self.stop.is_told() {
-                self.report.stopped = true;
+        while !round.is_empty() && !self.report.stopped {
+            let before = self.ledger.state.files.len();
+            for group in round {
+                if self.stop.is_told() {
+                    self.report.stopped = true;
+                    break;
+                }
+                self.merge(group).await?;
+                tidy(&mut self.ledger, &self.runner).await?;
+            }
+            if self.ledger.state.files.len() >= before {
                 break;
             }
-            self.merge(group).await?;
-            tidy(&mut self.ledger, &self.runner).await?;
+            round = groups(&self.ledger.state, self.options, room, &mut 0);
         }
         self.report.removed = remove_replaced(&self.runner).await?;
         Ok(())
@@ -164,11 +186,7 @@ impl Compaction<'_> {
             .in_object(self.runner.place().name_of(&folder))
             .with_hint("nothing was committed; this is a bug, please report it"));
         }
-        self.report.replaced += group.len() as u64;
-        self.report.replaced_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
-        self.report.files += files.len() as u64;
-        self.report.file_bytes += files.iter().map(|file| file.bytes).sum::<u64>();
-        self.report.rows += rows(&files);
+        self.count(&group, &files);
         let counts = BatchCounts { rows: rows(&files), ..BatchCounts::default() };
         let commit = Commit { batch: batch.clone(), files, reject_files: Vec::new(), counts, sources: None };
         let is_open = |state: &State| match state.open.contains_key(&batch) {
@@ -180,6 +198,26 @@ impl Compaction<'_> {
         };
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
         sweep(&mut self.ledger, &self.runner, &batch).await
+    }
+
+    /// Counts what was there before the run and what is there after it, not what was made and merged again.
+    fn count(&mut self, group: &[DataFile], files: &[DataFile]) {
+        let report = &mut self.report;
+        for file in group {
+            if self.made.remove(&file.path) {
+                report.files -= 1;
+                report.file_bytes -= file.bytes;
+            } else {
+                report.replaced += 1;
+                report.replaced_bytes += file.bytes;
+                report.rows += file.rows;
+            }
+        }
+        for file in files {
+            self.made.insert(file.path.clone());
+            report.files += 1;
+            report.file_bytes += file.bytes;
+        }
     }
 
     async fn end(mut self, done: Result<(), Error>) -> Result<CompactReport, Error> {
@@ -204,8 +242,9 @@ fn claimed_files(state: &State) -> BTreeSet<&str> {
     compactions.flatten().map(String::as_str).collect()
 }
 
-/// Files that are worth merging: of one folder, small, together of about the target size, at least two.
-fn groups(state: &State, options: &CompactOptions, claimed: &mut u64) -> Vec<Vec<DataFile>> {
+/// Files that are worth merging: of one folder, small, together of about the target size, at least two, and no more than can be open
+/// at once in so many bytes of memory.
+fn groups(state: &State, options: &CompactOptions, room: u64, claimed: &mut u64) -> Vec<Vec<DataFile>> {
     let taken = claimed_files(state);
     let target = options.files.target_size.max(1);
     let mut folders: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
@@ -227,7 +266,10 @@ fn groups(state: &State, options: &CompactOptions, claimed: &mut u64) -> Vec<Vec
         let mut group: Vec<DataFile> = Vec::new();
         for file in files {
             let bytes: u64 = group.iter().map(|file| file.bytes).sum();
-            if !group.is_empty() && (bytes + file.bytes > target || group.len() >= FILES) {
+            let memory: u64 = group.iter().map(memory_of).sum();
+            let is_large = !group.is_empty() && bytes + file.bytes > target;
+            let is_wide = group.len() > 1 && (memory + memory_of(file) > room || group.len() >= FILES);
+            if is_large || is_wide {
                 groups.push(std::mem::take(&mut group));
             }
             group.push(file.clone());
@@ -238,8 +280,14 @@ fn groups(state: &State, options: &CompactOptions, claimed: &mut u64) -> Vec<Vec
     groups
 }
 
-/// Files that are merged at once: each is open, with a row group of its own in memory.
+/// Files that are merged at once, at most: each is open.
 const FILES: usize = 256;
+
+/// About what a file takes up in memory that is being merged: the row group as it is stored, a page of each column as it was before it
+/// was compressed (a tenth of that; pages are of 1 MiB at most), and the rows whose turn is next.
+fn memory_of(file: &DataFile) -> u64 {
+    file.bytes + (10 * file.bytes).min(24 << 20) + (2 << 20)
+}
 
 #[cfg(test)]
 mod tests {
@@ -274,9 +322,12 @@ mod tests {
             ("day=3/a", 10, 3),
             ("day=3/b", 10, 3),
         ]);
-        let groups = groups(&state, &options, &mut 0);
-        let names: Vec<Vec<&str>> =
-            groups.iter().map(|group| group.iter().map(|file| file.path.as_str()).collect()).collect();
-        assert_eq!(names, [vec!["day=1/a", "day=1/b", "day=1/d"]]);
+        let names = |room: u64| -> Vec<Vec<String>> {
+            let groups = groups(&state, &options, room, &mut 0);
+            groups.into_iter().map(|group| group.into_iter().map(|file| file.path).collect()).collect()
+        };
+        assert_eq!(names(u64::MAX), [["day=1/a", "day=1/b", "day=1/d"]]);
+        // Two are merged however little memory there is.
+        assert_eq!(names(0), [["day=1/a", "day=1/b"], ["day=1/d", "day=1/e"]]);
     }
 }

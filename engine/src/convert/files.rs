@@ -10,6 +10,7 @@ use super::sorter::Emitted;
 use crate::dataset::DataFile;
 use crate::error::Error;
 use futures::future::join_all;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -31,6 +32,8 @@ pub(super) struct FileLimits {
     pub(super) waiting: usize,
     /// Bytes that are encoded and wait to be written.
     pub(super) output: usize,
+    /// Bytes that open files keep because they are not enough for a part of an upload.
+    pub(super) unsent: usize,
 }
 
 impl FileLimits {
@@ -45,6 +48,7 @@ impl FileLimits {
             files: 100,
             waiting: (16 << 20).min(memory / 4),
             output: memory / 8,
+            unsent: memory / 8,
         }
     }
 }
@@ -52,6 +56,8 @@ impl FileLimits {
 /// Names files and writes them.
 pub(super) struct Files {
     destination: Arc<dyn Destination>,
+    /// Of an upload.
+    part_size: Option<u64>,
     format: Format,
     batch_id: Arc<str>,
     limits: FileLimits,
@@ -98,13 +104,17 @@ impl Files {
         limits: FileLimits,
         encoders: Encoders,
     ) -> Self {
+        let part_size = destination.part_size();
+        // Beyond the limit by one part, before a file is ended for it: see `end_unsent`.
+        let unsent = part_size.map_or(0, |part| limits.unsent + part as usize);
         Self {
             destination,
+            part_size,
             format,
             batch_id: batch_id.into(),
             limits,
             encoders,
-            output: OutputRoom::new(limits.output),
+            output: OutputRoom::new(limits.output, unsent),
             waiting: Arc::new(Semaphore::new((limits.waiting / UNIT).max(1))),
             open: BTreeMap::new(),
             sealed: Vec::new(),
@@ -158,7 +168,11 @@ impl Files {
                 if open.file.bytes() + open.file.last_row_group() / 2 >= self.limits.target_size {
                     self.end(run).await?;
                 }
+                self.end_unsent().await?;
             }
+        }
+        if self.open.get(&run).is_none_or(|open| !open.file.is_encoding()) {
+            self.end_row_groups().await?;
         }
         if !self.open.contains_key(&run) {
             self.make_room().await?;
@@ -169,9 +183,6 @@ impl Files {
             let file = ParquetFile::new(&self.format, sink, self.encoders.clone(), self.output.clone())?;
             let written = DataFile { path, rows: 0, bytes: 0, min_time: times.0, max_time: times.1 };
             self.open.insert(run, OpenFile { file, number, written, group_rows: 0, group_weight: 0, used: self.clock });
-        }
-        if self.open.get(&run).is_some_and(|open| !open.file.is_encoding()) {
-            self.end_row_groups().await?;
         }
         let Some(open) = self.open.get_mut(&run) else { return Ok(()) };
         open.used = self.clock;
@@ -243,8 +254,31 @@ impl Files {
             encoding.sort_by_key(|open| open.used);
             let Some(oldest) = encoding.first_mut() else { return Ok(()) };
             oldest.end_row_group().await?;
+            self.end_unsent().await?;
         }
     }
+
+    /// Ends files until those that are open keep little enough from being sent: the rest of a part is sent with the end of its file.
+    ///
+    /// To be called after the end of each row group. Then what waits is beyond the limit by one part at most when the next one asks
+    /// for room, so that there always is room in the end.
+    async fn end_unsent(&mut self) -> Result<(), Error> {
+        let Some(part) = self.part_size else { return Ok(()) };
+        loop {
+            let unsent = |open: &OpenFile| unsent(open.file.bytes(), part);
+            if self.open.values().map(unsent).sum::<u64>() <= self.limits.unsent as u64 {
+                return Ok(());
+            }
+            let most = self.open.iter().max_by_key(|(_, open)| (unsent(open), Reverse(open.used)));
+            let Some(run) = most.map(|(run, _)| *run) else { return Ok(()) };
+            self.end(run).await?;
+        }
+    }
+}
+
+/// Of so many bytes, those that are left when parts are sent. The last one waits for what comes after it.
+fn unsent(bytes: u64, part: u64) -> u64 {
+    bytes.checked_sub(1).map_or(0, |bytes| bytes % part + 1)
 }
 
 impl OpenFile {

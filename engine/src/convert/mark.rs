@@ -5,7 +5,7 @@
 
 use super::destination::{Destination, FileSink, Placed};
 use super::recovery::MARK;
-use crate::dataset::{OpenUploads, Place, SOURCES};
+use crate::dataset::{OpenUploads, Place, Room, SOURCES};
 use crate::error::{Error, ErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -81,12 +81,16 @@ impl Destination for Marked {
         let (place, path, mark) = (self.place.clone(), path.to_owned(), self.mark.clone());
         Ok(Box::new(MarkedFile { file, place, path, mark }))
     }
+
+    fn part_size(&self) -> Option<u64> {
+        self.placed.part_size()
+    }
 }
 
 #[async_trait]
 impl FileSink for MarkedFile {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.file.write(bytes).await
+    async fn write(&mut self, bytes: Bytes, room: Room) -> Result<(), Error> {
+        self.file.write(bytes, room).await
     }
 
     async fn finish(self: Box<Self>) -> Result<(), Error> {
@@ -133,8 +137,8 @@ mod tests {
 
     #[async_trait]
     impl FileSink for Held {
-        async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-            self.file.write(bytes).await
+        async fn write(&mut self, bytes: Bytes, room: Room) -> Result<(), Error> {
+            self.file.write(bytes, room).await
         }
 
         async fn finish(self: Box<Self>) -> Result<(), Error> {
@@ -166,7 +170,7 @@ mod tests {
         let marked = Marked::new(place.clone(), OpenUploads::default(), mark.clone());
         for (path, is_there) in [("day=1/a", true), ("day=1/b", false)] {
             let mut file = marked.create(path).await.unwrap();
-            file.write("x".into()).await.unwrap();
+            file.write("x".into(), None).await.unwrap();
             assert_eq!(file.finish().await.is_ok(), is_there);
             assert_eq!(place.get(path).await.unwrap().is_some(), is_there, "{path}");
             place.delete(&mark.path).await.unwrap();

@@ -11,6 +11,7 @@ use super::sorter::ROW;
 use crate::dataset::{DataFile, DatasetTable};
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
+use arrow::array::{AsArray as _, RecordBatch};
 use datafusion::error::DataFusionError;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
@@ -29,14 +30,16 @@ pub(super) async fn merge(
     folder: &str,
     options: &ConvertOptions,
 ) -> Result<Vec<DataFile>, Error> {
-    let state = session.context().state();
+    let mut state = session.context().state();
+    *state.config_mut() = state.config().clone().with_batch_size(BATCH_ROWS);
     let scan = table.scan_files(&state, files, None, None, true).map_err(cannot)?;
     let time = Column::new_with_schema("time", &scan.schema()).map_err(cannot)?;
     let position = time.index();
     let Some(ordering) = LexOrdering::new(vec![PhysicalSortExpr::new_default(Arc::new(time))]) else {
         return Err(Error::new(ErrorKind::Internal, "there is no order to merge by"));
     };
-    let merged = Arc::new(SortPreservingMergeExec::new(ordering, scan));
+    let merged = SortPreservingMergeExec::new(ordering, scan).with_round_robin_repartition(false);
+    let merged = Arc::new(merged);
     let mut batches = execute_stream(merged, state.task_ctx()).map_err(cannot)?;
 
     let metadata = vec![
@@ -54,10 +57,19 @@ pub(super) async fn merge(
         let of_rows = times(&batch)?;
         let (Some(first), Some(last)) = (of_rows.first().copied(), of_rows.last().copied()) else { continue };
         debug_assert!(of_rows.is_sorted(), "column {position} is in order");
-        let weight = batch.get_array_memory_size() + batch.num_rows() * ROW;
+        let weight = text_of(&batch) + batch.num_rows() * ROW;
         files.write_sorted(&folder, Rows::all(vec![batch], weight), (first, last)).await?;
     }
     files.finish().await
+}
+
+/// Rows that are read from a file at once: every file that is merged holds as many.
+const BATCH_ROWS: usize = 1024;
+
+/// Bytes of text in a batch. Its arrays share buffers with those before and behind it, so what they take up says nothing of it.
+fn text_of(batch: &RecordBatch) -> usize {
+    let views = batch.columns().iter().filter_map(|column| column.as_string_view_opt());
+    views.flat_map(|column| column.lengths()).map(|len| len as usize).sum()
 }
 
 fn cannot(error: DataFusionError) -> Error {

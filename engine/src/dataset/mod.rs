@@ -70,7 +70,7 @@ pub(crate) use sources::{Lookup, SOURCES, Source, SourceVersion, merge_lists, wr
 pub use status::{DatasetStatus, OpenBatchStatus, RunnerStatus, status};
 pub(crate) use store::DatasetStore;
 pub(crate) use table::DatasetTable;
-pub(crate) use upload::{OpenUploads, Upload};
+pub(crate) use upload::{OpenUploads, Room, Upload};
 
 #[cfg(test)]
 mod tests {

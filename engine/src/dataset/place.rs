@@ -177,8 +177,11 @@ impl Place {
             }
             Kind::Bucket(bucket, prefix) => {
                 let key = key_of(prefix, path);
-                let got = bucket.store().get_range(&key, range).await;
-                got.map_err(|error| bucket.explain_get(&key, error))
+                let got = bucket.following(|store| {
+                    let (key, range) = (&key, range.clone());
+                    async move { store.get_range(key, range).await }
+                });
+                got.await.map_err(|error| bucket.explain_get(&key, error))
             }
         }
     }
@@ -194,7 +197,7 @@ impl Place {
                 })
                 .await
             }
-            Kind::Bucket(bucket, prefix) => bucket.put(&key_of(prefix, path), bytes).await,
+            Kind::Bucket(bucket, prefix) => bucket.put(&key_of(prefix, path), bytes.into()).await,
         }
     }
 

@@ -186,8 +186,7 @@ const WITHOUT_CONDITIONS: &str = "without them two runs at once could write reco
 
 /// Stores that know no conditions say that they lack them.
 fn refused(place: &Place, error: Error) -> Error {
-    let text = error.to_string();
-    if !text.contains("501") && !text.contains("NotImplemented") {
+    if error.kind() != ErrorKind::Unsupported {
         return error;
     }
     let message = "the store knows no puts that must not replace anything (`If-None-Match: *`)";

@@ -5,7 +5,7 @@ use super::place::Place;
 use super::record::DataFile;
 use super::settings::{DatasetSettings, SETTINGS};
 use super::sources::Lookup;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
 use crate::store::{Location, Stores};
 use std::fmt;
@@ -31,8 +31,14 @@ impl Snapshot {
         }
         // What is wrong with a source is said by whoever reads it.
         let Ok(place) = Place::resolve(source, stores).await else { return Ok(None) };
-        if is_bucket && !matches!(place.modified(SETTINGS).await, Ok(Some(_))) {
-            return Ok(None);
+        if is_bucket {
+            match place.modified(SETTINGS).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                // Of what is not there a store says so only to those who may list.
+                Err(error) if error.kind() == ErrorKind::Denied => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
         let Some(settings) = DatasetSettings::read(&place).await? else { return Ok(None) };
         let table = settings.known_table().map_err(|error| error.in_object(place.name()))?;

@@ -135,7 +135,7 @@ impl ListWriter {
     async fn send(&mut self) -> Result<(), Error> {
         let bytes = std::mem::take(self.writer.inner_mut());
         self.file_bytes += bytes.len() as u64;
-        self.upload.write(bytes.into()).await
+        self.upload.write(bytes.into(), None).await
     }
 
     async fn finish(mut self) -> Result<SourceList, Error> {

@@ -3,16 +3,22 @@
 use super::place::{Place, cannot_write, create_parent, rename};
 use crate::error::{Error, ErrorKind};
 use crate::store::{Bucket, PartsUpload};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use object_store::PutPayload;
 use object_store::path::Path as StorePath;
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-/// Bytes of a part. A store takes 10,000 parts of an object at most.
-const PART: usize = 16 << 20;
+/// Bytes of a part: of all but the last, since some stores want them equal. A store takes 10,000 parts of an object at most, and
+/// none below 5 MiB but the last. A part is sent again as a whole when the connection breaks.
+const PART: usize = 8 << 20;
+
+/// Room that bytes take up until they are written; `None` if nobody counts it.
+pub(crate) type Room = Option<OwnedSemaphorePermit>;
 
 /// A file that is being written; dropped before it is finished, it never was.
 #[derive(Debug)]
@@ -64,9 +70,43 @@ struct ObjectUpload {
     bucket: Arc<Bucket>,
     key: StorePath,
     path: String,
-    waiting: BytesMut,
+    waiting: Waiting,
     parts: Option<PartsUpload>,
     open: OpenUploads,
+}
+
+/// Bytes that wait until they are enough for a part.
+#[derive(Debug, Default)]
+struct Waiting {
+    pieces: VecDeque<(Bytes, Room)>,
+    len: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, piece: Bytes, room: Room) {
+        self.len += piece.len();
+        self.pieces.push_back((piece, room));
+    }
+
+    /// Takes the first `len` bytes, or all if there are fewer, and the room of those pieces that are taken whole.
+    fn take(&mut self, len: usize) -> (PutPayload, Vec<Room>) {
+        let (mut taken, mut rooms, mut left) = (Vec::new(), Vec::new(), len);
+        while left > 0
+            && let Some((mut piece, room)) = self.pieces.pop_front()
+        {
+            if piece.len() > left {
+                taken.push(piece.split_to(left));
+                self.pieces.push_front((piece, room));
+                break;
+            }
+            left -= piece.len();
+            taken.push(piece);
+            rooms.push(room);
+        }
+        let taken = PutPayload::from_iter(taken);
+        self.len -= taken.content_length();
+        (taken, rooms)
+    }
 }
 
 /// Uploads in parts that have begun: what stands in the file of a runner, so that others can take them back.
@@ -112,6 +152,11 @@ impl OpenUploads {
 }
 
 impl Place {
+    /// Bytes of a file that are kept in memory until they are as many; `None` where bytes are written at once.
+    pub(crate) fn part_size(&self) -> Option<u64> {
+        (!self.is_local()).then_some(PART as u64)
+    }
+
     /// Begins to write a file.
     pub(crate) async fn upload(&self, path: &str, open: &OpenUploads) -> Result<Upload, Error> {
         let way = match (self.directory(), self.bucket()) {
@@ -126,7 +171,7 @@ impl Place {
                 bucket: Arc::clone(bucket),
                 key: Self::key(prefix, path),
                 path: path.to_owned(),
-                waiting: BytesMut::new(),
+                waiting: Waiting::default(),
                 parts: None,
                 open: open.clone(),
             }),
@@ -137,8 +182,8 @@ impl Place {
 }
 
 impl Upload {
-    /// Writes the next bytes.
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+    /// Writes the next bytes. Their room is given back once they are written, which may be later.
+    pub(crate) async fn write(&mut self, bytes: Bytes, room: Room) -> Result<(), Error> {
         match &mut self.way {
             Way::File(upload) => {
                 let Some(mut file) = upload.file.take() else { return Err(finished()) };
@@ -149,10 +194,10 @@ impl Upload {
                 Ok(())
             }
             Way::Object(upload) => {
-                upload.waiting.extend_from_slice(&bytes);
-                while upload.waiting.len() > PART {
-                    let part = upload.waiting.split_to(PART).freeze();
-                    upload.put(part).await?;
+                upload.waiting.push(bytes, room);
+                // What is left goes with the end of the file: that must not be an empty part.
+                while upload.waiting.len > PART {
+                    upload.put_part().await?;
                 }
                 Ok(())
             }
@@ -175,12 +220,13 @@ impl Upload {
                 done.await.map_err(|error| finished().with_source(error))?
             }
             Way::Object(mut upload) => {
-                let rest = upload.waiting.split().freeze();
                 if upload.parts.is_none() {
-                    return upload.bucket.put(&upload.key, rest).await;
+                    let (bytes, _rooms) = upload.waiting.take(PART);
+                    let _slot = upload.bucket.upload_slot().await;
+                    return upload.bucket.put(&upload.key, bytes).await;
                 }
-                if !rest.is_empty() {
-                    upload.put(rest).await?;
+                if upload.waiting.len > 0 {
+                    upload.put_part().await?;
                 }
                 let Some(parts) = upload.parts.take() else { return Err(finished()) };
                 let id = parts.id().to_owned();
@@ -193,7 +239,8 @@ impl Upload {
 }
 
 impl ObjectUpload {
-    async fn put(&mut self, part: Bytes) -> Result<(), Error> {
+    /// Writes the next part.
+    async fn put_part(&mut self) -> Result<(), Error> {
         let parts = match &mut self.parts {
             Some(parts) => parts,
             none => {
@@ -202,10 +249,38 @@ impl ObjectUpload {
                 none.insert(begun)
             }
         };
+        let (part, _rooms) = self.waiting.take(PART);
         parts.put(part).await
     }
 }
 
 fn finished() -> Error {
     Error::new(ErrorKind::Internal, "a file is written that is finished")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::Semaphore;
+
+    #[test]
+    fn parts_are_cut_out_of_pieces() {
+        let room = Arc::new(Semaphore::new(3));
+        let mut waiting = Waiting::default();
+        for piece in ["abc", "de", "fgh"] {
+            waiting.push(Bytes::from(piece), Arc::clone(&room).try_acquire_owned().ok());
+        }
+        let (part, rooms) = waiting.take(4);
+        assert_eq!(Bytes::from(part), "abcd");
+        // A piece of which something is left keeps its room.
+        assert_eq!((rooms.len(), waiting.len), (1, 4));
+        drop(rooms);
+        assert_eq!(room.available_permits(), 1);
+        let (rest, rooms) = waiting.take(100);
+        assert_eq!(Bytes::from(rest), "efgh");
+        assert_eq!((rooms.len(), waiting.len), (2, 0));
+        drop(rooms);
+        assert_eq!(room.available_permits(), 3);
+        assert_eq!(waiting.take(1).0.content_length(), 0);
+    }
 }

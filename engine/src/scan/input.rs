@@ -155,8 +155,11 @@ impl Input {
         size: u64,
         e_tag: Option<String>,
     ) -> Result<Option<Opened>, Error> {
-        let lines = lines_of_range(&bucket.store(), key, range, size).await;
-        let lines = lines.map_err(|error| bucket.explain_get(key, error))?;
+        let lines = bucket.following(|store| {
+            let range = range.clone();
+            async move { lines_of_range(&(store as _), key, range, size).await }
+        });
+        let lines = lines.await.map_err(|error| bucket.explain_get(key, error))?;
         let Some((lines, content)) = lines else { return Ok(None) };
         let (start, end) = (lines.start, lines.end);
         let (bucket, key) = (Arc::clone(bucket), key.clone());

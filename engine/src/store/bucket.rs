@@ -2,6 +2,7 @@
 
 use super::configuration::Settings;
 use super::failure::{Failure, explain};
+use super::region::{NamedRegion, Reached};
 use super::requests::{ExpectedLen, Notes, Noticed, Requests, Watched};
 use crate::error::{Error, ErrorKind};
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use object_store::{ClientOptions, Extensions, GetOptions, GetRange, ObjectMeta, 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A bucket of some service.
 #[derive(Debug)]
@@ -19,9 +21,13 @@ pub(crate) struct Bucket {
     name: String,
     settings: Arc<Settings>,
     requests: Arc<Requests>,
-    /// Built anew when the store says that the bucket is in another region.
-    store: RwLock<(Arc<AmazonS3>, String)>,
+    /// Replaced when the store says that the bucket is in another region.
+    reached: RwLock<Reached>,
+    uploads: Semaphore,
 }
+
+/// Uploads of data at once, at most: more only share the line, and keep their bytes in memory for longer.
+const UPLOADS: usize = 16;
 
 /// Where a page of a listing starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +55,9 @@ pub(crate) struct ListPage {
 
 impl Bucket {
     pub(super) fn new(name: &str, settings: Arc<Settings>, requests: Arc<Requests>) -> Result<Self, Error> {
-        let region = settings.region.value.clone();
-        let store = build(name, &region, &settings, &requests)?;
-        Ok(Self { name: name.to_owned(), settings, requests, store: RwLock::new((Arc::new(store), region)) })
+        let reached = reach(name, &settings.region.value, &settings, &requests)?;
+        let uploads = Semaphore::new(settings.options.concurrency.clamp(1, UPLOADS));
+        Ok(Self { name: name.to_owned(), settings, requests, reached: RwLock::new(reached), uploads })
     }
 
     /// The endpoint, `None` for AWS's own.
@@ -59,9 +65,10 @@ impl Bucket {
         self.settings.endpoint.as_ref().map(|endpoint| endpoint.value.as_str())
     }
 
-    /// The store as it is reached now.
+    /// A client for the region in which the bucket was found last. It does not follow the bucket elsewhere: ask
+    /// [`Bucket::following`] for the first request.
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
-        self.current().0
+        self.current().store
     }
 
     /// Its name.
@@ -76,38 +83,22 @@ impl Bucket {
 
     /// A page of the names that begin with a prefix.
     pub(crate) async fn list(&self, prefix: &str, start: &ListStart, max: Option<usize>) -> Result<ListPage, Error> {
-        let (store, region) = self.current();
-        let (listed, notes) = page(&store, prefix, start, max).await;
-        let failed = match listed {
-            Ok(page) => return Ok(page),
-            Err(error) => error,
-        };
-        // The store may say which region the bucket is in; `aws` follows, too.
-        let failed = match notes.region.filter(|named| *named != region) {
-            Some(named) => {
-                let moved = Arc::new(build(&self.name, &named, &self.settings, &self.requests)?);
-                match page(&moved, prefix, start, max).await.0 {
-                    Ok(page) => {
-                        *self.store.write().unwrap_or_else(PoisonError::into_inner) = (moved, named);
-                        return Ok(page);
-                    }
-                    Err(error) => error,
-                }
-            }
-            None => failed,
-        };
-        Err(explain("it cannot be listed", &self.name_of(prefix), failed))
+        let listed = self.following(|store| page(store, prefix, start, max)).await;
+        listed.map_err(|error| explain("it cannot be listed", &self.name_of(prefix), error))
     }
 
     /// The folders below a prefix that stand behind a name: one page of them, enough to share out a listing.
     pub(crate) async fn folders(&self, prefix: &str, behind: &str) -> Result<Vec<StorePath>, Error> {
-        let options = PaginatedListOptions {
-            delimiter: Some("/".into()),
-            offset: Some(behind.to_owned()),
-            ..PaginatedListOptions::default()
-        };
         let prefix_option = Some(prefix).filter(|prefix| !prefix.is_empty());
-        let listed = self.current().0.list_paginated(prefix_option, options).await;
+        let listed = self.following(|store| async move {
+            let options = PaginatedListOptions {
+                delimiter: Some("/".into()),
+                offset: Some(behind.to_owned()),
+                ..PaginatedListOptions::default()
+            };
+            store.list_paginated(prefix_option, options).await
+        });
+        let listed = listed.await;
         let listed = listed.map_err(|error| explain("it cannot be listed", &self.name_of(prefix), error))?;
         Ok(listed.result.common_prefixes)
     }
@@ -137,10 +128,11 @@ impl Bucket {
     }
 
     async fn get_with(&self, key: &StorePath, options: GetOptions) -> Result<Bytes, Error> {
-        let got = match self.current().0.get_opts(key, options).await {
-            Ok(result) => result.bytes().await,
-            Err(error) => Err(error),
-        };
+        let got = self.following(|store| {
+            let options = options.clone();
+            async move { store.get_opts(key, options).await?.bytes().await }
+        });
+        let got = got.await;
         got.map_err(|error| match error {
             object_store::Error::Precondition { .. } => {
                 Error::new(ErrorKind::Unreadable, "it was written again since it was listed")
@@ -164,22 +156,41 @@ impl Bucket {
         }
     }
 
-    /// The store as it is reached now, for what only stores of S3 can do.
-    pub(super) fn writer(&self) -> Arc<AmazonS3> {
-        self.current().0
+    /// Sends a request to the region in which the bucket was found last; if the answer names another, sends it there, too.
+    ///
+    /// A store refuses such requests before it does anything, so also writes may be sent twice.
+    pub(crate) async fn following<T, F>(&self, send: impl Fn(Arc<AmazonS3>) -> F) -> object_store::Result<T>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
+        let reached = self.current();
+        let error = match send(Arc::clone(&reached.store)).await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Some(region) = reached.elsewhere() else { return Err(error) };
+        let moved = reach(&self.name, &region, &self.settings, &self.requests);
+        let moved = moved.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        let done = send(Arc::clone(&moved.store)).await?;
+        *self.reached.write().unwrap_or_else(PoisonError::into_inner) = moved;
+        Ok(done)
     }
 
-    fn current(&self) -> (Arc<AmazonS3>, String) {
-        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn uploads(&self) -> &Semaphore {
+        &self.uploads
+    }
+
+    fn current(&self) -> Reached {
+        self.reached.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 async fn page(
-    store: &AmazonS3,
+    store: Arc<AmazonS3>,
     prefix: &str,
     start: &ListStart,
     max: Option<usize>,
-) -> (object_store::Result<ListPage>, Notes) {
+) -> object_store::Result<ListPage> {
     let noticed = Noticed::default();
     let mut extensions = Extensions::new();
     extensions.insert(noticed.clone());
@@ -190,19 +201,13 @@ async fn page(
         ListStart::Token(token) => options.page_token = Some(token.clone()),
     }
     let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-    let listed = store.list_paginated(prefix, options).await;
-    let mut notes = noticed.take();
-    let page = listed.map(|listed| ListPage {
-        objects: listed.result.objects,
-        archived: std::mem::take(&mut notes.archived),
-        slashed: std::mem::take(&mut notes.slashed),
-        next: listed.page_token,
-    });
-    (page, notes)
+    let listed = store.list_paginated(prefix, options).await?;
+    let Notes { archived, slashed } = noticed.take();
+    Ok(ListPage { objects: listed.result.objects, archived, slashed, next: listed.page_token })
 }
 
-/// Nothing is sent.
-fn build(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>) -> Result<AmazonS3, Error> {
+/// A client for the bucket in a region. Nothing is sent.
+fn reach(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>) -> Result<Reached, Error> {
     let options = &settings.options;
     let is_virtual = settings.is_virtual(name);
     // What watches over requests has its own limit of time, which large answers over slow lines do not run into.
@@ -216,7 +221,8 @@ fn build(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
         retry_timeout: Duration::from_secs(180),
         ..RetryConfig::default()
     };
-    let connector = Watched { requests: Arc::clone(requests), patience: options.patience };
+    let named = NamedRegion::default();
+    let connector = Watched { requests: Arc::clone(requests), patience: options.patience, named: named.clone() };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(name)
         .with_region(region)
@@ -239,5 +245,8 @@ fn build(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
         Some(credentials) => builder.with_credentials(Arc::clone(credentials) as _),
         None => builder.with_skip_signature(true),
     };
-    builder.build().map_err(|error| Error::invalid("the bucket cannot be reached").in_object(name).with_source(error))
+    let store = builder.build();
+    let store =
+        store.map_err(|error| Error::invalid("the bucket cannot be reached").in_object(name).with_source(error))?;
+    Ok(Reached::new(store, region, named))
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use object_store::Error as StoreError;
+use std::error::Error as _;
 
 /// An error of S3's protocol, or of the way to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(super) struct Failure {
 impl Failure {
     /// Reads it out of what `object_store` says, whose types do not tell.
     pub(super) fn of(error: &StoreError) -> Self {
-        let text = error.to_string();
+        let text = answer(error).unwrap_or_else(|| error.to_string());
         let element = |name: &str| {
             let rest = text.split_once(&format!("<{name}>"))?.1;
             rest.split_once(&format!("</{name}>")).map(|(value, _)| value.trim().to_owned())
@@ -27,10 +28,33 @@ impl Failure {
         Self { code: element("Code"), message: element("Message"), status }
     }
 
+    /// The status of the answer, if there was one.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.status.as_deref()?.split(' ').next()?.parse().ok()
+    }
+
+    /// Whether the store does not know what was asked for, or a condition that it was to be done on.
+    pub(super) fn is_unknown_here(&self) -> bool {
+        self.status() == Some(501) || self.code.as_deref() == Some("NotImplemented")
+    }
+
     /// Whether an archived object was asked for.
     pub(super) fn is_archived(&self) -> bool {
         self.code.as_deref() == Some("InvalidObjectState")
     }
+}
+
+/// What the store answered, without the names of objects that other texts of the error have.
+fn answer(error: &StoreError) -> Option<String> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if text.starts_with("Server returned") {
+            return Some(text);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// The error of an action on a bucket or an object of it, with what to do about it.

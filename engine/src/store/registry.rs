@@ -1,12 +1,14 @@
 //! Buckets for everything else that SQL reads and writes: `'s3://bucket/x.parquet'`, `COPY … TO 's3://…'`.
 
+use super::bucket::Bucket;
 use super::configuration::Stores;
 use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use object_store::aws::AmazonS3;
 use object_store::path::Path as StorePath;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
@@ -87,26 +89,41 @@ impl fmt::Display for LazyBucket {
 }
 
 impl LazyBucket {
-    async fn store(&self) -> Result<Arc<dyn ObjectStore>> {
+    async fn bucket(&self) -> Result<Arc<Bucket>> {
         let found = self.stores.bucket(&self.bucket).await;
-        let bucket = found.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
-        Ok(bucket.store())
+        found.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })
     }
 
-    /// A stream of the store, once that is there.
-    fn stream<T: Send + 'static>(
+    /// A listing, once the bucket is found; it is begun again where the bucket turns out to be.
+    fn listing(
         &self,
-        of: impl FnOnce(Arc<dyn ObjectStore>) -> BoxStream<'static, Result<T>> + Send + 'static,
-    ) -> BoxStream<'static, Result<T>> {
+        list: impl Fn(&AmazonS3) -> BoxStream<'static, Result<ObjectMeta>> + Send + Sync + 'static,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         let this = self.clone();
-        async move { this.store().await.map(of) }.into_stream().try_flatten().boxed()
+        let begun = async move {
+            let bucket = this.bucket().await?;
+            let begun = bucket.following(|store| {
+                let mut listed = list(&store);
+                async move {
+                    let first = listed.next().await.transpose()?;
+                    Ok(stream::iter(first.map(Ok)).chain(listed))
+                }
+            });
+            begun.await
+        };
+        begun.into_stream().try_flatten().boxed()
     }
 }
 
 #[async_trait]
 impl ObjectStore for LazyBucket {
     async fn put_opts(&self, location: &StorePath, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.store().await?.put_opts(location, payload, opts).await
+        let bucket = self.bucket().await?;
+        let put = bucket.following(|store| {
+            let (payload, opts) = (payload.clone(), opts.clone());
+            async move { store.put_opts(location, payload, opts).await }
+        });
+        put.await
     }
 
     async fn put_multipart_opts(
@@ -114,24 +131,37 @@ impl ObjectStore for LazyBucket {
         location: &StorePath,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.store().await?.put_multipart_opts(location, opts).await
+        let bucket = self.bucket().await?;
+        let begun = bucket.following(|store| {
+            let opts = opts.clone();
+            async move { store.put_multipart_opts(location, opts).await }
+        });
+        begun.await
     }
 
     async fn get_opts(&self, location: &StorePath, options: GetOptions) -> Result<GetResult> {
-        self.store().await?.get_opts(location, options).await
+        let bucket = self.bucket().await?;
+        let got = bucket.following(|store| {
+            let options = options.clone();
+            async move { store.get_opts(location, options).await }
+        });
+        got.await
     }
 
     async fn get_ranges(&self, location: &StorePath, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.store().await?.get_ranges(location, ranges).await
+        let bucket = self.bucket().await?;
+        bucket.following(|store| async move { store.get_ranges(location, ranges).await }).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<StorePath>>) -> BoxStream<'static, Result<StorePath>> {
-        self.stream(move |store| store.delete_stream(locations))
+        let this = self.clone();
+        let deleting = async move { this.bucket().await.map(|bucket| bucket.store().delete_stream(locations)) };
+        deleting.into_stream().try_flatten().boxed()
     }
 
     fn list(&self, prefix: Option<&StorePath>) -> BoxStream<'static, Result<ObjectMeta>> {
         let prefix = prefix.cloned();
-        self.stream(move |store| store.list(prefix.as_ref()))
+        self.listing(move |store| store.list(prefix.as_ref()))
     }
 
     fn list_with_offset(
@@ -140,18 +170,29 @@ impl ObjectStore for LazyBucket {
         offset: &StorePath,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let (prefix, offset) = (prefix.cloned(), offset.clone());
-        self.stream(move |store| store.list_with_offset(prefix.as_ref(), &offset))
+        self.listing(move |store| store.list_with_offset(prefix.as_ref(), &offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&StorePath>) -> Result<ListResult> {
-        self.store().await?.list_with_delimiter(prefix).await
+        let bucket = self.bucket().await?;
+        bucket.following(|store| async move { store.list_with_delimiter(prefix).await }).await
     }
 
     async fn copy_opts(&self, from: &StorePath, to: &StorePath, options: CopyOptions) -> Result<()> {
-        self.store().await?.copy_opts(from, to, options).await
+        let bucket = self.bucket().await?;
+        let done = bucket.following(|store| {
+            let options = options.clone();
+            async move { store.copy_opts(from, to, options).await }
+        });
+        done.await
     }
 
     async fn rename_opts(&self, from: &StorePath, to: &StorePath, options: RenameOptions) -> Result<()> {
-        self.store().await?.rename_opts(from, to, options).await
+        let bucket = self.bucket().await?;
+        let done = bucket.following(|store| {
+            let options = options.clone();
+            async move { store.rename_opts(from, to, options).await }
+        });
+        done.await
     }
 }

@@ -3,8 +3,10 @@
 //! `object_store` sends requests again after errors of servers and connections, with growing, random pauses. It does not do so
 //! for bodies of listings, and believes a body that is as long as its header says. So bodies are taken in here, before
 //! its own loop sees the response: one that breaks off, stalls, or is not as long as the object that was listed is an error
-//! of the connection, like any other.
+//! of the connection, like any other. A body that is taken as it comes fails when nothing comes for too long (`patient.rs`).
 
+use super::patient::{Patient, within};
+use super::region::NamedRegion;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
@@ -25,6 +27,9 @@ use std::time::Duration;
 const MAX_WHOLE: u64 = 64 << 20;
 /// What is read of an error's text.
 const MAX_ERROR: usize = 64 << 10;
+
+/// Bytes a second that a store must take of what is sent to it: half a megabit a second, as the slowest lines have.
+const MIN_RATE: u64 = 64 << 10;
 
 /// What was asked of stores, attempt by attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,8 +76,6 @@ pub(super) struct Noticed(Arc<Mutex<Notes>>);
 /// What an answer to a listing says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Notes {
-    /// The region that the store says the bucket is in, when it was asked in another.
-    pub(super) region: Option<String>,
     /// Names of objects that are archived, sorted.
     pub(super) archived: Vec<String>,
     /// Names that begin or end with a slash, as they are: `object_store` takes the slash off.
@@ -96,13 +99,15 @@ pub(super) struct Watched {
     pub(super) requests: Arc<Requests>,
     /// How long a store may send nothing.
     pub(super) patience: Duration,
+    /// Where the region is noted that refusals name.
+    pub(super) named: NamedRegion,
 }
 
 impl HttpConnector for Watched {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
-        let (requests, patience) = (Arc::clone(&self.requests), self.patience);
-        Ok(HttpClient::new(WatchedService { client, requests, patience }))
+        let (requests, named) = (Arc::clone(&self.requests), self.named.clone());
+        Ok(HttpClient::new(WatchedService { client, requests, patience: self.patience, named }))
     }
 }
 
@@ -111,6 +116,7 @@ struct WatchedService {
     client: HttpClient,
     requests: Arc<Requests>,
     patience: Duration,
+    named: NamedRegion,
 }
 
 #[async_trait]
@@ -144,22 +150,22 @@ impl WatchedService {
     async fn answer(&self, request: HttpRequest, is_get: bool, is_list: bool) -> Result<HttpResponse, HttpError> {
         let expected = expected_len(&request);
         let noticed = request.extensions().get::<Noticed>().cloned();
-        let response = within(self.patience, self.client.execute(request)).await??;
+        let sent = request.body().content_length() as u64;
+        let response = within(patience_for(self.patience, sent), self.client.execute(request)).await;
+        let response = response.map_err(|error| error.sending(sent))??;
         let status = response.status();
         if !status.is_success() {
-            let region = response.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
-            if let (Some(noticed), Some(region)) = (noticed, region) {
-                noticed.set(Notes { region: Some(region.to_owned()), ..Notes::default() });
-            }
+            self.named.note(status, response.headers());
             let (parts, body) = response.into_parts();
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(self.beginning(body).await?)));
         }
         // Whoever asks for something large, or for nobody knows how much, takes it as it comes.
         let is_small = is_list || expected.is_some_and(|expected| expected <= MAX_WHOLE);
-        if !is_get || !is_small {
-            return Ok(response);
-        }
         let (parts, body) = response.into_parts();
+        if !is_get || !is_small {
+            let body = HttpResponseBody::new(Patient::new(body, self.patience));
+            return Ok(HttpResponse::from_parts(parts, body));
+        }
         let body = self.whole(body, expected).await?;
         if is_list {
             check_listing(&body)?;
@@ -226,8 +232,9 @@ fn expected_len(request: &HttpRequest) -> Option<u64> {
     (end + 1).min(listed.unwrap_or(u64::MAX)).checked_sub(start)
 }
 
-async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, HttpError> {
-    tokio::time::timeout(patience, work).await.map_err(|error| HttpError::new(HttpErrorKind::Timeout, error))
+/// How long the answer to a request may take whose body has so many bytes: it comes when the store has all of them.
+fn patience_for(patience: Duration, sent: u64) -> Duration {
+    patience + Duration::from_secs(sent / MIN_RATE)
 }
 
 fn broken(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {

@@ -1,14 +1,17 @@
 //! What writes into a bucket: objects as a whole, objects in parts, and those that must not exist yet.
 
 use super::bucket::Bucket;
-use super::failure::explain;
+use super::failure::{Failure, explain};
 use crate::error::{Error, ErrorKind};
 use bytes::Bytes;
 use object_store::aws::AmazonS3;
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path as StorePath;
-use object_store::{CopyOptions, Error as StoreError, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{
+    CopyOptions, Error as StoreError, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+};
 use std::sync::Arc;
+use tokio::sync::SemaphorePermit;
 
 /// An object that is being written in parts, and does not exist until it is complete.
 #[derive(Debug)]
@@ -32,26 +35,32 @@ pub(crate) enum PutNew {
 impl Bucket {
     /// A whole object, whatever its size.
     pub(crate) async fn get_all(&self, key: &StorePath) -> Result<Bytes, Error> {
-        let got = match self.writer().get(key).await {
-            Ok(result) => result.bytes().await,
-            Err(error) => Err(error),
-        };
+        let got = self.following(|store| async move { store.get(key).await?.bytes().await }).await;
         got.map_err(|error| self.explain_get(key, error))
     }
 
     /// When an object was written, by the store's clock, in microseconds from 1970; `None` when there is none.
     pub(crate) async fn modified(&self, key: &StorePath) -> Result<Option<i64>, Error> {
-        match self.writer().head(key).await {
+        match self.following(|store| async move { store.head(key).await }).await {
             Ok(meta) => Ok(Some(meta.last_modified.timestamp_micros())),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.explain_get(key, error)),
         }
     }
 
+    /// Waits until there are few enough uploads of this bucket under way for one more; it counts until the permit is dropped.
+    pub(crate) async fn upload_slot(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed.
+        self.uploads().acquire().await.ok()
+    }
+
     /// Writes an object, whether there is one of that name or not.
-    pub(crate) async fn put(&self, key: &StorePath, bytes: Bytes) -> Result<(), Error> {
-        let put = self.writer().put(key, bytes.into()).await;
-        put.map(drop).map_err(|error| self.explain_put(key, error))
+    pub(crate) async fn put(&self, key: &StorePath, bytes: PutPayload) -> Result<(), Error> {
+        let put = self.following(|store| {
+            let payload = bytes.clone();
+            async move { store.put(key, payload).await }
+        });
+        put.await.map(drop).map_err(|error| self.explain_put(key, error))
     }
 
     /// Writes an object if there is none of that name: the one operation that two writers at once cannot both succeed with.
@@ -60,17 +69,24 @@ impl Bucket {
     ///
     /// After an error it is not known whether the object was written.
     pub(crate) async fn put_new(&self, key: &StorePath, bytes: Bytes) -> Result<PutNew, Error> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.writer().put_opts(key, bytes.into(), options).await {
+        let put = self.following(|store| {
+            let payload = bytes.clone().into();
+            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+            async move { store.put_opts(key, payload, options).await }
+        });
+        match put.await {
             Ok(_) => Ok(PutNew::Done),
             Err(StoreError::AlreadyExists { .. }) => Ok(PutNew::Exists),
+            Err(error) if Failure::of(&error).is_unknown_here() => {
+                Err(self.explain_put(key, error).of_kind(ErrorKind::Unsupported))
+            }
             Err(error) => Err(self.explain_put(key, error)),
         }
     }
 
     /// Removes an object, if it is there.
     pub(crate) async fn delete(&self, key: &StorePath) -> Result<(), Error> {
-        match self.writer().delete(key).await {
+        match self.following(|store| async move { store.delete(key).await }).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.explain_put(key, error)),
         }
@@ -78,7 +94,8 @@ impl Bucket {
 
     /// Copies an object within the bucket; false when there is none of that name.
     pub(crate) async fn copy(&self, from: &StorePath, to: &StorePath) -> Result<bool, Error> {
-        match self.writer().copy_opts(from, to, CopyOptions::default()).await {
+        let copied = self.following(|store| async move { store.copy_opts(from, to, CopyOptions::default()).await });
+        match copied.await {
             Ok(()) => Ok(true),
             Err(StoreError::NotFound { .. }) => Ok(false),
             Err(error) => Err(self.explain_put(to, error)),
@@ -87,14 +104,18 @@ impl Bucket {
 
     /// Begins to write an object in parts.
     pub(crate) async fn put_in_parts(self: &Arc<Self>, key: &StorePath) -> Result<PartsUpload, Error> {
-        let store = self.writer();
-        let id = store.create_multipart(key).await.map_err(|error| self.explain_put(key, error))?;
+        let begun = self.following(|store| async move {
+            let id = store.create_multipart(key).await?;
+            Ok((store, id))
+        });
+        let (store, id) = begun.await.map_err(|error| self.explain_put(key, error))?;
         Ok(PartsUpload { store, bucket: Arc::clone(self), key: key.clone(), id, parts: Vec::new() })
     }
 
     /// Takes back what was begun, if it is not complete.
     pub(crate) async fn abort_parts(&self, key: &StorePath, id: &str) -> Result<(), Error> {
-        match self.writer().abort_multipart(key, &id.to_owned()).await {
+        let id = &id.to_owned();
+        match self.following(|store| async move { store.abort_multipart(key, id).await }).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.explain_put(key, error)),
         }
@@ -102,7 +123,7 @@ impl Bucket {
 
     fn explain_put(&self, key: &StorePath, error: StoreError) -> Error {
         let denied = matches!(error, StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. });
-        let full = error.to_string().contains("507 Insufficient Storage");
+        let full = Failure::of(&error).status() == Some(507);
         let explained =
             explain("it cannot be written", &self.name_of(key.as_ref()), error).of_kind(ErrorKind::Unwritable);
         match (denied, full) {
@@ -122,9 +143,10 @@ impl PartsUpload {
     }
 
     /// Writes the next part: at least 5 MiB, but for the last.
-    pub(crate) async fn put(&mut self, part: Bytes) -> Result<(), Error> {
+    pub(crate) async fn put(&mut self, part: PutPayload) -> Result<(), Error> {
+        let _slot = self.bucket.upload_slot().await;
         let index = self.parts.len();
-        let put = self.store.put_part(&self.key, &self.id, index, part.into()).await;
+        let put = self.store.put_part(&self.key, &self.id, index, part).await;
         self.parts.push(put.map_err(|error| self.bucket.explain_put(&self.key, error))?);
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! Datasets that change while they are read, and empty results.
 
-use crate::logs::{log, rows, session, table};
+use crate::logs::{counts, line, log, rows, session, table};
+use datafusion::arrow::array::AsArray as _;
+use s3log_engine::ErrorKind;
 use s3log_engine::convert::{CompactOptions, ConvertOptions, Stop, compact, convert};
 use s3log_engine::session::{Session, SessionOptions};
 use s3log_engine::store::{StoreOptions, Stores};
-use s3log_test_server::Server;
+use s3log_test_server::{Fault, Kind, Matching, Moment, Proxy, Server};
 use std::path::Path;
+use std::time::Duration;
 
 /// Lines covering a day and a half.
 const LINES: usize = 130_000;
@@ -72,6 +75,107 @@ async fn compaction_does_not_disturb_who_reads() {
     }
     let gone = reader.context().sql(SQL).await.unwrap().collect().await;
     assert!(gone.is_err(), "{gone:?}");
+}
+
+/// What fits into memory is merged at once, and what came of it again. Rows of equal time keep the order of their files.
+#[tokio::test]
+async fn many_files_are_merged_within_little_memory() {
+    const FILES: usize = 40;
+    let directory = tempfile::tempdir().unwrap();
+    let [logs, dest] = ["logs", "set"].map(|name| directory.path().join(name));
+    std::fs::create_dir(&logs).unwrap();
+    for object in 0..FILES {
+        let lines =
+            (0..3).map(|row| format!("{}\n", line(7).replace("R000000000000007", &format!("R{object:02}{row}"))));
+        std::fs::write(logs.join(format!("log-{object:02}")), lines.collect::<String>()).unwrap();
+    }
+    let dest = dest.display().to_string();
+    let converting = ConvertOptions { batch_objects: 1, ..ConvertOptions::default() };
+    convert(&session(&logs, SessionOptions::new()).await, &dest, &converting, &Stop::new()).await.unwrap();
+    assert_eq!(files(&dest, &StoreOptions::default()).await, FILES);
+
+    // Two files at once, at most.
+    let within = ConvertOptions { memory: 1 << 20, ..ConvertOptions::default() };
+    let compacting = CompactOptions { until: i64::MAX, files: within, dry_run: true };
+    let open =
+        async || Session::open(std::slice::from_ref(&dest), SessionOptions::new().with_threads(1)).await.unwrap();
+    let planned = compact(&open().await, &dest, &compacting, &Stop::new()).await.unwrap();
+    let compacting = CompactOptions { dry_run: false, ..compacting };
+    let report = compact(&open().await, &dest, &compacting, &Stop::new()).await.unwrap();
+    for report in [&planned, &report] {
+        assert_eq!((report.replaced, report.files, report.rows), (FILES as u64, 1, 3 * FILES as u64));
+    }
+    let status = s3log_engine::dataset::status(&dest, &Stores::default()).await.unwrap();
+    assert_eq!(status.files.len(), 1);
+    assert_eq!(report.file_bytes, status.files[0].bytes);
+
+    let batches = rows(open().await.context(), "SELECT request_id FROM logs").await;
+    let ids = batches.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten());
+    let expected = (0..FILES).flat_map(|object| (0..3).map(move |row| format!("R{object:02}{row}")));
+    assert!(ids.eq(expected), "{batches:?}");
+}
+
+/// An upload may take as long as its size explains, however little patience there is with a silent store.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_uploads_are_waited_for() {
+    let server = Server::builder().anonymous().start();
+    server.create_bucket("data");
+    let proxy = Proxy::start(&server.endpoint());
+    let stores = StoreOptions {
+        endpoint_url: Some(proxy.endpoint()),
+        unsigned: true,
+        patience: Duration::from_secs(1),
+        ..StoreOptions::default()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("log"), log(0..60_000)).unwrap();
+    let session = session(directory.path(), SessionOptions::new().with_stores(stores)).await;
+    let is_data = Matching::kind(Kind::Put).key_contains("data/set/day=");
+    let hold = proxy.hold(Moment::Before, is_data, 1);
+    let converting = tokio::spawn(async move {
+        convert(&session, "s3://data/set", &ConvertOptions::default(), &Stop::new())
+            .await
+            .map(|report| report.counts.rows)
+    });
+    let held = tokio::task::spawn_blocking(move || {
+        assert!(hold.wait_for(1, Duration::from_secs(60)));
+        std::thread::sleep(Duration::from_secs(2));
+        hold.release();
+    });
+    held.await.unwrap();
+    assert_eq!(converting.await.unwrap().unwrap(), counts(0..60_000).0 as u64);
+    let sent = proxy.requests();
+    let sent = sent.iter().filter(|request| request.kind == Kind::Put && request.key.starts_with("set/day="));
+    let mut keys: Vec<_> = sent.map(|request| (&request.key, request.status)).collect();
+    let requests = keys.len();
+    keys.dedup();
+    assert_eq!(keys.len(), requests, "no file is sent twice: {keys:?}");
+    assert!(keys.iter().all(|(_, status)| *status == 200));
+}
+
+/// A store without conditional writes is told from one that refuses them, whatever objects are called.
+#[tokio::test(flavor = "multi_thread")]
+async fn conditional_writes_are_unknown_or_refused() {
+    let server = Server::builder().anonymous().start();
+    server.create_bucket("data");
+    let proxy = Proxy::start(&server.endpoint());
+    let stores = StoreOptions {
+        endpoint_url: Some(proxy.endpoint()),
+        unsigned: true,
+        max_attempts: Some(1),
+        ..StoreOptions::default()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("log"), log(0..10)).unwrap();
+    let session = session(directory.path(), SessionOptions::new().with_stores(stores)).await;
+    for (status, kind) in [(501, ErrorKind::Unsupported), (403, ErrorKind::Unwritable), (503, ErrorKind::Unwritable)] {
+        proxy.clear();
+        proxy.inject(Fault::Status(status), Matching::writes().conditional(), usize::MAX);
+        let dest = "s3://data/NotImplemented-501";
+        let error = convert(&session, dest, &ConvertOptions::default(), &Stop::new()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{status}: {error}");
+        assert_eq!(error.to_string().contains("If-None-Match"), status == 501, "{error}");
+    }
 }
 
 /// Operators that need all rows in one partition must work without any partition.

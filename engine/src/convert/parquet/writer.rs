@@ -6,6 +6,7 @@ use super::columns::{Chunk, ColumnFormat, Columns, Encoders, cannot_encode};
 use super::properties::Format;
 use crate::convert::destination::FileSink;
 use crate::convert::rows::Rows;
+use crate::dataset::Room;
 use crate::error::{Error, ErrorKind};
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use parquet::file::writer::SerializedFileWriter;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// Bytes that are handed to a sink at once.
@@ -28,17 +29,19 @@ const UNIT: usize = 4 << 10;
 #[derive(Clone, Debug)]
 pub(in crate::convert) struct OutputRoom {
     room: Arc<Semaphore>,
-    units: usize,
+    /// What one row group takes, at most.
+    most: usize,
 }
 
 impl OutputRoom {
-    pub(in crate::convert) fn new(bytes: usize) -> Self {
-        let units = (bytes / UNIT).max(1);
-        Self { room: Arc::new(Semaphore::new(units)), units }
+    /// For so many bytes on their way, and so many that wait until there are enough of them to be sent.
+    pub(in crate::convert) fn new(bytes: usize, unsent: usize) -> Self {
+        let most = (bytes / UNIT).max(1);
+        Self { room: Arc::new(Semaphore::new(most + unsent.div_ceil(UNIT))), most }
     }
 
-    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = bytes.div_ceil(UNIT).clamp(1, self.units) as u32;
+    async fn take(&self, bytes: usize) -> Room {
+        let units = bytes.div_ceil(UNIT).clamp(1, self.most) as u32;
         // Never closed.
         Arc::clone(&self.room).acquire_many_owned(units).await.ok()
     }
@@ -59,7 +62,7 @@ pub(in crate::convert) struct ParquetFile {
     group: Option<Columns>,
     groups: usize,
     /// Bounded by the room that the pieces take up.
-    pieces: mpsc::UnboundedSender<(Bytes, Option<OwnedSemaphorePermit>)>,
+    pieces: mpsc::UnboundedSender<(Bytes, Room)>,
     sending: Sending,
     room: OutputRoom,
     bytes: u64,
@@ -200,7 +203,7 @@ impl ParquetFile {
         self.sending.stop().await
     }
 
-    async fn send(&mut self, pieces: Vec<Bytes>, room: Option<OwnedSemaphorePermit>) -> Result<(), Error> {
+    async fn send(&mut self, pieces: Vec<Bytes>, room: Room) -> Result<(), Error> {
         let mut room = room;
         for piece in pieces {
             let units = piece.len().div_ceil(UNIT);
@@ -215,7 +218,7 @@ impl ParquetFile {
 }
 
 /// The pieces of a file, and the room that they take up.
-type Pieces = mpsc::UnboundedReceiver<(Bytes, Option<OwnedSemaphorePermit>)>;
+type Pieces = mpsc::UnboundedReceiver<(Bytes, Room)>;
 
 /// The task that writes the pieces of a file. It ends with this.
 struct Sending {
@@ -259,14 +262,14 @@ impl Drop for Sending {
 
 /// Writes pieces until an empty one says that they are all.
 async fn send(mut pieces: Pieces, mut sink: Box<dyn FileSink>, is_abandoned: Arc<AtomicBool>) -> Result<(), Error> {
-    while let Some((piece, _room)) = pieces.recv().await {
+    while let Some((piece, room)) = pieces.recv().await {
         if is_abandoned.load(Ordering::Relaxed) {
             break;
         }
         if piece.is_empty() {
             return sink.finish().await;
         }
-        sink.write(piece).await?;
+        sink.write(piece, room).await?;
     }
     // The file was abandoned.
     Ok(())

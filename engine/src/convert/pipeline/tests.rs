@@ -4,6 +4,7 @@ use super::*;
 use crate::convert::destination::FileSink;
 use crate::convert::destination::memory::Memory;
 use crate::convert::testing::line;
+use crate::dataset::Room;
 use crate::scan::LogObject;
 use arrow::array::types::TimestampMicrosecondType;
 use arrow::array::{Array as _, AsArray as _};
@@ -30,6 +31,7 @@ const LIMITS: Limits = Limits {
         files: 5,
         waiting: 16 << 10,
         output: 64 << 10,
+        unsent: 64 << 10,
     },
     row_group_rows: 50,
     block: 1 << 10,
@@ -270,7 +272,7 @@ impl Destination for Late {
 
 #[async_trait]
 impl FileSink for LateFile {
-    async fn write(&mut self, _bytes: Bytes) -> Result<(), Error> {
+    async fn write(&mut self, _bytes: Bytes, _room: Room) -> Result<(), Error> {
         Ok(())
     }
 
@@ -324,7 +326,7 @@ fn a_batch_that_was_spoiled_is_not_tried_again_after_a_put_that_failed() {
     }
     #[async_trait]
     impl FileSink for Lost {
-        async fn write(&mut self, _bytes: Bytes) -> Result<(), Error> {
+        async fn write(&mut self, _bytes: Bytes, _room: Room) -> Result<(), Error> {
             Ok(())
         }
         async fn finish(self: Box<Self>) -> Result<(), Error> {
@@ -415,7 +417,7 @@ fn errors_of_the_destination_and_of_transformations_are_told() {
     }
     #[async_trait]
     impl crate::convert::destination::FileSink for Full {
-        async fn write(&mut self, _bytes: Bytes) -> Result<(), Error> {
+        async fn write(&mut self, _bytes: Bytes, _room: Room) -> Result<(), Error> {
             Err(Error::invalid("the disk is full"))
         }
         async fn finish(self: Box<Self>) -> Result<(), Error> {
@@ -465,6 +467,8 @@ proptest! {
         target_size in 1_u64..80_000,
         row_groups in 1_usize..3,
         files in 1_usize..4,
+        part_size in prop::option::of(1_u64..60_000),
+        unsent in 0_usize..60_000,
     ) {
         let mut id = 0;
         let texts: Vec<_> = objects_of_times.iter().map(|times| {
@@ -473,10 +477,10 @@ proptest! {
             text
         }).collect();
         let (_kept, paths) = objects(&texts);
-        let data = Memory::default();
+        let data = Memory { part_size, ..Memory::default() };
         let limits = Limits {
             sorter: SorterLimits { window, max_window: 2 * window, memory, runs: 2, chunk },
-            files: FileLimits { target_size, row_groups, files, ..LIMITS.files },
+            files: FileLimits { target_size, row_groups, files, unsent, ..LIMITS.files },
             row_group_rows,
             block,
         };

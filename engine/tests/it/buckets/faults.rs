@@ -136,9 +136,35 @@ async fn a_listing_that_breaks_off_is_incomplete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_of_another_region_is_found_there() {
     let bucket = bucket();
-    bucket.proxy.inject(Fault::RegionRedirect("eu-north-1"), Matching::any(), 1);
-    let session = session(&bucket).await;
-    assert_eq!(all(&session).await as usize, OBJECTS);
+    for (kind, then) in [(Kind::Head, 404), (Kind::List, 200), (Kind::Get, 200)] {
+        bucket.proxy.clear();
+        bucket.proxy.take_requests();
+        bucket.proxy.inject(Fault::RegionRedirect("eu-north-1"), Matching::kind(kind), 1);
+        let session = session(&bucket).await;
+        assert_eq!(all(&session).await as usize, OBJECTS);
+        assert!(session.progress().unreadable().is_empty());
+        let mut requests = bucket.proxy.take_requests();
+        requests.retain(|request| request.kind == kind);
+        let moved = requests.iter().find(|request| request.status == 301).unwrap().key.clone();
+        requests.retain(|request| request.key == moved);
+        let statuses: Vec<_> = requests.iter().map(|request| request.status).take(2).collect();
+        assert_eq!(statuses, [301, then], "{kind:?}");
+    }
+}
+
+/// Whether a prefix is a dataset is unknown if the store does not say so; its Parquet files are no logs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_may_be_a_dataset_is_not_read_as_logs() {
+    let bucket = bucket();
+    let sources = ["s3://logs/a/".to_owned()];
+    let options = SessionOptions::new().with_stores(stores(&bucket.proxy.endpoint()));
+    bucket.proxy.inject(Fault::Status(503), Matching::kind(Kind::Head), usize::MAX);
+    let error = Session::open(&sources, options.clone()).await.unwrap_err();
+    assert!(error.to_string().starts_with("s3://logs/a/_s3log/dataset.json: it cannot be read: "), "{error}");
+    // Whoever may not know what is there may still read the objects.
+    bucket.proxy.clear();
+    bucket.proxy.inject(Fault::Status(403), Matching::kind(Kind::Head), usize::MAX);
+    assert_eq!(all(&Session::open(&sources, options).await.unwrap()).await as usize, OBJECTS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
