@@ -30,6 +30,28 @@ pub enum ErrorKind {
     Internal,
 }
 
+#[cfg(feature = "cluster")]
+impl ErrorKind {
+    const ALL: [Self; 11] = [
+        Self::NotFound,
+        Self::Unreadable,
+        Self::Denied,
+        Self::Archived,
+        Self::Unwritable,
+        Self::Conflict,
+        Self::Interrupted,
+        Self::Unsupported,
+        Self::Argument,
+        Self::Invalid,
+        Self::Internal,
+    ];
+
+    /// The kind with this name in the `Debug` form of errors.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| format!("{kind:?}") == name)
+    }
+}
+
 /// An error of the engine: what went wrong, in which object, and what to do about it.
 ///
 /// DataFusion carries it as `DataFusionError::External`; [`Error::find`] gets it back.

@@ -82,7 +82,7 @@ impl Account {
     }
 
     /// Whether there is a token, so that the API can be called.
-    pub(super) fn is_known(arguments: &ApiArgs) -> bool {
+    pub(super) fn has_token(arguments: &ApiArgs) -> bool {
         arguments.token_file.is_some() || variable(token::VARIABLE).is_some()
     }
 

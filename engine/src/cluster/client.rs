@@ -338,16 +338,18 @@ impl Cluster {
         static OURS: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let text = r#""((?:[^"\\]|\\.)*)""#;
             let maybe = |name: &str| format!(r"{name}: (?:None|Some\({text}\))");
-            let pattern = format!(r"Error \{{ kind: \w+, message: {text}, {}, {}", maybe("object"), maybe("hint"));
+            let pattern = format!(r"Error \{{ kind: (\w+), message: {text}, {}, {}", maybe("object"), maybe("hint"));
             Regex::new(&pattern).ok()
         });
         let Some(ours) = OURS.as_ref().and_then(|ours| ours.captures(message)) else {
             return Error::new(ErrorKind::Internal, format!("the cluster could not run it: {message}"));
         };
         let text = |at: usize| ours.get(at).map(|text| text.as_str().replace(r#"\""#, r#"""#).replace(r"\\", r"\"));
-        let error = Error::new(ErrorKind::Unreadable, text(1).unwrap_or_default());
-        let error = text(2).into_iter().fold(error, Error::in_object);
-        text(3).into_iter().fold(error, Error::with_hint)
+        // An executor of a later version may know other kinds.
+        let kind = ours.get(1).and_then(|kind| ErrorKind::from_name(kind.as_str())).unwrap_or(ErrorKind::Unreadable);
+        let error = Error::new(kind, text(2).unwrap_or_default());
+        let error = text(3).into_iter().fold(error, Error::in_object);
+        text(4).into_iter().fold(error, Error::with_hint)
     }
 }
 
@@ -497,7 +499,7 @@ mod tests {
         let message = format!("Job failed: Task failed: DataFusionError(External({ours:?}))");
         let found = cluster.failed(&message);
         assert_eq!(found.to_string(), r#"s3://logs/a: it says "no" \ never"#);
-        assert_eq!(found.hint(), Some("ask"));
+        assert_eq!((found.kind(), found.hint()), (ErrorKind::Denied, Some("ask")));
         let found = cluster.failed("all executors were lost");
         assert_eq!(found.to_string(), "the cluster could not run it: all executors were lost");
     }

@@ -7,7 +7,7 @@
 //! longest time ends.
 //!
 //! A window begins small, for what is in a core's cache is encoded sooner. Before it emits rows it looks at how far those that came
-//! last had to go back, and grows instead if that was near its reach.
+//! last had to go back, and grows instead if that was near its reach. If rows come in no order at all, it emits all of them.
 //!
 //! Rows of equal time stay in the order in which they came, within a run.
 
@@ -83,16 +83,18 @@ impl Sorter {
         window.push(part.batch, weight)?;
         self.bytes += weight;
         let mut emitted = Vec::new();
-        if window.bytes > window.limit(&self.limits) && !window.grows(&self.limits) {
-            self.emit(&partition, Share::Half, &mut emitted)?;
+        if window.bytes > window.limit(&self.limits)
+            && let Some(share) = window.grow_or_emit(&self.limits)
+        {
+            self.emit(&partition, share, &mut emitted)?;
         }
         while self.bytes > self.limits.memory {
             // The first of equals by name: what is emitted must not depend on how a map is laid out.
-            let largest = self.windows.iter().max_by(|a, b| a.1.bytes.cmp(&b.1.bytes).then_with(|| b.0.cmp(a.0)));
+            let largest = self.windows.iter_mut().max_by(|a, b| a.1.bytes.cmp(&b.1.bytes).then_with(|| b.0.cmp(a.0)));
             let Some((partition, window)) = largest.map(|(partition, window)| (Arc::clone(partition), window)) else {
                 break;
             };
-            let share = if window.bytes < SMALL { Share::All } else { Share::Half };
+            let share = window.share();
             self.emit(&partition, share, &mut emitted)?;
         }
         Ok(emitted)
@@ -144,7 +146,7 @@ impl Sorter {
 }
 
 /// How many rows leave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
     All,
     /// The older ones of each run.
@@ -211,12 +213,34 @@ impl Window {
         limits.window.saturating_mul(1 << self.doublings).min(limits.max_window)
     }
 
-    /// Doubles the window if it may grow, and if rows that came in the younger half of those of their run belong into its oldest
-    /// quarter: a little more, and they would have come too late. A few do not count, since some records are late by hours.
-    fn grows(&mut self, limits: &SorterLimits) -> bool {
-        if self.limit(limits) >= limits.max_window || self.doublings >= 30 {
-            return false;
+    /// Doubles the window if it may grow and rows nearly came too late: a little more, and they would not have joined their run. A
+    /// few do not count, since some records are late by hours. Otherwise says how many rows leave.
+    fn grow_or_emit(&mut self, limits: &SorterLimits) -> Option<Share> {
+        let late = self.late();
+        if late > self.row_refs.len() / 1024 && self.limit(limits) < limits.max_window && self.doublings < 30 {
+            self.doublings += 1;
+            return None;
         }
+        Some(self.share_with(late))
+    }
+
+    /// How many rows leave when memory is short.
+    fn share(&mut self) -> Share {
+        if self.bytes < SMALL {
+            return Share::All;
+        }
+        let late = self.late();
+        self.share_with(late)
+    }
+
+    /// If rows come in no order (of such, an eighth is late), as from objects that each cover all of the day, halves of the window
+    /// would not go on where the ones before ended, but scatter over all runs. Then the window is a sorted run by itself.
+    fn share_with(&self, late: usize) -> Share {
+        if late > self.row_refs.len() / 16 { Share::All } else { Share::Half }
+    }
+
+    /// Rows that came in the younger half of those of their run, and belong into its oldest quarter.
+    fn late(&mut self) -> usize {
         self.sort();
         let mut late = 0;
         // Older than all runs, or before there is one: they will have one of their own.
@@ -232,9 +256,7 @@ impl Window {
             let (_, middle, _) = pieces.select_nth_unstable(half);
             late += row_refs[..half / 2].iter().filter(|row| row.piece > *middle).count();
         }
-        let grows = late > self.row_refs.len() / 1024;
-        self.doublings += u32::from(grows);
-        grows
+        late
     }
 
     /// Rows came one behind the other, so a stable sort keeps the order of those of equal time. It finds what is sorted already.
@@ -470,6 +492,16 @@ mod tests {
         let in_order: Vec<Vec<i64>> = (0..40).map(|batch| (0..20).map(|row| batch * 20 + row).collect()).collect();
         let kept = sorted(SorterLimits { window, max_window: 16 * window, ..LIMITS }, &in_order);
         assert!(kept.most <= window + 20 * (100 + ROW));
+    }
+
+    #[test]
+    fn objects_that_each_cover_the_whole_day_do_not_scatter_over_runs() {
+        // Of several servers, say: one object after the other, each in order.
+        let batches: Vec<Vec<i64>> = (0..24).map(|host| (0..20).map(|row| row * 4_000 + host).collect()).collect();
+        let window = 90 * (100 + ROW);
+        let seen = sorted(SorterLimits { window, max_window: window, ..LIMITS }, &batches);
+        let sizes: Vec<_> = seen.emitted.iter().map(|emitted| emitted.rows.len()).collect();
+        assert_eq!(sizes, [100, 100, 100, 100, 80]);
     }
 
     #[test]

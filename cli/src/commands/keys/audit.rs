@@ -89,7 +89,7 @@ async fn account(arguments: &KeysAuditArgs, surroundings: Surroundings) -> Resul
         let keys = keys_from_json(text.as_bytes()).map_err(|error| error.in_object(path.display().to_string()))?;
         return Ok((Some(keys), Exit::Done));
     }
-    if !Account::is_known(&arguments.api) {
+    if !Account::has_token(&arguments.api) {
         return Ok((None, Exit::Done));
     }
     let account = Account::open(&arguments.api, surroundings)?;
