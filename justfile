@@ -1,4 +1,4 @@
-# `just` lists what there is. Everything here is a cargo command that works without just.
+# `just` lists the recipes. All of them are commands that work without just.
 
 _default:
     @just --list --unsorted
@@ -7,7 +7,7 @@ _default:
 test *args:
     cargo test --workspace --features cluster {{ args }}
 
-# Run the parser's tests alone: seconds
+# Run only the parser's tests: takes seconds
 parser *args:
     cargo test -p s3log-parser {{ args }}
 
@@ -15,7 +15,7 @@ parser *args:
 ci:
     .ci/run
 
-# Run clippy, and the check of who uses whom
+# Run clippy, and check the dependencies between modules
 lint:
     .ci/layers
     cargo clippy --workspace --all-targets --features cluster -- -D warnings
@@ -28,20 +28,20 @@ fmt:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --features cluster --no-deps --open
 
-# Write into README.md and the pages beside it what the program prints now
+# Regenerate program output in README.md and the pages beside it
 pages:
     .ci/pages --write
 
-# Measure the parser: two minutes to build
+# Benchmark the parser; takes two minutes to build
 bench *args:
     cargo bench -p s3log-benches --no-default-features --bench parse {{ args }}
 
-# Measure whole commands over a gigabyte, beside other tools where Python has them: --python, --before, --only
+# Benchmark commands on a gigabyte of logs, with other tools for comparison: --python, --before, --only
 workloads *args:
     cargo build --release --workspace
     target/release/workloads {{ args }}
 
-# Count instructions a line with valgrind, against benches/instructions.tsv; --write stores them
+# Count instructions per line with valgrind and compare with benches/instructions.tsv; --write stores them
 instructions *args:
     cargo build --release --workspace
     target/release/instructions {{ args }}
@@ -58,10 +58,10 @@ fuzz-decoder *args:
     mkdir -p fuzz/corpus/decoder
     cargo +nightly fuzz run decoder fuzz/corpus/decoder -- -dict=../parser/fuzz/s3log.dict -max_len=4000 {{ args }}
 
-# Write the generated part of fixtures/ again
+# Regenerate the generated part of fixtures/
 fixtures:
     cargo run -p s3log-benches --no-default-features --bin genlog -- fixtures fixtures
 
-# Build the optimised binary: half an hour
+# Build the optimised binary; takes half an hour
 release:
     cargo build --release --bin s3log

@@ -5,18 +5,19 @@
 #![cfg_attr(
     feature = "datafusion",
     doc = "
-| for | begin at |
+| task | start at |
 | --- | --- |
-| SQL over files, folders and buckets | [`session::Session`] |
-| tables in a DataFusion session of your own | [`table::Listing`], [`table::LogTable`], [`functions::register`] |
-| Parquet, each record exactly once | [`convert::convert`] |
-| client addresses that are suspicious | [`detect::detect`] |
-| an account of every line | [`check::check`] |
-| what a query would fetch | [`plan::plan`] |
-| access keys, and who may do more than they do | [`keys`] |
-| switching access logs on | [`logging`] |
+| SQL on files, folders and buckets | [`session::Session`] |
+| tables in your own DataFusion session | [`table::Listing`], [`table::LogTable`], [`functions::register`] |
+| conversion to Parquet, each record exactly once | [`convert::convert`] |
+| detection of suspicious client addresses | [`detect::detect`] |
+| validation: an account of every line | [`check::check`] |
+| the objects that a query would fetch | [`plan::plan`] |
+| access keys and excess permissions | [`keys`] |
+| enabling access logs | [`logging`] |
 
-Everything but `decode` and `schema` needs the feature `datafusion`, which is on by itself; `cluster` adds Apache Ballista.
+Everything except `decode` and `schema` needs the feature `datafusion`, which is enabled by default;
+`cluster` adds Apache Ballista.
 "
 )]
 #![cfg_attr(not(feature = "datafusion"), doc = "\n(Built without the feature `datafusion`: the decoder alone.)")]

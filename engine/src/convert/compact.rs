@@ -1,9 +1,9 @@
-//! Small files of days that are over become larger ones, by the same protocol as everything else.
+//! Compaction: small files of past days are merged into larger ones, with the same protocol as a conversion.
 //!
-//! A batch takes some files of one folder, merges them in the order of time, and commits the new file in their place. Then the
-//! old ones get out of the way: readers that know them from before find them under another name for an hour.
+//! A batch takes some files of one folder, merges them by time, and commits the new file in their place. The old files
+//! are then moved; readers with an older snapshot find them under the new name for at least an hour.
 //!
-//! As many files are merged at once as fit into memory. Where that is not enough, what came of them is merged again.
+//! A merge opens as many files as fit into memory. Where that is not enough, the results are merged in further rounds.
 
 use super::destination::Placed;
 use super::merge::merge;
@@ -22,48 +22,48 @@ use crate::time_units::MICROS_PER_DAY;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How a dataset is compacted.
+/// Options of [`compact`].
 #[derive(Clone, Debug)]
 pub struct CompactOptions {
-    /// Only days that ended before this instant: microseconds from 1970 in UTC.
+    /// Only compact days that ended before this instant, in microseconds since the Unix epoch.
     pub until: i64,
-    /// About how many bytes a file has at most, how it is compressed, which columns have Bloom filters, and memory.
+    /// Target size of files, compression, Bloom filters and memory.
     pub files: ConvertOptions,
-    /// Whether to say what would be done, and do nothing.
+    /// Only report what would be merged.
     pub dry_run: bool,
 }
 
-/// What was merged.
+/// Result of a compaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompactReport {
-    /// Files that were replaced.
+    /// Number of files replaced.
     pub replaced: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub replaced_bytes: u64,
-    /// Files in their place.
+    /// Number of files written in their place.
     pub files: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub file_bytes: u64,
-    /// Rows of both.
+    /// Number of rows in these files.
     pub rows: u64,
-    /// Files that others merge at this moment.
+    /// Number of files that other runners are merging.
     pub claimed: u64,
-    /// Files that were replaced before, and are gone for good now.
+    /// Number of files replaced earlier that were deleted.
     pub removed: u64,
-    /// What was done about runners that were gone.
+    /// What was cleaned up after runners that are gone.
     pub recovered: Recovered,
-    /// Whether it was told to stop before everything was merged.
+    /// Whether the compaction was stopped before everything was merged.
     pub stopped: bool,
 }
 
-/// A file of at least so many parts of the target size is left as it is.
+/// Files of at least the target size divided by this are left alone.
 const SMALL: u64 = 2;
 
-/// Merges small files of days that are over.
+/// Merges small files of past days.
 ///
 /// # Errors
 ///
-/// When there is no dataset, or it cannot be read or written. Then nothing is half done.
+/// If there is no dataset, or it cannot be read or written. A batch is either committed as a whole or not at all.
 pub async fn compact(
     session: &Session,
     dest: &str,
@@ -117,7 +117,7 @@ struct Compaction<'a> {
     runner: Runner,
     ledger: Ledger,
     begun: u64,
-    /// Files that this run made, which it may merge again.
+    /// Files written by this run, which it may merge again.
     made: BTreeSet<String>,
     report: CompactReport,
 }
@@ -125,7 +125,7 @@ struct Compaction<'a> {
 impl Compaction<'_> {
     async fn all(&mut self) -> Result<(), Error> {
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
-        // For what is open; encoders have the other half.
+        // Half of the memory is for the files being read; the other half is for encoding.
         let room = self.options.files.memory as u64 / 2;
         let mut claimed = 0;
         let mut round = groups(&self.ledger.state, self.options, room, &mut claimed);
@@ -200,7 +200,7 @@ impl Compaction<'_> {
         sweep(&mut self.ledger, &self.runner, &batch).await
     }
 
-    /// Counts what was there before the run and what is there after it, not what was made and merged again.
+    /// Counts files that existed before the run and that exist after it, without intermediate results.
     fn count(&mut self, group: &[DataFile], files: &[DataFile]) {
         let report = &mut self.report;
         for file in group {
@@ -226,7 +226,7 @@ impl Compaction<'_> {
             return Ok(self.report);
         };
         let clean = take_back_own(&mut self.ledger, &self.runner, self.session.stores()).await;
-        // In a bucket the next run looks again: see `run.rs`.
+        // In a bucket the next run cleans up once more: see `Run::end`.
         if clean.is_ok() && self.runner.place().is_local() {
             drop(self.runner.end().await);
         }
@@ -242,8 +242,8 @@ fn claimed_files(state: &State) -> BTreeSet<&str> {
     compactions.flatten().map(String::as_str).collect()
 }
 
-/// Files that are worth merging: of one folder, small, together of about the target size, at least two, and no more than can be open
-/// at once in so many bytes of memory.
+/// Groups of files worth merging: in one folder, small, of about the target size in total, at least two, and no more
+/// than can be open at a time with `room` bytes of memory.
 fn groups(state: &State, options: &CompactOptions, room: u64, claimed: &mut u64) -> Vec<Vec<DataFile>> {
     let taken = claimed_files(state);
     let target = options.files.target_size.max(1);
@@ -280,11 +280,11 @@ fn groups(state: &State, options: &CompactOptions, room: u64, claimed: &mut u64)
     groups
 }
 
-/// Files that are merged at once, at most: each is open.
+/// Maximum number of files to merge at a time: all of them are open.
 const FILES: usize = 256;
 
-/// About what a file takes up in memory that is being merged: the row group as it is stored, a page of each column as it was before it
-/// was compressed (a tenth of that; pages are of 1 MiB at most), and the rows whose turn is next.
+/// An estimate of the memory to merge a file: its row group as stored, a decompressed page of each column (ten times
+/// the size, but pages have at most 1 MiB), and the rows read ahead.
 fn memory_of(file: &DataFile) -> u64 {
     file.bytes + (10 * file.bytes).min(24 << 20) + (2 << 20)
 }
@@ -327,7 +327,7 @@ mod tests {
             groups.into_iter().map(|group| group.into_iter().map(|file| file.path).collect()).collect()
         };
         assert_eq!(names(u64::MAX), [["day=1/a", "day=1/b", "day=1/d"]]);
-        // Two are merged however little memory there is.
+        // Two files are merged however little memory there is.
         assert_eq!(names(0), [["day=1/a", "day=1/b"], ["day=1/d", "day=1/e"]]);
     }
 }

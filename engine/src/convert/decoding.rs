@@ -1,4 +1,4 @@
-//! Blocks of lines into batches: the stage that runs in parallel.
+//! Decodes blocks of lines into batches. This stage runs in parallel.
 
 use super::partition::{self, Part};
 use crate::decode::{Block, Counts, LineOptions, RecordsDecoder, RejectsDecoder};
@@ -7,40 +7,40 @@ use crate::schema::{RejectsColumn, Table, TextLayout};
 use arrow::array::RecordBatch;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A transformation of every batch of records that keeps its schema and its number of rows.
+/// A transformation of batches that keeps their schema and number of rows.
 pub(crate) type PerBlock = Arc<dyn Fn(RecordBatch) -> Result<RecordBatch, Error> + Send + Sync>;
 
-/// What stands in a block.
+/// The contents of a block.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) records: Records,
     pub(super) rejects: Option<RecordBatch>,
     pub(super) counts: Counts,
-    /// Lines, blank ones too, counted by their ends.
+    /// Lines including blank ones, counted by their ends.
     pub(super) line_ends: u64,
-    /// Bytes of the block.
+    /// Size of the block.
     pub(super) bytes: usize,
 }
 
 /// The records of a block.
 #[derive(Debug)]
 pub(super) enum Records {
-    /// All of them.
+    /// Not split by partition.
     Whole(RecordBatch),
-    /// By partition.
+    /// Split by partition.
     Split(Vec<Part>),
 }
 
-/// Decodes blocks, several at once.
+/// Decodes blocks, several at a time.
 pub(super) struct Decoding {
     pub(super) table: Table,
     pub(super) lines: LineOptions,
     pub(super) wants_rejects: bool,
     pub(super) per_block: Option<PerBlock>,
     pub(super) reject_block: Option<PerBlock>,
-    /// Whether records are split by partition, and by bucket too; not if they are looked at in order before.
+    /// `Some` to split records by day, with `true` also by bucket. `None` if they must be looked at in order first.
     pub(super) splits: Option<bool>,
-    /// Decoders that wait; each keeps buffers of its own.
+    /// Idle decoders, kept for their buffers.
     pub(super) decoders: Mutex<Vec<RecordsDecoder>>,
 }
 
@@ -89,7 +89,7 @@ impl Decoding {
     }
 }
 
-/// Lines of a block, counted without the help of what parses them.
+/// Number of lines in a block, counted independently of the parser.
 fn line_ends(block: &Block) -> u64 {
     if block.too_long().is_some() {
         return 1;

@@ -1,12 +1,11 @@
-//! Records that were delivered more than once, told by their identity.
+//! Finds records that were delivered more than once, by their identity.
 //!
-//! A record of `logs` is another one again if its request id, operation, key, time and version id are the same; of the other tables
-//! much the same tells. Never by the
-//! request id alone: a request that deletes a thousand objects writes a thousand records with the same id, which differ
-//! in their keys.
+//! Records of `logs` are duplicates if request id, operation, key, time and version id are equal; for the columns of
+//! the other tables see `identity_texts`. The request id alone would not do: a request that deletes a thousand objects
+//! writes a thousand records with the same id, which differ in their keys.
 //!
-//! [`Deduplicator`] remembers the identities of whole days, because that is how a dataset is laid out: the day of the
-//! record's own time tells which files may hold it.
+//! [`Deduplicator`] keeps the identities of whole days in memory. That fits the layout of datasets: the day of a record
+//! determines which files may contain it.
 
 use super::pipeline::Deduplicate;
 use crate::error::{Error, ErrorKind};
@@ -22,23 +21,21 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// What is committed already.
+/// The identities of committed records.
 #[async_trait]
 pub(super) trait KnownIdentities: Send {
-    /// Passes on the identities ([`hash_batch`]) of every record of this day, counted from 1970-01-01 in UTC, that is
-    /// in a committed file. Rows without an identity are left out. It is called once a day, when the day is met for the
-    /// first time.
+    /// Passes the identities ([`hash_batch`]) of all committed records of a day to `into`. The day is counted from
+    /// 1970-01-01 in UTC. Records without an identity are left out. Called once per day, when its first record arrives.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, and whatever `into` returns, at once: there is no room for more.
+    /// If a file cannot be read. Errors of `into` are returned immediately: they mean that memory is exhausted.
     async fn load(&mut self, day: i32, into: &mut (dyn FnMut(u128) -> Result<(), Error> + Send)) -> Result<(), Error>;
 }
 
 /// Finds records that were there before.
 ///
-/// What it has seen it takes for written. So it belongs to one attempt to convert a batch of log objects; another attempt
-/// takes another one.
+/// Records passed to it are assumed to be written. It is therefore used for a single attempt at a batch.
 pub(super) struct Deduplicator {
     table: Table,
     known: Box<dyn KnownIdentities>,
@@ -65,34 +62,34 @@ impl fmt::Debug for Deduplicator {
 }
 
 impl Deduplicator {
-    /// Takes at most this many bytes for identities: 20 to 40 a record, and half as much again while it makes room for
-    /// more.
+    /// `max_bytes` limits the memory for identities: 20 to 40 bytes per record, and half as much again while the table
+    /// grows.
     #[must_use]
     pub(super) fn new(table: Table, known: Box<dyn KnownIdentities>, max_bytes: usize) -> Self {
         Self { table, known, days: HashMap::new(), memory: Memory { used: 0, limit: max_bytes }, duplicates: 0 }
     }
 
-    /// How many records were duplicates so far.
+    /// The number of duplicates so far.
     #[cfg(test)]
     #[must_use]
     pub(super) fn duplicates(&self) -> u64 {
         self.duplicates
     }
 
-    /// How many bytes the identities take.
+    /// The memory used for identities, in bytes.
     #[cfg(test)]
     #[must_use]
     pub(super) fn memory_used(&self) -> usize {
         self.memory.used
     }
 
-    /// Which rows of a batch of `logs` were not there before, neither in this batch nor earlier; nothing if that is all
-    /// of them. Rows without a request id have no identity, and are always kept.
+    /// Which rows of a batch are new, neither earlier in the batch nor seen before; `None` if all are. Rows without a
+    /// request id have no identity and are always kept.
     ///
     /// # Errors
     ///
-    /// If a column is missing, a day cannot be loaded, or the identities do not fit into memory. Some rows may be
-    /// remembered by then, so the attempt is over.
+    /// If a column is missing, a day cannot be loaded, or the identities do not fit into memory. Some rows may have
+    /// been recorded as seen by then, so the attempt has to be given up.
     pub(super) async fn keep(&mut self, batch: &RecordBatch) -> Result<Option<BooleanArray>, Error> {
         let identities = hash_batch(self.table, batch)?;
         let days = days_of(batch)?;
@@ -147,11 +144,11 @@ impl Deduplicator {
     }
 }
 
-/// The identity of each row of a batch of `logs`: nothing if it has no request id.
+/// The identity of each row of a batch; `None` if it has no request id.
 ///
-/// A hash of 128 bits of request id, operation, key, time and version id. Its key is fixed, since what one run finds in
-/// a dataset another one wrote. That lets nobody choose two records that are taken for one: the request id, which the
-/// service makes up, is hashed first.
+/// A 128-bit hash of the texts in `identity_texts` and the time. Its key is fixed, so that a run finds the records of
+/// an earlier one. Clients cannot exploit this to construct collisions: the request id, which is generated by the
+/// service, is hashed first.
 ///
 /// # Errors
 ///
@@ -174,8 +171,8 @@ pub(super) fn hash_batch(table: Table, batch: &RecordBatch) -> Result<Vec<Option
     Ok((0..batch.num_rows()).map(identity).collect())
 }
 
-/// The columns of text that make up an identity, that of the id first. CloudFront documents its ids as unique; the rest is there
-/// for CDNs that only write the format.
+/// The text columns of the identity, starting with the request id. CloudFront documents its ids as unique; the other
+/// columns are for CDNs that only use the same format.
 fn identity_texts(table: Table) -> [&'static str; 4] {
     match table {
         Table::Cdn => ["x_edge_request_id", "x_edge_location", "cs_uri_stem", "cs_method"],
@@ -184,21 +181,21 @@ fn identity_texts(table: Table) -> [&'static str; 4] {
     }
 }
 
-/// The columns that make up an identity.
+/// The columns of the identity.
 pub(super) fn identity_columns(table: Table) -> impl Iterator<Item = &'static str> {
     identity_texts(table).into_iter().chain(["time"])
 }
 
 const HASH_KEY: &[u8; 16] = b"s3log/identity/1";
 
-/// The length in front, and no length for NULL, so that no two rows are the same bytes.
+/// A length prefix, with a special length for NULL, so that different rows never become the same bytes.
 fn frame(text: Option<&str>, into: &mut Vec<u8>) {
     let len = text.map_or(u64::MAX, |text| text.len() as u64);
     into.extend_from_slice(&len.to_le_bytes());
     into.extend_from_slice(text.unwrap_or_default().as_bytes());
 }
 
-/// A column of text in either layout: log objects are read as views, files of the dataset by whoever reads them.
+/// A text column in either layout: batches from log objects have views, those from files may have plain text.
 enum TextColumn<'a> {
     Views(&'a StringViewArray),
     Plain(&'a StringArray),
@@ -236,11 +233,11 @@ fn times_of(batch: &RecordBatch) -> Result<&arrow::array::TimestampMicrosecondAr
 
 /// The day of each row, counted from 1970-01-01 in UTC.
 fn days_of(batch: &RecordBatch) -> Result<Vec<i32>, Error> {
-    // Any number of microseconds in 64 bits is a number of days in 32.
+    // The days in 64 bits of microseconds fit into 32 bits.
     Ok(times_of(batch)?.values().iter().map(|time| time.div_euclid(MICROS_PER_DAY) as i32).collect())
 }
 
-/// How much memory identities take, and may take.
+/// Memory for identities, in bytes.
 #[derive(Debug)]
 struct Memory {
     used: usize,
@@ -254,7 +251,7 @@ struct Identities {
 }
 
 impl Identities {
-    /// Remembers an identity. Says whether it is new.
+    /// Adds an identity; returns whether it is new.
     fn insert(&mut self, identity: u128, memory: &mut Memory) -> Result<bool, Error> {
         if self.set.len() == self.set.capacity() {
             if self.set.contains(&identity) {
@@ -265,7 +262,7 @@ impl Identities {
         Ok(self.set.insert(identity))
     }
 
-    /// Makes room for twice as many. For a moment both tables are there.
+    /// Doubles the capacity. Both tables exist while the entries are moved.
     fn grow(&mut self, memory: &mut Memory) -> Result<(), Error> {
         let (old, more) = (table_bytes(self.set.capacity()), self.set.capacity().max(1));
         let new = table_bytes(self.set.len() + more);
@@ -284,8 +281,7 @@ impl Identities {
     }
 }
 
-/// What a table of this capacity takes: a power of two of places, of which an eighth stays empty, each with a byte
-/// beside it.
+/// Size of a table with this capacity, in bytes: a power of two of buckets, at most 7/8 full, with a control byte each.
 fn table_bytes(capacity: usize) -> usize {
     match capacity {
         0 => 0,
@@ -293,7 +289,7 @@ fn table_bytes(capacity: usize) -> usize {
     }
 }
 
-/// Takes an identity, which is a hash already, for its own hash.
+/// Uses an identity as its own hash.
 #[derive(Default)]
 struct Hashed(u64);
 

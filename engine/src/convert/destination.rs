@@ -1,33 +1,33 @@
-//! Where files of a dataset go.
+//! Destinations of files.
 
 use crate::dataset::{OpenUploads, Place, Room, Upload};
 use crate::error::Error;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// A directory, or a prefix of a bucket.
+/// A directory, or a prefix in a bucket.
 #[async_trait]
 pub(crate) trait Destination: Send + Sync {
-    /// Begins a file at a path below the destination, with slashes between its parts.
+    /// Starts a file. `path` is relative to the destination and separated by `/`.
     async fn create(&self, path: &str) -> Result<Box<dyn FileSink>, Error>;
 
-    /// Bytes of a file that are kept in memory until they are as many; `None` where bytes are written at once.
+    /// Size of the parts that a file is buffered for, in bytes; `None` if bytes are written immediately.
     fn part_size(&self) -> Option<u64> {
         None
     }
 }
 
-/// A file that is being written. Dropped before it is finished, it is abandoned.
+/// A file being written. Dropping it before [`FileSink::finish`] discards it.
 #[async_trait]
 pub(crate) trait FileSink: Send {
-    /// Appends bytes. Their room is given back once they are written, which may be later.
+    /// Appends bytes. `room` is released once they are written, possibly after this returns.
     async fn write(&mut self, bytes: Bytes, room: Room) -> Result<(), Error>;
 
-    /// Makes the file complete, under its name.
+    /// Completes the file under its final name.
     async fn finish(self: Box<Self>) -> Result<(), Error>;
 }
 
-/// Files of a dataset.
+/// The place of a dataset or of rejects as a destination.
 #[derive(Debug)]
 pub(super) struct Placed {
     place: Place,
@@ -35,7 +35,7 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// In this place; uploads in parts are noted.
+    /// Files in a place. Multipart uploads are tracked in `open`.
     pub(super) fn new(place: Place, open: OpenUploads) -> Self {
         Self { place, open }
     }
@@ -71,11 +71,11 @@ pub(super) mod memory {
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
-    /// What was finished, by path.
+    /// Finished files, by path.
     #[derive(Clone, Default)]
     pub(in crate::convert) struct Memory {
         pub(in crate::convert) files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-        /// As if it was uploaded in parts.
+        /// Simulates multipart uploads.
         pub(in crate::convert) part_size: Option<u64>,
     }
 

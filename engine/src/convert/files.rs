@@ -1,7 +1,7 @@
-//! The files of a batch: one for each run of a partition, or several when it grows large.
+//! The files of a batch: one or more for each run of a partition.
 //!
-//! A row group that is being encoded costs tens of megabytes whatever it holds, so only a few are at once; a file without one costs
-//! little. When there are too many of either, those that got nothing for the longest time are ended.
+//! A row group being encoded takes tens of megabytes whatever its size, so only few are open at a time; a file without
+//! one takes little. When a limit is reached, those least recently written to are ended.
 
 use super::destination::Destination;
 use super::parquet::{Encoders, Format, OutputRoom, ParquetFile, Sealed};
@@ -15,29 +15,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// How large files grow, and how many there are at once.
+/// Limits on the size of files and on memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FileLimits {
-    /// Bytes of a file; it ends with the row group that reaches them.
+    /// Target size of a file in bytes. A file ends with the row group that comes closest to it.
     pub(super) target_size: u64,
-    /// Bytes that the rows of a row group weigh, before they are encoded.
+    /// Maximum weight of the rows in a row group, in bytes before encoding.
     pub(super) row_group_weight: usize,
-    /// Row groups that are encoded at once, at most,
+    /// Maximum number of row groups being encoded.
     pub(super) row_groups: usize,
-    /// and the bytes that they take up together, as [`OpenFile::memory`] guesses.
+    /// Maximum memory of the row groups being encoded, in bytes as estimated by [`OpenFile::memory`].
     pub(super) encoding: usize,
-    /// Files that are open at once.
+    /// Maximum number of open files.
     pub(super) files: usize,
-    /// Bytes of rows that wait to be encoded.
+    /// Maximum weight of rows waiting to be encoded, in bytes.
     pub(super) waiting: usize,
-    /// Bytes that are encoded and wait to be written.
+    /// Maximum number of encoded bytes waiting to be written.
     pub(super) output: usize,
-    /// Bytes that open files keep because they are not enough for a part of an upload.
+    /// Maximum number of bytes that open files hold back because they do not fill a part of an upload.
     pub(super) unsent: usize,
 }
 
 impl FileLimits {
-    /// For files of about this size, with about so much memory.
+    /// Limits for a target size and a memory budget, both in bytes.
     pub(super) fn new(target_size: u64, memory: usize) -> Self {
         let memory = memory.max(64 << 20);
         Self {
@@ -53,10 +53,10 @@ impl FileLimits {
     }
 }
 
-/// Names files and writes them.
+/// Names and writes the files of a batch.
 pub(super) struct Files {
     destination: Arc<dyn Destination>,
-    /// Of an upload.
+    /// Size of the parts of an upload, if files are uploaded in parts.
     part_size: Option<u64>,
     format: Format,
     batch_id: Arc<str>,
@@ -71,7 +71,7 @@ pub(super) struct Files {
     clock: u64,
 }
 
-/// A file, and how many were begun before it.
+/// A file with its sequence number in the batch.
 struct Numbered {
     number: u64,
     written: DataFile,
@@ -86,14 +86,14 @@ struct OpenFile {
     used: u64,
 }
 
-/// Bytes that a row group takes up beside what it holds: tables of dictionaries, and pages that are being filled. With a codec that is
-/// the library's, or Bloom filters, also compressors for each column.
+/// Memory of a row group beside its contents, in bytes: tables of dictionaries, and pages being filled. Columns encoded
+/// by the `parquet` crate (other codecs, Bloom filters) also have a compressor each.
 const ROW_GROUP: usize = 32 << 20;
 
-/// Rows weigh so many times what they take up encoded, dictionaries included.
+/// Ratio of the weight of rows to their encoded size, dictionaries included.
 const ENCODED: usize = 8;
 
-/// Rows waiting to be encoded are counted in units of so many bytes.
+/// Unit in which rows waiting to be encoded are counted, in bytes.
 const UNIT: usize = 1 << 10;
 
 impl Files {
@@ -105,7 +105,7 @@ impl Files {
         encoders: Encoders,
     ) -> Self {
         let part_size = destination.part_size();
-        // Beyond the limit by one part, before a file is ended for it: see `end_unsent`.
+        // One part more than the limit: see `end_unsent`.
         let unsent = part_size.map_or(0, |part| limits.unsent + part as usize);
         Self {
             destination,
@@ -123,12 +123,12 @@ impl Files {
         }
     }
 
-    /// The same with other numbers in the names of files.
+    /// Starts the numbers in file names at `first`.
     pub(super) fn numbered_from(self, first: u64) -> Self {
         Self { next_number: first, ..self }
     }
 
-    /// Writes rows into the file of their run.
+    /// Appends rows to the file of their run.
     pub(super) async fn write(&mut self, emitted: Emitted) -> Result<(), Error> {
         let Emitted { partition, run, rows, times, ended } = emitted;
         if let Some(ended) = ended {
@@ -137,12 +137,12 @@ impl Files {
         self.append(run, || partition.directory(), rows, times).await
     }
 
-    /// Writes rows that have no order and no partition into a file of their own.
+    /// Appends rows without an order or a partition, to a single run.
     pub(super) async fn write_unsorted(&mut self, directory: &str, rows: Rows) -> Result<(), Error> {
         self.append(0, || directory.to_owned(), rows, (0, 0)).await
     }
 
-    /// Writes rows that go on where those before them ended; their times are given.
+    /// Appends rows that continue the order of those before them; `times` are their bounds.
     pub(super) async fn write_sorted(&mut self, directory: &str, rows: Rows, times: (i64, i64)) -> Result<(), Error> {
         self.append(0, || directory.to_owned(), rows, times).await
     }
@@ -156,7 +156,7 @@ impl Files {
     ) -> Result<(), Error> {
         self.clock += 1;
         let units = (rows.weight() / UNIT).clamp(1, (self.limits.waiting / UNIT).max(1)) as u32;
-        // Never closed.
+        // The semaphore is never closed.
         rows.hold(Arc::clone(&self.waiting).acquire_many_owned(units).await.ok());
         let (count, weight) = (rows.len(), rows.weight());
         if let Some(open) = self.open.get_mut(&run) {
@@ -164,7 +164,7 @@ impl Files {
                 || open.group_weight + weight > self.limits.row_group_weight;
             if is_full && open.group_rows > 0 {
                 open.end_row_group().await?;
-                // Half a row group more or less.
+                // Within half a row group of the target.
                 if open.file.bytes() + open.file.last_row_group() / 2 >= self.limits.target_size {
                     self.end(run).await?;
                 }
@@ -194,7 +194,7 @@ impl Files {
         open.file.encode(&Arc::new(rows))
     }
 
-    /// Ends every file; gives them in the order in which they were begun.
+    /// Ends all files and returns them in the order in which they were begun.
     pub(super) async fn finish(&mut self) -> Result<Vec<DataFile>, Error> {
         while let Some(run) = self.open.keys().next().copied() {
             self.end(run).await?;
@@ -206,11 +206,11 @@ impl Files {
         Ok(std::mem::take(&mut self.sealed).into_iter().map(|(file, _)| file.written).collect())
     }
 
-    /// Stops writing, all files at once: what is not complete when this has come back will never be.
+    /// Stops writing all files, concurrently. A file that is not complete when this returns never will be.
     ///
     /// # Errors
     ///
-    /// When one of them could not be written, and may be there all the same.
+    /// If a file could not be written: it may exist nevertheless.
     pub(super) async fn abandon(&mut self) -> Result<(), Error> {
         let open = std::mem::take(&mut self.open).into_values().map(|open| open.file.abandon());
         let sealed = std::mem::take(&mut self.sealed).into_iter().map(|(_, sealed)| sealed.abandon());
@@ -218,12 +218,12 @@ impl Files {
         open.into_iter().chain(sealed).collect()
     }
 
-    /// The number of the next file: names with it, or a greater one, were never given.
+    /// The number of the next file. It has not been used in a name, nor has any greater one.
     pub(super) fn next_number(&self) -> u64 {
         self.next_number
     }
 
-    /// Ends the file of a run, if it has one.
+    /// Ends the file of a run, if there is one.
     async fn end(&mut self, run: u64) -> Result<(), Error> {
         let Some(OpenFile { file, number, mut written, .. }) = self.open.remove(&run) else { return Ok(()) };
         let sealed = file.seal().await?;
@@ -232,7 +232,7 @@ impl Files {
         Ok(())
     }
 
-    /// Ends files until there may be one more.
+    /// Ends files until another may be opened.
     async fn make_room(&mut self) -> Result<(), Error> {
         while self.open.len() >= self.limits.files.max(1) {
             let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(run, _)| *run);
@@ -242,7 +242,7 @@ impl Files {
         Ok(())
     }
 
-    /// Ends row groups until there may be one more.
+    /// Ends row groups until another may be begun.
     async fn end_row_groups(&mut self) -> Result<(), Error> {
         loop {
             let encoding = self.open.values_mut().filter(|open| open.file.is_encoding());
@@ -258,10 +258,10 @@ impl Files {
         }
     }
 
-    /// Ends files until those that are open keep little enough from being sent: the rest of a part is sent with the end of its file.
+    /// Ends files until the open ones hold back few enough bytes. Ending a file uploads its last, incomplete part.
     ///
-    /// To be called after the end of each row group. Then what waits is beyond the limit by one part at most when the next one asks
-    /// for room, so that there always is room in the end.
+    /// Must be called after each row group. At the next request for room the bytes held back then exceed the limit by
+    /// at most one part, so the request is always granted eventually.
     async fn end_unsent(&mut self) -> Result<(), Error> {
         let Some(part) = self.part_size else { return Ok(()) };
         loop {
@@ -276,14 +276,15 @@ impl Files {
     }
 }
 
-/// Of so many bytes, those that are left when parts are sent. The last one waits for what comes after it.
+/// How many of `bytes` are held back for lack of a complete part. A complete one is held back, too, until more bytes
+/// follow.
 fn unsent(bytes: u64, part: u64) -> u64 {
     bytes.checked_sub(1).map_or(0, |bytes| bytes % part + 1)
 }
 
 impl OpenFile {
-    /// About what the row group takes up in memory. A guess from what goes in: what the encoders say depends on how far they are, and
-    /// the same objects have to give the same files.
+    /// An estimate of the memory of the row group, from its input. The encoders' own figures depend on their progress,
+    /// and files must not depend on timing.
     fn memory(&self) -> usize {
         ROW_GROUP + self.group_weight / ENCODED
     }

@@ -1,4 +1,4 @@
-//! The records that a dataset has already, for whoever looks for duplicates.
+//! Identities of the records in a dataset, to find duplicates.
 
 use super::dedupe::{KnownIdentities, hash_batch, identity_columns};
 use crate::dataset::{DataFile, Place, REPLACED, State};
@@ -17,7 +17,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Reads identities out of committed files, a day at a time.
+/// Reads identities from committed files, one day at a time.
 #[derive(Debug)]
 pub(super) struct CommittedIdentities {
     table: Table,
@@ -56,7 +56,7 @@ impl KnownIdentities for CommittedIdentities {
     }
 }
 
-/// A file of a dataset, for the reader of Parquet.
+/// A file of a dataset as input of the Parquet reader.
 #[derive(Clone, Debug)]
 pub(super) struct PlacedFile {
     place: Place,
@@ -68,7 +68,7 @@ impl AsyncFileReader for PlacedFile {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
         async move {
             let got = match self.place.get_range(&self.path, range.clone()).await {
-                // It was merged with others meanwhile, and stands there for those who know it from before.
+                // It has been merged in the meantime, and is kept here for a while.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     self.place.get_range(&format!("{REPLACED}/{}.replaced", self.path), range).await
                 }

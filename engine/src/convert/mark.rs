@@ -1,7 +1,9 @@
-//! The mark of a batch whose files other processes write: it is in the dataset as long as they may give files their names.
+//! The mark of a batch that other processes write: a file in the dataset that exists while files of the batch may be
+//! completed.
 //!
-//! Whoever wants no more of them removes the mark, and looks then which files are there. A file may be getting its name at that
-//! moment, by someone who saw the mark just before; so he looks once more when it has its name, and removes it if the mark is gone.
+//! To stop the writers, the runner deletes the mark and then looks which files exist. A writer may have checked the
+//! mark just before and complete a file at that moment. So it checks once more afterwards, and deletes the file if the
+//! mark is gone.
 
 use super::destination::{Destination, FileSink, Placed};
 use super::recovery::MARK;
@@ -11,10 +13,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// How often who writes a part looks whether its batch is open.
+/// How often a writer of a part checks the mark.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The path of the mark of an attempt at a batch: whoever still writes for the one before does not take it for his.
+/// The path of the mark of an attempt at a batch. Attempts have different marks, so that a writer of an earlier one
+/// notices that it is over.
 pub(super) fn mark_of(batch: &str, attempt: u64) -> String {
     format!("{SOURCES}/{batch}-{attempt}{MARK}")
 }
@@ -27,7 +30,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// The one at this path of a dataset.
+    /// The mark at a path in the dataset.
     pub(super) fn new(place: &Place, path: &str) -> Self {
         Self { place: place.clone(), path: path.to_owned() }
     }
@@ -41,7 +44,7 @@ impl Mark {
         }
     }
 
-    /// Waits until it is gone. A task that is cancelled goes on otherwise, for hours perhaps.
+    /// Waits until the mark is gone. A task may not be told of its cancellation, and would run on for hours.
     pub(super) async fn gone(&self) -> Error {
         loop {
             if let Err(error) = self.check().await {
@@ -52,7 +55,7 @@ impl Mark {
     }
 }
 
-/// Files of a place that get their names while the mark is there.
+/// A destination whose files are completed only while the mark exists.
 #[derive(Debug)]
 pub(super) struct Marked {
     place: Place,
@@ -61,7 +64,7 @@ pub(super) struct Marked {
 }
 
 impl Marked {
-    /// In this place; uploads in parts are noted.
+    /// Files in a place. Multipart uploads are tracked in `open`.
     pub(super) fn new(place: Place, open: OpenUploads, mark: Mark) -> Self {
         Self { placed: Placed::new(place.clone(), open), place, mark }
     }
@@ -94,7 +97,7 @@ impl FileSink for MarkedFile {
     }
 
     async fn finish(self: Box<Self>) -> Result<(), Error> {
-        // In a task of its own: who gives a file its name looks at the mark after that, even if nobody waits for him any more.
+        // In a separate task: if the caller is cancelled, the second check must still take place.
         let done = tokio::spawn(self.finish_if_open()).await;
         done.map_err(|error| Error::new(ErrorKind::Internal, "a task that writes stopped").with_source(error))?
     }
@@ -106,7 +109,7 @@ impl MarkedFile {
         mark.check().await?;
         file.finish().await?;
         let Err(error) = mark.check().await else { return Ok(()) };
-        // No row will name it, whatever the error is.
+        // The file will not be in any report, whatever the error.
         place.delete(&path).await?;
         Err(error)
     }
@@ -122,7 +125,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    /// A file that gets its name once it may, whether anybody waits for it or not.
+    /// A file that is completed when told so, even if nobody waits for it.
     struct Held {
         file: Box<dyn FileSink>,
         moments: Moments,
@@ -154,7 +157,7 @@ mod tests {
         }
     }
 
-    /// A dataset in which a batch is marked.
+    /// A dataset with the mark of a batch.
     async fn marked(directory: &tempfile::TempDir) -> (Place, Mark) {
         let place = Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap();
         let place = place.for_writer("me");

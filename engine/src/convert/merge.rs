@@ -1,4 +1,4 @@
-//! Sorted files into fewer sorted files.
+//! Merges sorted files into fewer sorted files.
 
 use super::destination::Destination;
 use super::files::{FileLimits, Files};
@@ -20,7 +20,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use futures::TryStreamExt as _;
 use std::sync::Arc;
 
-/// Merges files of one folder; the new ones stand in it, too. Rows of equal time come in the order of the files.
+/// Merges files of a folder into new files in the same folder. Rows of equal time keep the order of the files.
 pub(super) async fn merge(
     session: &Session,
     table: &DatasetTable,
@@ -63,10 +63,10 @@ pub(super) async fn merge(
     files.finish().await
 }
 
-/// Rows that are read from a file at once: every file that is merged holds as many.
+/// Rows to read at a time from each file. Small, since all files being merged hold a batch.
 const BATCH_ROWS: usize = 1024;
 
-/// Bytes of text in a batch. Its arrays share buffers with those before and behind it, so what they take up says nothing of it.
+/// Bytes of text in a batch. Its arrays share buffers with neighbouring batches, so their memory size would not do.
 fn text_of(batch: &RecordBatch) -> usize {
     let views = batch.columns().iter().filter_map(|column| column.as_string_view_opt());
     views.flat_map(|column| column.lengths()).map(|len| len as usize).sum()

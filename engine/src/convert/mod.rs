@@ -1,12 +1,12 @@
-//! Log objects into a Parquet dataset.
+//! Conversion of log objects into a Parquet dataset.
 //!
 //! ```text
 //! objects in order -> Reader -> blocks -> decode, in parallel -> [deduplicate] -> split by day (and bucket)
 //!     -> Sorter: a window of rows for each partition -> row groups, columns encoded in parallel -> Destination
 //! ```
 //!
-//! Everything that decides which row stands where goes by the order of the objects and by what their lines hold, never by what
-//! was ready first: the same objects give the same files.
+//! The order of rows and their distribution over files depend only on the order of the objects and on their contents,
+//! never on timing: the same objects give the same files.
 
 mod compact;
 mod decoding;

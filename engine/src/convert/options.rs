@@ -1,4 +1,4 @@
-//! What can be said about a conversion.
+//! Options of a conversion.
 
 use super::parquet::Compression;
 use super::privacy::Privacy;
@@ -8,13 +8,13 @@ use crate::schema::{Table, TextLayout};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// How the files of a dataset are shared out over folders.
+/// The partition columns of a dataset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PartitionBy {
-    /// `day=2026-01-15/`, by the record's own time, in UTC.
+    /// `day=2026-01-15/`, by the time of the record in UTC.
     #[default]
     Day,
-    /// `day=2026-01-15/bucket=photos/`.
+    /// By day and bucket: `day=2026-01-15/bucket=photos/`.
     DayAndBucket,
 }
 
@@ -27,7 +27,7 @@ impl PartitionBy {
         columns.iter().map(|column| (*column).to_owned()).collect()
     }
 
-    /// As a dataset's settings have it.
+    /// Parses the partition columns in the settings of a dataset.
     pub(super) fn of(columns: &[String]) -> Result<Self, Error> {
         columns.join(",").parse()
     }
@@ -46,50 +46,50 @@ impl FromStr for PartitionBy {
     }
 }
 
-/// What can be said about a conversion.
+/// Options of a conversion.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
-    /// The table that the files hold.
+    /// The table to write.
     pub table: Table,
-    /// How files are shared out over folders.
+    /// The partition columns.
     pub partition_by: PartitionBy,
-    /// About how many bytes a file has at most.
+    /// Target size of data files, in bytes.
     pub target_size: u64,
-    /// How pages are compressed.
+    /// Compression of pages.
     pub compression: Compression,
     /// Columns with Bloom filters.
     pub bloom: Vec<String>,
-    /// Only what this shard takes.
+    /// Convert only the log objects of this shard.
     pub shard: Option<Shard>,
-    /// A directory or a prefix of a bucket for lines that are no records. Without it they are counted.
+    /// A directory, or a location in a bucket, for lines that are not records. Without it they are only counted.
     pub rejects: Option<String>,
-    /// What is done to addresses and URIs.
+    /// Anonymisation of addresses and redaction of URIs.
     pub privacy: Arc<Privacy>,
-    /// Whether records that the dataset has already are left out.
+    /// Leave out records that the dataset already has.
     pub dedupe: bool,
-    /// About how many bytes of memory it takes, beside what encoders need in any case.
+    /// Memory budget in bytes, beside the fixed memory of encoders.
     pub memory: usize,
-    /// Bytes that the identities of records take at most, if duplicates are looked for.
+    /// Maximum memory for the identities of records with `dedupe`, in bytes.
     pub dedupe_memory: usize,
-    /// Log objects of a batch at most.
+    /// Maximum number of log objects in a batch.
     pub batch_objects: u64,
-    /// Bytes of a batch, as stored.
+    /// Maximum size of a batch, in bytes as stored.
     pub batch_bytes: u64,
 }
 
 impl ConvertOptions {
-    /// Files of about this size when nothing is said.
+    /// Default of `target_size`: 256 MiB.
     pub const TARGET_SIZE: u64 = 256 << 20;
-    /// Log objects of a batch: half a minute of requests.
+    /// Default of `batch_objects`: requests for half a minute.
     pub const BATCH_OBJECTS: u64 = 100_000;
-    /// Bytes of a batch: half a minute of work of two cores, and files that are not small.
+    /// Default of `batch_bytes`: 8 GiB, half a minute of work for two cores, enough for files of a good size.
     pub const BATCH_BYTES: u64 = 8 << 30;
-    /// Memory when nothing is said.
+    /// Default of `memory`: 192 MiB.
     pub const MEMORY: usize = 192 << 20;
-    /// Memory for the identities of records, when nothing is said.
+    /// Default of `dedupe_memory`: 256 MiB.
     pub const DEDUPE_MEMORY: usize = 256 << 20;
 
-    /// Whether there are such columns to make Bloom filters of.
+    /// Checks that the columns with Bloom filters exist.
     pub(super) fn check_bloom(&self) -> Result<(), Error> {
         let columns = self.table.columns(TextLayout::Views);
         let is_column = |wanted: &str| columns.iter().any(|column| column.name == wanted);
@@ -100,7 +100,7 @@ impl ConvertOptions {
         }
     }
 
-    /// Whether the table has what files are partitioned by.
+    /// Checks that the table can be converted, and has the partition columns.
     pub(super) fn check_table(&self) -> Result<(), Error> {
         if !self.table.has_time() {
             let table = self.table.name();

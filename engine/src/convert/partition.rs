@@ -1,4 +1,4 @@
-//! Which partition of the dataset a row belongs to, and batches cut accordingly.
+//! Partitions of a dataset, and splitting batches by partition.
 
 use super::stable_hash::stable_hash;
 use crate::error::{Error, ErrorKind};
@@ -15,10 +15,10 @@ use std::sync::Arc;
 /// What Hive writes for NULL.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The bytes of the longest name that file systems take.
+/// Maximum length of a file name in bytes, on common file systems.
 const MAX_FOLDER: usize = 255;
 
-/// A partition: a day in UTC, and a bucket if the dataset is partitioned by it.
+/// A partition: a day in UTC, and a bucket if the dataset is partitioned by bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Partition {
     /// Days since 1970-01-01.
@@ -26,19 +26,19 @@ pub(crate) struct Partition {
     pub(crate) bucket: OfBucket,
 }
 
-/// What a partition says of the column `bucket`.
+/// The value of the partition column `bucket`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum OfBucket {
-    /// Nothing.
+    /// Not partitioned by bucket.
     Any,
-    /// It is NULL.
+    /// The bucket is NULL.
     Null,
-    /// It is this.
+    /// The bucket with this name.
     Named(Arc<str>),
 }
 
 impl Partition {
-    /// Its directory below the dataset, with a slash at the end.
+    /// The directory relative to the dataset, with a trailing slash.
     pub(crate) fn directory(&self) -> String {
         let day = i32::try_from(self.day).ok().and_then(arrow::temporal_conversions::date32_to_datetime);
         let mut path = match day {
@@ -57,9 +57,9 @@ impl Partition {
     }
 }
 
-/// The folder of a bucket. A name that is too long for one is cut, and told from others by its hash: what some client or server
-/// called a bucket must not stop a run. We read buckets from the rows and never from folders, so nothing is missed by that, not
-/// even where two names should meet in one folder. `~` stands in no name that is whole, as it is encoded there.
+/// The folder of a bucket. A name that is too long is truncated and made distinct by a hash, since no bucket name in a
+/// log may make a run fail. Names are always read from the rows, never from folders, so even a collision does no harm.
+/// `~` only occurs in truncated names: otherwise it is encoded.
 fn folder_of(bucket: &str) -> String {
     let mut folder = "bucket=".to_owned();
     encode(bucket, &mut folder);
@@ -79,13 +79,13 @@ fn folder_of(bucket: &str) -> String {
     folder + &tail
 }
 
-/// Percent-encodes whatever some file system or tool could take amiss.
+/// Percent-encodes everything that a file system or tool might treat specially.
 fn encode(name: &str, path: &mut String) {
     for byte in name.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' => path.push(char::from(byte)),
             _ => {
-                // Writing into a String cannot fail.
+                // Writing to a `String` never fails.
                 let _ = write!(path, "%{byte:02X}");
             }
         }
@@ -99,7 +99,7 @@ pub(super) struct Part {
     pub(super) batch: RecordBatch,
 }
 
-/// The column `time` of a batch of records, in microseconds.
+/// The column `time`, in microseconds since the Unix epoch.
 pub(super) fn times(batch: &RecordBatch) -> Result<ScalarBuffer<i64>, Error> {
     let column = batch.column_by_name("time").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
     match column {
@@ -108,8 +108,8 @@ pub(super) fn times(batch: &RecordBatch) -> Result<ScalarBuffer<i64>, Error> {
     }
 }
 
-/// Cuts a batch into the rows of each partition, in the order in which they are met. A batch of one partition, as nearly all are,
-/// stays as it is; of any other each part has its text copied, since it would keep all of the block in memory.
+/// Splits a batch by partition, in order of first occurrence. A batch of a single partition, as almost all are, is
+/// returned unchanged. Otherwise the text of each part is copied, since it would keep the whole block in memory.
 pub(super) fn split(batch: RecordBatch, by_bucket: bool) -> Result<Vec<Part>, Error> {
     let times = times(&batch)?;
     let Some((first, last)) = bounds(&times) else { return Ok(Vec::new()) };
@@ -147,7 +147,7 @@ pub(super) fn split(batch: RecordBatch, by_bucket: bool) -> Result<Vec<Part>, Er
     found.into_iter().map(part).collect()
 }
 
-/// The column with text of its own, if it is one of views.
+/// Copies the text of a column of views, so that it no longer shares buffers.
 pub(super) fn compacted(column: ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
     match column.data_type() {
         DataType::Utf8View => Ok(Arc::new(column.as_string_view().gc())),
@@ -161,7 +161,7 @@ pub(super) fn compacted(column: ArrayRef) -> Result<ArrayRef, arrow::error::Arro
     }
 }
 
-/// The least and the greatest.
+/// Minimum and maximum.
 pub(super) fn bounds(times: &[i64]) -> Option<(i64, i64)> {
     let first = *times.first()?;
     Some(times.iter().fold((first, first), |(least, greatest), time| (least.min(*time), greatest.max(*time))))
@@ -212,7 +212,7 @@ mod tests {
             ("A".repeat(248), format!("{}/", "A".repeat(248))),
             ("A".repeat(300), format!("{}~6549735887de3055/", "A".repeat(231))),
             (format!("{}B", "A".repeat(299)), format!("{}~44362e90d87b623f/", "A".repeat(231))),
-            // Not within a letter.
+            // Not within a character.
             ("\u{e9}".repeat(60), format!("{}~1c4fd26361bfdc81/", "%C3%A9".repeat(38))),
         ];
         for (name, expected) in cases {

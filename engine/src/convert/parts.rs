@@ -1,9 +1,9 @@
-//! A batch whose files other processes write: what each of them gets, and what it says in the end.
+//! A batch whose files are written by other processes.
 //!
-//! The batch is begun and committed by one process, under the ledger's protocol, as ever. In between its log objects are shared out over
-//! the partitions of a plan; whoever executes one writes files of the batch under names of its own, and gives a row that
-//! names them. What an attempt leaves behind that was lost, or done again elsewhere, no row names: it is no part of the commit, and is
-//! removed before that.
+//! One process begins and commits the batch as usual. In between, its log objects are distributed over the partitions
+//! of a plan; the task that executes a partition writes files of the batch under unique names, and returns a row that
+//! lists them. Files of tasks that were lost, or executed again elsewhere, are in no row: they are not committed, and
+//! deleted before the commit.
 
 use super::destination::Destination;
 use super::mark::{Mark, Marked};
@@ -39,23 +39,23 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
-/// A part has at least so many bytes, as stored, unless a batch is to have less than that for each partition: less makes many
-/// small files.
+/// Minimum size of a part in bytes as stored, unless batches are configured to be smaller than that per partition:
+/// smaller parts would make many small files.
 const MIN_PART: u64 = 256 << 20;
-/// Log objects of a batch for each partition, where nobody says how many: as many as one machine takes of half a minute.
+/// Default number of log objects of a batch for each partition: as many as one machine fetches in half a minute.
 const OBJECTS_PER_PARTITION: u64 = ConvertOptions::BATCH_OBJECTS / 2;
 
-/// What holds for all parts of a batch.
+/// What the parts of a batch have in common.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
-    /// Where the dataset is, as people name it.
+    /// The place of the dataset.
     dest: String,
-    /// The same of rejects, if they are wanted.
+    /// The place for rejects, if they are kept.
     rejects: Option<String>,
-    /// Whose batch it is: files that are not whole yet are named after him.
+    /// The runner of the batch, after which incomplete files are named.
     runner: String,
     batch: String,
-    /// What is in the dataset as long as files of the batch may be finished.
+    /// The path in the dataset of a file that exists as long as files of the batch may be completed.
     mark: String,
     by_bucket: bool,
     target_size: u64,
@@ -68,11 +68,11 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// An order for an attempt at a batch, which has its mark at this path.
+    /// The order for an attempt at a batch; `mark` is the path of its mark.
     ///
     /// # Errors
     ///
-    /// When the options want what several processes cannot do, each by itself.
+    /// If an option is not supported across processes, or a path is not UTF-8.
     pub(super) fn new(
         options: &ConvertOptions,
         dest: &Place,
@@ -101,7 +101,7 @@ impl Order {
             target_size: layout.target_size,
             compression: layout.compression.to_string(),
             bloom: layout.bloom,
-            // One machine's is not another one's, and an executor writes several parts at once.
+            // The budget is for the machine of the runner, and an executor writes several parts at a time.
             memory: layout.memory.min(ConvertOptions::MEMORY),
             metadata: layout.metadata,
             redact_uri: privacy.redact_uri,
@@ -110,7 +110,7 @@ impl Order {
     }
 }
 
-/// Whether several processes can do what is wanted.
+/// Checks that the options are supported across processes.
 pub(super) fn check(options: &ConvertOptions) -> Result<(), Error> {
     let cannot = |what: &str, hint: &str| Err(Error::new(ErrorKind::Unsupported, what.to_owned()).with_hint(hint));
     if options.dedupe {
@@ -146,7 +146,8 @@ pub(super) fn plan(
     Ok(Arc::new(PartsExec::new(scan, Arc::new(order))))
 }
 
-/// How many objects, and how many bytes, a batch has for so many partitions: what was asked for, or enough for all of them.
+/// Limits on the objects and bytes of a batch for a number of partitions: those configured, or the defaults raised so
+/// that each partition gets work.
 pub(super) fn batch_limits(options: &ConvertOptions, partitions: usize) -> (u64, u64) {
     let partitions = partitions as u64;
     let grown = |asked: u64, default: u64, needed: u64| if asked == default { asked.max(needed) } else { asked };
@@ -156,13 +157,13 @@ pub(super) fn batch_limits(options: &ConvertOptions, partitions: usize) -> (u64,
     )
 }
 
-/// How many parts the objects of a batch make, for so many partitions at most; a batch has up to `batch` bytes.
+/// How many parts to make of `bytes`, at most `partitions`; `batch` is the limit on the size of a batch in bytes.
 pub(super) fn count_of(bytes: u64, batch: u64, partitions: usize) -> usize {
     let least = MIN_PART.min(batch / partitions.max(1) as u64).max(1);
     usize::try_from(bytes / least).unwrap_or(usize::MAX).clamp(1, partitions.max(1))
 }
 
-/// The objects in parts of about the same size, in their order.
+/// Distributes the objects over parts of about the same size, keeping their order.
 pub(super) fn shared_out(objects: Vec<Unopened>, parts: usize) -> Vec<Vec<Unopened>> {
     let total: u64 = objects.iter().map(|object| object.size).sum();
     let share = total.div_ceil(parts.max(1) as u64).max(1);
@@ -181,10 +182,10 @@ pub(super) fn shared_out(objects: Vec<Unopened>, parts: usize) -> Vec<Vec<Unopen
     shared
 }
 
-/// What became of a part.
+/// The result of a part.
 #[derive(Debug, Serialize, Deserialize)]
 struct Report {
-    /// The name of its first object, which tells which part it is.
+    /// The name of the first object, which identifies the part.
     first: String,
     files: Vec<DataFile>,
     reject_files: Vec<DataFile>,
@@ -234,7 +235,7 @@ impl Report {
     }
 }
 
-/// Puts together what the parts say, whose objects are these, and tells `progress` of it.
+/// Merges the reports of the parts, and adds them to `progress`.
 pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &Progress) -> Result<Outcome, Error> {
     let internal = |what: &str| Error::new(ErrorKind::Internal, format!("a part of a batch {what}"));
     let mut begins: HashMap<&str, usize> = HashMap::new();
@@ -284,11 +285,11 @@ pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &P
     }
 }
 
-/// What each part gives: one row.
+/// The schema of the output: one row per part.
 static SCHEMA: LazyLock<SchemaRef> =
     LazyLock::new(|| Arc::new(Schema::new(vec![Field::new("report", DataType::Utf8, false)])));
 
-/// Writes the objects of each partition of its input, a scan whose objects are packed, and gives a row that says what became of them.
+/// Writes the objects of each partition of its input, a scan of packed objects, and returns a report in a row.
 #[derive(Debug)]
 pub(crate) struct PartsExec {
     input: Arc<dyn ExecutionPlan>,
@@ -308,7 +309,7 @@ impl PartsExec {
         &self.order
     }
 
-    /// The objects of a partition, and how they are read.
+    /// The objects of a partition, and their source.
     fn part(&self, partition: usize) -> Option<(Packed, S3LogSource)> {
         let scan = self.input.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
         let file = scan.file_groups.get(partition)?.files().first()?;
@@ -373,7 +374,7 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     let stores = packed.stores();
     let objects = packed.objects().await?;
     let first = objects.first().map(|object| object.object.name().to_string()).unwrap_or_default();
-    // No other attempt, and no other part, gives a file the same name.
+    // No other attempt and no other part uses the same numbers in names of files.
     let number = random()?;
     let dest = Place::resolve(&order.dest, stores).await?.for_part(&order.runner, number);
     let mark = Mark::new(&dest, &order.mark);
@@ -430,23 +431,23 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     Ok(Report::of(first, outcome?))
 }
 
-/// Aborts uploads in parts, as far as that is possible.
+/// Aborts multipart uploads, as far as possible.
 async fn abort(place: &Place, uploads: &OpenUploads) {
     let Some((bucket, prefix)) = place.bucket() else { return };
     for (path, id) in uploads.all() {
-        // What cannot be aborted now is left to the bucket's rules.
+        // What cannot be aborted is left to the lifecycle rules of the bucket.
         drop(bucket.abort_parts(&Place::key(prefix, &path), &id).await);
     }
 }
 
-/// A number that nobody else draws.
+/// A random number, unique in practice.
 fn random() -> Result<u64, Error> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| {
         Error::new(ErrorKind::Internal, "the machine gives no random numbers")
             .with_source(std::io::Error::other(error.to_string()))
     })?;
-    // Counting goes on from there.
+    // Leaves room to count up from it.
     Ok(u64::from_le_bytes(random) >> 16)
 }
 
@@ -485,7 +486,7 @@ mod tests {
         assert_eq!(count_of(0, batch, 8), 1);
         assert_eq!(count_of(3 * MIN_PART, batch, 8), 3);
         assert_eq!(count_of(100 * MIN_PART, batch, 8), 8);
-        // Whoever wants small batches wants them shared out all the same.
+        // Small batches are distributed, too, if they are configured.
         assert_eq!(count_of(1000, 1000, 4), 4);
         let options = ConvertOptions::default();
         assert_eq!(batch_limits(&options, 2), (ConvertOptions::BATCH_OBJECTS, batch));

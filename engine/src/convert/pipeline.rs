@@ -1,4 +1,5 @@
-//! One batch of log objects into files: reading, decoding, sorting, encoding and writing overlap, and memory is bounded.
+//! Converts one batch of log objects into files. Reading, decoding, sorting, encoding and writing overlap, in bounded
+//! memory.
 
 use super::decoding::{Decoded, Decoding, PerBlock, Records};
 use super::destination::Destination;
@@ -22,65 +23,65 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
-/// Says which records were not there before. It is asked in the order of the records.
+/// Finds duplicate records. Called in the order of the records.
 #[async_trait]
 pub(crate) trait Deduplicate: Send {
     /// Which rows of a batch to keep; `None` for all.
     async fn keep(&mut self, batch: &RecordBatch) -> Result<Option<BooleanArray>, Error>;
 }
 
-/// A batch of log objects that is to be written.
+/// A batch of log objects to convert.
 pub(crate) struct Job {
-    /// The table whose records are written.
+    /// The table to write.
     pub(crate) table: Table,
-    /// In the order in which they are read.
+    /// The objects, in the order in which they are read.
     pub(crate) objects: Vec<Unopened>,
-    /// Requests for objects of buckets that are under way at once.
+    /// Maximum number of concurrent requests for objects.
     pub(crate) concurrency: usize,
-    /// Threads that decode, and as many that encode.
+    /// Number of threads that decode, and of threads that encode.
     pub(crate) threads: usize,
-    /// How lines are understood.
+    /// How lines are parsed.
     pub(crate) lines: LineOptions,
-    /// A transformation of every batch of records.
+    /// Applied to every batch of records.
     pub(crate) per_block: Option<PerBlock>,
-    /// A transformation of every batch of rejects.
+    /// Applied to every batch of rejects.
     pub(crate) reject_block: Option<PerBlock>,
-    /// Leaves records out.
+    /// Leaves out duplicates.
     pub(crate) dedupe: Option<Box<dyn Deduplicate>>,
-    /// Where data files go.
+    /// The destination of data files.
     pub(crate) data: Arc<dyn Destination>,
-    /// Where files of rejects go, if they are wanted, and what their paths begin with.
+    /// The destination of files of rejects, if they are kept, and the prefix of their paths.
     pub(crate) rejects: Option<(Arc<dyn Destination>, String)>,
-    /// How files look.
+    /// How files are written.
     pub(crate) layout: Layout,
-    /// Told what is read.
+    /// Reports what is read.
     pub(crate) progress: Arc<Progress>,
     /// Once set, no further object is begun.
     pub(crate) stop: Arc<AtomicBool>,
 }
 
-/// How the files of a batch look.
+/// How the files of a batch are named and written.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    /// Names of files begin with it.
+    /// Prefix of the names of files.
     pub(crate) batch_id: String,
-    /// Whether there is a partition for every bucket of a day.
+    /// Whether there is a partition for each bucket of a day.
     pub(crate) by_bucket: bool,
-    /// About how many bytes a file has at most.
+    /// Target size of a file, in bytes.
     pub(crate) target_size: u64,
-    /// How pages are compressed.
+    /// Compression of pages.
     pub(crate) compression: Compression,
     /// Columns with Bloom filters.
     pub(crate) bloom: Vec<String>,
-    /// About how much memory the pipeline takes, beside what encoders need in any case.
+    /// Memory budget in bytes, beside the fixed memory of encoders.
     pub(crate) memory: usize,
-    /// Pairs in the metadata of data files.
+    /// Key-value metadata of data files.
     pub(crate) metadata: Vec<(String, String)>,
-    /// Files are numbered from here on: no two attempts at a batch give a file the same name.
+    /// The first number in names of files. No two attempts at a batch share a name.
     pub(crate) first_number: u64,
 }
 
-/// What became of a batch.
+/// Result of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Data files, in the order in which they were begun.
@@ -89,30 +90,30 @@ pub(crate) struct Outcome {
     pub(crate) reject_files: Vec<DataFile>,
     /// Lines that are not blank, counted by their ends.
     pub(crate) lines: u64,
-    /// Lines of nothing but spaces, tabs and carriage returns.
+    /// Lines with nothing but spaces, tabs and carriage returns.
     pub(crate) blank_lines: u64,
-    /// Records found, duplicates too.
+    /// Records found, including duplicates.
     pub(crate) rows: u64,
-    /// Lines that are no records.
+    /// Lines that are not records.
     pub(crate) rejects: u64,
-    /// Records that were left out.
+    /// Records left out as duplicates.
     pub(crate) duplicates: u64,
     /// Bytes read, as stored.
     pub(crate) bytes: u64,
-    /// Objects read to their end: of the objects that were begun all but those that failed or are archived.
+    /// Objects read to their end: all that were begun, except those in `failed` and `archived`.
     pub(crate) objects_read: usize,
-    /// Objects that could not be read, or not to their end, by their position.
+    /// Objects that could not be read, or not to their end, by position.
     pub(crate) failed: Vec<(usize, Error)>,
-    /// Objects that have to be restored from an archive first, by their position.
+    /// Objects that must be restored from an archive first, by position.
     pub(crate) archived: Vec<usize>,
-    /// Whether an object failed after some of its lines had gone on their way: the files hold records of it and lack others. From
-    /// there on objects were only read.
+    /// Whether an object failed after some of its lines were passed on: files contain some of its records, and lack
+    /// records of later objects, which were only read.
     pub(crate) spoiled: bool,
-    /// Of a spoiled batch: files of the next attempt are numbered from here on.
+    /// For a spoiled batch: the first number in names of files of the next attempt.
     pub(crate) next_number: u64,
 }
 
-/// What bounds memory and shapes files; tests make it small.
+/// Limits on memory and the size of files; tests use small ones.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     sorter: SorterLimits,
@@ -126,7 +127,8 @@ impl Limits {
         let memory = layout.memory.max(64 << 20);
         Self {
             sorter: SorterLimits {
-                // Deliveries are nearly in order; it grows where they are not. Memory that is touched costs time to clear.
+                // Objects are nearly in order as delivered; the window grows where they are not. A small window stays
+                // in cache.
                 window: (12 << 20).min(memory / 4),
                 max_window: memory / 4,
                 memory: memory * 3 / 8,
@@ -140,20 +142,20 @@ impl Limits {
     }
 }
 
-/// Rows of a row group, at most.
+/// Maximum number of rows in a row group.
 pub(super) const ROW_GROUP_ROWS: usize = 1 << 20;
 
-/// Blocks that wait to be decoded.
+/// Number of blocks waiting to be decoded.
 const WAITING: usize = 4;
 
 /// Reads the objects of a batch and writes their records.
 ///
 /// # Errors
 ///
-/// When something cannot be written, or a record cannot be looked up or transformed. Objects that cannot be read are no error:
-/// [`Outcome::failed`] has them.
+/// If a file cannot be written, or a record cannot be deduplicated or transformed. Objects that cannot be read are not
+/// an error, but listed in [`Outcome::failed`].
 ///
-/// Whatever it comes to, nothing is being written any more then. That does not hold for who drops it.
+/// When this returns, nothing is being written any more. There is no such guarantee if the future is dropped.
 pub(crate) async fn write_records(job: Job) -> Result<Outcome, Error> {
     let limits = Limits::of(&job.layout);
     write_within(job, limits).await
@@ -208,7 +210,7 @@ async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
     let decoded = arriving.map(|block: Block| {
         let (decoding, spoiled) = (Arc::clone(&decoding), Arc::clone(&spoiled));
         let task = SpawnedTask::spawn(async move {
-            // Nobody will keep it.
+            // A spoiled batch is discarded.
             if spoiled.load(Ordering::Relaxed) { Ok(None) } else { decoding.decode(&block).map(Some) }
         });
         async move { task.join().await.map_err(stopped)? }
@@ -226,16 +228,16 @@ async fn write_within(job: Job, limits: Limits) -> Result<Outcome, Error> {
         },
         ended => ended,
     };
-    // Whoever deletes what was written must not be overtaken by a file that is finished only now.
+    // The caller deletes what was written: no file may be completed after that.
     let abandoned = writing.abandon().await;
     let mut outcome = ended?;
-    // A put that failed may be carried out later, all the same: this batch must not be committed.
+    // A put that failed may still be carried out later, so this batch must not be committed.
     abandoned?;
     outcome.next_number = writing.next_number();
     Ok(outcome)
 }
 
-/// Writes what is decoded, until it ends or is of no use any more.
+/// Writes the decoded blocks, discarding them once the batch is spoiled.
 async fn write_all(
     writing: &mut Writing,
     mut decoded: impl Stream<Item = Result<Option<Decoded>, Error>> + Unpin,
@@ -256,7 +258,7 @@ fn stopped(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Internal, "a task that converts stopped").with_source(error)
 }
 
-/// Reads one object after the other.
+/// Reads the objects in order.
 struct Reading {
     reader: Reader,
     blocks: mpsc::Sender<Block>,
@@ -277,7 +279,7 @@ impl Reading {
             match event {
                 Some(Event::Block(_)) if outcome.spoiled => tokio::task::coop::consume_budget().await,
                 Some(Event::Block(block)) => {
-                    // Nobody takes it after an error.
+                    // The receiver is gone after an error.
                     if self.blocks.send(block).await.is_err() {
                         return outcome;
                     }
@@ -301,7 +303,7 @@ impl Reading {
                     position += 1;
                     self.progress.archived(1);
                 }
-                // Nothing is listed here.
+                // Objects are given, not listed.
                 Some(Event::Unlisted(_)) => {}
                 None => return outcome,
             }
@@ -309,7 +311,7 @@ impl Reading {
     }
 }
 
-/// Writes what was decoded, in order.
+/// Writes the decoded blocks in order.
 struct Writing {
     by_bucket: bool,
     dedupe: Option<Box<dyn Deduplicate>>,
@@ -338,7 +340,7 @@ impl Writing {
         };
         let rows: usize = parts.iter().map(|part| part.batch.num_rows()).sum();
         for part in parts {
-            // Lines are taken to be of equal length.
+            // An estimate that assumes lines of equal length.
             let text = bytes * part.batch.num_rows() / rows.max(1);
             for emitted in self.sorter.push(part, text)? {
                 self.files.write(emitted).await?;
@@ -373,7 +375,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Stops writing; once it has come back nothing is written any more.
+    /// Stops writing. When this returns, nothing is being written any more.
     async fn abandon(&mut self) -> Result<(), Error> {
         let Self { files, rejects, .. } = self;
         let of_rejects = async {

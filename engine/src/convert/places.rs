@@ -1,8 +1,8 @@
-//! Where a dataset may be, and its rejects; and that its log objects are such as can be converted.
+//! Validates the places of the dataset and of rejects, and the log objects.
 //!
-//! A place that is a dataset is read as one, and nothing else below it: log objects there would be found by nobody any more. So
-//! [`places_of`] refuses a place at or above what the sources name, each time; a new dataset may not be above any of the log
-//! objects in them, either ([`check_free`]). Below them it may be.
+//! A place with a dataset is read as a dataset, so log objects in it would no longer be found. Therefore [`places_of`]
+//! always rejects a place at or above a source, and [`check_free`] a new dataset in a place that contains log objects
+//! of the sources. A dataset may be located below its log objects.
 
 use super::options::ConvertOptions;
 #[cfg(feature = "cluster")]
@@ -17,7 +17,7 @@ use crate::table::{FullNames, Listing};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where the dataset is, and where rejects go, if that can be.
+/// Resolves and checks the places of the dataset and of rejects.
 pub(super) async fn places_of(
     session: &Session,
     dest: &str,
@@ -44,7 +44,7 @@ pub(super) async fn places_of(
     Ok((place, Some(rejects)))
 }
 
-/// Makes sure that no source is the place, or in it.
+/// Checks that no source is the place, or within it.
 fn check_apart(listing: &Listing, place: &Place) -> Result<(), Error> {
     if let Some((bucket, root)) = place.bucket() {
         for location in listing.locations().iter().filter(|location| location.bucket() == bucket.name()) {
@@ -72,7 +72,7 @@ fn check_apart(listing: &Listing, place: &Place) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes sure that no log object is in a place that is no dataset yet.
+/// Checks that no log object is in a place that is not a dataset yet.
 pub(super) async fn check_free(session: &Session, place: &Place, rejects: Option<&Place>) -> Result<(), Error> {
     let listing = session.log_table(Table::Logs).sources().listing;
     let is_own = own_files(place, rejects);
@@ -81,13 +81,13 @@ pub(super) async fn check_free(session: &Session, place: &Place, rejects: Option
         if !listing.locations().iter().any(holds) {
             return Ok(());
         }
-        // The place alone is listed: all of the logs would take a thousand times as long.
+        // Lists only the place: listing all log objects could take a thousand times as long.
         let mut start = ListStart::First;
         loop {
             let page = bucket.list(root, &start, None).await?;
             for meta in page.objects {
                 let name = bucket.name_of(meta.location.as_ref());
-                // Stores show a folder that somebody made as an empty object.
+                // Some tools create folders as empty objects.
                 if meta.size > 0 && !is_of_dataset(meta.location.as_ref()) && !is_own(&name) {
                     return Err(is_above(place, &name));
                 }
@@ -122,7 +122,7 @@ fn is_above(place: &Place, name: &str) -> Error {
 
 const OF_ITS_OWN: &str = "--to wants a place of its own, which may be below that of the log objects";
 
-/// The file or folder that a source names, or the folder that a glob begins in, without links.
+/// The canonical path of the file or folder that a source names, or of the folder that a glob starts in.
 fn folder_of(source: &str) -> Option<PathBuf> {
     let path = source.strip_prefix("file://").unwrap_or(source);
     if let Ok(full) = Path::new(path).canonicalize() {
@@ -133,12 +133,12 @@ fn folder_of(source: &str) -> Option<PathBuf> {
     Path::new(folder).canonicalize().ok()
 }
 
-/// The directory of a place without links, if it is there.
+/// The canonical path of the directory of a place, if it exists.
 fn full_directory(place: &Place) -> Option<PathBuf> {
     place.directory().and_then(|directory| directory.canonicalize().ok())
 }
 
-/// What is written here is not read: a dataset may be below its log objects.
+/// A predicate for files written by a conversion. They are not read: a dataset may be below its log objects.
 pub(super) fn own_files(place: &Place, rejects: Option<&Place>) -> impl Fn(&str) -> bool + Send + Sync + use<> {
     let of_dataset: Vec<String> =
         full_names(place).flat_map(|name| [format!("{name}/_s3log/"), format!("{name}/day=")]).collect();
@@ -149,7 +149,7 @@ pub(super) fn own_files(place: &Place, rejects: Option<&Place>) -> impl Fn(&str)
     }
 }
 
-/// The name of a place, and that of a directory without links.
+/// The name of a place and, for directories, its canonical path.
 fn full_names(place: &Place) -> impl Iterator<Item = String> + use<> {
     [Some(place.name()), full_directory(place).map(|full| full.display().to_string())].into_iter().flatten()
 }

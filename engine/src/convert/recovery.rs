@@ -1,8 +1,8 @@
-//! Runners that are gone: what they began is taken back, what they committed is finished.
+//! Cleans up after runners that are gone: takes back what they began, and finishes what they committed.
 //!
-//! A batch that was begun and not committed is abandoned in the ledger first. From then on nobody can commit it, so its files may
-//! be removed, and its log objects are free for others. A runner's own file goes last: as long as it is there, whoever
-//! comes next does all of this again, and doing it twice does no harm.
+//! A batch that was begun and not committed is abandoned in the ledger first. From then on it cannot be committed, so
+//! its files may be deleted, and its log objects are free for others. The runner's own file is deleted last: as long as
+//! it exists, the next run repeats all of this, which is idempotent.
 
 use super::tidy::checkpoint_of;
 use crate::dataset::{Abandon, Entry, Ledger, Place, Runner, State, Swept, TMP, forget, remove_unfinished};
@@ -12,21 +12,21 @@ use crate::store::Stores;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-/// What was done about runners that are gone.
+/// What was cleaned up after runners that are gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Runners that were gone.
+    /// The runners that were gone.
     pub runners: Vec<String>,
-    /// Batches that were taken back: their log objects are converted again.
+    /// Number of batches taken back. Their log objects will be converted again.
     pub batches: u64,
-    /// Files that no commit names, and that were removed.
+    /// Number of uncommitted files deleted.
     pub files_removed: u64,
 }
 
-/// Takes back what runners left behind that are gone.
+/// Takes back what runners left that are gone.
 pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Stores) -> Result<Recovered, Error> {
     let mut recovered = Recovered::default();
-    // First what was begun, then who is there: whoever began it had a file before.
+    // In this order: the runner of a batch had a file before it began the batch.
     ledger.refresh().await?;
     let others = runner.others().await?;
     let present: BTreeSet<&str> = others.iter().map(|found| found.file.runner.as_str()).collect();
@@ -43,7 +43,7 @@ pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Store
             (found.file.runner.clone(), gone)
         })
         .collect();
-    // Someone may have removed a runner's file.
+    // Runners whose file has been removed.
     let begun = ledger.state.open.values().map(|open| &open.runner);
     let unswept = ledger.state.unswept.values().map(|unswept| &unswept.runner);
     for name in begun.chain(unswept).filter(|name| !present.contains(name.as_str()) && *name != runner.name()) {
@@ -93,10 +93,10 @@ async fn take_back(
     forget(place, name).await
 }
 
-/// What the name of the mark of a batch ends with, which is there while several processes write its files.
+/// Suffix of the mark of a batch, which exists while several processes write its files.
 pub(super) const MARK: &str = "-parts";
 
-/// Removes the marks of a runner's batches: from here on nobody gives a file of theirs its name.
+/// Deletes the marks of a runner's batches: from here on none of their files gets its final name.
 async fn remove_marks_of(place: &Place, runner: &str) -> Result<(), Error> {
     for entry in place.list(&format!("{SOURCES}/{runner}-"), None).await? {
         if entry.path.ends_with(MARK) {
@@ -106,15 +106,17 @@ async fn remove_marks_of(place: &Place, runner: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes lists of log objects that a runner wrote and that nothing refers to. A runner that only seems to be gone may still begin
-/// a batch with its list, or write a checkpoint with those that it merged, so of such a one only lists of batches go that were
-/// abandoned. And a checkpoint that it has put may come when it is gone: what it merged stays until another one takes its place.
+/// Deletes lists of log objects that a runner wrote and that nothing refers to.
+///
+/// A runner that only seems to be gone may still begin a batch with its list, or write a checkpoint with lists that it
+/// merged; so of such a runner only lists of abandoned batches are deleted. Even a runner that is gone may have sent a
+/// checkpoint that arrives later: the lists that it merged are kept until another checkpoint takes its place.
 async fn remove_lists_of(ledger: &mut Ledger, place: &Place, runner: &str, is_certain: bool) -> Result<(), Error> {
     let lists = place.list(&format!("{SOURCES}/{runner}-"), None).await?;
     if lists.is_empty() {
         return Ok(());
     }
-    // Others may have written a checkpoint that refers to them.
+    // Other runners may have written a checkpoint that refers to them.
     ledger.reload().await?;
     let known: BTreeSet<&str> = ledger.state.source_lists().map(|list| list.path.as_str()).collect();
     for entry in lists {
@@ -131,7 +133,7 @@ async fn remove_lists_of(ledger: &mut Ledger, place: &Place, runner: &str, is_ce
     Ok(())
 }
 
-/// Abandons all that a runner has begun; how many batches these are.
+/// Abandons all open batches of a runner, and returns their number.
 pub(super) async fn abandon_all(ledger: &mut Ledger, runner: &Runner, of: &str, reason: &str) -> Result<u64, Error> {
     let open = ledger.state.open.iter().filter(|(_, open)| open.runner == of);
     let batches: Vec<_> = open.map(|(batch, _)| batch.clone()).collect();
@@ -151,8 +153,9 @@ pub(super) async fn abandon_all(ledger: &mut Ledger, runner: &Runner, of: &str, 
     Ok(abandoned)
 }
 
-/// Removes files of a runner's batches that were abandoned, and that nobody can commit any more; how many there were. Files are listed
-/// only if there may be some. Files of its other batches are left alone, whatever is known of them: it may commit them yet.
+/// Deletes files of a runner's abandoned batches, which cannot be committed any more, and returns their number. Files
+/// are only listed if there is such a batch. Files of its other batches are kept, whatever their state: they may still
+/// be committed.
 async fn remove_files_of(ledger: &Ledger, place: &Place, stores: &Stores, runner: &str) -> Result<u64, Error> {
     let abandoned = &ledger.state.abandoned;
     if !abandoned.values().any(|batch| batch.runner == runner) {
@@ -176,7 +179,7 @@ async fn remove_files_of(ledger: &Ledger, place: &Place, stores: &Stores, runner
                 removed += 1;
             }
         }
-        // Those that were not whole yet.
+        // Incomplete files.
         if rejects.is_local() {
             for entry in rejects.list(&format!("{TMP}/{runner}"), None).await? {
                 rejects.delete(&entry.path).await?;
@@ -186,7 +189,7 @@ async fn remove_files_of(ledger: &Ledger, place: &Place, stores: &Stores, runner
     Ok(removed)
 }
 
-/// The batch that a data file, or a file of rejects, is of: `day=2026-01-15/BATCH-0.parquet`, `BATCH-rejects-0.parquet`.
+/// The batch of a data file or a file of rejects: `day=2026-01-15/BATCH-0.parquet`, `BATCH-rejects-0.parquet`.
 fn batch_of(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next()?.strip_suffix(".parquet")?;
     let (batch, number) = name.rsplit_once('-')?;
@@ -194,11 +197,11 @@ fn batch_of(path: &str) -> Option<&str> {
     is_number.then(|| batch.strip_suffix("-rejects").unwrap_or(batch))
 }
 
-/// Takes back what a run of one's own has begun: its batches, their files, its uploads in parts, and lists that nothing refers to.
-/// What it committed is finished.
+/// Takes back what this run began: batches, their files, multipart uploads, and lists that nothing refers to. Finishes
+/// what it committed.
 pub(super) async fn take_back_own(ledger: &mut Ledger, runner: &Runner, stores: &Stores) -> Result<(), Error> {
     runner.uploads().close();
-    // Whether a record that failed to be written is there is known only now.
+    // A record whose write failed may be in the ledger.
     ledger.refresh().await?;
     let name = runner.name();
     abandon_all(ledger, runner, name, "its runner stopped").await?;
@@ -211,7 +214,7 @@ pub(super) async fn take_back_own(ledger: &mut Ledger, runner: &Runner, stores: 
     remove_lists_of(ledger, runner.place(), name, true).await
 }
 
-/// Aborts the uploads in parts that a run of one's own has begun.
+/// Aborts the multipart uploads of this run.
 pub(super) async fn abort_uploads(runner: &Runner) -> Result<(), Error> {
     let Some((bucket, prefix)) = runner.place().bucket() else { return Ok(()) };
     for (path, id) in runner.uploads().all() {
@@ -226,7 +229,7 @@ fn swept_by(state: &State, runner: &str) -> Vec<String> {
     unswept.map(|(batch, _)| batch.clone()).collect()
 }
 
-/// Gets files that a batch replaced out of the way. Readers that still know them find them there.
+/// Moves files away that a batch replaced. Readers with an older snapshot find them there.
 pub(super) async fn sweep(ledger: &mut Ledger, runner: &Runner, batch: &str) -> Result<(), Error> {
     let Some(unswept) = ledger.state.unswept.get(batch).cloned() else { return Ok(()) };
     for path in &unswept.files {
@@ -243,7 +246,7 @@ pub(super) async fn sweep(ledger: &mut Ledger, runner: &Runner, batch: &str) -> 
     }
 }
 
-/// In RFC 3339.
+/// The current time in RFC 3339.
 pub(super) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

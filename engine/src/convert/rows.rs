@@ -1,4 +1,4 @@
-//! Rows on their way into a file: in order, of one batch or of several.
+//! Rows to be written to a file, in order, from one or more batches.
 
 use crate::error::{Error, ErrorKind};
 use arrow::array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -10,31 +10,31 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// Rows in the order in which they are to be written.
 ///
-/// Nothing is copied until a column is asked for, by the thread that encodes it.
+/// Nothing is copied until a thread encodes a column.
 #[derive(Debug)]
 pub(super) struct Rows {
     batches: Vec<RecordBatch>,
-    /// The batch and the number of each row; or all rows of one batch after the other.
+    /// The batch and row of each row; `None` for all rows of all batches in order.
     picks: Option<Vec<(usize, usize)>>,
     rows: usize,
     weight: usize,
-    /// The room that they take up while they wait.
+    /// Released when the rows have been encoded.
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Rows {
-    /// All rows of these batches, which weigh so many bytes.
+    /// All rows of the batches; `weight` in bytes.
     pub(super) fn all(batches: Vec<RecordBatch>, weight: usize) -> Self {
         let rows = batches.iter().map(RecordBatch::num_rows).sum();
         Self { batches, picks: None, rows, weight, _room: None }
     }
 
-    /// Some rows of these batches: each by its batch and its number there.
+    /// Some rows of the batches, each by batch and row; `weight` in bytes.
     pub(super) fn picked(batches: Vec<RecordBatch>, picks: Vec<(usize, usize)>, weight: usize) -> Self {
         Self { batches, rows: picks.len(), picks: Some(picks), weight, _room: None }
     }
 
-    /// Keeps room until they are dropped.
+    /// Holds room until the rows are dropped.
     pub(super) fn hold(&mut self, room: Option<OwnedSemaphorePermit>) {
         self._room = room;
     }
@@ -43,18 +43,18 @@ impl Rows {
         self.rows
     }
 
-    /// About how many bytes they keep in memory.
+    /// Estimated memory in bytes.
     pub(super) fn weight(&self) -> usize {
         self.weight
     }
 
-    /// A column, in pieces.
+    /// A column, as one or more arrays.
     pub(super) fn column(&self, index: usize) -> Result<Vec<ArrayRef>, Error> {
         let Some(picks) = &self.picks else {
             return Ok(self.batches.iter().map(|batch| ArrayRef::clone(batch.column(index))).collect());
         };
         let columns: Vec<&dyn Array> = self.batches.iter().map(|batch| batch.column(index).as_ref()).collect();
-        // Of a column that a log does not have there is nothing to gather.
+        // Nothing to gather from a column that the log does not have.
         if let Some(first) = columns.first()
             && columns.iter().all(|column| column.null_count() == column.len())
         {
@@ -63,7 +63,7 @@ impl Rows {
         Ok(vec![interleave(&columns, picks)?])
     }
 
-    /// A column of text, where it lies.
+    /// A text column, without copying.
     pub(super) fn texts(&self, index: usize) -> Result<Texts<'_>, Error> {
         let arrays = self.batches.iter().map(|batch| batch.column(index).as_string_view_opt());
         let arrays = arrays.collect::<Option<_>>();
@@ -71,7 +71,7 @@ impl Rows {
         Ok(Texts { arrays, picks: self.picks.as_deref() })
     }
 
-    /// A column of numbers or times, where it lies.
+    /// A column of numbers or times, without copying.
     pub(super) fn numbers(&self, index: usize) -> Result<Numbers<'_>, Error> {
         let data_type = self.batches.first().map(|batch| batch.column(index).data_type());
         match data_type {
@@ -92,22 +92,22 @@ impl Rows {
     }
 }
 
-/// The array and the number of each row; or all rows of one array after the other.
+/// The array and row of each row; `None` for all rows of all arrays in order.
 pub(super) type Picks<'a> = Option<&'a [(usize, usize)]>;
 
-/// The texts of some rows.
+/// The texts of a column.
 pub(super) struct Texts<'a> {
     pub(super) arrays: Vec<&'a StringViewArray>,
     pub(super) picks: Picks<'a>,
 }
 
-/// The numbers of some rows, of four bytes or of eight.
+/// The numbers of a column, with 32 or 64 bits.
 pub(super) enum Numbers<'a> {
     Narrow(Vec<NumberArray<'a, i32>>, Picks<'a>),
     Wide(Vec<NumberArray<'a, i64>>, Picks<'a>),
 }
 
-/// Numbers of a batch.
+/// The numbers of one batch.
 pub(super) struct NumberArray<'a, N> {
     values: &'a [N],
     nulls: Option<&'a NullBuffer>,
@@ -118,12 +118,12 @@ impl<N: Copy> NumberArray<'_, N> {
         self.values.len()
     }
 
-    /// Whether no row has one.
+    /// Whether all rows are null.
     pub(super) fn is_null(&self) -> bool {
         self.nulls.is_some_and(|nulls| nulls.null_count() == self.values.len())
     }
 
-    /// The number of a row, if it has one.
+    /// The number of a row; `None` if it is null.
     #[inline]
     pub(super) fn get(&self, row: usize) -> Option<N> {
         if self.nulls.is_some_and(|nulls| nulls.is_null(row)) { None } else { Some(self.values[row]) }

@@ -1,4 +1,4 @@
-//! A run: takes batches of log objects, converts them, commits them, until nothing is left.
+//! A conversion run: takes batches of log objects, converts and commits them until none is left.
 
 use super::decoding::PerBlock;
 use super::dedupe::Deduplicator;
@@ -31,61 +31,61 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a run did.
+/// Result of a conversion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConvertReport {
-    /// What became of the lines of this run.
+    /// Counts of this run.
     pub counts: BatchCounts,
-    /// Batches that were committed.
+    /// Number of batches committed.
     pub batches: u64,
-    /// Files that were written.
+    /// Number of data files written.
     pub files: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub file_bytes: u64,
-    /// Log objects that were passed by.
+    /// Log objects that were skipped.
     pub passed: Passed,
-    /// Log objects that have to be restored from an archive first.
+    /// Log objects that must be restored from an archive first.
     pub archived: u64,
-    /// Log objects that cannot be of the wanted times, by their names.
+    /// Log objects ruled out by their names, given the times of the session.
     pub pruned: u64,
-    /// Log objects that could not be read; [`Session::progress`] names them.
+    /// Log objects that could not be read; [`Session::progress`] has their names.
     pub unreadable: u64,
-    /// What was done about runners that were gone.
+    /// What was cleaned up after runners that are gone.
     pub recovered: Recovered,
-    /// Whether it was told to stop before everything was converted.
+    /// Whether the run was stopped before everything was converted.
     pub stopped: bool,
-    /// Rows of the dataset now.
+    /// Rows in the dataset after the run.
     pub dataset_rows: u64,
-    /// Files of the dataset now.
+    /// Data files in the dataset after the run.
     pub dataset_files: u64,
 }
 
-/// What a run would do.
+/// What a conversion would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConvertPlan {
-    /// Log objects that would be converted.
+    /// Number of log objects to convert.
     pub objects: u64,
-    /// Their bytes, as stored.
+    /// Their size, in bytes as stored.
     pub bytes: u64,
-    /// In how many batches.
+    /// Number of batches.
     pub batches: u64,
-    /// Log objects that would be passed by.
+    /// Log objects that would be skipped.
     pub passed: Passed,
-    /// Log objects that have to be restored from an archive first.
+    /// Log objects that must be restored from an archive first.
     pub archived: u64,
-    /// Log objects that cannot be of the wanted times, by their names.
+    /// Log objects ruled out by their names, given the times of the session.
     pub pruned: u64,
-    /// Whether the dataset is there already.
+    /// Whether the dataset exists.
     pub exists: bool,
 }
 
-/// Converts the log objects of a session into the dataset at `dest`: those that are not in it yet. Times of the session choose
-/// log objects by their names, and these are converted whole.
+/// Converts the log objects of a session that are not yet in the dataset at `dest`. Times of the session select log
+/// objects by their names; those are converted completely.
 ///
 /// # Errors
 ///
-/// When the dataset cannot be read or written, when its settings are others, or when nothing can be listed. Then nothing is half
-/// done: a batch is in the dataset or not. Log objects that cannot be read are no error, and part of the report.
+/// If the dataset cannot be read or written, its settings differ, or nothing can be listed. A batch is either committed
+/// as a whole or not at all. Log objects that cannot be read are not an error, but part of the report.
 pub async fn convert(
     session: &Session,
     dest: &str,
@@ -128,11 +128,11 @@ pub async fn convert(
     run.end(done).await
 }
 
-/// What a run would convert, and what not. Writes nothing, and reads no log object.
+/// Plans a conversion. Writes nothing, and reads no log object.
 ///
 /// # Errors
 ///
-/// When the dataset cannot be read, or nothing can be listed.
+/// If the dataset cannot be read, its settings differ, or nothing can be listed.
 pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOptions) -> Result<ConvertPlan, Error> {
     let (place, rejects) = places_of(session, dest, options).await?;
     let settings = DatasetSettings::read(&place).await?;
@@ -173,7 +173,7 @@ fn settings_of(options: &ConvertOptions) -> DatasetSettings {
     settings
 }
 
-/// Makes a dataset of a place that has none.
+/// Creates a dataset in a place without one.
 async fn begin_dataset(place: &Place, wanted: &DatasetSettings) -> Result<DatasetSettings, Error> {
     if let Some(entry) = place.list("day=", None).await?.first() {
         return Err(Error::invalid(format!("there are files in the way: {}", entry.path))
@@ -183,7 +183,7 @@ async fn begin_dataset(place: &Place, wanted: &DatasetSettings) -> Result<Datase
     wanted.create(place).await
 }
 
-/// How many objects, and how many bytes, a batch has at most.
+/// Maximum number of objects in a batch, and maximum size in bytes.
 fn batch_limits(session: &Session, options: &ConvertOptions) -> (u64, u64) {
     #[cfg(feature = "cluster")]
     if session.runs_remotely() {
@@ -193,7 +193,7 @@ fn batch_limits(session: &Session, options: &ConvertOptions) -> (u64, u64) {
     (options.batch_objects, options.batch_bytes)
 }
 
-/// One run of one process.
+/// One run of this process.
 struct Run<'a> {
     session: &'a Session,
     options: &'a ConvertOptions,
@@ -206,19 +206,19 @@ struct Run<'a> {
     report: ConvertReport,
 }
 
-/// A batch that is to be tried.
+/// A batch that was begun.
 struct Batch {
     name: String,
     candidates: Vec<Candidate>,
     list: SourceList,
 }
 
-/// Which attempt at a batch it is: one that was given up, and is not over everywhere, has nothing in common with the next.
+/// An attempt at a batch. Earlier ones may still run on an executor, so marks and names of files are never shared.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempt {
-    /// Attempts before it.
+    /// Number of previous attempts.
     number: u64,
-    /// Files are numbered from here on.
+    /// The first number in names of files.
     first_file: u64,
 }
 
@@ -238,7 +238,7 @@ impl Run<'_> {
         while !self.stop.is_told() {
             let (batch_objects, batch_bytes) = batch_limits(self.session, self.options);
             let candidates = match selection.batch(&self.ledger.place, batch_objects, batch_bytes).await {
-                // Others have merged lists of log objects meanwhile.
+                // Other runners have merged lists of log objects.
                 Err(error) if is_list_missing(&error) && reloads < RELOADS => {
                     reloads += 1;
                     self.ledger.reload().await?;
@@ -261,7 +261,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Claims log objects; `None` when others have taken some of them meanwhile, and all have to be looked up again.
+    /// Claims log objects. Returns `None` if they have to be looked up again, since other runners have claimed some.
     async fn begin(&mut self, selection: &mut Selection, candidates: Vec<Candidate>) -> Result<Option<Batch>, Error> {
         if !selection.up_to_date()(&self.ledger.state) {
             selection.look_again(&self.ledger.state, candidates);
@@ -303,7 +303,7 @@ impl Run<'_> {
         }
     }
 
-    /// Converts and commits a batch. Log objects that cannot be read are left out of it.
+    /// Converts and commits a batch, without log objects that cannot be read.
     async fn convert(&mut self, batch: Batch) -> Result<(), Error> {
         let mut left_out: HashSet<usize> = HashSet::new();
         let mut attempt = Attempt::default();
@@ -322,7 +322,7 @@ impl Run<'_> {
             if !outcome.spoiled {
                 return self.commit(&batch, &taken, &left_out, outcome).await;
             }
-            // Files hold records of a log object that could not be read to its end: they go, and the others come again.
+            // Files contain records of an object that could not be read to its end: convert again without it.
             self.remove_own_files(&batch.name).await?;
             attempt = Attempt { number: attempt.number + 1, first_file: outcome.next_number };
         }
@@ -365,7 +365,7 @@ impl Run<'_> {
             return tokio::select! {
                 outcome = self.attempt_remotely(batch, objects, layout, &mark) => outcome,
                 () = self.stop.told_now() => {
-                    // Those who write hear of it, whatever becomes of the job.
+                    // Executors notice it even if the job is not cancelled.
                     place.delete(&mark).await?;
                     Err(Error::new(ErrorKind::Interrupted, "stopped"))
                 }
@@ -392,7 +392,7 @@ impl Run<'_> {
         }
     }
 
-    /// The same with files that the partitions of a plan write. Those of attempts that were lost go.
+    /// An attempt whose files are written by the partitions of a plan. Files of lost tasks are deleted.
     #[cfg(feature = "cluster")]
     async fn attempt_remotely(
         &self,
@@ -409,7 +409,7 @@ impl Run<'_> {
         let plan = parts::plan(self.session, self.options.table, &parts, order)?;
         place.put(mark, "{}\n".into()).await?;
         let rows = self.session.run_remotely(plan).await;
-        // From here on no file gets a name that it keeps: not by an attempt that was taken to be lost, and not by one that failed.
+        // From here on no file keeps a name: neither of a task that was taken for lost, nor of one that failed.
         place.delete(mark).await?;
         let outcome = parts::joined(&parts, &rows?, self.session.progress())?;
         if !outcome.spoiled {
@@ -421,7 +421,7 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Puts a batch into the ledger, without the log objects that were left out, or have to be restored first.
+    /// Commits a batch, without log objects that were left out or are archived.
     async fn commit(
         &mut self,
         batch: &Batch,
@@ -436,7 +436,7 @@ impl Run<'_> {
         let done: Vec<&Candidate> = done.filter_map(|at| batch.candidates.get(*at)).collect();
         let counts = counts_of(&done, &outcome)?;
         if done.is_empty() {
-            // Nothing to commit: other runs may try these again.
+            // Nothing to commit: other runs may try the objects again.
             let (name, reason) = (self.runner.name().to_owned(), "no log object of it could be read");
             abandon_all(&mut self.ledger, &self.runner, &name, reason).await?;
             return self.runner.place().delete(&batch.list.path).await;
@@ -464,7 +464,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A list of the log objects that are done, if these are not all of the batch.
+    /// A list of the log objects that were converted, unless all of the batch were.
     async fn sources_of(&self, batch: &Batch, done: &[&Candidate]) -> Result<Option<SourceList>, Error> {
         if done.len() == batch.candidates.len() {
             return Ok(None);
@@ -474,7 +474,7 @@ impl Run<'_> {
         write_list(self.runner.place(), path, sources).await.map(Some)
     }
 
-    /// Removes the files of a batch that is not committed.
+    /// Deletes the files of a batch that is not committed.
     async fn remove_own_files(&self, batch: &str) -> Result<(), Error> {
         let start = format!("{batch}-");
         for entry in self.runner.place().list("day=", None).await? {
@@ -490,7 +490,7 @@ impl Run<'_> {
         abort_uploads(&self.runner).await
     }
 
-    /// Makes sure that files of a batch are there, and removes others of the same batch that are beside them.
+    /// Checks that the files of a batch exist, and deletes other files of the batch in the same folders.
     #[cfg(feature = "cluster")]
     async fn keep_files(&self, place: &Place, batch: &str, files: &[DataFile]) -> Result<(), Error> {
         let mut expected: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -513,7 +513,7 @@ impl Run<'_> {
         }
     }
 
-    /// Ends the run. What is not committed is taken back; where that fails, whoever comes next does it.
+    /// Ends the run and takes back what is not committed. If that fails, the next run does it.
     async fn end(mut self, done: Result<(), Error>) -> Result<ConvertReport, Error> {
         let clean = match &done {
             Ok(()) => Ok(()),
@@ -534,17 +534,17 @@ impl Run<'_> {
                 drop(self.runner.end().await);
                 Err(error)
             }
-            // Its file stays, and with it the order to whoever comes next to take back what was begun. A bucket may still be carrying
-            // out a request that nobody waits for any more.
+            // The runner's file stays, so that the next run takes back what was begun: a bucket may still carry out a
+            // request that was given up here.
             (Err(error), _) => Err(error),
         }
     }
 }
 
-/// Attempts to read lists that others replace meanwhile.
+/// Attempts to read lists that other runners are merging.
 const RELOADS: u32 = 5;
 
-/// What became of the lines of a batch. Rows are counted in the files, lines by their ends: no line is lost between the two.
+/// The counts of a batch. Rows are counted in the files, lines by their ends, to detect any that are lost in between.
 fn counts_of(done: &[&Candidate], outcome: &Outcome) -> Result<BatchCounts, Error> {
     let counts = BatchCounts {
         objects: done.len() as u64,
@@ -569,7 +569,7 @@ fn is_list_missing(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound && error.object().is_some_and(|object| object.contains(SOURCES))
 }
 
-/// What is done to every batch, if anything is.
+/// The transformation of every batch of records or rejects, if there is one.
 pub(super) fn transform(
     privacy: &Arc<Privacy>,
     apply: fn(&Privacy, RecordBatch) -> Result<RecordBatch, Error>,
@@ -578,12 +578,12 @@ pub(super) fn transform(
     (!privacy.is_off()).then(|| Arc::new(move |batch| apply(&privacy, batch)) as PerBlock)
 }
 
-/// How long a run that failed tries to take back what it began.
+/// Limit on the time that a failed run spends on taking back what it began.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether a batch may begin beside those that are open: one that looks for duplicates must see all records before it.
+/// Whether a batch may begin beside the open ones: one that leaves out duplicates must see all earlier records.
 fn may_begin(state: &State, dedupe: bool) -> Result<(), Error> {
-    // Files that are merged hold the same records as before.
+    // Merging files does not change the records.
     let converts = |open: &&OpenBatch| matches!(open.work, Work::Convert { .. });
     let other = state.open.values().filter(converts).find(|open| dedupe || open.work.is_exclusive());
     match other {

@@ -1,4 +1,4 @@
-//! Which log objects are left to convert: what sources hold, without what the ledger knows.
+//! Selects the log objects left to convert: those in the sources without those in the ledger.
 
 use super::stable_hash::stable_hash;
 use crate::dataset::{Owner, Place, Source, SourceVersion, State};
@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Changed objects that are named; the others are counted.
+/// Maximum number of changed objects to name; the rest is only counted.
 const NAMED: usize = 100;
 
-/// One of several runners that share out the log objects by their names: `2/4` takes what the second of four takes.
+/// One of several runners that divide the log objects by name: `2/4` is the second of four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     index: u32,
@@ -44,13 +44,13 @@ impl std::fmt::Display for Shard {
 }
 
 impl Shard {
-    /// Whether a log object is one of this shard.
+    /// Whether a log object belongs to this shard.
     fn takes(self, name: &str) -> bool {
         stable_hash(name) % u64::from(self.count) == u64::from(self.index - 1)
     }
 }
 
-/// A log object that is to be converted.
+/// A log object to convert.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) source: Source,
@@ -63,36 +63,36 @@ impl Candidate {
     }
 }
 
-/// What was found beside what is left to convert.
+/// Log objects that a run skipped, by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
     /// Log objects whose records are in the dataset.
     pub converted: u64,
-    /// Their bytes.
+    /// Their size, in bytes as stored.
     pub converted_bytes: u64,
     /// Log objects of other shards.
     pub other_shards: u64,
-    /// Log objects that others convert at this moment, by the runner that does.
+    /// Log objects that other runners are converting, by runner.
     pub claimed: BTreeMap<String, u64>,
-    /// Log objects that were written again since they were converted: some of them,
+    /// The names of some log objects that were overwritten since they were converted.
     pub changed: Vec<String>,
-    /// and how many there are.
+    /// Number of log objects that were overwritten since they were converted.
     pub changed_count: u64,
 }
 
-/// The log objects of a session in the order in which they are found.
+/// The log objects of a session, in the order in which they are found.
 pub(super) struct Candidates {
     local: std::vec::IntoIter<Listed>,
     names: FullNames,
     pages: BoxStream<'static, Result<Vec<Unopened>, crate::scan::ListError>>,
-    /// What is no log object, by its name.
+    /// Recognises files written by the conversion, by name.
     is_own: Box<dyn Fn(&str) -> bool + Send + Sync>,
     listed: Arc<Progress>,
     progress: Arc<Progress>,
 }
 
 impl Candidates {
-    /// Of the log objects that may hold records of the session's times, without those that `is_own` knows by their names.
+    /// Lists the log objects that may contain records of the session's times, without those that `is_own` recognises.
     pub(super) fn list(
         session: &Session,
         is_own: impl Fn(&str) -> bool + Send + Sync + 'static,
@@ -100,7 +100,7 @@ impl Candidates {
         let table = session.log_table(Table::Logs);
         let times: Times = table.object_times();
         let mut sources = table.sources();
-        // What is listed need not be read: it does not belong into the progress of what is.
+        // Listed objects may not be read at all, so they do not count in the session's progress.
         let listed = Arc::new(Progress::default());
         sources.progress = Some(Arc::clone(&listed));
         let (files, pruned) = sources.files(&times);
@@ -120,13 +120,13 @@ impl Candidates {
         })
     }
 
-    /// How many have to be restored from an archive first, and how many cannot be of the session's times by their names.
+    /// Number of archived log objects, and of those ruled out by their names, given the times of the session.
     pub(super) fn left_out(&self) -> (u64, u64) {
         let listed = self.listed.snapshot();
         (listed.archived, listed.pruned)
     }
 
-    /// The next of them, some at a time; `None` at the end.
+    /// The next log objects; `None` at the end.
     async fn next(&mut self) -> Result<Option<Vec<Candidate>>, Error> {
         const AT_ONCE: usize = 1_000;
         let is_own = &self.is_own;
@@ -149,7 +149,7 @@ impl Candidates {
     }
 }
 
-/// Why there is nothing to convert from `-`.
+/// The error for the source `-`.
 fn no_standard_input() -> Error {
     Error::new(ErrorKind::Unsupported, "standard input cannot be converted: nobody would know it again")
         .with_hint(INTO_A_FILE)
@@ -157,13 +157,13 @@ fn no_standard_input() -> Error {
 
 const INTO_A_FILE: &str = "write it into a file first";
 
-/// A log object is known again by its name, so that must mean the same file the next time: what a pipe, a device or a socket is
-/// called means something else in each run, as does what was opened and has no name any more.
+/// Log objects are recognised by name in later runs, so the name must refer to the same file again. This rejects pipes,
+/// devices and sockets, as well as open files that have no name any more.
 pub(super) fn check_name(listed: &Listed) -> Result<(), Error> {
     let Some(path) = &listed.path else { return Err(no_standard_input()) };
-    // A listing knows no size of these: few are looked at again.
+    // Special files are listed with size 0, so only few files are checked.
     let is_special = listed.size == 0 && path.metadata().is_ok_and(|metadata| !metadata.is_file());
-    // `/dev/stdin` and the like are as good as a file if that is behind them, and still there.
+    // `/dev/stdin` and the like are accepted if they refer to a file that still exists.
     let is_nameless = || (path.starts_with("/dev") || path.starts_with("/proc")) && path.canonicalize().is_err();
     if is_special || is_nameless() {
         return Err(Error::new(
@@ -197,18 +197,19 @@ fn candidate_of_object(unopened: Unopened) -> Option<Candidate> {
     Some(Candidate { source: Source { name, version }, unopened: Unopened { object, ..unopened } })
 }
 
-/// Takes candidates until a batch is full, and leaves out what the ledger knows.
+/// Forms batches of candidates that are not in the ledger.
 pub(super) struct Selection {
     candidates: Candidates,
     shard: Option<Shard>,
     lookup: crate::dataset::Lookup<Owner>,
-    /// The lists that the lookup is over.
+    /// The lists that `lookup` covers.
     known: Arc<HashSet<String>>,
     pub(super) passed: Passed,
-    /// What was found and not looked up yet.
+    /// Candidates not looked up yet.
     found: VecDeque<Candidate>,
     waiting: VecDeque<Candidate>,
-    /// Names of files that batches took. Those in buckets are listed once, in their order; they may be too many to be kept.
+    /// Names of files in earlier batches. Objects in buckets are listed once and in order; there may be too many to
+    /// keep their names.
     taken: HashSet<String>,
     is_over: bool,
 }
@@ -228,8 +229,8 @@ impl Selection {
         }
     }
 
-    /// The next batch of at most so many objects and about so many bytes, in the order of the time in their names; empty when
-    /// nothing is left. After an error nothing is lost: the next one has it.
+    /// The next batch of at most `objects` objects and about `bytes` bytes, sorted by the time in their names; empty if
+    /// nothing is left. After an error, the next call returns the same candidates.
     pub(super) async fn batch(&mut self, place: &Place, objects: u64, bytes: u64) -> Result<Vec<Candidate>, Error> {
         let mut batch = Vec::new();
         if let Err(error) = self.fill(&mut batch, place, objects, bytes).await {
@@ -273,14 +274,14 @@ impl Selection {
         Ok(())
     }
 
-    /// Lets others of the next batches have these names.
+    /// Allows later batches to take these candidates.
     fn give_back(&mut self, batch: &[Candidate]) {
         for candidate in batch {
             self.taken.remove(&candidate.source.name);
         }
     }
 
-    /// Looks up what was found. After an error nothing is lost: what was not looked up is still there.
+    /// Looks up the candidates that were found. After an error, the remaining ones are still there.
     async fn sift(&mut self, place: &Place) -> Result<(), Error> {
         while let Some(candidate) = self.found.pop_front() {
             if self.shard.is_some_and(|shard| !shard.takes(&candidate.source.name)) {
@@ -326,13 +327,13 @@ impl Selection {
         self.candidates.left_out()
     }
 
-    /// Tells whether the ledger says nothing of log objects that was not looked at.
+    /// A predicate that tells whether a state contains only lists that were looked at.
     pub(super) fn up_to_date(&self) -> impl Fn(&State) -> bool + Send + Sync + 'static {
         let known = Arc::clone(&self.known);
         move |state| lists_of(state).is_subset(&known)
     }
 
-    /// Looks at what others do from here on. What a batch was to take is looked up again.
+    /// Starts over with the current state. The candidates of a batch that was not begun are looked up again.
     pub(super) fn look_again(&mut self, state: &State, batch: Vec<Candidate>) {
         self.lookup = state.lookup();
         self.known = Arc::new(lists_of(state));
@@ -342,7 +343,7 @@ impl Selection {
         }
     }
 
-    /// The lists of a batch of one's own need not be looked at: no object is taken twice.
+    /// Marks the list of an own batch as known: its objects are not selected again anyway.
     pub(super) fn knows(&mut self, path: &str) {
         Arc::make_mut(&mut self.known).insert(path.to_owned());
     }
@@ -352,7 +353,7 @@ fn lists_of(state: &State) -> HashSet<String> {
     state.source_lists().map(|list| list.path.clone()).collect()
 }
 
-/// Records of one time are mostly in objects of about that time.
+/// Records of similar times are mostly in objects named by similar times.
 fn sort_by_time(batch: &mut [Candidate]) {
     batch.sort_by_cached_key(|candidate| {
         let name = &candidate.source.name;
@@ -367,7 +368,7 @@ mod tests {
     use crate::dataset::SourceList;
     use crate::session::SessionOptions;
 
-    /// What is left of so many files of a directory, which has to be kept.
+    /// The selection over this many files in a directory, which the caller must keep.
     async fn selection(files: usize) -> (tempfile::TempDir, Place, Selection) {
         let directory = tempfile::tempdir().unwrap();
         for number in 0..files {
@@ -391,7 +392,7 @@ mod tests {
         selection.candidates.local = [&listed[..], &listed[..], &listed[..]].concat().into_iter();
         let batch = selection.batch(&place, 2, 100).await.unwrap();
         assert_eq!(names(&batch), ["0000", "0001"]);
-        // Nobody took it after all.
+        // The batch was not begun after all.
         selection.look_again(&State::default(), batch);
         let batch = selection.batch(&place, 2, 100).await.unwrap();
         assert_eq!(names(&batch), ["0000", "0001"]);
@@ -402,7 +403,8 @@ mod tests {
     #[tokio::test]
     async fn an_error_loses_nothing() {
         let (directory, place, mut selection) = selection(1_010).await;
-        // Others have merged a list, which is gone; what it may hold comes after what the batch has already.
+        // Another runner has merged a list, which is gone. What it may contain comes after candidates already in the
+        // batch.
         let name = |number: &str| directory.path().canonicalize().unwrap().join(number).display().to_string();
         let (first, last) = (name("1005"), name("1006"));
         let path = "_s3log/sources/gone.parquet".to_owned();
@@ -433,7 +435,7 @@ mod tests {
         assert_eq!(shards[1].to_string(), "2/4");
     }
 
-    /// Names that differ at their end alone, too.
+    /// Including names that only differ at the end.
     #[test]
     fn shards_of_names_of_any_kind_are_about_even() {
         let kinds: [fn(u32) -> String; 6] = [

@@ -1,15 +1,16 @@
-//! Rows of many partitions, each sorted by time within what memory allows.
+//! Sorts the rows of each partition by time within bounded memory.
 //!
-//! A partition holds a *window* of the rows that came last. When it is full it is sorted, and its older part is emitted. Log objects
-//! come in the order in which they were delivered, which is nearly that of their times: as long as no row is older than what was
-//! emitted already, all of a partition is one sorted sequence. A row that is older begins a second *run*, which has files of its own,
-//! and every later row joins the run that ends last before it. Runs are few: beyond the limit the one that got nothing for the
-//! longest time ends.
+//! A partition has a *window* of the most recently received rows. When it is full, it is sorted, and the older half is
+//! emitted. Log objects arrive in the order of their delivery, which is nearly that of the times in them. As long as no
+//! row is older than those already emitted, a partition yields a single sorted sequence, a *run*. An older row starts
+//! another run, which has its own files; each later row joins the run with the latest end before it. The number of runs
+//! is limited: beyond it, the least recently used one ends.
 //!
-//! A window begins small, for what is in a core's cache is encoded sooner. Before it emits rows it looks at how far those that came
-//! last had to go back, and grows instead if that was near its reach. If rows come in no order at all, it emits all of them.
+//! A window starts small, since rows are encoded faster while they are in cache. Before it emits rows, it checks how
+//! far back recent rows had to be inserted, and grows instead if that was close to its start. If rows arrive in no order
+//! at all, it emits all of them.
 //!
-//! Rows of equal time stay in the order in which they came, within a run.
+//! Within a run, rows of equal time stay in the order of their arrival.
 
 use super::partition::{Part, Partition, compacted, times};
 use super::rows::Rows;
@@ -21,28 +22,28 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How much the sorter may hold.
+/// Limits on memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SorterLimits {
-    /// Bytes that the window of a partition has at first,
+    /// Initial size of a window in bytes.
     pub(super) window: usize,
-    /// and at most.
+    /// Maximum size of a window in bytes.
     pub(super) max_window: usize,
-    /// Bytes of all windows together.
+    /// Maximum size of all windows together, in bytes.
     pub(super) memory: usize,
-    /// Runs of one partition that may go on.
+    /// Maximum number of open runs of a partition.
     pub(super) runs: usize,
-    /// Rows that are emitted at once.
+    /// Maximum number of rows to emit at a time.
     pub(super) chunk: usize,
 }
 
-/// Bytes that a row takes up beside its text: views, numbers, its place in the order.
+/// Estimated memory of a row in bytes, without its text: views, numbers, its entry in the order.
 pub(super) const ROW: usize = 512;
 
-/// A window of less than this is emitted whole: halves of it would make tiny row groups.
+/// Smaller windows are emitted completely: halves of them would make tiny row groups.
 const SMALL: usize = 8 << 20;
 
-/// Rows that are sorted by time, and go on where those of the same run ended.
+/// Rows sorted by time that continue a run.
 #[derive(Debug)]
 pub(super) struct Emitted {
     pub(super) partition: Arc<Partition>,
@@ -50,11 +51,10 @@ pub(super) struct Emitted {
     pub(super) rows: Rows,
     /// The times of the first and the last row.
     pub(super) times: (i64, i64),
-    /// A run that ended before: its file can be finished.
+    /// A run that has ended: its file can be finished.
     pub(super) ended: Option<u64>,
 }
 
-/// Sorts the rows of every partition.
 #[derive(Debug)]
 pub(super) struct Sorter {
     limits: SorterLimits,
@@ -68,7 +68,7 @@ impl Sorter {
         Self { limits, windows: HashMap::new(), bytes: 0, next_run: 0 }
     }
 
-    /// Takes rows, which weigh so many bytes without [`ROW`]; gives those that have to leave for them.
+    /// Adds rows; `text` is their size in bytes without [`ROW`]. Returns the rows that must make room for them.
     pub(super) fn push(&mut self, part: Part, text: usize) -> Result<Vec<Emitted>, Error> {
         let rows = part.batch.num_rows();
         if rows == 0 {
@@ -89,7 +89,7 @@ impl Sorter {
             self.emit(&partition, share, &mut emitted)?;
         }
         while self.bytes > self.limits.memory {
-            // The first of equals by name: what is emitted must not depend on how a map is laid out.
+            // Ties are broken by name: the output must not depend on the layout of the hash table.
             let largest = self.windows.iter_mut().max_by(|a, b| a.1.bytes.cmp(&b.1.bytes).then_with(|| b.0.cmp(a.0)));
             let Some((partition, window)) = largest.map(|(partition, window)| (Arc::clone(partition), window)) else {
                 break;
@@ -100,7 +100,7 @@ impl Sorter {
         Ok(emitted)
     }
 
-    /// What is left, partition by partition; to be called until it gives nothing.
+    /// Emits the rest of a partition; call until it returns `None`.
     pub(super) fn finish(&mut self) -> Result<Option<Vec<Emitted>>, Error> {
         let Some(partition) = self.windows.keys().min().cloned() else { return Ok(None) };
         let mut emitted = Vec::new();
@@ -109,7 +109,6 @@ impl Sorter {
         Ok(Some(emitted))
     }
 
-    /// Emits rows of a partition.
     fn emit(&mut self, partition: &Arc<Partition>, share: Share, emitted: &mut Vec<Emitted>) -> Result<(), Error> {
         let Some(window) = self.windows.get_mut(partition) else { return Ok(()) };
         let before = window.bytes;
@@ -145,32 +144,32 @@ impl Sorter {
     }
 }
 
-/// How many rows leave.
+/// How many rows of a window to emit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
     All,
-    /// The older ones of each run.
+    /// The older half of each run.
     Half,
 }
 
-/// The rows of a partition that wait.
+/// The waiting rows of a partition.
 #[derive(Debug, Default)]
 struct Window {
-    /// By their numbers, which count up.
+    /// By ascending number.
     pieces: BTreeMap<u32, Piece>,
     next_piece: u32,
-    /// One for each row.
+    /// One per row.
     row_refs: Vec<RowRef>,
     is_sorted: bool,
     bytes: usize,
-    /// How often it doubled.
+    /// How often the size limit was doubled.
     doublings: u32,
     runs: Vec<Run>,
-    /// Counts emissions.
+    /// Number of emissions.
     clock: u64,
 }
 
-/// Where a row of the window stands.
+/// Position of a row in the window.
 #[derive(Clone, Copy, Debug)]
 struct RowRef {
     time: i64,
@@ -182,11 +181,11 @@ struct RowRef {
 struct Piece {
     batch: RecordBatch,
     weight: usize,
-    /// Rows that were not emitted.
+    /// Rows that have not been emitted.
     left: usize,
 }
 
-/// Rows that were emitted, in the order of their times.
+/// A sorted sequence of emitted rows.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     id: u64,
@@ -213,8 +212,8 @@ impl Window {
         limits.window.saturating_mul(1 << self.doublings).min(limits.max_window)
     }
 
-    /// Doubles the window if it may grow and rows nearly came too late: a little more, and they would not have joined their run. A
-    /// few do not count, since some records are late by hours. Otherwise says how many rows leave.
+    /// Doubles the size limit and returns `None` if rows nearly missed their run. A few such rows do not count, since
+    /// some records are hours late. Otherwise returns how many rows to emit.
     fn grow_or_emit(&mut self, limits: &SorterLimits) -> Option<Share> {
         let late = self.late();
         if late > self.row_refs.len() / 1024 && self.limit(limits) < limits.max_window && self.doublings < 30 {
@@ -224,7 +223,7 @@ impl Window {
         Some(self.share_with(late))
     }
 
-    /// How many rows leave when memory is short.
+    /// How many rows to emit to free memory.
     fn share(&mut self) -> Share {
         if self.bytes < SMALL {
             return Share::All;
@@ -233,17 +232,18 @@ impl Window {
         self.share_with(late)
     }
 
-    /// If rows come in no order (of such, an eighth is late), as from objects that each cover all of the day, halves of the window
-    /// would not go on where the ones before ended, but scatter over all runs. Then the window is a sorted run by itself.
+    /// Rows in no order (an eighth of such rows is late), such as those of objects that each cover the whole day, would
+    /// scatter over all runs, a few rows each. The whole window is emitted instead, as a run of its own.
     fn share_with(&self, late: usize) -> Share {
         if late > self.row_refs.len() / 16 { Share::All } else { Share::Half }
     }
 
-    /// Rows that came in the younger half of those of their run, and belong into its oldest quarter.
+    /// Number of rows from the more recent half of a run that belong to its oldest quarter: a little later, they would
+    /// have missed it.
     fn late(&mut self) -> usize {
         self.sort();
         let mut late = 0;
-        // Older than all runs, or before there is one: they will have one of their own.
+        // Rows older than all runs will start a run of their own.
         let stretches = self.stretches();
         let first = stretches.first().map_or(self.row_refs.len(), |(_, stretch)| stretch.start);
         for stretch in std::iter::once(0..first).chain(stretches.into_iter().map(|(_, stretch)| stretch)) {
@@ -259,7 +259,7 @@ impl Window {
         late
     }
 
-    /// Rows came one behind the other, so a stable sort keeps the order of those of equal time. It finds what is sorted already.
+    /// Stable, so rows of equal time keep the order of their arrival. The sort detects presorted runs.
     fn sort(&mut self) {
         if !self.is_sorted {
             self.row_refs.sort_by_key(|row| row.time);
@@ -267,7 +267,7 @@ impl Window {
         }
     }
 
-    /// Makes sure that the oldest row has a run; gives the one that had to end for it.
+    /// Makes sure that there is a run for the oldest row. Returns the run that had to end for it.
     fn make_run(&mut self, limit: usize, next: &mut u64) -> Option<u64> {
         self.clock += 1;
         let oldest = self.row_refs.first()?.time;
@@ -284,8 +284,9 @@ impl Window {
         ended
     }
 
-    /// The rows of each run, by its index: from where it ended to where the next one did. Nothing is left out when the oldest row has
-    /// a run. Rows far ahead, of a run that nothing came for lately, so do not push out those that are to wait for others.
+    /// The rows of each run, by index: from its end to the end of the next one. If the oldest row has a run, all rows
+    /// are covered. Taking half of each run keeps rows far ahead, of a run without recent rows, from displacing those
+    /// that wait for others.
     fn stretches(&self) -> Vec<(usize, Range<usize>)> {
         let mut by_end: Vec<usize> = (0..self.runs.len()).collect();
         by_end.sort_by_key(|index| self.runs[*index].end);
@@ -295,7 +296,7 @@ impl Window {
         by_end.into_iter().zip(starts.iter().zip(ends)).map(|(run, (start, end))| (run, *start..end)).collect()
     }
 
-    /// These rows of the window.
+    /// Some rows of the window.
     fn rows(&self, row_refs: &[RowRef]) -> Result<Rows, Error> {
         let mut weight = 0;
         let mut stretches = Vec::new();
@@ -308,7 +309,7 @@ impl Window {
             }
         }
         let piece = |number: u32| self.pieces.get(&number).ok_or_else(lost);
-        // Batches that are cut into small pieces are dearer than rows that are gathered.
+        // Slicing into many small batches costs more than gathering rows.
         if stretches.len() * LONG <= row_refs.len() {
             let mut batches = Vec::with_capacity(stretches.len());
             for (first, rows) in stretches {
@@ -333,7 +334,7 @@ impl Window {
         Ok(Rows::picked(batches, picks, weight))
     }
 
-    /// Forgets the rows of these stretches.
+    /// Removes the rows of these stretches.
     fn remove(&mut self, leaving: &[Range<usize>]) -> Result<(), Error> {
         let mut left = Vec::new();
         let mut from = 0;
@@ -352,13 +353,13 @@ impl Window {
         }
         left.extend_from_slice(&self.row_refs[from..]);
         self.row_refs = left;
-        // A few rows of many pieces would keep all of them.
+        // A few remaining rows in many pieces would keep all of them in memory.
         let needed: usize =
             self.pieces.values().map(|piece| piece.weight * piece.left / piece.batch.num_rows().max(1)).sum();
         if self.bytes > 2 * needed && self.bytes > COMPACTED { self.compact(needed) } else { Ok(()) }
     }
 
-    /// Copies what is left into one piece.
+    /// Copies the remaining rows into a single piece.
     fn compact(&mut self, weight: usize) -> Result<(), Error> {
         let numbers: HashMap<u32, usize> = self.pieces.keys().copied().zip(0..).collect();
         let number = |row: &RowRef| Some((*numbers.get(&row.piece)?, row.row as usize));
@@ -380,10 +381,10 @@ impl Window {
     }
 }
 
-/// Stretches of so many rows on average are taken as they are.
+/// Minimum average length of stretches that are sliced instead of gathered.
 const LONG: usize = 256;
 
-/// Less than this is not worth a copy.
+/// Minimum size of a window to be compacted, in bytes.
 const COMPACTED: usize = 4 << 20;
 
 fn lost() -> Error {
@@ -400,21 +401,21 @@ mod tests {
     const LIMITS: SorterLimits =
         SorterLimits { window: usize::MAX, max_window: usize::MAX, memory: usize::MAX, runs: 2, chunk: 1000 };
 
-    /// Of which partition a run is, and its rows: time and id.
+    /// The partition of a run, and its rows: time and id.
     type Run = (Arc<Partition>, Vec<(i64, String)>);
 
-    /// The rows of each run, as times (seconds since 2026-11-23) and ids, and how they were emitted.
+    /// The rows of each run as times (seconds since 2026-11-23) and ids, and how they were emitted.
     #[derive(Debug, Default)]
     struct Seen {
         runs: BTreeMap<u64, Run>,
         emitted: Vec<Emitted>,
-        /// The most that was held.
+        /// Maximum size of the windows.
         most: usize,
     }
 
     const MIDNIGHT: i64 = 20_780 * 86_400;
 
-    /// Sorts batches of rows of these times; ids count up.
+    /// Sorts batches of rows with these times and ascending ids.
     fn sorted(limits: SorterLimits, batches: &[Vec<i64>]) -> Seen {
         let mut sorter = Sorter::new(limits);
         let mut seen = Seen::default();
@@ -481,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_window_grows_before_rows_come_too_late() {
-        // Every batch is a little older than one before it, and the window holds hardly more than both.
+        // Most batches are a little older than the one before; the window holds hardly more than both.
         let batches: Vec<Vec<i64>> =
             (0..40).map(|batch| (0..20).map(|row| (4 + batch / 4 - batch % 4) * 80 + row * 4).collect()).collect();
         let window = 45 * (100 + ROW);
@@ -507,11 +508,11 @@ mod tests {
     #[test]
     fn rows_that_are_too_late_get_a_run_of_their_own_and_runs_are_few() {
         let limits = SorterLimits { window: 1, max_window: 1, ..LIMITS };
-        // The window holds a row at most, as each push emits half of it, rounded up.
+        // The window holds at most one row, since each push emits half of it, rounded up.
         let one_by_one = |times: &[i64]| sorted(limits, &times.iter().map(|time| vec![*time]).collect::<Vec<_>>());
         let seen = one_by_one(&[10, 20, 5, 30, 7, 25]);
         assert_eq!(times(&seen), [vec![10, 20, 30], vec![5, 7, 25]]);
-        // A third one ends the one that got nothing for the longest time.
+        // A third run ends the least recently used one.
         let seen = one_by_one(&[10, 5, 11, 3, 12, 4]);
         assert_eq!(times(&seen), [vec![10, 11, 12], vec![5], vec![3, 4]]);
         let ended: Vec<_> = seen.emitted.iter().filter_map(|emitted| emitted.ended).collect();
@@ -530,7 +531,7 @@ mod tests {
 
     #[test]
     fn rows_that_are_read_twice_need_two_runs() {
-        // Jitter in both halves; the rows that the first one left in the window are ahead of all of the second.
+        // Jitter in both halves; rows that the first half left in the window are ahead of all of the second.
         let batch = |start: i64| (0..20).map(|row| start + (row * 7) % 30).collect::<Vec<_>>();
         let batches: Vec<Vec<i64>> = (0..50).chain(0..50).map(|number| batch(number * 20)).collect();
         let window = 100 * (100 + ROW);
@@ -540,7 +541,7 @@ mod tests {
 
     #[test]
     fn a_few_rows_do_not_keep_their_blocks() {
-        // Every piece has one row that is far ahead.
+        // Each piece has one row that is far ahead.
         let batches: Vec<Vec<i64>> =
             (0..200).map(|batch| (0..50).map(|row| if row == 0 { 80_000 + batch } else { batch }).collect()).collect();
         let window = COMPACTED + (1 << 20);

@@ -1,7 +1,8 @@
-//! A hash of names that stays the same on every machine and in every version: what was shared out, or called after it, by one
-//! runner has to be the same for the next one.
+//! A hash of names that is the same on every machine and in every version. Shards and folder names must not change from
+//! one runner to the next.
 
-/// FNV-1a, mixed to its end as `MurmurHash3` does: without that, what names differ in at their end reaches the lowest bits alone.
+/// FNV-1a with the finalizer of `MurmurHash3`: without it, differences at the end of a name only affect the lowest
+/// bits.
 pub(super) fn stable_hash(name: &str) -> u64 {
     let fnv = name
         .bytes()

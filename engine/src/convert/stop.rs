@@ -1,11 +1,11 @@
-//! How a conversion is told to stop.
+//! Stopping a conversion.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::watch;
 
-/// Tells a conversion to stop, from anywhere.
+/// Stops a conversion or a compaction. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Stop {
     /// No further log object is begun.
@@ -15,30 +15,30 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// One that goes on until it is told.
+    /// A handle that has not been triggered.
     #[must_use]
     pub fn new() -> Self {
         Self { soon: Arc::default(), now: watch::Sender::new(false) }
     }
 
-    /// What was begun is read to the end of its log object and committed; then there is an end.
+    /// Stops soon: log objects being read are read to their end and committed.
     pub fn soon(&self) {
         self.soon.store(true, Relaxed);
     }
 
-    /// What is not committed is taken back; its log objects are converted another time.
+    /// Stops immediately: what is not committed is taken back, and its log objects are converted by another run.
     pub fn now(&self) {
         self.soon();
         self.now.send_replace(true);
     }
 
-    /// Whether no further batch is to begin.
+    /// Whether [`Stop::soon`] or [`Stop::now`] was called: no further batch is to begin.
     #[must_use]
     pub fn is_told(&self) -> bool {
         self.soon.load(Relaxed)
     }
 
-    /// Whether it was told to stop at once.
+    /// Whether [`Stop::now`] was called.
     #[must_use]
     pub fn is_now(&self) -> bool {
         *self.now.borrow()
@@ -48,9 +48,9 @@ impl Stop {
         Arc::clone(&self.soon)
     }
 
-    /// Waits until it is told to stop at once.
+    /// Waits until [`Stop::now`] is called.
     pub async fn told_now(&self) {
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         let mut now = self.now.subscribe();
         if now.wait_for(|now| *now).await.is_err() {
             std::future::pending::<()>().await;

@@ -7,7 +7,7 @@ use arrow::array::types::TimestampMicrosecondType;
 use arrow::array::{AsArray as _, RecordBatch};
 use s3log_parser::Field;
 
-/// A line of this time, in seconds since 1970, with a number for its id.
+/// A line with this time, in seconds since the Unix epoch, and a number as its id.
 pub(super) fn line(time: i64, bucket: &str, id: usize) -> String {
     let time = arrow::temporal_conversions::timestamp_s_to_datetime(time).unwrap().format("%d/%b/%Y:%H:%M:%S +0000");
     format!(
@@ -16,7 +16,7 @@ pub(super) fn line(time: i64, bucket: &str, id: usize) -> String {
     )
 }
 
-/// The batch of these lines.
+/// The records of these lines.
 pub(super) fn batch_of(lines: &str) -> RecordBatch {
     let columns: Vec<_> = (0..LogsColumn::COUNT).collect();
     let block = Block::new("log", bytes::Bytes::copy_from_slice(lines.as_bytes()));

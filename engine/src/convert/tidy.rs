@@ -1,19 +1,19 @@
-//! Keeps the ledger small: checkpoints, so that few records have to be read, and few lists of log objects.
+//! Keeps the ledger small: writes checkpoints and merges lists of log objects.
 
 use crate::dataset::{Ledger, REPLACED, Runner, SOURCES, SourceList, merge_lists};
 use crate::error::Error;
 use std::time::Duration;
 
-/// Records behind a checkpoint, until there is another one.
+/// Number of records after a checkpoint that triggers the next one.
 const RECORDS: u64 = 64;
-/// Lists that are not full, until they are merged.
+/// Number of lists below [`FULL`] that triggers merging them.
 const LISTS: usize = 16;
-/// Log objects of a full list.
+/// Number of log objects in a full list.
 const FULL: u64 = 1 << 19;
-/// How long files that were replaced stay for readers that still know them.
+/// How long replaced files are kept for readers with an older snapshot.
 const KEPT: Duration = Duration::from_secs(3_600);
 
-/// Writes a checkpoint if it is time.
+/// Writes a checkpoint if it is due.
 pub(super) async fn tidy(ledger: &mut Ledger, runner: &Runner) -> Result<(), Error> {
     if ledger.state.number - ledger.checkpoint < RECORDS {
         return Ok(());
@@ -33,7 +33,7 @@ pub(super) async fn tidy(ledger: &mut Ledger, runner: &Runner) -> Result<(), Err
     }
     let lists = full.into_iter().chain(few).chain(merged.iter().cloned()).collect();
     if !ledger.write_checkpoint(lists).await? {
-        // Someone else was first; nobody knows these.
+        // Another runner was first: nothing refers to these lists.
         for list in merged {
             runner.place().delete(&list.path).await?;
         }
@@ -41,18 +41,18 @@ pub(super) async fn tidy(ledger: &mut Ledger, runner: &Runner) -> Result<(), Err
     Ok(())
 }
 
-/// The path of a list that was merged for the checkpoint of that number.
+/// The path of a list that was merged for a checkpoint.
 fn merged_list(runner: &str, number: u64, index: usize) -> String {
     format!("{SOURCES}/{runner}-m{number}-{index}.parquet")
 }
 
-/// The number of the checkpoint that a list was merged for, if it was merged.
+/// The checkpoint that a list was merged for, if it was merged.
 pub(super) fn checkpoint_of(list: &str, runner: &str) -> Option<u64> {
     let name = list.rsplit('/').next()?.strip_prefix(runner)?.strip_prefix("-m")?;
     name.split_once('-')?.0.parse().ok()
 }
 
-/// Removes files that were replaced long enough ago.
+/// Deletes replaced files that are older than [`KEPT`], and returns their number.
 pub(super) async fn remove_replaced(runner: &Runner) -> Result<u64, Error> {
     let now = runner.now().await?;
     let mut removed = 0;

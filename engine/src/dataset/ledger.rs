@@ -1,7 +1,8 @@
-//! The ledger: what is in a dataset, and who works on it. `record.rs` has what is written down, this what it adds up to.
+//! The ledger: the state of a dataset, accumulated from the records in `record.rs`.
 //!
-//! Records are replayed in the order of their numbers, from the last checkpoint on. A commit counts only as long as its batch is
-//! open: one that was abandoned stays abandoned. Every reader of the same records comes to the same state.
+//! Records are applied in the order of their numbers, starting from the last checkpoint. A commit takes effect only
+//! while its batch is open; an abandoned batch stays abandoned. All readers of the same records arrive at the same
+//! state.
 
 use super::place::Place;
 use super::record::{
@@ -21,34 +22,34 @@ use std::time::Duration;
 /// The folder of checkpoints: `_s3log/checkpoints/000000000128.json` is the state after record 128.
 pub(crate) const CHECKPOINTS: &str = "_s3log/checkpoints";
 
-/// Records that are read at once.
+/// Maximum number of concurrent reads of records.
 const AT_ONCE: usize = 16;
-/// Attempts to write a record whose fate is not known.
+/// Attempts to write a record while the outcome is unknown.
 const ATTEMPTS: u32 = 8;
 
-/// What the ledger says at one moment.
+/// The state of a dataset after a number of records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// The number of the last record that is in it.
+    /// The number of the last record applied.
     pub(crate) number: u64,
-    /// The files of the dataset, by their paths.
+    /// The files of the dataset, by path.
     pub(crate) files: BTreeMap<String, DataFile>,
-    /// What became of all lines.
+    /// Totals over all committed batches.
     pub(crate) totals: BatchCounts,
-    /// Batches that were committed.
+    /// Number of committed batches.
     pub(crate) batches: u64,
-    /// Log objects that were converted.
+    /// Lists of converted log objects.
     pub(crate) converted: Vec<SourceList>,
-    /// Batches that go on, or whose runners are gone.
+    /// Batches begun, and neither committed nor abandoned. Their runners may be gone.
     pub(crate) open: BTreeMap<String, OpenBatch>,
-    /// Batches that were taken back, and whose files may still be there.
+    /// Abandoned batches, whose files may still exist.
     pub(crate) abandoned: BTreeMap<String, OpenBatch>,
-    /// Files that were replaced, and may not be out of the way yet, by the batch that did it.
+    /// Replaced files that may not have been moved away yet, by the batch that replaced them.
     pub(crate) unswept: BTreeMap<String, Unswept>,
-    /// Sources that log objects came from, as they were named.
+    /// The sources of all converted log objects, as they were named.
     #[serde(default)]
     pub(crate) origins: BTreeSet<String>,
-    /// Files of rejects, by the place where they are.
+    /// Files of rejects, by the place they are in.
     #[serde(default)]
     pub(crate) reject_files: BTreeMap<String, Vec<DataFile>>,
 }
@@ -62,19 +63,19 @@ pub(crate) struct OpenBatch {
     pub(crate) work: Work,
 }
 
-/// What a batch replaced.
+/// The files that a batch replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unswept {
     pub(crate) runner: String,
     pub(crate) files: Vec<String>,
 }
 
-/// What it means that a log object is in a list.
+/// The status of the log objects in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// Its records are in the dataset.
+    /// Their records are in the dataset.
     Converted,
-    /// This runner converts it.
+    /// This runner is converting them.
     Claimed(Arc<str>),
 }
 
@@ -82,13 +83,13 @@ pub(crate) enum Owner {
 struct Checkpoint {
     version: u32,
     state: State,
-    /// Lists that others have replaced in this checkpoint: readers of the one before may still open them.
+    /// Lists that were replaced by others in this checkpoint. Readers of the previous one may still open them.
     #[serde(default)]
     replaced: Vec<String>,
 }
 
 impl State {
-    /// Takes the next record in.
+    /// Applies the next record.
     pub(crate) fn apply(&mut self, record: Record) {
         self.number += 1;
         let Record { runner, at, entry, .. } = record;
@@ -137,12 +138,12 @@ impl State {
         }
     }
 
-    /// The rows of the dataset.
+    /// The number of rows in the dataset.
     pub(crate) fn rows(&self) -> u64 {
         self.files.values().map(|file| file.rows).sum()
     }
 
-    /// Lists of log objects that are converted, or are being converted.
+    /// Lists of log objects that are converted or being converted.
     pub(crate) fn source_lists(&self) -> impl Iterator<Item = &SourceList> {
         self.converted.iter().chain(self.claims().map(|(list, _)| list))
     }
@@ -154,7 +155,7 @@ impl State {
         })
     }
 
-    /// Looks log objects up in these lists.
+    /// A lookup over these lists.
     pub(crate) fn lookup(&self) -> Lookup<Owner> {
         let converted = self.converted.iter().map(|list| (list.clone(), Owner::Converted));
         let claimed = self.claims().map(|(list, open)| (list.clone(), Owner::Claimed(Arc::from(open.runner.as_str()))));
@@ -162,29 +163,29 @@ impl State {
     }
 }
 
-/// A dataset's ledger, as far as it was read.
+/// The ledger of a dataset, as far as it has been read.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) place: Place,
     pub(crate) state: State,
-    /// The number of the checkpoint that it was read from, 0 without one.
+    /// The number of the checkpoint that it was loaded from; 0 without one.
     pub(crate) checkpoint: u64,
     /// Lists that the checkpoint replaced.
     replaced: Vec<String>,
-    /// Records that this one wrote.
+    /// Number of records written by this instance.
     written: u64,
 }
 
-/// Whether what is to be written still makes sense.
+/// Checks whether a record may still be written on top of the given state.
 pub(crate) type StillRight<'a> = &'a (dyn Fn(&State) -> Result<(), Error> + Sync);
 
 impl Ledger {
-    /// That of a dataset that is not there yet.
+    /// The ledger of a dataset that does not exist yet.
     pub(crate) fn empty(place: &Place) -> Self {
         Self { place: place.clone(), state: State::default(), checkpoint: 0, replaced: Vec::new(), written: 0 }
     }
 
-    /// Reads the last checkpoint, and the records behind it.
+    /// Loads the last checkpoint and applies the records after it.
     pub(crate) async fn load(place: &Place) -> Result<Self, Error> {
         let checkpoints = place.list(&format!("{CHECKPOINTS}/"), None).await?;
         let mut ledger = Self::empty(place);
@@ -198,19 +199,19 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Whether readers of the last checkpoint but one may open a list that no record names any more.
+    /// Whether readers of the previous checkpoint may still open a list that is no longer referenced.
     pub(crate) fn is_still_read(&self, list: &str) -> bool {
         self.replaced.iter().any(|path| path == list)
     }
 
-    /// Reads all of it again, from the last checkpoint on: others may have merged lists of log objects meanwhile.
+    /// Loads everything again, starting from the last checkpoint: other runners may have merged lists of log objects.
     pub(crate) async fn reload(&mut self) -> Result<(), Error> {
         let written = self.written;
         *self = Self { written, ..Self::load(&self.place).await? };
         Ok(())
     }
 
-    /// Reads what was written since.
+    /// Applies the records written since the last read.
     pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
         let behind = Record::path(self.state.number);
         let entries = self.place.list(&format!("{LOG}/"), Some(&behind)).await?;
@@ -231,12 +232,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes the next record, if it still makes sense when its turn has come.
+    /// Writes the next record. `still_right` is checked for every record number that is tried.
     ///
     /// # Errors
     ///
-    /// Of `still_right`: then nothing was written. Any other of kind [`ErrorKind::Unwritable`] leaves it open whether the record
-    /// is there.
+    /// An error of `still_right` means that nothing was written. After any other error the record may exist, or appear
+    /// later.
     pub(crate) async fn append(
         &mut self,
         runner: &str,
@@ -250,7 +251,8 @@ impl Ledger {
         let bytes = serde_json::to_vec(&record)
             .map_err(|error| Error::new(ErrorKind::Internal, "a record cannot be written down").with_source(error))?;
         let mut attempt = 0;
-        // Whether a put of this record may still be under way at this number: then no other number will do until it is taken.
+        // A put of this record that failed and may still arrive at this number. Until the number is taken, no other may
+        // be tried.
         let mut may_come = None;
         loop {
             if may_come.is_none() {
@@ -263,7 +265,7 @@ impl Ledger {
                     self.state.apply(record);
                     return Ok(());
                 }
-                // Someone's, perhaps this one: the answer to a first attempt may be lost.
+                // It may be our own record: the response to a first attempt may have been lost.
                 Ok(PutNew::Exists) => {}
                 Err(error) => may_come = Some(error),
             }
@@ -298,13 +300,15 @@ impl Ledger {
         }
     }
 
-    /// Writes down the state as it is, so that nobody has to read the records before it. `lists` are those of
-    /// [`State::converted`] after they were merged. False when someone else was first. The ledger must have been reloaded before:
-    /// lists that a later checkpoint replaced are removed, so none may build on an earlier one.
+    /// Writes the current state as a checkpoint, so that earlier records need not be read. `lists` replaces
+    /// [`State::converted`], after merging. Returns `false` if another runner wrote a checkpoint of this number first.
+    ///
+    /// The ledger must have been reloaded immediately before: lists that a later checkpoint replaced are deleted, so a
+    /// checkpoint must not build on an earlier one.
     ///
     /// # Errors
     ///
-    /// Then it is not known whether it is there, or will be: `lists` have to stay.
+    /// After an error the checkpoint may exist, or appear later: `lists` must be kept.
     pub(crate) async fn write_checkpoint(&mut self, lists: Vec<SourceList>) -> Result<bool, Error> {
         let mut state = self.state.clone();
         let replaced: Vec<_> = state
@@ -321,7 +325,7 @@ impl Ledger {
         let (path, bytes) = (format!("{CHECKPOINTS}/{:012}.json", self.state.number), Bytes::from(bytes));
         let put = self.place.put_new(&path, bytes.clone()).await;
         if !matches!(put, Ok(PutNew::Done)) {
-            // Perhaps it is this one: the answer to a first attempt may be lost.
+            // It may be our own checkpoint: the response to a first attempt may have been lost.
             match (self.place.get(&path).await?, put) {
                 (Some(there), _) if there == bytes => {}
                 (Some(_), _) => return Ok(false),
@@ -329,7 +333,7 @@ impl Ledger {
                 (None, Ok(_)) => return Err(changed()),
             }
         }
-        // What the checkpoint before this one replaced is not read any more.
+        // Lists that the previous checkpoint replaced are no longer read.
         for path in std::mem::replace(&mut self.replaced, replaced) {
             self.place.delete(&path).await?;
         }

@@ -1,17 +1,17 @@
-//! Datasets: Parquet files that log objects were converted into, and the ledger of what is in them.
+//! Datasets: Parquet files converted from log objects, and the ledger of their contents.
 //!
 //! ```text
-//! DEST/day=2026-01-15/20260115T103000-5b1c9e2f0a7d-1-0.parquet   data files: named after the batch that wrote them
-//! DEST/_s3log/dataset.json          what holds for all of the dataset
+//! DEST/day=2026-01-15/20260115T103000-5b1c9e2f0a7d-1-0.parquet   data files, named after the batch that wrote them
+//! DEST/_s3log/dataset.json          settings of the whole dataset
 //! DEST/_s3log/log/000000000001.json records: batches begun, committed, abandoned
-//! DEST/_s3log/sources/….parquet     lists of log objects, one for each batch, merged in time
-//! DEST/_s3log/checkpoints/….json    what the records add up to
-//! DEST/_s3log/runners/….json        who writes now, written again every few seconds
-//! DEST/_s3log/replaced/…            files that `compact` replaced, for readers that still know them
-//! DEST/_s3log/tmp/…                 files that are not whole yet (directories only)
+//! DEST/_s3log/sources/….parquet     lists of log objects, one per batch, merged over time
+//! DEST/_s3log/checkpoints/….json    state accumulated from the records
+//! DEST/_s3log/runners/….json        active writers, rewritten every few seconds
+//! DEST/_s3log/replaced/…            files replaced by `compact`, for readers with an older snapshot
+//! DEST/_s3log/tmp/…                 incomplete files (directories only)
 //! ```
 //!
-//! `format.md` beside this file has the whole of it; every dataset holds a copy as `_s3log/README.md`, for whoever finds one.
+//! The format is specified in `format.md`, which is also copied into every dataset as `_s3log/README.md`.
 
 mod ledger;
 mod place;
@@ -28,8 +28,8 @@ mod upload;
 
 pub(crate) use ledger::{Ledger, OpenBatch, Owner, State};
 
-/// Whether an object is of a dataset by its name, and so no log object: a dataset may be below the log objects that it was made of.
-/// Its Parquet files are told from those that others deliver by the batch in their names.
+/// Whether the name belongs to a file of a dataset rather than to a log object: a dataset may be located below its log
+/// objects. Its Parquet files are recognised by the batch in their names.
 pub(crate) fn is_of_dataset(name: &str) -> bool {
     if name.starts_with("_s3log/") || name.contains("/_s3log/") {
         return true;
@@ -38,7 +38,7 @@ pub(crate) fn is_of_dataset(name: &str) -> bool {
     file.strip_suffix(".parquet").is_some_and(|file| file.rsplit_once('-').is_some_and(|(batch, _)| is_batch(batch)))
 }
 
-/// `20260115T103000-5b1c9e2f0a7d-1`, and the same of rejects.
+/// A batch such as `20260115T103000-5b1c9e2f0a7d-1`, with `-rejects` for files of rejects.
 fn is_batch(name: &str) -> bool {
     let name = name.strip_suffix("-rejects").unwrap_or(name);
     let mut parts = name.split('-');
@@ -54,7 +54,7 @@ fn is_batch(name: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// Files that were replaced, for readers that still know them.
+/// Replaced files, for readers with an older snapshot.
 pub(crate) const REPLACED: &str = "_s3log/replaced";
 pub(crate) use place::{Place, TMP};
 pub(crate) use record::{Abandon, Begin, Commit, Entry, SourceList, Swept, Work};

@@ -1,8 +1,7 @@
-//! Where a dataset is: a directory, or a prefix of a bucket. Paths are relative to it, with `/` between their parts.
+//! The place of a dataset: a directory, or a prefix in a bucket. Paths are relative to it and separated by `/`.
 //!
-//! Everything that is written appears whole, under its name, or not at all. Files are written under a name below
-//! `_s3log/tmp` first, reach the disk, and then get their name; so do the directories that hold them. Objects of a bucket
-//! are whole by themselves.
+//! Files appear complete under their final names or not at all. In directories they are written below `_s3log/tmp`,
+//! synced, then renamed; directories created on the way are synced, too. Objects in buckets are atomic anyway.
 
 use crate::error::{Error, ErrorKind};
 use crate::scan::micros;
@@ -18,14 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Files that are being written stand here until they are whole.
+/// The folder of incomplete files.
 pub(crate) const TMP: &str = "_s3log/tmp";
 
 /// A directory, or a prefix of a bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     kind: Kind,
-    /// Whose files below [`TMP`] are.
+    /// Determines the names of files below [`TMP`].
     writer: Arc<Writer>,
 }
 
@@ -42,23 +41,23 @@ struct Writer {
     count: AtomicU64,
 }
 
-/// A file or an object that is there.
+/// A file or an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Relative to the place.
     pub(crate) path: String,
-    /// By the clock of the place: microseconds from 1970 in UTC.
+    /// Last modification by the clock of the place, in microseconds since the Unix epoch.
     pub(crate) modified: i64,
 }
 
 impl Place {
-    /// The place that a user names. Nothing is looked at yet.
+    /// Resolves a place named by the user. Does not access it.
     pub(crate) async fn resolve(name: &str, stores: &Stores) -> Result<Self, Error> {
         let kind = if Location::is_one(name) {
             let location = Location::parse(name)?;
             let prefix = location.prefix().trim_end_matches('/');
             let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-            // What is taken for another key on its way, or not sent at all.
+            // Prefixes that would be normalised to another key, or cannot be sent.
             if prefix.starts_with('/') || StorePath::parse(&prefix).is_err() {
                 return Err(Error::invalid("files cannot be written below this prefix").in_object(name).with_hint(
                     "a prefix cannot begin with `/`, nor have `//`, the parts `.` or `..`, or control characters in it",
@@ -77,31 +76,31 @@ impl Place {
         Ok(Self { kind, writer: Arc::default() })
     }
 
-    /// The same for someone who writes, whose files are named after him as long as they are not whole.
+    /// The same place for a writer, whose incomplete files are named after it.
     pub(crate) fn for_writer(&self, name: &str) -> Self {
         let writer = Writer { name: name.to_owned(), count: AtomicU64::new(0) };
         Self { kind: self.kind.clone(), writer: Arc::new(writer) }
     }
 
-    /// The same for whoever writes into another place already: no two of his files that are not whole have one name, wherever
-    /// they are.
+    /// The same place for the writer of another place. The two share a counter, so that names of incomplete files are
+    /// unique even if the places overlap.
     pub(crate) fn for_writer_of(&self, other: &Self) -> Self {
         Self { kind: self.kind.clone(), writer: Arc::clone(&other.writer) }
     }
 
-    /// The same for one of several processes that write for him: they count from numbers that are far from each other.
+    /// The same place for one of several processes that write on behalf of the runner `name`. Their counters start far
+    /// apart.
     #[cfg(feature = "cluster")]
     pub(crate) fn for_part(&self, name: &str, first: u64) -> Self {
         let writer = Writer { name: name.to_owned(), count: AtomicU64::new(first) };
         Self { kind: self.kind.clone(), writer: Arc::new(writer) }
     }
 
-    /// Whether it is a directory.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.kind, Kind::Directory(_))
     }
 
-    /// The directory, if it is one.
+    /// The path, if it is a directory.
     pub(crate) fn directory(&self) -> Option<&Path> {
         match &self.kind {
             Kind::Directory(path) => Some(path),
@@ -109,7 +108,7 @@ impl Place {
         }
     }
 
-    /// The bucket and the prefix, if it is one.
+    /// The bucket and the prefix, if it is in a bucket.
     pub(crate) fn bucket(&self) -> Option<(&Arc<Bucket>, &str)> {
         match &self.kind {
             Kind::Directory(_) => None,
@@ -117,7 +116,7 @@ impl Place {
         }
     }
 
-    /// How people name something here.
+    /// The name of a path here, for messages.
     pub(crate) fn name_of(&self, path: &str) -> String {
         match &self.kind {
             Kind::Directory(root) => root.join(path).display().to_string(),
@@ -125,12 +124,13 @@ impl Place {
         }
     }
 
-    /// How people name the place.
+    /// The name of the place, for messages.
     pub(crate) fn name(&self) -> String {
         self.name_of("").trim_end_matches('/').to_owned()
     }
 
-    /// The same for all names of one place, whether it is there yet or not: a directory may be reached by `..`, or by a link.
+    /// The canonical name, for comparisons: the same for all names of a directory, with `..` and symbolic links
+    /// resolved. The directory need not exist.
     pub(crate) fn full_name(&self) -> String {
         match &self.kind {
             Kind::Directory(root) => without_links(root).display().to_string(),
@@ -138,7 +138,7 @@ impl Place {
         }
     }
 
-    /// All bytes of something; `None` when it is not there.
+    /// Reads a file; `None` if it does not exist.
     pub(crate) async fn get(&self, path: &str) -> Result<Option<Bytes>, Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -158,7 +158,7 @@ impl Place {
         }
     }
 
-    /// Bytes of something that is there.
+    /// Reads a range of a file, which must exist.
     pub(crate) async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -186,7 +186,7 @@ impl Place {
         }
     }
 
-    /// Writes something, whether it is there or not.
+    /// Writes a file, replacing an existing one.
     pub(crate) async fn put(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -201,11 +201,11 @@ impl Place {
         }
     }
 
-    /// Writes something that is not there yet. Of all who do so at once, one succeeds.
+    /// Writes a file that must not exist yet. Of several concurrent writers, at most one gets [`PutNew::Done`].
     ///
     /// # Errors
     ///
-    /// After an error it is not known whether it was written.
+    /// After an error, the file may or may not have been written.
     pub(crate) async fn put_new(&self, path: &str, bytes: Bytes) -> Result<PutNew, Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -220,7 +220,7 @@ impl Place {
                         Err(error) if error.kind() == IoErrorKind::AlreadyExists => Ok(PutNew::Exists),
                         Err(error) => Err(cannot_link(&file, error)),
                     });
-                    // Whoever comes after removes it, if this fails.
+                    // If this fails, a later run removes it.
                     drop(fs::remove_file(&tmp));
                     linked
                 })
@@ -230,7 +230,7 @@ impl Place {
         }
     }
 
-    /// Removes something, if it is there.
+    /// Deletes a file if it exists.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -251,7 +251,7 @@ impl Place {
         }
     }
 
-    /// Gives something another name; false when it is not there.
+    /// Renames a file; `false` if it does not exist.
     pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<bool, Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -261,7 +261,7 @@ impl Place {
                         return Ok(false);
                     }
                     rename(&from, &to)?;
-                    // When it got its name, as a copy in a bucket has it.
+                    // The time of the renaming, as of a copy in a bucket: see `remove_replaced`.
                     let touched = File::options().append(true).open(&to);
                     let touched = touched.and_then(|file| file.set_modified(SystemTime::now()));
                     touched.map_err(|error| cannot_write(to.display(), error))?;
@@ -279,8 +279,8 @@ impl Place {
         }
     }
 
-    /// What begins with a prefix, which may end anywhere in a name, and stands behind a path if one is given; in the order of
-    /// their paths.
+    /// Lists files whose paths begin with `prefix`, which may end within a name, and sort after `behind`. Sorted by
+    /// path.
     pub(crate) async fn list(&self, prefix: &str, behind: Option<&str>) -> Result<Vec<Entry>, Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -302,7 +302,7 @@ impl Place {
                     let page = bucket.list(&wanted, &start, None).await?;
                     for meta in page.objects {
                         let Some(path) = meta.location.as_ref().strip_prefix(root.as_str()) else { continue };
-                        // A store that does not know `start-after` lists from the first name on.
+                        // Stores that ignore `start-after` list from the beginning.
                         if behind.as_deref().is_some_and(|behind| meta.location.as_ref() <= behind) {
                             continue;
                         }
@@ -320,7 +320,8 @@ impl Place {
         }
     }
 
-    /// When something was written, by the clock of the place, in microseconds; `None` when it is not there.
+    /// When a file was last modified by the clock of the place, in microseconds since the Unix epoch; `None` if it does
+    /// not exist.
     pub(crate) async fn modified(&self, path: &str) -> Result<Option<i64>, Error> {
         match &self.kind {
             Kind::Directory(root) => {
@@ -336,12 +337,12 @@ impl Place {
         }
     }
 
-    /// The key of something in the bucket.
+    /// The key of a path in a bucket.
     pub(crate) fn key(prefix: &str, path: &str) -> StorePath {
         key_of(prefix, path)
     }
 
-    /// A name for a file that is not whole yet.
+    /// A unique name for an incomplete file.
     pub(super) fn tmp_path(&self, root: &Path) -> PathBuf {
         let number = self.writer.count.fetch_add(1, Ordering::Relaxed);
         root.join(TMP).join(format!("{}-{number}", self.writer.name))
@@ -350,7 +351,7 @@ impl Place {
 
 fn key_of(prefix: &str, path: &str) -> StorePath {
     let key = format!("{prefix}{path}");
-    // Taken as it stands, as prefixes and our own names can be. What a damaged ledger names is encoded, and not there.
+    // Prefixes and our own names are valid paths. An invalid one from a damaged ledger is encoded, and not found.
     StorePath::parse(&key).unwrap_or_else(|_| StorePath::from(key))
 }
 
@@ -359,12 +360,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     done.map_err(|error| Error::new(ErrorKind::Internal, "a task that writes stopped").with_source(error))?
 }
 
-/// Where a directory is, without `..` and links, or will be once it is made.
+/// Resolves symbolic links and `..` of a directory that may not exist yet.
 fn without_links(directory: &Path) -> PathBuf {
     let mut missing = Vec::new();
     for folder in directory.ancestors() {
         if let Ok(full) = folder.canonicalize() {
-            // What is not there has no links.
+            // The missing components contain no links.
             return missing.into_iter().rev().fold(full, |mut full, part| {
                 match part {
                     Component::ParentDir => _ = full.pop(),
@@ -392,7 +393,7 @@ fn list_directory(root: &Path, prefix: &str) -> Result<Vec<Entry>, Error> {
         let metadata = found.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
         let (entry, metadata) = match metadata {
             Ok(found) => found,
-            // Others may remove what is being listed.
+            // Removed concurrently.
             Err(error) if error.io_error().is_some_and(is_missing) => continue,
             Err(error) => {
                 let cannot = Error::new(ErrorKind::Unreadable, "it cannot be listed");
@@ -406,7 +407,7 @@ fn list_directory(root: &Path, prefix: &str) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// Writes a file and waits until the disk has it.
+/// Writes and syncs a file.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     create_parent(path)?;
     let written = File::create(path).and_then(|mut file| {
@@ -419,7 +420,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Makes the folder of a file, and waits until the disk has every folder that was not there before.
+/// Creates the parent folder of a file, and syncs every folder created on the way.
 pub(super) fn create_parent(path: &Path) -> Result<(), Error> {
     let Some(parent) = path.parent() else { return Ok(()) };
     if parent.is_dir() {
@@ -429,7 +430,7 @@ pub(super) fn create_parent(path: &Path) -> Result<(), Error> {
     match fs::create_dir(parent) {
         Ok(()) => sync_parent(parent),
         Err(error) if error.kind() == IoErrorKind::AlreadyExists && parent.is_dir() => Ok(()),
-        // Whoever removes empty folders was here.
+        // A concurrent `remove_empty_folders` has removed it.
         Err(error) if is_missing(&error) => {
             fs::create_dir_all(parent).map_err(|error| cannot_write(parent.display(), error))
         }
@@ -437,9 +438,9 @@ pub(super) fn create_parent(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Gives a file its name, and waits until the disk has that.
+/// Renames a file and syncs the target folder.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    // Whoever removes empty folders may remove this one right between the two.
+    // A concurrent `remove_empty_folders` may remove the folder between the two calls.
     let mut attempts = 0;
     loop {
         create_parent(to)?;
@@ -453,14 +454,14 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
 
 fn sync_parent(path: &Path) -> Result<(), Error> {
     let Some(parent) = path.parent() else { return Ok(()) };
-    // Where directories cannot be opened, they cannot be waited for.
+    // Some platforms cannot open, and therefore not sync, directories.
     match File::open(parent) {
         Ok(directory) => directory.sync_all().map_err(|error| cannot_write(parent.display(), error)),
         Err(_) => Ok(()),
     }
 }
 
-/// Folders of partitions that hold nothing any more; a bucket has no folders.
+/// Removes the empty folders above a deleted file. Buckets have no folders.
 fn remove_empty_folders(file: &Path, root: &Path) {
     let mut folder = file.parent();
     while let Some(path) = folder {
@@ -496,9 +497,10 @@ pub(super) fn cannot_write(path: impl std::fmt::Display, error: std::io::Error) 
     if hint.is_empty() { cannot } else { cannot.with_hint(hint) }
 }
 
-/// Why a file that could be written cannot have its name by a hard link.
+/// The error of a failed hard link to a file that was written.
 fn cannot_link(path: &Path, error: std::io::Error) -> Error {
-    // EPERM on Unix, which is not EACCES; Windows has the same number for a function that a file system does not have.
+    // EPERM on Unix, as opposed to EACCES; on Windows, 1 is ERROR_INVALID_FUNCTION, for file systems without hard
+    // links.
     const NOT_PERMITTED: i32 = 1;
     let has_no_links = error.kind() == IoErrorKind::Unsupported || error.raw_os_error() == Some(NOT_PERMITTED);
     let cannot = cannot_write(path.display(), error);

@@ -1,12 +1,12 @@
-//! Records of the ledger: what was begun, committed and abandoned, one object each, numbered from 1 without a gap.
+//! Records of the ledger: batches begun, committed and abandoned. One object each, numbered from 1 without gaps.
 //!
 //! ```text
 //! _s3log/log/000000000001.json   {"version":1,"id":…,"at":…,"runner":…,"kind":"begin","batch":…,"work":{…}}
 //! _s3log/log/000000000002.json   {"version":1,"id":…,"at":…,"runner":…,"kind":"commit","batch":…,"files":[…],"counts":{…}}
 //! ```
 //!
-//! A record is written by a put that fails if its number is taken; that is what orders runners. It is never changed and
-//! never removed: a runner that slept for a year still finds its number taken.
+//! Records are written with a put that fails if the number is taken, which serialises concurrent runners. They are
+//! never changed or deleted: even a runner that was suspended for a year finds its number taken.
 
 use crate::error::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
@@ -14,70 +14,70 @@ use serde::{Deserialize, Serialize};
 /// The folder of records.
 pub(crate) const LOG: &str = "_s3log/log";
 
-/// The version of the ledger that this program writes.
+/// The version of the ledger format that this program writes.
 pub(crate) const LEDGER_VERSION: u32 = 1;
 
-/// One object of the log.
+/// One record of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) version: u32,
-    /// Unlike that of any other record: how a runner knows its own again when the answer to its put was lost.
+    /// Unique among all records. A runner recognises its own record by it after the response to a put was lost.
     pub(crate) id: String,
-    /// When it was written, by the runner's clock, in RFC 3339. For people only.
+    /// When it was written, in RFC 3339 by the runner's clock. Informational.
     pub(crate) at: String,
     pub(crate) runner: String,
     #[serde(flatten)]
     pub(crate) entry: Entry,
 }
 
-/// What a record says.
+/// The contents of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Entry {
-    /// A runner takes work, and nobody else may.
+    /// A runner claims work exclusively.
     Begin(Begin),
-    /// The work is done: its files belong to the dataset from here on.
+    /// The work is done: its files are part of the dataset from here on.
     Commit(Commit),
-    /// The work is taken back: whoever began it may not commit it any more.
+    /// The work is taken back: it can no longer be committed.
     Abandon(Abandon),
-    /// Files that a commit replaced are out of the way.
+    /// Files that a commit replaced have been moved away.
     Swept(Swept),
 }
 
-/// A batch, and what it is to do.
+/// A batch and its work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Begin {
     pub(crate) batch: String,
     pub(crate) work: Work,
 }
 
-/// What a batch does.
+/// The work of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "lowercase")]
 pub(crate) enum Work {
-    /// Log objects become files.
+    /// Convert log objects into files.
     Convert {
-        /// Exactly these.
+        /// Exactly these log objects.
         sources: SourceList,
-        /// The sources as they were named, local ones by their absolute paths.
+        /// The sources as they were named; local ones by absolute path.
         #[serde(default)]
         from: Vec<String>,
-        /// Where rejects go, if they are kept.
+        /// The place for rejects, if they are kept.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rejects: Option<String>,
-        /// Whether it leaves out records that the dataset has; nothing else may go on beside it.
+        /// Whether records already in the dataset are left out. Requires that no other conversion is in progress.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         dedupe: bool,
     },
-    /// Files become fewer files.
+    /// Merge files.
     Compact {
-        /// Exactly these.
+        /// Exactly these files, by path.
         files: Vec<String>,
     },
 }
 
 impl Work {
-    /// Where rejects go.
+    /// The place for rejects, if they are kept.
     pub(crate) fn rejects(&self) -> Option<&String> {
         match self {
             Self::Convert { rejects, .. } => rejects.as_ref(),
@@ -85,73 +85,73 @@ impl Work {
         }
     }
 
-    /// Whether nothing else may go on beside it.
+    /// Whether no other conversion may be in progress.
     pub(crate) fn is_exclusive(&self) -> bool {
         matches!(self, Self::Convert { dedupe: true, .. })
     }
 }
 
-/// A list of log objects in a file of its own.
+/// A list of log objects, which is a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SourceList {
-    /// Its path in the dataset.
+    /// The path of the file in the dataset.
     pub(crate) path: String,
-    /// The size of that file.
+    /// The size of the file, in bytes.
     pub(crate) file_bytes: u64,
-    /// How many there are.
+    /// Number of log objects in the list.
     pub(crate) objects: u64,
-    /// Their bytes, as stored.
+    /// Total size of the log objects, in bytes as stored.
     pub(crate) bytes: u64,
-    /// The first of their names,
+    /// The first name in the list.
     pub(crate) first: String,
-    /// and the last.
+    /// The last name in the list.
     pub(crate) last: String,
 }
 
-/// What a batch did.
+/// The result of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Commit {
     pub(crate) batch: String,
     pub(crate) files: Vec<DataFile>,
-    /// Files of rejects, below where these go.
+    /// Files of rejects, by paths relative to the place for rejects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) reject_files: Vec<DataFile>,
     #[serde(default)]
     pub(crate) counts: BatchCounts,
-    /// What was converted, if it is less than what was begun.
+    /// The log objects converted, if fewer than begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sources: Option<SourceList>,
 }
 
-/// A file of a dataset.
+/// A data file of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
-    /// Its path in the dataset.
+    /// The path relative to the dataset.
     pub path: String,
-    /// How many rows it has.
+    /// Number of rows.
     pub rows: u64,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// The earliest time in it: microseconds from 1970 in UTC.
+    /// The earliest `time` in the file, in microseconds since the Unix epoch.
     pub min_time: i64,
-    /// The latest.
+    /// The latest `time` in the file, in microseconds since the Unix epoch.
     pub max_time: i64,
 }
 
-/// What became of lines. `lines = rows + rejects + duplicates` always holds.
+/// Counts of a batch, or totals of several. `lines = rows + rejects + duplicates` always holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchCounts {
-    /// Log objects that were converted.
+    /// Log objects converted.
     pub objects: u64,
-    /// Their bytes, as stored.
+    /// Their size, in bytes as stored.
     pub bytes: u64,
-    /// Lines that are not blank.
+    /// Lines, without blank ones.
     pub lines: u64,
-    /// Rows of the files.
+    /// Rows written to data files.
     pub rows: u64,
-    /// Lines that are no records.
+    /// Lines that are not records.
     pub rejects: u64,
-    /// Records that the dataset had already, and that were left out.
+    /// Records left out because the dataset had them already.
     pub duplicates: u64,
 }
 
@@ -178,12 +178,12 @@ pub(crate) struct Swept {
 }
 
 impl Record {
-    /// The path of the record of this number.
+    /// The path of a record.
     pub(crate) fn path(number: u64) -> String {
         format!("{LOG}/{number:012}.json")
     }
 
-    /// The number of the record at this path.
+    /// The number of the record at a path.
     pub(crate) fn number(path: &str) -> Option<u64> {
         let digits = path.strip_prefix(LOG)?.strip_prefix('/')?.strip_suffix(".json")?;
         (digits.len() == 12).then(|| digits.parse().ok()).flatten()

@@ -1,4 +1,4 @@
-//! The table `requests` over a dataset of `logs` or of `cdn`.
+//! The table `requests` over a dataset of `logs` or `cdn`.
 
 use super::table::DatasetTable;
 use crate::decode::{LineOptions, RequestsOfRows};
@@ -19,7 +19,7 @@ use futures::StreamExt as _;
 use std::fmt;
 use std::sync::Arc;
 
-/// The requests that the records of a dataset are.
+/// Derives `requests` from the records of a dataset.
 #[derive(Debug)]
 pub(crate) struct DatasetRequests {
     records: DatasetTable,
@@ -28,7 +28,7 @@ pub(crate) struct DatasetRequests {
 }
 
 impl DatasetRequests {
-    /// Out of the records of a dataset of `logs` or `cdn`.
+    /// A table over the records of a dataset of `logs` or `cdn`.
     pub(crate) fn new(records: DatasetTable, layout: TextLayout, lines: LineOptions) -> Self {
         Self { records, layout, lines }
     }
@@ -54,7 +54,8 @@ impl TableProvider for DatasetRequests {
         let every: Vec<usize> = (0..self.schema().fields().len()).collect();
         let columns = projection.unwrap_or(&every);
         let rows = RequestsOfRows::new(self.records.table(), columns, self.layout, self.lines.clone());
-        // The time is the same in all tables, and leaves files out; every other condition is tested above.
+        // `time` has the same values in all tables, so filters on it can prune files. All other filters are applied
+        // above.
         let is_about_time = |filter: &&Expr| filter.column_refs().iter().all(|column| column.name == "time");
         let about_time: Vec<Expr> = filters.iter().filter(is_about_time).cloned().collect();
         let records = self.records.scan(state, Some(&rows.needed().to_vec()), &about_time, limit).await?;
@@ -66,7 +67,7 @@ impl TableProvider for DatasetRequests {
     }
 }
 
-/// Makes rows of `requests` out of rows of another table.
+/// Converts rows of another table into rows of `requests`.
 #[derive(Debug)]
 pub(crate) struct RequestsExec {
     input: Arc<dyn ExecutionPlan>,
@@ -82,7 +83,7 @@ impl RequestsExec {
         Self { input, rows, properties: Arc::new(properties) }
     }
 
-    /// How the rows are made.
+    /// The conversion of rows.
     #[cfg(feature = "cluster")]
     pub(crate) fn rows(&self) -> &RequestsOfRows {
         &self.rows

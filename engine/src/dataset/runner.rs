@@ -1,11 +1,12 @@
-//! Runners: who writes into a dataset at this moment, and who did and is gone.
+//! Runners: processes that write into a dataset, including those that have died.
 //!
-//! A runner has a file in the dataset, `_s3log/runners/<name>.json`, and writes it again every [`EVERY`]. One that was not written for
-//! [`GONE_AFTER`], by the clock of the place itself, is of a runner that is gone. So that nobody waits for one that was killed on
-//! the same machine, each also holds a lock on a file in the machine's folder for temporary files: the lock ends with
-//! the process, however it ends.
+//! Each runner has a file in the dataset, `_s3log/runners/<name>.json`, which it rewrites every [`EVERY`]. If the file
+//! is older than [`GONE_AFTER`], by the clock of the place itself, the runner is considered gone. To detect processes
+//! killed on the same machine without this delay, each runner also holds a lock on a file in the machine's temporary
+//! folder, which the operating system releases when the process ends.
 //!
-//! A runner that only seemed to be gone does no harm: its batch was abandoned in the ledger, and it cannot commit that any more.
+//! A runner that is mistaken for gone does no harm: its batch has been abandoned in the ledger, so it cannot commit it
+//! any more.
 
 use super::place::{Place, TMP};
 use super::upload::OpenUploads;
@@ -20,12 +21,12 @@ use std::time::Duration;
 /// The folder of runners' files.
 pub(crate) const RUNNERS: &str = "_s3log/runners";
 
-/// How often a runner shows that it is there.
+/// Interval of the heartbeat.
 const EVERY: Duration = Duration::from_secs(15);
-/// How long one that does not is taken to be there.
+/// Age of a heartbeat at which a runner is considered gone.
 const GONE_AFTER: Duration = Duration::from_secs(120);
 
-/// This process, as one that writes.
+/// This process as a writer of the dataset.
 #[derive(Debug)]
 pub(crate) struct Runner {
     name: String,
@@ -35,37 +36,38 @@ pub(crate) struct Runner {
     heartbeat: Option<SpawnedTask<()>>,
 }
 
-/// What a runner's file says.
+/// The contents of a runner's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunnerFile {
     pub(crate) runner: String,
     pub(crate) host: String,
     pub(crate) process: u32,
-    /// In RFC 3339, by its own clock.
+    /// When it started, in RFC 3339 by its own clock.
     pub(crate) started: String,
-    /// Uploads in parts that go on: paths, and the store's names of them.
+    /// Multipart uploads in progress: paths and upload ids.
     #[serde(default)]
     pub(crate) uploads: Vec<(String, String)>,
 }
 
-/// A runner that has a file.
+/// A runner found in the dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) file: RunnerFile,
-    /// Whether it is taken to be gone,
+    /// Whether it is considered gone.
     pub(crate) is_gone: bool,
-    /// and whether it is gone for certain: one that was only silent may come back.
+    /// Whether `is_gone` is certain, because its lock on this machine was checked. A runner that was merely silent may
+    /// come back.
     pub(crate) is_certain: bool,
 }
 
-/// A name for a runner, locked on this machine: what is written under it is taken back once the process is gone.
+/// A name for a runner, locked on this machine: files written under it are cleaned up once the process is gone.
 pub(crate) struct RunnerName {
     name: String,
     lock: Option<(File, PathBuf)>,
 }
 
 impl RunnerName {
-    /// A name that no other runner has. `now` is in RFC 3339.
+    /// A unique name. `now` is in RFC 3339.
     pub(crate) fn new(now: &str) -> Result<Self, Error> {
         let mut random = [0; 6];
         getrandom::fill(&mut random).map_err(|error| {
@@ -79,14 +81,14 @@ impl RunnerName {
         Ok(Self { name, lock })
     }
 
-    /// The place for what is written before the runner has a file of its own.
+    /// The place to write to before the runner has a file of its own.
     pub(crate) fn place(&self, place: &Place) -> Place {
         place.for_writer(&self.name)
     }
 }
 
 impl Runner {
-    /// Begins to be one. `now` is in RFC 3339.
+    /// Registers the runner and starts its heartbeat. `now` is in RFC 3339.
     pub(crate) async fn start(place: &Place, named: RunnerName, now: &str) -> Result<Self, Error> {
         let RunnerName { name, lock } = named;
         let place = place.for_writer(&name);
@@ -103,22 +105,22 @@ impl Runner {
         Ok(Self { name, place, uploads, lock, heartbeat: Some(heartbeat) })
     }
 
-    /// Its name, which no other runner has.
+    /// The unique name of the runner.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The place, for what it writes.
+    /// The place to write to.
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Its uploads in parts.
+    /// The multipart uploads of this runner.
     pub(crate) fn uploads(&self) -> &OpenUploads {
         &self.uploads
     }
 
-    /// Ends, with nothing left to do for others.
+    /// Deregisters the runner: it has left nothing for others to clean up.
     pub(crate) async fn end(mut self) -> Result<(), Error> {
         self.heartbeat = None;
         let removed = self.place.delete(&path_of(&self.name)).await;
@@ -129,7 +131,8 @@ impl Runner {
         removed
     }
 
-    /// Now, by the clock of the place, in microseconds from 1970: not more than [`EVERY`] ago.
+    /// The time of the last heartbeat by the clock of the place, in microseconds since the Unix epoch; normally at most
+    /// [`EVERY`] ago.
     pub(crate) async fn now(&self) -> Result<i64, Error> {
         let own = self.place.modified(&path_of(&self.name)).await?;
         own.ok_or_else(|| {
@@ -139,7 +142,7 @@ impl Runner {
         })
     }
 
-    /// All that have a file, without this one.
+    /// All other runners that have a file.
     pub(crate) async fn others(&self) -> Result<Vec<Found>, Error> {
         let mut found = all(&self.place, self.now().await?).await?;
         found.retain(|found| found.file.runner != self.name);
@@ -147,14 +150,15 @@ impl Runner {
     }
 }
 
-/// All that have a file; who is gone is judged by `now`, a time of the place's own clock in microseconds.
+/// All runners that have a file. Whether one is gone is judged by `now`, a time by the clock of the place in
+/// microseconds since the Unix epoch.
 pub(crate) async fn all(place: &Place, now: i64) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
     for entry in place.list(&format!("{RUNNERS}/"), None).await? {
         let Some(bytes) = place.get(&entry.path).await? else { continue };
         let name = entry.path.rsplit('/').next().and_then(|name| name.strip_suffix(".json")).unwrap_or_default();
         let mut file: RunnerFile = serde_json::from_slice(&bytes).unwrap_or_default();
-        // A file that cannot be read is of someone all the same.
+        // A file that cannot be parsed still belongs to a runner.
         name.clone_into(&mut file.runner);
         let is_old = now.saturating_sub(entry.modified) > GONE_AFTER.as_micros() as i64;
         let (is_gone, is_certain) = match is_locked(name) {
@@ -166,8 +170,8 @@ pub(crate) async fn all(place: &Place, now: i64) -> Result<Vec<Found>, Error> {
     Ok(found)
 }
 
-/// Removes files that are not whole yet, of runners that were gone before they had a file of their own. Only in directories there
-/// are such files.
+/// Deletes incomplete files of runners that died before they had a file of their own. Only directories contain such
+/// files.
 pub(crate) async fn remove_unfinished(place: &Place, present: &BTreeSet<&str>, now: i64) -> Result<(), Error> {
     for entry in place.list(&format!("{TMP}/"), None).await? {
         let name = entry.path.rsplit('/').next().unwrap_or_default();
@@ -184,7 +188,7 @@ pub(crate) async fn remove_unfinished(place: &Place, present: &BTreeSet<&str>, n
     Ok(())
 }
 
-/// Removes the file of a runner that is gone, once there is nothing left to do for it.
+/// Deletes the file of a runner that is gone, once everything of it is cleaned up.
 pub(crate) async fn forget(place: &Place, runner: &str) -> Result<(), Error> {
     place.delete(&path_of(runner)).await?;
     if is_locked(runner) == Some(false) {
@@ -213,7 +217,7 @@ async fn beat(place: Place, mut file: RunnerFile, uploads: OpenUploads) {
             () = changed => {}
         }
         file.uploads = uploads.all();
-        // If it cannot be written now, perhaps next time; and if never, others take over.
+        // A failed write is retried with the next heartbeat; if all fail, others take over.
         drop(write(&place, &file).await);
     }
 }
@@ -222,7 +226,8 @@ fn lock_path(runner: &str) -> PathBuf {
     std::env::temp_dir().join(format!("s3log-{runner}.lock"))
 }
 
-/// Takes the lock that shows others on this machine whether this process is there. Without it, they have to wait.
+/// Takes the lock that tells other processes on this machine that this one is alive. Without it, they wait for
+/// [`GONE_AFTER`].
 fn lock(runner: &str) -> Option<(File, PathBuf)> {
     let path = lock_path(runner);
     let file = File::create_new(&path).ok()?;
@@ -235,7 +240,7 @@ fn lock(runner: &str) -> Option<(File, PathBuf)> {
     }
 }
 
-/// Whether a runner of this machine still has its lock; `None` when it is of another one.
+/// Whether the runner's lock on this machine is held; `None` if it has none here.
 fn is_locked(runner: &str) -> Option<bool> {
     let file = File::open(lock_path(runner)).ok()?;
     match file.try_lock() {
@@ -284,7 +289,7 @@ mod tests {
         let one = start(&place).await;
         let killed = start(&place).await;
         let name = killed.name().to_owned();
-        // As if the process had ended: the lock is free, the files stay.
+        // As if the process had died: the lock is released, the files remain.
         drop(killed);
         let seen = one.others().await.unwrap();
         assert_eq!((seen.len(), seen[0].is_gone), (1, true));

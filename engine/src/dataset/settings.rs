@@ -1,4 +1,4 @@
-//! What holds for all of a dataset: `_s3log/dataset.json`.
+//! Settings of a whole dataset: `_s3log/dataset.json`.
 
 use super::place::Place;
 use crate::error::{Error, ErrorKind};
@@ -8,41 +8,42 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Says that a directory, or a prefix of a bucket, is a dataset.
+/// Marks a directory, or a prefix in a bucket, as a dataset.
 pub(crate) const SETTINGS: &str = "_s3log/dataset.json";
 
-/// What a dataset is, for whoever finds one.
+/// A description of the format for people.
 const README: &str = "_s3log/README.md";
 
-/// The version of datasets that this program writes. It reads these, and no later ones.
+/// The dataset version that this program writes. Later versions cannot be read.
 pub const DATASET_VERSION: u32 = 1;
 
 const FORMAT: &str = "s3log dataset";
 
-/// What holds for every file of a dataset, from its first one on.
+/// Settings that apply to every file of a dataset, from its creation on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetSettings {
     format: String,
     version: u32,
-    /// The program that made it.
+    /// The program that created the dataset.
     pub created_by: String,
-    /// When, in RFC 3339.
+    /// When it was created, in RFC 3339.
     pub created_at: String,
-    /// The table that its files hold.
+    /// Name of the table that the files contain.
     pub table: String,
-    /// The columns whose values are in the names of folders: `day`, or `day` and `bucket`.
+    /// The partition columns, which appear in folder names: `day`, or `day` and `bucket`.
     pub partition_by: Vec<String>,
-    /// What was done to addresses: `none`, `truncate`, `keyed`, `drop`.
+    /// Anonymisation of addresses: `none`, `truncate`, `keyed` or `drop`.
     pub anonymize_ip: String,
-    /// What tells the key from others, if addresses are encrypted.
+    /// Fingerprint of the key that addresses are encrypted with, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_fingerprint: Option<String>,
-    /// Whether signatures and tokens were taken out of URIs.
+    /// Whether signatures and tokens were removed from URIs.
     pub redact_uri: bool,
 }
 
 impl DatasetSettings {
-    /// Settings of a new dataset of a table of records.
+    /// Settings of a new dataset; `created_at` is in RFC 3339. Addresses are not anonymised and URIs are redacted
+    /// unless the fields are changed.
     #[must_use]
     pub fn new(table: Table, created_at: String, partition_by: Vec<String>) -> Self {
         Self {
@@ -58,11 +59,11 @@ impl DatasetSettings {
         }
     }
 
-    /// The table that its files hold.
+    /// The table that the files contain.
     ///
     /// # Errors
     ///
-    /// When this program does not know it.
+    /// If this program does not know the table.
     pub fn known_table(&self) -> Result<Table, Error> {
         Table::from_name(&self.table).filter(|table| table.has_time()).ok_or_else(|| {
             Error::new(
@@ -73,7 +74,7 @@ impl DatasetSettings {
         })
     }
 
-    /// Reads them; `None` when the place is no dataset.
+    /// Reads the settings; `None` if the place is not a dataset.
     pub(crate) async fn read(place: &Place) -> Result<Option<Self>, Error> {
         let Some(bytes) = place.get(SETTINGS).await? else { return Ok(None) };
         Self::parse(&bytes).map(Some).map_err(|error| error.in_object(place.name_of(SETTINGS)))
@@ -96,7 +97,7 @@ impl DatasetSettings {
             .map_err(|error| Error::invalid("it is not what describes a dataset").with_source(error))
     }
 
-    /// Makes a dataset, or finds that someone else did; then theirs is given.
+    /// Creates a dataset. If another process was first, returns its settings.
     pub(crate) async fn create(&self, place: &Place) -> Result<Self, Error> {
         let mut attempt = 0;
         loop {
@@ -105,11 +106,11 @@ impl DatasetSettings {
                 place.put(README, Bytes::from_static(include_bytes!("format.md"))).await?;
                 return Ok(self.clone());
             }
-            // Also after an error: whether it was written can only be seen there.
+            // After an error, too, the settings may have been written.
             match (Self::read(place).await?, outcome) {
                 (Some(there), _) => return Ok(there),
                 (None, Err(error)) => return Err(refused(place, error)),
-                // Of two puts at once a store may refuse both.
+                // Of two concurrent puts a store may reject both.
                 (None, Ok(_)) if attempt < ATTEMPTS => {
                     attempt += 1;
                     tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
@@ -125,12 +126,12 @@ impl DatasetSettings {
         }
     }
 
-    /// Makes sure that of two who write the same thing at once only one succeeds: the settings are there, so they cannot be written
-    /// again. A store that does not keep to that has replaced them by the same. Directories need no test.
+    /// Tests that the store supports conditional puts: the settings exist, so writing them again must fail. A store
+    /// that ignores the condition only replaces them with the same content. Directories are not tested.
     ///
     /// # Errors
     ///
-    /// When the store does not know such puts, or says so and does not keep to it.
+    /// If the store does not implement conditional puts, or ignores the condition.
     pub(crate) async fn probe(&self, place: &Place) -> Result<(), Error> {
         if place.is_local() {
             return Ok(());
@@ -153,7 +154,7 @@ impl DatasetSettings {
         Ok(text.map_err(failed)?.into())
     }
 
-    /// Whether a run that wants these settings may add to a dataset that has those.
+    /// Checks that a run with the settings `wanted` may add to this dataset.
     pub(crate) fn check(&self, wanted: &Self, place: &Place) -> Result<(), Error> {
         let differences = [
             ("--table", self.table.clone(), wanted.table.clone()),
@@ -179,12 +180,12 @@ impl DatasetSettings {
     }
 }
 
-/// Attempts to write what a store says is there, and is not.
+/// Attempts when a store says that the settings exist, but does not return them.
 const ATTEMPTS: u32 = 8;
 
 const WITHOUT_CONDITIONS: &str = "without them two runs at once could write records twice; convert into a local directory, or into a bucket of a store that has them";
 
-/// Stores that know no conditions say that they lack them.
+/// Replaces the error of a store without conditional puts by a clearer one.
 fn refused(place: &Place, error: Error) -> Error {
     if error.kind() != ErrorKind::Unsupported {
         return error;

@@ -1,4 +1,4 @@
-//! A dataset as a source: found by itself, read as it was at one moment.
+//! Datasets as sources of queries: detected automatically, read as of one moment.
 
 use super::ledger::{Ledger, Owner, State};
 use super::place::Place;
@@ -15,27 +15,27 @@ use tokio::sync::Mutex;
 /// A dataset at one moment of its ledger.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
-    /// What its files hold.
+    /// The table that its files contain.
     pub(crate) table: Table,
     pub(crate) place: Place,
     pub(crate) state: State,
 }
 
 impl Snapshot {
-    /// The dataset that a source is, if it is one.
+    /// Opens the dataset at `source`; `None` if there is none.
     pub(crate) async fn open_if_dataset(source: &str, stores: &Stores) -> Result<Option<Self>, Error> {
         let is_bucket = Location::is_one(source);
         if !is_bucket && !std::path::Path::new(source.strip_prefix("file://").unwrap_or(source)).join(SETTINGS).exists()
         {
             return Ok(None);
         }
-        // What is wrong with a source is said by whoever reads it.
+        // Invalid sources are reported when they are read as logs.
         let Ok(place) = Place::resolve(source, stores).await else { return Ok(None) };
         if is_bucket {
             match place.modified(SETTINGS).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(None),
-                // Of what is not there a store says so only to those who may list.
+                // Without permission to list, a store responds to missing objects with 403.
                 Err(error) if error.kind() == ErrorKind::Denied => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -45,16 +45,16 @@ impl Snapshot {
         Ok(Some(Self { table, state: Ledger::load(&place).await?.state, place }))
     }
 
-    /// How many rejects were counted, and are in no file.
+    /// Number of rejects that were counted but not kept in a file.
     pub(crate) fn rejects_not_kept(&self) -> u64 {
         let kept: u64 = self.state.reject_files.values().flatten().map(|file| file.rows).sum();
         self.state.totals.rejects.saturating_sub(kept)
     }
 
-    /// Rejects that were kept, by the place where they are.
+    /// The files of rejects, by place.
     pub(crate) async fn rejects(&self, stores: &Stores) -> Result<Vec<(Place, Vec<DataFile>)>, Error> {
         let mut places = Vec::new();
-        // A place that nothing was written to may not even be there.
+        // A place without files may not exist.
         for (name, files) in self.state.reject_files.iter().filter(|(_, files)| !files.is_empty()) {
             places.push((Place::resolve(name, stores).await?, files.clone()));
         }
@@ -62,11 +62,11 @@ impl Snapshot {
     }
 }
 
-/// Log objects whose records are in a dataset, and need not be read again.
+/// The log objects whose records are in a dataset, and need not be read again.
 #[derive(Clone)]
 pub(crate) struct Converted(Arc<Vec<Mutex<Known>>>);
 
-/// Where a dataset is, and its lists of log objects.
+/// The place of a dataset, and its lists of log objects.
 type Known = (Place, Lookup<Owner>);
 
 impl fmt::Debug for Converted {
@@ -76,7 +76,7 @@ impl fmt::Debug for Converted {
 }
 
 impl Converted {
-    /// Of any of these datasets. What is being converted at this moment is not in them yet.
+    /// The log objects converted into any of these datasets, without those being converted at the moment.
     pub(crate) fn of<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Self {
         let lookups = snapshots.into_iter().map(|snapshot| {
             let lists = snapshot.state.converted.iter().map(|list| (list.clone(), Owner::Converted)).collect();
@@ -85,7 +85,7 @@ impl Converted {
         Self(Arc::new(lookups.collect()))
     }
 
-    /// Whether one of them has the records of a log object, in whatever version.
+    /// Whether one of the datasets has the records of a log object, in whatever version of it.
     pub(crate) async fn has(&self, name: &str) -> Result<bool, Error> {
         for lookup in &*self.0 {
             let (place, lookup) = &mut *lookup.lock().await;

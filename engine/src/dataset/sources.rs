@@ -1,8 +1,8 @@
-//! Lists of log objects: which are converted, which are being converted.
+//! Lists of log objects that are converted or being converted.
 //!
-//! A list is a Parquet file, sorted by name: columns `name`, `size`, `modified`, `etag`. Names of log objects are mostly their
-//! time, so neighbours begin alike and compress well. Whether a name is in a list is asked for pages of names that are
-//! neighbours, too, so few row groups have to be decoded, and few are kept.
+//! A list is a Parquet file with the columns `name`, `size`, `modified` and `etag`, sorted by name. Names of log
+//! objects mostly start with their time, so neighbours share prefixes and compress well. Lookups come in the order of a
+//! listing, too, so only few row groups are decoded and cached.
 
 use super::place::Place;
 use super::record::SourceList;
@@ -25,10 +25,10 @@ use std::sync::Arc;
 /// The folder of lists.
 pub(crate) const SOURCES: &str = "_s3log/sources";
 
-/// Rows of a row group: what is decoded to look up a name.
+/// Rows per row group, the unit that a lookup decodes.
 const ROW_GROUP: usize = 8 << 10;
 
-/// A log object, and the version of it.
+/// A log object in a certain version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Source {
     /// `s3://bucket/key`, or the absolute path of a file.
@@ -36,19 +36,19 @@ pub(crate) struct Source {
     pub(crate) version: SourceVersion,
 }
 
-/// What changes when an object is written again.
+/// What changes when an object is overwritten.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SourceVersion {
-    /// In bytes, as stored.
+    /// Size in bytes, as stored.
     pub(crate) size: u64,
-    /// In microseconds from 1970 in UTC.
+    /// Last modification, in microseconds since the Unix epoch.
     pub(crate) modified: i64,
-    /// The store's tag of the contents, if it has one.
+    /// The store's entity tag, if there is one.
     pub(crate) e_tag: Option<String>,
 }
 
 impl SourceVersion {
-    /// Whether it is the same object as another. Where there are tags, they decide: a copy of the same bytes is no other
+    /// Whether both are the same version. Tags take precedence over times: a copy of the same bytes is the same
     /// version.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.size == other.size
@@ -68,7 +68,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes a list, in the order of names, as they come.
+/// Writes a list. Sources must arrive in the order of their names.
 struct ListWriter {
     writer: ArrowWriter<Vec<u8>>,
     upload: Upload,
@@ -131,7 +131,7 @@ impl ListWriter {
         self.send().await
     }
 
-    /// Sends what was encoded so far.
+    /// Passes the encoded bytes on to the upload.
     async fn send(&mut self) -> Result<(), Error> {
         let bytes = std::mem::take(self.writer.inner_mut());
         self.file_bytes += bytes.len() as u64;
@@ -148,7 +148,7 @@ impl ListWriter {
     }
 }
 
-/// Writes a list of these, which are sorted first.
+/// Sorts `sources` and writes them as a list.
 pub(crate) async fn write_list(place: &Place, path: String, mut sources: Vec<Source>) -> Result<SourceList, Error> {
     sources.sort_unstable();
     let mut writer = ListWriter::new(place, path).await?;
@@ -158,7 +158,8 @@ pub(crate) async fn write_list(place: &Place, path: String, mut sources: Vec<Sou
     writer.finish().await
 }
 
-/// Merges lists into as few as there can be: each of `most` objects, but for the last. `path` names them.
+/// Merges lists into as few as possible with at most `most` objects each. `path` returns the path of each new list by
+/// its index.
 pub(crate) async fn merge_lists(
     place: &Place,
     lists: &[SourceList],
@@ -199,7 +200,7 @@ pub(crate) async fn merge_lists(
     Ok(merged)
 }
 
-/// A list from its first name to its last.
+/// Iterates over a list in order.
 struct ListScan {
     file: Arc<ListFile>,
     next_group: usize,
@@ -228,15 +229,15 @@ impl ListScan {
     }
 }
 
-/// A list that is open: its footer.
+/// A list with its footer loaded.
 struct ListFile {
     path: String,
     metadata: ArrowReaderMetadata,
-    /// The end of the file, which of a small one is all of it.
+    /// The end of the file: for small files, all of it.
     tail: Ranged,
 }
 
-/// The end of a file that is read when it is opened.
+/// Bytes to read at the end of a file when it is opened.
 const TAIL: u64 = 128 << 10;
 
 impl ListFile {
@@ -248,7 +249,7 @@ impl ListFile {
             let metadata = ArrowReaderMetadata::load(&tail, ArrowReaderOptions::new());
             match metadata {
                 Ok(metadata) => return Ok(Self { path: list.path.clone(), metadata, tail }),
-                // The footer is larger than the tail.
+                // The footer may be larger than the tail.
                 Err(_) if start > 0 => start = 0,
                 Err(error) => return Err(damaged(place, &list.path, error)),
             }
@@ -259,14 +260,14 @@ impl ListFile {
         self.metadata.metadata().num_row_groups()
     }
 
-    /// The row group that holds a name if any does.
+    /// The only row group that may contain a name.
     fn group_of(&self, name: &str) -> Option<usize> {
         let groups = self.metadata.metadata().row_groups();
         let max = |group: &parquet::file::metadata::RowGroupMetaData| match group.columns().first()?.statistics()? {
             Statistics::ByteArray(values) => values.max_bytes_opt().map(<[u8]>::to_vec),
             _ => None,
         };
-        // Without statistics the row group may hold it.
+        // A row group without statistics may contain the name.
         let at = groups.partition_point(|group| max(group).is_some_and(|max| max.as_slice() < name.as_bytes()));
         (at < groups.len()).then_some(at)
     }
@@ -297,7 +298,6 @@ impl ListFile {
     }
 }
 
-/// The rows of one row group.
 #[derive(Debug)]
 struct Rows {
     names: StringArray,
@@ -345,21 +345,21 @@ impl Rows {
 pub(crate) struct Lookup<T> {
     lists: Vec<(SourceList, T)>,
     open: HashMap<usize, Arc<ListFile>>,
-    /// Row groups that were decoded, and when they were last of use.
+    /// Decoded row groups and when they were last used.
     decoded: HashMap<(usize, usize), (u64, Arc<Rows>)>,
     clock: u64,
 }
 
-/// Row groups that are kept decoded: about a mebibyte each.
+/// Capacity of the cache, in row groups of about 1 MiB.
 const DECODED: usize = 64;
 
 impl<T: Clone> Lookup<T> {
-    /// Over these lists, each with what it means to be in it.
+    /// A lookup over lists, each with the meaning of being in it.
     pub(crate) fn new(lists: Vec<(SourceList, T)>) -> Self {
         Self { lists, open: HashMap::new(), decoded: HashMap::new(), clock: 0 }
     }
 
-    /// What lists say of a name.
+    /// The version and meaning of a name, from the first list that contains it.
     pub(crate) async fn find(&mut self, place: &Place, name: &str) -> Result<Option<(SourceVersion, T)>, Error> {
         for index in 0..self.lists.len() {
             let Some((list, meaning)) = self.lists.get(index) else { continue };
@@ -400,7 +400,7 @@ impl<T: Clone> Lookup<T> {
     }
 }
 
-/// A part of a file, for the reader of Parquet.
+/// A part of a file as input of the Parquet reader.
 #[derive(Clone, Debug)]
 struct Ranged {
     start: u64,

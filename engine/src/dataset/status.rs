@@ -1,4 +1,4 @@
-//! What a dataset holds, and who works on it.
+//! Status of a dataset: contents and active runners.
 
 use super::ledger::Ledger;
 use super::place::Place;
@@ -11,70 +11,70 @@ use crate::store::Stores;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-/// What a dataset holds, and who works on it.
+/// Status of a dataset: contents and active runners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetStatus {
-    /// Where it is.
+    /// The place of the dataset.
     pub place: String,
-    /// What holds for all of it.
+    /// The settings of the dataset.
     pub settings: DatasetSettings,
-    /// What became of all lines that were converted.
+    /// Totals over all committed batches.
     pub counts: BatchCounts,
-    /// Batches that were committed.
+    /// Number of committed batches.
     pub batches: u64,
-    /// Its files, in the order of their paths.
+    /// The data files, sorted by path.
     pub files: Vec<DataFile>,
-    /// Files of rejects, by the place where they are.
+    /// Files of rejects, by the place they are in.
     pub reject_files: BTreeMap<String, Vec<DataFile>>,
-    /// Batches that were begun.
+    /// Batches begun, and neither committed nor abandoned.
     pub open: Vec<OpenBatchStatus>,
-    /// Everyone who has a file as a runner.
+    /// All runners that have a file in the dataset.
     pub runners: Vec<RunnerStatus>,
-    /// Records of the ledger.
+    /// Number of records in the ledger.
     pub records: u64,
-    /// Records that a reader has to read: those behind the last checkpoint.
+    /// Number of records after the last checkpoint, which readers have to read one by one.
     pub records_to_read: u64,
-    /// Lists of log objects.
+    /// Number of lists of converted log objects.
     pub lists: u64,
-    /// Their bytes.
+    /// Total size of these lists, in bytes.
     pub list_bytes: u64,
 }
 
 /// A batch that was begun, and neither committed nor abandoned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenBatchStatus {
-    /// Its name.
+    /// The name of the batch.
     pub batch: String,
-    /// Who began it.
+    /// The runner that began it.
     pub runner: String,
-    /// When, in RFC 3339.
+    /// When it was begun, in RFC 3339.
     pub since: String,
-    /// How many log objects or files it takes.
+    /// Number of log objects, or of files to merge.
     pub takes: u64,
     /// Whether it merges files.
     pub compacts: bool,
 }
 
-/// A runner.
+/// A runner that has a file in the dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerStatus {
-    /// Its name.
+    /// The name of the runner.
     pub runner: String,
-    /// The machine.
+    /// Host name of its machine.
     pub host: String,
-    /// The process there.
+    /// Process id on that machine.
     pub process: u32,
-    /// When it began, in RFC 3339.
+    /// When it started, in RFC 3339.
     pub started: String,
-    /// Whether it is gone, and the next run takes back what it began.
+    /// Whether it is considered gone. The next run takes back what it began.
     pub is_gone: bool,
 }
 
-/// Reads what a dataset says of itself.
+/// Reads the status of the dataset at `dest`.
 ///
 /// # Errors
 ///
-/// When there is none, or it cannot be read.
+/// If there is no dataset, or it cannot be read.
 pub async fn status(dest: &str, stores: &Stores) -> Result<DatasetStatus, Error> {
     let place = Place::resolve(dest, stores).await?;
     let Some(settings) = DatasetSettings::read(&place).await? else {
@@ -83,7 +83,7 @@ pub async fn status(dest: &str, stores: &Stores) -> Result<DatasetStatus, Error>
             .with_hint("`s3log convert SOURCE --to DEST` makes one"));
     };
     let ledger = Ledger::load(&place).await?;
-    // Nothing is written here, so the clock of the place is not known; this machine's stands for it.
+    // The clock of the place is only known after a write; this machine's stands in for it.
     let found = runner::all(&place, micros(SystemTime::now())).await?;
     let state = ledger.state;
     let open = state.open.iter().map(|(batch, open)| OpenBatchStatus {

@@ -1,4 +1,4 @@
-//! The files of a dataset, for DataFusion to read: also those that were replaced while someone reads them.
+//! The files of a dataset as an object store for DataFusion. Files replaced during a query remain readable.
 
 use super::REPLACED;
 use super::place::Place;
@@ -22,10 +22,10 @@ use std::sync::{Arc, OnceLock};
 /// Reads files by their paths in the dataset.
 #[derive(Debug)]
 pub(crate) struct DatasetStore {
-    /// How people name the dataset.
+    /// The name of the dataset in messages.
     name: String,
     root: Root,
-    /// Opened when it is first read: rejects may be gone, and whoever asks for records does not care.
+    /// Opened on first read: a place for rejects may no longer exist, which must not affect queries of records.
     inner: OnceLock<Arc<dyn ObjectStore>>,
 }
 
@@ -46,16 +46,17 @@ impl DatasetStore {
         Self { name: place.name(), root, inner: OnceLock::new() }
     }
 
-    /// What a dataset's URL is, for a dataset of this name.
+    /// The URL of the dataset with this name.
     pub(super) fn url(name: &str) -> String {
         let letters = name.bytes().map(|byte| format!("{byte:02x}"));
         format!("{}://{}", Self::SCHEME, letters.collect::<String>())
     }
 
-    /// The scheme of such URLs.
+    /// The scheme of these URLs.
     pub(crate) const SCHEME: &'static str = "dataset";
 
-    /// The files of a dataset by the host of its URL, in a bucket that `open` gives; `None` if it is no such URL.
+    /// The inverse of [`DatasetStore::url`]: a store for the host of such a URL; `None` if it does not encode a name.
+    /// `open` opens buckets.
     pub(crate) fn of_host(host: &str, open: impl FnOnce(&str) -> Arc<dyn ObjectStore>) -> Option<Self> {
         let bytes = (0..host.len()).step_by(2).map(|at| u8::from_str_radix(host.get(at..at + 2)?, 16).ok());
         let name = String::from_utf8(bytes.collect::<Option<Vec<_>>>()?).ok()?;
@@ -99,7 +100,7 @@ impl DatasetStore {
         Place::key(self.prefix(), path.as_ref())
     }
 
-    /// Where a file is once it was replaced.
+    /// The path of a file after it was replaced.
     fn replaced(&self, path: &StorePath) -> StorePath {
         Place::key(self.prefix(), &format!("{REPLACED}/{path}.replaced"))
     }
@@ -146,7 +147,7 @@ impl ObjectStore for DatasetStore {
     }
 
     fn list(&self, _: Option<&StorePath>) -> BoxStream<'static, Result<ObjectMeta>> {
-        // What is in a dataset is said by its ledger.
+        // The ledger has the files; listing would include uncommitted ones.
         async { Err(read_only(&StorePath::default())) }.into_stream().boxed()
     }
 

@@ -1,4 +1,4 @@
-//! A dataset as a table: the files that its ledger names, and no others.
+//! A dataset as a table: the files in its ledger, no others.
 
 use super::ledger::State;
 use super::place::Place;
@@ -46,17 +46,17 @@ impl DatasetTable {
         Self::of(table, place, state.files.values().cloned().collect(), layout)
     }
 
-    /// What the files hold.
+    /// The table that the files contain.
     pub(crate) fn table(&self) -> Table {
         self.table
     }
 
-    /// Leaves out records of other times.
+    /// Restricts the table to records of these times.
     pub(crate) fn with_times(self, times: TimeRange) -> Self {
         Self { times, ..self }
     }
 
-    /// Rejects of a dataset, of which it may have several places.
+    /// Rejects in one of the places that a dataset has for them.
     pub(crate) fn of_rejects(place: &Place, files: Vec<DataFile>, layout: TextLayout) -> Result<Self, Error> {
         Self::of(Table::Rejects, place, files, layout)
     }
@@ -68,7 +68,8 @@ impl DatasetTable {
         Ok(Self { table, schema: table.schema(layout), files, store, url, times: TimeRange::default() })
     }
 
-    /// Scans some of the files, in so many partitions at most; `sorted` has one partition a file, each in the order of time.
+    /// Scans some of the files. With `sorted`, each file is a partition sorted by time; otherwise files are split over
+    /// the target partitions.
     pub(crate) fn scan_files(
         &self,
         state: &dyn Session,
@@ -83,7 +84,7 @@ impl DatasetTable {
             false => FileGroup::new(files.iter().map(|file| self.partitioned_file(file)).collect())
                 .split_files(state.config().target_partitions()),
         };
-        // A sort, a join or a grouping wants one partition, and nobody adds the first one: of nothing there is one, too.
+        // Operators that require a single partition do not coalesce zero partitions into one.
         if groups.is_empty() {
             groups.push(FileGroup::default());
         }
@@ -110,7 +111,7 @@ impl DatasetTable {
         PartitionedFile::new_from_meta(meta).with_statistics(Arc::new(self.statistics(std::slice::from_ref(file))))
     }
 
-    /// What the ledger knows of files: enough to count rows, and for the first and the last time.
+    /// Statistics from the ledger: exact row counts and bounds of `time`.
     fn statistics(&self, files: &[DataFile]) -> Statistics {
         let micros = |micros| ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
         let first = files.iter().map(|file| file.min_time).min();
@@ -131,7 +132,7 @@ impl DatasetTable {
         }
     }
 
-    /// `object_key` is stored where it differs from `key`.
+    /// Computes `object_key`, which is only stored where it differs from `key`.
     fn object_key_and(
         &self,
         scan: Arc<dyn ExecutionPlan>,
@@ -187,11 +188,11 @@ impl TableProvider for DatasetTable {
             return self.scan_files(state, self.files.clone(), projection.cloned(), limit, false);
         }
         let times = self.times.possible(state, &self.schema, filters)?;
-        // The ledger knows the times of each file: those of others are not even opened.
+        // The ledger has the times of each file: others are not even opened.
         let files = self.files.iter().filter(|file| times.touches(file.min_time, file.max_time)).cloned().collect();
         let every: Vec<usize> = (0..self.schema.fields().len()).collect();
         let wanted = projection.unwrap_or(&every);
-        // What is stored of `object_key` in `logs` needs the key beside it.
+        // The stored `object_key` of `logs` has to be combined with `key`.
         let keys = match self.table {
             Table::Logs => Some(key_columns(&self.schema)?).filter(|(_, object_key)| wanted.contains(object_key)),
             _ => None,
@@ -216,7 +217,7 @@ impl TableProvider for DatasetTable {
         }
     }
 
-    /// Every filter moves into the scan once the plan is physical; until then it must stay.
+    /// Inexact: the Parquet scan also applies the filters, but only once the physical plan is optimised.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }

@@ -1,4 +1,4 @@
-//! Files of a dataset on their way into it.
+//! Writing files of a dataset.
 
 use super::place::{Place, cannot_write, create_parent, rename};
 use crate::error::{Error, ErrorKind};
@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-/// Bytes of a part: of all but the last, since some stores want them equal. A store takes 10,000 parts of an object at most, and
-/// none below 5 MiB but the last. A part is sent again as a whole when the connection breaks.
+/// Size of a part, in bytes. All parts but the last have it, since some stores require equal parts. A store accepts at
+/// most 10,000 parts per object, none below 5 MiB except the last. After a broken connection a part is sent again as a
+/// whole.
 const PART: usize = 8 << 20;
 
-/// Room that bytes take up until they are written; `None` if nobody counts it.
+/// Memory reserved for bytes until they are written; `None` if it is not accounted for.
 pub(crate) type Room = Option<OwnedSemaphorePermit>;
 
-/// A file that is being written; dropped before it is finished, it never was.
+/// A file being written. It does not exist until [`Upload::finish`]; dropping it discards it.
 #[derive(Debug)]
 pub(crate) struct Upload {
     way: Way,
@@ -40,7 +41,7 @@ struct FileUpload {
     path: PathBuf,
 }
 
-/// A file that is removed unless it got its name.
+/// A temporary file, deleted on drop unless it was renamed.
 #[derive(Debug)]
 struct Unfinished {
     path: PathBuf,
@@ -48,7 +49,7 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    /// Gives the file its name.
+    /// Renames the file to its final name.
     fn give(&mut self, name: &Path) -> Result<(), Error> {
         rename(&self.path, name)?;
         self.is_named = true;
@@ -59,7 +60,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.is_named {
-            // If it stays, whoever finds it removes it.
+            // Otherwise the next run removes it.
             drop(fs::remove_file(&self.path));
         }
     }
@@ -75,7 +76,7 @@ struct ObjectUpload {
     open: OpenUploads,
 }
 
-/// Bytes that wait until they are enough for a part.
+/// Bytes that do not fill a part yet.
 #[derive(Debug, Default)]
 struct Waiting {
     pieces: VecDeque<(Bytes, Room)>,
@@ -88,7 +89,7 @@ impl Waiting {
         self.pieces.push_back((piece, room));
     }
 
-    /// Takes the first `len` bytes, or all if there are fewer, and the room of those pieces that are taken whole.
+    /// Takes the first `len` bytes, or all if there are fewer, with the rooms of the pieces that were taken completely.
     fn take(&mut self, len: usize) -> (PutPayload, Vec<Room>) {
         let (mut taken, mut rooms, mut left) = (Vec::new(), Vec::new(), len);
         while left > 0
@@ -109,27 +110,27 @@ impl Waiting {
     }
 }
 
-/// Uploads in parts that have begun: what stands in the file of a runner, so that others can take them back.
+/// Multipart uploads in progress. They are listed in the runner's file, so that other runners can abort them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenUploads {
     begun: Arc<Mutex<Vec<(String, String)>>>,
     changed: Arc<Notify>,
-    /// Whether files may still get their names.
+    /// No file may be renamed to its final name any more.
     closed: Arc<Mutex<bool>>,
 }
 
 impl OpenUploads {
-    /// Paths, and the store's names of the uploads.
+    /// Paths and upload ids.
     pub(crate) fn all(&self) -> Vec<(String, String)> {
         self.lock().clone()
     }
 
-    /// From now on no file gets its name any more, also if a thread is about to give it.
+    /// Prevents all further renames, including those about to happen on other threads.
     pub(crate) fn close(&self) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
-    /// Waits until there are others than these.
+    /// Waits until the uploads differ from `known`.
     pub(super) async fn changed(&self, known: &[(String, String)]) {
         while *self.lock() == known {
             self.changed.notified().await;
@@ -141,7 +142,7 @@ impl OpenUploads {
         self.changed.notify_one();
     }
 
-    /// It is complete, or taken back.
+    /// Removes an upload that was completed or aborted.
     pub(crate) fn remove(&self, id: &str) {
         self.lock().retain(|(_, known)| known != id);
     }
@@ -152,12 +153,12 @@ impl OpenUploads {
 }
 
 impl Place {
-    /// Bytes of a file that are kept in memory until they are as many; `None` where bytes are written at once.
+    /// Size of the parts that a file is buffered for, in bytes; `None` if bytes are written immediately.
     pub(crate) fn part_size(&self) -> Option<u64> {
         (!self.is_local()).then_some(PART as u64)
     }
 
-    /// Begins to write a file.
+    /// Starts writing a file.
     pub(crate) async fn upload(&self, path: &str, open: &OpenUploads) -> Result<Upload, Error> {
         let way = match (self.directory(), self.bucket()) {
             (Some(root), _) => {
@@ -182,7 +183,7 @@ impl Place {
 }
 
 impl Upload {
-    /// Writes the next bytes. Their room is given back once they are written, which may be later.
+    /// Appends bytes. `room` is released once they are written, possibly after this returns.
     pub(crate) async fn write(&mut self, bytes: Bytes, room: Room) -> Result<(), Error> {
         match &mut self.way {
             Way::File(upload) => {
@@ -195,7 +196,7 @@ impl Upload {
             }
             Way::Object(upload) => {
                 upload.waiting.push(bytes, room);
-                // What is left goes with the end of the file: that must not be an empty part.
+                // The rest is kept for `finish`: the last part must not be empty.
                 while upload.waiting.len > PART {
                     upload.put_part().await?;
                 }
@@ -204,7 +205,7 @@ impl Upload {
         }
     }
 
-    /// Gives the file its name. It is on the disk, or in the bucket, when this returns.
+    /// Completes the file under its final name. On return, it is durable on disk or in the bucket.
     pub(crate) async fn finish(self) -> Result<(), Error> {
         match self.way {
             Way::File(FileUpload { open, file, mut tmp, path }) => {
@@ -239,7 +240,6 @@ impl Upload {
 }
 
 impl ObjectUpload {
-    /// Writes the next part.
     async fn put_part(&mut self) -> Result<(), Error> {
         let parts = match &mut self.parts {
             Some(parts) => parts,
@@ -272,7 +272,7 @@ mod tests {
         }
         let (part, rooms) = waiting.take(4);
         assert_eq!(Bytes::from(part), "abcd");
-        // A piece of which something is left keeps its room.
+        // A piece that was only partly taken keeps its room.
         assert_eq!((rooms.len(), waiting.len), (1, 4));
         drop(rooms);
         assert_eq!(room.available_permits(), 1);

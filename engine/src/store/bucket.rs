@@ -1,4 +1,4 @@
-//! One bucket: pages of its listing, and its objects.
+//! A bucket: listing pages and reading objects. `writing.rs` has the writes.
 
 use super::configuration::Settings;
 use super::failure::{Failure, explain};
@@ -15,41 +15,41 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// A bucket of some service.
+/// A bucket at the configured service.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     name: String,
     settings: Arc<Settings>,
     requests: Arc<Requests>,
-    /// Replaced when the store says that the bucket is in another region.
+    /// Replaced when a response names another region.
     reached: RwLock<Reached>,
     uploads: Semaphore,
 }
 
-/// Uploads of data at once, at most: more only share the line, and keep their bytes in memory for longer.
+/// Maximum number of concurrent uploads. More would only share the bandwidth, and hold their data in memory for longer.
 const UPLOADS: usize = 16;
 
 /// Where a page of a listing starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListStart {
-    /// With the first name.
+    /// At the first name.
     First,
-    /// With the first name behind this one.
+    /// At the first name after this one.
     Behind(String),
-    /// Where the page before ended.
+    /// At the continuation token of the previous page.
     Token(String),
 }
 
 /// A page of a listing.
 #[derive(Debug, Default)]
 pub(crate) struct ListPage {
-    /// In the order of their names, if the store keeps to it; without slashes at the ends of names.
+    /// In the store's order, usually by name. `object_store` strips leading and trailing slashes from the names.
     pub(crate) objects: Vec<ObjectMeta>,
-    /// Names of objects that must be restored before they can be read, sorted.
+    /// Names of archived objects, which must be restored before they can be read; sorted.
     pub(crate) archived: Vec<String>,
-    /// Names that begin or end with a slash, as they are.
+    /// Names with a leading or trailing slash, unmodified.
     pub(crate) slashed: Vec<String>,
-    /// Where the next page starts, if there is one.
+    /// The continuation token of the next page.
     pub(crate) next: Option<String>,
 }
 
@@ -60,34 +60,34 @@ impl Bucket {
         Ok(Self { name: name.to_owned(), settings, requests, reached: RwLock::new(reached), uploads })
     }
 
-    /// The endpoint, `None` for AWS's own.
+    /// The endpoint; `None` for AWS.
     pub(crate) fn endpoint(&self) -> Option<&str> {
         self.settings.endpoint.as_ref().map(|endpoint| endpoint.value.as_str())
     }
 
-    /// A client for the region in which the bucket was found last. It does not follow the bucket elsewhere: ask
-    /// [`Bucket::following`] for the first request.
+    /// A client for the region where the bucket was last found. It does not follow redirects to other regions, so send
+    /// the first request through [`Bucket::following`].
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
         self.current().store
     }
 
-    /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// How an object is named to people.
+    /// The object's URL, for messages.
     pub(crate) fn name_of(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name)
     }
 
-    /// A page of the names that begin with a prefix.
+    /// One page of the objects whose names begin with `prefix`, at most `max` of them.
     pub(crate) async fn list(&self, prefix: &str, start: &ListStart, max: Option<usize>) -> Result<ListPage, Error> {
         let listed = self.following(|store| page(store, prefix, start, max)).await;
         listed.map_err(|error| explain("it cannot be listed", &self.name_of(prefix), error))
     }
 
-    /// The folders below a prefix that stand behind a name: one page of them, enough to share out a listing.
+    /// Common prefixes ("folders") after `behind` that begin with `prefix`. Returns one page, which is enough to
+    /// partition a listing.
     pub(crate) async fn folders(&self, prefix: &str, behind: &str) -> Result<Vec<StorePath>, Error> {
         let prefix_option = Some(prefix).filter(|prefix| !prefix.is_empty());
         let listed = self.following(|store| async move {
@@ -103,20 +103,18 @@ impl Bucket {
         Ok(listed.result.common_prefixes)
     }
 
-    /// A whole object of that size.
+    /// Reads an object of the given size. With `e_tag`, fails if the object has another tag.
     ///
     /// # Errors
     ///
-    /// What the store says after all attempts; [`ErrorKind::Archived`] when it has to be restored first.
-    ///
-    /// With a tag, only the object that has it is read; another is an error.
+    /// The store's error after all attempts; [`ErrorKind::Archived`] if the object must be restored first.
     pub(crate) async fn get(&self, key: &StorePath, size: u64, e_tag: Option<&str>) -> Result<Bytes, Error> {
         let mut extensions = Extensions::new();
         extensions.insert(ExpectedLen(size));
         self.get_with(key, GetOptions { extensions, if_match: e_tag.map(str::to_owned), ..GetOptions::default() }).await
     }
 
-    /// A part of an object; of the one with this tag, if there is one.
+    /// Reads a byte range of an object. With `e_tag`, fails if the object has another tag.
     pub(crate) async fn get_part(
         &self,
         key: &StorePath,
@@ -143,7 +141,7 @@ impl Bucket {
         })
     }
 
-    /// What went wrong with an object.
+    /// The error of a failed read.
     pub(crate) fn explain_get(&self, key: &StorePath, error: object_store::Error) -> Error {
         let archived = Failure::of(&error).is_archived();
         let denied =
@@ -156,9 +154,10 @@ impl Bucket {
         }
     }
 
-    /// Sends a request to the region in which the bucket was found last; if the answer names another, sends it there, too.
+    /// Runs `send` with a client for the region where the bucket was last found. If it fails and a response named
+    /// another region, runs it again with a client for that region.
     ///
-    /// A store refuses such requests before it does anything, so also writes may be sent twice.
+    /// `send` may thus write twice. That is harmless: a store rejects the wrong region before it does anything.
     pub(crate) async fn following<T, F>(&self, send: impl Fn(Arc<AmazonS3>) -> F) -> object_store::Result<T>
     where
         F: Future<Output = object_store::Result<T>>,
@@ -206,18 +205,18 @@ async fn page(
     Ok(ListPage { objects: listed.result.objects, archived, slashed, next: listed.page_token })
 }
 
-/// A client for the bucket in a region. Nothing is sent.
+/// Builds a client for the bucket in a region, without sending anything.
 fn reach(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>) -> Result<Reached, Error> {
     let options = &settings.options;
     let is_virtual = settings.is_virtual(name);
-    // What watches over requests has its own limit of time, which large answers over slow lines do not run into.
+    // `Watched` limits inactivity instead: a timeout for the whole request would break large responses over slow lines.
     let client =
         ClientOptions::new().with_timeout_disabled().with_connect_timeout(options.patience).with_allow_http(true);
     let certificates = settings.certificates.iter().cloned();
     let client = certificates.fold(client, ClientOptions::with_root_certificate);
     let retry = RetryConfig {
         max_retries: settings.max_attempts - 1,
-        // Below the five minutes that a signature is good for.
+        // `object_store` does not sign retries again, and asks for less than five minutes.
         retry_timeout: Duration::from_secs(180),
         ..RetryConfig::default()
     };

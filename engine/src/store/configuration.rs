@@ -1,4 +1,4 @@
-//! How buckets are reached: what the user says, and what `aws` would take where nothing is said.
+//! Configuration of buckets: explicit options first, then the sources that the `aws` command uses.
 
 use super::bucket::{Bucket, ListStart};
 use super::control::{Control, http_client};
@@ -25,10 +25,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
-/// Where the bucket's name goes in URLs.
+/// Where URLs contain the name of the bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Addressing {
-    /// As `aws` does: into the host at AWS's own endpoints, into the path at others.
+    /// As `aws` does: in the host for AWS endpoints, in the path for others.
     #[default]
     Auto,
     /// `https://endpoint/bucket/key`.
@@ -48,33 +48,34 @@ impl Addressing {
     }
 }
 
-/// What a user says about buckets. What is not said comes from where `aws` takes it.
+/// Options for access to buckets. Whatever is not set is resolved as by the `aws` command.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// A profile of AWS's configuration files.
+    /// Profile in the AWS configuration files.
     pub profile: Option<String>,
-    /// The region that requests are signed for.
+    /// Region to sign requests for.
     pub region: Option<String>,
-    /// The URL of a service other than AWS's.
+    /// URL of a service other than AWS.
     pub endpoint_url: Option<String>,
-    /// Whether requests are sent without a signature, for public buckets.
+    /// Send requests without a signature, for public buckets.
     pub unsigned: bool,
-    /// Whether the requester pays where a bucket asks for that.
+    /// Agree to pay for requests to Requester Pays buckets.
     pub requester_pays: bool,
-    /// Where the bucket's name goes in URLs.
+    /// Where URLs contain the name of the bucket.
     pub addressing: Option<Addressing>,
-    /// Attempts of a request; `AWS_MAX_ATTEMPTS` and the profile's `max_attempts` when nothing is said.
+    /// Maximum number of attempts per request. Defaults to `AWS_MAX_ATTEMPTS`, then to the profile's `max_attempts`,
+    /// then to [`StoreOptions::MAX_ATTEMPTS`].
     pub max_attempts: Option<usize>,
-    /// How long a store may send nothing before the request is sent again.
+    /// Timeout on inactivity of a store; the request is retried afterwards.
     pub patience: Duration,
-    /// How many requests for objects are under way at once.
+    /// Maximum number of concurrent requests for objects.
     pub concurrency: usize,
 }
 
 impl StoreOptions {
-    /// Requests for objects under way at once when nothing is said; `benches/README.md` has the measurements.
+    /// Default number of concurrent requests for objects; for measurements see `benches/README.md`.
     pub const CONCURRENCY: usize = 64;
-    /// Attempts when nothing is said: with pauses that double from 100 ms on, about a minute.
+    /// Default number of attempts. With backoff from 100 ms on, doubling, they take about a minute.
     pub const MAX_ATTEMPTS: usize = 10;
 }
 
@@ -94,40 +95,40 @@ impl Default for StoreOptions {
     }
 }
 
-/// A setting that won, and where it comes from.
+/// An effective setting and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Its value; never a secret.
+    /// The value; never a secret.
     pub value: String,
-    /// Where it comes from, in words.
+    /// Where it was set, such as `--region` or `environment variable`.
     pub origin: &'static str,
 }
 
-/// All that decides how buckets are reached, for people to read.
+/// The effective configuration, for display.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// The profile, if there are configuration files.
+    /// The profile in the AWS configuration files.
     pub profile: Setting,
-    /// Whose keys requests are signed with.
+    /// The access key id in use with its expiry, or why there are no credentials.
     pub credentials: Result<Setting, String>,
     /// The region that requests are signed for.
     pub region: Setting,
-    /// The service.
+    /// The URL of the service, without secrets.
     pub endpoint: Setting,
     /// `path` or `virtual`.
     pub addressing: Setting,
 }
 
-/// What a bucket answers: names of objects, or what went wrong.
+/// Result of [`Stores::probe`]: for each step the name of an object, or an error.
 #[derive(Debug)]
 pub struct Probe {
-    /// Listing one object.
+    /// Listing at most one object.
     pub listed: Result<String, Error>,
-    /// Reading its first byte; `None` when there was none to read.
+    /// Reading the first byte of that object; `None` if none was found.
     pub read: Option<Result<String, Error>>,
 }
 
-/// The buckets of a session.
+/// The buckets of a session, configured on first use.
 #[derive(Debug)]
 pub struct Stores {
     options: StoreOptions,
@@ -136,34 +137,35 @@ pub struct Stores {
     buckets: Mutex<HashMap<String, Arc<Bucket>>>,
 }
 
-/// What every bucket is built with.
+/// The resolved configuration, shared by all buckets.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) options: StoreOptions,
     pub(super) credentials: Option<Arc<ChainedCredentials>>,
     pub(super) region: Setting,
-    /// `None` for AWS.
+    /// `None` for the default endpoint of AWS.
     pub(super) endpoint: Option<Setting>,
     pub(super) addressing: (Addressing, &'static str),
     pub(super) max_attempts: usize,
-    /// Of authorities that are trusted beside those of the system.
+    /// Trusted in addition to the system's certificates.
     pub(super) certificates: Vec<Certificate>,
-    /// What AWS's own client asks with, trusting the same authorities.
+    /// HTTP client of the AWS SDK, which trusts the same certificates.
     pub(super) http: SharedHttpClient,
-    /// What AWS's own library found, for what is settled nowhere else.
+    /// Configuration of the AWS SDK, for everything that is not in the other fields.
     pub(super) sdk: SdkConfig,
-    /// Whether the endpoint is AWS's own, though it had to be written out.
+    /// Whether the service is AWS. The endpoint may be set nonetheless, see [`special_endpoint`].
     pub(super) is_aws: bool,
     profile: Setting,
 }
 
 impl Settings {
-    /// Whether the bucket's name goes into the host.
+    /// Whether URLs contain the bucket in the host.
     pub(super) fn is_virtual(&self, bucket: &str) -> bool {
         match self.addressing.0 {
             Addressing::Virtual => true,
             Addressing::Path => false,
-            // A name with dots does not fit the certificates of AWS, and some old names fit no host at all.
+            // The wildcard certificates of AWS do not match names with dots, and some old names are not valid in a
+            // host.
             Addressing::Auto => {
                 let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
                 (self.endpoint.is_none() || self.is_aws) && bucket.bytes().all(fits)
@@ -174,7 +176,7 @@ impl Settings {
 
 #[cfg(test)]
 impl Settings {
-    /// Settings that nothing of the machine's configuration is in.
+    /// Settings independent of the machine's configuration.
     pub(super) fn of_server(endpoint: &str, credentials: ChainedCredentials, patience: Duration) -> Self {
         let setting = |value: &str| Setting { value: value.to_owned(), origin: "test" };
         Self {
@@ -200,25 +202,25 @@ impl Default for Stores {
 }
 
 impl Stores {
-    /// Nothing is looked up before a bucket is asked for.
+    /// Creates stores with these options. Configuration is resolved when the first bucket is accessed.
     #[must_use]
     pub fn new(options: StoreOptions) -> Self {
         Self { options, requests: Arc::default(), settings: OnceCell::new(), buckets: Mutex::default() }
     }
 
-    /// What was asked of all buckets so far.
+    /// The number of requests sent so far, over all buckets.
     #[must_use]
     pub fn request_counts(&self) -> RequestCounts {
         self.requests.counts()
     }
 
-    /// The options.
+    /// The options passed to [`Stores::new`].
     #[must_use]
     pub fn options(&self) -> &StoreOptions {
         &self.options
     }
 
-    /// A bucket, ready to be asked. Sends nothing to it.
+    /// The bucket with this name. Sends no request to it.
     pub(crate) async fn bucket(&self, name: &str) -> Result<Arc<Bucket>, Error> {
         let settings = Arc::clone(self.settings().await?);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,29 +232,29 @@ impl Stores {
         Ok(bucket)
     }
 
-    /// What asks for the settings of buckets.
+    /// A client for bucket settings.
     ///
     /// # Errors
     ///
-    /// When AWS's configuration files cannot be read, and when there are no credentials: nobody may see settings without.
+    /// If the AWS configuration files cannot be read, or there are no credentials, which access to settings requires.
     pub(crate) async fn control(&self) -> Result<Control, Error> {
         Control::new(Arc::clone(self.settings().await?)).await
     }
 
-    /// The endpoint, `None` for AWS's own.
+    /// The endpoint, without secrets; `None` for the default endpoint of AWS.
     ///
     /// # Errors
     ///
-    /// When AWS's configuration files cannot be read.
+    /// If the AWS configuration files cannot be read.
     pub async fn endpoint(&self) -> Result<Option<String>, Error> {
         Ok(self.settings().await?.endpoint.as_ref().map(|endpoint| without_secrets(&endpoint.value)))
     }
 
-    /// What won, and from where. Asks for credentials, which may go over the network; sends nothing to a bucket.
+    /// The effective configuration. Resolves credentials, possibly over the network; sends no request to a bucket.
     ///
     /// # Errors
     ///
-    /// When AWS's configuration files cannot be read.
+    /// If the AWS configuration files cannot be read.
     pub async fn configuration(&self) -> Result<Configuration, Error> {
         let settings = self.settings().await?;
         let credentials = match &settings.credentials {
@@ -262,7 +264,7 @@ impl Stores {
                     Some(expiry) => format!(", expires {}", humantime::format_rfc3339_seconds(expiry)),
                     None => String::new(),
                 };
-                // The identifier of a key is no secret; whoever reads this needs it to tell keys apart.
+                // The access key id is not secret, and needed to tell keys apart.
                 Setting { value: format!("key {}{expiry}", found.access_key_id()), origin: origin(&found) }
             }),
         };
@@ -283,7 +285,7 @@ impl Stores {
         })
     }
 
-    /// Checks the configuration against a bucket: lists one object, and reads its first byte.
+    /// Tests access to a location: lists one object and reads its first byte.
     pub async fn probe(&self, location: &Location) -> Probe {
         let bucket = match self.bucket(location.bucket()).await {
             Ok(bucket) => bucket,
@@ -310,14 +312,14 @@ impl Stores {
     }
 }
 
-/// What is said outside of the program.
+/// Configuration from outside of the program.
 struct Surroundings {
     env: Env,
     profiles: ProfileSet,
 }
 
 impl Surroundings {
-    /// With the profile that the options or the environment ask for.
+    /// Reads the profile selected by the options or the environment.
     async fn read(options: &StoreOptions) -> Result<Self, Error> {
         let (fs, env) = (Fs::real(), Env::real());
         let selected = options.profile.clone().or_else(|| profile_of(&env)).map(Into::into);
@@ -327,24 +329,24 @@ impl Surroundings {
         Ok(Self { env, profiles })
     }
 
-    /// What a variable of the environment says, if that is something.
+    /// An environment variable; `None` if it is empty.
     fn variable(&self, name: &str) -> Option<String> {
         variable(&self.env, name)
     }
 
-    /// What the profile says.
+    /// A key of the profile.
     fn of_profile(&self, key: &str) -> Option<String> {
         self.profiles.get(key).map(str::to_owned)
     }
 
-    /// The region where neither the options nor an endpoint name one.
+    /// The region from the environment or the profile.
     fn region(&self) -> Option<Setting> {
         let variable = self.variable("AWS_REGION").or_else(|| self.variable("AWS_DEFAULT_REGION"));
         let variable = variable.map(|value| Setting { value, origin: "environment variable" });
         variable.or_else(|| self.of_profile("region").map(|value| Setting { value, origin: "profile" }))
     }
 
-    /// The certificates that are trusted, too, and the text of their file.
+    /// The additional certificates, and the PEM text they were parsed from.
     fn certificates(&self) -> Result<(Vec<Certificate>, Vec<u8>), Error> {
         let file = self.variable("AWS_CA_BUNDLE").or_else(|| self.of_profile("ca_bundle"));
         file.map_or_else(|| Ok(Default::default()), |file| certificates(&file))
@@ -364,14 +366,14 @@ fn profile_of(env: &Env) -> Option<String> {
     variable(env, "AWS_PROFILE").or_else(|| variable(env, "AWS_DEFAULT_PROFILE"))
 }
 
-/// Puts together what is said here, in the environment and in AWS's configuration files, in the order of `aws`.
+/// Resolves the configuration from options, environment and AWS configuration files, with the precedence of `aws`.
 async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
     let surroundings = Surroundings::read(options).await?;
     let profile = profile_setting(options, &surroundings)?;
     let said = options.region.clone().map(|value| Setting { value, origin: "--region" });
     let ambient = surroundings.region();
     let default = || Setting { value: "us-east-1".to_owned(), origin: "default" };
-    // Here already: otherwise the region is asked of the instance's metadata, for seconds where there is no such thing.
+    // Without a region, the SDK would query the instance metadata, which takes seconds to time out elsewhere.
     let for_loading = Region::new(said.clone().or_else(|| ambient.clone()).unwrap_or_else(default).value);
     let config = load(options, &profile.value, for_loading).await;
 
@@ -402,7 +404,7 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
     })
 }
 
-/// What AWS's own library finds.
+/// Loads the configuration of the AWS SDK.
 async fn load(options: &StoreOptions, profile: &str, region: Region) -> SdkConfig {
     let client = HttpClientBuilder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
@@ -436,7 +438,8 @@ fn addressing_setting(options: &StoreOptions, surroundings: &Surroundings, is_aw
     }
 }
 
-/// The chain of `aws` for a profile that was asked for: keys in the environment do not count, containers and instances do.
+/// The credential chain for an explicit profile. As with `aws`, it skips the environment variables, but not the
+/// container and instance providers.
 fn of_profile_alone(client: SharedHttpClient, profile: &str, region: Region) -> CredentialsProviderChain {
     let configuration = ProviderConfig::without_region().with_http_client(client).with_region(Some(region));
     let of_profile = ProfileFileCredentialsProvider::builder().configure(&configuration).profile_name(profile).build();
@@ -445,7 +448,7 @@ fn of_profile_alone(client: SharedHttpClient, profile: &str, region: Region) -> 
         .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&configuration).build())
 }
 
-/// Endpoints of AWS that are not `s3.REGION.amazonaws.com`: of China, and those that a profile or the environment asks for.
+/// AWS endpoints other than `s3.REGION.amazonaws.com`: China, FIPS and dual stack.
 fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
     let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
     let is_china = region.starts_with("cn-");
@@ -459,7 +462,7 @@ fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
     Some(Setting { value: format!("https://{service}.{stack}{region}.{domain}"), origin })
 }
 
-/// The certificates of a file, and its text.
+/// Reads a PEM bundle.
 fn certificates(file: &str) -> Result<(Vec<Certificate>, Vec<u8>), Error> {
     let cannot = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::Invalid, "the certificates of AWS_CA_BUNDLE or ca_bundle cannot be read")
@@ -473,14 +476,14 @@ fn certificates(file: &str) -> Result<(Vec<Certificate>, Vec<u8>), Error> {
 
 fn profile_setting(options: &StoreOptions, surroundings: &Surroundings) -> Result<Setting, Error> {
     let profiles = &surroundings.profiles;
-    // What the profiles were loaded with.
+    // The name that the profiles were loaded with.
     let value = options.profile.clone().unwrap_or_else(|| profiles.selected_profile().to_owned());
     let origin = match (&options.profile, profile_of(&surroundings.env).is_some()) {
         (Some(_), _) => "--profile",
         (None, true) => "environment variable",
         (None, false) => "default",
     };
-    // As `aws`: a profile that was asked for has to be there.
+    // As with `aws`, it is an error if an explicitly selected profile does not exist.
     if origin != "default" && profiles.get_profile(&value).is_none() {
         let known: Vec<_> = profiles.profiles().collect();
         let error = Error::new(ErrorKind::Invalid, format!("there is no profile `{value}` ({origin})"));
@@ -494,7 +497,8 @@ fn profile_setting(options: &StoreOptions, surroundings: &Surroundings) -> Resul
     Ok(Setting { value, origin })
 }
 
-/// In the order of `aws`: what is said, then the environment, S3's own before the general one, then the profile likewise.
+/// The endpoint with the precedence of `aws`: option, environment, profile. A setting for S3 takes precedence over the
+/// general one, within the environment and within the profile.
 fn endpoint_setting(options: &StoreOptions, config: &SdkConfig, s3_in_environment: bool) -> Option<Setting> {
     if let Some(value) = options.endpoint_url.clone() {
         return Some(Setting { value, origin: "--endpoint-url" });
@@ -514,7 +518,7 @@ fn endpoint_setting(options: &StoreOptions, config: &SdkConfig, s3_in_environmen
     setting.filter(|setting| !setting.value.is_empty())
 }
 
-/// `addressing_style` below `s3 =` in a profile.
+/// Parses `addressing_style` in the `s3 =` section of a profile.
 fn addressing_style(of_s3: &str) -> Option<Addressing> {
     let lines = of_s3.lines().filter_map(|line| line.split_once('='));
     let mut styles = lines.filter(|(key, _)| key.trim() == "addressing_style");

@@ -1,7 +1,7 @@
-//! Settings of buckets, which `object_store` does not know: AWS's own client asks for them.
+//! Bucket settings, read and written with the AWS SDK client, since `object_store` does not cover them.
 //!
-//! Endpoint, region, credentials, addressing, certificates, attempts and patience are those that buckets are read with
-//! (`configuration.rs`); nothing is resolved here.
+//! Endpoint, region, credentials, addressing, certificates, attempts and timeouts are those of [`Settings`]; nothing is
+//! resolved here.
 
 use super::configuration::Settings;
 use super::credentials::SameCredentials;
@@ -26,14 +26,14 @@ use std::time::Duration;
 
 pub(super) use aws_sdk_s3::config::http::HttpResponse;
 
-/// A request with all its attempts takes no longer, as those for objects.
+/// Limit on an operation with all its attempts, the same as for objects.
 const LONGEST: Duration = Duration::from_secs(180);
-/// The number of the account only fills in a blank: nobody waits long for it.
+/// Timeout for the account id, which is nice to have only.
 const FOR_ACCOUNT: Duration = Duration::from_secs(5);
-/// Who has it in an ACL that log objects may be written.
+/// Grantee in ACLs that allow the delivery of logs.
 const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 
-/// What AWS's own client asks with. As the client for objects, it takes proxies from the environment.
+/// HTTP client of the AWS SDK. Like the client for objects, it uses the proxies of the environment.
 pub(super) fn http_client(pem: Vec<u8>) -> Result<SharedHttpClient, Error> {
     let trusted = match pem.is_empty() {
         true => TrustStore::default(),
@@ -52,18 +52,18 @@ pub(super) fn http_client(pem: Vec<u8>) -> Result<SharedHttpClient, Error> {
     }))
 }
 
-/// Whether objects of a bucket can be locked.
+/// Object Lock is enabled for a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LockedObjects {
-    /// Whether every new object is, for a while.
+    /// Whether new objects are locked by default for some retention period.
     pub(crate) by_default: bool,
 }
 
-/// Asks for settings of buckets, and puts them.
+/// Client for bucket settings.
 #[derive(Debug)]
 pub(crate) struct Control {
     settings: Arc<Settings>,
-    /// Regions of buckets that turned out to be in others than was said.
+    /// Regions of buckets that are not in the configured region.
     regions: Mutex<HashMap<String, String>>,
 }
 
@@ -80,7 +80,7 @@ impl Control {
         Ok(Self { settings, regions: Mutex::default() })
     }
 
-    /// The endpoint that was said, `None` for AWS's own; with what it may hold of passwords.
+    /// The explicitly configured endpoint, `None` for AWS. May contain a password.
     pub(crate) fn endpoint(&self) -> Option<&str> {
         let endpoint = self.settings.endpoint.as_ref().filter(|_| !self.settings.is_aws);
         endpoint.map(|endpoint| endpoint.value.as_str())
@@ -92,17 +92,17 @@ impl Control {
         regions.get(bucket).unwrap_or(&self.settings.region.value).clone()
     }
 
-    /// The settings of a bucket; `None` when its logging is off.
+    /// The logging settings of a bucket; `None` if logging is off.
     pub(crate) async fn logging(&self, bucket: &str) -> Result<Option<LoggingSettings>, Refusal> {
         let asked = self.ask(bucket, |client| client.get_bucket_logging().bucket(bucket).send()).await?;
         Ok(asked.logging_enabled.map(LoggingSettings::read))
     }
 
-    /// Puts them; `None` switches logging off.
+    /// Sets them; `None` switches logging off.
     ///
     /// # Errors
     ///
-    /// When they cannot be written down. That the store refuses is the inner result.
+    /// If the settings cannot be serialised. The inner result is the store's.
     pub(crate) async fn put_logging(
         &self,
         bucket: &str,
@@ -115,11 +115,11 @@ impl Control {
         Ok(put.await.map(drop))
     }
 
-    /// The body that [`Control::put_logging`] would send. Nothing is sent.
+    /// The request body that [`Control::put_logging`] would send. Sends nothing.
     ///
     /// # Errors
     ///
-    /// When the settings cannot be written down.
+    /// If the settings cannot be serialised.
     pub(crate) async fn logging_body(&self, bucket: &str, settings: Option<&LoggingSettings>) -> Result<String, Error> {
         let caught = Caught::default();
         let client = self.client(bucket, &self.region(bucket));
@@ -136,19 +136,19 @@ impl Control {
         })
     }
 
-    /// Whether a bucket is there; its region, where the store says it.
+    /// Checks that a bucket exists; returns its region if the response names it.
     pub(crate) async fn head(&self, bucket: &str) -> Result<Option<String>, Refusal> {
         let asked = self.ask(bucket, |client| client.head_bucket().bucket(bucket).send()).await?;
         Ok(asked.bucket_region)
     }
 
-    /// The policy of a bucket, as JSON, if it has one.
+    /// The bucket policy as JSON, if there is one.
     pub(crate) async fn policy(&self, bucket: &str) -> Result<Option<String>, Refusal> {
         let asked = self.ask(bucket, |client| client.get_bucket_policy().bucket(bucket).send()).await;
         Ok(if_any(asked)?.and_then(|asked| asked.policy))
     }
 
-    /// What the ACL of a bucket permits to those who deliver logs.
+    /// The permissions that the bucket's ACL grants to the log delivery group.
     pub(crate) async fn log_delivery_permissions(&self, bucket: &str) -> Result<Vec<String>, Refusal> {
         let asked = self.ask(bucket, |client| client.get_bucket_acl().bucket(bucket).send()).await?;
         let grants = asked.grants.unwrap_or_default().into_iter();
@@ -158,14 +158,14 @@ impl Control {
         Ok(permissions.map(|permission: Permission| permission.as_str().to_owned()).collect())
     }
 
-    /// Whether ACLs of a bucket and of its objects count for nothing.
+    /// Whether ACLs are disabled for a bucket and its objects.
     pub(crate) async fn is_without_acls(&self, bucket: &str) -> Result<bool, Refusal> {
         let asked = self.ask(bucket, |client| client.get_bucket_ownership_controls().bucket(bucket).send()).await;
         let rules = if_any(asked)?.and_then(|asked| asked.ownership_controls).map(|controls| controls.rules);
         Ok(rules.unwrap_or_default().iter().any(|rule| rule.object_ownership.as_str() == "BucketOwnerEnforced"))
     }
 
-    /// Whether objects of a bucket can be locked.
+    /// The Object Lock configuration of a bucket, if Object Lock is enabled.
     pub(crate) async fn locked_objects(&self, bucket: &str) -> Result<Option<LockedObjects>, Refusal> {
         let asked = self.ask(bucket, |client| client.get_object_lock_configuration().bucket(bucket).send()).await;
         let lock = if_any(asked)?.and_then(|asked| asked.object_lock_configuration);
@@ -174,7 +174,7 @@ impl Control {
             .map(|lock| LockedObjects { by_default: lock.rule.is_some_and(|rule| rule.default_retention.is_some()) }))
     }
 
-    /// The algorithm that new objects of a bucket are encrypted with, such as `aws:kms`.
+    /// The default encryption algorithm, such as `aws:kms`.
     pub(crate) async fn encryption(&self, bucket: &str) -> Result<Option<String>, Refusal> {
         let asked = self.ask(bucket, |client| client.get_bucket_encryption().bucket(bucket).send()).await;
         let configuration = if_any(asked)?.and_then(|asked| asked.server_side_encryption_configuration);
@@ -183,14 +183,14 @@ impl Control {
         Ok(default.map(|default| default.sse_algorithm.as_str().to_owned()))
     }
 
-    /// Whether whoever asks pays for it.
+    /// Whether the requester pays for requests.
     pub(crate) async fn requester_pays(&self, bucket: &str) -> Result<bool, Refusal> {
         let asked = self.ask(bucket, |client| client.get_bucket_request_payment().bucket(bucket).send()).await?;
         Ok(asked.payer == Some(Payer::Requester))
     }
 
-    /// The number of the account that the credentials belong to: they may say it, otherwise AWS is asked. Another service
-    /// is not, unless it was said where: AWS has nothing to do with its keys.
+    /// The id of the account of the credentials: from the credentials themselves, otherwise from STS. Other services
+    /// than AWS are asked only if an STS endpoint is configured, since their keys are not to be sent to AWS.
     pub(crate) async fn account(&self, is_aws: bool) -> Option<String> {
         let settings = &self.settings;
         let credentials = settings.credentials.as_ref()?.current().await.ok()?;
@@ -218,7 +218,7 @@ impl Control {
         Some(SharedCredentialsProvider::new(SameCredentials(Arc::clone(chain))))
     }
 
-    /// Asks; once more, signed for another region, when the store says that the bucket is there.
+    /// Runs an operation. If the response says that the bucket is in another region, runs it again signed for that one.
     async fn ask<T, E, F>(&self, bucket: &str, operation: impl Fn(Client) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -251,14 +251,14 @@ impl Control {
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
             .timeout_config(timeouts.operation_timeout(LONGEST).build());
         config.set_credentials_provider(self.credentials());
-        // What FIPS and dual stack ask for stands in the endpoint already.
+        // FIPS and dual stack are part of the endpoint already.
         config.set_use_fips(None).set_use_dual_stack(None);
         config.set_endpoint_url(settings.endpoint.as_ref().map(|endpoint| endpoint.value.clone()));
         Client::from_conf(config.build())
     }
 }
 
-/// `None` when there is nothing of the kind.
+/// `None` if the bucket has no such configuration.
 fn if_any<T>(asked: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
     match asked {
         Ok(answer) => Ok(Some(answer)),
@@ -267,7 +267,7 @@ fn if_any<T>(asked: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
     }
 }
 
-/// Keeps the body of a request once it is written, and stops it.
+/// Interceptor that captures the serialised body and cancels the request.
 #[derive(Clone, Debug, Default)]
 struct Caught(Arc<Mutex<Option<Vec<u8>>>>);
 

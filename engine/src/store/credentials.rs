@@ -1,4 +1,4 @@
-//! AWS's own chain of credentials, for `object_store` and for AWS's own client.
+//! The AWS credential chain, for `object_store` and for the AWS SDK client.
 
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 
-/// Credentials are fetched anew this long before they expire, as AWS's SDKs do.
+/// How long before their expiry credentials are renewed, as in the AWS SDKs.
 const EARLY: Duration = Duration::from_secs(5 * 60);
 
-/// Fetches credentials when they are first needed, and again before they expire.
+/// Resolves credentials on first use and caches them until shortly before they expire.
 #[derive(Debug)]
 pub(super) struct ChainedCredentials {
     chain: SharedCredentialsProvider,
@@ -25,7 +25,7 @@ pub(super) struct ChainedCredentials {
 struct Known {
     credentials: Credentials,
     credential: Arc<AwsCredential>,
-    /// When to fetch others.
+    /// When to renew them.
     renewed: Option<SystemTime>,
     expires: Option<SystemTime>,
 }
@@ -35,18 +35,18 @@ impl ChainedCredentials {
         Self { chain, known: Mutex::new(None) }
     }
 
-    /// Asks the chain; nothing is remembered.
+    /// Asks the chain, without the cache.
     pub(super) async fn fetch(&self) -> Result<Credentials, CredentialsError> {
         self.chain.provide_credentials().await.map_err(|error| CredentialsError(causes(&error)))
     }
 
-    /// Those that requests are signed with now.
+    /// The credentials to sign requests with.
     pub(super) async fn current(&self) -> Result<Credentials, CredentialsError> {
         self.known().await.map(|known| known.credentials)
     }
 
     async fn known(&self) -> Result<Known, CredentialsError> {
-        // Held while fetching: dozens of requests at the start ask the chain once.
+        // Locked while fetching, so that concurrent requests ask the chain only once.
         let mut known = self.known.lock().await;
         let now = SystemTime::now();
         if let Some(known) = &*known
@@ -56,7 +56,7 @@ impl ChainedCredentials {
         }
         let found = match (self.fetch().await, &*known) {
             (Ok(found), _) => found,
-            // They are good for a while yet.
+            // The old ones have not expired yet.
             (Err(_), Some(known)) if known.expires.is_some_and(|expires| now < expires) => {
                 return Ok(known.clone());
             }
@@ -68,7 +68,7 @@ impl ChainedCredentials {
             token: found.session_token().map(str::to_owned),
         });
         let expires = found.expiry();
-        // Those that live for a short time are used for half of it.
+        // Short-lived credentials are renewed after half of their lifetime.
         let early = |expires: SystemTime| EARLY.min(expires.duration_since(now).unwrap_or_default() / 2);
         let renewed = expires.and_then(|expires| expires.checked_sub(early(expires)));
         Ok(known.insert(Known { credentials: found, credential, renewed, expires }).clone())
@@ -87,7 +87,7 @@ impl CredentialProvider for ChainedCredentials {
     }
 }
 
-/// The same for AWS's own client, so that both sign with what was fetched once.
+/// Provider for the AWS SDK client that shares the cache.
 #[derive(Debug)]
 pub(super) struct SameCredentials(pub(super) Arc<ChainedCredentials>);
 
@@ -102,12 +102,11 @@ impl ProvideCredentials for SameCredentials {
     }
 }
 
-/// No credentials, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("no credentials: {0}")]
 pub(super) struct CredentialsError(String);
 
-/// An error and what caused it, in one line; libraries of AWS say the interesting part last.
+/// An error and its causes in one line: errors of the AWS SDK have the details in the innermost cause.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -122,11 +121,11 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Where in the chain credentials were found.
+/// Which provider of the chain the credentials came from.
 pub(super) fn origin(credentials: &Credentials) -> &'static str {
     let features = credentials.get_property::<Vec<Feature>>().map(Vec::as_slice).unwrap_or_default();
     let has = |wanted: &[Feature]| wanted.iter().any(|feature| features.contains(feature));
-    // What comes last in a chain of roles is named first.
+    // A chain of roles leaves several features; the last step takes precedence.
     if has(&[
         Feature::CredentialsEnvVarsStsWebIdToken,
         Feature::CredentialsProfileStsWebIdToken,
@@ -154,8 +153,8 @@ pub(super) fn origin(credentials: &Credentials) -> &'static str {
     }
 }
 
-/// Whether the last step was to assume a role that a profile names. No feature says so, only the name of the provider, which is in
-/// what is printed for programmers, without secrets.
+/// Whether the last step assumed the role of a profile. No feature tells: the provider's name is visible only in the
+/// `Debug` output, which has no secrets.
 fn is_of_role(credentials: &Credentials) -> bool {
     format!("{credentials:?}").contains("provider_name: \"AssumeRole")
 }

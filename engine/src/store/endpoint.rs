@@ -1,13 +1,13 @@
-//! What the host of an endpoint tells: its region, and whose service it is.
+//! What the host of an endpoint reveals: the region and the service.
 
-/// The region in the host of an endpoint, where services put it there.
+/// The region in the host of an endpoint, for services that have it there:
 ///
-/// `nyc3.digitaloceanspaces.com` (DigitalOcean), `s3.us-west-004.backblazeb2.com` (Backblaze), `s3.eu-central-1.wasabisys.com`
-/// (Wasabi), `s3.eu-west-1.amazonaws.com` (AWS), `s3.fr-par.scw.cloud` (Scaleway), `s3.gra.io.cloud.ovh.net` (OVHcloud),
-/// `us-east-1.linodeobjects.com` (Akamai).
+/// `nyc3.digitaloceanspaces.com` (DigitalOcean), `s3.us-west-004.backblazeb2.com` (Backblaze),
+/// `s3.eu-central-1.wasabisys.com` (Wasabi), `s3.eu-west-1.amazonaws.com` (AWS), `s3.fr-par.scw.cloud` (Scaleway),
+/// `s3.gra.io.cloud.ovh.net` (OVHcloud), `us-east-1.linodeobjects.com` (Akamai).
 pub(crate) fn region_of(endpoint: &str) -> Option<&str> {
     let host = host_of(endpoint);
-    // The region is the only label, or stands behind one or the other of these.
+    // The region is the only label before `ALONE`, or follows `s3.` or `s3-` before `AFTER_S3`.
     const AFTER_S3: [&str; 5] =
         [".backblazeb2.com", ".wasabisys.com", ".amazonaws.com", ".scw.cloud", ".io.cloud.ovh.net"];
     const ALONE: [&str; 2] = [".digitaloceanspaces.com", ".linodeobjects.com"];
@@ -17,11 +17,11 @@ pub(crate) fn region_of(endpoint: &str) -> Option<&str> {
         labels.strip_prefix("s3.").or_else(|| labels.strip_prefix("s3-"))
     });
     let region = alone.or(after_s3)?;
-    // With a bucket before it, or a dual stack, this is no longer the plain form.
+    // Several labels: the host contains a bucket, or is a dual-stack endpoint.
     (!region.is_empty() && !region.contains('.')).then_some(region)
 }
 
-/// The host of a URL, without the user's name, password and port.
+/// The host of a URL, without user info and port.
 #[must_use]
 pub fn host_of(endpoint: &str) -> &str {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
@@ -33,7 +33,7 @@ pub fn host_of(endpoint: &str) -> &str {
     }
 }
 
-/// The URL without a user's name and password, to be shown.
+/// The URL without user info, query and fragment, for display.
 #[must_use]
 pub fn without_secrets(endpoint: &str) -> String {
     let Some((scheme, rest)) = endpoint.split_once("://") else { return endpoint.to_owned() };
@@ -44,10 +44,10 @@ pub fn without_secrets(endpoint: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// Whether names like those that AWS gives to log objects mean at this endpoint what AWS says that they mean.
+/// Whether names in AWS's format have AWS's documented meaning at this endpoint.
 ///
-/// Some services that write logs by themselves have names of the same form and do not say what the time in them is.
-/// An endpoint that is nobody's known service may hold copies of AWS's objects, under names that only AWS gives.
+/// Some services write logs of their own under names of the same format, but do not document the meaning of the time in
+/// them. An unknown endpoint may hold copies of AWS's objects; only AWS is known to give such names.
 #[must_use]
 pub fn names_are_documented(endpoint: Option<&str>) -> bool {
     const UNDOCUMENTED: [&str; 7] = [

@@ -1,22 +1,22 @@
-//! What stores and libraries report, in words that say what to do.
+//! Errors of `object_store` as errors of this crate, with hints.
 
 use crate::error::{Error, ErrorKind};
 use object_store::Error as StoreError;
 use std::error::Error as _;
 
-/// An error of S3's protocol, or of the way to it.
+/// What an error response of S3 says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// As in S3's list of error codes: `AccessDenied`.
+    /// An S3 error code, such as `AccessDenied`.
     pub(super) code: Option<String>,
-    /// What the store adds.
+    /// The message that belongs to the code.
     message: Option<String>,
-    /// `403 Forbidden`.
+    /// Status line, such as `403 Forbidden`.
     status: Option<String>,
 }
 
 impl Failure {
-    /// Reads it out of what `object_store` says, whose types do not tell.
+    /// Parses the text of the error: the types of `object_store` do not carry the error code.
     pub(super) fn of(error: &StoreError) -> Self {
         let text = answer(error).unwrap_or_else(|| error.to_string());
         let element = |name: &str| {
@@ -28,23 +28,23 @@ impl Failure {
         Self { code: element("Code"), message: element("Message"), status }
     }
 
-    /// The status of the answer, if there was one.
+    /// The HTTP status, if there was a response.
     pub(super) fn status(&self) -> Option<u16> {
         self.status.as_deref()?.split(' ').next()?.parse().ok()
     }
 
-    /// Whether the store does not know what was asked for, or a condition that it was to be done on.
+    /// Whether the store does not implement the operation or its precondition.
     pub(super) fn is_unknown_here(&self) -> bool {
         self.status() == Some(501) || self.code.as_deref() == Some("NotImplemented")
     }
 
-    /// Whether an archived object was asked for.
+    /// Whether the object is archived and must be restored first.
     pub(super) fn is_archived(&self) -> bool {
         self.code.as_deref() == Some("InvalidObjectState")
     }
 }
 
-/// What the store answered, without the names of objects that other texts of the error have.
+/// The text of the response. Other texts in the chain of errors contain object names, which could imitate error codes.
 fn answer(error: &StoreError) -> Option<String> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -57,7 +57,7 @@ fn answer(error: &StoreError) -> Option<String> {
     None
 }
 
-/// The error of an action on a bucket or an object of it, with what to do about it.
+/// An error for an action on `object`, a bucket or an object of one, with a hint where one helps.
 pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
     let failure = Failure::of(&error);
     let code = failure.code.as_deref();
@@ -118,10 +118,10 @@ pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
     }
 }
 
-/// They would be taken for other names on their way.
+/// Clients and servers normalise such names on the way, and would request another object.
 const NAMES_THAT_CANNOT_BE_SENT: &str = "names that have `//`, the parts `.` or `..`, or control characters in them cannot be read: copy such objects to other names, or choose a prefix without them";
 
-/// The last of the causes: the others repeat it, with URLs around.
+/// The root cause. The outer errors repeat it and add URLs.
 fn innermost(error: &StoreError) -> String {
     let mut innermost: &(dyn std::error::Error + 'static) = error;
     while let Some(cause) = innermost.source() {
@@ -136,7 +136,7 @@ fn retries(error: &StoreError) -> Option<u64> {
     before.rsplit_once("after ")?.1.parse().ok()
 }
 
-/// Whether what happened is worth another attempt, so that it is worth saying how many there were.
+/// `Some` if the failure is one that is retried, so that the number of attempts is worth reporting.
 fn kind_that_passes(code: Option<&str>, status: Option<&str>) -> Option<()> {
     let passes = match (code, status) {
         (_, Some(status)) => status.starts_with('5') || status.starts_with("429") || status.starts_with("408"),

@@ -1,9 +1,9 @@
-//! `s3://bucket/prefix`.
+//! Locations: `s3://bucket/prefix`.
 
 use crate::error::Error;
 use std::fmt;
 
-/// A bucket, and what the names of the wanted objects begin with.
+/// A bucket, and a prefix of the names of objects in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Location {
     bucket: String,
@@ -11,21 +11,21 @@ pub struct Location {
 }
 
 impl Location {
-    /// The scheme of locations.
+    /// The URL scheme of locations.
     pub const SCHEME: &'static str = "s3";
 
-    /// Whether a source is meant to be one.
+    /// Whether `source` has the scheme of locations. It may be invalid nonetheless.
     #[must_use]
     pub fn is_one(source: &str) -> bool {
         source.split_once("://").is_some_and(|(scheme, _)| scheme == Self::SCHEME)
     }
 
-    /// Reads `s3://bucket`, or `s3://bucket/prefix` with a prefix that may end anywhere in a name. Names are taken as they
-    /// stand: nothing is decoded, and `?` and `*` are letters like any other.
+    /// Parses `s3://bucket` or `s3://bucket/prefix`. The prefix may end anywhere in a name. It is taken verbatim:
+    /// nothing is decoded, `?` and `*` have no special meaning.
     ///
     /// # Errors
     ///
-    /// When there is no bucket in it, or none that could exist.
+    /// If the bucket's name is missing or invalid.
     pub fn parse(source: &str) -> Result<Self, Error> {
         let rest = source.split_once("://").filter(|(scheme, _)| *scheme == Self::SCHEME).map(|(_, rest)| rest);
         let Some(rest) = rest else {
@@ -43,19 +43,19 @@ impl Location {
         Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
 
-    /// The bucket's name.
+    /// The name of the bucket.
     #[must_use]
     pub fn bucket(&self) -> &str {
         &self.bucket
     }
 
-    /// What names begin with; empty for all.
+    /// The prefix of object names; empty for all objects.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Whether every object of `other` is one of this, too.
+    /// Whether all objects of `other` are also in this location.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         self.bucket == other.bucket && other.prefix.starts_with(&self.prefix)

@@ -1,4 +1,4 @@
-//! Where a bucket's access logs go, as `GetBucketLogging` and `PutBucketLogging` say it.
+//! Access log settings of a bucket, as in `GetBucketLogging` and `PutBucketLogging`.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_LoggingEnabled.html>
 
@@ -14,19 +14,19 @@ use std::fmt;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_TargetObjectKeyFormat.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyFormat {
-    /// `[prefix]YYYY-MM-DD-hh-mm-ss-UniqueString`, by the time of delivery; what a store does that is told nothing.
+    /// `[prefix]YYYY-MM-DD-hh-mm-ss-UniqueString`, by time of delivery. The default of stores.
     Simple,
-    /// In folders of account, region, bucket and day; the day is that of all records inside.
+    /// In folders by account, region, bucket and day. All records of an object are from the day of its folder.
     EventTime,
-    /// In the same folders, by the time of delivery.
+    /// In the same folders, by time of delivery.
     DeliveryTime,
 }
 
 impl KeyFormat {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Simple, Self::EventTime, Self::DeliveryTime];
 
-    /// Its name on the command line.
+    /// The name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,14 +43,14 @@ impl fmt::Display for KeyFormat {
     }
 }
 
-/// Who is granted something.
+/// The recipient of a grant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grantee {
-    /// An account, by its canonical id.
+    /// An account, by canonical user id.
     Id(String),
-    /// A group, by its URI.
+    /// A group, by URI.
     Group(String),
-    /// An account, by an address of mail; AWS takes no new ones since October 2025.
+    /// An account, by email address. AWS has not supported new grants of this kind since October 2025.
     Email(String),
 }
 
@@ -64,10 +64,10 @@ impl fmt::Display for Grantee {
     }
 }
 
-/// What somebody may do with log objects that are delivered.
+/// A permission on delivered log objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetGrant {
-    /// Who.
+    /// The recipient.
     pub grantee: Grantee,
     /// `FULL_CONTROL`, `READ` or `WRITE`.
     pub permission: String,
@@ -79,21 +79,21 @@ impl fmt::Display for TargetGrant {
     }
 }
 
-/// The settings of a bucket whose logging is on.
+/// Settings of a bucket that has logging enabled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggingSettings {
-    /// The bucket that log objects go to.
+    /// The bucket that log objects are delivered to.
     pub target_bucket: String,
-    /// What their names begin with; a final `/` is not added by anybody.
+    /// Prefix of their names. Used verbatim: no `/` is appended.
     pub target_prefix: String,
-    /// How the rest of their names is made.
+    /// The format of the rest of their names.
     pub key_format: KeyFormat,
-    /// Who gets rights on them beside the owner of the target; sorted.
+    /// Grants in addition to the rights of the target bucket's owner; sorted.
     pub target_grants: Vec<TargetGrant>,
 }
 
 impl LoggingSettings {
-    /// The place of the log objects: `s3://logs/photos/`.
+    /// The location of the log objects, such as `s3://logs/photos/`.
     #[must_use]
     pub fn target(&self) -> String {
         format!("s3://{}/{}", self.target_bucket, self.target_prefix)
@@ -104,7 +104,7 @@ impl LoggingSettings {
             None => KeyFormat::Simple,
             Some(partitioned) => match partitioned.partition_date_source {
                 Some(PartitionDateSource::DeliveryTime) => KeyFormat::DeliveryTime,
-                // Where it is left out, AWS says that it is EventTime.
+                // AWS documents EventTime as the default.
                 _ => KeyFormat::EventTime,
             },
         };
@@ -116,7 +116,7 @@ impl LoggingSettings {
 
     fn write(&self) -> Result<LoggingEnabled, Error> {
         let date_source = match self.key_format {
-            // Said by saying nothing, which every store understands.
+            // The default: omitted, which every store understands.
             KeyFormat::Simple => None,
             KeyFormat::EventTime => Some(PartitionDateSource::EventTime),
             KeyFormat::DeliveryTime => Some(PartitionDateSource::DeliveryTime),
@@ -136,13 +136,13 @@ impl LoggingSettings {
     }
 }
 
-/// What is put: settings, or nothing, which switches logging off.
+/// The request for `PutBucketLogging`; `None` switches logging off.
 pub(super) fn status_of(settings: Option<&LoggingSettings>) -> Result<BucketLoggingStatus, Error> {
     let enabled = settings.map(LoggingSettings::write).transpose()?;
     Ok(BucketLoggingStatus::builder().set_logging_enabled(enabled).build())
 }
 
-/// A grant to nobody, or of nothing, grants nothing.
+/// `None` if grantee or permission is missing.
 fn grant_of(wire: WireGrant) -> Option<TargetGrant> {
     let WireGrantee { id, uri, email_address, .. } = wire.grantee?;
     let grantee = uri.map(Grantee::Group).or(id.map(Grantee::Id)).or(email_address.map(Grantee::Email))?;

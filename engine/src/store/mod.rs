@@ -1,9 +1,9 @@
-//! Buckets: where they are, who may read them, and what asking them costs.
+//! Access to buckets: locations, configuration, credentials and requests.
 //!
-//! Locations are `s3://bucket/prefix`. Requests go through `object_store`; credentials, regions and endpoints come from
-//! where `aws` takes them, by AWS's own library. Every response passes through `requests.rs`, which counts it and makes
-//! sure that it is whole. Settings of buckets, which `object_store` does not know, are asked for by AWS's own client, made
-//! of the same settings (`control.rs`).
+//! Locations are `s3://bucket/prefix`. Requests for objects go through `object_store`. Credentials, regions and
+//! endpoints are resolved by the AWS SDK, as the `aws` command resolves them. Every response passes through
+//! `requests.rs`, which counts it and checks that it is complete. Bucket settings, which `object_store` does not cover,
+//! are read and written by the AWS SDK client with the same configuration (`control.rs`).
 
 mod bucket;
 mod configuration;

@@ -1,4 +1,4 @@
-//! Waiting for a store, but not forever.
+//! Timeouts on inactivity.
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
-/// A store that sent nothing for longer than it may.
+/// The store was inactive for too long.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TooSlow {
     #[error("the store sent nothing for {} s", .0.as_secs_f32())]
@@ -18,7 +18,7 @@ pub(super) enum TooSlow {
 }
 
 impl TooSlow {
-    /// The same while a request with a body of so many bytes was being sent.
+    /// The error for a request with a body of `sent` bytes.
     pub(super) fn sending(self, sent: u64) -> Self {
         match self {
             Self::Silent(within) if sent > 0 => Self::Sending { sent, within },
@@ -33,17 +33,17 @@ impl From<TooSlow> for HttpError {
     }
 }
 
-/// Waits for so long, and no longer.
+/// Fails if `work` takes longer than `patience`.
 pub(super) async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, TooSlow> {
     tokio::time::timeout(patience, work).await.map_err(|_| TooSlow::Silent(patience))
 }
 
-/// A body that fails when the next frame of it does not come within some time.
+/// A body that fails if the next frame does not arrive within `patience`.
 #[derive(Debug)]
 pub(super) struct Patient {
     body: HttpResponseBody,
     patience: Duration,
-    /// Set while a frame is waited for.
+    /// Set while waiting for a frame.
     until: Option<Pin<Box<Sleep>>>,
 }
 

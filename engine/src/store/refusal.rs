@@ -1,39 +1,38 @@
-//! What a store says when it does not do what AWS's own client asked.
+//! Error responses to the AWS SDK client.
 
 use super::control::HttpResponse;
 use crate::error::{Error, ErrorKind};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use std::fmt;
 
-/// Codes of requests that were signed with something that is not valid here.
+/// Error codes for invalid credentials.
 const BAD_CREDENTIALS: [&str; 5] =
     ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"];
-/// Codes of those that do not know the operation: AWS's own, Ceph's, MinIO's and R2's.
+/// Error codes of services that do not implement the operation: AWS, Ceph, MinIO, R2.
 const UNKNOWN: [&str; 4] = ["NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "XNotImplemented"];
 
-/// A request that was not answered as it was meant.
+/// A request that did not get the expected response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// As in S3's list of error codes: `AccessDenied`.
+    /// An S3 error code, such as `AccessDenied`.
     pub(crate) code: Option<String>,
-    /// What the store adds.
+    /// The message that belongs to the code.
     message: Option<String>,
-    /// The status of the answer, if there was one.
+    /// The HTTP status, if there was a response.
     status: Option<u16>,
-    /// The region that the store says the bucket is in.
+    /// The region of the bucket, if the response names it.
     pub(crate) region: Option<String>,
-    /// What happened on the way, when there was no answer.
+    /// What went wrong if there was no response.
     way: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal with this code.
     #[cfg(test)]
     pub(crate) fn with_code(code: &str, status: u16) -> Self {
         Self { code: Some(code.to_owned()), status: Some(status), ..Self::default() }
     }
 
-    /// Reads it out of what the client says.
+    /// Converts an error of the SDK.
     pub(super) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -68,17 +67,17 @@ impl Refusal {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 
-    /// Whether there is no such bucket. What answers HEAD has no code.
+    /// Whether the bucket does not exist. Responses to HEAD have no error code.
     pub(crate) fn is_missing_bucket(&self) -> bool {
         self.is(&["NoSuchBucket"]) || (self.status == Some(404) && (self.code.is_none() || self.is(&["NotFound"])))
     }
 
-    /// Whether there is nothing of the kind that was asked for: no policy, no lock.
+    /// Whether the bucket lacks the requested configuration, such as a policy or Object Lock.
     pub(super) fn is_nothing_there(&self) -> bool {
         self.status == Some(404) && !self.is_missing_bucket()
     }
 
-    /// Whether the credentials are good, but not for this.
+    /// Whether the credentials are valid, but lack the permission.
     pub(crate) fn is_denied(&self) -> bool {
         !self.is_bad_credentials() && (self.is(&["AccessDenied"]) || self.status == Some(403))
     }
@@ -87,18 +86,18 @@ impl Refusal {
         self.is(&BAD_CREDENTIALS)
     }
 
-    /// Whether the store does not know what was asked for; some answer with something else, as if it were well.
+    /// Whether the store does not implement the operation. Some respond with 200 and an unrelated body.
     pub(crate) fn is_unknown_here(&self) -> bool {
         let is_other_answer = self.status == Some(200) && self.code.is_none();
         self.is(&UNKNOWN) || matches!(self.status, Some(405 | 501)) || is_other_answer
     }
 
-    /// Whether the bucket is somewhere else.
+    /// Whether the bucket is in another region.
     pub(crate) fn is_elsewhere(&self) -> bool {
         matches!(self.status, Some(301 | 302 | 307 | 308)) || self.is(&["AuthorizationHeaderMalformed"])
     }
 
-    /// The error of an action, with a hint where it is the same at every service.
+    /// An error for an action on `object`, with a hint where one applies to every service.
     pub(crate) fn explain(&self, action: &str, object: &str) -> Error {
         let error = |kind| Error::new(kind, format!("{action}: {self}")).in_object(object);
         if self.is_missing_bucket() {
@@ -133,7 +132,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The last of the causes: the others repeat it.
+/// The root cause; the outer errors repeat it.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {

@@ -1,8 +1,8 @@
-//! The region that a bucket is in, which may not be the one that is configured.
+//! The region of a bucket, which may differ from the configured one.
 //!
-//! S3 refuses a request that is signed for another region than the bucket's, and names the right one in the header
-//! `x-amz-bucket-region` (AWS, "Redirects and request errors", and the reference of `HeadBucket`). `object_store` does not pass
-//! headers of errors on, so they are noted where answers come in.
+//! S3 rejects a request signed for the wrong region and names the right one in the header `x-amz-bucket-region` (AWS,
+//! "Redirects and request errors", and the reference of `HeadBucket`). `object_store` does not expose the headers of
+//! error responses, so the header is recorded where responses arrive (`requests.rs`).
 
 use http::{HeaderMap, StatusCode};
 use object_store::aws::AmazonS3;
@@ -21,25 +21,25 @@ impl Reached {
         Self { store: Arc::new(store), region: region.to_owned(), named }
     }
 
-    /// The region that answers to this client named, if it is another one.
+    /// The region that responses to this client named, if it differs from the client's.
     pub(super) fn elsewhere(&self) -> Option<String> {
         self.named.get().filter(|named| *named != self.region)
     }
 }
 
-/// The region that the last refusal named, shared by a client and what watches over its answers.
+/// The region named by the last rejected request, shared by a client and its HTTP service.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NamedRegion(Arc<Mutex<Option<String>>>);
 
 impl NamedRegion {
-    /// Notes the region if the answer is a refusal because of it: a redirect, or 400 where the signature names another region and
-    /// for HEAD, whose answers have no body to say more.
+    /// Records the region if the response rejects the region of the request: a redirect, or 400 for a signature scoped
+    /// to another region and for HEAD, whose response has no body with an error code.
     pub(super) fn note(&self, status: StatusCode, headers: &HeaderMap) {
         if !status.is_redirection() && status != StatusCode::BAD_REQUEST {
             return;
         }
         let named = headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
-        // It becomes a part of a host's name.
+        // The region becomes part of a host name.
         let is_name = |region: &&str| region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if let Some(region) = named.filter(is_name).filter(|region| !region.is_empty()) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(region.to_owned());

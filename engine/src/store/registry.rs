@@ -1,4 +1,4 @@
-//! Buckets for everything else that SQL reads and writes: `'s3://bucket/x.parquet'`, `COPY … TO 's3://…'`.
+//! Object store registry of DataFusion: buckets in SQL, as in `'s3://bucket/x.parquet'` and `COPY … TO 's3://…'`.
 
 use super::bucket::Bucket;
 use super::configuration::Stores;
@@ -19,14 +19,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use url::Url;
 
-/// Finds the stores of URLs: buckets as they are reached for log objects, all others as DataFusion does.
+/// Resolves URLs to stores: buckets through [`Stores`], everything else as DataFusion does.
 pub(crate) struct Registry {
     stores: Arc<Stores>,
     others: DefaultObjectStoreRegistry,
     own: Option<(&'static str, OfHost)>,
 }
 
-/// The store of a URL by its host, if there is one.
+/// Resolves the host of a URL to a store.
 type OfHost = fn(&str, &Arc<Stores>) -> Option<Arc<dyn ObjectStore>>;
 
 impl fmt::Debug for Registry {
@@ -40,14 +40,14 @@ impl Registry {
         Self { stores, others: DefaultObjectStoreRegistry::new(), own: None }
     }
 
-    /// Finds stores of one more scheme.
+    /// Adds a custom scheme.
     pub(crate) fn with_scheme(mut self, scheme: &'static str, of_host: OfHost) -> Self {
         self.own = Some((scheme, of_host));
         self
     }
 }
 
-/// A bucket as a store, which is looked up when it is first asked.
+/// A bucket as an object store, configured on first use.
 pub(crate) fn lazy_bucket(stores: &Arc<Stores>, bucket: &str) -> Arc<dyn ObjectStore> {
     Arc::new(LazyBucket { stores: Arc::clone(stores), bucket: bucket.to_owned() })
 }
@@ -63,7 +63,7 @@ impl ObjectStoreRegistry for Registry {
 
     fn get_store(&self, url: &Url) -> DataFusionResult<Arc<dyn ObjectStore>> {
         match (self.others.get_store(url), url.host_str()) {
-            // What somebody registered goes first.
+            // Explicitly registered stores take precedence.
             (Ok(store), _) => Ok(store),
             (Err(_), Some(bucket)) if url.scheme() == super::Location::SCHEME => Ok(lazy_bucket(&self.stores, bucket)),
             (Err(error), Some(host)) => match self.own.filter(|(scheme, _)| url.scheme() == *scheme) {
@@ -75,7 +75,8 @@ impl ObjectStoreRegistry for Registry {
     }
 }
 
-/// A bucket that is looked up when it is first asked: DataFusion wants its stores at once, credentials may take a while.
+/// DataFusion wants a store synchronously, but resolving credentials may take a while: the bucket is looked up on first
+/// use.
 #[derive(Clone, Debug)]
 struct LazyBucket {
     stores: Arc<Stores>,
@@ -94,7 +95,7 @@ impl LazyBucket {
         found.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })
     }
 
-    /// A listing, once the bucket is found; it is begun again where the bucket turns out to be.
+    /// Lists once the bucket is resolved. If the first page names another region, starts over there.
     fn listing(
         &self,
         list: impl Fn(&AmazonS3) -> BoxStream<'static, Result<ObjectMeta>> + Send + Sync + 'static,

@@ -1,9 +1,10 @@
-//! Every request to a store passes here: counted, watched, and whole or an error.
+//! The HTTP layer below `object_store`: counts requests and makes sure that responses are complete.
 //!
-//! `object_store` sends requests again after errors of servers and connections, with growing, random pauses. It does not do so
-//! for bodies of listings, and believes a body that is as long as its header says. So bodies are taken in here, before
-//! its own loop sees the response: one that breaks off, stalls, or is not as long as the object that was listed is an error
-//! of the connection, like any other. A body that is taken as it comes fails when nothing comes for too long (`patient.rs`).
+//! `object_store` retries server errors and failed connections, with exponential backoff and jitter. It does not retry
+//! while reading the body of a listing, and accepts any body that matches its `Content-Length`. This layer therefore
+//! reads bodies before `object_store` sees the response: a body that breaks off, stalls, or differs in length from the
+//! listed size fails like a broken connection, and is retried. Bodies that are streamed instead fail after a period of
+//! inactivity (`patient.rs`).
 
 use super::patient::{Patient, within};
 use super::region::NamedRegion;
@@ -23,29 +24,29 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Bodies up to this size are taken in; parts of log objects are smaller.
+/// Bodies up to this size are buffered; the parts in which log objects are read are smaller.
 const MAX_WHOLE: u64 = 64 << 20;
-/// What is read of an error's text.
+/// Limit on the body of an error response, in bytes.
 const MAX_ERROR: usize = 64 << 10;
 
-/// Bytes a second that a store must take of what is sent to it: half a megabit a second, as the slowest lines have.
+/// Minimum upload rate in bytes per second, about half a megabit: allows for very slow lines.
 const MIN_RATE: u64 = 64 << 10;
 
-/// What was asked of stores, attempt by attempt.
+/// Number of requests sent, counting each attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestCounts {
     /// Requests that list objects.
     pub list: u64,
-    /// Requests for an object or a part of one.
+    /// Requests for objects or parts of objects.
     pub get: u64,
-    /// Any others.
+    /// All other requests.
     pub other: u64,
-    /// How many of all these failed in a way that may pass: by an answer 429, 408 or 5xx, a broken connection, a body that was
-    /// not whole. They were sent again, up to the limit of attempts.
+    /// Requests that failed in a retryable way: responses with status 408, 429 or 5xx, broken connections, incomplete
+    /// bodies. Included in the other counts.
     pub failed: u64,
 }
 
-/// Counts requests; shared by the buckets of a session.
+/// Request counters, shared by the buckets of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     list: AtomicU64,
@@ -65,25 +66,25 @@ impl Requests {
     }
 }
 
-/// Goes with a request for a whole object: how long it is, as listed.
+/// Request extension: the size of the object according to the listing, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpectedLen(pub(super) u64);
 
-/// Goes with a listing, and takes from the answer what `object_store` does not tell.
+/// Request extension: collects from the response to a listing what `object_store` does not return.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noticed(Arc<Mutex<Notes>>);
 
-/// What an answer to a listing says.
+/// Details of a page of a listing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Notes {
-    /// Names of objects that are archived, sorted.
+    /// Names of archived objects, sorted.
     pub(super) archived: Vec<String>,
-    /// Names that begin or end with a slash, as they are: `object_store` takes the slash off.
+    /// Names with a leading or trailing slash, which `object_store` strips.
     pub(super) slashed: Vec<String>,
 }
 
 impl Noticed {
-    /// What was noticed last.
+    /// Takes the notes of the last response.
     pub(super) fn take(&self) -> Notes {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -93,13 +94,13 @@ impl Noticed {
     }
 }
 
-/// Connects as `object_store` does, and watches over what passes.
+/// Connector that wraps the client of `object_store` in a [`WatchedService`].
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) requests: Arc<Requests>,
-    /// How long a store may send nothing.
+    /// Timeout on inactivity.
     pub(super) patience: Duration,
-    /// Where the region is noted that refusals name.
+    /// Records the region that rejected requests name.
     pub(super) named: NamedRegion,
 }
 
@@ -159,7 +160,7 @@ impl WatchedService {
             let (parts, body) = response.into_parts();
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(self.beginning(body).await?)));
         }
-        // Whoever asks for something large, or for nobody knows how much, takes it as it comes.
+        // Large bodies, and those of unknown length, are streamed.
         let is_small = is_list || expected.is_some_and(|expected| expected <= MAX_WHOLE);
         let (parts, body) = response.into_parts();
         if !is_get || !is_small {
@@ -176,7 +177,7 @@ impl WatchedService {
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(body)))
     }
 
-    /// The beginning of what a store says of an error: more of it is of no use to anybody.
+    /// The first [`MAX_ERROR`] bytes of an error response.
     async fn beginning(&self, body: HttpResponseBody) -> Result<Bytes, HttpError> {
         let mut frames = body.bytes_stream();
         let mut beginning = BytesMut::new();
@@ -189,20 +190,20 @@ impl WatchedService {
         Ok(beginning.freeze())
     }
 
-    /// The body, all of it.
+    /// Reads the whole body.
     async fn whole(&self, body: HttpResponseBody, expected: Option<u64>) -> Result<Bytes, HttpError> {
         let mut frames = body.bytes_stream();
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
         let mut len = 0;
         while let Some(frame) = within(self.patience, frames.next()).await? {
-            // Whatever ends a body early, the request can be sent again.
+            // However the body breaks off, the request can be retried.
             let frame = frame.map_err(broken)?;
             len += frame.len() as u64;
             if expected.is_some_and(|expected| len > expected) {
                 break;
             }
-            // Small bodies come in one frame: no copy.
+            // Small bodies arrive in a single frame: no copy.
             if first.is_empty() && rest.is_empty() {
                 first = frame;
                 continue;
@@ -221,7 +222,7 @@ impl WatchedService {
     }
 }
 
-/// How long the body of the answer has to be, if that is known.
+/// The expected length of the response body, if it is known.
 fn expected_len(request: &HttpRequest) -> Option<u64> {
     let listed = request.extensions().get::<ExpectedLen>().map(|listed| listed.0);
     let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
@@ -232,7 +233,8 @@ fn expected_len(request: &HttpRequest) -> Option<u64> {
     (end + 1).min(listed.unwrap_or(u64::MAX)).checked_sub(start)
 }
 
-/// How long the answer to a request may take whose body has so many bytes: it comes when the store has all of them.
+/// Timeout for the response to a request with a body of `sent` bytes, since the store responds only after it has
+/// received all of them.
 fn patience_for(patience: Duration, sent: u64) -> Duration {
     patience + Duration::from_secs(sent / MIN_RATE)
 }
@@ -248,13 +250,13 @@ struct NotWhole {
     len: u64,
 }
 
-/// Whether an answer is a listing to its end, and one that can be gone on with.
+/// Checks that the body is a complete page, and that a truncated listing has a continuation token.
 fn check_listing(body: &[u8]) -> Result<(), HttpError> {
-    // Its length is not known beforehand, but what it ends with is.
+    // The length is not known in advance, but the closing tag is.
     if !body.trim_ascii_end().ends_with(b"ListBucketResult>") {
         return Err(broken(BadListing::Cut));
     }
-    // As stores answer that know only the first version of the request.
+    // Stores that only implement version 1 of ListObjects respond like this.
     let has = |element: &[u8]| memmem::find(body, element).is_some();
     if has(b"IsTruncated>true<") && !has(b"NextContinuationToken>") {
         return Err(HttpError::new(HttpErrorKind::Decode, BadListing::Endless));
@@ -270,13 +272,13 @@ enum BadListing {
     Endless,
 }
 
-/// Names with slashes at their ends, and those of objects whose storage class has to be restored before it can be read.
+/// Collects names with leading or trailing slashes, and names of archived objects.
 ///
-/// Instant retrieval (`GLACIER_IR`) can be read as it is. Anything that cannot be read here is left to whoever reads the listing
-/// for its objects, and says what is wrong with it.
+/// `GLACIER_IR` is not archived: it can be read directly. Malformed XML is left to `object_store`, which parses the
+/// same body and reports errors.
 fn notes_of(listing: &[u8]) -> Notes {
     let mut notes = Notes::default();
-    // Nearly no listing has any of this.
+    // A quick check: few listings contain any of these.
     let signs: [&[u8]; 4] = [b">GLACIER<", b">DEEP_ARCHIVE<", b"Key>/", b"/</"];
     if !signs.iter().any(|sign| memmem::find(listing, sign).is_some()) {
         return notes;

@@ -1,4 +1,4 @@
-//! What writes into a bucket: objects as a whole, objects in parts, and those that must not exist yet.
+//! Writes to a bucket: whole objects, multipart uploads and conditional puts.
 
 use super::bucket::Bucket;
 use super::failure::{Failure, explain};
@@ -13,7 +13,7 @@ use object_store::{
 use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 
-/// An object that is being written in parts, and does not exist until it is complete.
+/// A multipart upload. The object does not exist until the upload is complete.
 #[derive(Debug)]
 pub(crate) struct PartsUpload {
     store: Arc<AmazonS3>,
@@ -23,23 +23,24 @@ pub(crate) struct PartsUpload {
     parts: Vec<PartId>,
 }
 
-/// What came of a put that must not replace anything.
+/// Outcome of a conditional put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PutNew {
-    /// There was nothing of that name, and now there is this.
+    /// The object was written.
     Done,
-    /// There was something already.
+    /// An object of that name exists already.
     Exists,
 }
 
 impl Bucket {
-    /// A whole object, whatever its size.
+    /// Reads an object of unknown size.
     pub(crate) async fn get_all(&self, key: &StorePath) -> Result<Bytes, Error> {
         let got = self.following(|store| async move { store.get(key).await?.bytes().await }).await;
         got.map_err(|error| self.explain_get(key, error))
     }
 
-    /// When an object was written, by the store's clock, in microseconds from 1970; `None` when there is none.
+    /// When an object was last modified by the store's clock, in microseconds since the Unix epoch; `None` if there is
+    /// none.
     pub(crate) async fn modified(&self, key: &StorePath) -> Result<Option<i64>, Error> {
         match self.following(|store| async move { store.head(key).await }).await {
             Ok(meta) => Ok(Some(meta.last_modified.timestamp_micros())),
@@ -48,13 +49,13 @@ impl Bucket {
         }
     }
 
-    /// Waits until there are few enough uploads of this bucket under way for one more; it counts until the permit is dropped.
+    /// Waits for a slot among the concurrent uploads of this bucket; dropping the permit frees it.
     pub(crate) async fn upload_slot(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed.
+        // The semaphore is never closed.
         self.uploads().acquire().await.ok()
     }
 
-    /// Writes an object, whether there is one of that name or not.
+    /// Writes an object, replacing any of the same name.
     pub(crate) async fn put(&self, key: &StorePath, bytes: PutPayload) -> Result<(), Error> {
         let put = self.following(|store| {
             let payload = bytes.clone();
@@ -63,11 +64,11 @@ impl Bucket {
         put.await.map(drop).map_err(|error| self.explain_put(key, error))
     }
 
-    /// Writes an object if there is none of that name: the one operation that two writers at once cannot both succeed with.
+    /// Writes an object unless the name exists. Of several concurrent writers, at most one gets [`PutNew::Done`].
     ///
     /// # Errors
     ///
-    /// After an error it is not known whether the object was written.
+    /// After an error, the object may or may not have been written.
     pub(crate) async fn put_new(&self, key: &StorePath, bytes: Bytes) -> Result<PutNew, Error> {
         let put = self.following(|store| {
             let payload = bytes.clone().into();
@@ -84,7 +85,7 @@ impl Bucket {
         }
     }
 
-    /// Removes an object, if it is there.
+    /// Deletes an object if it exists.
     pub(crate) async fn delete(&self, key: &StorePath) -> Result<(), Error> {
         match self.following(|store| async move { store.delete(key).await }).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
@@ -92,7 +93,7 @@ impl Bucket {
         }
     }
 
-    /// Copies an object within the bucket; false when there is none of that name.
+    /// Copies an object within the bucket; `false` if it does not exist.
     pub(crate) async fn copy(&self, from: &StorePath, to: &StorePath) -> Result<bool, Error> {
         let copied = self.following(|store| async move { store.copy_opts(from, to, CopyOptions::default()).await });
         match copied.await {
@@ -102,7 +103,7 @@ impl Bucket {
         }
     }
 
-    /// Begins to write an object in parts.
+    /// Starts a multipart upload.
     pub(crate) async fn put_in_parts(self: &Arc<Self>, key: &StorePath) -> Result<PartsUpload, Error> {
         let begun = self.following(|store| async move {
             let id = store.create_multipart(key).await?;
@@ -112,7 +113,7 @@ impl Bucket {
         Ok(PartsUpload { store, bucket: Arc::clone(self), key: key.clone(), id, parts: Vec::new() })
     }
 
-    /// Takes back what was begun, if it is not complete.
+    /// Aborts a multipart upload, unless it is complete.
     pub(crate) async fn abort_parts(&self, key: &StorePath, id: &str) -> Result<(), Error> {
         let id = &id.to_owned();
         match self.following(|store| async move { store.abort_multipart(key, id).await }).await {
@@ -137,12 +138,12 @@ impl Bucket {
 }
 
 impl PartsUpload {
-    /// What names it at the store, to take it back.
+    /// The upload id, needed to abort it.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// Writes the next part: at least 5 MiB, but for the last.
+    /// Uploads the next part: at least 5 MiB, except for the last.
     pub(crate) async fn put(&mut self, part: PutPayload) -> Result<(), Error> {
         let _slot = self.bucket.upload_slot().await;
         let index = self.parts.len();
@@ -151,12 +152,12 @@ impl PartsUpload {
         Ok(())
     }
 
-    /// Makes an object of the parts.
+    /// Completes the upload, which creates the object.
     pub(crate) async fn complete(self) -> Result<(), Error> {
         let completed = self.store.complete_multipart(&self.key, &self.id, self.parts).await;
         match completed {
             Ok(_) => Ok(()),
-            // The answer to a first attempt may be lost: then the object is there, and the upload is not.
+            // A retry after a lost response: the object exists, the upload does not.
             Err(StoreError::NotFound { .. }) if self.store.head(&self.key).await.is_ok() => Ok(()),
             Err(error) => Err(self.bucket.explain_put(&self.key, error)),
         }

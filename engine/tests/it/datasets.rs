@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Lines covering a day and a half.
 const LINES: usize = 130_000;
-/// Every hundredth line, in this many objects.
+/// Every hundredth line, split over this many objects.
 const OBJECTS: usize = 12;
 const SQL: &str = "SELECT bucket, count(*), sum(bytes_sent), min(time), max(time), count(DISTINCT coalesce(object_key, key)), \
                    count(DISTINCT request_id) FROM logs GROUP BY bucket ORDER BY bucket";
@@ -29,7 +29,7 @@ async fn files(dest: &str, options: &StoreOptions) -> usize {
     s3log_engine::dataset::status(dest, &Stores::new(options.clone())).await.unwrap().files.len()
 }
 
-/// A session opened before a compaction knows the old files, and reads them wherever they are now.
+/// A session opened before a compaction reads the files of its snapshot, wherever they are now.
 #[tokio::test]
 async fn compaction_does_not_disturb_who_reads() {
     let server = Server::builder().anonymous().start();
@@ -50,7 +50,7 @@ async fn compaction_does_not_disturb_who_reads() {
         assert!(before >= 12, "{before}");
 
         let reader = open(dest.clone()).await.unwrap();
-        // A plan made before the compaction, too.
+        // So does a plan made before the compaction.
         let planned = reader.context().sql(SQL).await.unwrap();
         let compacting = CompactOptions { until: i64::MAX, files: ConvertOptions::default(), dry_run: false };
         let report = compact(&open(dest.clone()).await.unwrap(), &dest, &compacting, &Stop::new()).await.unwrap();
@@ -64,7 +64,7 @@ async fn compaction_does_not_disturb_who_reads() {
         assert_eq!(table(open(dest.clone()).await.unwrap().context(), SQL).await, expected);
     }
 
-    // Files that are gone for good are an error, not a smaller result.
+    // Deleted files are an error, not a smaller result.
     let dest = directory.path().join("set");
     let reader = open(dest.display().to_string()).await.unwrap();
     for day in std::fs::read_dir(&dest).unwrap().map(|entry| entry.unwrap().path()) {
@@ -77,7 +77,8 @@ async fn compaction_does_not_disturb_who_reads() {
     assert!(gone.is_err(), "{gone:?}");
 }
 
-/// What fits into memory is merged at once, and what came of it again. Rows of equal time keep the order of their files.
+/// Files are merged as far as memory allows, then the results are merged again. Rows of equal time keep the order of
+/// their files.
 #[tokio::test]
 async fn many_files_are_merged_within_little_memory() {
     const FILES: usize = 40;
@@ -94,7 +95,7 @@ async fn many_files_are_merged_within_little_memory() {
     convert(&session(&logs, SessionOptions::new()).await, &dest, &converting, &Stop::new()).await.unwrap();
     assert_eq!(files(&dest, &StoreOptions::default()).await, FILES);
 
-    // Two files at once, at most.
+    // At most two files at a time.
     let within = ConvertOptions { memory: 1 << 20, ..ConvertOptions::default() };
     let compacting = CompactOptions { until: i64::MAX, files: within, dry_run: true };
     let open =
@@ -115,7 +116,7 @@ async fn many_files_are_merged_within_little_memory() {
     assert!(ids.eq(expected), "{batches:?}");
 }
 
-/// An upload may take as long as its size explains, however little patience there is with a silent store.
+/// The timeout of an upload depends on its size, however short the timeout on inactivity.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_uploads_are_waited_for() {
     let server = Server::builder().anonymous().start();
@@ -153,7 +154,7 @@ async fn slow_uploads_are_waited_for() {
     assert!(keys.iter().all(|(_, status)| *status == 200));
 }
 
-/// A store without conditional writes is told from one that refuses them, whatever objects are called.
+/// A store without conditional writes is told apart from one that rejects them, whatever the names of objects.
 #[tokio::test(flavor = "multi_thread")]
 async fn conditional_writes_are_unknown_or_refused() {
     let server = Server::builder().anonymous().start();

@@ -43,7 +43,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
     batch_in(&DataType::Utf8View, rows)
 }
 
-/// What is committed, by day; which days were asked for; whether that fails at its end.
+/// Committed identities by day, the days that were loaded, and whether the next load fails at its end.
 #[derive(Clone, Default)]
 struct Committed {
     days: Arc<Mutex<HashMap<i32, Vec<u128>>>>,
@@ -112,7 +112,7 @@ async fn records_of_one_request_are_not_duplicates() {
         Row { version_id: Some("1"), ..delete },
         Row { version_id: Some(""), ..delete },
         Row { time: GET.time + 1, ..delete },
-        // The same bytes, cut elsewhere.
+        // The same bytes, divided differently.
         Row { operation: Some("BATCH.DELETE.OBJECTa"), key: Some(""), ..delete },
         Row { operation: None, ..delete },
     ];
@@ -179,7 +179,7 @@ fn tables_take_what_is_counted() {
     let mut identities = Identities::default();
     for n in 0..100_000_u64 {
         assert!(identities.insert(u128::from(n.wrapping_mul(0x9E37_79B9_7F4A_7C15)), &mut memory).unwrap());
-        // The table never grew by itself, unseen by the account.
+        // Every growth of the table was accounted for.
         assert_eq!(memory.used, table_bytes(identities.set.capacity()));
     }
     assert_eq!(memory.used, (1 << 17) * 17 + 16);

@@ -1,8 +1,8 @@
-//! The columns of a row group, encoded by a pool of threads.
+//! Encodes the columns of a row group in a pool of threads.
 //!
-//! Each column is a queue of work that one thread at a time takes from, so what it encodes stays in order, and a thread goes on
-//! with a column's dictionary as long as there is work for it. The dearest columns are handed out first, so that they are not what
-//! everybody waits for at the end. Nothing here waits: whoever wants the result awaits it.
+//! Each column has a queue of work that is processed by one thread at a time, so that its rows stay in order and its
+//! dictionary stays in the cache of that thread. The most expensive columns are started first, so that they do not
+//! finish last. No thread blocks: results are awaited.
 
 use super::compression::Compressors;
 use super::encoding::EncodedChunk;
@@ -24,7 +24,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Threads that encode.
+/// A pool of threads that encode.
 #[derive(Clone, Debug)]
 pub(in crate::convert) struct Encoders {
     pool: Arc<ThreadPool>,
@@ -41,7 +41,7 @@ impl Encoders {
         Ok(Self { pool: Arc::new(pool), compressors: Compressors::default() })
     }
 
-    /// Does something on one of the threads.
+    /// Runs work on a thread of the pool.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -49,7 +49,7 @@ impl Encoders {
         let (sender, receiver) = oneshot::channel();
         self.pool.spawn_fifo(move || {
             let result = std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()));
-            // Whoever asked may be gone.
+            // The caller may be gone.
             drop(sender.send(result));
         });
         receiver.await.map_err(|_| panicked())?
@@ -59,12 +59,12 @@ impl Encoders {
 /// A row group whose columns are being encoded.
 pub(super) struct Columns {
     encoders: Encoders,
-    /// The dearest first.
+    /// The most expensive first.
     columns: Vec<Arc<Column>>,
 }
 
 struct Column {
-    /// Its position in the schema.
+    /// The position in the schema.
     index: usize,
     field: FieldRef,
     queue: Mutex<Queue>,
@@ -74,7 +74,7 @@ struct Column {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Work>,
-    /// Whether a thread takes from it.
+    /// Whether a thread is processing the queue.
     is_running: bool,
 }
 
@@ -83,15 +83,15 @@ enum Work {
     Close(oneshot::Sender<Result<Chunk, Error>>),
 }
 
-/// What encodes a column; every one of ours is one leaf.
+/// Encodes a column. All our columns are a single leaf.
 struct Encoder {
     writer: Option<ColumnWriter>,
     failed: Option<Error>,
 }
 
 impl Columns {
-    /// A row group of columns with these formats; `others` are the writers of those that the library writes, in their order. `order`
-    /// has the dearest first.
+    /// A row group. `others` are the writers of the columns with [`ColumnFormat::Library`], in their order; `order` has
+    /// the positions of the most expensive columns first.
     pub(super) fn new(
         encoders: Encoders,
         schema: &SchemaRef,
@@ -119,14 +119,14 @@ impl Columns {
         Self { encoders, columns }
     }
 
-    /// Rows that follow.
+    /// Appends rows.
     pub(super) fn encode(&self, rows: &Arc<Rows>) {
         for column in &self.columns {
             column.add(Work::Encode(Arc::clone(rows)), &self.encoders.pool);
         }
     }
 
-    /// The encoded columns, in the order of the schema.
+    /// Ends the row group and returns its columns, in the order of the schema.
     pub(super) async fn close(self) -> Result<Vec<Chunk>, Error> {
         let mut waiting = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
@@ -154,7 +154,7 @@ impl Column {
         }
     }
 
-    /// Does what there is to do.
+    /// Processes the queue until it is empty.
     fn work(&self) {
         let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -212,17 +212,17 @@ impl Encoder {
     }
 }
 
-/// How a column is written.
+/// The encoder of a column.
 #[derive(Clone, Debug)]
 pub(super) enum ColumnFormat {
     Text(TextFormat),
     Number(NumberFormat),
-    /// As the library does it.
+    /// Encoded by the `parquet` crate.
     Library,
 }
 
 impl ColumnFormat {
-    /// The format of a column with these properties that is filled from arrays of this type.
+    /// The format of a column with these properties, given the type of its arrays.
     pub(super) fn of(column: &ColumnDescPtr, data_type: &DataType, properties: &WriterProperties) -> Self {
         let format = match data_type {
             DataType::Utf8View => TextFormat::of(column, properties).map(Self::Text),
@@ -232,14 +232,14 @@ impl ColumnFormat {
     }
 }
 
-/// Writes a column: ours for text and numbers, the library's for the others.
+/// A column being encoded: text and numbers by this crate, others by the `parquet` crate.
 enum ColumnWriter {
     Text(Box<TextColumn>),
     Number(Box<NumberColumn>),
     Other(Box<ArrowColumnWriter>),
 }
 
-/// An encoded column.
+/// An encoded column chunk.
 pub(super) enum Chunk {
     Ours(EncodedChunk),
     Other(ArrowColumnChunk),

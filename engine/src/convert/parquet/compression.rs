@@ -1,4 +1,4 @@
-//! How pages are compressed.
+//! Compression of pages.
 
 use crate::error::Error;
 use bytes::Bytes;
@@ -9,19 +9,19 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use zstd::bulk::Compressor;
 
-/// A codec, and how hard it tries.
+/// A codec and its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
-    /// Snappy: the one that every reader knows.
+    /// Snappy, which every reader supports.
     Snappy,
-    /// LZ4, as a raw block.
+    /// LZ4 in its raw block format.
     Lz4,
-    /// Gzip of a level from 1 to 9.
+    /// Gzip with a level from 1 to 9.
     Gzip(u8),
-    /// Zstandard of a level from 1 to 22.
+    /// Zstandard with a level from 1 to 22.
     Zstd(u8),
 }
 
@@ -32,7 +32,7 @@ impl Default for Compression {
 }
 
 impl Compression {
-    /// For pages that hardly compress: less effort gives the same size.
+    /// The same codec with the lowest level, for pages that hardly compress.
     pub(super) fn light(self) -> Self {
         match self {
             Self::Zstd(_) => Self::Zstd(1),
@@ -41,7 +41,7 @@ impl Compression {
         }
     }
 
-    /// As the library for Parquet calls it.
+    /// The codec as defined by the `parquet` crate.
     pub(super) fn codec(self) -> Codec {
         match self {
             Self::None => Codec::UNCOMPRESSED,
@@ -53,14 +53,14 @@ impl Compression {
     }
 }
 
-/// Compressors that wait for work. Each keeps megabytes, so whoever has a page borrows one, and no column has its own.
+/// Idle Zstandard compressors. Each takes megabytes, so they are shared by all columns.
 #[derive(Clone, Default)]
 pub(super) struct Compressors {
     waiting: Arc<Mutex<Vec<Compressor<'static>>>>,
 }
 
 impl Compressors {
-    /// A page of this codec: bytes as they are, or by Zstandard.
+    /// Compresses a page. Only [`Codec::UNCOMPRESSED`] and [`Codec::ZSTD`] are supported.
     pub(super) fn compress(&self, codec: Codec, bytes: &[u8]) -> ParquetResult<Bytes> {
         let Codec::ZSTD(level) = codec else {
             debug_assert_eq!(codec, Codec::UNCOMPRESSED);

@@ -1,4 +1,4 @@
-//! Parquet files: what stands in them, and how their columns are encoded by several threads at once.
+//! Parquet files: format, column encoders, and a writer that encodes columns in parallel.
 
 mod columns;
 mod compression;

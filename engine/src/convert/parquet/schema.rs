@@ -1,4 +1,4 @@
-//! The schema that stands in the files, with what is known of each column.
+//! The schema of the files, with documentation of the columns.
 
 use crate::schema::{LogsColumn, Table, TextLayout};
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
@@ -6,8 +6,8 @@ use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The schema of a table in a file. Text is `Utf8`, since not every reader knows views, and a column keeps its id however the
-/// table grows: its position, from 1.
+/// The schema of a table in files. Text is `Utf8`, since not every reader supports views. The field id is the position
+/// of a column, starting with 1, which does not change as tables grow.
 pub(super) fn file_schema(table: Table) -> SchemaRef {
     let fields = table.columns(TextLayout::Plain).into_iter().zip(1..).map(|(column, id)| {
         let mut description = column.doc.to_owned();

@@ -1,6 +1,6 @@
-//! One Parquet file: row groups behind each other, on their way to a sink.
+//! Writes a Parquet file to a sink, row group by row group.
 //!
-//! What is encoded goes to the sink in a task of its own, while the next row group is encoded.
+//! A separate task passes encoded bytes to the sink while the next row group is encoded.
 
 use super::columns::{Chunk, ColumnFormat, Columns, Encoders, cannot_encode};
 use super::properties::Format;
@@ -19,22 +19,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-/// Bytes that are handed to a sink at once.
+/// Size of the pieces passed to a sink, in bytes.
 const PIECE: usize = 1 << 20;
 
-/// Room for bytes on their way to a sink is counted in units of so many.
+/// Unit in which bytes on their way to a sink are counted.
 const UNIT: usize = 4 << 10;
 
-/// Room for what is encoded and not yet written, shared by several files.
+/// Limit on the bytes encoded but not yet written, shared by several files.
 #[derive(Clone, Debug)]
 pub(in crate::convert) struct OutputRoom {
     room: Arc<Semaphore>,
-    /// What one row group takes, at most.
+    /// Maximum that one row group takes, in units.
     most: usize,
 }
 
 impl OutputRoom {
-    /// For so many bytes on their way, and so many that wait until there are enough of them to be sent.
+    /// Room for `bytes` on their way, and for `unsent` bytes that sinks hold back for lack of a complete part.
     pub(in crate::convert) fn new(bytes: usize, unsent: usize) -> Self {
         let most = (bytes / UNIT).max(1);
         Self { room: Arc::new(Semaphore::new(most + unsent.div_ceil(UNIT))), most }
@@ -42,26 +42,26 @@ impl OutputRoom {
 
     async fn take(&self, bytes: usize) -> Room {
         let units = bytes.div_ceil(UNIT).clamp(1, self.most) as u32;
-        // Never closed.
+        // The semaphore is never closed.
         Arc::clone(&self.room).acquire_many_owned(units).await.ok()
     }
 }
 
-/// A file that is being written. Dropped before [`ParquetFile::seal`], it is abandoned.
+/// A file being written. Dropping it before [`ParquetFile::seal`] discards it.
 pub(in crate::convert) struct ParquetFile {
     encoders: Encoders,
     batch_schema: SchemaRef,
-    /// Columns, the dearest first.
+    /// Columns, the most expensive to encode first.
     order: Vec<usize>,
-    /// How each column is written.
+    /// The format of each column.
     formats: Vec<ColumnFormat>,
     writer: Option<SerializedFileWriter<Outbox>>,
-    /// Makes the writers of columns that the library writes.
+    /// Creates the writers of columns encoded by the `parquet` crate.
     others: ArrowRowGroupWriterFactory,
-    /// The row group that is being encoded.
+    /// The row group being encoded.
     group: Option<Columns>,
     groups: usize,
-    /// Bounded by the room that the pieces take up.
+    /// Bounded by the room that the pieces hold.
     pieces: mpsc::UnboundedSender<(Bytes, Room)>,
     sending: Sending,
     room: OutputRoom,
@@ -69,31 +69,31 @@ pub(in crate::convert) struct ParquetFile {
     last_group: u64,
 }
 
-/// A file of which everything is on its way to the sink.
+/// A file that is completely on its way to the sink.
 pub(in crate::convert) struct Sealed {
-    /// The bytes of the file.
+    /// Size of the file in bytes.
     pub(in crate::convert) bytes: u64,
     sending: Sending,
 }
 
 impl Sealed {
-    /// Once this has come back, the file is complete.
+    /// Waits until the file is complete.
     pub(in crate::convert) async fn finished(&mut self) -> Result<(), Error> {
         self.sending.finished().await
     }
 
-    /// Once this has come back, nothing of the file is written any more. It may be complete by then.
+    /// Stops writing the file. When this returns, nothing of it is being written any more; it may be complete by then.
     ///
     /// # Errors
     ///
-    /// When it is not known whether it is.
+    /// If it is unknown whether the file is complete.
     pub(in crate::convert) async fn abandon(self) -> Result<(), Error> {
         self.sending.stop().await
     }
 }
 
 impl ParquetFile {
-    /// Begins a file; to be called where tasks can be spawned.
+    /// Starts a file. Must be called in a runtime.
     pub(in crate::convert) fn new(
         format: &Format,
         sink: Box<dyn FileSink>,
@@ -105,12 +105,12 @@ impl ParquetFile {
         let schema = format.file_schema();
         let writer = ArrowWriter::try_new_with_options(Outbox::default(), Arc::clone(&schema), options.clone());
         let (writer, _) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(cannot_encode)?;
-        // Every field is one column.
+        // Every field is a single column.
         let batch_schema = format.batch_schema();
         let columns = writer.schema_descr().columns().iter().zip(batch_schema.fields());
         let formats = columns.map(|(column, field)| ColumnFormat::of(column, field.data_type(), writer.properties()));
         let formats: Vec<_> = formats.collect();
-        // A factory makes writers of all columns that it knows, or of none.
+        // The factory creates writers for all columns of its schema, so the schema must only have these columns.
         let others = schema.fields().iter().zip(&formats);
         let others =
             others.filter(|(_, format)| matches!(format, ColumnFormat::Library)).map(|(field, _)| Arc::clone(field));
@@ -140,17 +140,17 @@ impl ParquetFile {
         self.group.is_some()
     }
 
-    /// Bytes of the row groups that ended.
+    /// Size of the row groups ended so far, in bytes.
     pub(in crate::convert) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Bytes of the row group that ended last.
+    /// Size of the last row group that ended, in bytes.
     pub(in crate::convert) fn last_row_group(&self) -> u64 {
         self.last_group
     }
 
-    /// Rows that follow, in the row group that is being encoded or a new one.
+    /// Appends rows to the current row group, or to a new one.
     pub(in crate::convert) fn encode(&mut self, rows: &Arc<Rows>) -> Result<(), Error> {
         let group = match &mut self.group {
             Some(group) => group,
@@ -164,7 +164,7 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// Ends the row group that is being encoded, and gets it on its way.
+    /// Ends the current row group and passes it to the sink.
     pub(in crate::convert) async fn end_row_group(&mut self) -> Result<(), Error> {
         let Some(group) = self.group.take() else { return Ok(()) };
         self.groups += 1;
@@ -192,13 +192,13 @@ impl ParquetFile {
         Ok(Sealed { bytes, sending: self.sending })
     }
 
-    /// Once this has come back, nothing of the file is written any more.
+    /// Stops writing the file. When this returns, nothing of it is being written any more.
     ///
     /// # Errors
     ///
-    /// When something could not be written before.
+    /// If something could not be written before.
     pub(in crate::convert) async fn abandon(self) -> Result<(), Error> {
-        // Nothing follows.
+        // Without the end marker, the task discards the file.
         drop(self.pieces);
         self.sending.stop().await
     }
@@ -209,7 +209,7 @@ impl ParquetFile {
             let units = piece.len().div_ceil(UNIT);
             let share = room.as_mut().and_then(|room| room.split(units.min(room.num_permits())));
             if self.pieces.send((piece, share)).is_err() {
-                // The task ended early: it says why.
+                // The task has ended early with an error.
                 return Err(self.sending.finished().await.err().unwrap_or_else(gone));
             }
         }
@@ -217,10 +217,10 @@ impl ParquetFile {
     }
 }
 
-/// The pieces of a file, and the room that they take up.
+/// The pieces of a file, and the room that they hold.
 type Pieces = mpsc::UnboundedReceiver<(Bytes, Room)>;
 
-/// The task that writes the pieces of a file. It ends with this.
+/// The task that writes the pieces of a file. Aborted on drop.
 struct Sending {
     task: Option<JoinHandle<Result<(), Error>>>,
     is_abandoned: Arc<AtomicBool>,
@@ -233,7 +233,7 @@ impl Sending {
         Self { task: Some(task), is_abandoned }
     }
 
-    /// Waits for its end, once.
+    /// Waits for the end of the task. Returns an error if called again.
     async fn finished(&mut self) -> Result<(), Error> {
         let Some(task) = &mut self.task else { return Err(gone()) };
         let ended = task.await;
@@ -241,8 +241,8 @@ impl Sending {
         ended.map_err(|error| Error::new(ErrorKind::Internal, "a task that writes stopped").with_source(error))?
     }
 
-    /// Tells it to begin nothing more, and waits until it has ended. It is not cut off: what nobody waits for any more, a thread or
-    /// a store may do at any later time.
+    /// Tells the task to stop, and waits until it has ended. It is not aborted: a blocking thread or a store might
+    /// still carry out what was begun, at any later time.
     async fn stop(mut self) -> Result<(), Error> {
         self.is_abandoned.store(true, Ordering::Relaxed);
         match self.task {
@@ -260,7 +260,7 @@ impl Drop for Sending {
     }
 }
 
-/// Writes pieces until an empty one says that they are all.
+/// Writes pieces until an empty one marks the end of the file.
 async fn send(mut pieces: Pieces, mut sink: Box<dyn FileSink>, is_abandoned: Arc<AtomicBool>) -> Result<(), Error> {
     while let Some((piece, room)) = pieces.recv().await {
         if is_abandoned.load(Ordering::Relaxed) {
@@ -271,7 +271,7 @@ async fn send(mut pieces: Pieces, mut sink: Box<dyn FileSink>, is_abandoned: Arc
         }
         sink.write(piece, room).await?;
     }
-    // The file was abandoned.
+    // The file is discarded.
     Ok(())
 }
 
@@ -293,7 +293,7 @@ fn gone() -> Error {
     Error::new(ErrorKind::Internal, "a file is written on after it failed")
 }
 
-/// Bytes of a file that are to be sent.
+/// Bytes of a file that have not been passed on.
 #[derive(Debug, Default)]
 struct Outbox {
     full: Vec<Bytes>,

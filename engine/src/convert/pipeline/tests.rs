@@ -1,4 +1,4 @@
-//! Whole batches, with limits so small that everything that is bounded reaches its bound.
+//! Whole batches, with limits small enough to reach every bound.
 
 use super::*;
 use crate::convert::destination::FileSink;
@@ -78,7 +78,7 @@ fn run(job: Job) -> Outcome {
     run_within(job, LIMITS).unwrap()
 }
 
-/// Objects of these texts, in a directory that has to be kept.
+/// Writes objects with these texts to a directory, which the caller must keep.
 fn objects(texts: &[impl AsRef<[u8]>]) -> (tempfile::TempDir, Vec<std::path::PathBuf>) {
     let directory = tempfile::tempdir().unwrap();
     let write = |(number, text): (usize, &_)| {
@@ -90,7 +90,7 @@ fn objects(texts: &[impl AsRef<[u8]>]) -> (tempfile::TempDir, Vec<std::path::Pat
     (directory, paths)
 }
 
-/// Times in seconds and ids of the rows of each data file, by path; checks what holds for every file.
+/// Times in seconds and ids of the rows of each data file, by path. Checks what must hold for every file.
 fn rows(data: &Memory, outcome: &Outcome) -> BTreeMap<String, Vec<(i64, String)>> {
     let files = data.files.lock().unwrap();
     let mut rows = BTreeMap::new();
@@ -248,7 +248,7 @@ fn an_object_that_breaks_off_spoils_the_batch() {
     assert!(data.files.lock().unwrap().is_empty(), "nothing was finished");
 }
 
-/// Gives files their names a while after an object has failed, and whether anybody waits for it or not, as disks and stores do.
+/// Completes files some time after an object has failed, whether anybody waits or not, as disks and stores do.
 #[derive(Clone)]
 struct Late {
     memory: Memory,
@@ -291,7 +291,7 @@ impl FileSink for LateFile {
     }
 }
 
-/// What it wrote can be deleted, and written again.
+/// Otherwise files deleted by the caller could appear again.
 #[test]
 fn nothing_is_written_any_more_when_a_batch_was_spoiled() {
     let days = (0..1_000).map(|row| (row * 7 % 20) * 86_400 + row);
@@ -314,7 +314,7 @@ fn nothing_is_written_any_more_when_a_batch_was_spoiled() {
     assert_eq!(outcome.next_number, 7 + late.begun.load(Ordering::Relaxed) as u64);
 }
 
-/// A put that failed may have been done: who commits what is written next would have files beside it that nobody removes.
+/// A failed put may have been carried out. Committing the next attempt would leave files beside it that nobody removes.
 #[test]
 fn a_batch_that_was_spoiled_is_not_tried_again_after_a_put_that_failed() {
     struct Lost(Arc<Progress>);
@@ -373,13 +373,13 @@ fn a_flag_stops_it_between_objects() {
         Ok(batch)
     }));
     let outcome = run(job);
-    // Blocks hold a few objects; some were read ahead.
+    // Blocks contain several objects; some were read ahead.
     assert_eq!(outcome.rows, outcome.objects_read as u64);
     assert!(outcome.objects_read > 0);
     assert_eq!(id_set(&rows(&data, &outcome)), ids(0..outcome.objects_read));
 }
 
-/// Knows what it has seen.
+/// Remembers all request ids.
 #[derive(Default)]
 struct Seen(std::collections::HashSet<String>);
 

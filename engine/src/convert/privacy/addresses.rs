@@ -1,4 +1,4 @@
-//! Addresses made anonymous: one, and all of a line.
+//! Anonymises addresses, single ones and all in a line.
 
 use super::key::AddressKey;
 use super::redact::REDACTED;
@@ -11,28 +11,28 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-/// What becomes of the addresses of those who sent requests.
+/// How addresses of clients are anonymised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnonymizeIp {
-    /// They stay.
+    /// Not at all.
     #[default]
     None,
-    /// Their networks stay: `192.0.2.7` is `192.0.2.0`, and of IPv6 48 bits are left: `2001:db8:1::`. Of 6to4 addresses
-    /// (`2002::/16`), which have an IPv4 address in those bits, 40 are left.
+    /// Truncated to networks: `192.0.2.7` becomes `192.0.2.0`. Of IPv6 addresses, 48 bits are kept: `2001:db8:1::`; of
+    /// 6to4 addresses (`2002::/16`), which embed an IPv4 address in those bits, 40.
     Truncate,
-    /// They are encrypted with a key, and those that share a network before share one after (ipcrypt-pfx). The same
-    /// address with the same key is always the same. Whoever has the key can decrypt them.
+    /// Encrypted with a key, preserving common prefixes (ipcrypt-pfx). With the same key, equal addresses stay equal.
+    /// The key also decrypts them.
     Keyed,
-    /// They are left out.
+    /// Removed.
     Drop,
 }
 
 impl AnonymizeIp {
-    /// Every mode.
+    /// All modes.
     pub const ALL: [Self; 4] = [Self::None, Self::Truncate, Self::Keyed, Self::Drop];
 
-    /// Its name in options and settings.
+    /// The name in options and settings.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -61,22 +61,21 @@ impl FromStr for AnonymizeIp {
     }
 }
 
-/// Makes addresses anonymous.
 pub(super) enum Anonymizer {
     Truncate,
     Keyed(Box<Cipher>),
     Drop,
 }
 
-/// Encrypts addresses, and remembers some: each bit of one takes two blocks of AES, and the same ones come in every
-/// batch.
+/// Encrypts addresses with a cache: each bit of an address takes two blocks of AES, and the same addresses recur in
+/// every batch.
 pub(super) struct Cipher {
     cipher: IpcryptPfx,
     known: Mutex<HashMap<IpAddr, IpAddr>>,
 }
 
 impl Cipher {
-    /// A few megabytes. Then it begins anew.
+    /// Capacity of the cache: a few megabytes. It is cleared when full.
     const REMEMBERED: usize = 1 << 16;
 
     fn encrypt(&self, address: IpAddr) -> IpAddr {
@@ -96,17 +95,18 @@ impl Cipher {
 
 impl Anonymizer {
     pub(super) fn keyed(key: &AddressKey) -> Self {
-        // It panics if both halves of the key are the same, which no AddressKey has.
+        // Panics if both halves of the key are equal, which [`AddressKey`] rules out.
         let cipher = IpcryptPfx::new(*key.bytes());
         Self::Keyed(Box::new(Cipher { cipher, known: Mutex::default() }))
     }
 
-    /// A column's text. What is no address may be one in a form that nobody knows, and is left out, too.
+    /// Anonymises the text of a column. Text that cannot be parsed may be an address in an unknown form, so it is
+    /// removed.
     pub(super) fn text(&self, text: &str) -> Option<String> {
         self.address(text.parse().ok()?).map(|address| address.to_string())
     }
 
-    /// An IPv4 address in the clothes of IPv6 (`::ffff:192.0.2.7`) is one of IPv4.
+    /// An IPv4-mapped IPv6 address (`::ffff:192.0.2.7`) is treated as IPv4.
     fn address(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
         match self {
@@ -116,11 +116,11 @@ impl Anonymizer {
         }
     }
 
-    /// Replaces every address of a text. Says whether there were any; if so, the new text is in `into`.
+    /// Replaces all addresses in a text. Returns whether there were any; if so, `into` has the new text.
     ///
-    /// A line that is no record may have addresses anywhere, so whatever can be read as one is replaced: with a port
-    /// behind it, in brackets, behind a word and a colon, as a part of a longer number. Only `::` stays, which is
-    /// nobody's. Addresses whose colons are percent-encoded are not known.
+    /// A line that is not a record may have addresses anywhere, so everything that can be read as one is replaced:
+    /// followed by a port, in brackets, after a word and a colon, within a longer number. Only `::` stays, which
+    /// belongs to nobody. Addresses with percent-encoded colons are not recognised.
     pub(super) fn line(&self, text: &str, into: &mut String) -> bool {
         into.clear();
         let mut copied = 0;
@@ -129,7 +129,7 @@ impl Anonymizer {
             at = place.end;
             into.push_str(&text[copied..place.start]);
             copied = place.end;
-            // Writing into a String cannot fail.
+            // Writing to a `String` never fails.
             let _ = match self.address(address) {
                 Some(address) => write!(into, "{address}"),
                 None => into.write_str(REDACTED),
@@ -154,17 +154,17 @@ fn truncate(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The first address at or behind this byte, and where it stands.
+/// The first address at or after byte `from`, and its range.
 fn next_address(text: &str, from: usize) -> Option<(IpAddr, Range<usize>)> {
     let bytes = text.as_bytes();
     let mut before = b' ';
     for at in from..bytes.len() {
         let byte = bytes[at];
-        // CDN logs have spaces between addresses as `%20` or `\x20`, and digits right behind them.
+        // CDN logs encode spaces between addresses as `%20` or `\x20`, directly followed by digits.
         if is_behind_escape(bytes, at) {
             before = b' ';
         }
-        // No group of IPv6 begins in the middle of a word (`std::vector`), no number of IPv4 in the middle of one.
+        // An IPv6 address does not start within a word (`std::vector`), an IPv4 address not within a number.
         if (byte == b':' || byte.is_ascii_hexdigit())
             && !before.is_ascii_alphanumeric()
             && let Some((address, end)) = ipv6_at(text, at)
@@ -182,7 +182,7 @@ fn next_address(text: &str, from: usize) -> Option<(IpAddr, Range<usize>)> {
     None
 }
 
-/// Whether the three or four bytes in front are an encoded byte.
+/// Whether an escape sequence of a byte ends at `at`.
 fn is_behind_escape(bytes: &[u8], at: usize) -> bool {
     let is_hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
     match &bytes[at.saturating_sub(4)..at] {
@@ -192,15 +192,15 @@ fn is_behind_escape(bytes: &[u8], at: usize) -> bool {
     }
 }
 
-/// The longest IPv6 address that begins here.
+/// The longest IPv6 address that starts here, and its end.
 fn ipv6_at(text: &str, start: usize) -> Option<(Ipv6Addr, usize)> {
     let end = end_of_ipv6(text.as_bytes(), start)?;
     let address = text[start..end].parse::<Ipv6Addr>().ok()?;
-    // `::` is nobody's, and stands in the names of code.
+    // `::` belongs to nobody, and occurs in source code.
     (!address.is_unspecified() || end - start > 2).then_some((address, end))
 }
 
-/// Where the longest IPv6 address that begins here ends, in one pass: a line may hold millions of colons.
+/// The end of the longest IPv6 address that starts here. A single pass, since a line may have millions of colons.
 fn end_of_ipv6(bytes: &[u8], start: usize) -> Option<usize> {
     let is_gap = |at: usize| bytes[at..].starts_with(b"::");
     let mut at = start;
@@ -240,7 +240,7 @@ fn end_of_ipv6(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The IPv4 address that begins here: four numbers, zeros in front of them or not.
+/// The IPv4 address that starts here, and its end. Numbers may have leading zeros.
 fn ipv4_at(bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
     let mut octets = [0; 4];
     let mut at = start;

@@ -1,4 +1,4 @@
-//! Columns of text, rewritten: what does not change is not copied.
+//! Rewrites text columns, copying only what changes.
 
 use crate::error::{Error, ErrorKind};
 use arrow::array::{
@@ -9,12 +9,12 @@ use arrow::datatypes::DataType;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Rewrites the texts of a column, or of its lists. `rewrite` says whether a text changes, and puts the new one into
-/// the `String`.
+/// Rewrites the texts of a column, or of lists in a column. `rewrite` returns whether a text changes, and writes the
+/// new text to the `String`.
 ///
-/// Nothing changes: the same array. Some do: the views of all others stay as they are, so that the array still holds
-/// the buffers they point to, and with them what was replaced. Whoever writes whole buffers (Arrow IPC) has to copy
-/// such an array first (`StringViewArray::gc`); Parquet takes the texts alone.
+/// If nothing changes, the same array is returned. Otherwise, the views of unchanged texts still point to the original
+/// buffers, which contain the replaced texts, too. Writers of whole buffers (Arrow IPC) must copy such an array first
+/// (`StringViewArray::gc`); Parquet writers only see the values.
 pub(super) fn rewrite_texts(
     array: &ArrayRef,
     mut rewrite: impl FnMut(&str, &mut String) -> bool,
@@ -43,7 +43,7 @@ fn no_text(data_type: &DataType) -> Error {
     Error::new(ErrorKind::Internal, format!("a column of text is expected, this one is {data_type}"))
 }
 
-/// Buffers of new text are about this long. Offsets in views have 32 bits.
+/// Target size of buffers for new text. Offsets in views have 32 bits.
 const BUFFER: usize = 1 << 26;
 
 fn rewrite_views(array: &ArrayRef, rewrite: &mut impl FnMut(&str, &mut String) -> bool) -> Result<ArrayRef, Error> {
@@ -61,7 +61,7 @@ fn rewrite_views(array: &ArrayRef, rewrite: &mut impl FnMut(&str, &mut String) -
             buffers.push(Buffer::from_vec(std::mem::take(&mut buffer)));
         }
         views[row] = make_view(scratch.as_bytes(), buffers.len() as u32, buffer.len() as u32);
-        // Short texts are in their views.
+        // Short texts are stored in their views.
         if scratch.len() > 12 {
             buffer.extend_from_slice(scratch.as_bytes());
         }
@@ -94,7 +94,7 @@ fn rewrite_plain(array: &ArrayRef, rewrite: &mut impl FnMut(&str, &mut String) -
     }
 }
 
-/// Maps the texts of a column, each distinct one once. What is mapped to nothing becomes NULL.
+/// Maps the texts of a column, calling `map` once per distinct text. `None` becomes NULL.
 pub(super) fn map_texts(array: &ArrayRef, map: impl FnMut(&str) -> Option<String>) -> Result<ArrayRef, Error> {
     match array.data_type() {
         DataType::Utf8View => {
@@ -128,7 +128,7 @@ pub(super) fn map_texts(array: &ArrayRef, map: impl FnMut(&str) -> Option<String
     }
 }
 
-/// What distinct texts are mapped to, and which of them each row has. NULL is the first.
+/// The mapped distinct texts, and the index of each row into them. Index 0 is NULL.
 fn distinct<'a>(
     texts: impl ExactSizeIterator<Item = Option<&'a str>>,
     mut map: impl FnMut(&str) -> Option<String>,
@@ -136,7 +136,7 @@ fn distinct<'a>(
     let mut mapped = vec![None];
     let mut rows = Vec::with_capacity(texts.len());
     let mut known: HashMap<&str, u32> = HashMap::new();
-    // Neighbours are often the same: no look into the map for them.
+    // Neighbours are often equal, which saves a lookup.
     let mut last = (None, 0);
     for text in texts {
         if text != last.0 {

@@ -1,4 +1,4 @@
-//! The key that addresses are encrypted with, and the file it stands in.
+//! The key for the encryption of addresses, and its file.
 
 use crate::error::Error;
 use crate::error::ErrorKind;
@@ -8,23 +8,24 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-/// How many bytes a key has.
+/// Length of a key in bytes.
 const LEN: usize = 32;
 
-/// Nothing that is longer is a key with spaces around it.
+/// Maximum size of a key file, allowing for whitespace around the key.
 const LONGEST_FILE: u64 = 4096;
 
-/// A key for [`AnonymizeIp::Keyed`](super::AnonymizeIp::Keyed): 32 bytes, of which the two halves differ. `Debug` does
-/// not show it.
+/// A key for [`AnonymizeIp::Keyed`](super::AnonymizeIp::Keyed): 32 bytes with two different halves. `Debug` does not
+/// show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AddressKey([u8; LEN]);
 
 impl AddressKey {
-    /// The key in a file: 64 hexadecimal digits, with spaces and line ends around them or not, or 32 bytes.
+    /// Reads a key file: 64 hexadecimal digits, optionally surrounded by whitespace, or 32 bytes. Also returns a
+    /// warning if there is something wrong with the file.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or holds no such key.
+    /// If the file cannot be read, or does not contain a valid key.
     pub fn from_file(path: &Path) -> Result<(Self, Option<KeyWarning>), Error> {
         let about = |error: Error| error.in_object(path.display().to_string());
         let unreadable = |error: std::io::Error| {
@@ -42,18 +43,18 @@ impl AddressKey {
         Ok((Self::from_content(&content).map_err(about)?, warning))
     }
 
-    /// The key that is the content of a file.
+    /// Parses the contents of a key file.
     ///
     /// # Errors
     ///
-    /// If it is no key.
+    /// If it is not a valid key.
     pub fn from_content(content: &[u8]) -> Result<Self, Error> {
         let no_key = |why: String| Error::invalid(format!("no key for addresses: {why}")).with_hint(HOW_TO_MAKE_ONE);
         let digits = content.trim_ascii();
         let are_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
         let key = match (content.len(), digits.len()) {
             (_, 64) if are_digits => from_hexadecimal(digits),
-            // The hexadecimal form of half a key, which would be taken for a poor one of the right length.
+            // Half a key in hexadecimal, which would otherwise pass for 32 raw bytes.
             (_, LEN) if are_digits => return Err(no_key("32 hexadecimal digits are 16 bytes, it takes 64".to_owned())),
             (LEN, _) => <[u8; LEN]>::try_from(content).ok(),
             _ => None,
@@ -81,13 +82,13 @@ impl AddressKey {
         &self.0
     }
 
-    /// 16 hexadecimal digits that tell keys apart, and from which none can be computed: the beginning of the SHA-256 of
-    /// a fixed text and the key.
+    /// A fingerprint of 16 hexadecimal digits that identifies the key without revealing it: the beginning of the
+    /// SHA-256 of a fixed text and the key.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::new().chain_update(b"s3log key of addresses\0").chain_update(self.0).finalize();
         digest.iter().take(8).fold(String::new(), |mut digits, byte| {
-            // Writing into a String cannot fail.
+            // Writing to a `String` never fails.
             let _ = write!(digits, "{byte:02x}");
             digits
         })
@@ -111,13 +112,13 @@ fn from_hexadecimal(digits: &[u8]) -> Option<[u8; LEN]> {
     Some(key)
 }
 
-/// What is wrong with a key file that works nevertheless.
+/// A problem with a key file that does not prevent its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyWarning {
-    /// Every user of the machine can read the file.
+    /// All users of the machine can read the file.
     ReadableByAll {
-        /// The file.
+        /// The path of the file.
         file: String,
     },
 }
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(key.bytes()[..3], [0x01, 0x23, 0x45]);
         assert_eq!(AddressKey::from_content(format!(" {DIGITS}\r\n").as_bytes()).unwrap(), key);
         assert_eq!(AddressKey::from_content(key.bytes()).unwrap(), key);
-        // Bytes that look like spaces at its ends belong to it.
+        // Whitespace at the ends of a raw key is part of it.
         let mut raw = *key.bytes();
         (raw[0], raw[31]) = (b' ', b'\n');
         assert_eq!(AddressKey::from_content(&raw).unwrap().bytes(), &raw);
@@ -214,7 +215,7 @@ mod tests {
         let other = AddressKey::from_content(DIGITS.replacen('0', "1", 1).as_bytes()).unwrap();
         assert_ne!(key.fingerprint(), other.fingerprint());
         assert_eq!(key.fingerprint().len(), 16);
-        // Datasets hold it, so it may not change.
+        // Stored in datasets, so it must not change.
         assert_eq!(key.fingerprint(), "d60093c1537e7625");
         assert_eq!(format!("{key:?}"), format!("AddressKey({})", key.fingerprint()));
     }

@@ -1,19 +1,20 @@
-//! What must not get into a dataset: credentials in URIs, and addresses.
+//! Keeps credentials in URIs and addresses of clients out of datasets.
 //!
-//! [`Privacy`] rewrites batches before they are written. Two things, each on or off:
+//! [`Privacy`] rewrites batches before they are written. It does two things, each optional:
 //!
-//! * Secrets are replaced by `REDACTED`: values of [`SECRET_PARAMETERS`] and users in front of hosts, in `request_uri`,
-//!   `referer`, `extra_fields`, and in the `line` of a reject.
-//! * Addresses of requesters are made anonymous ([`AnonymizeIp`]): `remote_ip`, and whatever is an address in
-//!   `extra_fields` and in the `line` of a reject. A `remote_ip` that is no address becomes NULL, since it may be one
-//!   in a form nobody knows.
+//! * Secrets are replaced by `REDACTED`: values of [`SECRET_PARAMETERS`] and user info before hosts, in request URIs,
+//!   query strings, referers, `extra_fields`, and the `line` of a reject.
+//! * Addresses of clients are anonymised ([`AnonymizeIp`]): `remote_ip`, `c_ip` and `client_ip`, and all addresses in
+//!   forwarding headers, `extra_fields`, and the `line` of a reject. A client address that cannot be parsed becomes
+//!   NULL, since it may be an address in an unknown form.
 //!
-//! Cookies in `cs_cookie` are replaced as a whole; those in the line of a reject cannot be told from other text, and stay.
+//! Cookies in `cs_cookie` are replaced completely; those in the `line` of a reject cannot be told from other text, and
+//! stay.
 //!
-//! Everything else stays as it is. That includes keys (`key`, `object_key`): they name objects, and a key that was
-//! changed would name another one. A client that encodes a presigned URL once too often asks for a key that ends with
-//! its signature; there it stays. `user_agent` and `host_header` stay, too, and so do addresses in URIs: a host there
-//! is a server's address, and what looks like one in a path may be a version.
+//! Everything else stays unchanged. That includes keys (`key`, `object_key`), because a changed key would name another
+//! object. If a client encodes a presigned URL once too often, the signature becomes part of the key, and stays.
+//! `user_agent` and `host_header` stay, as do addresses in URIs: a host in a URI belongs to a server, and what looks
+//! like an address in a path may be a version.
 
 mod addresses;
 mod columns;
@@ -33,7 +34,7 @@ use redact::{TextKind, is_candidate, redact};
 use std::fmt;
 use std::sync::Arc;
 
-/// Rewrites batches so that they hold no secrets and no addresses.
+/// Removes secrets and addresses from batches.
 ///
 /// ```
 /// use s3log_engine::convert::privacy::{AnonymizeIp, Privacy};
@@ -54,7 +55,7 @@ impl fmt::Debug for Privacy {
     }
 }
 
-/// Secrets go, addresses stay.
+/// Redacts secrets, keeps addresses.
 impl Default for Privacy {
     fn default() -> Self {
         let description = PrivacyDescription { redact_uri: true, anonymize_ip: AnonymizeIp::None, key: None };
@@ -63,11 +64,12 @@ impl Default for Privacy {
 }
 
 impl Privacy {
-    /// What to do, and for [`AnonymizeIp::Keyed`] the key.
+    /// A transformation that optionally redacts secrets, and anonymises addresses in the given mode. `key` is required
+    /// for [`AnonymizeIp::Keyed`].
     ///
     /// # Errors
     ///
-    /// If the key is missing, or there is one and nothing is encrypted.
+    /// If the key is missing, or given with another mode.
     pub fn new(redact_uri: bool, anonymize_ip: AnonymizeIp, key: Option<&AddressKey>) -> Result<Self, Error> {
         let anonymizer = match (anonymize_ip, key) {
             (AnonymizeIp::Keyed, Some(key)) => Some(Anonymizer::keyed(key)),
@@ -86,26 +88,27 @@ impl Privacy {
         Ok(Self { redact_uri, anonymizer, description: PrivacyDescription { redact_uri, anonymize_ip, key } })
     }
 
-    /// What it does, to be kept beside the data.
+    /// A description of the transformation, to be stored with the data.
     #[must_use]
     pub fn describe(&self) -> &PrivacyDescription {
         &self.description
     }
 
-    /// Whether it leaves every batch as it is.
+    /// Whether batches are left unchanged.
     #[must_use]
     pub fn is_off(&self) -> bool {
         !self.redact_uri && self.anonymizer.is_none()
     }
 
-    /// Rewrites a batch of `logs`, of all columns or some. Columns in which nothing changes are the same arrays.
+    /// Rewrites a batch of `logs`, `cdn` or `requests`, with all or some of the columns. Columns without changes are
+    /// returned as the same arrays.
     ///
-    /// Arrays of views may still share buffers with what they were made from, secrets included: write their texts, not
-    /// their buffers, or copy them first (`StringViewArray::gc`).
+    /// Arrays of views may still share buffers with the original ones, which contain the secrets: write their values,
+    /// not their buffers, or copy them first (`StringViewArray::gc`).
     ///
     /// # Errors
     ///
-    /// If a column has another type than text.
+    /// If one of the columns concerned is not text.
     pub fn apply(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
         self.rewrite(batch, |name, array| match name {
             "request_uri" => self.redacted(array, TextKind::RequestUri),
@@ -114,17 +117,17 @@ impl Privacy {
             "cs_cookie" => self.without_cookies(array),
             "extra_fields" => self.anonymous_lines(&self.redacted(array, TextKind::Extra)?),
             "remote_ip" | "c_ip" | "client_ip" => self.anonymous(array),
-            // Whoever forwards a request names the client.
+            // The addresses of clients, as reported by proxies.
             "x_forwarded_for" | "forwarded_for" => self.anonymous_lines(array),
             _ => Ok(Arc::clone(array)),
         })
     }
 
-    /// Rewrites a batch of `rejects`, of all columns or some.
+    /// Rewrites a batch of `rejects`, with all or some of the columns.
     ///
     /// # Errors
     ///
-    /// If a column has another type than text.
+    /// If the column `line` is not text.
     pub fn apply_to_rejects(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
         self.rewrite(batch, |name, array| match name {
             "line" => self.anonymous_lines(&self.redacted(array, TextKind::Line)?),
@@ -155,7 +158,7 @@ impl Privacy {
         rewrite_texts(array, |text, into| is_candidate(text, kind) && redact(text, kind, into))
     }
 
-    /// Cookies are what sessions are told by: all of them are secrets.
+    /// Cookies identify sessions, so all of them are treated as secrets.
     fn without_cookies(&self, array: &ArrayRef) -> Result<ArrayRef, Error> {
         if !self.redact_uri {
             return Ok(Arc::clone(array));
@@ -179,14 +182,14 @@ impl Privacy {
     }
 }
 
-/// What [`Privacy`] does, without the key: two that are equal make the same of the same batch.
+/// Describes a [`Privacy`] without revealing the key. Equal descriptions stand for the same transformation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PrivacyDescription {
-    /// Whether secrets are replaced.
+    /// Whether secrets are redacted.
     pub redact_uri: bool,
-    /// What becomes of addresses.
+    /// How addresses are anonymised.
     pub anonymize_ip: AnonymizeIp,
-    /// The key's fingerprint, if there is one.
+    /// Fingerprint of the key, if there is one.
     pub key: Option<String>,
 }
 

@@ -1,68 +1,68 @@
-//! Secrets out of URIs, byte for byte the same otherwise.
+//! Redacts secrets in URIs; everything else stays identical, byte by byte.
 //!
 //! ```text
 //! GET /b/k?versionId=3&X-Amz-Signature=5f3a HTTP/1.1  ->  GET /b/k?versionId=3&X-Amz-Signature=REDACTED HTTP/1.1
 //! https://ann:hunter2@host.example/                   ->  https://REDACTED@host.example/
 //! ```
 //!
-//! Clients write what they like, so this is no parser of URIs. It goes over a text once and knows two things:
+//! Clients send arbitrary text, so this is not a URI parser. It scans a text once and recognises two things:
 //!
 //! * A *parameter* is a name between one of `?` `#` `&` `;` and a `=`. If the name is one of
-//!   [`SECRET_PARAMETERS`](super::SECRET_PARAMETERS), the value is replaced. It ends in front of the next `&` or `#`.
-//!   It does not end at `;` or `?`, which may be part of it, unless a `;` began the parameter:
+//!   [`SECRET_PARAMETERS`](super::SECRET_PARAMETERS), the value is replaced. The value ends before the next `&` or `#`.
+//!   It does not end at `;` or `?`, which may be part of it, unless a `;` started the parameter:
 //!   `/app;jsessionid=1A2B?page=3`.
-//! * An *authority* stands behind `://`, up to `/`, `?`, `#` or a space. What it has in front of its last `@` is
-//!   replaced: a password, or a user, which may be a token as well.
+//! * An *authority* follows `://` and ends at `/`, `?`, `#` or a space. Everything before its last `@` is replaced: it
+//!   contains a password, or a user that may be a token.
 //!
-//! Each byte that means something may be percent-encoded, and encoded again, up to [`MAX_LEVEL`] times: a URI inside of
-//! a parameter of another. How often the byte in front of a name is encoded is the parameter's *level*. Bytes that are
-//! encoded more often are part of its value: in `?token=a%26b` the value is `a%26b`, in `?next=%2F%3Ftoken%3Da%26b%3Dc`
-//! it is `a`.
+//! Each of these delimiters may be percent-encoded, and encoded again, up to [`MAX_LEVEL`] times, in a URI within a
+//! parameter of another. The *level* of a parameter is how often the byte before its name is encoded. Bytes encoded
+//! more often are part of its value: in `?token=a%26b` the value is `a%26b`, in `?next=%2F%3Ftoken%3Da%26b%3Dc` it is
+//! `a`.
 //!
-//! In doubt more is replaced. What is left: secrets in paths, in names that nobody told us, in text that is no
-//! parameter (JSON, Base64, cookies), behind a `+` or an HTML entity that stands for one of the bytes above (`&amp;` is
-//! known), and what is encoded more often.
+//! In doubt, more is replaced. What remains: secrets in paths, in parameters with unknown names, in text other than
+//! parameters (JSON, Base64, cookies), after a `+` or an HTML entity in place of a delimiter (`&amp;` is recognised),
+//! and what is encoded more often.
 //!
-//! What is replaced once is found again and is the same: `redact(redact(x)) == redact(x)`. For this a replaced value
-//! ends the authority in which it stands, in the first pass as in the second.
+//! Redaction is idempotent: `redact(redact(x)) == redact(x)`. For this, a replaced value ends the authority that it is
+//! in, in the first pass as in the second.
 
 use super::secrets::{NAMES_END, is_secret};
 use memchr::{memchr3, memrchr};
 use std::ops::Range;
 
-/// What stands in the place of a secret.
+/// Replacement of a secret.
 pub(super) const REDACTED: &str = "REDACTED";
 
-/// Bytes that are encoded more often mean nothing here.
+/// Bytes that are encoded more often have no special meaning.
 const MAX_LEVEL: usize = 3;
 
-/// Where a text comes from.
+/// The origin of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextKind {
-    /// A request line: a value may hold spaces, and ends in front of `HTTP/1.1`.
+    /// A request line: values may contain spaces, and end before `HTTP/1.1`.
     RequestUri,
-    /// A URI alone, most often one of a page that refers to an object.
+    /// A URI, usually of a page that refers to an object.
     Referer,
-    /// A query without the `?` in front of it.
+    /// A query string without the leading `?`.
     Query,
-    /// A field that nobody knows: text, or a name, `=` and text that may be a query.
+    /// An undocumented field: text, or a name, `=` and text that may be a query string.
     Extra,
-    /// A line in which other fields stand around a URI: a value ends at a space or a quote, too.
+    /// A line with a URI among other fields: values also end at spaces and quotes.
     Line,
 }
 
-/// Whether [`redact`] could change this text. Most texts are told by this alone.
+/// A quick check for whether [`redact`] could change a text. It rules out most texts.
 pub(super) fn is_candidate(text: &str, kind: TextKind) -> bool {
-    // Only JSON in a line can write each of them as `\u003d`.
+    // Only JSON in a line may write all of them as escapes, such as `\u003d`.
     kind == TextKind::Line || memchr3(b'=', b'@', b'%', text.as_bytes()).is_some()
 }
 
-/// Replaces secrets. Says whether there were any; if so, the new text is in `into`.
+/// Replaces secrets. Returns whether there were any; if so, `into` has the new text.
 pub(super) fn redact(text: &str, kind: TextKind, into: &mut String) -> bool {
     let bytes = text.as_bytes();
     let end_of_values = if kind == TextKind::Line { bytes.len() } else { end_of_target(bytes) };
     let mut copy = Copying::new(text, into);
-    // The query's first parameter has nothing in front.
+    // The first parameter of a query string has no delimiter before it.
     let begins = matches!(kind, TextKind::Query | TextKind::Extra | TextKind::Line);
     let mut parameter = begins.then_some(Parameter { name: 0, level: 0, list: false });
     let mut is_named = false;
@@ -97,16 +97,16 @@ pub(super) fn redact(text: &str, kind: TextKind, into: &mut String) -> bool {
                     copy.replace(at..end);
                     at = end;
                 } else if kind == TextKind::Extra && !is_named {
-                    // What follows the name may begin with a parameter.
+                    // The value may start with a parameter.
                     parameter = Some(Parameter { name: at, level: symbol.level, list: false });
                 }
                 is_named = true;
             }
-            // A field of a line may be a query by itself: between tabs, or the text of a JSON object.
+            // A field of a line may be a query string: between tabs, or as a JSON string.
             b'\t' | b'"' if kind == TextKind::Line => {
                 parameter = Some(Parameter { name: at, level: symbol.level, list: false });
             }
-            // Inside of an authority, one that is encoded more often is a part of it.
+            // Within an authority, a more deeply encoded `://` is part of it.
             b':' if authority.as_ref().is_none_or(|open| symbol.level <= open.level) => {
                 if let Some((start, level)) = two_slashes(bytes, at, symbol.level) {
                     copy.replace_user(authority.take());
@@ -121,23 +121,23 @@ pub(super) fn redact(text: &str, kind: TextKind, into: &mut String) -> bool {
     copy.finish()
 }
 
-/// A byte of a text, and how it is spelled.
+/// A byte and its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Symbol {
-    /// The byte that is meant; zero if it is encoded too often.
+    /// The byte that is represented; 0 if it is encoded too often.
     byte: u8,
-    /// How many bytes it takes.
+    /// Length of its spelling, in bytes.
     len: usize,
     /// How often it is percent-encoded.
     level: usize,
 }
 
 impl Symbol {
-    /// The symbol that begins at this byte, of which there is one.
+    /// The symbol at byte `at`, which must be within the text.
     fn at(text: &[u8], at: usize) -> Self {
         match text[at] {
             b'%' => Self::encoded(text, at),
-            // As JSON may write `&` and `=`.
+            // JSON may escape `&` and `=`.
             b'\\' if text[at..].starts_with(b"\\u00") => match hexadecimal(text, at + 4) {
                 Some(byte) => Self { byte, len: 6, level: 0 },
                 None => Self { byte: b'\\', len: 1, level: 0 },
@@ -146,7 +146,7 @@ impl Symbol {
         }
     }
 
-    /// `%3D`, `%253D`, `%25253D`; a `%` that encodes nothing is itself.
+    /// Decodes `%3D`, `%253D`, `%25253D`; a `%` that encodes nothing stands for itself.
     fn encoded(text: &[u8], at: usize) -> Self {
         let mut level = 0;
         let mut digits = at + 1;
@@ -161,17 +161,17 @@ impl Symbol {
     }
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// The byte with the two hexadecimal digits at `at`.
 fn hexadecimal(text: &[u8], at: usize) -> Option<u8> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let byte = digit(text.get(at)?)? * 16 + digit(text.get(at + 1)?)?;
     u8::try_from(byte).ok()
 }
 
-/// A parameter that has begun.
+/// A parameter whose name has started.
 #[derive(Clone, Copy, Debug)]
 struct Parameter {
-    /// Where its name begins.
+    /// Start of its name.
     name: usize,
     level: usize,
     /// Whether `;` separates it from others.
@@ -211,7 +211,7 @@ impl Parameter {
     }
 }
 
-/// Whether `;` ends the value of the parameter that this symbol begins: not behind `&amp;`, which is an `&`.
+/// Whether `;` ends the value of the parameter that starts after this symbol. Not after `&amp;`, which stands for `&`.
 fn is_list(text: &[u8], at: usize, symbol: Symbol) -> bool {
     symbol.byte == b';' && !text[..at].ends_with(b"&amp")
 }
@@ -221,12 +221,12 @@ fn separates_fields(byte: u8) -> bool {
     byte <= b' ' || matches!(byte, b'"' | b'\\')
 }
 
-/// An authority that has begun.
+/// An authority that has started.
 #[derive(Clone, Copy, Debug)]
 struct Authority {
     start: usize,
     level: usize,
-    /// Where its last `@` stands.
+    /// Position of its last `@`.
     host: Option<usize>,
 }
 
@@ -234,14 +234,14 @@ impl Authority {
     fn ends_at(&self, symbol: Symbol, kind: TextKind) -> bool {
         match symbol.byte {
             b'/' | b'?' | b'#' => symbol.level <= self.level,
-            // The parameter that the whole URI is the value of ends here.
+            // End of the parameter that contains the whole URI.
             b'&' => symbol.level < self.level,
             byte => symbol.level == 0 && (byte <= b' ' || (kind == TextKind::Line && separates_fields(byte))),
         }
     }
 }
 
-/// Where what is behind `//` begins, and the level of the three bytes of `://`.
+/// The position after `//`, and the highest level of the three bytes of `://`.
 fn two_slashes(text: &[u8], mut at: usize, mut level: usize) -> Option<(usize, usize)> {
     for _ in 0..2 {
         if at >= text.len() {
@@ -257,7 +257,7 @@ fn two_slashes(text: &[u8], mut at: usize, mut level: usize) -> Option<(usize, u
     Some((at, level))
 }
 
-/// Where ` HTTP/1.1` begins, or the end.
+/// The position of ` HTTP/1.1`, or the end.
 fn end_of_target(text: &[u8]) -> usize {
     let is_version = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     match memrchr(b' ', text) {
@@ -292,11 +292,11 @@ fn position(text: &[u8], from: usize, marks: &Marks) -> Option<usize> {
     text[from..].iter().position(|byte| marks[usize::from(*byte)]).map(|found| from + found)
 }
 
-/// A text on its way into another, with parts replaced from left to right.
+/// Copies a text while replacing parts, from left to right.
 struct Copying<'a> {
     text: &'a str,
     into: &'a mut String,
-    /// What is in front of this is copied.
+    /// Everything before this position has been copied.
     copied: usize,
 }
 
@@ -306,7 +306,7 @@ impl<'a> Copying<'a> {
         Self { text, into, copied: 0 }
     }
 
-    /// Bounds are bytes of ASCII, so they are between characters. What is empty holds no secret.
+    /// The bounds are at ASCII bytes, and therefore at character boundaries. An empty part has no secret.
     fn replace(&mut self, part: Range<usize>) {
         if part.is_empty() || &self.text[part.clone()] == REDACTED {
             return;
@@ -323,7 +323,7 @@ impl<'a> Copying<'a> {
     }
 
     fn finish(self) -> bool {
-        // Nothing that is replaced ends where a text begins.
+        // A replaced part never ends at position 0.
         let changed = self.copied > 0;
         if changed {
             self.into.push_str(&self.text[self.copied..]);

@@ -1,22 +1,22 @@
-//! Which query parameters carry a credential.
+//! Query parameters that carry credentials.
 //!
-//! A value is a secret when whoever has it may do something: repeat a request, open a session, prove who they are. Ids
-//! are no secrets and stay, since they say who did what: `X-Amz-Credential`, `AWSAccessKeyId`, `Key-Pair-Id`,
-//! `GoogleAccessId`, `OSSAccessKeyId`, `q-ak`. So does CloudFront's `Policy`, which says until when and for what, and
-//! is worth nothing without its signature. A parameter called `key` is a part of a name far more often than a
-//! credential, and `continuation-token` is a place in a listing.
+//! A value is a secret if it enables its holder to do something: repeat a request, open a session, prove an identity.
+//! Ids are not secret and stay, since they tell who did what: `X-Amz-Credential`, `AWSAccessKeyId`, `Key-Pair-Id`,
+//! `GoogleAccessId`, `OSSAccessKeyId`, `q-ak`. CloudFront's `Policy` stays, too: it states expiry and scope, and is
+//! worthless without its signature. A parameter called `key` is far more often part of a name than a credential, and
+//! `continuation-token` is a position in a listing.
 
 /// A query parameter whose value is a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SecretParameter {
-    /// Its name, as its inventor spells it; compared without regard to case.
+    /// The name as documented; compared case-insensitively.
     pub name: &'static str,
-    /// Who calls it so.
+    /// The service or standard that uses it.
     pub whose: &'static str,
-    /// Where that is written down, or an empty text for a name that many use and nobody has defined.
+    /// URL of its documentation; empty for a common name that nobody has defined.
     pub source: &'static str,
-    /// Whether it is a secret in referers only. In a request to a bucket the name means something else.
+    /// Whether it is a secret only in referers. In a request to a bucket the name means something else.
     pub referer_only: bool,
 }
 
@@ -45,12 +45,12 @@ const SERVLET: &str = "https://jakarta.ee/specifications/servlet/6.0/jakarta-ser
 const PHP: &str = "https://www.php.net/manual/en/session.configuration.php";
 const GITLAB: &str = "https://docs.gitlab.com/api/rest/authentication/";
 
-/// Every query parameter that is redacted.
+/// All query parameters whose values are redacted.
 pub const SECRET_PARAMETERS: &[SecretParameter] = &[
     everywhere("X-Amz-Signature", "S3, signature version 4", SIGV4),
     everywhere("X-Amz-Security-Token", "S3, signature version 4", SIGV4),
     everywhere("X-Amz-S3session-Token", "S3, directory buckets", EXPRESS),
-    // The same name: CloudFront, Google's version 2, Alibaba, Huawei.
+    // CloudFront, Google's version 2, Alibaba and Huawei use the same name.
     everywhere("Signature", "S3, signature version 2; CloudFront", SIGV2),
     everywhere("SigninToken", "AWS, federation", FEDERATION),
     everywhere("sig", "Azure, shared access signatures", SAS),
@@ -69,7 +69,7 @@ pub const SECRET_PARAMETERS: &[SecretParameter] = &[
     everywhere("client_assertion", "OAuth 2.0", ASSERTIONS),
     everywhere("id_token", "OpenID Connect", OPENID),
     everywhere("id_token_hint", "OpenID Connect", OPENID),
-    // A bucket is no OAuth client: in its own requests a `code` is a country's or a coupon's.
+    // A bucket is not an OAuth client: in its own requests `code` means something else, such as a country or a coupon.
     SecretParameter { name: "code", whose: "OAuth 2.0", source: OAUTH, referer_only: true },
     everywhere("jsessionid", "Jakarta Servlet", SERVLET),
     everywhere("PHPSESSID", "PHP", PHP),
@@ -103,12 +103,12 @@ pub const SECRET_PARAMETERS: &[SecretParameter] = &[
     common("sessiontoken"),
 ];
 
-/// Every name is shorter.
+/// Exclusive limit on the length of names.
 pub(super) const NAMES_END: usize = 32;
 
-/// Whether a value behind this name, which is decoded already, is a secret.
+/// Whether the value of a parameter is a secret. `name` must be decoded.
 pub(super) fn is_secret(name: &[u8], in_referer: bool) -> bool {
-    // Most names of a query are told by their length and first letter.
+    // Length and first letter rule out most names.
     let may_be = match (FIRST_LETTERS.get(name.len()), name.first()) {
         (Some(letters), Some(first)) => letters & letter(*first) != 0,
         _ => false,
@@ -121,7 +121,7 @@ pub(super) fn is_secret(name: &[u8], in_referer: bool) -> bool {
         })
 }
 
-/// By length, with which letters names of secrets begin.
+/// By length, a bit set of the first letters of the names.
 const FIRST_LETTERS: [u32; NAMES_END] = {
     let mut letters = [0; NAMES_END];
     let mut at = 0;
@@ -133,7 +133,7 @@ const FIRST_LETTERS: [u32; NAMES_END] = {
     letters
 };
 
-/// A bit for each letter, whatever its case.
+/// The bit of a letter, ignoring case.
 const fn letter(byte: u8) -> u32 {
     1 << (byte & 31)
 }
@@ -150,7 +150,7 @@ mod tests {
         for secret in SECRET_PARAMETERS {
             assert!(secret.name.len() < NAMES_END, "{}", secret.name);
             assert!(secret.name.as_bytes()[0].is_ascii_alphabetic(), "{}", secret.name);
-            // What ends a name or begins a user's part of a host must not be in one: see `redact`.
+            // Delimiters of names and of user info must not occur in a name: see `redact`.
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             assert!(secret.name.bytes().all(plain), "{}", secret.name);
             assert!(secret.source.is_empty() || secret.source.starts_with("https://"), "{}", secret.name);

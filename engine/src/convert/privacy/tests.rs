@@ -17,7 +17,7 @@ fn of_mode(redact_uri: bool, mode: AnonymizeIp) -> Privacy {
     Privacy::new(redact_uri, mode, (mode == AnonymizeIp::Keyed).then_some(&key)).unwrap()
 }
 
-/// A line of a log; `extra` stands behind the last documented field.
+/// A log line; `extra` follows the last documented field.
 fn log_line(ip: &str, uri: &str, referer: &str, extra: &str) -> String {
     format!(
         "79a5 photos [06/Feb/2019:00:00:38 +0000] {ip} 79a5 3E57427F3EXAMPLE REST.GET.OBJECT k \"{uri}\" 200 - 1 1 1 1 \
@@ -128,7 +128,7 @@ fn what_does_not_change_is_not_copied() {
     let after = of_mode(false, AnonymizeIp::None).apply(plain.clone()).unwrap();
     assert!(plain.columns().iter().zip(after.columns()).all(|(old, new)| Arc::ptr_eq(old, new)));
 
-    // One row changes: the views of others still point where they did.
+    // One row changes: the views of the others still point to the same text.
     let before = example(TextLayout::Views);
     let after = of_mode(true, AnonymizeIp::None).apply(before.clone()).unwrap();
     let column = |batch: &RecordBatch| batch.column_by_name("request_uri").unwrap().as_string_view().clone();
@@ -173,7 +173,7 @@ fn a_description_tells_the_key_from_others_and_does_not_show_it() {
     assert!(!format!("{:?}", of_mode(true, AnonymizeIp::Keyed)).contains("0123456789abcdef"));
 }
 
-/// Texts of one column, as both layouts.
+/// The texts in both layouts.
 fn both(texts: &[Option<String>]) -> [ArrayRef; 2] {
     [Arc::new(StringViewArray::from_iter(texts)), Arc::new(StringArray::from_iter(texts))]
 }

@@ -49,7 +49,7 @@ async fn records_add_up() {
     append(&mut ledger, "r", begin("b")).await;
     append(&mut ledger, "r", commit("a", &[("x", 3), ("y", 4)])).await;
     append(&mut ledger, "q", abandon("b")).await;
-    // Too late.
+    // After the batch was abandoned.
     append(&mut ledger, "r", commit("b", &[("z", 5)])).await;
     assert_eq!((ledger.state.rows(), ledger.state.totals.rows, ledger.state.batches), (7, 7, 1));
     assert_eq!(ledger.state.converted, [list("a")]);
@@ -78,7 +78,7 @@ async fn a_checkpoint_stands_for_the_records_before_it() {
     let mut other = Ledger::load(&place).await.unwrap();
     assert!(ledger.write_checkpoint(vec![list("ab"), list("c")]).await.unwrap());
     assert!(!other.write_checkpoint(vec![list("abc")]).await.unwrap());
-    // Whoever has read the ledger before may still open what was replaced; after the next checkpoint no more.
+    // Readers of the previous state may open the replaced lists until the next checkpoint.
     assert!(place.get(&list("a").path).await.unwrap().is_some());
     append(&mut ledger, "r", begin("d")).await;
     assert!(ledger.write_checkpoint(vec![list("ab"), list("c")]).await.unwrap());

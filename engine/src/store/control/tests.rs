@@ -1,4 +1,4 @@
-//! What is asked, and what becomes of answers, at a server of this process.
+//! Requests and the interpretation of responses, against a server in this process.
 
 use super::*;
 use crate::store::credentials::ChainedCredentials;
@@ -75,7 +75,7 @@ async fn a_region_that_the_store_names_is_gone_to_once() {
     server.take_requests();
     assert_eq!(control.head("photos").await, Ok(Some("eu-central-1".to_owned())));
     assert_eq!(server.take_requests().len(), 1, "the region is known from before");
-    // One that sends everybody on and on.
+    // A server that redirects endlessly.
     let proxy = Proxy::start(&server.endpoint());
     proxy.inject(Fault::RegionRedirect("eu-west-1"), Matching::any(), 2);
     let control = self::control(&proxy.endpoint(), Duration::from_secs(30)).await;

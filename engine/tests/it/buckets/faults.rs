@@ -1,4 +1,4 @@
-//! What goes wrong between a store and here: nothing is lost, nothing comes twice, or the answer says that it is incomplete.
+//! Failures between a store and the client: no record is lost or duplicated, or the result is reported as incomplete.
 
 use super::*;
 use s3log_engine::check::{CheckOptions, check};
@@ -6,7 +6,7 @@ use s3log_test_server::{Fault, Matching, Proxy};
 
 const OBJECTS: usize = 2_500;
 
-/// A bucket of three pages behind a proxy.
+/// A bucket with three pages, behind a proxy.
 struct Bucket {
     proxy: Proxy,
     _server: Server,
@@ -24,13 +24,13 @@ async fn session(bucket: &Bucket) -> Session {
     open(&bucket.proxy.endpoint(), &["s3://logs/a/"], SessionOptions::new()).await
 }
 
-/// The same with little patience.
+/// A session with a short timeout.
 async fn impatient(bucket: &Bucket) -> Session {
     let stores = StoreOptions { patience: Duration::from_millis(1_500), ..stores(&bucket.proxy.endpoint()) };
     open_by(stores, &["s3://logs/a/"], SessionOptions::new()).await
 }
 
-/// How many records there are, and whether each is there once.
+/// The number of records, and whether each occurs once.
 async fn all(session: &Session) -> i64 {
     let sql = "SELECT count(*) FROM logs HAVING count(*) = count(DISTINCT key)";
     number(session, sql).await.unwrap()
@@ -52,7 +52,7 @@ async fn faults_that_pass_change_nothing() {
     let bucket = bucket();
     for fault in PASSING {
         bucket.proxy.clear();
-        // Twice at one object, once at others, and at a page in the middle.
+        // Two failures for one object, one for others, and one in a page in the middle.
         bucket.proxy.inject(fault, Matching::kind(Kind::Get).key_contains("a/00007"), 2);
         bucket.proxy.inject(fault, Matching::kind(Kind::Get).skip(40), 5);
         bucket.proxy.inject(fault, Matching::kind(Kind::List).skip(1), 2);
@@ -75,7 +75,7 @@ async fn slow_and_silent_answers_are_asked_for_again() {
         let session = impatient(&bucket).await;
         assert_eq!(all(&session).await as usize, OBJECTS, "{fault:?}");
     }
-    // Slow, but steadily coming: no reason to ask again.
+    // Slow, but steady: no retry.
     bucket.proxy.clear();
     bucket.proxy.inject(Fault::SlowBody(Duration::from_millis(300)), Matching::kind(Kind::Get).skip(10), 20);
     let session = session(&bucket).await;
@@ -119,13 +119,13 @@ async fn a_listing_that_breaks_off_is_incomplete() {
         bucket.proxy.clear();
         bucket.proxy.inject(fault, Matching::kind(Kind::List).skip(1), usize::MAX);
         let broken = session(&bucket).await;
-        // What was listed before is read.
+        // Objects listed before the failure are read.
         assert_eq!(all(&broken).await, 1_000, "{fault:?}");
         let unreadable = broken.progress().unreadable();
         assert_eq!(unreadable.len(), 1, "{fault:?}");
         assert_eq!(unreadable[0].object, "s3://logs/a/");
         assert!(unreadable[0].reason.ends_with("the listing ended after 1000 objects"), "{}", unreadable[0].reason);
-        // When the first page fails there is no answer at all.
+        // If the first page fails, the query fails.
         bucket.proxy.clear();
         bucket.proxy.inject(fault, Matching::kind(Kind::List), usize::MAX);
         let broken = session(&bucket).await;
@@ -152,7 +152,8 @@ async fn a_bucket_of_another_region_is_found_there() {
     }
 }
 
-/// Whether a prefix is a dataset is unknown if the store does not say so; its Parquet files are no logs.
+/// If it cannot be determined whether a prefix is a dataset, the source fails: the Parquet files of a dataset are not
+/// logs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_may_be_a_dataset_is_not_read_as_logs() {
     let bucket = bucket();
@@ -161,7 +162,7 @@ async fn a_source_that_may_be_a_dataset_is_not_read_as_logs() {
     bucket.proxy.inject(Fault::Status(503), Matching::kind(Kind::Head), usize::MAX);
     let error = Session::open(&sources, options.clone()).await.unwrap_err();
     assert!(error.to_string().starts_with("s3://logs/a/_s3log/dataset.json: it cannot be read: "), "{error}");
-    // Whoever may not know what is there may still read the objects.
+    // Without permission to find out, the objects are still read.
     bucket.proxy.clear();
     bucket.proxy.inject(Fault::Status(403), Matching::kind(Kind::Head), usize::MAX);
     assert_eq!(all(&Session::open(&sources, options).await.unwrap()).await as usize, OBJECTS);
@@ -173,7 +174,7 @@ async fn refusals_end_when_nothing_may_be_read() {
     bucket.proxy.inject(Fault::Status(403), Matching::kind(Kind::Get), usize::MAX);
     let session = session(&bucket).await;
     let error = number(&session, "SELECT count(*) FROM logs").await.unwrap_err();
-    // Refusals of requests that were under way with the hundredth may be counted, too.
+    // Requests in flight at the hundredth refusal may be counted, too.
     let told = error.to_string();
     let refused = told.split("none of ").nth(1).and_then(|rest| rest.strip_suffix(" objects may be read"));
     assert!(refused.is_some_and(|number| (100..200).contains(&number.parse().unwrap())), "{error}");

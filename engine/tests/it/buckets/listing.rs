@@ -1,4 +1,4 @@
-//! What is listed: pages, prefixes, several buckets, odd objects.
+//! Listing: pages, prefixes, several buckets, unusual objects.
 
 use super::*;
 use s3log_engine::ErrorKind;
@@ -19,7 +19,7 @@ async fn pages_prefixes_and_several_buckets() {
         (vec!["s3://logs/a/000"], 100),
         (vec!["s3://logs/a/00000"], 1),
         (vec!["s3://logs/a/", "s3://more/"], 2_346),
-        // What is named twice is read once.
+        // Overlapping sources are read once.
         (vec!["s3://logs/a/000", "s3://logs/a/", "s3://logs/a/0"], 2_345),
     ] {
         server.take_requests();
@@ -33,7 +33,7 @@ async fn pages_prefixes_and_several_buckets() {
         assert_eq!(count(&requests, Kind::Head), 0);
         let snapshot = session.progress().snapshot();
         assert_eq!((snapshot.objects as i64, snapshot.objects_total as i64), (expected, expected));
-        // A plan can be made and executed again.
+        // A plan can be created and executed again.
         assert_eq!(number(&session, "SELECT count(DISTINCT key) FROM logs").await.unwrap(), expected);
     }
 }
@@ -101,7 +101,7 @@ async fn a_physical_plan_can_be_executed_again_but_not_twice_at_once() {
     let context = session.context();
     let plan = context.sql("SELECT key FROM logs").await.unwrap().create_physical_plan().await.unwrap();
     let rows = |batches: &[arrow::array::RecordBatch]| batches.iter().map(|batch| batch.num_rows()).sum::<usize>();
-    // Given up in the middle, then again from the start, as often as anybody likes.
+    // Cancelled halfway, then executed again from the start, several times.
     let mut streams = execute_stream_partitioned(std::sync::Arc::clone(&plan), context.task_ctx()).unwrap();
     streams[1].next().await.unwrap().unwrap();
     drop(streams);
@@ -109,7 +109,7 @@ async fn a_physical_plan_can_be_executed_again_but_not_twice_at_once() {
         let plan = std::sync::Arc::clone(&plan).reset_state().unwrap();
         assert_eq!(rows(&collect(plan, context.task_ctx()).await.unwrap()), 300);
     }
-    // Partitions are opened in any order.
+    // Partitions may be opened in any order.
     let plan = std::sync::Arc::clone(&plan).reset_state().unwrap();
     let mut all = 0;
     for partition in [2, 0, 1] {
@@ -119,7 +119,7 @@ async fn a_physical_plan_can_be_executed_again_but_not_twice_at_once() {
         }
     }
     assert_eq!(all, 300);
-    // Two at once would share out the objects between them: whoever notices fails, and nobody has a part for the whole.
+    // Two concurrent executions would share the objects between them: one fails, and none returns a partial result.
     for _ in 0..10 {
         let both = [(); 2].map(|()| std::sync::Arc::clone(&plan).reset_state().unwrap());
         let both = both.map(|plan| tokio::spawn(collect(plan, context.task_ctx())));
@@ -210,7 +210,7 @@ async fn names_of_all_kinds() {
     let session = open(&server.endpoint(), &["s3://logs"], SessionOptions::new()).await;
     let sql = "SELECT count(DISTINCT log_object) FROM logs";
     assert_eq!(number(&session, sql).await.unwrap() as usize, names.len());
-    // What cannot be named to the store is said, and nothing is taken for complete.
+    // Names that cannot be sent are reported, and the result is not taken for complete.
     put(&server, "twice//slashed", record(DAY_15, "x"));
     let error = number(&session, sql).await.unwrap_err();
     assert!(error.to_string().contains("twice//slashed"), "{error}");
@@ -222,7 +222,7 @@ async fn a_long_listing_is_shared_out_when_somebody_waits_for_it() {
     let server = Server::builder().anonymous().latency(Duration::from_millis(5)).start();
     server.create_bucket("logs");
     let content = Bytes::from(record(DAY_15, "x"));
-    // By time, and in folders that say nothing.
+    // By time, and in folders without a meaning.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
     let by_time =
         (0..60_000).map(|at| (format!("time/{}", name(now - 60_000 * 600 + at * 600, at as u64)), content.clone()));
@@ -240,7 +240,7 @@ async fn a_long_listing_is_shared_out_when_somebody_waits_for_it() {
         assert_eq!(count(&requests, Kind::Get), 0, "a plan reads nothing");
         assert!(counts.list_requests <= expected / 1_000 + 20, "{source}: {}", counts.list_requests);
         assert!(server.max_in_flight() > 3, "{source}: {} at once", server.max_in_flight());
-        // The parts fit together.
+        // The parts of split objects fit together.
         let read = open(&server.endpoint(), &[source], SessionOptions::new()).await;
         let sql = "SELECT count(*) FROM logs HAVING count(*) = count(DISTINCT log_object)";
         if source.ends_with("hash/") {

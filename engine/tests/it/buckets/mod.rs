@@ -1,4 +1,4 @@
-//! Buckets, on a server of this process, on one that nobody here wrote, and behind a proxy that breaks things.
+//! Buckets: on a server in this process, on an independent implementation, and behind a proxy that injects faults.
 
 mod faults;
 mod listing;
@@ -14,13 +14,13 @@ use s3log_engine::store::StoreOptions;
 use s3log_test_server::{Kind, Request, Server};
 use std::time::Duration;
 
-/// 2026-01-15T00:00:00Z, in seconds.
+/// 2026-01-15T00:00:00Z, in seconds since the Unix epoch.
 const DAY_15: i64 = 1_768_435_200;
 const DAY: i64 = 86_400;
 const HOUR: i64 = 3_600;
 const MICROS: i64 = 1_000_000;
 
-/// A record of this time, with this key.
+/// A record with this time and key.
 fn record(seconds: i64, key: &str) -> String {
     let time = calendar(seconds);
     format!(
@@ -29,18 +29,18 @@ fn record(seconds: i64, key: &str) -> String {
     )
 }
 
-/// `15/Jan/2026:10:22:41`.
+/// The format `15/Jan/2026:10:22:41`.
 fn calendar(seconds: i64) -> String {
     chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%d/%b/%Y:%H:%M:%S").to_string()
 }
 
-/// `2026-01-15-10-22-41-` and 16 digits that stand for `unique`.
+/// The name `2026-01-15-10-22-41-` followed by `unique` as 16 digits.
 fn name(seconds: i64, unique: u64) -> String {
     let time = chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%Y-%m-%d-%H-%M-%S");
     format!("{time}-{:016X}", unique.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-/// The same in the folders of its day.
+/// The name in the folders of its day.
 fn partitioned(source: &str, seconds: i64, unique: u64) -> String {
     let day = chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%Y/%m/%d");
     format!("{source}/{day}/{}", name(seconds, unique))
@@ -57,13 +57,13 @@ fn put(server: &Server, key: &str, content: impl Into<Bytes>) {
     server.put("logs", key, content);
 }
 
-/// How to reach an endpoint: without signatures, and with few attempts.
+/// Options for an endpoint: unsigned requests, few attempts.
 fn stores(endpoint: &str) -> StoreOptions {
     StoreOptions {
         endpoint_url: Some(endpoint.to_owned()),
         unsigned: true,
         max_attempts: Some(3),
-        // Longer than a busy machine keeps anybody waiting.
+        // Longer than any delay on a busy machine.
         patience: Duration::from_secs(10),
         ..StoreOptions::default()
     }
@@ -78,7 +78,7 @@ async fn open_by(stores: StoreOptions, sources: &[&str], options: SessionOptions
     Session::open(&sources, options.with_stores(stores).with_threads(3)).await.unwrap()
 }
 
-/// The first number of an answer.
+/// The first number of a result.
 async fn number(session: &Session, sql: &str) -> Result<i64, Error> {
     let batches = match session.context().sql(sql).await {
         Ok(frame) => frame.collect().await,
@@ -99,7 +99,7 @@ async fn keys(session: &Session, condition: &str) -> Vec<String> {
     columns.flat_map(|column| column.iter().map(|key| key.unwrap().to_owned()).collect::<Vec<_>>()).collect()
 }
 
-/// How many requests were of this kind.
+/// The number of requests of a kind.
 fn count(requests: &[Request], kind: Kind) -> usize {
     requests.iter().filter(|request| request.kind == kind).count()
 }

@@ -1,9 +1,9 @@
-//! What names leave out: never a record, and no more requests than needed.
+//! Pruning by object names: no record is lost, and no more requests are sent than needed.
 
 use super::*;
 use s3log_engine::scan::Layout;
 
-/// A year of names, one every quarter of an hour: 35 pages.
+/// A year of objects, one every 15 minutes: 35 pages.
 const OBJECTS: i64 = 365 * 96;
 const FIRST: i64 = DAY_15 - 200 * DAY;
 
@@ -15,7 +15,7 @@ fn year(server: &Server, name: impl Fn(i64, u64) -> String) {
     server.put_all("logs", objects);
 }
 
-/// A name every eight hours: more than a page.
+/// An object every eight hours: more than a page.
 fn sparse_year(server: &Server, name: impl Fn(i64, u64) -> String) {
     let objects = (0..365 * 3).map(|at| {
         let delivered = FIRST + at * 8 * HOUR;
@@ -28,7 +28,7 @@ fn hour(options: SessionOptions) -> SessionOptions {
     options.with_since(DAY_15 * MICROS + HOUR * MICROS).with_until(DAY_15 * MICROS + 2 * HOUR * MICROS)
 }
 
-/// An hour of a year: what is found, LISTs, GETs.
+/// Queries an hour of a year; returns the number of records, of LISTs and of GETs.
 async fn ask(server: &Server, source: &str, layout: Layout, lateness: Option<i64>) -> (i64, usize, usize) {
     let options = hour(SessionOptions::new()).with_names(rules(layout, lateness));
     let session = open(&server.endpoint(), &[source], options).await;
@@ -38,21 +38,23 @@ async fn ask(server: &Server, source: &str, layout: Layout, lateness: Option<i64
     (found, count(&requests, Kind::List), count(&requests, Kind::Get))
 }
 
-/// Objects delivered from the hour on; clocks being what they are, five minutes before it count, too, but have none.
+/// Objects delivered from that hour on. Allowing for clock skew, five minutes before it are included, but contain no
+/// objects.
 const FROM_THE_HOUR_ON: usize = (OBJECTS - 200 * 96 - 4) as usize;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_a_year_of_flat_names() {
     let server = server();
     year(&server, |time, unique| format!("access/{}", name(time, unique)));
-    // One page shows how names look; the others begin where the hour does.
-    // Between them is one look at how names begin in the new year.
+    // One page samples the names; the others start at the hour. In between, one request checks the names of the new
+    // year.
     let pages = FROM_THE_HOUR_ON.div_ceil(1_000) + 2;
     for layout in [Layout::Auto, Layout::Flat, Layout::DeliveryTime] {
         let (found, lists, gets) = ask(&server, "s3://logs/access/", layout, None).await;
         assert_eq!((found, gets), (4, FROM_THE_HOUR_ON), "{layout:?}");
         assert!(lists <= pages, "{layout:?}: {lists} pages, {pages} expected");
-        // With a limit to how late records come, both ends are known: the first page, that of the hour, and one look behind.
+        // With a limit on the delay of records, both ends are known: the sample, the page of the hour, and one check
+        // after it.
         let (found, lists, gets) = ask(&server, "s3://logs/access/", layout, Some(HOUR)).await;
         assert_eq!(found, 4);
         assert!(lists <= 4 && gets <= 11, "{layout:?}: {lists} LIST, {gets} GET");
@@ -69,7 +71,7 @@ async fn an_hour_of_a_year_in_folders_of_days() {
     year(&server, |time, unique| partitioned(&source("photos"), time, unique));
     let (found, lists, gets) = ask(&server, "s3://logs/access/", Layout::Auto, None).await;
     assert_eq!(found, 4);
-    // That day has a name of midnight, which may stand for the whole day.
+    // An object of that day is named by midnight, which may stand for the whole day.
     assert!(gets <= FROM_THE_HOUR_ON + 5, "{gets}");
     assert!(lists <= gets.div_ceil(1_000) + 2, "{lists} pages for {gets} objects");
     let (found, lists, gets) = ask(&server, "s3://logs/access/", Layout::DeliveryTime, Some(HOUR)).await;
@@ -80,7 +82,7 @@ async fn an_hour_of_a_year_in_folders_of_days() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_a_year_of_days_of_events() {
     let server = server();
-    // Ten objects a day, all named by their day, of two buckets.
+    // Ten objects a day, named by their day, of two buckets.
     for source in ["photos", "videos"] {
         let objects = (0..3_650).map(|at| {
             let day = FIRST / DAY * DAY + at / 10 * DAY;
@@ -91,7 +93,7 @@ async fn an_hour_of_a_year_of_days_of_events() {
     }
     for layout in [Layout::Auto, Layout::EventTime] {
         let (found, lists, gets) = ask(&server, "s3://logs/access/", layout, None).await;
-        // All objects of the day may hold the hour, and one of each bucket does.
+        // All objects of the day may contain the hour; one of each bucket does.
         assert_eq!((found, gets), (2, 20), "{layout:?}");
         assert!(lists <= 8, "{layout:?}: {lists}");
     }
@@ -116,21 +118,21 @@ async fn sql_prunes_as_flags_do() {
         let requests = server.take_requests();
         assert!(count(&requests, Kind::Get) <= 11 && count(&requests, Kind::List) <= 4, "{condition}");
     }
-    // Times at both ends: what lies between is listed, but only what may hold a record is fetched.
+    // Bounds at both ends: everything between them is listed, but only candidates are fetched.
     server.take_requests();
     let ends = "time < '2025-06-29T01:00:00Z' OR date_trunc('hour', time) = '2026-01-15T01:00:00Z'";
     assert_eq!(keys(&session, ends).await.len(), 9);
     assert!(count(&server.take_requests(), Kind::Get) <= 30);
 }
 
-/// Records that are delivered days late are found in every scheme, by every layout that is sound.
+/// Records delivered days late are found in all naming schemes, with all sound layouts.
 #[tokio::test(flavor = "multi_thread")]
 async fn late_records_are_found() {
     let late = DAY_15 + HOUR + 1_800;
     let flat = |days: i64| format!("access/{}", name(DAY_15 + days * DAY + 5, days as u64));
     let by_delivery =
         |days: i64| partitioned("access/111122223333/eu-west-1/photos", DAY_15 + days * DAY + 5, days as u64);
-    // Late objects of a day of events have the name of their day.
+    // Late objects by event time have the name of their day.
     let by_event = |days: i64| partitioned("access/111122223333/eu-west-1/videos", DAY_15, 100 + days as u64);
     let unknown = |days: i64| format!("access/{days}-january.log");
     type Name<'a> = &'a dyn Fn(i64) -> String;
@@ -145,7 +147,7 @@ async fn late_records_are_found() {
         for days in [0, 1, 3, 9] {
             put(&server, &name(days), record(late, &format!("late{days}")));
         }
-        // Enough before and behind for several pages.
+        // Enough before and after for several pages.
         sparse_year(&server, |time, unique| match scheme {
             "flat" => format!("access/{}", super::name(time, unique)),
             "unknown" => format!("access/{unique:06}.log"),
@@ -161,7 +163,7 @@ async fn late_records_are_found() {
             .await;
             let found = keys(&session, "key LIKE 'late%'").await;
             let expected: &[&str] = match scheme {
-                // Delivered at five past midnight of that day: before the hour. It cannot have been.
+                // Delivered at five past midnight of that day, before the hour: it cannot contain it.
                 "flat" | "by delivery" if *layout != Layout::None => &["late1", "late3", "late9"],
                 _ => &["late0", "late1", "late3", "late9"],
             };
@@ -170,7 +172,7 @@ async fn late_records_are_found() {
     }
 }
 
-/// Names of no known form are read, wherever they stand among those that are not.
+/// Names in unknown formats are read, wherever they sort among the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_names_are_never_left_out() {
     let server = server();
@@ -179,7 +181,7 @@ async fn unknown_names_are_never_left_out() {
         "access/!first",
         "access/0001",
         "access/zlast",
-        // Behind the names of the year before, and at their front, where the first page shows that they are mixed.
+        // After the names of the previous year, and at the front, where the sample shows the mixture.
         "access/2026-99-99",
         "access/2025-01-01.gz",
         "access/2025-12-31.gz",
@@ -188,7 +190,7 @@ async fn unknown_names_are_never_left_out() {
     for odd in odd {
         put(&server, odd, record(when, "odd"));
     }
-    // Another account, whose number sorts among years, and a source that has gone over to another form.
+    // Another account, whose number sorts among the years, and a source that changed its naming.
     put(&server, &partitioned("access/202511112222/eu-west-1/photos", when, 1), record(when, "odd"));
     put(&server, &format!("access/1/eu-west-1/photos/{}", name(when, 2)), record(when, "odd"));
     // Two groups with folders between them.
@@ -214,7 +216,7 @@ async fn unknown_names_are_never_left_out() {
     }
 }
 
-/// Files prune by the rules of buckets, and EXPLAIN and plans say so.
+/// Local files are pruned by the same rules as objects; EXPLAIN and plans show it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_prunes_as_a_bucket_does() {
     let directory = tempfile::tempdir().unwrap();
@@ -245,7 +247,7 @@ async fn a_directory_prunes_as_a_bucket_does() {
     }
 }
 
-/// A CDN's objects, three an hour, gzip for all that the name says.
+/// Objects of a CDN, three an hour, compressed without saying so in their names.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_a_year_of_a_cdn() {
     let server = server();
@@ -256,7 +258,7 @@ async fn an_hour_of_a_year_of_a_cdn() {
     let objects = (0..365 * 24 * 3).map(|at| {
         let hour = (FIRST + at / 3 * HOUR).div_euclid(HOUR) * HOUR;
         let name = chrono::DateTime::from_timestamp(hour, 0).unwrap().format("%Y-%m-%d-%H");
-        // The last of an hour was finished in the next one.
+        // The last object of an hour was finished in the next one.
         let time = hour + at % 3 * 1_795 + 20;
         (format!("access/E1EXAMPLE23ABC.{name}.{at:08x}"), Bytes::from(line(time, at)))
     });
@@ -269,7 +271,7 @@ async fn an_hour_of_a_year_of_a_cdn() {
             assert_eq!(number(&session, &format!("SELECT count(*) FROM {table}")).await.unwrap(), 3, "{layout:?}");
             let requests = server.take_requests();
             let (lists, gets) = (count(&requests, Kind::List), count(&requests, Kind::Get));
-            // That hour, and one to either side; a page before, and a look behind each year.
+            // The hour and one on either side; the sample, and one check after each year.
             assert!(lists <= 4 && gets <= 12, "{layout:?}: {lists} LIST, {gets} GET");
         }
     }

@@ -1,4 +1,4 @@
-//! Pages of a column chunk, and what its metadata says of them.
+//! The pages of a column chunk, with its metadata and page index.
 
 use super::ChunkFormat;
 use crate::convert::parquet::compression::Compressors;
@@ -17,36 +17,36 @@ use parquet::schema::types::ColumnDescPtr;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A column chunk that is being written.
+/// A column chunk being written.
 pub(in crate::convert::parquet) struct Chunk {
     column: ColumnDescPtr,
     codec: Compression,
     compressors: Compressors,
-    /// Pages with their headers, and the dictionary by itself, as it stands before them.
+    /// Data pages with headers. The dictionary page is separate: it is complete last, but stored first.
     pages: Vec<Bytes>,
     dictionary: Option<Bytes>,
-    /// Where the next page stands, behind those that are here.
+    /// Offset of the next data page after the first one.
     offset: u64,
     uncompressed: u64,
     rows: u64,
     nulls: u64,
-    /// Bytes of text, in a column of it.
+    /// Size of the text in bytes, for text columns.
     text: Option<i64>,
     encodings: Vec<PageEncodingStats>,
-    /// None of a column without statistics.
+    /// `None` for columns without statistics.
     index: Option<ColumnIndexBuilder>,
     offsets: OffsetIndexBuilder,
     levels: Option<LevelHistogram>,
 }
 
-/// What is known of a page.
+/// Properties of a data page.
 pub(in crate::convert::parquet) struct PageOf {
     pub(in crate::convert::parquet) rows: usize,
-    /// Rows that have a value.
+    /// Rows that are not null.
     pub(in crate::convert::parquet) values: usize,
-    /// Bytes of text, in a column of it.
+    /// Size of the text in bytes, for text columns.
     pub(in crate::convert::parquet) text: Option<usize>,
-    /// The least and the greatest value, if there is any, as the index has them.
+    /// Minimum and maximum as in the column index; `None` if all rows are null.
     pub(in crate::convert::parquet) bounds: Option<(Vec<u8>, Vec<u8>)>,
     pub(in crate::convert::parquet) encoding: Encoding,
 }
@@ -72,7 +72,7 @@ impl Chunk {
         }
     }
 
-    /// A page of data follows.
+    /// Appends a data page.
     pub(in crate::convert::parquet) fn page(&mut self, bytes: &[u8], page: PageOf) -> Result<()> {
         self.rows += page.rows as u64;
         self.nulls += (page.rows - page.values) as u64;
@@ -93,12 +93,12 @@ impl Chunk {
         Ok(())
     }
 
-    /// Rows without a value in all pages so far.
+    /// The number of null rows so far.
     pub(in crate::convert::parquet) fn nulls(&self) -> u64 {
         self.nulls
     }
 
-    /// The dictionary of all pages so far.
+    /// Sets the dictionary page, for all data pages so far.
     pub(in crate::convert::parquet) fn dictionary(&mut self, bytes: &[u8], count: usize) -> Result<()> {
         let compressed = Page::DictionaryPage {
             buf: self.compressors.compress(self.codec, bytes)?,
@@ -131,7 +131,7 @@ impl Chunk {
         }
     }
 
-    /// A page behind its header.
+    /// Serialises a page with its header.
     fn serialize(&mut self, page: Page, size: usize, encoding: Encoding) -> Result<Bytes> {
         let page_type = page.page_type();
         match self.encodings.iter_mut().find(|known| known.page_type == page_type && known.encoding == encoding) {
@@ -145,7 +145,8 @@ impl Chunk {
         Ok(out.into_inner()?.into())
     }
 
-    /// Ends the chunk. In a column with statistics these are they, and the order in which the bounds of its pages come.
+    /// Ends the chunk. `statistics` and `order`, the order of the pages' bounds, are ignored for columns without
+    /// statistics.
     pub(in crate::convert::parquet) fn close(
         mut self,
         statistics: Statistics,
@@ -153,7 +154,7 @@ impl Chunk {
     ) -> Result<EncodedChunk> {
         let dictionary = self.dictionary.unwrap_or_default();
         let bytes = dictionary.len() as u64 + self.offset;
-        // Levels are always encoded like that.
+        // The encoding of levels.
         let encodings: Vec<_> = self.encodings.iter().map(|known| known.encoding).chain([Encoding::RLE]).collect();
         self.encodings.sort_by_key(|known| known.page_type != PageType::DICTIONARY_PAGE);
         let mut metadata = ColumnChunkMetaData::builder(self.column)
@@ -187,10 +188,10 @@ impl Chunk {
     }
 }
 
-/// About how many bytes the header of a page takes.
+/// Estimated size of a page header, in bytes.
 const HEADER: usize = 64;
 
-/// A column chunk that is complete.
+/// A complete column chunk.
 pub(in crate::convert::parquet) struct EncodedChunk {
     pages: Pages,
     close: ColumnCloseResult,
@@ -209,7 +210,7 @@ impl EncodedChunk {
     }
 }
 
-/// What stands in a chunk, page by page. It is read once, and a page is gone when it was read: the file holds a copy by then.
+/// The contents of a chunk. Can be read only once: each page is freed after it was copied to the file.
 struct Pages {
     pages: Mutex<Vec<Bytes>>,
     bytes: u64,

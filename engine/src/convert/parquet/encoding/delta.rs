@@ -1,13 +1,13 @@
-//! Numbers by their differences (`Encodings.md` of parquet-format, "Delta Encoding").
+//! DELTA_BINARY_PACKED (`Encodings.md` of parquet-format, "Delta Encoding").
 
 use super::hybrid::{pack_group, varint};
 
-/// Differences of a block, which has a smallest one of its own,
+/// Deltas per block. A block has its own minimum.
 const BLOCK: usize = 128;
-/// and of a part of it, which has a width of its own.
+/// Deltas per miniblock. A miniblock has its own bit width.
 const MINIBLOCK: usize = 32;
 
-/// These numbers.
+/// Appends the encoded numbers.
 pub(in crate::convert::parquet) fn encode<N: Copy + Into<i64>>(numbers: &[N], out: &mut Vec<u8>) {
     varint(BLOCK as u64, out);
     varint((BLOCK / MINIBLOCK) as u64, out);
@@ -18,7 +18,7 @@ pub(in crate::convert::parquet) fn encode<N: Copy + Into<i64>>(numbers: &[N], ou
     for (before, after) in before.chunks(BLOCK).zip(after.chunks(BLOCK)) {
         let differences = &mut differences[..after.len()];
         for (difference, (before, after)) in differences.iter_mut().zip(before.iter().zip(after)) {
-            // Modulo 2^64, as readers add them up.
+            // Modulo 2^64, like the sums of readers.
             *difference = (*after).into().wrapping_sub((*before).into());
         }
         block(differences, out);
@@ -45,7 +45,7 @@ fn block(differences: &[i64], out: &mut Vec<u8>) {
     }
 }
 
-/// Eight numbers of so many bits each.
+/// Packs eight numbers of `width` bits each.
 fn pack_wide(group: &[u64; 8], width: u8, out: &mut Vec<u8>) {
     if width <= 32 {
         return pack_group(&group.map(|number| number as u32), width, out);
@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_specification() {
-        // 1, 2, 3, 4, 5: all differences are 1, so none needs a bit.
+        // 1, 2, 3, 4, 5: all deltas are 1, so none needs a bit.
         assert_eq!(encoded(&[1, 2, 3, 4, 5]), [0x80, 1, 4, 5, 2, 2, 0, 0, 0, 0]);
-        // 7, 5, 3, 1, 2, 3, 4, 5: the least difference is -2, above it 0, 0, 0, 3, 3, 3, 3 of two bits.
+        // 7, 5, 3, 1, 2, 3, 4, 5: the minimum delta is -2, relative to it 0, 0, 0, 3, 3, 3, 3 with two bits.
         assert_eq!(
             encoded(&[7, 5, 3, 1, 2, 3, 4, 5]),
             [0x80, 1, 4, 8, 14, 3, 2, 0, 0, 0, 0b1100_0000, 0b0011_1111, 0, 0, 0, 0, 0, 0]
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn differences_of_more_bits_than_32() {
-        // 0, 2^40, 2^40 + 5: the least difference is 5, the other 2^40 - 5 of 40 bits: 05 fb ff ff ff.
+        // 0, 2^40, 2^40 + 5: the minimum delta is 5, the other one 2^40 - 5 with 40 bits: 05 fb ff ff ff.
         let big = 1 << 40;
         let mut expected = vec![0x80, 1, 4, 3, 0, 10, 40, 0, 0, 0, 0xfb, 0xff, 0xff, 0xff, 0xff];
         expected.resize(10 + 32 * 40 / 8, 0);

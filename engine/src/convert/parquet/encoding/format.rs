@@ -1,28 +1,29 @@
-//! How the pages of a column are cut and compressed.
+//! Page sizes, compression and dictionaries of a column.
 
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnDescPtr;
 use std::sync::Arc;
 
-/// What does not depend on the type of a column.
+/// The part of a column's format that does not depend on its type.
 #[derive(Clone, Debug)]
 pub(in crate::convert::parquet) struct ChunkFormat {
     pub(in crate::convert::parquet) column: ColumnDescPtr,
     pub(in crate::convert::parquet) codec: Compression,
-    /// Bytes of a dictionary that is given up, if there is to be one.
+    /// Size limit of the dictionary in bytes; `None` without a dictionary.
     pub(in crate::convert::parquet) dictionary: Option<usize>,
-    /// Whether bounds are written.
+    /// Whether to write statistics.
     pub(in crate::convert::parquet) statistics: bool,
-    /// Bytes of a page of values that is full,
+    /// Size limit of a page, in bytes of values.
     pub(in crate::convert::parquet) page: usize,
-    /// and rows of any.
+    /// Maximum number of rows in a page.
     pub(in crate::convert::parquet) page_rows: usize,
 }
 
 impl ChunkFormat {
-    /// The format of a column with these properties, if all that they ask for is done here: no lists, pages of the first version that
-    /// nothing but the index has bounds of, no Bloom filter, as they are or compressed by Zstandard.
+    /// The format of a column with these properties; `None` if our encoders do not support them. They support columns
+    /// without repetition, version 1 data pages without statistics in the header, no Bloom filters, no compression or
+    /// Zstandard.
     pub(in crate::convert::parquet) fn of(column: &ColumnDescPtr, properties: &WriterProperties) -> Option<Self> {
         let path = column.path();
         let codec = properties.compression(path);

@@ -1,20 +1,20 @@
-//! Runs of equal numbers and packed bits by turns, as Parquet stores levels and the numbers of dictionaries
-//! (`Encodings.md` of parquet-format, "Run Length Encoding / Bit-Packing Hybrid").
+//! The RLE/bit-packing hybrid for levels and dictionary indices (`Encodings.md` of parquet-format, "Run Length Encoding
+//! / Bit-Packing Hybrid").
 
 use arrow::array::BooleanBufferBuilder;
 
-/// Values that are packed together: so many times any width is a whole number of bytes.
+/// Values that are packed together: their total size is a whole number of bytes for any width.
 const GROUP: usize = 8;
 
-/// So many equal values are a run; fewer are hardly worth the headers around it.
+/// Minimum length of a run; shorter ones are hardly worth their headers.
 const RUN: usize = 2 * GROUP;
 
-/// The bits that the numbers below `count` need.
+/// The bit width of numbers below `count`.
 pub(in crate::convert::parquet) fn width(count: usize) -> u8 {
     (usize::BITS - count.saturating_sub(1).leading_zeros()) as u8
 }
 
-/// Numbers of so many bits each.
+/// Appends the encoded numbers.
 pub(in crate::convert::parquet) fn encode(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
     let mut packed = 0;
     let mut at = 0;
@@ -34,7 +34,7 @@ pub(in crate::convert::parquet) fn encode(numbers: &[u32], width: u8, out: &mut 
     pack(&numbers[packed..], width, out);
 }
 
-/// Whether there is a value in each of so many rows, where `values` of them have one: a bit each.
+/// Appends definition levels of a nullable column; `values` of the `rows` are not null.
 pub(super) fn encode_levels(rows: usize, values: usize, bits: &BooleanBufferBuilder, out: &mut Vec<u8>) {
     if values == 0 || values == rows {
         run(rows, u32::from(values > 0), 1, out);
@@ -52,7 +52,7 @@ fn run(length: usize, number: u32, width: u8, out: &mut Vec<u8>) {
     }
 }
 
-/// The last group is filled up with zeros.
+/// The last group is padded with zeros.
 fn pack(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
     if numbers.is_empty() {
         return;
@@ -70,7 +70,7 @@ fn pack(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
     }
 }
 
-/// Eight numbers of so many bits each.
+/// Packs eight numbers of `width` bits each.
 #[inline]
 pub(super) fn pack_group(group: &[u32], width: u8, out: &mut Vec<u8>) {
     let (mut bits, mut count) = (0_u64, 0);
@@ -86,12 +86,12 @@ pub(super) fn pack_group(group: &[u32], width: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&bits.to_le_bytes()[..(count / 8) as usize]);
 }
 
-/// What follows: packed groups, or a run of so many values.
+/// The header of packed groups, or of a run of `count` values.
 fn header(count: usize, is_packed: bool, out: &mut Vec<u8>) {
     varint((count as u64) << 1 | u64::from(is_packed), out);
 }
 
-/// Seven bits a byte, the lowest first.
+/// ULEB128: seven bits per byte, the lowest first.
 pub(super) fn varint(number: u64, out: &mut Vec<u8>) {
     let mut left = number;
     while left >= 0x80 {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads back what is encoded, bit by bit.
+    /// Decodes bit by bit.
     fn decode(mut bytes: &[u8], width: u8, count: usize) -> Vec<u32> {
         let mut numbers = Vec::new();
         while numbers.len() < count {
@@ -157,7 +157,7 @@ mod tests {
         };
         assert_eq!(encoded(&[5; 100], 3), [0xc8, 0x01, 5]);
         assert_eq!(encoded(&[0; 100], 0), [0xc8, 0x01]);
-        // The example of the specification.
+        // The example in the specification.
         assert_eq!(encoded(&[0, 1, 2, 3, 4, 5, 6, 7], 3), [0x03, 0b1000_1000, 0b1100_0110, 0b1111_1010]);
         assert_eq!(encoded(&[1, 2], 2), [0x03, 0b1001, 0]);
         assert!(encoded(&[], 2).is_empty());

@@ -1,4 +1,4 @@
-//! What all columns that we encode have in common: pages, what is said of them, and the encodings of numbers.
+//! Common parts of our column encoders: pages, their metadata, and encodings of integers.
 
 mod chunk;
 pub(super) mod delta;

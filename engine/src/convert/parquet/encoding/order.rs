@@ -1,8 +1,8 @@
-//! Whether the bounds of pages go up or down.
+//! The order of page bounds for the column index.
 
 use parquet::basic::BoundaryOrder;
 
-/// Looks at the bounds of one page after the other; pages without a value have none.
+/// Observes the bounds of pages one by one, except those of pages without values.
 #[derive(Debug)]
 pub(in crate::convert::parquet) struct Order<T> {
     last: Option<(T, T)>,

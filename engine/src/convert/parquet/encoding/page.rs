@@ -1,14 +1,14 @@
-//! The rows of a page, and which of them have a value.
+//! The rows of a page, and their validity.
 
 use super::hybrid;
 use arrow::array::BooleanBufferBuilder;
 
-/// Rows of a page that is being filled.
+/// The rows of a page being filled.
 pub(in crate::convert::parquet) struct PageRows {
     rows: usize,
-    /// Those that have a value,
+    /// Rows that are not null.
     present: usize,
-    /// and which they are; empty as long as all have one.
+    /// Validity of the rows; empty as long as no row is null.
     validity: BooleanBufferBuilder,
 }
 
@@ -23,12 +23,12 @@ impl PageRows {
         self.rows
     }
 
-    /// Rows that have a value.
+    /// The number of rows that are not null.
     pub(in crate::convert::parquet) fn present(&self) -> usize {
         self.present
     }
 
-    /// A row with a value.
+    /// Adds a row with a value.
     #[inline]
     pub(in crate::convert::parquet) fn add(&mut self) {
         self.rows += 1;
@@ -38,9 +38,9 @@ impl PageRows {
         }
     }
 
-    /// Rows without one.
+    /// Adds null rows.
     pub(in crate::convert::parquet) fn add_nulls(&mut self, rows: usize) {
-        // So far all had one.
+        // All rows so far have a value.
         if self.validity.is_empty() {
             self.validity.append_n(self.present, true);
         }
@@ -48,16 +48,16 @@ impl PageRows {
         self.rows += rows;
     }
 
-    /// As many of so many rows without one as belong to a page of `most` rows, one at least; gives how many these are.
+    /// Adds as many of `rows` null rows as fit into a page of `most` rows, at least one. Returns their number.
     pub(in crate::convert::parquet) fn add_nulls_up_to(&mut self, rows: usize, most: usize) -> usize {
         let here = rows.min(most.saturating_sub(self.rows).max(1));
         self.add_nulls(here);
         here
     }
 
-    /// Which rows have a value, as it stands at the beginning of a page.
+    /// Appends the definition levels, as they are stored at the beginning of a page.
     pub(in crate::convert::parquet) fn encode(&self, out: &mut Vec<u8>) {
-        // Behind its length, which is known when it is there.
+        // The length comes first, but is only known afterwards.
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
         hybrid::encode_levels(self.rows, self.present, &self.validity, out);
@@ -65,7 +65,7 @@ impl PageRows {
         out[start..start + 4].copy_from_slice(&length.to_le_bytes());
     }
 
-    /// The next page begins.
+    /// Starts the next page.
     pub(in crate::convert::parquet) fn clear(&mut self) {
         (self.rows, self.present) = (0, 0);
         self.validity.truncate(0);

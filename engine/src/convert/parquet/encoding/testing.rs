@@ -1,4 +1,4 @@
-//! For tests: the same column, encoded here and by the library.
+//! Helpers to compare our encoders with those of the `parquet` crate.
 
 use super::EncodedChunk;
 use crate::convert::rows::Rows;
@@ -20,7 +20,7 @@ pub(in crate::convert::parquet) fn schema(nullable: bool, data_type: DataType) -
     Arc::new(Schema::new(vec![Field::new("column", data_type, nullable)]))
 }
 
-/// What is known of a column of a file of this type.
+/// Calls `of` with the column and the properties of a file.
 pub(in crate::convert::parquet) fn format_of<T>(
     schema: SchemaRef,
     properties: WriterProperties,
@@ -31,7 +31,7 @@ pub(in crate::convert::parquet) fn format_of<T>(
     of(&writer.schema_descr().column(0), writer.properties())
 }
 
-/// A file of one row group, encoded here.
+/// A file with one row group, from a chunk of our encoder.
 pub(in crate::convert::parquet) fn ours(schema: SchemaRef, properties: WriterProperties, chunk: EncodedChunk) -> Bytes {
     let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap();
     let (mut writer, _) = writer.into_serialized_writer().unwrap();
@@ -42,7 +42,7 @@ pub(in crate::convert::parquet) fn ours(schema: SchemaRef, properties: WriterPro
     std::mem::take(writer.inner_mut()).into()
 }
 
-/// A file of these rows, encoded by the library.
+/// A file with these rows, written by the `parquet` crate.
 pub(in crate::convert::parquet) fn theirs(rows: &[Rows], schema: &SchemaRef, properties: WriterProperties) -> Bytes {
     let mut out = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut out, Arc::clone(schema), Some(properties)).unwrap();
@@ -64,7 +64,7 @@ pub(in crate::convert::parquet) fn read(file: Bytes) -> (ArrayRef, ParquetMetaDa
     (Arc::clone(concat_batches(&schema, &batches).unwrap().column(0)), metadata)
 }
 
-/// What is said of the whole chunk is the same in both files.
+/// Compares the metadata of the column chunks.
 pub(in crate::convert::parquet) fn assert_same_metadata(ours: &ParquetMetaData, theirs: &ParquetMetaData) {
     let (our_chunk, their_chunk) = (ours.row_group(0).column(0), theirs.row_group(0).column(0));
     assert_eq!(our_chunk.num_values(), their_chunk.num_values());
@@ -83,7 +83,7 @@ pub(in crate::convert::parquet) fn pages(metadata: &ParquetMetaData, rows: usize
     starts.zip(ends).map(|(start, end)| start..end).collect()
 }
 
-/// The order that the index says is the one of these bounds.
+/// Checks the boundary order in the column index against the bounds.
 pub(in crate::convert::parquet) fn assert_order<T: Ord>(metadata: &ParquetMetaData, bounds: &mut [(T, T)]) {
     let ascend = bounds.is_sorted_by_key(|bounds| &bounds.0) && bounds.is_sorted_by_key(|bounds| &bounds.1);
     bounds.reverse();
@@ -96,12 +96,12 @@ pub(in crate::convert::parquet) fn assert_order<T: Ord>(metadata: &ParquetMetaDa
     assert_eq!(metadata.column_index().unwrap()[0][0].get_boundary_order(), Some(order));
 }
 
-/// Which rows of which batches are written; `None` for all, each batch in two slices.
+/// Picks rows of batches; `None` for all rows, with each batch in two slices.
 pub(in crate::convert::parquet) fn picks() -> impl Strategy<Value = Option<Vec<(Index, Index)>>> {
     prop::option::of(prop::collection::vec((any::<Index>(), any::<Index>()), 0..200))
 }
 
-/// Rows of batches, and the batch and the number of each.
+/// The rows picked, and the batch and row of each.
 pub(in crate::convert::parquet) fn rows_of(
     batches: &[RecordBatch],
     picks: Option<Vec<(Index, Index)>>,

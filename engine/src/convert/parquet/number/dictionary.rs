@@ -1,20 +1,19 @@
-//! The different numbers of a column chunk, numbered as they come.
+//! The distinct numbers of a column chunk, numbered in order of occurrence.
 
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher as _;
 
-/// The numbers, and a table to look them up in. A lookup depends on none before it, so processors have many of them under way at once;
-/// slots are small, so that more of them stay in caches.
+/// The numbers with a hash table. Lookups are independent of each other, so processors overlap their cache misses;
+/// slots are small, so that more of the table stays in cache.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
     state: RandomState,
-    /// Positions from 1 on, 0 where a slot is free, as at least half of them are. A number has the first free one from where its hash
-    /// points.
+    /// Positions plus 1; 0 if the slot is free. Linear probing; at least half of the slots are free.
     slots: Vec<u32>,
     values: Vec<i64>,
 }
 
-/// Slots of the first table.
+/// Slots of the initial table.
 const SLOTS: usize = 64;
 
 impl Dictionary {
@@ -23,7 +22,7 @@ impl Dictionary {
         &self.values
     }
 
-    /// The positions of numbers.
+    /// Appends the positions of `values`.
     pub(super) fn positions(&mut self, values: &[i64], positions: &mut Vec<u32>) {
         positions.extend(values.iter().map(|value| self.position(*value)));
     }
@@ -46,7 +45,7 @@ impl Dictionary {
         }
     }
 
-    /// Where a search begins.
+    /// Where probing starts.
     #[inline]
     fn place(&self, value: i64) -> usize {
         self.state.hash_one(value) as usize & (self.slots.len() - 1)

@@ -1,6 +1,6 @@
-//! Columns of numbers: statuses, sizes, durations, times.
+//! Encoder for columns of numbers: statuses, sizes, durations, times.
 //!
-//! As with [text](super::text), rows are read where they lie; a page is looked up, measured and encoded as a whole.
+//! As in [text](super::text), rows are read in place; looking up, statistics and encoding work on whole pages.
 
 mod dictionary;
 
@@ -16,14 +16,14 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
-/// How a column of numbers is written: with a dictionary, or each by its difference from the one before it.
+/// Format of a column of numbers: dictionary-encoded, or DELTA_BINARY_PACKED.
 #[derive(Clone, Debug)]
 pub(super) struct NumberFormat {
     chunk: ChunkFormat,
     width: Width,
 }
 
-/// Bytes that a number takes up in a page of plain ones.
+/// Physical width of a number.
 #[derive(Clone, Copy, Debug)]
 enum Width {
     Four,
@@ -31,8 +31,8 @@ enum Width {
 }
 
 impl NumberFormat {
-    /// The format of a column with these properties that is filled from arrays of this type, if it is one for [`NumberColumn`]:
-    /// signed numbers or microseconds, differences only of wide ones.
+    /// The format of a column with these properties and this type of arrays; `None` if [`NumberColumn`] does not
+    /// support it. It supports signed numbers and microseconds, with delta encoding only for 64 bits.
     pub(super) fn of(column: &ColumnDescPtr, data_type: &DataType, properties: &WriterProperties) -> Option<Self> {
         let chunk = ChunkFormat::of(column, properties)?;
         let (width, physical_type) = match data_type {
@@ -54,7 +54,7 @@ impl Width {
         }
     }
 
-    /// Numbers as they stand in plain pages; narrow ones were read from narrow arrays.
+    /// Appends numbers in PLAIN encoding. With four bytes, they came from 32-bit arrays, so they fit.
     fn plain(self, values: &[i64], out: &mut Vec<u8>) {
         out.reserve(values.len() * self.bytes());
         match self {
@@ -85,29 +85,29 @@ impl Width {
     }
 }
 
-/// A column chunk of numbers that is being written.
+/// A column chunk of numbers being encoded.
 pub(super) struct NumberColumn {
     format: NumberFormat,
     chunk: Chunk,
     encoding: NumberEncoding,
-    /// The page that is being filled: its rows,
+    /// Rows of the current page.
     rows: PageRows,
-    /// and the numbers of those that have one.
+    /// Values of the current page that are not null.
     values: Vec<i64>,
-    /// Of all pages before it.
+    /// Bounds of all previous pages.
     bounds: Option<(i64, i64)>,
     order: Order<i64>,
-    /// The page before it is compressed.
+    /// The uncompressed page.
     buffer: Vec<u8>,
 }
 
-/// How numbers of a page are encoded.
+/// Encoding of the current page.
 enum NumberEncoding {
-    /// By their positions; with room for those of a page.
+    /// Dictionary-encoded. The buffer is for the positions of a page.
     Dictionary(Dictionary, Vec<u32>),
-    /// As they are: in a column whose dictionary was given up.
+    /// PLAIN, after the dictionary was given up.
     Plain,
-    /// By their differences.
+    /// DELTA_BINARY_PACKED.
     Differences,
 }
 
@@ -128,7 +128,7 @@ impl NumberColumn {
         }
     }
 
-    /// Rows that follow.
+    /// Appends rows.
     pub(super) fn write(&mut self, numbers: &Numbers<'_>) -> Result<(), Error> {
         match numbers {
             Numbers::Narrow(arrays, picks) => self.write_all(arrays, *picks),
@@ -226,7 +226,7 @@ impl NumberColumn {
         }
     }
 
-    /// The bounds of the page, as the index has them.
+    /// The bounds of the current page as in the page index. Also updates the bounds of the chunk.
     fn bounds_of_page(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
         let least = self.values.iter().copied().min()?;
         let greatest = self.values.iter().copied().max()?;

@@ -1,4 +1,4 @@
-//! What this writer gives is what the library's gives.
+//! Compares the encoder with that of the `parquet` crate.
 
 use super::*;
 use crate::convert::parquet::encoding::testing::{
@@ -20,7 +20,7 @@ fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// Numbers as an array of this type, if they fit into it.
+/// The numbers as an array of this type.
 fn array(numbers: &[Option<i64>], data_type: &DataType) -> ArrayRef {
     let numbers = numbers.iter().copied();
     match data_type {
@@ -30,7 +30,7 @@ fn array(numbers: &[Option<i64>], data_type: &DataType) -> ArrayRef {
     }
 }
 
-/// A file with these rows, encoded here.
+/// A file with these rows, written by our encoder.
 fn written(rows: &[Rows], nullable: bool, data_type: DataType, properties: WriterProperties) -> bytes::Bytes {
     let schema = schema(nullable, data_type);
     let format = format_of(Arc::clone(&schema), properties.clone(), |column, properties| {
@@ -44,7 +44,7 @@ fn written(rows: &[Rows], nullable: bool, data_type: DataType, properties: Write
     ours(schema, properties, column.close().unwrap())
 }
 
-/// The index says what stands in each page; gives the rows of pages.
+/// Checks the page index against the rows, and returns the number of rows of each page.
 fn assert_index(metadata: &ParquetMetaData, numbers: &ArrayRef, nullable: bool) -> Vec<usize> {
     let pages = pages(metadata, numbers.len());
     let mut bounds = Vec::new();
@@ -118,7 +118,7 @@ proptest! {
         is_compressed in any::<bool>(),
         has_statistics in prop::bool::weighted(0.8),
     ) {
-        // Differences are only of wide numbers.
+        // Delta encoding is only supported for 64-bit numbers.
         let has_dictionary = has_dictionary || data_type == DataType::Int32;
         let kept = |numbers: &Vec<Option<i64>>| {
             let kept: Vec<_> = numbers.iter().filter(|number| nullable || number.is_some()).copied().collect();
@@ -189,7 +189,7 @@ fn what_comes_after_a_dictionary_was_given_up_is_plain() {
     assert_index(&metadata, &numbers, true);
     let pages = metadata.row_group(0).column(0).page_encoding_stats().unwrap();
     let pages: Vec<_> = pages.iter().map(|pages| (pages.page_type, pages.encoding, pages.count)).collect();
-    // The second page of 37 fills it.
+    // The second page of 37 fills the dictionary.
     let (numbered, plain) =
         ((PageType::DATA_PAGE, Encoding::RLE_DICTIONARY, 2), (PageType::DATA_PAGE, Encoding::PLAIN, 26));
     assert_eq!(pages, [(PageType::DICTIONARY_PAGE, Encoding::PLAIN, 1), numbered, plain]);

@@ -1,14 +1,14 @@
-//! The least and the greatest text of a page or a column chunk.
+//! Minimum and maximum text of a page or a column chunk.
 
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
-/// Bounds of texts, by their bytes, which is the order of Parquet's strings.
+/// Bounds of texts by their bytes, the order of strings in Parquet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bounds {
     least: Vec<u8>,
     greatest: Vec<u8>,
-    /// What both begin with, so that most texts are compared by one number; nothing before the first text.
+    /// The first eight bytes of both as numbers, which decide most comparisons. `None` if there are no texts.
     heads: Option<(u64, u64)>,
 }
 
@@ -44,7 +44,7 @@ impl Bounds {
         }
     }
 
-    /// The least and the greatest text, if there is any.
+    /// Minimum and maximum; `None` if there are no texts.
     pub(super) fn get(&self) -> Option<(&[u8], &[u8])> {
         self.heads.map(|_| (self.least.as_slice(), self.greatest.as_slice()))
     }
@@ -53,12 +53,12 @@ impl Bounds {
         self.heads = None;
     }
 
-    /// They as an index has them, cut to so many bytes.
+    /// The bounds for the page index, truncated to `most` bytes.
     pub(super) fn cut(&self, most: Option<usize>) -> Option<(Vec<u8>, Vec<u8>)> {
         self.get().map(|(least, greatest)| (floor(least, most).0, ceiling(greatest, most).0))
     }
 
-    /// They as statistics, cut to so many bytes, of texts and so many rows without one.
+    /// The bounds as statistics, truncated to `most` bytes.
     pub(super) fn statistics(&self, nulls: u64, most: Option<usize>) -> Statistics {
         let bounds = self.get().map(|(least, greatest)| (floor(least, most), ceiling(greatest, most)));
         let (least, greatest) = bounds.unzip();
@@ -71,7 +71,7 @@ impl Bounds {
     }
 }
 
-/// The first eight bytes as a number that compares as they do; zeros where there are fewer.
+/// The first eight bytes, padded with zeros, as a number with the same order.
 #[inline]
 fn head(text: &[u8]) -> u64 {
     match text.first_chunk() {
@@ -80,7 +80,7 @@ fn head(text: &[u8]) -> u64 {
     }
 }
 
-/// A text that is no greater, of at most so many bytes; and whether it is the same.
+/// A lower bound of `text` with at most `most` bytes, and whether it is exact.
 pub(super) fn floor(text: &[u8], most: Option<usize>) -> (Vec<u8>, bool) {
     match most.filter(|most| text.len() > *most) {
         Some(most) => (text[..boundary(text, most)].to_vec(), false),
@@ -88,7 +88,7 @@ pub(super) fn floor(text: &[u8], most: Option<usize>) -> (Vec<u8>, bool) {
     }
 }
 
-/// A text that is no less, of at most so many bytes if there is one; and whether it is the same.
+/// An upper bound of `text`, with at most `most` bytes if there is one, and whether it is exact.
 pub(super) fn ceiling(text: &[u8], most: Option<usize>) -> (Vec<u8>, bool) {
     let Some(most) = most.filter(|most| text.len() > *most) else { return (text.to_vec(), true) };
     let kept = std::str::from_utf8(&text[..boundary(text, most)]).unwrap_or_default();
@@ -98,11 +98,11 @@ pub(super) fn ceiling(text: &[u8], most: Option<usize>) -> (Vec<u8>, bool) {
             return (format!("{}{next}", &kept[..at]).into_bytes(), false);
         }
     }
-    // Nothing is greater than what it begins with.
+    // No text with this prefix can be incremented.
     (text.to_vec(), true)
 }
 
-/// The last place at which a character begins, `most` at most.
+/// The last character boundary at or before `most`.
 fn boundary(text: &[u8], most: usize) -> usize {
     (0..=most).rev().find(|at| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80)).unwrap_or(0)
 }

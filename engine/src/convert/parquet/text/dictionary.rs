@@ -1,68 +1,68 @@
-//! The different texts of a column chunk, numbered as they come.
+//! The distinct texts of a column chunk, numbered in order of occurrence.
 //!
-//! A dictionary of a log's keys takes megabytes and is asked for a text somewhere in it with every row: what it costs is waiting for
-//! memory. So a slot of its table holds all that is asked for but the text itself, and texts are looked up in groups: what all of
-//! them will touch is loaded first, side by side.
+//! The dictionary of a log's keys takes megabytes, and each row accesses a random entry: the cost is memory latency.
+//! Therefore a slot of the hash table has everything needed but the text itself, and texts are looked up in groups,
+//! whose memory is loaded in parallel.
 
 use foldhash::fast::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::hint::black_box;
 
-/// Texts that are looked up at once.
+/// Number of texts to look up together.
 pub(super) const GROUP: usize = 16;
 
-/// Texts of at most so many bytes stand in their views.
+/// Maximum length of a text that is stored in its view.
 const INLINE: u32 = 12;
 
-/// Bytes of a text's length, which stands before it.
+/// Size of the length prefix of a text, in bytes.
 const LENGTH: usize = 4;
 
-/// A text by its view, and its bytes.
+/// A text, and its view.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Text<'a> {
     pub(super) view: u128,
     pub(super) bytes: &'a [u8],
 }
 
-/// The texts, as a dictionary page holds them.
+/// The texts in the format of a dictionary page, with a hash table.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
     state: RandomState,
-    /// At least a fourth of them are free. A text has the first free one from where its hash points.
+    /// Hash table with linear probing; at least a quarter is free.
     slots: Vec<Slot>,
     len: usize,
-    /// Each text behind its length.
+    /// The texts, each prefixed by its length.
     page: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     hash: u32,
-    /// Where the text stands in the page; 0, where none can, if the slot is free.
+    /// Position of the text in the page. 0 if the slot is free: a length always precedes the text.
     start: u32,
     number: u32,
-    /// The page in which it stood last, so that bounds are told of a text once a page.
+    /// The last page with this text, so that it is reported once per page.
     seen: u32,
 }
 
 impl Dictionary {
-    /// How many texts there are.
+    /// The number of texts.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of the page.
+    /// Size of the dictionary page, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.page.len()
     }
 
-    /// The texts in the order of their numbers, each behind its length.
+    /// The dictionary page: the texts in the order of their numbers, each prefixed by its length.
     pub(super) fn into_page(self) -> Vec<u8> {
         self.page
     }
 
-    /// The numbers of texts, at most [`GROUP`], in a page of this number, from 1 on; `is_new` is told of those that the page has for
-    /// the first time.
+    /// Appends the numbers of at most [`GROUP`] texts to `numbers`. `page` is the number of the current page, starting
+    /// with 1; `is_new` is called for each text that the page contains for the first time.
     pub(super) fn numbers<'a>(
         &mut self,
         texts: &[Text<'a>],
@@ -107,7 +107,7 @@ impl Dictionary {
         hasher.finish() as u32
     }
 
-    /// Where a search begins.
+    /// Where probing starts.
     #[inline]
     fn place(&self, hash: u32) -> usize {
         hash as usize & (self.slots.len() - 1)
@@ -130,12 +130,12 @@ impl Dictionary {
         &mut self.slots[place]
     }
 
-    /// Whether this text stands in the page at `start`.
+    /// Whether `text` is in the page at `start`.
     #[inline]
     fn is_at(&self, start: usize, text: &Text<'_>) -> bool {
         let length = text.view as u32;
         let from = start - LENGTH;
-        // A length and up to twelve bytes: what a view is, too, but that it has zeros where the page goes on.
+        // A length and up to twelve bytes, like a view, except that a view is padded with zeros.
         if length <= INLINE
             && let Some(held) = self.page[from..].first_chunk()
         {
@@ -174,7 +174,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
 
-    /// Numbers of texts, those new in their page, and the page of the dictionary.
+    /// Numbers of texts, those new in each page, and the dictionary.
     fn numbered(texts: &[String], rows_of_page: usize) -> (Vec<u32>, Vec<BTreeSet<String>>, Dictionary) {
         let array: StringViewArray = texts.iter().map(|text| Some(text.as_str())).collect();
         let of = |row: usize| Text { view: array.views()[row], bytes: array.value(row).as_bytes() };

@@ -1,9 +1,9 @@
-//! Columns of text, encoded by what is known of logs.
+//! Encoder for text columns, tuned to logs.
 //!
-//! Most of a log is text that comes again and again. The library's writer takes it value by value: a hash of the bytes, comparisons
-//! with the least and the greatest, two bytes for whether there is a value. Here short texts are looked up by their views, bounds are
-//! told of a text once a page, validity is copied as bits, and rows are read where they lie instead of being gathered first. What
-//! comes out is the same to every reader, and `workloads --only Parquet` measures the difference.
+//! Most text in a log is repetitive. The encoder of the `parquet` crate hashes each value, compares it with the minimum
+//! and maximum, and stores two bytes of levels per value. Here short texts are looked up by their views, statistics see
+//! each distinct text once per page, validity is copied as bits, and rows are read in place instead of being gathered
+//! first. The result is equivalent for readers. `workloads --only Parquet` measures the difference.
 
 mod bounds;
 mod dictionary;
@@ -20,18 +20,18 @@ use parquet::basic::{ConvertedType, Encoding, Type};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnDescPtr;
 
-/// How a column of text is written: with a dictionary, or each text by itself, apart from their lengths.
+/// Format of a text column: dictionary-encoded, or DELTA_LENGTH_BYTE_ARRAY.
 #[derive(Clone, Debug)]
 pub(super) struct TextFormat {
     chunk: ChunkFormat,
-    /// Bytes that bounds are cut to, in the footer
+    /// Length that bounds in the footer are truncated to, in bytes.
     cut: Option<usize>,
-    /// and in the index of pages.
+    /// Length that bounds in the page index are truncated to, in bytes.
     index_cut: Option<usize>,
 }
 
 impl TextFormat {
-    /// The format of a column with these properties, if it is one for [`TextColumn`].
+    /// The format of a column with these properties; `None` if [`TextColumn`] does not support it.
     pub(super) fn of(column: &ColumnDescPtr, properties: &WriterProperties) -> Option<Self> {
         let chunk = ChunkFormat::of(column, properties)?;
         let lengths_apart = chunk.dictionary.is_none().then_some(Encoding::DELTA_LENGTH_BYTE_ARRAY);
@@ -46,32 +46,32 @@ impl TextFormat {
     }
 }
 
-/// A column chunk of text that is being written.
+/// A column chunk of text being encoded.
 pub(super) struct TextColumn {
     format: TextFormat,
     chunk: Chunk,
     values: Values,
-    /// The number of the page that is being filled, from 1 on,
+    /// Number of the current page, starting with 1.
     pages: u32,
-    /// its rows,
+    /// Rows of the current page.
     rows: PageRows,
-    /// and the bytes of its text.
+    /// Size of the text in the current page, in bytes.
     text: usize,
     bounds: Bounds,
-    /// Of all pages before it.
+    /// Bounds of all previous pages.
     chunk_bounds: Bounds,
     order: Order<Vec<u8>>,
-    /// The page before it is compressed.
+    /// The uncompressed page.
     buffer: Vec<u8>,
 }
 
-/// The texts of a page.
+/// The values of the current page.
 enum Values {
-    /// Their numbers.
+    /// Dictionary-encoded.
     Numbers(Dictionary, Vec<u32>),
-    /// Each behind its length: of a column whose dictionary was given up.
+    /// Texts prefixed by their lengths, after the dictionary was given up.
     Plain(Vec<u8>),
-    /// Their lengths, and they.
+    /// Lengths, and the texts without them.
     Lengths(Vec<u32>, Vec<u8>),
 }
 
@@ -94,7 +94,7 @@ impl TextColumn {
         }
     }
 
-    /// Rows that follow.
+    /// Appends rows.
     pub(super) fn write(&mut self, texts: &Texts<'_>) -> Result<(), Error> {
         let mut group = Group::default();
         match texts.picks {
@@ -130,7 +130,7 @@ impl TextColumn {
                     group.texts[group.len] = text;
                     group.len += 1;
                     group.bytes += text.bytes.len();
-                    // A dictionary is not to outgrow its limit by more than a page.
+                    // Bounds by how much a dictionary may exceed its limit.
                     if group.len == GROUP || group.bytes >= self.format.chunk.page {
                         self.look_up(group)?;
                     }
@@ -163,7 +163,7 @@ impl TextColumn {
         Ok(())
     }
 
-    /// Numbers the texts that wait for it, which belong to this page.
+    /// Looks up the texts of the group, which belong to the current page.
     fn look_up(&mut self, group: &mut Group<'_>) -> Result<(), Error> {
         let waiting = &group.texts[..std::mem::take(&mut group.len)];
         group.bytes = 0;
@@ -184,7 +184,7 @@ impl TextColumn {
         Ok(())
     }
 
-    /// Rows without a text; none waits to be looked up.
+    /// Appends null rows. The group must be empty.
     fn add_nulls(&mut self, mut rows: usize) -> Result<(), Error> {
         while rows > 0 {
             rows -= self.rows.add_nulls_up_to(rows, self.format.chunk.page_rows);
@@ -261,7 +261,7 @@ impl TextColumn {
     }
 }
 
-/// Texts that wait to be looked up together.
+/// Texts to be looked up together.
 #[derive(Default)]
 struct Group<'a> {
     texts: [Text<'a>; GROUP],

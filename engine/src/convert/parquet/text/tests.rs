@@ -1,4 +1,4 @@
-//! What this writer gives is what the library's gives.
+//! Compares the encoder with that of the `parquet` crate.
 
 use super::*;
 use crate::convert::parquet::encoding::testing::{
@@ -20,7 +20,7 @@ fn batch(texts: &[Option<String>], nullable: bool) -> RecordBatch {
     RecordBatch::try_new(schema(nullable, DataType::Utf8View), vec![Arc::new(texts)]).unwrap()
 }
 
-/// Pages of a few rows, and a dictionary that is soon given up.
+/// Pages with few rows, and a dictionary that is soon given up.
 fn properties(dictionary: usize, page_rows: usize, compression: Compression) -> WriterProperties {
     WriterProperties::builder()
         .set_compression(compression)
@@ -32,7 +32,7 @@ fn properties(dictionary: usize, page_rows: usize, compression: Compression) -> 
         .build()
 }
 
-/// A file with these rows, encoded here.
+/// A file with these rows, written by our encoder.
 fn written(rows: &[Rows], nullable: bool, properties: WriterProperties) -> Bytes {
     let schema = schema(nullable, DataType::Utf8);
     let format = format_of(Arc::clone(&schema), properties.clone(), TextFormat::of).unwrap();
@@ -52,8 +52,8 @@ fn texts_in(file: Bytes) -> (Vec<Option<String>>, ParquetMetaData) {
     (texts, metadata)
 }
 
-/// The index says what stands in each page; gives the rows of pages. (The library's pages end elsewhere: where rows without a text
-/// begin, or a dictionary is given up.)
+/// Checks the page index against the rows, and returns the number of rows of each page. The pages of the `parquet`
+/// crate are cut differently, at nulls and where a dictionary is given up.
 fn assert_index(metadata: &ParquetMetaData, texts: &[Option<String>], nullable: bool) -> Vec<usize> {
     let offsets = &metadata.offset_index().unwrap()[0][0];
     let ColumnIndexMetaData::BYTE_ARRAY(index) = &metadata.column_index().unwrap()[0][0] else { panic!("no bounds") };
@@ -179,7 +179,7 @@ fn what_comes_after_a_dictionary_was_given_up_is_plain() {
     assert_index(&metadata, &texts, true);
     let pages = metadata.row_group(0).column(0).page_encoding_stats().unwrap();
     let pages: Vec<_> = pages.iter().map(|pages| (pages.page_type, pages.encoding, pages.count)).collect();
-    // The 56th text fills it; that is noticed with the group of the 64th: a page of 37, and a part of one.
+    // The 56th text fills the dictionary, which is noticed with the group of the 64th: a page of 37, and a part of one.
     let numbers = (PageType::DATA_PAGE, Encoding::RLE_DICTIONARY, 2);
     let plain = (PageType::DATA_PAGE, Encoding::PLAIN, 26);
     assert_eq!(pages, [(PageType::DICTIONARY_PAGE, Encoding::PLAIN, 1), numbers, plain]);

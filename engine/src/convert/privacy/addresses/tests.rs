@@ -30,7 +30,7 @@ fn truncated() {
         // 2002:c000:024d::/48 is the network of 192.0.2.77 alone.
         ("2002:c000:24d::1", Some("2002:c000:200::")),
         ("::1", Some("::")),
-        // What is no address.
+        // Not addresses.
         ("", None),
         ("-", None),
         ("192.0.2", None),
@@ -85,7 +85,7 @@ fn addresses_in_lines() {
         ("1:2:3:4:5:6:192.0.2.3 1:2:3:4:5:6:7:: ::1", "X X X"),
         ("fe80::1%eth0", "X%eth0"),
         ("é192.0.2.3é", "éXé"),
-        // None.
+        // No addresses.
         ("std::vector :: _::x", "std::vector :: _::x"),
         (
             "12:34:56 2019:00:00:38 1.2.3 256.1.1 1234.1.1.1 :: : . 1:2:3:4:5:6:7",
@@ -112,7 +112,7 @@ fn encrypted(address: IpAddr) -> IpAddr {
     keyed().address(address).unwrap()
 }
 
-/// Two numbers that begin alike, more often than chance would have it.
+/// Two numbers with a common prefix, more often than random ones have.
 fn neighbours() -> impl Strategy<Value = (u128, u128)> {
     (any::<u128>(), any::<u128>(), 0..128_u32).prop_map(|(a, b, shared)| (a, a ^ (b >> shared)))
 }
@@ -165,7 +165,7 @@ proptest! {
     #[test]
     fn no_text_is_too_odd(text in prop_oneof![any::<String>(), "[0-9a-f:. ]{0,64}", "(::|1:|1\\.|ffff|:|\\.){0,32}"]) {
         let left = line(&Anonymizer::Drop, &text).replace(REDACTED, "|");
-        // What is left after each address was taken away has none.
+        // After all addresses were removed, none is left.
         let mut rest = left.split(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));
         prop_assert!(rest.all(|token| token.parse::<IpAddr>().is_err() || token == "::"), "{}", left);
     }

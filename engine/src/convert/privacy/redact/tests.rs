@@ -7,7 +7,7 @@ fn redacted(text: &str, kind: TextKind) -> String {
     if redact(text, kind, &mut into) { into } else { text.to_owned() }
 }
 
-/// Each case with the secret in brackets: `?token=[a]`.
+/// Cases with the secrets in brackets: `?token=[a]`.
 fn assert_redacted(kind: TextKind, cases: &[&str]) {
     for case in cases {
         let (mut text, mut expected) = (String::new(), String::new());
@@ -54,7 +54,7 @@ fn names_are_told_however_they_are_written() {
             "GET /k?X%2DAmz%2dSignature=[1] HTTP/1.1",
             "GET /k?%58-Amz-Signatur%65=[1] HTTP/1.1",
             "GET /k?X-Amz-Signature=[1]&X-Amz-Signature=[2] HTTP/1.1",
-            // Not these names.
+            // Other names.
             "GET /k?XX-Amz-Signature=1&X-Amz-Signature2=1&X-Amz-=1&=1&my-token=1 HTTP/1.1",
             "GET /k?a=X-Amz-Signature=1 HTTP/1.1",
             "GET /k?marker=token&key=secret&continuation-token=1 HTTP/1.1",
@@ -62,7 +62,7 @@ fn names_are_told_however_they_are_written() {
             "GET /year=2026/month=01/k HTTP/1.1",
             "GET /k?code=de&session HTTP/1.1",
             "token=1",
-            // Nothing stands there.
+            // Empty values.
             "GET /k?token HTTP/1.1",
             "GET /k?token= HTTP/1.1",
             "GET /k?token=&x=1 HTTP/1.1",
@@ -85,11 +85,11 @@ fn where_values_end() {
             "GET /k?token=[a HTTP/x] HTTP/1.1",
             "GET /k HTTP/1.1?token=[a]",
             "GET /k?token=[é%C3%A9\u{1F511}] HTTP/1.1",
-            // `;` separates where it did so before.
+            // `;` ends a value only if one started the parameter.
             "GET /app;jsessionid=[1A2B]?page=3 HTTP/1.1",
             "GET /app;jsessionid=[1A2B];v=2 HTTP/1.1",
             "GET /k?a=1;token=[b];c=2 HTTP/1.1",
-            // But not in an `&` of HTML.
+            // Not if it belongs to an HTML entity for `&`.
             "GET /k?a=1&amp;token=[b;c]&amp;d=2 HTTP/1.1",
         ],
     );
@@ -151,22 +151,22 @@ fn uris_inside_of_parameters() {
             "https://a.example/?next=https://b.example/?token=[abc]&y=2",
             "https://a.example/?next=/b%3Ftoken=[abc]%26x=1",
             "https://a.example/plain/https%3A%2F%2Fs3.example%2Fk%3FX%2DAmz-Signature%3D[abc]%26x",
-            // The level is that of what stands in front of the name.
+            // The level is that of the byte before the name.
             "https://a.example/?token%3D[a%26b]&c=1",
             "https://a.example/?token=[a%26token%3Db]&c=1",
             "https://a.example/?next=https%3A%2F%2F[ann%3Apw]%40b.example%2F&mail=c@d",
             "https://a.example/?next=https%3A%2F%2Fb.example&mail=c@d",
             "https://a.example/?next=https://[ann:pw]@b.example/",
             "https://[a%3A%2F%2Fb]@c.example/",
-            // Encoded once too often.
+            // Encoded too often.
             "https://a.example/?%2525253Ftoken=1&x%2525253Dy",
-            // What is no encoding.
+            // Invalid encodings.
             "https://a.example/?%=%2&%zz%3=%&token=[%]&%25token=1&%25%3Ftoken=[1]",
         ],
     );
 }
 
-/// Texts of the pieces that mean something here.
+/// Texts composed of relevant pieces.
 fn uris() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("token"),
