@@ -114,16 +114,18 @@ impl Accounting {
 /// Reports datasets whose rejects were counted but not stored. They are still rejects, so the limit applies to them as
 /// well.
 fn judge_not_kept(datasets: &[RejectsNotKept], limit: RejectLimit, messages: &Messages) -> Exit {
-    let hint = "`convert --rejects DEST` keeps those of log objects that it converts from then on; the log objects themselves as a \
-                source have all";
+    let hint = "`convert --rejects DEST` keeps the rejects of log objects converted from now on; to query all \
+                rejects, use the log objects as the source";
     let mut exit = Exit::Done;
     for RejectsNotKept { dataset, rejects, rows } in datasets {
         let were = if *rejects == 1 { "was" } else { "were" };
-        let missing =
-            format!("`{dataset}`: {} {were} counted and not kept: `rejects` lacks them", count(*rejects, "reject"));
+        let missing = format!(
+            "`{dataset}`: {} {were} counted but not kept, so `rejects` does not contain them",
+            count(*rejects, "reject")
+        );
         if limit.is_exceeded(*rows, *rejects) {
             exit = Exit::Incomplete;
-            messages.incomplete(&format!("{missing}, and at most {limit} may be rejected"), Some(hint));
+            messages.incomplete(&format!("{missing}; at most {limit} may be rejected"), Some(hint));
         } else {
             messages.warning(&missing, Some(hint));
         }
@@ -139,7 +141,7 @@ pub(crate) fn say_unreadable(unreadable: &[Unreadable], all: u64, messages: &Mes
     for object in unreadable.iter().take(NAMED) {
         messages.incomplete(&format!("`{}`: {}", object.object, why(object)), object.hint.as_deref());
     }
-    let missing = format!("{} could not be read, or not to the end", count(all, "object"));
+    let missing = format!("{} could not be read completely", count(all, "object"));
     let hint = (unreadable.len() > NAMED).then_some("`s3log check` lists all of them");
     messages.incomplete(&format!("{missing}: the answer is incomplete"), hint);
 }
@@ -148,8 +150,8 @@ pub(crate) fn say_unreadable(unreadable: &[Unreadable], all: u64, messages: &Mes
 pub(crate) fn say_names_unused(session: &Session, messages: &Messages) {
     if session.progress().are_names_unused() {
         messages.note(
-            "this service does not document the names of its log objects, so none was left out by its name; if they are \
-             times of delivery, `--layout flat` reads less",
+            "this service does not document how it names log objects, so none was skipped by name; if the names \
+             contain the time of delivery, `--layout flat` reads less",
         );
     }
 }
@@ -158,8 +160,8 @@ pub(crate) fn say_names_unused(session: &Session, messages: &Messages) {
 pub(crate) fn say_archived(archived: u64, messages: &Messages) {
     if archived > 0 {
         let objects = count(archived, "object");
-        let hint = "restore them to read them; --since and --until leave out those of other times without a word";
-        messages.warning(&format!("{objects} skipped, and not in the answer: archived, as Glacier does"), Some(hint));
+        let hint = "restore them to read them; objects outside --since and --until are skipped without this warning";
+        messages.warning(&format!("{objects} skipped and missing from the answer: archived (Glacier)"), Some(hint));
     }
 }
 
@@ -172,30 +174,30 @@ pub(crate) fn why(unreadable: &Unreadable) -> &str {
 /// Reports that objects were read but none of them contained a record.
 pub(crate) fn say_no_record(objects: u64, others: u64, messages: &Messages) {
     let objects = match objects {
-        1 => "1 object was read and it holds".to_owned(),
-        count => format!("{} objects were read and they hold", HumanCount(count)),
+        1 => "1 object was read, but it contains".to_owned(),
+        count => format!("{} objects were read, but they contain", HumanCount(count)),
     };
     if others > 0 {
-        let hint = "`logs` has records of S3 server access logs, `cdn` those of a CDN, and `requests` both";
+        let hint = "table `logs` reads S3 server access logs, `cdn` reads CDN logs, and `requests` reads both";
         return messages
-            .incomplete(&format!("{objects} not one record of this table, but logs of another kind"), Some(hint));
+            .incomplete(&format!("{objects} no records of this table, only logs of another kind"), Some(hint));
     }
-    let hint = "are these access logs? `s3log check` says why each line was rejected";
-    messages.incomplete(&format!("{objects} not one record"), Some(hint));
+    let hint = "are these access logs? `s3log check` shows why each line was rejected";
+    messages.incomplete(&format!("{objects} no records"), Some(hint));
 }
 
 /// Reports the number of rejects, as an incomplete answer if it exceeds `limit`.
 pub(crate) fn say_rejects(read: Read, limit: RejectLimit, messages: &Messages) {
     let lines = match read.rejects {
-        1 => "1 line is no record".to_owned(),
-        count => format!("{} lines are no records", HumanCount(count)),
+        1 => "1 line is not a record".to_owned(),
+        count => format!("{} lines are not records", HumanCount(count)),
     };
     if limit.is_exceeded(read.rows, read.rejects) {
-        let hint = "`s3log check` says why; `SELECT * FROM rejects` has the lines";
-        messages.incomplete(&format!("{lines}, and at most {limit} may be rejected"), Some(hint));
+        let hint = "`s3log check` shows why; `SELECT * FROM rejects` lists the lines";
+        messages.incomplete(&format!("{lines}; at most {limit} may be rejected"), Some(hint));
     } else {
-        let hint = "`SELECT * FROM rejects` has them; `s3log check` counts them by reason";
-        messages.warning(&format!("{lines} and not in the answer"), Some(hint));
+        let hint = "`SELECT * FROM rejects` lists them; `s3log check` counts them by reason";
+        messages.warning(&format!("{lines} and missing from the answer"), Some(hint));
     }
 }
 

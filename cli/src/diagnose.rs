@@ -45,7 +45,7 @@ pub(crate) fn diagnose(error: &DataFusionError, scene: Scene<'_>) -> Failure {
             let failure = failure.with_place(at(place));
             match name {
                 Some(name) if quoted => {
-                    failure.with_hint(format!("double quotes are for names; text stands in single ones: '{name}'"))
+                    failure.with_hint(format!("double quotes are for names; put text in single quotes: '{name}'"))
                 }
                 _ => failure,
             }
@@ -115,15 +115,15 @@ fn plain(error: &DataFusionError) -> Failure {
         DataFusionError::ResourcesExhausted(message) => {
             let first = message.lines().next().unwrap_or_default();
             let first = first.split(" with top memory consumers").next().unwrap_or_default();
-            Failure::failed(format!("the query needs more memory than it may take: {}", without_full_stop(first)))
-                .with_hint("raise the limit with `--memory`, or ask for fewer groups, columns or sorted rows")
+            Failure::failed(format!("the query needs more memory than allowed: {}", without_full_stop(first)))
+                .with_hint("raise the limit with `--memory`, or query fewer groups, columns or sorted rows")
         }
         DataFusionError::NotImplemented(message) => {
             Failure::failed(format!("not supported: {}", without_full_stop(message)))
         }
         DataFusionError::Internal(message) => {
             Failure::failed(format!("internal error: {}", without_full_stop(message)))
-                .with_hint("this is a bug, please report it with the SQL that shows it")
+                .with_hint("this is a bug; please report it with the SQL that triggers it")
         }
         DataFusionError::Configuration(message)
         | DataFusionError::Execution(message)
@@ -182,7 +182,7 @@ fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
             let names: BTreeSet<&str> = valid_fields.iter().map(|field| field.name()).collect();
             let hint = match closest(name, names.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None if names.is_empty() => "there is no `FROM` with columns to choose from".to_owned(),
+                None if names.is_empty() => "the query has no `FROM` with columns to choose from".to_owned(),
                 None if names.len() <= 12 => format!("columns: {}", list(&names)),
                 None => "`s3log schema` lists the columns".to_owned(),
             };
@@ -191,7 +191,7 @@ fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
         SchemaError::AmbiguousReference { field } => {
             let name = field.name();
             let failure = Failure::failed(format!("column `{name}` is in more than one table"));
-            (failure.with_hint(format!("say which: `table.{name}`")), Some(name))
+            (failure.with_hint(format!("qualify it: `table.{name}`")), Some(name))
         }
         other => (Failure::failed(without_full_stop(&other.to_string())), None),
     }
@@ -218,7 +218,7 @@ fn file(name: &str) -> Option<Failure> {
     }
     if is_there {
         let hint = format!(
-            "files of {} are tables by their names; log files stand behind the SQL: `s3log query \"SELECT …\" logs/`",
+            "files of {} can be queried by name; put log files after the SQL: `s3log query \"SELECT …\" logs/`",
             FILES.join(", ")
         );
         return Some(Failure::failed(format!("`{name}` cannot be read as a table")).with_hint(hint));
@@ -233,12 +233,12 @@ fn table(name: &str, scene: Scene<'_>) -> Failure {
     }
     if !scene.has_sources && TABLES_OF_SOURCES.contains(&name) {
         return Failure::failed(format!("table `{name}` needs a source"))
-            .with_hint("name log files behind the SQL: `s3log query \"SELECT …\" logs/`");
+            .with_hint("put log files after the SQL: `s3log query \"SELECT …\" logs/`");
     }
     let names = tables(scene.context);
     let hint = match closest(name, names.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if names.is_empty() => "there are no tables: name log files behind the SQL".to_owned(),
+        None if names.is_empty() => "there are no tables: put log files after the SQL".to_owned(),
         None => format!("tables: {}", list(&names)),
     };
     Failure::failed(format!("no table `{name}`")).with_hint(hint)
@@ -249,7 +249,7 @@ fn function(name: &str, context: &SessionContext) -> Failure {
     let names = functions(context);
     let hint = match closest(name, names.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => "`s3log functions` lists ours, `SHOW FUNCTIONS` all of them".to_owned(),
+        None => "`s3log functions` lists those of s3log, `SHOW FUNCTIONS` lists all".to_owned(),
     };
     Failure::failed(format!("no function `{name}`")).with_hint(hint)
 }

@@ -134,8 +134,7 @@ async fn announce(progress: Arc<Progress>, bar: Arc<Mutex<Option<ProgressBar>>>,
         let listed = format!("{} with {}", count(now.objects_total, "object"), HumanBytes(now.bytes_total));
         let note = || {
             messages.note(&format!(
-                "{listed} are listed and to be read, and listing goes on; `s3log plan` counts all of them, \
-                 `WHERE time …` or --since reads less"
+                "{listed} to read so far, still listing; `s3log plan` counts all of them, `WHERE time …` or --since reads less"
             ));
         };
         match bar.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {

@@ -103,9 +103,9 @@ pub struct RejectExample {
 /// cannot be read are not an error; the report lists them.
 pub async fn check(session: &Session, options: CheckOptions) -> Result<CheckReport, Error> {
     if let Some(name) = session.dataset_names().into_iter().next() {
-        return Err(Error::new(ErrorKind::Unsupported, "it is a dataset, and holds no lines")
+        return Err(Error::new(ErrorKind::Unsupported, "it is a dataset, not log lines")
             .in_object(name)
-            .with_hint("`s3log convert --status DEST` has the account of all lines that were converted"));
+            .with_hint("`s3log convert --status DEST` shows the account of all converted lines"));
     }
     let table = session.log_table(Table::Rejects);
     let progress = session.progress();

@@ -12,14 +12,16 @@ use crate::output::ReportFormat;
 /// Arguments of `keys audit`.
 #[derive(Clone, Debug, Args)]
 #[command(mut_arg("sources", |sources| sources.required(true)), after_help = "\
-What keys are granted comes from --keys, else from the API if there is a token (DIGITALOCEAN_ACCESS_TOKEN, --token-file); without
-either, the audit says what was done and what would be enough. A record leads to a key by a presigned URL, by a requester that
-is a key's id, or by --principals; users and roles of AWS by their ARNs. What DigitalOcean logs as the requester is not
-documented, so nothing is guessed from it: requests that lead to no key are counted as such.
+The grants of keys come from --keys, else from the API if there is a token
+(DIGITALOCEAN_ACCESS_TOKEN, --token-file); without either, the audit shows what was done and what
+would be enough. Records are attributed to keys by presigned URLs, by requesters that are ids of
+keys, and by --principals; to users and roles of AWS by their ARNs. What DigitalOcean logs as the
+requester is not documented, so nothing is guessed from it: requests that cannot be attributed are
+counted as such.
 
-Headers are not in logs: uploads that set an ACL, tags or a retention, and objects under KMS, need more than a policy proposes.
-Nothing is known of buckets whose logs are not among the sources; grants for these are named, and not judged. Datasets have to be
-of the table `logs`.
+Headers are not in logs: uploads that set an ACL, tags or a retention, and objects under KMS, need
+more than a policy proposes. Buckets whose logs are not among the sources are unknown; grants for
+them are listed, but not judged. Datasets must be of the table `logs`.
 
 Examples:
   s3log keys audit s3://my-logs/access/ --since 90d
@@ -34,11 +36,11 @@ pub(crate) struct KeysAuditArgs {
     #[command(flatten)]
     pub sources: Sources,
 
-    /// Keys of the account and their grants: JSON of `s3log keys list -F json`, or of the API
+    /// Keys of the account and their grants: JSON from `s3log keys list -F json`, or from the API
     #[arg(long, env = "S3LOG_KEYS", hide_env_values = true, value_name = "FILE", help_heading = "Audit")]
     pub keys: Option<PathBuf>,
 
-    /// Which requesters are which keys: a file of TOML, "requester" = "access key id" a line
+    /// TOML file that maps requesters to keys, one "requester" = "access key id" per line
     #[arg(long, env = "S3LOG_PRINCIPALS", hide_env_values = true, value_name = "FILE", help_heading = "Audit")]
     pub principals: Option<PathBuf>,
 
@@ -46,7 +48,7 @@ pub(crate) struct KeysAuditArgs {
     #[arg(long, env = "S3LOG_PRINCIPAL", hide_env_values = true, value_name = "ID|NAME", help_heading = "Audit")]
     pub principal: Option<String>,
 
-    /// Also tell which keys are used from suspicious addresses, as `s3log flag` finds them; reads the sources a second time
+    /// Also report keys that are used from suspicious addresses, as `s3log flag` finds them; reads the sources twice
     #[arg(long, env = "S3LOG_AUDIT_FLAG", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Audit")]
     pub flag: bool,
 

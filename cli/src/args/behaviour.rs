@@ -15,7 +15,7 @@ pub(crate) struct BehaviourArgs {
     #[arg(long, env = "S3LOG_MEMORY", hide_env_values = true, value_name = "SIZE", help_heading = "Behaviour")]
     pub memory: Option<Size>,
 
-    /// Threads that work at the same time [default: one a core]
+    /// Number of threads [default: one per core]
     #[arg(long, env = "S3LOG_THREADS", hide_env_values = true, value_name = "N", help_heading = "Behaviour")]
     pub threads: Option<NonZeroUsize>,
 
@@ -30,11 +30,11 @@ pub(crate) struct BehaviourArgs {
     )]
     pub progress: ProgressMode,
 
-    /// More rejected lines than this, as a number or as a percentage of all lines, end with exit code 3 [default: no limit]
+    /// Exit with code 3 if more lines than this are rejected; a number, or a percentage of all lines [default: no limit]
     #[arg(long, env = "S3LOG_MAX_REJECTS", hide_env_values = true, value_name = "N|P%", help_heading = "Behaviour")]
     pub max_rejects: Option<RejectLimit>,
 
-    /// Allow no rejected line, unless --max-rejects allows some
+    /// Allow no rejected lines, unless --max-rejects allows some
     #[arg(long, env = "S3LOG_STRICT", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Behaviour")]
     pub strict: bool,
 }

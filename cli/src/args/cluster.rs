@@ -5,7 +5,7 @@ use clap::Args;
 /// Where the work is done.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct WhereArgs {
-    /// Run it on a cluster, by its scheduler: df://host:50050; --threads is the number of partitions [default: two a core]
+    /// Run on the cluster of this scheduler: df://host:50050; --threads is the number of partitions [default: two per core]
     #[cfg(feature = "cluster")]
     #[arg(long, env = "S3LOG_CLUSTER", hide_env_values = true, value_name = "URL", help_heading = "Behaviour")]
     pub cluster: Option<String>,
@@ -33,7 +33,7 @@ Examples:
   s3log cluster executor --scheduler-host 10.0.0.1 --external-host 10.0.0.2
   s3log query \"SELECT count(*) FROM logs\" s3://my-logs/access/ --cluster df://10.0.0.1:50050
 
-Whoever reaches their ports reads what they may read: keep them on a network of your own."
+Anyone who can reach their ports can run queries with their credentials: use a private network."
     )]
     pub(crate) struct ClusterArgs {
         /// Which process.
@@ -44,7 +44,7 @@ Whoever reaches their ports reads what they may read: keep them on a network of 
     /// A process of a cluster.
     #[derive(Debug, Subcommand)]
     pub(crate) enum ClusterCommand {
-        /// Run a scheduler: takes plans, cuts them into stages, gives executors their work
+        /// Run a scheduler: takes plans, splits them into stages, and assigns work to executors
         Scheduler(Box<SchedulerArgs>),
         /// Run an executor: reads log objects and does the work
         Executor(Box<ExecutorArgs>),

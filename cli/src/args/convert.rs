@@ -20,11 +20,12 @@ use crate::output::ReportFormat;
     mut_arg("sources", |sources| sources.required_unless_present("status").help(source_help(false, false))),
     override_usage = "s3log convert [OPTIONS] <SOURCE>... --to <DEST>\n       s3log convert --status <DEST>",
     after_help = "\
-Run it again, and it goes on where it stopped: a ledger in DEST says which log objects are converted. It may be killed at any
-point, and several may run at once: every record is in the dataset once. --since and --until choose log objects by the time
-in their names; these are converted whole.
+Run it again to continue where it stopped: a ledger in DEST records which log objects are
+converted. It may be killed at any time, and several runs may work at once: every record is in
+the dataset exactly once. --since and --until choose log objects by the time in their names;
+these are converted completely.
 
-The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5`, with duplicates if they are looked for.
+The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5`, with duplicates for --dedupe.
 
 Examples:
   s3log convert s3://my-logs/access/ --to s3://my-lake/access/
@@ -49,7 +50,7 @@ pub(crate) struct ConvertArgs {
     )]
     pub to: Option<String>,
 
-    /// Table that the files hold: logs, cdn, or requests, which has both
+    /// Table to convert: logs, cdn, or requests, which has both
     #[arg(
         long,
         env = "S3LOG_TABLE",
@@ -61,7 +62,7 @@ pub(crate) struct ConvertArgs {
     )]
     pub table: TableArg,
 
-    /// Say what a dataset holds, and who works on it; converts nothing
+    /// Show what a dataset contains, and which runs are working on it; converts nothing
     #[arg(
         long,
         env = "S3LOG_STATUS",
@@ -72,11 +73,11 @@ pub(crate) struct ConvertArgs {
     )]
     pub status: Option<String>,
 
-    /// Say what would be converted; writes nothing and reads no log object
+    /// Show what would be converted; writes nothing and reads no log objects
     #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Dataset")]
     pub dry_run: bool,
 
-    /// Folders that files go to, by their records: day, or day,bucket
+    /// Folders for the files, by their records: day, or day,bucket
     #[arg(
         long,
         env = "S3LOG_PARTITION_BY",
@@ -88,7 +89,7 @@ pub(crate) struct ConvertArgs {
     )]
     pub partition_by: PartitionBy,
 
-    /// Order of the rows of a file: time, which is the only one
+    /// Order of the rows of a file; time is the only one
     #[arg(
         long,
         env = "S3LOG_SORT_BY",
@@ -104,11 +105,11 @@ pub(crate) struct ConvertArgs {
     #[command(flatten)]
     pub files: FileArgs,
 
-    /// Keep lines that are no records, as Parquet files in this directory or at this s3://bucket/prefix
+    /// Keep lines that are not records, as Parquet files in this directory or at this s3://bucket/prefix
     #[arg(long, env = "S3LOG_REJECTS", hide_env_values = true, value_name = "DEST", help_heading = "Dataset")]
     pub rejects: Option<String>,
 
-    /// Leave out records that the dataset has already: `record`, by request id, operation, key, time and version id
+    /// Skip records that the dataset already has: `record`, by request id, operation, key, time and version id
     #[arg(
         long,
         env = "S3LOG_DEDUPE",
@@ -119,7 +120,7 @@ pub(crate) struct ConvertArgs {
     )]
     pub dedupe: Option<Dedupe>,
 
-    /// What becomes of addresses: none, truncate (to /24 and /48), keyed (encrypted, networks stay networks), drop
+    /// How to anonymize addresses: none, truncate (to /24 and /48), keyed (encrypted, networks stay networks), drop
     #[arg(
         long,
         env = "S3LOG_ANONYMIZE_IP",
@@ -135,7 +136,7 @@ pub(crate) struct ConvertArgs {
     #[arg(long, env = "S3LOG_IP_KEY", hide_env_values = true, value_name = "FILE", help_heading = "Privacy")]
     pub ip_key: Option<PathBuf>,
 
-    /// Take signatures and tokens out of URIs and referers; false leaves them in
+    /// Remove signatures and tokens from URIs and referers; false keeps them
     #[arg(
         long,
         env = "S3LOG_REDACT_URI",
@@ -150,11 +151,11 @@ pub(crate) struct ConvertArgs {
     )]
     pub redact_uri: bool,
 
-    /// Convert the part of one of several runners that share the work out by names: 2/4 is the second of four
+    /// Convert only one share of the log objects, divided by their names: 2/4 is the second of four
     #[arg(long, env = "S3LOG_SHARD", hide_env_values = true, value_name = "I/N", value_parser = shard, help_heading = "Runs")]
     pub shard: Option<Shard>,
 
-    /// Look for new log objects again and again, with pauses such as 5m
+    /// Keep looking for new log objects, with pauses such as 5m
     #[arg(
         long,
         env = "S3LOG_FOLLOW",
@@ -167,15 +168,15 @@ pub(crate) struct ConvertArgs {
     )]
     pub follow: Option<Span>,
 
-    /// End after this time, with what was read by then committed, such as 50m
+    /// Stop after this time, such as 50m, and commit what was read by then
     #[arg(long, env = "S3LOG_MAX_RUNTIME", hide_env_values = true, value_name = "DURATION", help_heading = "Runs")]
     pub max_runtime: Option<Span>,
 
-    /// Log objects of a batch, which is committed as a whole [default: 100,000]
+    /// Log objects per batch, which is committed as a whole [default: 100,000]
     #[arg(long, env = "S3LOG_BATCH_OBJECTS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Runs")]
     pub batch_objects: Option<u64>,
 
-    /// Bytes of a batch [default: 8GiB]
+    /// Bytes per batch [default: 8GiB]
     #[arg(long, env = "S3LOG_BATCH_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Runs")]
     pub batch_size: Option<Size>,
 
@@ -229,8 +230,9 @@ fn ids<A: Args>() -> Vec<Id> {
 /// Arguments of `compact`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Days are closed once no more records of them come; what does come later makes new files, for the next time. Whoever reads
-the dataset meanwhile is not disturbed: files that were replaced stay readable for an hour.
+Choose --older-than so that no more records of the merged days are expected; records that still
+arrive go into new files, for the next run. Queries that read the dataset meanwhile are not
+disturbed: replaced files stay readable for an hour.
 
 Examples:
   s3log compact s3://my-lake/access/
@@ -255,7 +257,7 @@ pub(crate) struct CompactArgs {
     #[command(flatten)]
     pub files: FileArgs,
 
-    /// Say what would be merged; writes nothing
+    /// Show what would be merged; writes nothing
     #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Dataset")]
     pub dry_run: bool,
 
@@ -291,7 +293,7 @@ pub(crate) struct FileArgs {
     )]
     pub compression: Compression,
 
-    /// Bloom filters for these columns, which find single values without reading: remote_ip,requester,request_id,key
+    /// Bloom filters for these columns, which let queries for single values skip files: remote_ip,requester,request_id,key
     #[arg(
         long,
         env = "S3LOG_BLOOM",

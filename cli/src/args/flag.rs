@@ -13,7 +13,8 @@ use crate::output::Format;
 /// Arguments of `flag`.
 #[derive(Debug, Args)]
 #[command(mut_arg("sources", |sources| sources.required(true)), after_help = "\
-Bands: watch from 0.3, alert from 0.6, block from 0.9. Every address comes with its reasons, what was measured, and requests.
+Bands: watch from 0.3, alert from 0.6, block from 0.9. Every address comes with reasons,
+measurements and sample requests.
 
 Examples:
   s3log flag logs/
@@ -23,7 +24,7 @@ Examples:
   s3log flag logs/ --learn normal.parquet && s3log flag today/ --baseline normal.parquet
   s3log flag logs/ -F nginx -o deny.conf
 
-Files of networks hold one a line, in CIDR form; `#` begins a comment, and attributes follow a `;`:
+Files of networks contain one per line, in CIDR form; `#` begins a comment, `;` an attribute:
   192.0.2.0/24 ; name=Berlin office ; until=2027-01-01
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 finished but incomplete, 4 --fail-on found something, 130 interrupted")]
@@ -32,27 +33,27 @@ pub(crate) struct FlagArgs {
     #[command(flatten)]
     pub sources: Sources,
 
-    /// Show addresses from this score on, from 0 to 1; 0 shows all with any evidence [default: 0.6, of deny lists 0.9]
+    /// Show addresses with at least this score, from 0 to 1; 0 shows all with any evidence [default: 0.6, for deny lists 0.9]
     #[arg(long, env = "S3LOG_MIN_SCORE", hide_env_values = true, value_name = "SCORE", value_parser = score, help_heading = "Detection")]
     pub min_score: Option<f64>,
 
-    /// End with exit code 4 if an address is in this band or above
+    /// Exit with code 4 if an address is in this band or above
     #[arg(long, env = "S3LOG_FAIL_ON", hide_env_values = true, value_name = "BAND", help_heading = "Detection")]
     pub fail_on: Option<BandArg>,
 
-    /// Tell all that is known of one address, with a timeline; IPv6 addresses are told by their /64
+    /// Show everything about one address, with a timeline; IPv6 addresses by their /64
     #[arg(long, env = "S3LOG_EXPLAIN", hide_env_values = true, value_name = "IP", value_parser = source, conflicts_with_all = ["backtest", "learn"], help_heading = "Detection")]
     pub explain: Option<Source>,
 
-    /// Tell what each rule would have flagged, day by day
+    /// Show what each rule would have flagged, day by day
     #[arg(long, env = "S3LOG_BACKTEST", hide_env_values = true, value_parser = FalseyValueParser::new(), conflicts_with = "learn", help_heading = "Detection")]
     pub backtest: bool,
 
-    /// Learn what is normal from the sources, write it to this file, and flag nothing
+    /// Learn a baseline from the sources and write it to this file; flags nothing
     #[arg(long, env = "S3LOG_LEARN", hide_env_values = true, value_name = "FILE", help_heading = "Detection")]
     pub learn: Option<PathBuf>,
 
-    /// What is normal: a file that --learn wrote, or a dataset or logs of an earlier time; may be repeated, in its variable with commas
+    /// Baseline to compare with: a file from --learn, or a dataset or logs of an earlier time; repeatable, comma-separated in the environment variable
     #[arg(
         long,
         env = "S3LOG_BASELINE",
@@ -64,7 +65,7 @@ pub(crate) struct FlagArgs {
     )]
     pub baseline: Vec<Several<String>>,
 
-    /// Let evidence count half when it is this old, such as 72h, for a running watch [default: all counts alike]
+    /// Half-life of evidence, such as 72h, for continuous monitoring [default: no decay]
     #[arg(long, env = "S3LOG_HALF_LIFE", hide_env_values = true, value_name = "DURATION", help_heading = "Detection")]
     pub half_life: Option<Span>,
 
@@ -127,7 +128,7 @@ fn source(text: &str) -> Result<Source, String> {
 /// Rules and lists.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RuleArgs {
-    /// Directory of rule files (*.toml): one of a known id replaces or tunes that rule, others are added
+    /// Directory of rule files (*.toml): a file with a known id replaces or tunes that rule, others are added
     #[arg(long, env = "S3LOG_RULES", hide_env_values = true, value_name = "DIR", help_heading = "Detection")]
     pub rules: Option<PathBuf>,
 
@@ -139,7 +140,7 @@ pub(crate) struct RuleArgs {
 /// What is known of addresses besides the logs. Networks of a CDN are among the arguments of sources.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ContextArgs {
-    /// File of networks that are never flagged; may be repeated, in its variable with commas
+    /// File of networks that are never flagged; repeatable, comma-separated in the environment variable
     #[arg(
         long,
         env = "S3LOG_ALLOW",
@@ -151,7 +152,7 @@ pub(crate) struct ContextArgs {
     )]
     pub allow: Vec<Several<PathBuf>>,
 
-    /// File of networks that are flagged whatever they do; may be repeated, in its variable with commas
+    /// File of networks that are always flagged; repeatable, comma-separated in the environment variable
     #[arg(
         long,
         env = "S3LOG_DENY",
@@ -163,7 +164,7 @@ pub(crate) struct ContextArgs {
     )]
     pub deny: Vec<Several<PathBuf>>,
 
-    /// File of networks of crawlers, added to those that are shipped; `; name=Googlebot` says whose; may be repeated, in its variable with commas
+    /// File of networks of crawlers, in addition to the built-in ones; `; name=Googlebot` names the crawler; repeatable, comma-separated in the environment variable
     #[arg(
         long,
         env = "S3LOG_CRAWLERS",
@@ -175,7 +176,7 @@ pub(crate) struct ContextArgs {
     )]
     pub crawlers: Vec<Several<PathBuf>>,
 
-    /// File of networks of attackers; `; confidence=0.8` says how sure that is; may be repeated, in its variable with commas
+    /// File of networks of attackers; `; confidence=0.8` sets the confidence; repeatable, comma-separated in the environment variable
     #[arg(
         long,
         env = "S3LOG_INTEL",
@@ -199,15 +200,15 @@ pub(crate) struct ContextArgs {
 /// How deny lists are written.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DenyArgs {
-    /// At most so many networks, those of the highest scores
+    /// Maximum number of networks, those with the highest scores
     #[arg(long, env = "S3LOG_MAX_ENTRIES", hide_env_values = true, value_name = "N", help_heading = "Deny lists")]
     pub max_entries: Option<usize>,
 
-    /// Merge neighbouring networks, without one address more
+    /// Merge adjacent networks, without adding addresses
     #[arg(long, env = "S3LOG_AGGREGATE", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Deny lists")]
     pub aggregate: bool,
 
-    /// How long the list is good for
+    /// How long the list is valid
     #[arg(
         long,
         env = "S3LOG_EXPIRES",
@@ -251,7 +252,7 @@ pub(crate) struct DenyArgs {
     )]
     pub waf_scope: ScopeArg,
 
-    /// AWS WAF: addresses of which version; a set holds one
+    /// AWS WAF: IP version of the addresses; a set holds one
     #[arg(
         long,
         env = "S3LOG_IP_VERSION",
@@ -266,7 +267,7 @@ pub(crate) struct DenyArgs {
     #[arg(long, env = "S3LOG_BUCKET", hide_env_values = true, value_name = "BUCKET", help_heading = "Deny lists")]
     pub bucket: Option<String>,
 
-    /// Bucket policy of AWS: ARN of a principal that is never denied, so that nobody locks himself out
+    /// Bucket policy of AWS: ARN of a principal that is never denied, against locking yourself out
     #[arg(
         long,
         env = "S3LOG_EXEMPT",
@@ -277,7 +278,7 @@ pub(crate) struct DenyArgs {
     )]
     pub exempt: Vec<String>,
 
-    /// Bucket policy of Spaces: no key with limited access is used on the bucket
+    /// Bucket policy of Spaces: confirm that no key with limited access is used on the bucket
     #[arg(long, env = "S3LOG_FULL_ACCESS_KEYS", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Deny lists")]
     pub full_access_keys: bool,
 }
@@ -409,15 +410,15 @@ pub(crate) struct RulesArgs {
 pub(crate) enum RulesCommand {
     /// List the rules
     List(RulesListArgs),
-    /// Show a rule: what it looks for and why, its query with all values in it, its tests
+    /// Show a rule: what it looks for and why, its query with all values, its tests
     Show(RulesShowArgs),
-    /// Run the tests that rules bring along
+    /// Run the tests of the rules
     Test(RulesTestArgs),
-    /// Say what is wrong with rules, and what could be better
+    /// Report errors in rules, and what could be better
     Lint(RulesListArgs),
-    /// Columns of the tables that rules may read
+    /// Print the columns of the tables that rules can read
     Tables(RulesTablesArgs),
-    /// The lists that are shipped, with their dates and sources; with a name, its text
+    /// Print the built-in lists with their dates and sources; with a name, the text of that list
     Lists(RulesListsArgs),
 }
 
@@ -445,7 +446,7 @@ pub(crate) struct RulesShowArgs {
 /// Arguments of `rules test`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RulesTestArgs {
-    /// Only the rule of this id
+    /// Only the rule with this id
     pub id: Option<String>,
     /// Rules and lists.
     #[command(flatten)]
@@ -465,7 +466,7 @@ pub(crate) struct RulesTablesArgs {
 /// Arguments of `rules lists`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RulesListsArgs {
-    /// Print this list, to be changed and given to --lists
+    /// Print this list, to edit and pass to --lists
     pub name: Option<String>,
     /// Where results go.
     #[command(flatten)]

@@ -25,21 +25,22 @@ pub(crate) struct KeysArgs {
 /// What `keys` can do.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// List the keys of an account, and what each is granted
+    /// List the keys of an account and their grants
     List(KeysListArgs),
-    /// Say what each key or principal did in logs, what it is granted too much, and what would be enough
+    /// Report what each key or principal did in logs, what it is granted beyond that, and what would be enough
     Audit(Box<KeysAuditArgs>),
-    /// Make a key that takes another one's place, and say how to change over; deletes nothing
+    /// Create a key that replaces another, and print how to switch over; deletes nothing
     Rotate(KeysRotateArgs),
-    /// Print what each operation needs: actions of policies, and permissions of keys of Spaces
+    /// Print what each operation requires: actions in policies, and permissions of Spaces keys
     Operations(KeysOperationsArgs),
 }
 
 /// Arguments of `keys operations`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Actions are those of AWS's documentation, \"Required permissions for Amazon S3 API operations\". DigitalOcean documents three
-permissions and not what each allows, so those are ours: try a new key before you delete the old one.
+Actions are those of AWS's documentation, \"Required permissions for Amazon S3 API operations\".
+DigitalOcean documents three permissions but not what each allows, so these are inferred: test a
+new key before you delete the old one.
 
 Examples:
   s3log keys operations
@@ -76,8 +77,8 @@ pub(crate) struct ApiArgs {
 /// Arguments of `keys list`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Keys stand in the order of their names, then of their ids. The API chooses by --bucket, --permission and --name, and never tells
-a secret again. A token with the scope spaces_key:read is enough.
+Keys are sorted by name, then by id. The API itself filters by --bucket, --permission and --name;
+it never returns secrets. A token with the scope spaces_key:read is enough.
 
 Examples:
   s3log keys list
@@ -112,9 +113,10 @@ pub(crate) struct KeysListArgs {
 #[command(
     override_usage = "s3log keys rotate [OPTIONS] --dry-run <KEY>\n       s3log keys rotate [OPTIONS] --apply --credentials <FILE> <KEY>",
     after_help = "\
-Grants of a key cannot be changed: what takes its place is another key, and the old one works until you delete it.
-The secret of the new key goes into the file of --credentials and nowhere else. A token with the scopes spaces_key:read and
-spaces_key:create_credentials is needed, for --dry-run the first.
+The grants of a key cannot be changed: a new key replaces it, and the old one works until you
+delete it. The secret of the new key goes into the file of --credentials and nowhere else. This
+requires a token with the scopes spaces_key:read and, except for --dry-run,
+spaces_key:create_credentials.
 
 Examples:
   s3log keys rotate backup --dry-run
@@ -126,11 +128,11 @@ pub(crate) struct KeysRotateArgs {
     #[arg(value_name = "KEY")]
     pub key: String,
 
-    /// Show the request and what to do then; make nothing
+    /// Show the request and the next steps; create nothing
     #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Rotation")]
     pub dry_run: bool,
 
-    /// Make the new key
+    /// Create the new key
     #[arg(long, env = "S3LOG_APPLY", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Rotation")]
     pub apply: bool,
 
@@ -153,11 +155,11 @@ pub(crate) struct KeysRotateArgs {
     #[arg(long, env = "S3LOG_FULL_ACCESS", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Rotation")]
     pub full_access: bool,
 
-    /// Let the new key do more than the old one may
+    /// Allow the new key more than the old one
     #[arg(long, env = "S3LOG_WIDER", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Rotation")]
     pub wider: bool,
 
-    /// Write id and secret of the new key to this file, in the format of AWS's credentials; it must not be there yet
+    /// Write id and secret of the new key to this file, in the format of AWS's credentials; it must not exist yet
     #[arg(long, env = "S3LOG_CREDENTIALS", hide_env_values = true, value_name = "FILE", help_heading = "Rotation")]
     pub credentials: Option<PathBuf>,
 

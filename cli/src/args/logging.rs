@@ -28,11 +28,11 @@ pub(crate) struct LoggingArgs {
 /// What `logging` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LoggingCommand {
-    /// Say whether a bucket is logged, where its logs go, whether any came, and how to query them
+    /// Show whether a bucket is logged, where its logs go, whether any arrived, and how to query them
     Status(LoggingStatusArgs),
-    /// Switch logging on: check both buckets, put the settings, read them back
+    /// Turn logging on: check both buckets, write the settings, read them back
     Enable(LoggingEnableArgs),
-    /// Switch logging off; log objects that were delivered stay
+    /// Turn logging off; delivered log objects stay
     Disable(LoggingDisableArgs),
 }
 
@@ -51,9 +51,9 @@ pub(crate) struct LoggingStatusArgs {
 /// Arguments of `logging enable`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Before anything is changed: are both buckets there and in one region, is nothing else set already,
-and, at AWS, can log objects be delivered into the target. If nothing permits that, the statement
-for its policy is printed.
+Before anything is changed, s3log checks that both buckets exist in the same region, that no other
+settings exist and, at AWS, that log objects can be delivered into the target. If nothing permits
+that, it prints the statement for the target's policy.
 
 Examples:
   s3log logging enable s3://photos --target s3://my-logs/photos/
@@ -85,15 +85,15 @@ pub(crate) struct LoggingEnableArgs {
     )]
     pub key_format: Option<KeyFormatArg>,
 
-    /// Give up grants on log objects that the settings before have; otherwise they are kept
+    /// Drop grants on log objects that the existing settings have; otherwise they are kept
     #[arg(long, env = "S3LOG_LOGGING_DROP_GRANTS", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
     pub drop_grants: bool,
 
-    /// Replace other settings, and do it even if nothing can be delivered as things are
+    /// Replace other settings, and proceed even if nothing can be delivered at present
     #[arg(long, env = "S3LOG_LOGGING_FORCE", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
     pub force: bool,
 
-    /// Check everything and print the XML that would be put; change nothing
+    /// Check everything and print the XML that would be sent; change nothing
     #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
     pub dry_run: bool,
 }
@@ -109,7 +109,7 @@ pub(crate) struct LoggingDisableArgs {
     #[command(flatten)]
     pub logged: LoggedArgs,
 
-    /// Look, and print the XML that would be put; change nothing
+    /// Check, and print the XML that would be sent; change nothing
     #[arg(long, env = "S3LOG_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logging")]
     pub dry_run: bool,
 }
@@ -117,7 +117,7 @@ pub(crate) struct LoggingDisableArgs {
 /// A bucket whose log is meant, and how the answer looks.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoggedArgs {
-    /// The bucket whose access log is meant: s3://BUCKET
+    /// The bucket that is logged: s3://BUCKET
     #[arg(value_name = "BUCKET")]
     pub bucket: String,
 

@@ -97,16 +97,16 @@ pub(crate) struct GeneralArgs {
     )]
     pub color: Colour,
 
-    /// Say less: no progress, no warnings that do not change the exit code
+    /// Print less: no progress, and no warnings that do not change the exit code
     #[arg(short, long, global = true, env = "S3LOG_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "General")]
     pub quiet: bool,
 
-    /// Say more: what was read, and how long it took
+    /// Print more: what was read, and how long it took
     #[arg(short, long, global = true, env = "S3LOG_VERBOSE", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "General")]
     pub verbose: bool,
 
-    /// File with values of flags, which flags and their variables win over; '' for none [default: s3log/s3log.toml in
-    /// $XDG_CONFIG_HOME, else in ~/.config]
+    /// Configuration file with values of flags; flags and environment variables override it; '' for none [default:
+    /// s3log/s3log.toml in $XDG_CONFIG_HOME, else in ~/.config]
     #[arg(
         long,
         global = true,
@@ -126,17 +126,17 @@ pub(crate) enum Command {
     Query(QueryArgs),
     /// Run SQL interactively
     Shell(ShellArgs),
-    /// Convert log objects into a Parquet dataset, each once; run it again to go on
+    /// Convert log objects into a Parquet dataset, each once; run it again to continue
     Convert(ConvertArgs),
     /// Merge small files of a dataset
     Compact(CompactArgs),
-    /// Say which client addresses are suspicious, how sure that is, and why
+    /// Find suspicious client addresses, with a score and the reasons
     Flag(Box<FlagArgs>),
-    /// Read everything, account for every line, say what was rejected and why
+    /// Read everything, account for every line, and report what was rejected and why
     Check(CheckArgs),
-    /// Say what a query would list, leave out and fetch, and what that costs; reads no log object
+    /// Show what a query would list, skip and fetch, and what that costs; reads no log objects
     Plan(PlanArgs),
-    /// Print tables: columns, types, units, meaning, an example
+    /// Print the columns of the tables: types, units, meaning, examples
     Schema(SchemaArgs),
     /// Print the SQL functions that s3log adds
     Functions(FunctionsArgs),
@@ -144,9 +144,9 @@ pub(crate) enum Command {
     Rules(RulesArgs),
     /// List, audit and rotate access keys: who may do more than they do
     Keys(Box<KeysArgs>),
-    /// Say which credentials, region and endpoint win, and whether they work
+    /// Show which credentials, region and endpoint are used, and whether they work
     Doctor(DoctorArgs),
-    /// Say whether a bucket is logged, and switch its access log on or off
+    /// Show whether a bucket is logged, and turn its access log on or off
     Logging(LoggingArgs),
     /// Run a scheduler or an executor of a cluster, for logs beyond one machine
     #[cfg(feature = "cluster")]
@@ -172,14 +172,14 @@ Examples:
 Tables: logs, cdn, requests, visitor_requests, rejects. `s3log schema` lists their columns."
 )]
 pub(crate) struct QueryArgs {
-    /// SQL to run; statements end with `;`, `-` reads it from standard input
+    /// SQL to run; statements end with `;`, and `-` reads from standard input
     pub sql: Option<String>,
 
     /// What is read.
     #[command(flatten)]
     pub sources: Sources,
 
-    /// Read the SQL from this file; every argument is a source then
+    /// Read the SQL from this file; all arguments are then sources
     #[arg(short, long, env = "S3LOG_FILE", hide_env_values = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
 
@@ -237,12 +237,12 @@ pub(crate) struct ShellArgs {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 #[command(mut_arg("sources", |sources| sources.required(true).help(source_help(true, false))), after_help = "\
-The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5 (blank 0)`: no line is lost without a word.
-With --since and --until, records of other times are counted apart from all else; rejects have no time.
+The last line is always `lines = rows + rejects: 12,345 = 12,340 + 5 (blank 0)`: no line is lost.
+With --since and --until, records of other times are counted separately; rejects have no time.
 
 Examples:
   s3log check logs/
-  s3log check --strict logs/ || echo 'something is no record'
+  s3log check --strict logs/ || echo 'some lines are not records'
   s3log check --format json logs/ | jq .reasons")]
 pub(crate) struct CheckArgs {
     /// What is read.
@@ -280,7 +280,8 @@ pub(crate) struct CheckArgs {
 #[command(
     override_usage = "s3log plan [OPTIONS] [SQL] [SOURCE]...",
     after_help = "\
-Without SQL, what it takes to read everything between --since and --until. The first argument is SQL when it has a space.
+Without SQL, it shows what reading everything between --since and --until takes. The first argument
+is SQL if it contains a space.
 
 Examples:
   s3log plan s3://my-logs/access/ --since 7d
@@ -288,11 +289,11 @@ Examples:
   s3log plan -F json s3://my-logs/ | jq '.[].get_requests'"
 )]
 pub(crate) struct PlanArgs {
-    /// SQL, if there is any, and sources
+    /// SQL (optional) and sources
     #[arg(
         value_name = "SQL|SOURCE",
         required = true,
-        help = format!("SQL, if there is any, and sources. {}", source_help(false, false))
+        help = format!("SQL (optional) and sources. {}", source_help(false, false))
     )]
     pub sql_and_sources: Vec<String>,
 
@@ -304,7 +305,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, env = "S3LOG_PRICES", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
     pub prices: Option<PathBuf>,
 
-    /// Print the prices that are used, and nothing else
+    /// Print the prices that are used, and exit
     #[arg(long, env = "S3LOG_PRINT_PRICES", hide_env_values = true, value_parser = FalseyValueParser::new(), exclusive = true, help_heading = "Output")]
     pub print_prices: bool,
 
@@ -357,7 +358,7 @@ Examples:
   s3log functions
   s3log functions -F json
 
-DataFusion's own functions are all there too: `s3log query \"SHOW FUNCTIONS\"`.")]
+All functions of DataFusion are available as well: `s3log query \"SHOW FUNCTIONS\"`.")]
 pub(crate) struct FunctionsArgs {
     /// Where results go.
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::output::Format;
 /// Where results go.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DestinationArgs {
-    /// Write to this file instead of standard output; it gets its name once it is complete
+    /// Write to this file instead of standard output; it appears once it is complete
     #[arg(short, long, env = "S3LOG_OUTPUT", hide_env_values = true, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct OutputArgs {
     )]
     pub format: Format,
 
-    /// Leave the names of the columns out (table, csv, tsv)
+    /// Omit the header with the column names (table, csv, tsv)
     #[arg(long, env = "S3LOG_NO_HEADER", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub no_header: bool,
 

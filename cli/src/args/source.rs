@@ -31,8 +31,8 @@ pub(super) fn source_help(stdin: bool, datasets: bool) -> String {
 /// What is read beside datasets.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct DatasetArgs {
-    /// Beside datasets, read log objects that are not in them yet: those of the other sources, or if there are none, those
-    /// that the datasets were made of
+    /// Besides datasets, read log objects that are not in them yet: those of the other sources, or without any, those
+    /// that the datasets were made from
     #[arg(long, env = "S3LOG_WITH_RAW", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Source")]
     pub with_raw: bool,
 }
@@ -66,9 +66,9 @@ pub(crate) struct SourceArgs {
     )]
     pub layout: LayoutArg,
 
-    /// UNSAFE: leave out objects that were delivered later than this after --until or the SQL's last time, such as 2d
+    /// UNSAFE: skip objects that were delivered later than this after --until or the SQL's last time, such as 2d
     ///
-    /// Nobody guarantees how late records are delivered: those that come later still are missing in the answer.
+    /// There is no guarantee how late records are delivered: those that arrive even later are missing from the answer.
     #[arg(long, env = "S3LOG_MAX_LATENESS", hide_env_values = true, value_name = "DURATION", help_heading = "Source")]
     pub max_lateness: Option<Span>,
 
@@ -99,7 +99,7 @@ pub(crate) struct SourceArgs {
 /// How CDN logs are understood, and requests that came through a CDN.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CdnArgs {
-    /// The bucket behind a host of a CDN, such as cdn.example.com=photos; of hosts under cdn.digitaloceanspaces.com it is known
+    /// The bucket behind a CDN host, such as cdn.example.com=photos; for hosts under cdn.digitaloceanspaces.com it is known
     #[arg(
         long,
         env = "S3LOG_MAP",
@@ -111,7 +111,7 @@ pub(crate) struct CdnArgs {
     )]
     pub map: Vec<(String, String)>,
 
-    /// File of networks that the CDN itself asks the bucket from, one a line: its requests are `is_cdn_fetch` in `requests`; may be repeated, in its variable with commas
+    /// File of networks from which the CDN itself reads the bucket, one per line: its requests are `is_cdn_fetch` in `requests`; repeatable, comma-separated in the environment variable
     #[arg(
         long,
         env = "S3LOG_CDN_CIDR",
@@ -139,7 +139,7 @@ pub(crate) struct CdnArgs {
 fn cdn_field(name: &str) -> Result<String, String> {
     match is_cdn_field(name) || name == "-" {
         true => Ok(name.to_owned()),
-        false => Err("no CDN log has a field of this name; `-` stands for a column that is none".to_owned()),
+        false => Err("no CDN log has a field of this name; use `-` for a column to ignore".to_owned()),
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) struct StoreArgs {
     #[arg(long, env = "S3LOG_NO_SIGN_REQUEST", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Buckets")]
     pub no_sign_request: bool,
 
-    /// Pay for the requests where a bucket asks for that: `requester`
+    /// Pay for the requests if a bucket requires it: `requester`
     #[arg(
         long,
         env = "S3LOG_REQUEST_PAYER",
@@ -191,7 +191,7 @@ pub(crate) struct StoreArgs {
     )]
     pub addressing: Option<AddressingArg>,
 
-    /// Requests for objects under way at the same time [default: 64]
+    /// Number of concurrent requests for objects [default: 64]
     #[arg(long, env = "S3LOG_CONCURRENCY", hide_env_values = true, value_name = "N", help_heading = "Buckets")]
     pub concurrency: Option<NonZeroUsize>,
 }

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
 
     if !account::balance(&report).is_even() {
         return Err(Failure::failed("the account does not add up: lines were lost or counted twice")
-            .with_hint("this is a bug, please report it with the log object that shows it"));
+            .with_hint("this is a bug; please report it with the log object that triggers it"));
     }
     let mut exit = Exit::Done;
     say_archived(report.archived, &messages);

@@ -48,8 +48,8 @@ async fn run_scheduler(arguments: SchedulerArgs, surroundings: Surroundings) -> 
     warn_of_strangers(address, surroundings);
     if !address.ip().is_loopback() && config.external_host == "localhost" {
         surroundings.messages.warning(
-            "executors on other machines will look for this scheduler at `localhost`, and queries that they run will not end",
-            Some("--external-host is how they reach this machine"),
+            "executors on other machines will look for this scheduler at `localhost`, and their queries will hang",
+            Some("set --external-host to the address at which they reach this machine"),
         );
     }
     let config = SchedulerConfig::try_from(config).map_err(|error| Failure::usage(error.to_string()))?;
@@ -77,8 +77,8 @@ async fn run_executor(arguments: ExecutorArgs, surroundings: Surroundings) -> Re
 
 fn address(host: &str, port: u16) -> Result<SocketAddr, Failure> {
     let host: std::net::IpAddr = host.parse().map_err(|_| {
-        Failure::usage(format!("--bind-host is an IP address to listen at, which `{host}` is not"))
-            .with_hint("0.0.0.0 is every address of this machine; --external-host is how others reach it")
+        Failure::usage(format!("--bind-host must be an IP address, and `{host}` is not one"))
+            .with_hint("use 0.0.0.0 to listen on all addresses; --external-host is the name that other machines use")
     })?;
     Ok(SocketAddr::new(host, port))
 }
@@ -87,8 +87,8 @@ fn address(host: &str, port: u16) -> Result<SocketAddr, Failure> {
 fn warn_of_strangers(address: SocketAddr, surroundings: Surroundings) {
     if !address.ip().is_loopback() {
         surroundings.messages.warning(
-            "whoever reaches this process can run queries with its credentials, and read what passes by: nothing is encrypted",
-            Some("keep its ports inside of a network that you trust; CLUSTER.md says why"),
+            "anyone who can reach this port can run queries with its credentials and read the traffic, which is not encrypted",
+            Some("expose its ports only to a network that you trust; CLUSTER.md explains why"),
         );
     }
 }

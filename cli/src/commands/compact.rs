@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
     let options = CompactOptions { until, files, dry_run: arguments.dry_run };
     let report = match compact(&session, &arguments.dest, &options, &stop).await {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
-            messages.note("stopped; what was not committed is taken back");
+            messages.note("stopped; uncommitted work was rolled back");
             return Err(Failure::Interrupted);
         }
         report => report?,
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
         ReportFormat::Json => json(&report, start.elapsed())?,
     })?;
     if report.claimed > 0 {
-        messages.note(&format!("{} left to another run that merges them now", count(report.claimed, "file")));
+        messages.note(&format!("{} left to another run that is merging them", count(report.claimed, "file")));
     }
     Ok(Exit::Done)
 }

@@ -34,10 +34,12 @@ pub(crate) async fn run(arguments: ConvertArgs, surroundings: Surroundings, stop
     if let Some(dest) = &arguments.status {
         return status::run(dest, &arguments, surroundings).await;
     }
-    let Some(dest) = arguments.to.clone() else { return Err(Failure::usage("--to says where the dataset is")) };
+    let Some(dest) = arguments.to.clone() else {
+        return Err(Failure::usage("--to is required: the location of the dataset"));
+    };
     // Not a rule of clap, because `S3LOG_DRY_RUN=false` means no --dry-run.
     if arguments.dry_run && arguments.follow.is_some() {
-        return Err(Failure::usage("--dry-run looks once, and --follow again and again: only one of them can be"));
+        return Err(Failure::usage("--dry-run and --follow cannot be combined"));
     }
     let options = options(&arguments, &messages)?;
     if let Some(limit) = arguments.max_runtime {
@@ -101,7 +103,7 @@ async fn round(
     watch.stop();
     let report = match report {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
-            messages.note("stopped; what was not committed is taken back, and converted the next time");
+            messages.note("stopped; uncommitted work was rolled back and will be converted by the next run");
             return Err(Failure::Interrupted);
         }
         report => report?,
@@ -133,7 +135,7 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
     let recovered = &report.recovered;
     if !recovered.runners.is_empty() {
         messages.note(&format!(
-            "{} did not end well: {} taken back, {} removed",
+            "{} did not finish: {} rolled back, {} removed",
             count(recovered.runners.len() as u64, "earlier run"),
             count(recovered.batches, "batch"),
             count(recovered.files_removed, "file"),
@@ -141,7 +143,7 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
     }
     for (runner, objects) in &report.passed.claimed {
         messages.note(&format!(
-            "{} left to another run that converts them now: {runner}; `s3log convert --status` says more",
+            "{} left to another run that is converting them: {runner}; `s3log convert --status` shows more",
             count(*objects, "object")
         ));
     }
@@ -164,27 +166,27 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
         say_no_record(counts.objects, others, messages);
     } else if others > 0 {
         messages.note(&format!(
-            "{} of logs of another kind left out; --table requests has both kinds, --table cdn those of a CDN",
+            "{} of logs of another kind skipped; --table requests converts both kinds, --table cdn converts CDN logs",
             count(others, "line")
         ));
     } else if counts.rejects > 0 {
         let lines = match counts.rejects {
-            1 => "1 line is no record".to_owned(),
-            many => format!("{} lines are no records", HumanCount(many)),
+            1 => "1 line is not a record".to_owned(),
+            many => format!("{} lines are not records", HumanCount(many)),
         };
         let hint = match &arguments.rejects {
-            Some(place) => format!("they are in {place}; `s3log check` says why"),
-            None => "`s3log check` says why; --rejects keeps such lines".to_owned(),
+            Some(place) => format!("they are in {place}; `s3log check` shows why"),
+            None => "`s3log check` shows why; --rejects keeps such lines".to_owned(),
         };
         if limit.is_exceeded(counts.rows, counts.rejects) {
             exit = Exit::Incomplete;
-            messages.incomplete(&format!("{lines}, and at most {limit} may be rejected"), Some(&hint));
+            messages.incomplete(&format!("{lines}; at most {limit} may be rejected"), Some(&hint));
         } else {
             messages.warning(&lines, Some(&hint));
         }
     }
     if report.stopped {
-        messages.note("--max-runtime is over: run again to go on");
+        messages.note("stopped after --max-runtime; run again to continue");
     }
     exit
 }
@@ -192,11 +194,11 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
 fn say_passed(changed: &[String], all: u64, messages: &Messages) {
     const NAMED: usize = 5;
     for name in changed.iter().take(NAMED) {
-        messages.incomplete(&format!("`{name}`: it was written again since it was converted"), None);
+        messages.incomplete(&format!("`{name}`: it was overwritten after it was converted"), None);
     }
     if all > 0 {
         messages.incomplete(
-            &format!("{} changed, and converted as they were before", count(all, "object")),
+            &format!("{} changed after they were converted", count(all, "object")),
             Some("the dataset has the records of the earlier version; give new versions other names, or convert into a new dataset"),
         );
     }
@@ -211,10 +213,10 @@ fn options(arguments: &ConvertArgs, messages: &Messages) -> Result<ConvertOption
             }
             Some(key)
         }
-        (Some(_), _) => return Err(Failure::usage("--ip-key goes with --anonymize-ip keyed")),
+        (Some(_), _) => return Err(Failure::usage("--ip-key requires --anonymize-ip keyed")),
         (None, AnonymizeIp::Keyed) => {
-            return Err(Failure::usage("--anonymize-ip keyed needs a key")
-                .with_hint("`openssl rand -hex 32 > ip.key` makes one; then --ip-key ip.key"));
+            return Err(Failure::usage("--anonymize-ip keyed requires --ip-key")
+                .with_hint("create a key with `openssl rand -hex 32 > ip.key`, then pass --ip-key ip.key"));
         }
         (None, _) => None,
     };

@@ -40,7 +40,7 @@ pub(crate) async fn run(
         Err(why) => {
             rows.push(("credentials".to_owned(), "not found".to_owned(), "AWS's chain of providers".to_owned()));
             problem = Some(Failure::failed(why.clone()).with_hint(
-                "`aws configure` or `aws sso login` sets credentials up; --no-sign-request needs none for a public bucket",
+                "set up credentials with `aws configure` or `aws sso login`, or pass --no-sign-request for a public bucket",
             ));
         }
     }

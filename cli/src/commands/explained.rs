@@ -54,8 +54,8 @@ fn write_page(page: &mut String, finding: &Finding, explanation: &Explanation, p
         writeln!(page, "on the list {kind}: {}{overruled}", visible(entry))?;
     }
     if finding.detectors.is_empty() {
-        let why = if finding.listed.allow { "; rules do not look at addresses that are allowed" } else { "" };
-        writeln!(page, "\nNo rule says anything of it{why}.")?;
+        let why = if finding.listed.allow { ": allowed addresses are not checked" } else { "" };
+        writeln!(page, "\nNo rule matched{why}.")?;
     }
     for signal in &finding.detectors {
         write_signal(page, signal, paint)?;

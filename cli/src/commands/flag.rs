@@ -93,27 +93,27 @@ fn check(arguments: &FlagArgs) -> Result<(), Failure> {
     };
     match (other, arguments.format) {
         (Some("--learn"), _) if arguments.destination.file().is_some() => {
-            Err(Failure::usage("--learn names its own file, so --output has nothing to write"))
+            Err(Failure::usage("--output cannot be used with --learn, which names its own file"))
         }
         (Some(flag), FlagFormat::Report | FlagFormat::Ocsf | FlagFormat::Deny(_)) => {
-            Err(Failure::usage(format!("{flag} writes no report, no events and no deny list"))
-                .with_hint("with -F json, csv or any other format of results it can be read by programs"))
+            Err(Failure::usage(format!("{flag} cannot be written as a report, as events or as a deny list"))
+                .with_hint("use -F json, -F csv or another format of results"))
         }
         (None, FlagFormat::Deny(DenyFormat::AwsBucketPolicy)) if arguments.deny.bucket.is_none() => {
-            Err(Failure::usage("a bucket policy is of one bucket").with_hint("name it: --bucket BUCKET"))
+            Err(Failure::usage("a bucket policy applies to one bucket").with_hint("name it: --bucket BUCKET"))
         }
         (None, FlagFormat::Deny(DenyFormat::AwsBucketPolicy)) if arguments.deny.exempt.is_empty() => {
-            Err(Failure::usage("a bucket policy without an exempt administrator can lock everybody out")
+            Err(Failure::usage("a bucket policy without an exempt administrator can lock everyone out")
                 .with_hint("name one: --exempt arn:aws:iam::123456789012:role/admin"))
         }
         (None, FlagFormat::Deny(DenyFormat::SpacesBucketPolicy)) if !arguments.deny.full_access_keys => {
-            Err(Failure::usage("a bucket of Spaces that keys with limited access are used on takes no bucket policy").with_hint(
-                "if all keys have full access, say --full-access-keys; else -F nginx, -F cidr for a firewall, or rules of the CDN keep \
-                 addresses out",
+            Err(Failure::usage("Spaces accepts no bucket policy if keys with limited access are used on the bucket").with_hint(
+                "if all keys have full access, pass --full-access-keys; otherwise block addresses with -F nginx, with \
+                 -F cidr in a firewall, or with rules of the CDN",
             ))
         }
         (None, FlagFormat::Deny(DenyFormat::SpacesBucketPolicy)) if arguments.deny.bucket.is_none() => {
-            Err(Failure::usage("a bucket policy is of one bucket").with_hint("name it: --bucket BUCKET"))
+            Err(Failure::usage("a bucket policy applies to one bucket").with_hint("name it: --bucket BUCKET"))
         }
         (None, FlagFormat::Deny(format)) => {
             Ok(deny_options(&arguments.deny).check(format, arguments.deny.expires.0)?)
@@ -208,17 +208,18 @@ impl Run<'_> {
             let watched = below(Band::Watch.min_score());
             if watched > 0 && min_score > Band::Watch.min_score() {
                 let addresses = crate::message::count(watched as u64, "address");
-                self.messages.note(&format!("at least 0.3: {addresses}, which `--min-score 0.3` shows"));
+                self.messages.note(&format!("{addresses} scored at least 0.3; `--min-score 0.3` shows them"));
             }
         } else {
             let addresses = crate::message::count(shown.len() as u64, "address");
             self.messages.note(&format!("{addresses} flagged; looked at {looked}"));
             if matches!(self.arguments.format, FlagFormat::Result(_)) && self.output.is_terminal() {
-                self.messages.note("`--explain IP` tells all of one; -F json has what was measured, with requests");
+                self.messages.note("`--explain IP` shows everything about one address; -F json includes measurements and sample requests");
             }
         }
         for note in report.notes.iter().take(NOTES) {
-            let entity = if note.entity.is_empty() { "(unknown: --map tells of CDN hosts)" } else { &note.entity };
+            let entity =
+                if note.entity.is_empty() { "(unknown: --map names the buckets of CDN hosts)" } else { &note.entity };
             self.messages.note(&format!(
                 "{} {}: {} [{}]",
                 note.entity_kind,
@@ -229,11 +230,12 @@ impl Run<'_> {
         }
         if report.notes.len() > NOTES {
             let more = crate::message::count((report.notes.len() - NOTES) as u64, "note");
-            self.messages.note(&format!("{more} more about buckets, requesters and networks: `-F markdown` has them"));
+            self.messages
+                .note(&format!("{more} more about buckets, requesters and networks; `-F markdown` shows them"));
         }
         if report.looked.keys_left_out {
             self.messages.note(
-                "more names were asked for in vain than are counted: how many asked for a name is not known of all",
+                "more missing names were requested than can be tracked; for some, the number of sources is unknown",
             );
         }
         if let Some(from) = report.looked.provisional_from {
@@ -288,7 +290,7 @@ impl Run<'_> {
         let mut destination = crate::output::Destination::file(path).map_err(cannot)?;
         destination.write_all(&bytes).map_err(cannot)?;
         destination.commit().map_err(cannot)?;
-        self.messages.note(&format!("`{}` holds what is normal: give it to --baseline", path.display()));
+        self.messages.note(&format!("wrote the baseline to `{}`; use it with --baseline", path.display()));
         Ok(())
     }
 
@@ -300,7 +302,7 @@ impl Run<'_> {
         let all: std::collections::BTreeSet<i64> = days.iter().map(|day| day.day).collect();
         let rules = self.options.rules().map_or(0, |rules| rules.enabled().count());
         self.messages.note(&format!(
-            "{rules} rules over {}, each day by itself with those before as baseline; rules that found nothing are left out",
+            "{rules} rules over {}, each day with the preceding days as baseline; rules without findings are omitted",
             crate::message::count(all.len() as u64, "day")
         ));
         Ok(())
@@ -407,7 +409,7 @@ pub(super) fn context(
             let list = super::network_list(path, now)?;
             if list.expired() > 0 {
                 let entries = crate::message::count(list.expired() as u64, "entry");
-                messages.warning(&format!("`{}`: {entries} past `until=`, and left out", path.display()), None);
+                messages.warning(&format!("`{}`: {entries} past `until=`, ignored", path.display()), None);
             }
             context = with(context, &list);
         }

@@ -64,10 +64,10 @@ impl Account {
         let missed = Arc::new(AtomicBool::new(false));
         let heard = Arc::clone(&missed);
         let listener = move |notice: &Notice| match notice {
-            Notice::Waiting { why, pause } => messages.note(&format!("{why}; trying again in {pause:?}")),
+            Notice::Waiting { why, pause } => messages.note(&format!("{why}; retrying in {pause:?}")),
             Notice::Incomplete(what) => {
                 heard.store(true, Ordering::Relaxed);
-                messages.incomplete(what, Some("run it again; if it stays so, look in the control panel"));
+                messages.incomplete(what, Some("run it again; if this persists, check the control panel"));
             }
             _ => {}
         };

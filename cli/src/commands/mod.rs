@@ -237,7 +237,7 @@ async fn end_of(task: &mut Task) -> Option<Result<Exit, Failure>> {
         Ok(None) => None,
         Ok(Some(Ok(ended))) => Some(ended),
         Ok(Some(Err(error))) => Some(Err(Failure::failed(format!("internal error: {error}"))
-            .with_hint("this is a bug, please report it with the command that shows it"))),
+            .with_hint("this is a bug; please report it with the command that triggers it"))),
         Err(failure) => Some(Err(failure)),
     }
 }
@@ -272,7 +272,7 @@ async fn at(place: &WhereArgs, options: SessionOptions, messages: &Messages) -> 
     let Some(address) = &place.cluster else { return Ok(options) };
     let cluster = Cluster::connect(address).await?;
     if cluster.executors() == 0 {
-        messages.warning("the cluster has no executor yet: work waits until there is one", None);
+        messages.warning("the cluster has no executors yet; work waits until there is one", None);
     }
     Ok(options.with_remote_execution(cluster.remote_execution()))
 }
@@ -288,8 +288,7 @@ async fn open_with(sources: &[String], options: SessionOptions, messages: &Messa
     let (objects, bytes) = (files.objects, files.bytes);
     if objects > MANY_OBJECTS || bytes > MANY_BYTES {
         let objects = count(objects, "object");
-        messages
-            .note(&format!("there are {objects}, {} to read; `WHERE time …` or --since reads less", HumanBytes(bytes)));
+        messages.note(&format!("{objects} ({}) to read; `WHERE time …` or --since reads less", HumanBytes(bytes)));
     }
     Ok(session)
 }
@@ -333,7 +332,7 @@ fn source_options(source: &SourceArgs) -> Result<SessionOptions, Failure> {
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        return Err(Failure::usage("--since is not before --until, so there is nothing to read"));
+        return Err(Failure::usage("--since must be before --until"));
     }
     let names = NameRules { layout: source.layout.0, max_lateness: source.max_lateness.map(crate::args::Span::micros) };
     let mut lines = LineOptions::default().with_dialect(source.dialect.0).with_requests(request_rules(&source.cdn)?);

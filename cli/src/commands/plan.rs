@@ -37,8 +37,8 @@ pub(crate) async fn run(arguments: PlanArgs, surroundings: Surroundings) -> Resu
     let (sql, sources) = sql_and_sources(arguments.sql_and_sources);
     let session = Session::open(&sources, super::source_options(&arguments.source)?).await?;
     if let Some(name) = session.dataset_names().into_iter().next() {
-        return Err(Failure::failed(format!("{name}: it is a dataset, and holds no log objects"))
-            .with_hint("`s3log query \"EXPLAIN …\"` says which of its files a query reads"));
+        return Err(Failure::failed(format!("{name}: it is a dataset, not log objects"))
+            .with_hint("`s3log query \"EXPLAIN …\"` shows which of its files a query reads"));
     }
     let scans = match &sql {
         Some(sql) => scans_of(&session, sql, !sources.is_empty()).await?,

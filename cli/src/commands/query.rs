@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
     let messages = surroundings.messages;
     let swapped = |failure: Failure| match &first {
         Some(first) if Path::new(first).exists() => {
-            failure.with_hint(format!("`{first}` is a file: the SQL stands first, the sources behind it"))
+            failure.with_hint(format!("`{first}` is a file: pass the SQL first, then the sources"))
         }
         _ => failure,
     };
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
     let rows = runner.run(&sql).await;
     let first_row = runner.first_row;
     watch.stop();
-    let rows = rows.map_err(swapped)?.ok_or_else(|| Failure::usage("the SQL holds no statement"))?;
+    let rows = rows.map_err(swapped)?.ok_or_else(|| Failure::usage("the SQL contains no statement"))?;
     let format = output.format();
     output.commit()?;
     if surroundings.verbose {
@@ -77,8 +77,8 @@ fn sql_and_sources(
         (None, Some(sql)) if sql == "-" => (stdin(&sources)?, true),
         (None, Some(sql)) => (sql, false),
         (None, None) => {
-            return Err(Failure::usage("there is no SQL to run").with_hint(
-                "give it as an argument, with `-f FILE`, or as `-` from standard input; `s3log shell` asks for it",
+            return Err(Failure::usage("no SQL to run").with_hint(
+                "pass it as an argument, with `-f FILE`, or as `-` from standard input; for an interactive session, use `s3log shell`",
             ));
         }
     };

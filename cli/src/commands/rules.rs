@@ -65,12 +65,12 @@ fn replaced_lists(directory: &Path) -> Result<BTreeMap<&'static str, (String, St
         let name = Path::new(&path).file_name().and_then(OsStr::to_str).unwrap_or_default();
         let Some(list) = SHIPPED_LISTS.iter().find(|list| list.name == name || list.file == name) else {
             let known: Vec<&str> = SHIPPED_LISTS.iter().map(|list| list.name).collect();
-            return Err(Failure::failed(format!("`{path}`: no list is called so"))
-                .with_hint(format!("a file is named as the list that it replaces: {}", known.join(", "))));
+            return Err(Failure::failed(format!("`{path}`: no list has this name"))
+                .with_hint(format!("name the file after the list that it replaces: {}", known.join(", "))));
         };
         if let Some((other, _)) = replaced.insert(list.name, (path.clone(), text)) {
-            return Err(Failure::failed(format!("`{path}`: `{other}` replaces the list `{}`, too", list.name))
-                .with_hint("leave one of them"));
+            return Err(Failure::failed(format!("`{path}`: `{other}` already replaces the list `{}`", list.name))
+                .with_hint("remove one of them"));
         }
     }
     Ok(replaced)
@@ -208,9 +208,9 @@ async fn test(rules: &RuleArgs, id: Option<&str>, surroundings: Surroundings) ->
         }
     }
     if !failures.is_empty() {
-        return Err(Failure::failed(format!("{} of {ran} tests do not hold", failures.len())));
+        return Err(Failure::failed(format!("{} of {ran} tests failed", failures.len())));
     }
-    surroundings.messages.note(&format!("{ran} tests of {} hold", crate::message::count(number as u64, "rule")));
+    surroundings.messages.note(&format!("{ran} tests of {} passed", crate::message::count(number as u64, "rule")));
     Ok(Exit::Done)
 }
 
@@ -240,9 +240,9 @@ async fn lint(arguments: &RuleArgs, output: &OutputArgs, surroundings: Surroundi
         )?;
     }
     if !errors.is_empty() || found.iter().any(|lint| lint.level == Level::Error) {
-        return Err(Failure::failed("some rules do not work"));
+        return Err(Failure::failed("some rules have errors"));
     }
-    surroundings.messages.note(&format!("{} work", crate::message::count(rules.len() as u64, "rule")));
+    surroundings.messages.note(&format!("{} without errors", crate::message::count(rules.len() as u64, "rule")));
     Ok(Exit::Done)
 }
 

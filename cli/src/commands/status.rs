@@ -31,7 +31,7 @@ pub(crate) async fn run(dest: &str, arguments: &ConvertArgs, surroundings: Surro
     })?;
     for runner in status.runners.iter().filter(|runner| runner.is_gone) {
         surroundings.messages.note(&format!(
-            "the run {} on {} did not end well; the next one takes back what it began",
+            "the run {} on {} did not finish; the next run rolls back what it left",
             runner.runner, runner.host
         ));
     }

@@ -6,13 +6,13 @@
 /// Reasons, each with the flags that it applies to.
 const ONCE: &[(&str, &[&str])] = &[
     (
-        "what one run is to do",
+        "what a single run does",
         &["apply", "backtest", "dry-run", "explain", "file", "follow", "name", "print-prices", "shard", "status"],
     ),
     ("where the results of one run go", &["credentials", "learn", "output", "rejects", "target", "to"]),
     ("what one run may change beyond the usual", &["drop-grants", "force", "full-access", "grant", "wider"]),
-    ("where the configuration file is", &["config"]),
-    ("that help is wanted", &["help", "version"]),
+    ("the location of the configuration file", &["config"]),
+    ("what the program prints about itself", &["help", "version"]),
 ];
 
 /// Why a flag cannot be set; `None` if it can.

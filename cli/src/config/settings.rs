@@ -31,7 +31,7 @@ impl Settings {
     pub(super) fn read(file: &Path, syntax: &Command) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Failure::usage(format!("cannot read the configuration file `{}`: {error}", file.display()))
-                .with_hint("--config '' goes without one")
+                .with_hint("use --config '' to run without one")
         })?;
         let folder = file.parent().unwrap_or(Path::new(""));
         Self::parse(&text, folder, syntax).map_err(|problem| problem.in_file(file, &text))
@@ -115,7 +115,7 @@ impl Reader<'_> {
     ) -> Result<(), Problem> {
         let name: &str = key.get_ref();
         if let Some(what) = once::what(name) {
-            let hint = format!("{what} is said on the command line");
+            let hint = format!("{what} can only be set on the command line");
             return Err(
                 Problem::new(key.span().start, format!("`{name}` cannot be set in a file")).with_hint(Some(hint))
             );
@@ -171,7 +171,7 @@ impl Reader<'_> {
             Some(format!("these have it: {}", others.join(", ")))
         } else if command.get_subcommands().any(|below| below.get_name() == name) {
             let table = [path, &[name.to_owned()]].concat().join(".");
-            Some(format!("what holds for that command alone stands in a table, [{table}]"))
+            Some(format!("settings for that command go into a table, [{table}]"))
         } else {
             closest(name, known.iter().copied()).map(|meant| format!("did you mean `{meant}`?"))
         };
@@ -188,7 +188,7 @@ fn no_command(path: &[String], command: &Command, key: &Spanned<DeString<'_>>) -
     let mut flags = BTreeSet::new();
     find_flags(command, &mut flags);
     let hint = if flags.contains(name) {
-        Some(format!("`{name}` is a flag, which takes a value and no table"))
+        Some(format!("`{name}` is a flag; it takes a value, not a table"))
     } else {
         let names = command.get_subcommands().map(Command::get_name);
         closest(name, names.collect::<Vec<_>>().into_iter()).map(|meant| format!("did you mean [{meant}]?"))

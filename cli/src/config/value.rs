@@ -92,16 +92,16 @@ fn text(value: &DeValue<'_>, kind: Kind) -> Option<String> {
 fn wanted(kind: Kind, many: bool) -> &'static str {
     match (kind, many) {
         (Kind::Switch, _) => "true or false",
-        (Kind::Text, false) => "a text",
-        (Kind::Text, true) => "a text or an array of texts",
-        (Kind::Number, false) => "a text or a number",
-        (Kind::Number, true) => "texts or numbers",
+        (Kind::Text, false) => "a string",
+        (Kind::Text, true) => "a string or an array of strings",
+        (Kind::Number, false) => "a string or a number",
+        (Kind::Number, true) => "strings or numbers",
     }
 }
 
 fn type_of(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
@@ -146,7 +146,7 @@ fn check(text: &OsStr, flag: &Arg) -> Result<(), (String, Option<String>)> {
     let command = Command::new("s3log").no_binary_name(true).arg(alone);
     let Err(error) = command.try_get_matches_from([argument]) else { return Ok(()) };
     let name = flag.get_long().unwrap_or_default();
-    let mut message = format!("`{}` is no value of `{name}`", text.to_string_lossy());
+    let mut message = format!("`{}` is not a valid value for `{name}`", text.to_string_lossy());
     if let Some(why) = error.source() {
         message.push_str(&format!(": {why}"));
     }

@@ -85,10 +85,8 @@ pub(super) fn is_json(path: Option<&Path>, command: &str) -> Result<bool, Failur
     match Format::of_path(path) {
         Some(Format::Json) => Ok(true),
         Some(Format::Table) => Ok(false),
-        _ => {
-            Err(Failure::usage(format!("`s3log {command}` does not write what the name `{}` asks for", path.display()))
-                .with_hint("use the extension txt or json, or say with -F what to write"))
-        }
+        _ => Err(Failure::usage(format!("`s3log {command}` cannot write the format of `{}`", path.display()))
+            .with_hint("use the extension txt or json, or choose a format with -F")),
     }
 }
 
@@ -158,8 +156,8 @@ impl Output {
         let by_name = match path {
             Some(path) if settings.format == Format::Auto && destination.is_regular_file() => {
                 Some(Format::of_path(path).ok_or_else(|| {
-                    Failure::usage(format!("the name `{}` tells no format", path.display()))
-                        .with_hint("add one, such as `-F csv`, or use an extension: csv, tsv, json, ndjson, md, txt, parquet, arrow")
+                    Failure::usage(format!("cannot tell the format from the name `{}`", path.display()))
+                        .with_hint("choose one, such as `-F csv`, or use an extension: csv, tsv, json, ndjson, md, txt, parquet, arrow")
                 })?)
             }
             _ => None,
@@ -218,7 +216,7 @@ impl Output {
         }
         self.results += 1;
         if self.results > 1 && format.is_binary() {
-            return Err(Failure::failed("a Parquet or Arrow file holds one result, and this SQL returns more")
+            return Err(Failure::failed("a Parquet or Arrow file can only hold one result, but this SQL returns more")
                 .with_hint("run the statements one by one, or choose another format"));
         }
         let apart =
@@ -277,7 +275,7 @@ impl Output {
     /// I/O errors, or a result in a file that is incomplete because it was cancelled or failed.
     pub(crate) fn commit(self) -> Result<(), Failure> {
         if self.unfinished > 0 && self.destination.is_regular_file() {
-            return Err(Failure::failed("a result was cut off, so its file was not kept"));
+            return Err(Failure::failed("a result is incomplete, so its file was not kept"));
         }
         self.destination.commit().map_err(Failure::from_output)
     }
@@ -285,7 +283,7 @@ impl Output {
 
 fn no_bytes_on_a_terminal() -> Failure {
     Failure::usage("a terminal cannot show Parquet or Arrow")
-        .with_hint("name a file: `-o result.parquet`, or send it to a pipe")
+        .with_hint("write to a file, such as `-o result.parquet`, or pipe the output")
 }
 
 /// The writer of `format` for one result.

@@ -61,7 +61,7 @@ fn what_a_user_says_of_hosts_and_networks_counts() {
 
     fs::write(networks, "203.0.113.0/24\nnobody\n").unwrap();
     let refused = run(&["query", fetches, MIXED, "--cdn-cidr", networks]);
-    assert!(refused.starts_with("exit 1\n") && refused.contains("line 2: `nobody` is no network"), "{refused}");
+    assert!(refused.starts_with("exit 1\n") && refused.contains("line 2: `nobody` is not a network"), "{refused}");
     assert_snapshot!(run(&["query", fetches, MIXED, "--map", "media", "--cdn-cidr", "x"]));
     assert_snapshot!(run(&["query", fetches, MIXED, "--cdn-fields", "date,time,c-ipp"]));
 }
@@ -144,7 +144,7 @@ fn each_table_has_a_dataset_of_its_own() {
     assert_snapshot!(run(&["convert", MIXED, "--to", &by_day, "--table", "cdn", "--partition-by", "day,bucket"]));
     let other = directory.path().join("cdn").display().to_string();
     let refused = run(&["convert", MIXED, "--to", &other, "--redact-uri", "false"]);
-    assert!(refused.contains("the dataset was begun with --table cdn, and this run has --table logs"), "{refused}");
+    assert!(refused.contains("the dataset was created with --table cdn, but this run has --table logs"), "{refused}");
 }
 
 #[test]

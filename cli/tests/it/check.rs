@@ -47,9 +47,8 @@ fn the_name_of_a_file_tells_the_format() {
     for name in ["b.csv", "b.md", "b.log"] {
         let output = s3log().current_dir(directory.path()).args(["check", "nothing", "-o", name]).output().unwrap();
         let said = crate::transcript(&output);
-        let expected = format!(
-            "error: `s3log check` does not write what the name `{name}` asks for\nhint: use the extension txt or json"
-        );
+        let expected =
+            format!("error: `s3log check` cannot write the format of `{name}`\nhint: use the extension txt or json");
         assert!(said.starts_with("exit 2\n") && said.contains(&expected), "{said}");
         assert!(!directory.path().join(name).exists());
     }

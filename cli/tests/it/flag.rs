@@ -170,7 +170,7 @@ fn events_are_of_a_standard() {
 fn one_address_is_explained() {
     let folder = logs();
     assert_snapshot!(flag(folder.path(), &["--explain", "203.0.113.9"]));
-    assert!(flag(folder.path(), &["--explain", "192.0.2.7"]).contains("No rule says anything of it."));
+    assert!(flag(folder.path(), &["--explain", "192.0.2.7"]).contains("No rule matched."));
     let nobody = run(&["flag", folder.path().to_str().unwrap(), "--explain", "198.51.100.1"]);
     assert!(nobody.contains("198.51.100.1 made no request; looked at 210 requests"), "{nobody}");
 }
@@ -207,10 +207,10 @@ fn the_name_of_a_file_tells_the_format() {
     assert!(written("a.md", &[]).starts_with("# Suspicious sources of requests\n"));
     assert_eq!(serde_json::from_str::<Vec<Value>>(&written("b.json", explained)).unwrap().len(), 1);
     let said = run(&["flag", source, "--explain", "203.0.113.9", "-F", "markdown"]);
-    assert!(said.starts_with("exit 2\n") && said.contains("--explain writes no report"), "{said}");
+    assert!(said.starts_with("exit 2\n") && said.contains("--explain cannot be written as a report"), "{said}");
     assert_eq!(run(&["flag", source, "--explain", "203.0.113.9", "-o", &path("new.md")]), said);
     let unknown = run(&["flag", source, "--explain", "203.0.113.9", "-o", &path("new.xlsx")]);
-    assert!(unknown.starts_with("exit 2\n") && unknown.contains("tells no format"), "{unknown}");
+    assert!(unknown.starts_with("exit 2\n") && unknown.contains("cannot tell the format from the name"), "{unknown}");
     assert!(!Path::new(&path("new.md")).exists() && !Path::new(&path("new.xlsx")).exists());
 }
 
@@ -370,7 +370,7 @@ expect = []
     fs::write(rules.path().join("own.toml"), own).unwrap();
     fs::write(rules.path().join("tuned.toml"), "id = \"S3D-103\"\nenabled = false\n").unwrap();
     let directory = rules.path().to_str().unwrap();
-    assert!(run(&["rules", "test", "OWN-1", "--rules", directory]).contains("2 tests of 1 rule hold"));
+    assert!(run(&["rules", "test", "OWN-1", "--rules", directory]).contains("2 tests of 1 rule passed"));
     let folder = logs();
     let found = flag(folder.path(), &["--rules", directory, "-F", "csv"]);
     assert!(found.contains("192.0.2.7") && !found.contains("S3D-103"), "{found}");
@@ -391,7 +391,7 @@ fn lists_of_ones_own_replace_those_of_their_name_and_no_file_is_passed_over() {
     for name in ["sensitive-keys", "sensitive-keys.regex"] {
         file(name, "report\n(\n");
         let said = list();
-        assert!(said.contains("error: sensitive-keys, line 2: no regular expression"), "{said}");
+        assert!(said.contains("error: sensitive-keys, line 2: not a regular expression"), "{said}");
         file(name, "report\n");
         assert!(list().starts_with("exit 0\n"), "{}", list());
         let folder = logs();
@@ -403,7 +403,7 @@ fn lists_of_ones_own_replace_those_of_their_name_and_no_file_is_passed_over() {
         file(name, "report\n");
         let said = list();
         let path = lists.path().join(name).display().to_string();
-        assert!(said.contains(&format!("error: `{path}`: no list is called so\n")), "{said}");
+        assert!(said.contains(&format!("error: `{path}`: no list has this name\n")), "{said}");
         assert!(said.contains("sensitive-keys, web-probes"), "{said}");
         fs::remove_file(lists.path().join(name)).unwrap();
     }
@@ -411,7 +411,7 @@ fn lists_of_ones_own_replace_those_of_their_name_and_no_file_is_passed_over() {
     file("payloads.regex", "");
     let said = list();
     assert!(
-        said.contains("payloads.regex`: `") && said.contains("payloads` replaces the list `payloads`, too"),
+        said.contains("payloads.regex`: `") && said.contains("payloads` already replaces the list `payloads`"),
         "{said}"
     );
 }

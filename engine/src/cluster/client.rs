@@ -99,17 +99,17 @@ impl Cluster {
     pub async fn connect(address: &str) -> Result<Arc<Self>, Error> {
         let (host, port) = host_and_port(address)?;
         let unreachable = |error: reqwest::Error| {
-            Error::new(ErrorKind::NotFound, "there is no scheduler")
+            Error::new(ErrorKind::NotFound, "no scheduler found")
                 .in_object(address)
                 .with_source(error.without_url())
-                .with_hint("`s3log cluster scheduler` is one, and serves its REST interface at the same port")
+                .with_hint("start one with `s3log cluster scheduler`, which serves its REST interface on the same port")
         };
         let rest = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(unreachable)?;
         let asked = rest.get(format!("http://{host}:{port}/api/executors")).send().await;
         let answer = asked.and_then(reqwest::Response::error_for_status).map_err(unreachable)?;
         let bytes = answer.bytes().await.map_err(unreachable)?;
         let executors: Vec<Executor> = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::new(ErrorKind::Unsupported, "what answers is no scheduler of this version")
+            Error::new(ErrorKind::Unsupported, "what answers is not a scheduler of this version")
                 .in_object(address)
                 .with_source(error)
         })?;
@@ -166,7 +166,7 @@ impl Cluster {
         let job_id = match submitted {
             Some(Submitted::Success(taken)) => taken.job_id,
             Some(Submitted::Failure(refused)) => return Err(self.refused(&reason_of(refused)).into()),
-            None => return Err(self.lost("it does not say what becomes of the plan").into()),
+            None => return Err(self.lost("it does not report the state of the plan").into()),
         };
         let mut job = Job { id: Some(job_id.clone()), cluster: Arc::clone(&self), settings: settings.clone() };
         let mut unknown = 0;
@@ -186,7 +186,7 @@ impl Cluster {
                 None if unknown < UNKNOWN => unknown += 1,
                 None => {
                     job.finished();
-                    return Err(self.lost("it does not know the job any more").into());
+                    return Err(self.lost("it no longer knows the job").into());
                 }
             }
             tokio::time::sleep(pause).await;
@@ -231,13 +231,11 @@ impl Cluster {
 
     async fn scheduler(&self, settings: &GrpcClientConfig) -> Result<Scheduler, Error> {
         let unreachable = |error: tonic::transport::Error| {
-            Error::new(ErrorKind::NotFound, "there is no scheduler any more")
-                .in_object(self.to_string())
-                .with_source(error)
+            Error::new(ErrorKind::NotFound, "the scheduler is gone").in_object(self.to_string()).with_source(error)
         };
         let endpoint = create_grpc_client_endpoint(format!("http://{}:{}", self.host, self.port), Some(settings));
         let endpoint = endpoint.map_err(|error| {
-            Error::new(ErrorKind::Invalid, "it is no address").in_object(self.to_string()).with_source(error)
+            Error::new(ErrorKind::Invalid, "it is not an address").in_object(self.to_string()).with_source(error)
         })?;
         let channel = endpoint.connect().await.map_err(unreachable)?;
         Ok(SchedulerGrpcClient::new(channel)
@@ -294,7 +292,7 @@ impl Cluster {
         let port = u16::try_from(executor.port).unwrap_or_default();
         let (host_here, port_here) = proxy.unwrap_or_else(|| (executor.host.clone(), port));
         let gone = |error| {
-            Error::new(ErrorKind::Unreadable, "an executor does not give its rows")
+            Error::new(ErrorKind::Unreadable, "an executor does not return its rows")
                 .in_object(format!("{host_here}:{port_here}"))
                 .with_source(error)
                 .with_hint(
@@ -320,7 +318,7 @@ impl Cluster {
     }
 
     fn refused(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Unsupported, format!("the scheduler does not take the plan: {why}"))
+        Error::new(ErrorKind::Unsupported, format!("the scheduler rejected the plan: {why}"))
             .in_object(self.to_string())
             .with_hint("run the same version of s3log on all machines")
     }
@@ -329,7 +327,7 @@ impl Cluster {
         Error::new(ErrorKind::Unreadable, "the scheduler was lost")
             .in_object(self.to_string())
             .with_source(why)
-            .with_hint("jobs of a scheduler that ends are lost: run it again")
+            .with_hint("the jobs of a scheduler that stops are lost; run the query again")
     }
 
     /// The error of a failed job. If the executor's message contains an error of this crate, in `Debug` form, it is
@@ -473,9 +471,9 @@ impl Drop for Job {
 
 fn host_and_port(address: &str) -> Result<(String, u16), Error> {
     let invalid = || {
-        Error::new(ErrorKind::Invalid, "it is no address of a scheduler")
+        Error::new(ErrorKind::Invalid, "it is not the address of a scheduler")
             .in_object(address)
-            .with_hint("a scheduler is written df://host:50050")
+            .with_hint("write a scheduler as df://host:50050")
     };
     let url = url::Url::parse(address).map_err(|error| invalid().with_source(error))?;
     let is_bare = matches!(url.path(), "" | "/")

@@ -74,7 +74,7 @@ pub async fn compact(
     let Some(settings) = DatasetSettings::read(&place).await? else {
         return Err(Error::new(ErrorKind::NotFound, "there is no dataset")
             .in_object(place.name())
-            .with_hint("`s3log convert SOURCE --to DEST` makes one"));
+            .with_hint("create one with `s3log convert SOURCE --to DEST`"));
     };
     let table = settings.known_table().map_err(|error| error.in_object(place.name()))?;
     let mut options = options.clone();
@@ -191,10 +191,11 @@ impl Compaction<'_> {
         let commit = Commit { batch: batch.clone(), files, reject_files: Vec::new(), counts, sources: None };
         let is_open = |state: &State| match state.open.contains_key(&batch) {
             true => Ok(()),
-            false => {
-                Err(Error::new(ErrorKind::Conflict, "another runner took this one to be gone, and took its batch back")
-                    .with_hint("run again: nothing is lost"))
-            }
+            false => Err(Error::new(
+                ErrorKind::Conflict,
+                "another runner considered this one dead and rolled back its batch",
+            )
+            .with_hint("run again; nothing is lost")),
         };
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
         sweep(&mut self.ledger, &self.runner, &batch).await

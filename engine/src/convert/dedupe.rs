@@ -207,7 +207,7 @@ impl<'a> TextColumn<'a> {
         match array.data_type() {
             DataType::Utf8View => Ok(Self::Views(array.as_string_view())),
             DataType::Utf8 => Ok(Self::Plain(array.as_string())),
-            other => Err(Error::new(ErrorKind::Internal, format!("the column `{name}` is {other}, and no text"))),
+            other => Err(Error::new(ErrorKind::Internal, format!("the column `{name}` is {other}, not text"))),
         }
     }
 
@@ -268,11 +268,11 @@ impl Identities {
         let new = table_bytes(self.set.len() + more);
         if memory.used + new > memory.limit {
             let message = format!(
-                "the identities of records of the days that are converted do not fit into memory: {} bytes are taken, \
+                "the record identities of the converted days do not fit into memory: {} bytes are taken, \
                  {new} more are needed, and {} are allowed",
                 memory.used, memory.limit
             );
-            let hint = "Convert fewer days at a time with --since and --until, or raise --memory.";
+            let hint = "convert fewer days at a time with --since and --until, or raise --memory";
             return Err(Error::new(ErrorKind::Unsupported, message).with_hint(hint));
         }
         self.set.reserve(more);

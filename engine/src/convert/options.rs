@@ -41,7 +41,7 @@ impl FromStr for PartitionBy {
             "day" => Ok(Self::Day),
             "day,bucket" => Ok(Self::DayAndBucket),
             _ => Err(Error::invalid(format!("files cannot be partitioned by `{text}`"))
-                .with_hint("there are `day` and `day,bucket`")),
+                .with_hint("use `day` or `day,bucket`")),
         }
     }
 }
@@ -95,7 +95,7 @@ impl ConvertOptions {
         let is_column = |wanted: &str| columns.iter().any(|column| column.name == wanted);
         match self.bloom.iter().find(|wanted| !is_column(wanted)) {
             None => Ok(()),
-            Some(wanted) => Err(Error::argument(format!("there is no column `{wanted}` to make Bloom filters of"))
+            Some(wanted) => Err(Error::argument(format!("there is no column `{wanted}` for Bloom filters"))
                 .with_hint(format!("`s3log schema {}` prints all columns", self.table.name()))),
         }
     }
@@ -105,7 +105,7 @@ impl ConvertOptions {
         if !self.table.has_time() {
             let table = self.table.name();
             return Err(Error::argument(format!("the table `{table}` cannot be converted"))
-                .with_hint("--rejects DEST keeps lines that are no records"));
+                .with_hint("use --rejects DEST to keep lines that are not records"));
         }
         match (self.table, self.partition_by) {
             (Table::Cdn, PartitionBy::DayAndBucket) => {

@@ -115,14 +115,14 @@ pub(super) fn check(options: &ConvertOptions) -> Result<(), Error> {
     let cannot = |what: &str, hint: &str| Err(Error::new(ErrorKind::Unsupported, what.to_owned()).with_hint(hint));
     if options.dedupe {
         return cannot(
-            "a cluster does not look for duplicates: whoever does must see all records in order",
-            "leave --cluster out",
+            "duplicates cannot be detected on a cluster, because that requires seeing all records in order",
+            "run without --cluster",
         );
     }
     if options.privacy.describe().anonymize_ip == AnonymizeIp::Keyed {
         return cannot(
-            "the key that addresses are encrypted with is not sent to a cluster",
-            "leave --cluster out, or take --anonymize-ip truncate or drop",
+            "addresses cannot be encrypted on a cluster, because the key is not sent to it",
+            "run without --cluster, or use --anonymize-ip truncate or drop",
         );
     }
     Ok(())

@@ -30,7 +30,7 @@ pub(super) async fn places_of(
         parts::check(options)?;
     }
     if let Some(name) = session.dataset_names().into_iter().next() {
-        return Err(Error::new(ErrorKind::Unsupported, "it is a dataset already").in_object(name));
+        return Err(Error::new(ErrorKind::Unsupported, "it is already a dataset").in_object(name));
     }
     let listing = session.log_table(Table::Logs).sources().listing;
     listing.objects.iter().try_for_each(check_name)?;
@@ -115,12 +115,12 @@ fn is_there(place: &Place) -> Error {
 }
 
 fn is_above(place: &Place, name: &str) -> Error {
-    Error::invalid(format!("a dataset cannot be above its log objects, which nobody would find any more: {name}"))
+    Error::invalid(format!("a dataset cannot be above its log objects, which would no longer be found: {name}"))
         .in_object(place.name())
         .with_hint(OF_ITS_OWN)
 }
 
-const OF_ITS_OWN: &str = "--to wants a place of its own, which may be below that of the log objects";
+const OF_ITS_OWN: &str = "choose a location of its own for --to; it may be below the log objects";
 
 /// The canonical path of the file or folder that a source names, or of the folder that a glob starts in.
 fn folder_of(source: &str) -> Option<PathBuf> {

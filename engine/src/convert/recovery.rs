@@ -142,7 +142,7 @@ pub(super) async fn abandon_all(ledger: &mut Ledger, runner: &Runner, of: &str, 
         let entry = Entry::Abandon(Abandon { batch: batch.clone(), reason: reason.to_owned() });
         let is_open = |state: &State| match state.open.contains_key(&batch) {
             true => Ok(()),
-            false => Err(Error::new(ErrorKind::Conflict, "someone else took it back, or it was committed")),
+            false => Err(Error::new(ErrorKind::Conflict, "another run rolled it back, or it was committed")),
         };
         match ledger.append(runner.name(), now(), entry, &is_open).await {
             Ok(()) => abandoned += 1,
@@ -238,7 +238,7 @@ pub(super) async fn sweep(ledger: &mut Ledger, runner: &Runner, batch: &str) -> 
     let entry = Entry::Swept(Swept { batch: batch.to_owned() });
     let is_left = |state: &State| match state.unswept.contains_key(batch) {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::Conflict, "someone else did it")),
+        false => Err(Error::new(ErrorKind::Conflict, "another run did it")),
     };
     match ledger.append(runner.name(), now(), entry, &is_left).await {
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),

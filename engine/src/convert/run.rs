@@ -176,9 +176,9 @@ fn settings_of(options: &ConvertOptions) -> DatasetSettings {
 /// Creates a dataset in a place without one.
 async fn begin_dataset(place: &Place, wanted: &DatasetSettings) -> Result<DatasetSettings, Error> {
     if let Some(entry) = place.list("day=", None).await?.first() {
-        return Err(Error::invalid(format!("there are files in the way: {}", entry.path))
+        return Err(Error::invalid(format!("files are in the way: {}", entry.path))
             .in_object(place.name())
-            .with_hint("a dataset begins in a directory, or at a prefix, that has no folders `day=…` yet"));
+            .with_hint("a new dataset needs a directory or prefix that has no folders `day=…` yet"));
     }
     wanted.create(place).await
 }
@@ -448,10 +448,11 @@ impl Run<'_> {
         let commit = Commit { batch: batch.name.clone(), files, reject_files, counts, sources };
         let is_open = |state: &State| match state.open.contains_key(&batch.name) {
             true => Ok(()),
-            false => {
-                Err(Error::new(ErrorKind::Conflict, "another runner took this one to be gone, and took its batch back")
-                    .with_hint("run again: nothing is lost"))
-            }
+            false => Err(Error::new(
+                ErrorKind::Conflict,
+                "another runner considered this one dead and rolled back its batch",
+            )
+            .with_hint("run again; nothing is lost")),
         };
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
         if is_partial {
@@ -506,7 +507,7 @@ impl Run<'_> {
         match expected.into_iter().next() {
             None => Ok(()),
             Some(missing) => {
-                Err(Error::new(ErrorKind::Unwritable, "an executor says that it wrote this, and it is not there")
+                Err(Error::new(ErrorKind::Unwritable, "an executor reported that it wrote this, but it does not exist")
                     .in_object(place.name_of(missing))
                     .with_hint("--to, and --rejects, must be the same folder on all machines, or a bucket"))
             }
@@ -520,7 +521,7 @@ impl Run<'_> {
             Err(_) => {
                 tokio::time::timeout(PATIENCE, take_back_own(&mut self.ledger, &self.runner, self.session.stores()))
                     .await
-                    .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unwritable, "it could not be taken back in time")))
+                    .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unwritable, "it could not be rolled back in time")))
             }
         };
         self.report.dataset_rows = self.ledger.state.rows();
@@ -562,7 +563,7 @@ fn counts_of(done: &[&Candidate], outcome: &Outcome) -> Result<BatchCounts, Erro
         counts.lines, counts.rows, counts.rejects, counts.duplicates
     );
     Err(Error::new(ErrorKind::Internal, message)
-        .with_hint("nothing was committed; this is a bug, please report it with the log object that shows it"))
+        .with_hint("nothing was committed; this is a bug; please report it with the log object that triggers it"))
 }
 
 fn is_list_missing(error: &Error) -> bool {
@@ -591,10 +592,10 @@ fn may_begin(state: &State, dedupe: bool) -> Result<(), Error> {
         Some(open) => Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "the runner {} works on the dataset since {}, and one of the two looks for duplicates",
+                "the runner {} has been working on the dataset since {}, and one of the two looks for duplicates",
                 open.runner, open.at
             ),
         )
-        .with_hint("run again when it is done: with --dedupe there is one runner at a time")),
+        .with_hint("run again when it is done; --dedupe allows one runner at a time")),
     }
 }

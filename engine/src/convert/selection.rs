@@ -31,7 +31,7 @@ impl FromStr for Shard {
         let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
         match parts {
             Some((index, count)) if 1 <= index && index <= count => Ok(Self { index, count }),
-            _ => Err(Error::invalid(format!("`{text}` is no shard"))
+            _ => Err(Error::invalid(format!("`{text}` is not a shard"))
                 .with_hint("the second of four is 2/4; the first is 1/4, the last 4/4")),
         }
     }
@@ -151,11 +151,11 @@ impl Candidates {
 
 /// The error for the source `-`.
 fn no_standard_input() -> Error {
-    Error::new(ErrorKind::Unsupported, "standard input cannot be converted: nobody would know it again")
+    Error::new(ErrorKind::Unsupported, "standard input cannot be converted, because a later run could not recognize it")
         .with_hint(INTO_A_FILE)
 }
 
-const INTO_A_FILE: &str = "write it into a file first";
+const INTO_A_FILE: &str = "save it to a file first";
 
 /// Log objects are recognised by name in later runs, so the name must refer to the same file again. This rejects pipes,
 /// devices and sockets, as well as open files that have no name any more.
@@ -168,7 +168,7 @@ pub(super) fn check_name(listed: &Listed) -> Result<(), Error> {
     if is_special || is_nameless() {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            "what is no regular file cannot be converted: nobody would know it again",
+            "only regular files can be converted, because a later run could not recognize others",
         )
         .in_object(listed.object.name().to_string())
         .with_hint(INTO_A_FILE));

@@ -290,7 +290,7 @@ impl Ledger {
                     if attempt >= ATTEMPTS {
                         return Err(Error::new(
                             ErrorKind::Unsupported,
-                            "the store says that an object exists, and does not have it",
+                            "the store reports that an object exists, but does not return it",
                         )
                         .in_object(self.place.name_of(&Record::path(number))));
                     }
@@ -359,7 +359,7 @@ fn parse_checkpoint(bytes: &[u8]) -> Result<Checkpoint, Error> {
     struct Head {
         version: u32,
     }
-    let not_one = |error| Error::invalid("it is no checkpoint of a ledger").with_source(error);
+    let not_one = |error| Error::invalid("it is not a checkpoint of a ledger").with_source(error);
     let Head { version } = serde_json::from_slice(bytes).map_err(not_one)?;
     if version > LEDGER_VERSION {
         return Err(later_version(version));

@@ -60,7 +60,7 @@ impl Place {
             // Prefixes that would be normalised to another key, or cannot be sent.
             if prefix.starts_with('/') || StorePath::parse(&prefix).is_err() {
                 return Err(Error::invalid("files cannot be written below this prefix").in_object(name).with_hint(
-                    "a prefix cannot begin with `/`, nor have `//`, the parts `.` or `..`, or control characters in it",
+                    "a prefix cannot begin with `/`, or contain `//`, the parts `.` or `..`, or control characters",
                 ));
             }
             Kind::Bucket(stores.bucket(location.bucket()).await?, prefix)
@@ -484,7 +484,7 @@ fn cannot_read(path: &Path, error: std::io::Error) -> Error {
 pub(super) fn cannot_write(path: impl std::fmt::Display, error: std::io::Error) -> Error {
     let hint = match error.kind() {
         IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded => {
-            "the disk is full: free some space and run again, nothing is lost"
+            "the disk is full: free some space and run again; nothing is lost"
         }
         IoErrorKind::PermissionDenied | IoErrorKind::ReadOnlyFilesystem => "check the permissions of the directory",
         IoErrorKind::FileTooLarge => {

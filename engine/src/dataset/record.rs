@@ -194,7 +194,7 @@ impl Record {
         struct Head {
             version: u32,
         }
-        let not_one = |error| Error::invalid("it is no record of a ledger").with_source(error);
+        let not_one = |error| Error::invalid("it is not a record of a ledger").with_source(error);
         let Head { version } = serde_json::from_slice(bytes).map_err(not_one)?;
         if version > LEDGER_VERSION {
             return Err(later_version(version));
@@ -206,7 +206,7 @@ impl Record {
 pub(crate) fn later_version(version: u32) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        format!("the ledger is of version {version}, and this program knows version {LEDGER_VERSION}"),
+        format!("the ledger has version {version}, but this program supports version {LEDGER_VERSION}"),
     )
     .with_hint("use a newer s3log")
 }

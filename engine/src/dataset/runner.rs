@@ -136,7 +136,7 @@ impl Runner {
     pub(crate) async fn now(&self) -> Result<i64, Error> {
         let own = self.place.modified(&path_of(&self.name)).await?;
         own.ok_or_else(|| {
-            Error::new(ErrorKind::Conflict, "another runner took this one to be gone")
+            Error::new(ErrorKind::Conflict, "another runner considered this one dead")
                 .in_object(self.place.name())
                 .with_hint("run again")
         })

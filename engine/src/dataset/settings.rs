@@ -82,19 +82,19 @@ impl DatasetSettings {
 
     fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let Head { format, version } = serde_json::from_slice(bytes)
-            .map_err(|error| Error::invalid("it is not what describes a dataset").with_source(error))?;
+            .map_err(|error| Error::invalid("it does not describe a dataset").with_source(error))?;
         if format != FORMAT {
             return Err(Error::invalid(format!("it describes `{format}`, not `{FORMAT}`")));
         }
         if version > DATASET_VERSION {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("the dataset is of version {version}, and this program knows version {DATASET_VERSION}"),
+                format!("the dataset has version {version}, but this program supports version {DATASET_VERSION}"),
             )
             .with_hint("use a newer s3log"));
         }
         serde_json::from_slice(bytes)
-            .map_err(|error| Error::invalid("it is not what describes a dataset").with_source(error))
+            .map_err(|error| Error::invalid("it does not describe a dataset").with_source(error))
     }
 
     /// Creates a dataset. If another process was first, returns its settings.
@@ -118,7 +118,7 @@ impl DatasetSettings {
                 (None, Ok(_)) => {
                     return Err(Error::new(
                         ErrorKind::Unreadable,
-                        "the store says that it exists, and does not have it",
+                        "the store reports that it exists, but does not return it",
                     )
                     .in_object(place.name_of(SETTINGS)));
                 }
@@ -141,7 +141,7 @@ impl DatasetSettings {
             Err(error) => Err(refused(place, error)),
             Ok(PutNew::Done) => Err(Error::new(
                 ErrorKind::Unsupported,
-                "the store does not keep to `If-None-Match: *`: a second put replaced the first",
+                "the store ignores `If-None-Match: *`: a second put replaced the first",
             )
             .in_object(place.name())
             .with_hint(WITHOUT_CONDITIONS)),
@@ -165,16 +165,16 @@ impl DatasetSettings {
         for (flag, has, wants) in differences {
             if has != wants {
                 return Err(Error::invalid(format!(
-                    "the dataset was begun with {flag} {has}, and this run has {flag} {wants}"
+                    "the dataset was created with {flag} {has}, but this run has {flag} {wants}"
                 ))
                 .in_object(place.name())
-                .with_hint(format!("run with {flag} {has}, or convert into another place")));
+                .with_hint(format!("run with {flag} {has}, or convert into another location")));
             }
         }
         if self.key_fingerprint != wanted.key_fingerprint {
-            return Err(Error::invalid("the dataset was begun with another key for addresses")
+            return Err(Error::invalid("the dataset was created with another key for addresses")
                 .in_object(place.name())
-                .with_hint("use the key that it was begun with: one address must stay one address"));
+                .with_hint("use the key that it was created with, so that equal addresses stay equal"));
         }
         Ok(())
     }
@@ -183,14 +183,14 @@ impl DatasetSettings {
 /// Attempts when a store says that the settings exist, but does not return them.
 const ATTEMPTS: u32 = 8;
 
-const WITHOUT_CONDITIONS: &str = "without them two runs at once could write records twice; convert into a local directory, or into a bucket of a store that has them";
+const WITHOUT_CONDITIONS: &str = "without conditional puts, two concurrent runs could write records twice; convert into a local directory, or into a bucket of a store that supports them";
 
 /// Replaces the error of a store without conditional puts by a clearer one.
 fn refused(place: &Place, error: Error) -> Error {
     if error.kind() != ErrorKind::Unsupported {
         return error;
     }
-    let message = "the store knows no puts that must not replace anything (`If-None-Match: *`)";
+    let message = "the store does not support conditional puts (`If-None-Match: *`)";
     let refused = Error::new(ErrorKind::Unsupported, message).in_object(place.name());
     refused.with_hint(WITHOUT_CONDITIONS).with_source(error)
 }
@@ -218,9 +218,9 @@ mod tests {
         assert_eq!(second.create(&place).await.unwrap(), first);
         let error = first.check(&second, &place).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .ends_with("the dataset was begun with --partition-by day, and this run has --partition-by day,bucket"),
+            error.to_string().ends_with(
+                "the dataset was created with --partition-by day, but this run has --partition-by day,bucket"
+            ),
             "{error}"
         );
     }

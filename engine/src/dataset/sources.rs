@@ -436,7 +436,7 @@ fn cannot_write(error: parquet::errors::ParquetError) -> Error {
 }
 
 fn damaged(place: &Place, path: &str, error: parquet::errors::ParquetError) -> Error {
-    Error::new(ErrorKind::Unreadable, "it is damaged, or no list of log objects")
+    Error::new(ErrorKind::Unreadable, "it is damaged, or not a list of log objects")
         .in_object(place.name_of(path))
         .with_source(error)
 }

@@ -80,7 +80,7 @@ pub async fn status(dest: &str, stores: &Stores) -> Result<DatasetStatus, Error>
     let Some(settings) = DatasetSettings::read(&place).await? else {
         return Err(Error::new(ErrorKind::NotFound, "there is no dataset")
             .in_object(place.name())
-            .with_hint("`s3log convert SOURCE --to DEST` makes one"));
+            .with_hint("create one with `s3log convert SOURCE --to DEST`"));
     };
     let ledger = Ledger::load(&place).await?;
     // The clock of the place is only known after a write; this machine's stands in for it.

@@ -139,7 +139,7 @@ impl FromStr for Source {
         match text.parse::<IpNet>() {
             Ok(IpNet::V4(network)) if network.prefix_len() == 32 => Ok(Self::V4(network.addr())),
             Ok(IpNet::V6(network)) if network.prefix_len() == V6_PREFIX => Ok(Self::of(IpAddr::V6(network.addr()))),
-            _ => Err(Error::invalid(format!("`{}` is no source of requests", text.escape_debug()))
+            _ => Err(Error::invalid(format!("`{}` is not a source of requests", text.escape_debug()))
                 .with_hint("write an address, or a /64 network such as 2001:db8:0:1::/64")),
         }
     }
@@ -258,7 +258,7 @@ fn by_name<T, const N: usize>(what: &str, text: &str, values: [(&'static str, T)
     let names = values.each_ref().map(|(name, _)| *name).join(", ");
     let found = values.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     found.map(|(_, value)| value).ok_or_else(|| {
-        Error::invalid(format!("`{}` is no {what}", text.escape_debug())).with_hint(format!("one of: {names}"))
+        Error::invalid(format!("`{}` is not a {what}", text.escape_debug())).with_hint(format!("one of: {names}"))
     })
 }
 
@@ -392,7 +392,7 @@ mod tests {
         let error = "red".parse::<Band>().unwrap_err();
         assert_eq!(
             (error.to_string().as_str(), error.hint()),
-            ("`red` is no band", Some("one of: none, watch, alert, block"))
+            ("`red` is not a band", Some("one of: none, watch, alert, block"))
         );
     }
 

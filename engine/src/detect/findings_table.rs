@@ -100,7 +100,7 @@ pub fn sample_columns() -> Vec<ColumnDoc> {
 #[must_use]
 pub fn guard_columns() -> Vec<ColumnDoc> {
     vec![
-        few("name", DataType::Utf8, "Name of the guard, such as `shared-address`."),
+        few("name", DataType::Utf8, "Name of the guard, such as `shared`."),
         few("factor", DataType::Float64, "What confidences were multiplied with."),
         column("reason", DataType::Utf8, "A sentence that says why."),
     ]

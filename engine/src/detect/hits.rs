@@ -98,7 +98,7 @@ pub(crate) fn round(number: f64) -> f64 {
 pub(crate) async fn run(context: &SessionContext, rule: &Rule) -> Result<Vec<Hit>, Error> {
     let sql = rule.query()?;
     let fault = |error: datafusion::error::DataFusionError| {
-        Error::invalid(format!("the query of {} does not work: {}", rule.id, error.strip_backtrace()))
+        Error::invalid(format!("the query of {} fails: {}", rule.id, error.strip_backtrace()))
             .in_object(rule.source.file().to_owned())
             .with_hint("`s3log rules lint` checks rules, `s3log rules tables` lists what they may read")
     };
@@ -195,7 +195,7 @@ fn take_rows(rule: &Rule, batch: &RecordBatch, hits: &mut Vec<Hit>) -> Result<()
         if rule.entity == Entity::Src && entity.parse::<super::finding::Source>().is_err() {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!("{} returns `{entity}` as `src`, which is no source", rule.id),
+                format!("{} returns `{entity}` as `src`, which is not a source", rule.id),
             )
             .in_object(rule.source.file().to_owned())
             .with_hint("return the column `src` of a table as it is"));

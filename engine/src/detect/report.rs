@@ -65,7 +65,7 @@ fn looked_at(scope: &Scope) -> String {
         vec![format!("Made {} by s3log {}.", rfc3339(scope.made), env!("CARGO_PKG_VERSION")), String::new()];
     lines.push(format!("- Sources: {}", names(&scope.sources)));
     lines.push(format!("- Log objects: {} ({})", grouped(scope.objects), size(scope.bytes)));
-    lines.push(format!("- Records: {}; lines that are none: {}", grouped(scope.records), grouped(scope.rejects)));
+    lines.push(format!("- Records: {}; rejected lines: {}", grouped(scope.records), grouped(scope.rejects)));
     if let (Some(first), Some(last)) = (scope.first, scope.last) {
         lines.push(format!("- Requests from {} to {}", rfc3339(first), rfc3339(last)));
     }

@@ -70,7 +70,7 @@ impl Samples {
     pub(super) fn choose(&mut self, context: &SessionContext, rule: &Rule) -> Result<(), Error> {
         let Some(condition) = rule.samples_condition()? else { return Ok(()) };
         let rows = self.trail.rows_where(context, &condition).map_err(|error| {
-            Error::invalid(format!("`samples` of {} does not work: {}", rule.id, error.strip_backtrace()))
+            Error::invalid(format!("`samples` of {} fails: {}", rule.id, error.strip_backtrace()))
                 .in_object(rule.source.file().to_owned())
                 .with_hint("it is a condition over `s3_trail`; `s3log rules tables s3_trail` lists its columns")
         })?;

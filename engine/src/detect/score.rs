@@ -85,16 +85,12 @@ pub(crate) fn guards(known: &Known, totals: &SourceTotals) -> Vec<Guard> {
     }
     let shared = shared(totals);
     match (&known.cdn, &known.edge, &shared) {
-        (Some(entry), ..) => add("cdn", 0.0, format!("a CDN asks here for others: {}", entry.label())),
+        (Some(entry), ..) => add("cdn", 0.0, format!("a CDN that makes requests for others: {}", entry.label())),
         (None, Some(entry), Some(why)) => {
             add("cdn", EDGE_FACTOR, format!("{} publishes its range; {why}", entry.label()))
         }
         _ if totals.seems_cdn() => {
-            add(
-                "cdn",
-                CLAIMED_FACTOR,
-                "its user agent says that a CDN asks here for others; --cdn-cidr would prove it".to_owned(),
-            );
+            add("cdn", CLAIMED_FACTOR, "its user agent claims to be a CDN; --cdn-cidr would confirm it".to_owned());
         }
         _ => {}
     }
@@ -104,7 +100,7 @@ pub(crate) fn guards(known: &Known, totals: &SourceTotals) -> Vec<Guard> {
         add("crawler", 0.0, format!("a crawler, by its claim and its address: {}", entry.label()));
     }
     if let Some(why) = shared {
-        add(SHARED, SHARED_FACTOR, format!("{why}: an address that many share"));
+        add(SHARED, SHARED_FACTOR, format!("{why}: a shared address"));
     }
     guards
 }

@@ -79,8 +79,7 @@ pub(crate) fn full() -> Finding {
         hits: 1,
         ..Signal::default()
     };
-    let guard =
-        Guard { name: "shared-address".to_owned(), factor: 0.5, reason: "14 user agents, 2 % failures".to_owned() };
+    let guard = Guard { name: "shared".to_owned(), factor: 0.5, reason: "14 user agents, 2 % failures".to_owned() };
     Finding {
         severity: Severity::High,
         requesters: vec!["arn:aws:iam::111122223333:user/ci".to_owned()],

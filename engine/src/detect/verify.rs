@@ -128,7 +128,7 @@ fn counted(log: &str, shared: &SharedParts) -> Result<Collector, Error> {
     if decoder.counts().rejects > 0 {
         return Err(Error::new(
             ErrorKind::Invalid,
-            format!("{} lines of the test are no records", decoder.counts().rejects),
+            format!("{} lines of the test are not records", decoder.counts().rejects),
         ));
     }
     let mut collector = Collector::new(shared.clone(), true);

@@ -161,7 +161,8 @@ pub fn keys_from_json(bytes: &[u8]) -> Result<Vec<Key>, Error> {
     let hint = "`s3log keys list -F json` prints the keys of an account as they are read here";
     let invalid = |what: String| Error::invalid(what).with_hint(hint);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let not_json = |error: serde_json::Error| invalid(format!("this is no list of keys: {}", told(&error.to_string())));
+    let not_json =
+        |error: serde_json::Error| invalid(format!("this is not a list of keys: {}", told(&error.to_string())));
     let keys = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => serde_json::from_slice(bytes).map_err(not_json)?,
         Some(b'{') => {
@@ -169,7 +170,7 @@ pub fn keys_from_json(bytes: &[u8]) -> Result<Vec<Key>, Error> {
             match (&page.keys, &page.access_key) {
                 (Some(_), _) => {}
                 (None, Some(_)) => return Err(invalid("this is one key, not an array of keys".to_owned())),
-                (None, None) => return Err(invalid("this is no list of keys: it has no `keys`".to_owned())),
+                (None, None) => return Err(invalid("this is not a list of keys: it has no `keys`".to_owned())),
             }
             let page = Page::from(page);
             let missing = page.total.is_some_and(|total| total > page.keys.len() as u64);
@@ -181,8 +182,8 @@ pub fn keys_from_json(bytes: &[u8]) -> Result<Vec<Key>, Error> {
             }
             page.keys
         }
-        Some(_) => return Err(invalid("this is no list of keys: it is no JSON array or object".to_owned())),
-        None => return Err(invalid("this is no list of keys: it is empty".to_owned())),
+        Some(_) => return Err(invalid("this is not a list of keys: it is not a JSON array or object".to_owned())),
+        None => return Err(invalid("this is not a list of keys: it is empty".to_owned())),
     };
     Ok(in_order(keys))
 }

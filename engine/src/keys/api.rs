@@ -172,10 +172,10 @@ impl Api {
         let endpoint = Endpoint::parse(&options.url)?;
         let token = options.token.reveal();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Error::invalid("the token is empty, or has characters that no token has").with_hint(TOKEN_HINT));
+            return Err(Error::invalid("the token is empty or contains invalid characters").with_hint(TOKEN_HINT));
         }
         let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Error::invalid("the token has characters that no token has").with_hint(TOKEN_HINT))?;
+            .map_err(|_| Error::invalid("the token contains invalid characters").with_hint(TOKEN_HINT))?;
         authorization.set_sensitive(true);
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -247,7 +247,7 @@ impl Api {
         }
         if let Some(total) = total.filter(|total| *total != keys.len() as u64) {
             self.tell(&Notice::Incomplete(format!(
-                "the API counts {total} of these keys, and listed {}; keys may have been made or deleted meanwhile",
+                "the API reports {total} of these keys, but listed {}; keys may have been created or deleted meanwhile",
                 keys.len()
             )));
         }
@@ -283,7 +283,7 @@ impl Api {
         let wanted = Replacement { name: name.to_owned(), grants: grants.to_vec() };
         wanted.check()?;
         let body = wanted.body()?;
-        let what = "the key cannot be made";
+        let what = "the key cannot be created";
         let url = self.endpoint.keys();
         let mut attempt = 1;
         loop {
@@ -342,7 +342,7 @@ impl Api {
             if is_last {
                 return Err(self
                     .error(ErrorKind::Unreadable, format!("{what}: {why}{}", tried(attempt)))
-                    .with_hint("try again later; https://status.digitalocean.com tells of outages"));
+                    .with_hint("try again later; https://status.digitalocean.com shows outages"));
             }
             self.wait(why, waiting::pause(self.options.pause, attempt)).await;
             attempt += 1;
@@ -434,25 +434,24 @@ impl Api {
                 "`s3log keys list` shows the keys of this account; if it is not found either, check --api-url"
                     .to_owned(),
             ),
-            StatusCode::TOO_MANY_REQUESTS => (ErrorKind::Unreadable, "wait a minute, and try again".to_owned()),
+            StatusCode::TOO_MANY_REQUESTS => (ErrorKind::Unreadable, "wait a minute and try again".to_owned()),
             _ if status.is_redirection() => {
                 let location = answer.location.as_deref().unwrap_or_default();
                 message.push_str(&format!(", and points to `{}`", told(&self.options.token.taken_out_of(location))));
-                (ErrorKind::Unreadable, "the token is sent to --api-url alone: redirects are not followed".to_owned())
+                (ErrorKind::Unreadable, "redirects are not followed: the token is only sent to --api-url".to_owned())
             }
-            _ => (
-                ErrorKind::Invalid,
-                "the API does not take this request; check names of buckets, and what is asked for".to_owned(),
-            ),
+            _ => {
+                (ErrorKind::Invalid, "the API rejected this request; check the bucket names and the grants".to_owned())
+            }
         };
         self.error(kind, message).with_hint(hint)
     }
 
     /// The error if it is unknown whether a key was created.
     fn doubtful(&self, name: &str, why: &str) -> Error {
-        let message = format!("nobody knows whether the key `{}` was made: {why}", told(name));
+        let message = format!("it is unknown whether the key `{}` was created: {why}", told(name));
         self.error(ErrorKind::Unreadable, message).with_hint(
-            "`s3log keys list` shows whether it is there. If so, its secret is lost: delete that key before you try again",
+            "`s3log keys list` shows whether it exists; if so, its secret is lost: delete that key before you try again",
         )
     }
 
@@ -471,8 +470,7 @@ impl Api {
     }
 }
 
-const TOKEN_HINT: &str = "the token may be missing, mistyped, expired or revoked: make one at \
-    https://cloud.digitalocean.com/account/api/tokens, and give it in DIGITALOCEAN_ACCESS_TOKEN or by --token-file FILE";
+const TOKEN_HINT: &str = "the token may be missing, mistyped, expired or revoked: create one at https://cloud.digitalocean.com/account/api/tokens, and pass it in DIGITALOCEAN_ACCESS_TOKEN or with --token-file FILE";
 
 fn tried(attempts: u32) -> String {
     if attempts == 1 { String::new() } else { format!(" (tried {attempts} times)") }

@@ -19,22 +19,24 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Parses a base URL such as [`API_URL`]. A path before `/v2` is kept; `/v2` itself is optional.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        let hint = "it is a URL such as https://api.digitalocean.com: --api-url, S3LOG_API_URL or DIGITALOCEAN_API_URL";
+        let hint = "set it to a URL such as https://api.digitalocean.com with --api-url, S3LOG_API_URL or DIGITALOCEAN_API_URL";
         // Do not repeat the URL before it is known to hold no password.
         let invalid = |what: &str| Error::invalid(format!("the URL of the API {what}")).with_hint(hint);
-        let mut keys = Url::parse(text.trim()).map_err(|error| invalid(&format!("is no URL: {error}")))?;
+        let mut keys = Url::parse(text.trim()).map_err(|error| invalid(&format!("is not a URL: {error}")))?;
         if !keys.username().is_empty() || keys.password().is_some() {
-            return Err(invalid("has a user or a password in it"));
+            return Err(invalid("contains a user or a password"));
         }
         if keys.query().is_some() || keys.fragment().is_some() {
-            return Err(invalid("has more behind its path"));
+            return Err(invalid("has more after its path"));
         }
         match keys.scheme() {
             "https" => {}
             "http" if is_loopback(&keys) => {}
             "http" => {
-                return Err(Error::invalid(format!("the URL of the API, {keys}, would send the token in the clear"))
-                    .with_hint("use https://; http:// is for this machine alone (localhost, 127.0.0.1, [::1])"));
+                return Err(Error::invalid(format!("the URL of the API, {keys}, would send the token unencrypted"))
+                    .with_hint(
+                        "use https://; http:// is only allowed for this machine (localhost, 127.0.0.1, [::1])",
+                    ));
             }
             _ => return Err(invalid("does not begin with https://")),
         }
@@ -52,7 +54,7 @@ impl Endpoint {
     /// The URL of one key.
     pub(super) fn key(&self, access_key: &str) -> Result<Url, Error> {
         if !is_access_key(access_key) {
-            return Err(Error::invalid(format!("`{}` is no access key id", told(access_key)))
+            return Err(Error::invalid(format!("`{}` is not an access key id", told(access_key)))
                 .with_hint("an id has letters, digits, `-` and `_`; `s3log keys list` shows those of this account"));
         }
         let mut url = self.keys.clone();
@@ -66,9 +68,9 @@ impl Endpoint {
         let wrong = |what: &str| {
             Error::new(ErrorKind::Unreadable, format!("the link to the next page, `{}`, {what}", told(link)))
                 .in_object(self.keys.as_str())
-                .with_hint("the token is sent to the host of --api-url alone, so the list was not read on")
+                .with_hint("the token is only sent to the host of --api-url, so the rest of the list was not read")
         };
-        let url = current.join(link).map_err(|error| wrong(&format!("is no URL: {error}")))?;
+        let url = current.join(link).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
         if url.origin() != self.keys.origin() || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("leads to another host"));
         }
@@ -111,20 +113,20 @@ mod tests {
     #[test]
     fn where_no_token_goes() {
         for (url, expected) in [
-            ("", "the URL of the API is no URL: relative URL without a base"),
-            ("api.digitalocean.com", "the URL of the API is no URL: relative URL without a base"),
+            ("", "the URL of the API is not a URL: relative URL without a base"),
+            ("api.digitalocean.com", "the URL of the API is not a URL: relative URL without a base"),
             (
                 "http://api.digitalocean.com",
-                "the URL of the API, http://api.digitalocean.com/, would send the token in the clear",
+                "the URL of the API, http://api.digitalocean.com/, would send the token unencrypted",
             ),
             (
                 "http://localhost.example",
-                "the URL of the API, http://localhost.example/, would send the token in the clear",
+                "the URL of the API, http://localhost.example/, would send the token unencrypted",
             ),
-            ("http://192.0.2.1", "the URL of the API, http://192.0.2.1/, would send the token in the clear"),
+            ("http://192.0.2.1", "the URL of the API, http://192.0.2.1/, would send the token unencrypted"),
             ("ftp://localhost", "the URL of the API does not begin with https://"),
-            ("https://me:hunter2@api.example", "the URL of the API has a user or a password in it"),
-            ("https://api.example/?token=hunter2", "the URL of the API has more behind its path"),
+            ("https://me:hunter2@api.example", "the URL of the API contains a user or a password"),
+            ("https://api.example/?token=hunter2", "the URL of the API has more after its path"),
         ] {
             let error = Endpoint::parse(url).unwrap_err();
             assert_eq!(error.to_string(), expected, "{url}");

@@ -27,8 +27,8 @@ impl Replacement {
         let name = match name {
             Some(name) => name.to_owned(),
             None if old.name.trim().is_empty() => {
-                return Err(Error::invalid(format!("the key {} has no name to make another of", old.access_key))
-                    .with_hint("say how the new key is to be called: --name NAME"));
+                return Err(Error::invalid(format!("the key {} has no name to derive a new one from", old.access_key))
+                    .with_hint("name the new key with --name NAME"));
             }
             None => numbered(&old.name),
         };
@@ -40,7 +40,7 @@ impl Replacement {
                 error.kind(),
                 format!("the grants of {} cannot be given to another key: {error}", old.access_key),
             )
-            .with_hint("say what the new key is to be granted: --grant BUCKET=read, or --full-access")),
+            .with_hint("choose its grants with --grant BUCKET=read or --full-access")),
             checked => checked.map(|()| replacement),
         }
     }
@@ -59,7 +59,7 @@ impl Replacement {
     fn check_name(&self) -> Result<(), Error> {
         if self.name.trim().is_empty() || self.name.contains(char::is_control) {
             return Err(Error::invalid("a key needs a name, of one line and without control characters")
-                .with_hint("say how the new key is to be called: --name NAME"));
+                .with_hint("name the new key with --name NAME"));
         }
         Ok(())
     }
@@ -68,8 +68,8 @@ impl Replacement {
         let is_full = |grant: &&Grant| grant.permission == Permission::FullAccess;
         let full = self.grants.iter().filter(is_full).count();
         if full > 0 && self.grants.len() > 1 {
-            return Err(Error::new(ErrorKind::Unsupported, "full access cannot stand beside other grants")
-                .with_hint("a key has full access to all buckets, or grants for buckets: choose one of them"));
+            return Err(Error::new(ErrorKind::Unsupported, "full access cannot be combined with other grants")
+                .with_hint("a key has either full access to all buckets or grants for single buckets"));
         }
         for (at, grant) in self.grants.iter().enumerate() {
             let bucket = &grant.bucket;
@@ -81,7 +81,7 @@ impl Replacement {
                 Permission::Other(name) => {
                     return Err(Error::new(
                         ErrorKind::Unsupported,
-                        format!("nothing is known of a permission `{name}`, which is there for `{bucket}`"),
+                        format!("unknown permission `{name}` for `{bucket}`"),
                     ));
                 }
                 Permission::Read | Permission::ReadWrite if bucket.is_empty() => {
@@ -173,12 +173,12 @@ mod tests {
     #[test]
     fn what_the_api_would_refuse_is_not_sent() {
         for (grants, expected) in [
-            (&[("", "fullaccess"), ("logs", "read")][..], "full access cannot stand beside other grants"),
+            (&[("", "fullaccess"), ("logs", "read")][..], "full access cannot be combined with other grants"),
             (&[("logs", "fullaccess")], "full access is to all buckets, not to `logs`"),
             (&[("", "read")], "a grant needs the name of a bucket"),
             (&[("logs", "read"), ("logs", "readwrite")], "there are two grants for the bucket `logs`"),
-            (&[("logs", "")], "nothing is known of a permission ``, which is there for `logs`"),
-            (&[("logs", "list")], "nothing is known of a permission `list`, which is there for `logs`"),
+            (&[("logs", "")], "unknown permission `` for `logs`"),
+            (&[("logs", "list")], "unknown permission `list` for `logs`"),
         ] {
             let given = Replacement::of(&key(&[]), None, Some(key(grants).grants)).unwrap_err();
             assert_eq!(given.to_string(), expected);

@@ -90,7 +90,7 @@ pub async fn status(stores: &Stores, bucket: &str) -> Result<Status, Error> {
 
 /// The error for settings that cannot be read.
 fn cannot_see(service: Service, bucket: &str, refusal: &Refusal) -> Error {
-    let error = refusal.explain("its logging cannot be seen", &place(bucket));
+    let error = refusal.explain("its logging settings cannot be read", &place(bucket));
     match service.advice(refusal, false) {
         Some(advice) if error.hint().is_none() => error.with_hint(advice),
         _ => error,

@@ -190,7 +190,7 @@ impl Plan {
     async fn read_back(&self) -> Result<Option<LoggingSettings>, Error> {
         let read = self.control.logging(&self.bucket).await;
         read.map_err(|refusal| {
-            cannot_see(self.service, &self.bucket, &refusal).with_note("the store took the new ones before")
+            cannot_see(self.service, &self.bucket, &refusal).with_note("the store accepted the new settings before")
         })
     }
 
@@ -202,21 +202,21 @@ impl Plan {
         let lost = |message: String| {
             Err(Error::new(ErrorKind::Unwritable, message)
                 .in_object(place(&self.bucket))
-                .with_hint("this store does not do what it answers; nothing else can be told from outside"))
+                .with_hint("this store does not do what it reports; the reason cannot be determined from outside"))
         };
         let (wanted, found) = match (&self.wanted, found) {
             (Some(wanted), Some(found)) => (wanted, found),
             (Some(_), None) => {
-                return lost("the store took the settings and did not keep them: logging is still off".to_owned());
+                return lost("the store accepted the settings but did not keep them: logging is still off".to_owned());
             }
             (None, found) => {
                 let still = found.map(|found| found.target()).unwrap_or_default();
-                return lost(format!("the store took it, and logging is still on, to {still}"));
+                return lost(format!("the store accepted the change, but logging is still on, to {still}"));
             }
         };
         if found.target() != wanted.target() {
             return lost(format!(
-                "the store took the settings and kept others: log objects go to {}, not to {}",
+                "the store accepted the settings but kept others: log objects go to {}, not to {}",
                 found.target(),
                 wanted.target()
             ));
@@ -224,7 +224,7 @@ impl Plan {
         let mut findings = Vec::new();
         if found.key_format != wanted.key_format {
             let message = format!(
-                "the store kept the target and not the format of names: they are {}, not {}",
+                "the store kept the target but not the format of names: they are {}, not {}",
                 found.key_format, wanted.key_format
             );
             if self.insists_on_format {
@@ -241,14 +241,14 @@ impl Plan {
 
     /// The error for a store that refuses the change.
     fn cannot_change(&self, refusal: &Refusal) -> Error {
-        let error = refusal.explain("its logging cannot be changed", &place(&self.bucket));
+        let error = refusal.explain("its logging settings cannot be changed", &place(&self.bucket));
         if error.hint().is_some() {
             return error;
         }
         let told = |finding: &Finding| finding.hint.as_deref().is_some_and(|hint| hint.contains('{'));
         let hint = match (refusal.code.as_deref(), &self.wanted) {
             (Some("InvalidTargetBucketForLogging"), Some(_)) if self.findings.iter().any(told) => {
-                Some("the statement above, in the target's policy, permits it".to_owned())
+                Some("add the statement above to the target's policy".to_owned())
             }
             (Some("InvalidTargetBucketForLogging"), Some(wanted)) if self.service.wants_permission() => {
                 Some(permit(&self.delivery(wanted)))
@@ -257,7 +257,7 @@ impl Plan {
                 Some(format!("choose a target in the region of {}", place(&self.bucket)))
             }
             (Some("AccessControlListNotSupported"), Some(_)) => {
-                Some("the target takes no grants: --drop-grants gives up those of the settings before".to_owned())
+                Some("the target accepts no grants; drop those of the existing settings with --drop-grants".to_owned())
             }
             _ => self.service.advice(refusal, true),
         };
@@ -286,12 +286,12 @@ impl Plan {
         if enable.target_prefix.is_empty() {
             self.note(Finding::new(
                 Level::Notes,
-                format!("no prefix was said: `{prefix}` keeps these log objects apart from those of other buckets"),
+                format!("no prefix was given: `{prefix}` keeps these log objects apart from those of other buckets"),
             ));
         } else if !prefix.ends_with('/') {
             self.note(Finding::new(
                 Level::Notes,
-                format!("the prefix does not end with `/`: names will begin with `{prefix}` and go on at once"),
+                format!("the prefix does not end with `/`: names will continue directly after `{prefix}`"),
             ));
         }
         if wanted.target_bucket == self.bucket {
@@ -299,11 +299,11 @@ impl Plan {
                 Finding::new(
                     Level::Blocks,
                     format!(
-                        "{} is to hold the log of itself: every log object is one more request, which is logged again, without end",
+                        "{} would log into itself: every log object is one more request, which is logged again, endlessly",
                         place(&self.bucket)
                     ),
                 )
-                .with_hint("choose another bucket as --target, or do it all the same with --force")
+                .with_hint("choose another bucket as --target, or use --force")
                 .unless(enable.forced),
             );
         }
@@ -327,7 +327,7 @@ impl Plan {
         {
             let (shown, bucket) = (place(target), place(&self.bucket));
             let message =
-                format!("{shown} is in {region} and {bucket} in {source}: logs are delivered within a region alone");
+                format!("{shown} is in {region} and {bucket} in {source}: logs are only delivered within a region");
             let hint = format!("choose a target in {source}");
             self.note(Finding::new(Level::Blocks, message).with_hint(hint));
             return Ok(false);
@@ -354,22 +354,23 @@ impl Plan {
             Err(refusal) if refusal.is_missing_bucket() => {
                 let hint = match (self.service, source_region) {
                     (Service::Spaces, _) => {
-                        "make it first, in the region of this endpoint: source and target are in one region".to_owned()
+                        "create it first, in the region of this endpoint: source and target must be in the same region"
+                            .to_owned()
                     }
-                    (_, Some(region)) => format!("make it first: aws s3 mb {shown} --region {region}"),
-                    _ => "make it first, or check its name".to_owned(),
+                    (_, Some(region)) => format!("create it first with `aws s3 mb {shown} --region {region}`"),
+                    _ => "create it first, or check its name".to_owned(),
                 };
                 self.note(Finding::new(Level::Blocks, format!("there is no bucket {shown}")).with_hint(hint));
                 Ok(Found::Missing)
             }
             Err(refusal) if refusal.is_denied() => {
-                let hint = "it has to be of the same account as the source; s3:ListBucket on it lets this be checked";
-                let message = format!("{shown} does not let itself be looked at: {refusal}");
+                let hint = "it must belong to the account of the source; with s3:ListBucket on it, this can be checked";
+                let message = format!("{shown} cannot be inspected: {refusal}");
                 self.note(Finding::new(Level::Warns, message).with_hint(hint));
                 Ok(Found::There(refusal.region))
             }
             Err(refusal) if refusal.is_elsewhere() && refusal.region.is_some() => Ok(Found::There(refusal.region)),
-            Err(refusal) => Err(refusal.explain("the target cannot be looked at", &shown)),
+            Err(refusal) => Err(refusal.explain("the target cannot be inspected", &shown)),
         }
     }
 
@@ -379,15 +380,13 @@ impl Plan {
         let (level, what) = if of_target.target_bucket == self.bucket {
             (
                 Level::Blocks,
-                format!("{shown} has its own log delivered to {to}: each log makes the other grow, without end"),
+                format!("{shown} has its own log delivered to {to}: each log makes the other grow, endlessly"),
             )
         } else {
-            let message = format!(
-                "{shown} is logged itself, to {to}: every log object that is delivered is one more record there"
-            );
+            let message = format!("{shown} is logged itself, to {to}: every delivered log object adds a record there");
             (Level::Warns, message)
         };
-        self.note(Finding::new(level, what).with_hint("a bucket for logs is best not logged itself").unless(forced));
+        self.note(Finding::new(level, what).with_hint("a bucket for logs should not be logged itself").unless(forced));
     }
 
     /// Checks whether log objects can be written to the target.
@@ -406,9 +405,9 @@ impl Plan {
             self.note(
                 Finding::new(
                     Level::Blocks,
-                    format!("the settings before have grants on log objects, and {target} takes none (its owner is enforced)"),
+                    format!("the existing settings have grants on log objects, but {target} accepts none (its owner is enforced)"),
                 )
-                .with_hint("--drop-grants gives them up"),
+                .with_hint("drop them with --drop-grants"),
             );
         }
     }
@@ -429,9 +428,9 @@ impl Plan {
             true => Finding::new(Level::Notes, format!("other settings are replaced{both}")),
             false => Finding::new(
                 Level::Blocks,
-                format!("logging of {} is on already, with other settings{both}", place(&self.bucket)),
+                format!("logging of {} is already on, with other settings{both}", place(&self.bucket)),
             )
-            .with_hint("--force replaces them"),
+            .with_hint("replace them with --force"),
         };
         self.note(finding);
     }

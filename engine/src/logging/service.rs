@@ -77,10 +77,10 @@ impl Service {
     pub fn delivery(self) -> &'static str {
         match self {
             Self::Aws => {
-                "AWS takes up to about an hour to act on new settings, and delivers by best effort: most records within a few hours, some later, a few never"
+                "AWS takes up to about an hour to apply new settings, and delivers on a best-effort basis: most records within a few hours, some later, a few never"
             }
-            Self::Spaces => "Spaces delivers usually within an hour, at times after two hours or more",
-            _ => "When log objects come is up to the store",
+            Self::Spaces => "Spaces usually delivers within an hour, sometimes after two hours or more",
+            _ => "The store decides when log objects arrive",
         }
     }
 
@@ -92,7 +92,7 @@ impl Service {
     /// Why a name format is not supported, if it is not.
     pub(super) fn refuses(self, format: KeyFormat) -> Option<String> {
         (self == Self::Spaces && format != KeyFormat::Simple).then(|| {
-            format!("Spaces knows no format of names, so `{format}` cannot be asked for: its settings have the target's bucket and prefix and nothing else")
+            format!("Spaces does not support formats of names, so `{format}` cannot be used: its settings only have the target's bucket and prefix")
         })
     }
 
@@ -102,18 +102,18 @@ impl Service {
         if refusal.is_denied() {
             return Some(match self {
                 Self::Aws => format!(
-                    "it takes the permission {action} on this bucket, and to be of the account that owns it; `s3log doctor` says whose credentials these are"
+                    "this requires the permission {action} on this bucket and credentials of the account that owns it; `s3log doctor` shows whose credentials these are"
                 ),
                 Self::Spaces => {
-                    "Spaces shows and changes these settings with a key of full access alone: a key that is limited to buckets is denied. Make one with the permission \"Full Access\", and give it with --profile"
+                    "Spaces requires a key with full access for these settings, and denies keys that are limited to buckets; create one with the permission \"Full Access\" and choose it with --profile"
                         .to_owned()
                 }
                 Self::Backblaze => format!(
-                    "it takes an application key with the capability {}",
+                    "this requires an application key with the capability {}",
                     if is_write { "writeBucketLogging" } else { "readBucketLogging" }
                 ),
                 Self::Without(_) | Self::Other => format!(
-                    "it takes credentials that may do {action} on this bucket; `s3log doctor` says whose credentials these are"
+                    "this requires credentials that allow {action} on this bucket; `s3log doctor` shows whose credentials these are"
                 ),
             });
         }
@@ -123,10 +123,10 @@ impl Service {
                 Self::Spaces => {
                     "logging is set at an endpoint of a region, such as https://nyc3.digitaloceanspaces.com".to_owned()
                 }
-                Self::Backblaze => "Backblaze has bucket access logs for paying accounts, some of which have to ask its sales for them".to_owned(),
-                Self::Without(name) => format!("{name} writes no access logs of buckets that could be switched on this way"),
+                Self::Backblaze => "Backblaze offers bucket access logs to paying accounts; some have to ask its sales for them".to_owned(),
+                Self::Without(name) => format!("{name} has no bucket access logs that can be turned on this way"),
                 Self::Other => {
-                    "this store knows no logging of buckets: Ceph has it since Tentacle, MinIO, Garage, Cloudflare R2 and Scaleway do not. A proxy before the store can write an access log"
+                    "this store does not support bucket logging (Ceph does since Tentacle; MinIO, Garage, Cloudflare R2 and Scaleway do not); a proxy in front of the store can write an access log"
                         .to_owned()
                 }
             });

@@ -85,8 +85,8 @@ impl Target {
         }
         if let Ok(true) = self.requester_pays {
             findings.push(
-                Finding::new(level, format!("{target} lets the requester pay: no log object can be delivered"))
-                    .with_hint("switch Requester Pays off, or choose another target")
+                Finding::new(level, format!("{target} has Requester Pays on: no log object can be delivered"))
+                    .with_hint("turn Requester Pays off, or choose another target")
                     .unless(forced),
             );
         }
@@ -114,20 +114,17 @@ impl Target {
                 .with_hint(permit(delivery)),
             ),
             Permission::Denied(sid) => Some(
-                Finding::new(
-                    certain,
-                    format!("the policy of {target} denies that log objects are written (statement {sid})"),
-                )
-                .with_hint(format!("except logging.s3.amazonaws.com from it; {}", permit(delivery))),
+                Finding::new(certain, format!("the policy of {target} denies writing log objects (statement {sid})"))
+                    .with_hint(format!("exempt logging.s3.amazonaws.com from it; {}", permit(delivery))),
             ),
             // A store without support for such permissions does not require any.
             Permission::Unsure(_) if service != Service::Aws && self.knows_no_permissions() => None,
             Permission::Unsure(why) => Some(
                 Finding::new(
                     Level::Warns,
-                    format!("whether log objects may be written into {target} cannot be told: {why}"),
+                    format!("cannot determine whether log objects may be written into {target}: {why}"),
                 )
-                .with_hint(format!("if nothing comes, {}", permit(delivery))),
+                .with_hint(format!("if no log objects arrive, {}", permit(delivery))),
             ),
         }
     }
@@ -157,10 +154,10 @@ impl Target {
             (Ok(Verdict::Permits), _) | (Ok(Verdict::Silent), Some(true)) => Permission::Given,
             (Ok(Verdict::Silent), Some(false)) => Permission::Missing,
             (Ok(Verdict::Perhaps(sid)), _) => {
-                Permission::Unsure(format!("its policy depends on what is not known here (statement {sid})"))
+                Permission::Unsure(format!("its policy depends on facts that are not known here (statement {sid})"))
             }
-            (Err(refusal), _) => Permission::Unsure(format!("its policy cannot be seen ({refusal})")),
-            (Ok(_), _) => Permission::Unsure("its policy does not say it, and its ACL cannot be seen".to_owned()),
+            (Err(refusal), _) => Permission::Unsure(format!("its policy cannot be read ({refusal})")),
+            (Ok(_), _) => Permission::Unsure("its policy does not allow it, and its ACL cannot be read".to_owned()),
         }
     }
 }

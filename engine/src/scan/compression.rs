@@ -107,7 +107,7 @@ impl Decompressor {
         if self.inside {
             let name = self.compression.name();
             return Err(Error::new(ErrorKind::Unreadable, format!("the {name} stream ends too early")).with_hint(
-                "the object was cut: fetch it again; a query has its records up to the cut, a conversion has none",
+                "the object is truncated: fetch it again; a query includes its records up to the cut, a conversion includes none",
             ));
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Decompressor {
             let name = self.compression.name();
             return Err(Error::new(
                 ErrorKind::Unreadable,
-                format!("bytes that are no {name} follow the {name} stream"),
+                format!("bytes that are not {name} follow the {name} stream"),
             ));
         }
         match &mut self.codec {
@@ -142,8 +142,9 @@ impl Decompressor {
 
 impl Compression {
     fn damaged(self) -> Error {
-        Error::new(ErrorKind::Unreadable, format!("the {} stream is damaged", self.name()))
-            .with_hint("fetch the object again; a query has its records up to the damage, a conversion has none")
+        Error::new(ErrorKind::Unreadable, format!("the {} stream is damaged", self.name())).with_hint(
+            "fetch the object again; a query includes its records up to the damage, a conversion includes none",
+        )
     }
 }
 
@@ -190,10 +191,10 @@ mod tests {
         let mut gzipped = gzip(&b"text ".repeat(100));
         let cut = unpack(&gzipped[..gzipped.len() - 9], 10, 10).unwrap_err();
         assert_eq!(cut.to_string(), "the gzip stream ends too early");
-        let has = "a query has its records up to the cut, a conversion has none";
-        assert_eq!(cut.hint(), Some(format!("the object was cut: fetch it again; {has}").as_str()));
+        let has = "a query includes its records up to the cut, a conversion includes none";
+        assert_eq!(cut.hint(), Some(format!("the object is truncated: fetch it again; {has}").as_str()));
         let garbage = unpack(&[&gzipped[..], b"tail"].concat(), 1000, 1000).unwrap_err();
-        assert_eq!(garbage.to_string(), "bytes that are no gzip follow the gzip stream");
+        assert_eq!(garbage.to_string(), "bytes that are not gzip follow the gzip stream");
         let end = gzipped.len() - 6;
         gzipped[end] ^= 0xFF;
         assert_eq!(unpack(&gzipped, 10, 10).unwrap_err().kind(), ErrorKind::Unreadable, "the checksum is checked");

@@ -300,7 +300,7 @@ fn check_version(metadata: &Metadata, size: u64, modified: i64) -> Result<(), Er
     if metadata.len() == size && now == modified {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Unreadable, "something writes to it: it changed since it was listed")
+    Err(Error::new(ErrorKind::Unreadable, "it is being written to: it changed since it was listed")
         .with_hint("run again when it is complete"))
 }
 
@@ -413,7 +413,7 @@ fn stdin_again() -> Error {
 fn cannot_read(error: std::io::Error) -> Error {
     let hint = match error.kind() {
         IoErrorKind::PermissionDenied => Some("check the permissions of the file"),
-        IoErrorKind::NotFound => Some("it was there when the source was listed: run again"),
+        IoErrorKind::NotFound => Some("it existed when the source was listed; run again"),
         _ => None,
     };
     let cannot = Error::new(ErrorKind::Unreadable, "it cannot be read").with_source(error);

@@ -144,7 +144,7 @@ impl Unbound {
             ByteSource::Bucket(bucket, key) => (Some(bucket.name().into()), key.to_string(), PathBuf::new()),
             ByteSource::Stdin(_) => {
                 return Err(Error::new(ErrorKind::Unsupported, "standard input cannot be read on other machines")
-                    .with_hint("put it into a bucket, or into a folder that all of them have"));
+                    .with_hint("put it into a bucket, or into a folder that all of them share"));
             }
             ByteSource::Store(..) => {
                 return Err(Error::new(ErrorKind::Unsupported, "it is in a store that other machines do not know")

@@ -35,7 +35,7 @@ impl RejectsColumn {
                 "bytes",
                 "Where the line's first byte stands in its object, after decompression.",
             ),
-            Self::Reason => ("reason", Shape::Text, "", "Why the line is no record, and in which field."),
+            Self::Reason => ("reason", Shape::Text, "", "Why the line is not a record, and in which field."),
             Self::Line => (
                 "line",
                 Shape::Text,

@@ -214,14 +214,14 @@ impl Session {
                 "`requests` cannot be made of a dataset of `logs` or `cdn` and of log objects together: which records of an \
                  object are in the dataset depends on their kind"
                     .to_owned(),
-                "convert with --table requests, or ask the datasets alone",
+                "convert with --table requests, or query the datasets alone",
             );
         }
         if table == Table::Requests && are_some_of_others && of_requests > 0 {
             return refused(
                 "`requests` cannot be made of a dataset of `requests` and of others together: the same records may be in both"
                     .to_owned(),
-                "ask one of them alone",
+                "query one of them alone",
             );
         }
         if table != Table::Rejects && no_objects && no_dataset && !self.datasets.is_empty() {

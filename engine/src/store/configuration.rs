@@ -423,7 +423,7 @@ fn check_endpoint(endpoint: &Setting) -> Result<(), Error> {
         return Ok(());
     }
     let shown = without_secrets(&endpoint.value);
-    Err(Error::invalid(format!("`{shown}` is no endpoint ({})", endpoint.origin))
+    Err(Error::invalid(format!("`{shown}` is not an endpoint ({})", endpoint.origin))
         .with_hint("an endpoint is a URL such as https://nyc3.digitaloceanspaces.com"))
 }
 
@@ -488,9 +488,9 @@ fn profile_setting(options: &StoreOptions, surroundings: &Surroundings) -> Resul
         let known: Vec<_> = profiles.profiles().collect();
         let error = Error::new(ErrorKind::Invalid, format!("there is no profile `{value}` ({origin})"));
         return Err(match known.as_slice() {
-            [] => {
-                error.with_hint("AWS's configuration files name no profile; `aws configure --profile NAME` makes one")
-            }
+            [] => error.with_hint(
+                "AWS's configuration files contain no profile; create one with `aws configure --profile NAME`",
+            ),
             known => error.with_hint(format!("the profiles are {}", known.join(", "))),
         });
     }

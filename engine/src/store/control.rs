@@ -74,7 +74,7 @@ impl Control {
         };
         credentials.current().await.map_err(|error| {
             Error::new(ErrorKind::Denied, error.to_string()).with_hint(
-                "`aws configure` or `aws sso login` sets credentials up, --profile chooses some; `s3log doctor` says what was found",
+                "set up credentials with `aws configure` or `aws sso login`, or choose some with --profile; `s3log doctor` shows what was found",
             )
         })?;
         Ok(Self { settings, regions: Mutex::default() })

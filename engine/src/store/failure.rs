@@ -65,7 +65,7 @@ pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
         (StoreError::Unauthenticated { .. }, None) => (
             ErrorKind::Unreadable,
             Some(
-                "`aws configure` or `aws sso login` sets credentials up, --profile chooses some, --no-sign-request needs none for a public bucket; `s3log doctor` says what was found",
+                "set up credentials with `aws configure` or `aws sso login`, choose some with --profile, or pass --no-sign-request for a public bucket; `s3log doctor` shows what was found",
             ),
         ),
         (_, Some("NoSuchBucket")) => {
@@ -86,7 +86,7 @@ pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
         ) => (
             ErrorKind::Unreadable,
             Some(
-                "these credentials are not valid at this endpoint; `s3log doctor` says where they and the endpoint come from",
+                "these credentials are not valid at this endpoint; `s3log doctor` shows where they and the endpoint come from",
             ),
         ),
         (_, Some("InvalidObjectState")) => {
@@ -96,7 +96,7 @@ pub(super) fn explain(action: &str, object: &str, error: StoreError) -> Error {
         (StoreError::PermissionDenied { .. }, _) | (_, Some("AccessDenied")) => (
             ErrorKind::Unreadable,
             Some(
-                "reading logs needs s3:ListBucket on the bucket and s3:GetObject on its objects; `s3log doctor` says whose credentials these are",
+                "reading logs needs s3:ListBucket on the bucket and s3:GetObject on its objects; `s3log doctor` shows whose credentials these are",
             ),
         ),
         (StoreError::InvalidPath { .. }, _) => (ErrorKind::Unreadable, Some(NAMES_THAT_CANNOT_BE_SENT)),

@@ -29,16 +29,16 @@ impl Location {
     pub fn parse(source: &str) -> Result<Self, Error> {
         let rest = source.split_once("://").filter(|(scheme, _)| *scheme == Self::SCHEME).map(|(_, rest)| rest);
         let Some(rest) = rest else {
-            return Err(Error::invalid("it is no location of a bucket")
+            return Err(Error::invalid("it is not a bucket location")
                 .in_object(source)
-                .with_hint("a bucket is written s3://bucket/prefix"));
+                .with_hint("write a bucket as s3://bucket/prefix"));
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         if bucket.is_empty() || bucket.starts_with('.') || !bucket.bytes().all(fits) {
-            return Err(Error::invalid(format!("`{bucket}` is no name of a bucket"))
+            return Err(Error::invalid(format!("`{bucket}` is not a bucket name"))
                 .in_object(source)
-                .with_hint("a bucket is written s3://bucket/prefix; its name has letters, digits, `-`, `.` and `_`"));
+                .with_hint("write a bucket as s3://bucket/prefix; its name has letters, digits, `-`, `.` and `_`"));
         }
         Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }

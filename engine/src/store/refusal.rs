@@ -106,7 +106,7 @@ impl Refusal {
         }
         if self.is_bad_credentials() {
             return error(ErrorKind::Unreadable).with_hint(
-                "these credentials are not valid at this endpoint; `s3log doctor` says where they and the endpoint come from",
+                "these credentials are not valid at this endpoint; `s3log doctor` shows where they and the endpoint come from",
             );
         }
         if let (true, Some(region)) = (self.is_elsewhere(), &self.region) {
@@ -125,7 +125,7 @@ impl fmt::Display for Refusal {
         match (&self.code, &self.message, self.status) {
             (Some(code), Some(message), _) => write!(f, "{code}: {message}"),
             (Some(code), None, _) => f.write_str(code),
-            (None, _, Some(200)) => f.write_str("the answer is none to this question"),
+            (None, _, Some(200)) => f.write_str("the answer does not fit the request"),
             (None, _, Some(status)) => write!(f, "the store answered {status}"),
             (None, _, None) => f.write_str(self.way.as_deref().unwrap_or("there was no answer")),
         }

@@ -244,7 +244,7 @@ fn broken(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{len} bytes came of {expected} that were listed: the answer is not whole, or the object has changed")]
+#[error("received {len} of {expected} listed bytes: the answer is incomplete, or the object has changed")]
 struct NotWhole {
     expected: u64,
     len: u64,
@@ -266,9 +266,9 @@ fn check_listing(body: &[u8]) -> Result<(), HttpError> {
 
 #[derive(Debug, thiserror::Error)]
 enum BadListing {
-    #[error("the listing is not whole")]
+    #[error("the listing is incomplete")]
     Cut,
-    #[error("the store says that there is more, and not how to go on: it does not know ListObjectsV2")]
+    #[error("the store reports that there is more, but not how to continue: it does not support ListObjectsV2")]
     Endless,
 }
 

@@ -129,7 +129,7 @@ impl Bucket {
             explain("it cannot be written", &self.name_of(key.as_ref()), error).of_kind(ErrorKind::Unwritable);
         match (denied, full) {
             (true, _) => explained.with_hint(
-                "writing a dataset needs s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket there; `s3log doctor` says whose credentials these are",
+                "writing a dataset needs s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket there; `s3log doctor` shows whose credentials these are",
             ),
             (false, true) => explained.with_hint("the store is full"),
             (false, false) => explained,

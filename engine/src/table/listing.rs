@@ -189,11 +189,9 @@ impl Listing {
             Ok(metadata) => self.add_path(path.to_owned(), Path::new(path), &metadata),
             Err(_) if path.contains(GLOB) => self.add_glob(path)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::new(ErrorKind::NotFound, "there is no such file or directory")
-                    .in_object(source)
-                    .with_hint(
-                        "a source is a file, a directory, a glob in quotes, `-` for standard input or `@FILE`",
-                    ));
+                return Err(Error::new(ErrorKind::NotFound, "no such file or directory").in_object(source).with_hint(
+                    "a source is a file, a directory, a glob in quotes, `-` for standard input or `@FILE`",
+                ));
             }
             Err(error) => {
                 return Err(Error::new(ErrorKind::Unreadable, "it cannot be read")
@@ -365,9 +363,9 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 fn nothing_in(source: &str) -> Error {
-    Error::new(ErrorKind::NotFound, "there is no log object")
+    Error::new(ErrorKind::NotFound, "no log objects found")
         .in_object(source)
-        .with_hint("names that begin with a dot are left out of directories; a glob must match something")
+        .with_hint("names that begin with a dot are skipped in directories; a glob must match something")
 }
 
 #[cfg(test)]
@@ -465,9 +463,9 @@ mod tests {
     #[test]
     fn what_is_not_there() {
         let tree = tree();
-        assert_eq!(names(&tree, &["nothing"]).unwrap_err(), "/nothing: there is no such file or directory");
-        assert_eq!(names(&tree, &["empty"]).unwrap_err(), "/empty: there is no log object");
-        assert_eq!(names(&tree, &["logs/*.gz"]).unwrap_err(), "/logs/*.gz: there is no log object");
+        assert_eq!(names(&tree, &["nothing"]).unwrap_err(), "/nothing: no such file or directory");
+        assert_eq!(names(&tree, &["empty"]).unwrap_err(), "/empty: no log objects found");
+        assert_eq!(names(&tree, &["logs/*.gz"]).unwrap_err(), "/logs/*.gz: no log objects found");
         let error = Listing::list(&["gs://bucket/prefix"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }

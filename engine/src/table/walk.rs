@@ -88,9 +88,9 @@ impl Walk {
         let mut found = Found::default();
         let failed = match self.list(&pages, &mut found).await {
             Ok(()) if found.objects == 0 => {
-                let error = Error::new(ErrorKind::NotFound, "there is no log object")
+                let error = Error::new(ErrorKind::NotFound, "no log objects found")
                     .in_object(self.location.to_string())
-                    .with_hint("names must begin with the prefix exactly; `aws s3 ls` shows which there are");
+                    .with_hint("names must begin with exactly this prefix; `aws s3 ls` shows which exist");
                 ListError { error, is_fatal: true }
             }
             Ok(()) => return,
@@ -196,9 +196,9 @@ impl Walk {
         }
         let relies_on_order = found.relied_on_order || (self.rules.prune() && !self.wanted.is_all());
         if found.out_of_order && relies_on_order {
-            return Err(Error::new(ErrorKind::Unsupported, "the store does not list names in their order")
+            return Err(Error::new(ErrorKind::Unsupported, "the store does not list names in order")
                 .in_object(self.location.to_string())
-                .with_hint("use --layout none: everything is listed and read then"));
+                .with_hint("use --layout none, which lists and reads everything"));
         }
         self.count_pruned(stretch);
         Ok((self.readable(kept), reached_until))

@@ -168,7 +168,7 @@ async fn a_list_that_does_not_add_up_is_told() {
         assert_eq!(ids(&api.keys().await.unwrap()), ["DO1", "DO2"]);
         let heard = heard.lock().unwrap().clone();
         assert!(
-            matches!(&heard[..], [Notice::Incomplete(what)] if what.starts_with(&format!("the API counts {total} ")))
+            matches!(&heard[..], [Notice::Incomplete(what)] if what.starts_with(&format!("the API reports {total} ")))
         );
     }
 }

@@ -29,8 +29,8 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
     let start = Instant::now();
     let messages = surroundings.messages;
     if arguments.flag && arguments.sources.names.iter().any(|source| source == "-") {
-        return Err(Failure::usage("--flag reads the sources a second time, and standard input can be read once")
-            .with_hint("write it to a file, and name that"));
+        return Err(Failure::usage("--flag reads the sources twice, but standard input can only be read once")
+            .with_hint("save it to a file and pass that file"));
     }
     let is_json = match arguments.format {
         AuditFormat::Report(format) => format.is_json(arguments.destination.file(), "keys audit")?,
@@ -123,8 +123,8 @@ fn only(audit: &mut Audit, wanted: &str) -> Result<(), Failure> {
     let is = |id: &str, name: &str| id == wanted || name == wanted;
     let matching = audit.principals.iter().filter(|one| is(&one.principal.id, one.name())).count();
     if matching == 0 {
-        return Err(Failure::failed(format!("nobody in these logs is `{wanted}`, and no key is"))
-            .with_hint("without --principal, the audit names all of them"));
+        return Err(Failure::failed(format!("no principal or key is called `{wanted}`"))
+            .with_hint("without --principal, the audit lists all of them"));
     }
     audit.principals.retain(|one| is(&one.principal.id, one.name()));
     audit.remarks.retain(|one| is(&one.principal.id, &one.name));
@@ -136,9 +136,9 @@ fn say_caveats(audit: &Audit, messages: &Messages) -> Result<(), Failure> {
     let with_policy = || audit.principals.iter().filter(|one| one.principal.kind.has_policy());
     if !with_policy().any(|one| one.proposal.as_ref().is_some_and(|proposal| !proposal.policy.is_empty())) {
         return Err(Failure::failed(
-            "there is no policy to propose: no user or role of IAM was allowed what is known here",
+            "no policy to propose: no IAM user or role made an allowed request of a known kind",
         )
-        .with_hint("without -F, the audit says who did what"));
+        .with_hint("without -F, the audit shows who did what"));
     }
     for one in with_policy() {
         for caveat in one.caveats() {

@@ -46,7 +46,7 @@ pub(super) fn text(audit: &Audit, paint: Paint) -> String {
 
 fn head(audit: &Audit, text: &mut String) {
     let (Some(first), Some(last)) = (audit.first, audit.last) else {
-        text.push_str("There is no record of any request.\n");
+        text.push_str("No requests found.\n");
         return;
     };
     let buckets = count(audit.buckets.len() as u64, "bucket");
@@ -59,12 +59,12 @@ fn head(audit: &Audit, text: &mut String) {
     );
     let _ = writeln!(
         text,
-        "{} of those that were signed ({:.1} %) lead to no key, user or role",
+        "{} of the signed requests ({:.1} %) cannot be attributed to a key, user or role",
         audit.untold,
         audit.untold_share * 100.0
     );
     if !audit.keys_known {
-        text.push_str("What keys are granted is not known: --keys, or a token for the API, tells\n");
+        text.push_str("The grants of the keys are not known; pass --keys, or a token for the API\n");
     }
 }
 
@@ -111,7 +111,7 @@ fn principal(one: &PrincipalUse, paint: Paint, text: &mut String) {
         _ if one.not_judged.is_empty() => {}
         _ => {
             let grants = granted(&one.not_judged);
-            line(text, "but", &format!("not judged, since no log of it was read: {}", visible(&grants)));
+            line(text, "but", &format!("not judged, because no log of it was read: {}", visible(&grants)));
         }
     }
     if let Some(command) = rotation(one) {

@@ -30,11 +30,11 @@ impl CredentialsFile {
         let name = path.display();
         let file = options.open(path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                Failure::failed(format!("`{name}` is there already, and is not written over"))
-                    .with_hint("name another file: --credentials FILE")
+                Failure::failed(format!("`{name}` already exists and will not be overwritten"))
+                    .with_hint("choose another file: --credentials FILE")
             }
-            _ => Failure::failed(format!("cannot make `{name}` for the secret, so no key was made: {error}"))
-                .with_hint("name a file in a directory that is there and can be written to"),
+            _ => Failure::failed(format!("cannot make `{name}` for the secret, so no key was created: {error}"))
+                .with_hint("choose a file in an existing, writable directory"),
         })?;
         Ok(Self { path: path.to_owned(), file, is_written: false })
     }

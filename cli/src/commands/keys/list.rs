@@ -35,7 +35,7 @@ pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) ->
     output.print(if of_people { Shape::Prose } else { Shape::Rows }, &batch)?;
     output.commit()?;
     if keys.is_empty() {
-        let which = if filter == KeyFilter::default() { "the account has no key" } else { "no key is like that" };
+        let which = if filter == KeyFilter::default() { "the account has no keys" } else { "no matching keys" };
         surroundings.messages.note(which);
     }
     Ok(account.exit())

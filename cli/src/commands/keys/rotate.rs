@@ -31,11 +31,11 @@ pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, 
     let wider = new.wider_than(&old);
     if !wider.is_empty() && !arguments.wider {
         return Err(Failure::failed(format!(
-            "{} is not granted {}, and the new key would be",
+            "{} is not granted {}, but the new key would be",
             old.access_key,
             granted(wider)
         ))
-        .with_hint("--wider lets the new key do more than the old one"));
+        .with_hint("--wider allows the new key more than the old one"));
     }
     let mut change = Change {
         old: &old,
@@ -56,10 +56,10 @@ pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, 
     let id = made.key.access_key.clone();
     file.write(&profile(&new.name), &made).map_err(|error| {
         Failure::failed(format!(
-            "the key {id} was made, but its secret cannot be written to `{}`: {error}; nobody has it",
+            "the key {id} was created, but its secret cannot be written to `{}` and is lost: {error}",
             path.display()
         ))
-        .with_hint(format!("delete that key, {}, and try again", delete(&id)))
+        .with_hint(format!("delete that key with {}, then try again", delete(&id)))
     })?;
     if id == old.access_key {
         // The last of the steps would delete the new key.
@@ -77,23 +77,23 @@ fn check(arguments: &KeysRotateArgs) -> Result<Option<Vec<Grant>>, Failure> {
     match (arguments.dry_run, arguments.apply) {
         (true, false) | (false, true) => {}
         (false, false) => {
-            return Err(Failure::usage("say whether the new key is to be made")
-                .with_hint("--dry-run shows what would be done, --apply --credentials FILE does it"));
+            return Err(Failure::usage("--apply or --dry-run is required")
+                .with_hint("preview with --dry-run, or create the key with --apply --credentials FILE"));
         }
-        (true, true) => return Err(Failure::usage("--dry-run and --apply cannot both be")),
+        (true, true) => return Err(Failure::usage("--dry-run and --apply cannot be combined")),
     }
     if arguments.full_access && !arguments.grants.is_empty() {
-        return Err(Failure::usage("full access cannot stand beside other grants")
-            .with_hint("a key has full access to all buckets, or grants for buckets: --full-access or --grant"));
+        return Err(Failure::usage("--full-access cannot be combined with --grant")
+            .with_hint("a key has either full access to all buckets or grants for single buckets"));
     }
     match &arguments.credentials {
         None if arguments.apply => {
-            return Err(Failure::usage("--apply needs a file for the secret, which the API tells once")
-                .with_hint("name one that is not there yet: --credentials FILE"));
+            return Err(Failure::usage("--apply requires --credentials, because the API shows the secret only once")
+                .with_hint("choose a file that does not exist yet: --credentials FILE"));
         }
         Some(path) if path.symlink_metadata().is_ok() => {
-            return Err(Failure::failed(format!("`{}` is there already, and is not written over", path.display()))
-                .with_hint("name another file: --credentials FILE"));
+            return Err(Failure::failed(format!("`{}` already exists and will not be overwritten", path.display()))
+                .with_hint("choose another file: --credentials FILE"));
         }
         _ => {}
     }
@@ -122,9 +122,9 @@ async fn find(account: &Account, wanted: &str) -> Result<Key, Failure> {
         (None, [key]) if account.exit() == Exit::Done => key,
         (None, [key]) => {
             return Err(Failure::failed(format!(
-                "others may be called `{wanted}`, too, as keys are missing in the list"
+                "the list of keys is incomplete: others may be called `{wanted}` as well"
             ))
-            .with_hint(format!("if that one is meant, say its id: {}", key.access_key)));
+            .with_hint(format!("if you mean this one, pass its id: {}", key.access_key)));
         }
         (None, []) => {
             return Err(Failure::from(Error::new(ErrorKind::NotFound, format!("no key is called `{wanted}`")))
@@ -136,12 +136,12 @@ async fn find(account: &Account, wanted: &str) -> Result<Key, Failure> {
                 ids.push("…");
             }
             return Err(Failure::failed(format!("{} keys are called `{wanted}`", several.len()))
-                .with_hint(format!("say which one by its id: {}", ids.join(", "))));
+                .with_hint(format!("pass the id of one: {}", ids.join(", "))));
         }
     };
     // The id is printed in shell commands.
     if !is_access_key(&key.access_key) {
-        return Err(Failure::failed(format!("the key `{wanted}` has an id that is none: `{}`", key.access_key))
+        return Err(Failure::failed(format!("the key `{wanted}` has an invalid id: `{}`", key.access_key))
             .with_hint("is --api-url the API of DigitalOcean?"));
     }
     Ok(key.clone())
@@ -159,8 +159,8 @@ async fn make(api: &Api, new: &Replacement, messages: Messages) -> Result<NewKey
         fn drop(&mut self) {
             if !self.is_answered {
                 self.messages.incomplete(
-                    &format!("nobody knows whether the key `{}` was made", self.name),
-                    Some("`s3log keys list` shows whether it is there. If so, its secret is lost: delete that key"),
+                    &format!("it is unknown whether the key `{}` was created", self.name),
+                    Some("`s3log keys list` shows whether it exists; if so, its secret is lost: delete that key"),
                 );
             }
         }
@@ -183,8 +183,8 @@ fn is_as_wanted(made: &NewKey, new: &Replacement, messages: Messages) -> bool {
     if !is_same {
         let id = &made.key.access_key;
         messages.incomplete(
-            &format!("the API made {id} with other grants than it was asked for: {}", granted(&made.key.grants)),
-            Some(&format!("if that is not what you want, delete it: {}", delete(id))),
+            &format!("the API created {id} with other grants than requested: {}", granted(&made.key.grants)),
+            Some(&format!("if you do not want it, delete it: {}", delete(id))),
         );
     }
     is_same

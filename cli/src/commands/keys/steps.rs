@@ -28,12 +28,12 @@ impl Change<'_> {
     pub(super) fn plan(&self, body: &str) -> String {
         let Self { old, new, keys_url, .. } = self;
         let mut text = String::new();
-        let created = old.created_at.as_deref().map(|time| format!(", made {time}")).unwrap_or_default();
+        let created = old.created_at.as_deref().map(|time| format!(", created {time}")).unwrap_or_default();
         let old_grants = granted(&old.grants);
         let _ =
             writeln!(text, "old key {}", visible(&format!("{} `{}`{created}: {old_grants}", old.access_key, old.name)));
         let _ = writeln!(text, "new key {}", visible(&format!("`{}`: {}", new.name, granted(&new.grants))));
-        let _ = writeln!(text, "\nThis would be sent, and was not:\nPOST {keys_url}\n{}\n", printable_json(body));
+        let _ = writeln!(text, "\nThis would be sent (nothing was sent):\nPOST {keys_url}\n{}\n", printable_json(body));
         let _ = write!(text, "Then:\n{}", self.steps());
         text
     }
@@ -54,7 +54,7 @@ impl Change<'_> {
             ),
             None => writeln!(
                 text,
-                "1. Make the new key: the same command with --apply --credentials {file} instead of --dry-run. Its secret will be in that\n   \
+                "1. Create the new key: run the same command with --apply --credentials {file} instead of --dry-run. Its secret will be in that\n   \
                  file, profile [{profile}], and nowhere else."
             ),
         };
@@ -66,14 +66,14 @@ impl Change<'_> {
         let _ = write!(
             text,
             "\
-2. Put it into use wherever {old_id} is used. To try it:
+2. Switch to it wherever {old_id} is used. To try it:
    AWS_SHARED_CREDENTIALS_FILE={file} s3log doctor {bucket} --profile {profile} --endpoint-url https://REGION.digitaloceanspaces.com
-3. Look in the access logs of its buckets whether {old_id} is still used:
+3. Check in the access logs of its buckets whether {old_id} is still used:
    s3log keys audit s3://LOG-BUCKET/PREFIX/
    s3log query \"SELECT requester, count(*), max(time) FROM logs GROUP BY 1\" s3://LOG-BUCKET/PREFIX/
-   DigitalOcean does not document what `requester` is in logs of Spaces, and logs come late or never: what is not found there may
+   DigitalOcean does not document what `requester` is in logs of Spaces, and logs arrive late or never: what is not found there may
    still be used.
-4. Once it is used no more, delete it by one of these; a deleted key never comes back:
+4. Once it is no longer used, delete it with one of these commands; a deleted key cannot be restored:
    {doctl} spaces keys delete {old_id}
    curl --fail -X DELETE -H \"Authorization: Bearer $DIGITALOCEAN_ACCESS_TOKEN\" {}
 ",

@@ -26,8 +26,8 @@ pub(super) fn of(arguments: &ApiArgs, surroundings: Surroundings) -> Result<Secr
     match &arguments.token_file {
         Some(path) => read(path, surroundings),
         None => variable(VARIABLE).map(|token| Secret::new(token.trim())).ok_or_else(|| {
-            Failure::usage("there is no API token").with_hint(format!(
-                "make one at https://cloud.digitalocean.com/account/api/tokens, and give it in {VARIABLE} or by --token-file FILE"
+            Failure::usage("no API token").with_hint(format!(
+                "create one at https://cloud.digitalocean.com/account/api/tokens, and pass it in {VARIABLE} or with --token-file FILE"
             ))
         }),
     }
@@ -43,7 +43,7 @@ fn read(path: &Path, surroundings: Surroundings) -> Result<Secret, Failure> {
     let token = text.trim();
     if token.is_empty() || token.contains(char::is_whitespace) || text.len() as u64 > LONGEST {
         return Err(Failure::failed(format!("`{name}` holds no token"))
-            .with_hint("the file holds the token and nothing else, in one line"));
+            .with_hint("the file must contain only the token, on one line"));
     }
     Ok(Secret::new(token))
 }
@@ -56,7 +56,7 @@ fn warn_of_readers(path: &Path, file: &File, surroundings: Surroundings) {
         let name = path.display();
         surroundings
             .messages
-            .warning(&format!("others may read the token in `{name}`"), Some(&format!("`chmod 600 {name}`")));
+            .warning(&format!("other users can read the token in `{name}`"), Some(&format!("run `chmod 600 {name}`")));
     }
 }
 

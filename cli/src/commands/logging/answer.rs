@@ -118,9 +118,9 @@ pub(super) fn change(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> Str
     let mut text = match (outcome, &plan.wanted, &plan.before) {
         (Outcome::WouldPut(xml), ..) => return format!("{xml}\n"),
         (Outcome::NothingToDo, Some(wanted), _) => {
-            format!("logging of s3://{bucket} is on already, to {}: nothing to do\n", visible(&wanted.target()))
+            format!("logging of s3://{bucket} is already on, to {}: nothing to do\n", visible(&wanted.target()))
         }
-        (Outcome::NothingToDo, None, _) => return format!("logging of s3://{bucket} is off already: nothing to do\n"),
+        (Outcome::NothingToDo, None, _) => return format!("logging of s3://{bucket} is already off: nothing to do\n"),
         (Outcome::Changed, Some(wanted), _) => format!(
             "logging of s3://{bucket} is on\ntarget       {}\nnames        {}\ngrants       {}\n\n{}.\n",
             visible(&wanted.target()),
@@ -131,13 +131,13 @@ pub(super) fn change(plan: &Plan, outcome: &Outcome, query: Option<&str>) -> Str
         (Outcome::Changed, None, before) => {
             let before = before.as_ref().map(LoggingSettings::target).unwrap_or_default();
             return format!(
-                "logging of s3://{bucket} is off; it went to {}\nWhat was delivered stays there, and logs of earlier requests may still come.\n",
+                "logging of s3://{bucket} is off; it went to {}\nDelivered log objects stay there, and logs of earlier requests may still arrive.\n",
                 visible(&before)
             );
         }
     };
     if let Some(query) = query {
-        let _ = writeln!(text, "This looks at them:\n  {}", visible(query));
+        let _ = writeln!(text, "Query them with:\n  {}", visible(query));
     }
     text
 }

@@ -42,7 +42,7 @@ async fn status(arguments: LoggingStatusArgs, surroundings: Surroundings) -> Res
     }
     if status.settings.is_none() {
         surroundings.messages.note(&format!(
-            "`s3log logging enable s3://{bucket} --target s3://LOGS/{bucket}/` switches it on, for requests from then on"
+            "`s3log logging enable s3://{bucket} --target s3://LOGS/{bucket}/` turns it on for later requests"
         ));
     }
     Ok(Exit::Done)
@@ -108,7 +108,7 @@ impl Change {
         if let answer::Outcome::WouldPut(_) = outcome {
             surroundings
                 .messages
-                .note(&format!("this would be put to s3://{}/?logging; nothing was changed", plan.bucket));
+                .note(&format!("this would be sent to s3://{}/?logging; nothing was changed", plan.bucket));
         }
         Ok(Exit::Done)
     }
@@ -142,9 +142,9 @@ fn tell(findings: &[Finding], surroundings: Surroundings) {
 fn stores(arguments: &StoreArgs) -> Result<Stores, Failure> {
     if arguments.no_sign_request {
         return Err(Failure::usage(
-            "--no-sign-request makes no sense here: nobody sees or changes settings without a signature",
+            "--no-sign-request cannot be used here: reading or changing settings requires a signature",
         )
-        .with_hint("leave it out, and see that S3LOG_NO_SIGN_REQUEST is not set"));
+        .with_hint("remove it, and unset S3LOG_NO_SIGN_REQUEST"));
     }
     Ok(Stores::new(arguments.options()))
 }
@@ -154,8 +154,8 @@ fn whole_bucket(source: &str) -> Result<String, Failure> {
     let location = Location::parse(source).map_err(usage)?;
     match location.prefix() {
         "" => Ok(location.bucket().to_owned()),
-        prefix => Err(Failure::usage(format!("logging is of a whole bucket, and `{prefix}` is a part of one"))
-            .with_hint(format!("say s3://{}", location.bucket()))),
+        prefix => Err(Failure::usage(format!("logging applies to a whole bucket, not to the prefix `{prefix}`"))
+            .with_hint(format!("use s3://{}", location.bucket()))),
     }
 }
 

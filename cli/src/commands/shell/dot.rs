@@ -14,15 +14,15 @@ pub(crate) const NAMES: [&str; 9] =
 
 /// What `.help` prints.
 pub(crate) const HELP: &str = "\
-.help             this
+.help             show this help
 .tables           the tables
 .schema [TABLE]   the columns of a table, or of all
 .functions        the functions
 .mode FORMAT      format of results: auto, table, csv, tsv, json, ndjson, markdown, line, parquet, arrow, null
-.output [FILE]    results into a file, which gets its name with the next .output or at the end; alone: to the screen
+.output [FILE]    write results to a file, which is complete after the next .output or at exit; without FILE, to the screen
 .read FILE        run the SQL of a file
-.timer on|off     say how long a statement took
-.quit             leave; so does Ctrl-D
+.timer on|off     show how long each statement took
+.quit             exit; so does Ctrl-D
 
 A statement ends with `;` and may span lines. Ctrl-C cancels it.";
 

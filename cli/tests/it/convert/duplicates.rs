@@ -131,7 +131,7 @@ fn a_second_run_gives_way() {
         hold.release();
         world.store().proxy.clear();
         run.wait().expect(0);
-        ended.expect_failure(&["looks for duplicates", "works on the dataset since", "run again"]);
+        ended.expect_failure(&["looks for duplicates", "has been working on the dataset since", "run again"]);
         world.run(second).expect(0);
         if first.is_empty() {
             world.verify(&expected);

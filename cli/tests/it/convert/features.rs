@@ -61,7 +61,7 @@ fn a_run_ends_when_its_time_is_over_and_the_next_one_goes_on() {
     hold.release();
     world.store().proxy.clear();
     let ended = run.wait().expect(0);
-    assert!(ended.stderr.contains("note: --max-runtime is over: run again to go on"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("note: stopped after --max-runtime; run again to continue"), "{}", ended.stderr);
     let report = report(&ended);
     assert_eq!((&report["stopped"], &report["batches"]), (&Value::from(true), &Value::from(1)));
     let objects = report["objects"].as_u64().unwrap();

@@ -258,7 +258,7 @@ fn log_objects_are_regular_files() {
         // A file that has been deleted.
         r#"cp "$2" gone && exec 3<gone && rm gone && "$1" convert /dev/fd/3 --to set"#,
     ] {
-        shell(script).expect_failure(&["cannot be converted: nobody would know it again", "into a file first"]);
+        shell(script).expect_failure(&["because a later run could not recognize", "to a file first"]);
         assert!(!world.path("set").exists(), "{script}");
     }
     let count = |source: &str| {
@@ -284,7 +284,7 @@ fn nothing_is_left_to_read() {
     let mut command = world.program();
     command.args(["keys", "audit", &dataset]);
     let audited = world.spawn(command).wait().expect(0);
-    assert!(audited.stdout.contains("There is no record of any request."), "{}", audited.stdout);
+    assert!(audited.stdout.contains("No requests found."), "{}", audited.stdout);
 }
 
 /// A dataset is recognised however it is named, and so are its files.
@@ -354,5 +354,5 @@ fn globs_and_lists_name_datasets() {
     }
     let mut command = world.program();
     command.args(["convert", "@list", "--to", "both/newer"]);
-    world.spawn(command).wait().expect_failure(&["both/a-set", "it is a dataset already"]);
+    world.spawn(command).wait().expect_failure(&["both/a-set", "it is already a dataset"]);
 }

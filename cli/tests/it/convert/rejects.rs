@@ -116,13 +116,13 @@ fn rejects_that_were_not_kept_are_missed_when_they_are_asked_for() {
         world.spawn(command).wait()
     };
     let sql = "SELECT count(*) FROM rejects";
-    let missing = format!("{} rejects were counted and not kept: `rejects` lacks them", logs.rejects);
+    let missing = format!("{} rejects were counted but not kept, so `rejects` does not contain them", logs.rejects);
     let said = ask(&[sql]).expect(0);
     assert_eq!(said.stdout, "0\n");
     assert!(said.stderr.contains(&missing) && said.stderr.contains("--rejects DEST"), "{}", said.stderr);
     assert_eq!(ask(&[sql, "-q"]).expect(0).stderr, "");
     let said = ask(&[sql, "-q", "--strict"]).expect(3);
-    assert!(said.stderr.contains(&format!("{missing}, and at most none may be rejected")), "{}", said.stderr);
+    assert!(said.stderr.contains(&format!("{missing}; at most none may be rejected")), "{}", said.stderr);
     ask(&[sql, "--max-rejects", &logs.rejects.to_string()]).expect(0);
     // Queries that read no rejects are not told about them.
     for sql in ["SELECT count(*) > 0 FROM logs", "EXPLAIN SELECT * FROM rejects"] {

@@ -53,7 +53,7 @@ fn the_name_of_a_file_tells_the_format() {
     }
     let path = folder.path().join("a.csv");
     let said = printed(&audit(&["-o", path.to_str().unwrap()]).output().unwrap(), &[]);
-    assert!(said.starts_with("exit 2\n") && said.contains("`s3log keys audit` does not write"), "{said}");
+    assert!(said.starts_with("exit 2\n") && said.contains("`s3log keys audit` cannot write"), "{said}");
     assert!(!path.exists());
 }
 

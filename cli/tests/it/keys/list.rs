@@ -131,7 +131,7 @@ fn a_token_that_others_may_read_is_warned_of() {
     for (mode, is_warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         let shown = run(&endpoint, &["list", "--token-file", file.to_str().unwrap()]);
-        assert_eq!(shown.contains("warning: others may read the token"), is_warned, "{mode:o}: {shown}");
+        assert_eq!(shown.contains("warning: other users can read the token"), is_warned, "{mode:o}: {shown}");
         assert!(shown.starts_with("exit 0"), "{shown}");
     }
 }
@@ -145,8 +145,8 @@ fn pauses_are_told() {
         _ => answer(asked, &[]),
     });
     let shown = run(&server.endpoint(), &["list", "-v"]);
-    assert!(shown.contains("note: the API answered 429 Too Many Requests: too_many_requests: API rate limit exceeded.; trying again in 1s\n"), "{shown}");
-    assert!(shown.contains("note: the connection broke: ") && shown.contains("; trying again in 1s\n"), "{shown}");
+    assert!(shown.contains("note: the API answered 429 Too Many Requests: too_many_requests: API rate limit exceeded.; retrying in 1s\n"), "{shown}");
+    assert!(shown.contains("note: the connection broke: ") && shown.contains("; retrying in 1s\n"), "{shown}");
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn interrupted_while_a_key_is_made() {
         let (exit, said) =
             if times == 1 { ("exit 1\n", "no answer within 1s") } else { ("exit 130\n", "warning: nobody knows") };
         assert!(shown.starts_with(exit) && shown.contains(said), "{shown}");
-        assert!(shown.contains("nobody knows whether the key `site-2` was made"), "{shown}");
+        assert!(shown.contains("it is unknown whether the key `site-2` was created"), "{shown}");
         assert_eq!(names(directory.path()), Vec::<String>::new());
     }
 }

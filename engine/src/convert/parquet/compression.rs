@@ -93,7 +93,7 @@ impl FromStr for Compression {
             None => Ok(default),
             Some(level) => match level.parse() {
                 Ok(level) if (1..=most).contains(&level) => Ok(level),
-                _ => Err(Error::invalid(format!("`{level}` is no level of {name}"))
+                _ => Err(Error::invalid(format!("`{level}` is not a level of {name}"))
                     .with_hint(format!("levels of {name} are 1 to {most}"))),
             },
         };
@@ -104,7 +104,7 @@ impl FromStr for Compression {
             "lz4" if text == name => Ok(Self::Lz4),
             "none" if text == name => Ok(Self::None),
             "snappy" | "lz4" | "none" => Err(Error::invalid(format!("{name} has no levels"))),
-            _ => Err(Error::invalid(format!("`{text}` is no compression"))
+            _ => Err(Error::invalid(format!("`{text}` is not a compression"))
                 .with_hint("one of zstd, zstd:1 to zstd:22, gzip, gzip:1 to gzip:9, snappy, lz4, none")),
         }
     }
@@ -137,11 +137,11 @@ mod tests {
             compression.codec();
         }
         let bad = [
-            ("zstd:23", "`23` is no level of zstd"),
-            ("zstd:", "`` is no level of zstd"),
-            ("gzip:0", "`0` is no level of gzip"),
+            ("zstd:23", "`23` is not a level of zstd"),
+            ("zstd:", "`` is not a level of zstd"),
+            ("gzip:0", "`0` is not a level of gzip"),
             ("snappy:1", "snappy has no levels"),
-            ("ZIP", "`ZIP` is no compression"),
+            ("ZIP", "`ZIP` is not a compression"),
         ];
         for (text, why) in bad {
             assert_eq!(text.parse::<Compression>().unwrap_err().to_string(), why);

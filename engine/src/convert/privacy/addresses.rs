@@ -55,8 +55,8 @@ impl FromStr for AnonymizeIp {
 
     fn from_str(name: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
-            Error::invalid(format!("`{name}` is no way to make addresses anonymous"))
-                .with_hint("It is one of `none`, `truncate`, `keyed`, `drop`.")
+            Error::invalid(format!("`{name}` is not a way to anonymize addresses"))
+                .with_hint("use `none`, `truncate`, `keyed` or `drop`")
         })
     }
 }

@@ -49,13 +49,16 @@ impl AddressKey {
     ///
     /// If it is not a valid key.
     pub fn from_content(content: &[u8]) -> Result<Self, Error> {
-        let no_key = |why: String| Error::invalid(format!("no key for addresses: {why}")).with_hint(HOW_TO_MAKE_ONE);
+        let no_key =
+            |why: String| Error::invalid(format!("invalid key for addresses: {why}")).with_hint(HOW_TO_MAKE_ONE);
         let digits = content.trim_ascii();
         let are_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
         let key = match (content.len(), digits.len()) {
             (_, 64) if are_digits => from_hexadecimal(digits),
             // Half a key in hexadecimal, which would otherwise pass for 32 raw bytes.
-            (_, LEN) if are_digits => return Err(no_key("32 hexadecimal digits are 16 bytes, it takes 64".to_owned())),
+            (_, LEN) if are_digits => {
+                return Err(no_key("32 hexadecimal digits are 16 bytes; 64 digits are needed".to_owned()));
+            }
             (LEN, _) => <[u8; LEN]>::try_from(content).ok(),
             _ => None,
         };
@@ -64,8 +67,8 @@ impl AddressKey {
                 0 => "the file is empty".to_owned(),
                 len if len as u64 > LONGEST_FILE => "the file is too long".to_owned(),
                 64 => "64 bytes, but not all of them are hexadecimal digits".to_owned(),
-                _ if are_digits => format!("{} hexadecimal digits, it takes 64", digits.len()),
-                len => format!("{len} bytes, it takes 64 hexadecimal digits or 32 bytes"),
+                _ if are_digits => format!("{} hexadecimal digits instead of 64", digits.len()),
+                len => format!("{len} bytes instead of 64 hexadecimal digits or 32 bytes"),
             }));
         };
         let (first, second) = key.split_at(LEN / 2);
@@ -101,8 +104,8 @@ impl fmt::Debug for AddressKey {
     }
 }
 
-const HOW_TO_MAKE_ONE: &str = "`openssl rand -hex 32 > FILE` writes a new key. Keep it: with another one the same \
-                               address becomes another one.";
+const HOW_TO_MAKE_ONE: &str =
+    "create a key with `openssl rand -hex 32 > FILE` and keep it: another key encrypts the same address differently";
 
 fn from_hexadecimal(digits: &[u8]) -> Option<[u8; LEN]> {
     let mut key = [0; LEN];
@@ -141,7 +144,7 @@ impl fmt::Display for KeyWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReadableByAll { file } => {
-                write!(f, "{file}: every user of this machine can read the key, and with it get the addresses back")
+                write!(f, "{file}: every user of this machine can read the key and decrypt the addresses with it")
             }
         }
     }
@@ -170,21 +173,21 @@ mod tests {
         let half = &DIGITS[..32];
         for (content, message) in [
             (&b""[..], "the file is empty"),
-            (b" \n", "2 bytes, it takes 64 hexadecimal digits or 32 bytes"),
-            (&[7; 31], "31 bytes, it takes 64 hexadecimal digits or 32 bytes"),
-            (&[7; 33], "33 bytes, it takes 64 hexadecimal digits or 32 bytes"),
+            (b" \n", "2 bytes instead of 64 hexadecimal digits or 32 bytes"),
+            (&[7; 31], "31 bytes instead of 64 hexadecimal digits or 32 bytes"),
+            (&[7; 33], "33 bytes instead of 64 hexadecimal digits or 32 bytes"),
             (&[0; 32], "it is all zeros"),
             (&[7; 32], "its two halves are the same"),
             (&[b'0'; 64], "it is all zeros"),
             (half.repeat(2).as_bytes(), "its two halves are the same"),
-            (half.as_bytes(), "32 hexadecimal digits are 16 bytes, it takes 64"),
-            (format!("{half}\n").as_bytes(), "32 hexadecimal digits are 16 bytes, it takes 64"),
-            (&DIGITS.as_bytes()[..62], "62 hexadecimal digits, it takes 64"),
+            (half.as_bytes(), "32 hexadecimal digits are 16 bytes; 64 digits are needed"),
+            (format!("{half}\n").as_bytes(), "32 hexadecimal digits are 16 bytes; 64 digits are needed"),
+            (&DIGITS.as_bytes()[..62], "62 hexadecimal digits instead of 64"),
             (DIGITS.replace('a', "x").as_bytes(), "64 bytes, but not all of them are hexadecimal digits"),
             (&[b'a'; 5000], "the file is too long"),
         ] {
             let error = AddressKey::from_content(content).unwrap_err();
-            assert_eq!(error.to_string(), format!("no key for addresses: {message}"));
+            assert_eq!(error.to_string(), format!("invalid key for addresses: {message}"));
             assert!(error.hint().is_some());
         }
     }

@@ -74,11 +74,11 @@ impl Privacy {
         let anonymizer = match (anonymize_ip, key) {
             (AnonymizeIp::Keyed, Some(key)) => Some(Anonymizer::keyed(key)),
             (AnonymizeIp::Keyed, None) => {
-                return Err(Error::invalid("addresses cannot be encrypted without a key").with_hint("Name a key file."));
+                return Err(Error::invalid("addresses cannot be encrypted without a key").with_hint("pass a key file"));
             }
             (mode, Some(_)) => {
                 let message = format!("a key is given, but addresses are not encrypted: the mode is `{mode}`");
-                return Err(Error::invalid(message).with_hint("The mode `keyed` takes the key."));
+                return Err(Error::invalid(message).with_hint("use the mode `keyed`"));
             }
             (AnonymizeIp::None, None) => None,
             (AnonymizeIp::Truncate, None) => Some(Anonymizer::Truncate),

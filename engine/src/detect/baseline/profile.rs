@@ -176,7 +176,7 @@ impl Baseline {
     /// and row.
     pub fn read(bytes: Bytes) -> Result<Self, Error> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-            .map_err(|error| no_profile("it is no profile").with_source(error))?;
+            .map_err(|error| no_profile("it is not a profile").with_source(error))?;
         check_version(reader.metadata().file_metadata())?;
         let mut baseline = Self::default();
         let mut first = 1;
@@ -262,7 +262,7 @@ fn check_version(metadata: &FileMetaData) -> Result<(), Error> {
     match pairs.find(|pair| pair.key == VERSION_KEY).and_then(|pair| pair.value.as_deref()) {
         Some(VERSION) => Ok(()),
         Some(other) => Err(no_profile(format!("it is a profile of version {other}, and {VERSION} is needed"))),
-        None => Err(no_profile("it is a Parquet file, but no profile")),
+        None => Err(no_profile("it is a Parquet file, but not a profile")),
     }
 }
 
@@ -271,7 +271,7 @@ fn cannot_write(error: ParquetError) -> Error {
 }
 
 fn no_profile(message: impl Into<String>) -> Error {
-    Error::invalid(message).with_hint("a profile is what `s3log flag --learn` writes; learn it again with this version")
+    Error::invalid(message).with_hint("create a new profile with `s3log flag --learn` of this version")
 }
 
 fn damaged(what: impl Display) -> Error {

@@ -53,7 +53,10 @@ impl Database {
             } else {
                 "a file such as GeoLite2-Country.mmdb or GeoLite2-ASN.mmdb; if it is one, download it again"
             };
-            Error::invalid("it is no whole MaxMind database (mmdb)").in_object(name).with_source(error).with_hint(hint)
+            Error::invalid("it is not a complete MaxMind database (mmdb)")
+                .in_object(name)
+                .with_source(error)
+                .with_hint(hint)
         })?;
         let database = Self { name: name.to_owned(), reader, seen: Mutex::default(), fault: OnceLock::new() };
         if database.has(holds).map_err(|error| database.damaged(&error.to_string()))? {
@@ -68,7 +71,7 @@ impl Database {
             }
         };
         let kind = database.reader.metadata().database_type.escape_debug();
-        Err(Error::invalid(format!("there are no {what} in this database, which calls itself `{kind}`"))
+        Err(Error::invalid(format!("this database has no {what}; it calls itself `{kind}`"))
             .in_object(name)
             .with_hint(hint))
     }

@@ -174,20 +174,20 @@ fn read_attribute(key: &str, value: &str, item: &mut Item, until: &mut Option<i6
         "until" => {
             *until = Some(date::instant(value).ok_or_else(|| {
                 (
-                    format!("until=`{}` is no date", shown(value)),
+                    format!("until=`{}` is not a date", shown(value)),
                     "a date is 2026-01-31 or 2026-01-31T12:00:00Z; the entry is ignored from then on",
                 )
             })?);
         }
         "confidence" => {
             item.confidence = Some(share(value).ok_or_else(|| {
-                (format!("confidence=`{}` is no number from 0 to 1", shown(value)), "write 0.7 for 70 percent")
+                (format!("confidence=`{}` is not a number from 0 to 1", shown(value)), "write 0.7 for 70 percent")
             })?);
         }
         other if is_slip(other) => {
             return Err((
-                format!("`{}` is no attribute of an entry", shown(key)),
-                "attributes are name=, until= and confidence=; what stands behind `#` is a comment",
+                format!("`{}` is not an attribute of an entry", shown(key)),
+                "attributes are name=, until= and confidence=; text after `#` is a comment",
             ));
         }
         // Other attributes are for the author of the list.
@@ -217,15 +217,15 @@ fn shown(text: &str) -> String {
 
 fn no_network(text: &str) -> Fault {
     let hint = if text.starts_with(['{', '[', '"']) {
-        "this looks like JSON: write its networks into a text file, one a line"
+        "this looks like JSON: write its networks into a text file, one per line"
     } else if text.starts_with('<') {
         "this looks like a web page: was the list really downloaded?"
     } else if text.contains([' ', '\t', ',', '-']) {
-        "one network or address a line, such as 192.0.2.0/24; what else is known of it stands behind `;` or `#`"
+        "write one network or address per line, such as 192.0.2.0/24, with attributes after `;` and comments after `#`"
     } else {
         "a network is 192.0.2.0/24 or 2001:db8::/32, an address 192.0.2.1"
     };
-    (format!("`{}` is no network", shown(text)), hint)
+    (format!("`{}` is not a network", shown(text)), hint)
 }
 
 #[cfg(test)]

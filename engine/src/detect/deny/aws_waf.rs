@@ -38,7 +38,7 @@ pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, E
             addresses.len() - MAX_ADDRESSES
         ))
         .with_hint(format!(
-            "`--max-entries {MAX_ADDRESSES}` takes the highest scores, `--aggregate` makes one of neighbours"
+            "`--max-entries {MAX_ADDRESSES}` keeps the highest scores, `--aggregate` merges adjacent networks"
         )));
     }
     let (this, other) = match options.ip_version {
@@ -52,7 +52,7 @@ pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, E
     let others = list.networks().len() - addresses.len();
     if others > 0 {
         warnings.push(format!(
-            "{others} {other} networks are not in it: a set holds {this} or {other}, so make a second one"
+            "{others} {other} networks are not in it: a set holds {this} or {other}, so create a second one"
         ));
     }
     let scope = match options.waf_scope {

@@ -41,7 +41,7 @@ struct Statement<'a> {
 pub(super) fn checked_for_aws(options: &DenyOptions) -> Result<(&str, &str), Error> {
     let bucket = checked_bucket(options)?;
     let Some(partition) = options.exempt.first().map(|arn| checked_principal(arn)).transpose()? else {
-        return Err(Error::argument("a policy that denies needs somebody whom it does not deny").with_hint(
+        return Err(Error::argument("a policy that denies access must exempt somebody").with_hint(
             "name the role or user that administers the bucket, such as arn:aws:iam::111122223333:role/admin",
         ));
     };
@@ -62,7 +62,7 @@ pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Err
     let text = document(list, bucket, partition, &conditions)?;
     let warnings = vec![
         "`put-bucket-policy` replaces the whole policy of the bucket: if there is one, add the statement to it".to_owned(),
-        "requests through a VPC endpoint are not denied: `aws:SourceIp` is not there for them".to_owned(),
+        "requests through a VPC endpoint are not denied, because they have no `aws:SourceIp`".to_owned(),
         "what a CDN answers from its cache is not denied, and what it fetches comes from the CDN's addresses: deny at the CDN"
             .to_owned(),
     ];
@@ -73,16 +73,15 @@ pub(super) fn aws(list: &DenyList, options: &DenyOptions) -> Result<Printed, Err
 pub(super) fn checked_for_spaces(options: &DenyOptions) -> Result<&str, Error> {
     if !options.full_access_keys {
         return Err(Error::argument(
-            "Spaces takes no policy for a bucket that a key with limited access is used on, and no such key for a bucket with a \
-             policy",
+            "Spaces accepts no policy for a bucket that a key with limited access is used on, and no such key for a bucket with a policy",
         )
         .with_hint(
-            "affirm that every key of the bucket has full access; else deny elsewhere: `nginx` in front of the bucket, `nftables` \
+            "confirm that every key of the bucket has full access, or deny elsewhere: `nginx` in front of the bucket, `nftables` \
              or `ipset` on a proxy, or rules of the CDN",
         ));
     }
     if !options.exempt.is_empty() {
-        return Err(Error::argument("a policy of Spaces cannot spare a principal")
+        return Err(Error::argument("a policy of Spaces cannot exempt a principal")
             .with_hint("put the administrators' addresses on the allow list"));
     }
     checked_bucket(options)
@@ -97,7 +96,7 @@ pub(super) fn spaces(list: &DenyList, options: &DenyOptions) -> Result<Printed, 
             "the policy does not expire: remove the statement `{STATEMENT}` by {}",
             rfc3339(list.expires())
         ),
-        "it spares nobody: if one of these addresses is yours, you are locked out, and the policy is removed from another address"
+        "it exempts nobody: if one of these addresses is yours, you are locked out until you remove the policy from another address"
             .to_owned(),
         "`put-bucket-policy` replaces the whole policy of the bucket: if there is one, add the statement to it".to_owned(),
         "no key with limited access can be made for the bucket while it has a policy; Cold Storage takes no policy at all"
@@ -116,7 +115,7 @@ fn document(
 ) -> Result<String, Error> {
     let addresses: Vec<_> = list.networks().iter().map(short).collect();
     if addresses.is_empty() {
-        return Err(Error::new(ErrorKind::NotFound, "there is nobody to deny, and a policy without addresses is none")
+        return Err(Error::new(ErrorKind::NotFound, "there are no addresses to deny, and a policy needs at least one")
             .with_hint(format!("remove the statement `{STATEMENT}`, if the bucket's policy still has it")));
     }
     let policy = |addresses: &[String]| {
@@ -127,7 +126,7 @@ fn document(
         let (sid, effect, principal, action) = (STATEMENT, "Deny", "*", "s3:*");
         let statement = [Statement { sid, effect, principal, action, resource, condition }];
         serde_json::to_string(&Policy { version: "2012-10-17", id: "s3log", statement })
-            .map_err(|error| Error::new(ErrorKind::Internal, "a policy is no JSON").with_source(error))
+            .map_err(|error| Error::new(ErrorKind::Internal, "a policy is not JSON").with_source(error))
     };
     let text = policy(&addresses)?;
     if text.len() <= MAX_BYTES {
@@ -149,7 +148,7 @@ fn document(
         addresses.len()
     ))
     .with_hint(format!(
-        "`--max-entries {fitting}` takes the highest scores, `--aggregate` makes one of neighbours; for longer lists use AWS WAF \
+        "`--max-entries {fitting}` keeps the highest scores, `--aggregate` merges adjacent networks; for longer lists use AWS WAF \
          or a firewall"
     )))
 }
@@ -163,7 +162,7 @@ fn checked_bucket(options: &DenyOptions) -> Result<&str, Error> {
     if (3..=255).contains(&bucket.len()) && bucket.bytes().all(fits) {
         return Ok(bucket);
     }
-    Err(Error::argument(format!("`{}` is no name of a bucket", bucket.escape_debug()))
+    Err(Error::argument(format!("`{}` is not a bucket name", bucket.escape_debug()))
         .with_hint("letters, digits, `.`, `-` and `_`, at least three"))
 }
 

@@ -18,8 +18,8 @@ pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, E
         text += &format!("fail2ban-client set {jail} banip {}\n", short(network));
     }
     let warnings = vec![format!(
-        "the jail {jail} has to be there, and its `bantime` says how long they stay banned, not the list: {} seconds are \
-         meant",
+        "the jail {jail} must exist, and its `bantime`, not the list, decides how long addresses stay banned; it should be \
+         {} seconds",
         list.good_for().as_secs()
     )];
     Ok(Printed { text, warnings })

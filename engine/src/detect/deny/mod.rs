@@ -84,7 +84,7 @@ impl FromStr for DenyFormat {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
-            Error::invalid(format!("`{}` is no format of deny lists", text.escape_debug()))
+            Error::invalid(format!("`{}` is not a deny list format", text.escape_debug()))
                 .with_hint(format!("one of: {}", Self::ALL.map(Self::name).join(", ")))
         })
     }
@@ -259,6 +259,6 @@ fn checked_name<'a>(what: &str, name: &'a str, longest: usize) -> Result<&'a str
 /// Formats a JSON document with indentation.
 fn pretty(document: &impl serde::Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(document);
-    let text = text.map_err(|error| Error::new(crate::ErrorKind::Internal, "a list is no JSON").with_source(error))?;
+    let text = text.map_err(|error| Error::new(crate::ErrorKind::Internal, "a list is not JSON").with_source(error))?;
     Ok(text + "\n")
 }

@@ -102,7 +102,7 @@ impl DenyList {
     pub fn select(findings: &[Finding], context: &Context, selection: &Selection) -> Result<Self, Error> {
         let min_score = selection.min_score;
         if !(0.0..=1.0).contains(&min_score) {
-            return Err(Error::invalid(format!("{min_score} is no score")).with_hint("scores are from 0 to 1"));
+            return Err(Error::invalid(format!("{min_score} is not a score")).with_hint("scores are from 0 to 1"));
         }
         let mut findings: Vec<_> = findings.iter().collect();
         findings.sort_by(|a, b| a.order(b));

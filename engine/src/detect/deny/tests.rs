@@ -119,9 +119,9 @@ fn a_policy_says_what_it_needs() {
     };
     let cases: [(DenyFormat, DenyOptions, &str); 12] = [
         (DenyFormat::AwsBucketPolicy, with(|o| o.bucket = None), "is for one bucket"),
-        (DenyFormat::AwsBucketPolicy, with(|o| o.bucket = Some("a/*".into())), "no name of a bucket"),
-        (DenyFormat::AwsBucketPolicy, with(|o| o.bucket = Some("ab\"".into())), "no name of a bucket"),
-        (DenyFormat::AwsBucketPolicy, with(|o| o.exempt.clear()), "needs somebody"),
+        (DenyFormat::AwsBucketPolicy, with(|o| o.bucket = Some("a/*".into())), "not a bucket name"),
+        (DenyFormat::AwsBucketPolicy, with(|o| o.bucket = Some("ab\"".into())), "not a bucket name"),
+        (DenyFormat::AwsBucketPolicy, with(|o| o.exempt.clear()), "must exempt somebody"),
         (DenyFormat::AwsBucketPolicy, with(|o| o.exempt.push("*".into())), "no role or user"),
         (
             DenyFormat::AwsBucketPolicy,
@@ -132,7 +132,7 @@ fn a_policy_says_what_it_needs() {
         (DenyFormat::AwsBucketPolicy, with(|o| o.exempt[0] = "arn:aws:s3:::photos".into()), "no role or user"),
         (DenyFormat::AwsBucketPolicy, with(|o| o.exempt.push("arn:aws-cn:iam::111122223333:root".into())), "partition"),
         (DenyFormat::SpacesBucketPolicy, with(|_| ()), "limited access"),
-        (DenyFormat::SpacesBucketPolicy, with(|o| o.full_access_keys = true), "cannot spare"),
+        (DenyFormat::SpacesBucketPolicy, with(|o| o.full_access_keys = true), "cannot exempt"),
         (DenyFormat::SpacesBucketPolicy, DenyOptions { bucket: None, ..spaces_options() }, "is for one bucket"),
     ];
     for (format, options, said) in cases {

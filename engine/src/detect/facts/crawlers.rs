@@ -80,13 +80,14 @@ impl Crawlers {
                 continue;
             }
             let Some(crawler) = crawlers.last_mut() else {
-                let message = "a line stands before the first operator; write `[Operator]` above it";
+                let message = "there is a line before the first operator; write `[Operator]` above it";
                 return Err(error(number, message.to_owned()));
             };
             match line.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
                 Some(("date", value)) => {
-                    crawler.day = day(value)
-                        .ok_or_else(|| error(number, format!("`{value}` is no date; write one such as 2026-01-31")))?;
+                    crawler.day = day(value).ok_or_else(|| {
+                        error(number, format!("`{value}` is not a date; write one such as 2026-01-31"))
+                    })?;
                 }
                 Some(("source", value)) => crawler.sources.push(value.into()),
                 Some(("tokens", value)) => crawler.tokens.extend(words(value)),
@@ -94,7 +95,7 @@ impl Crawlers {
                 Some(("unless", value)) => crawler.unless.extend(words(value)),
                 Some((name, _)) => {
                     let message =
-                        format!("`{name}` is no property; write date, source, tokens, unless, hosted or networks");
+                        format!("`{name}` is not a property; write date, source, tokens, unless, hosted or networks");
                     return Err(error(number, message));
                 }
                 None => crawler.networks.extend(networks(line, number)?),
@@ -142,7 +143,7 @@ fn check(crawler: &Crawler, number: usize) -> Result<(), ListError> {
 fn networks(text: &str, number: usize) -> Result<Vec<IpNet>, ListError> {
     let network = |network: &str| {
         let read = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
-        let message = || format!("`{network}` is no network; write one such as 192.0.2.0/24");
+        let message = || format!("`{network}` is not a network; write one such as 192.0.2.0/24");
         read.map(|network| network.trunc()).map_err(|_| ListError::new(Crawlers::NAME, number, message()))
     };
     text.split_ascii_whitespace().map(network).collect()
@@ -250,9 +251,9 @@ mod tests {
     fn errors_name_the_line() {
         for (text, line, message) in [
             ("192.0.2.0/24\n", 1, "before the first operator"),
-            ("[A]\ndate = 31.1.2026\n", 2, "no date"),
-            ("[A]\ncolour = red\n", 2, "no property"),
-            ("[A]\n192.0.2.0/33\n", 2, "no network"),
+            ("[A]\ndate = 31.1.2026\n", 2, "not a date"),
+            ("[A]\ncolour = red\n", 2, "not a property"),
+            ("[A]\n192.0.2.0/33\n", 2, "not a network"),
             ("[A]\ndate = 2026-01-31\ntokens = a\n", 3, "has no networks"),
             ("[A]\ntokens = a\n192.0.2.0/24\n[B]\n", 4, "`A`, has no `date = `"),
             ("[A]\ndate = 2026-01-31\n192.0.2.0/24\n", 3, "has no `tokens = `"),

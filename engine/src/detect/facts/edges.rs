@@ -28,10 +28,10 @@ impl Edges {
             }
             let error = |message: String| ListError::new(Self::NAME, number, message);
             let Some(operator) = &operator else {
-                return Err(error("a line stands before the first CDN; write `[Name]` above it".to_owned()));
+                return Err(error("there is a line before the first CDN; write `[Name]` above it".to_owned()));
             };
             for network in line.split_ascii_whitespace() {
-                let message = format!("`{network}` is no network; write one such as 192.0.2.0/24");
+                let message = format!("`{network}` is not a network; write one such as 192.0.2.0/24");
                 let network: IpNet = network.parse().map_err(|_| error(message))?;
                 networks.push((Arc::clone(operator), network.trunc()));
             }
@@ -59,7 +59,7 @@ mod tests {
         let edges = Edges::parse("# ours\n[Example]\n192.0.2.9/24 2001:db8::/32\n").unwrap();
         let shown: Vec<_> = edges.iter().map(|(name, network)| format!("{name} {network}")).collect();
         assert_eq!(shown, ["Example 192.0.2.0/24", "Example 2001:db8::/32"]);
-        for (text, line, message) in [("192.0.2.0/24", 1, "before the first CDN"), ("[A]\n1.2.3", 2, "no network")] {
+        for (text, line, message) in [("192.0.2.0/24", 1, "before the first CDN"), ("[A]\n1.2.3", 2, "not a network")] {
             let error = Edges::parse(text).unwrap_err();
             assert_eq!(error.line, line);
             assert!(error.message.contains(message), "{error}");

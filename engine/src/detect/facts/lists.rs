@@ -79,7 +79,7 @@ impl Patterns {
         let (except, wanted): (Vec<_>, Vec<_>) = entries(text).partition(|(_, line)| line.starts_with('!'));
         let except: Vec<_> = except.iter().map(|(number, line)| (*number, line[1..].trim())).collect();
         let parse = |(number, pattern): &(usize, &str)| {
-            syntax(pattern).map_err(|error| ListError::new(list, *number, format!("no regular expression: {error}")))
+            syntax(pattern).map_err(|error| ListError::new(list, *number, format!("not a regular expression: {error}")))
         };
         for pattern in &except {
             parse(pattern)?;
@@ -159,7 +159,7 @@ impl Words {
         for (number, line) in entries(text) {
             for word in line.split_ascii_whitespace() {
                 if !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
-                    let message = format!("`{word}` is no extension; write letters and digits, without the dot");
+                    let message = format!("`{word}` is not an extension; write letters and digits, without the dot");
                     return Err(ListError::new(list, number, message));
                 }
                 words.push(word.to_ascii_lowercase().into_boxed_str());
@@ -222,7 +222,7 @@ mod tests {
         let error = Words::parse("test", "# extensions\nenc locked\n.bad\n").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "test, line 3: `.bad` is no extension; write letters and digits, without the dot"
+            "test, line 3: `.bad` is not an extension; write letters and digits, without the dot"
         );
     }
 

@@ -217,9 +217,9 @@ mod tests {
     #[test]
     fn errors_name_the_list() {
         for (name, text, expected) in [
-            ("web-probes", "ok\n(\n", "web-probes, line 2: no regular expression: unclosed group"),
-            ("payloads", "[x]\n", "payloads, line 1: `[x]` is no kind of payload"),
-            ("crawlers", "x\n", "crawlers, line 1: a line stands before the first operator"),
+            ("web-probes", "ok\n(\n", "web-probes, line 2: not a regular expression: unclosed group"),
+            ("payloads", "[x]\n", "payloads, line 1: `[x]` is not a kind of payload"),
+            ("crawlers", "x\n", "crawlers, line 1: there is a line before the first operator"),
             ("web-probe", "", "lists: no list is called `web-probe`; there are sensitive-keys, web-probes"),
         ] {
             let error = Lists::with(&[(name, text)]).unwrap_err().to_string();

@@ -97,17 +97,17 @@ impl PayloadPatterns {
                 current = sections.iter().position(|(kind, _)| kind.name() == name);
                 if current.is_none() {
                     let known = Payload::LISTED.map(Payload::name).join(", ");
-                    let message = format!("`[{name}]` is no kind of payload; write one of {known}");
+                    let message = format!("`[{name}]` is not a kind of payload; write one of {known}");
                     return Err(ListError::new(Self::NAME, number, message));
                 }
                 continue;
             }
             let Some((_, patterns)) = current.and_then(|index| sections.get_mut(index)) else {
-                let message = "a pattern stands before the first section; write its kind above it, such as `[sql]`";
+                let message = "there is a pattern before the first section; write its kind above it, such as `[sql]`";
                 return Err(ListError::new(Self::NAME, number, message));
             };
             syntax(line)
-                .map_err(|error| ListError::new(Self::NAME, number, format!("no regular expression: {error}")))?;
+                .map_err(|error| ListError::new(Self::NAME, number, format!("not a regular expression: {error}")))?;
             patterns.push((number, line));
             len += 1;
         }
@@ -499,8 +499,8 @@ mod tests {
     fn errors_name_the_line() {
         for (text, line, message) in [
             ("# none\nunion\n", 2, "before the first section"),
-            ("[sqli]\n", 1, "`[sqli]` is no kind of payload; write one of jndi, metadata"),
-            ("[sql]\na\n(b\n", 3, "no regular expression: unclosed group"),
+            ("[sqli]\n", 1, "`[sqli]` is not a kind of payload; write one of jndi, metadata"),
+            ("[sql]\na\n(b\n", 3, "not a regular expression: unclosed group"),
         ] {
             let error = PayloadPatterns::parse(text).unwrap_err();
             assert_eq!(error.line, line, "{error}");

@@ -123,7 +123,7 @@ impl Case {
             }
         }
         let nobody = |found: &&Found| !self.expect.iter().any(|expected| expected.is_of(found));
-        wrong.extend(found.iter().filter(nobody).map(|found| format!("{found} is found, and must not be")));
+        wrong.extend(found.iter().filter(nobody).map(|found| format!("{found} is found, but must not be")));
         wrong
     }
 }
@@ -294,7 +294,7 @@ impl RawCase {
         if self.name.get_ref().trim().is_empty() {
             return Err((
                 Some(self.name.span().start),
-                Problem::new("a test has an empty name").with_hint("say what it shows"),
+                Problem::new("a test has no name").with_hint("say what it shows"),
             ));
         }
         let Some(expect) = self.expect else {
@@ -347,7 +347,7 @@ fn placed(network: Spanned<String>, place: &str) -> Result<Place, Placed> {
     let start = network.span().start;
     let wrong = |what: &str| {
         let problem =
-            Problem::new(format!("`{}` is no {what}", what_is(what, network.get_ref(), place).escape_debug()));
+            Problem::new(format!("`{}` is not a {what}", what_is(what, network.get_ref(), place).escape_debug()));
         (Some(start), problem.with_hint("such as `places = { \"198.51.100.0/24\" = \"AS64500 FR\" }`"))
     };
     let found = network.get_ref().parse().map_err(|_| wrong("network"))?;
@@ -369,7 +369,7 @@ fn what_is<'a>(what: &str, network: &'a str, place: &'a str) -> &'a str {
 fn networks(texts: Vec<Spanned<String>>) -> Result<Vec<String>, Placed> {
     let is_network = |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok();
     if let Some(wrong) = texts.iter().find(|text| !is_network(text.get_ref())) {
-        let problem = Problem::new(format!("`{}` is no address and no network", wrong.get_ref().escape_debug()));
+        let problem = Problem::new(format!("`{}` is neither an address nor a network", wrong.get_ref().escape_debug()));
         return Err((Some(wrong.span().start), problem.with_hint("such as \"203.0.113.9\" or \"203.0.113.0/24\"")));
     }
     Ok(texts.into_iter().map(Spanned::into_inner).collect())
@@ -383,7 +383,8 @@ fn expectation(expected: Spanned<RawExpected>, entity: Entity) -> Result<Expecte
         Some(value) => {
             let text = value.as_str().map_or_else(|| shown(&value), str::to_owned);
             let problem = || {
-                let problem = Problem::new(format!("`confidence = {}` says nothing of a confidence", shown(&value)));
+                let problem =
+                    Problem::new(format!("`confidence = {}` is not a bound of the confidence", shown(&value)));
                 (Some(start), problem.with_hint("such as \">=0.7\", \"<0.3\", \"0.9\" or \"0.3..0.5\""))
             };
             Some(Bounds::parse(&text).ok_or_else(problem)?)

@@ -87,14 +87,14 @@ pub(super) fn parse(sql: &str) -> Result<Box<Query>, Problem> {
         Some(Token::LParen) => {}
         Some(Token::Word(word)) if matches!(word.keyword, Keyword::SELECT | Keyword::WITH) => {}
         // Checked before parsing, because the parser's messages for other statements are not helpful.
-        Some(other) => return Err(Problem::new(format!("the SQL is no query, but {other}")).with_hint(one)),
+        Some(other) => return Err(Problem::new(format!("the SQL is not a query, but {other}")).with_hint(one)),
     }
     let statements = Parser::new(&GenericDialect {}).with_tokens_with_locations(tokens).parse_statements();
     let mut statements = statements.map_err(|error| parser_problem(&error.to_string()))?.into_iter();
     match (statements.next(), statements.next()) {
         (Some(Statement::Query(query)), None) => Ok(query),
         (Some(_), Some(_)) => Err(Problem::new("the SQL is more than one statement").with_hint(one)),
-        _ => Err(Problem::new("the SQL is no query").with_hint(one)),
+        _ => Err(Problem::new("the SQL is not a query").with_hint(one)),
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn parser_problem(message: &str) -> Problem {
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
     let (text, place) = message.rsplit_once(" at Line: ").unwrap_or((message, ""));
     let line = place.split(',').next().and_then(|line| line.trim().parse::<usize>().ok()).unwrap_or(1);
-    Problem::new(format!("the SQL cannot be read: {text}")).below(line.saturating_sub(1))
+    Problem::new(format!("the SQL cannot be parsed: {text}")).below(line.saturating_sub(1))
 }
 
 /// The names of a `WITH` clause with the queries they stand for, and how many of them are visible to the visitor at
@@ -150,8 +150,8 @@ struct Look<'a> {
 impl Look<'_> {
     fn table(&mut self, name: &ObjectName) -> ControlFlow<Problem> {
         let Some(table) = simple(name) else {
-            let problem = Problem::new(format!("`{name}` is no table that rules can read"));
-            return ControlFlow::Break(problem.with_hint("name tables of detection, without a schema before them"));
+            let problem = Problem::new(format!("`{name}` is not a table that rules can read"));
+            return ControlFlow::Break(problem.with_hint("use tables of detection, without a schema"));
         };
         let is_cte =
             self.scopes.iter().any(|scope| scope.names.iter().take(scope.known).any(|(name, _)| *name == table));
@@ -161,7 +161,7 @@ impl Look<'_> {
         if let Some(known) = self.known
             && !known.contains(&table.as_str())
         {
-            let problem = Problem::new(format!("`{table}` is no table that rules can read"));
+            let problem = Problem::new(format!("`{table}` is not a table that rules can read"));
             return ControlFlow::Break(problem.with_hint(hint_of_names(&table, known.iter().copied())));
         }
         self.found.tables.insert(table);
@@ -170,7 +170,7 @@ impl Look<'_> {
 }
 
 fn refuse<T>(what: &str) -> ControlFlow<Problem, T> {
-    let problem = Problem::new(format!("{what} has no place in a rule"));
+    let problem = Problem::new(format!("{what} is not allowed in a rule"));
     ControlFlow::Break(problem.with_hint("rules only read: SELECT from tables of detection"))
 }
 
@@ -336,37 +336,41 @@ mod tests {
         for (sql, message, hint) in [
             ("", "the SQL is empty", one),
             ("SELECT 1; SELECT 2", "the SQL is more than one statement", one),
-            ("DROP TABLE good", "the SQL is no query, but DROP", one),
-            ("COPY good TO '/tmp/x.csv'", "the SQL is no query, but COPY", one),
-            ("EXPLAIN SELECT 1", "the SQL is no query, but EXPLAIN", one),
-            ("SET x = 1", "the SQL is no query, but SET", one),
-            ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x'", "the SQL is no query, but CREATE", one),
-            ("SELECT 1 AS a INTO t FROM good", "SELECT INTO has no place in a rule", read),
-            ("WITH x AS (DELETE FROM good RETURNING n) SELECT n FROM x", "DELETE has no place in a rule", read),
-            ("WITH x AS (INSERT INTO good VALUES (1)) SELECT 1", "INSERT has no place in a rule", read),
-            ("SELECT a FROM read_csv('/etc/passwd')", "the table function `read_csv` has no place in a rule", read),
-            ("TABLE good", "the SQL is no query, but TABLE", one),
-            ("SELECT n FROM good FOR UPDATE", "FOR … has no place in a rule", read),
-            ("SELECT a FROM s3_trial", "`s3_trial` is no table that rules can read", Some("did you mean `s3_trail`?")),
+            ("DROP TABLE good", "the SQL is not a query, but DROP", one),
+            ("COPY good TO '/tmp/x.csv'", "the SQL is not a query, but COPY", one),
+            ("EXPLAIN SELECT 1", "the SQL is not a query, but EXPLAIN", one),
+            ("SET x = 1", "the SQL is not a query, but SET", one),
+            ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x'", "the SQL is not a query, but CREATE", one),
+            ("SELECT 1 AS a INTO t FROM good", "SELECT INTO is not allowed in a rule", read),
+            ("WITH x AS (DELETE FROM good RETURNING n) SELECT n FROM x", "DELETE is not allowed in a rule", read),
+            ("WITH x AS (INSERT INTO good VALUES (1)) SELECT 1", "INSERT is not allowed in a rule", read),
+            ("SELECT a FROM read_csv('/etc/passwd')", "the table function `read_csv` is not allowed in a rule", read),
+            ("TABLE good", "the SQL is not a query, but TABLE", one),
+            ("SELECT n FROM good FOR UPDATE", "FOR … is not allowed in a rule", read),
+            (
+                "SELECT a FROM s3_trial",
+                "`s3_trial` is not a table that rules can read",
+                Some("did you mean `s3_trail`?"),
+            ),
             (
                 "SELECT a FROM '/etc/passwd'",
-                "`/etc/passwd` is no table that rules can read",
+                "`/etc/passwd` is not a table that rules can read",
                 Some("there are: `s3_trail`, `s3_trail_7d`, `good`"),
             ),
             (
                 "SELECT a FROM information_schema.tables",
-                "`information_schema.tables` is no table that rules can read",
-                Some("name tables of detection, without a schema before them"),
+                "`information_schema.tables` is not a table that rules can read",
+                Some("use tables of detection, without a schema"),
             ),
             (
                 "SELECT 1 AS a WHERE EXISTS (SELECT 1 FROM logs)",
-                "`logs` is no table that rules can read",
+                "`logs` is not a table that rules can read",
                 Some("there are: `s3_trail`, `s3_trail_7d`, `good`"),
             ),
             // A name of a WITH clause is unknown outside of it.
             (
                 "SELECT 1 AS a FROM (WITH k AS (SELECT 1 AS x) SELECT x FROM k) JOIN k ON TRUE",
-                "`k` is no table that rules can read",
+                "`k` is not a table that rules can read",
                 Some("there are: `s3_trail`, `s3_trail_7d`, `good`"),
             ),
         ] {
@@ -378,7 +382,7 @@ mod tests {
     #[test]
     fn the_line_of_an_error_is_kept() {
         let error = check("SELECT a\nFROM good\nWHERE )", TABLES).unwrap_err().in_file("r.toml", 10);
-        assert_eq!(error.to_string(), "r.toml:12: the SQL cannot be read: Expected: an expression, found: )");
+        assert_eq!(error.to_string(), "r.toml:12: the SQL cannot be parsed: Expected: an expression, found: )");
     }
 
     #[test]

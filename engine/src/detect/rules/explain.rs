@@ -178,8 +178,10 @@ fn place_of(place: &str) -> Result<Part, Problem> {
             Some(style) => (name, style),
             None => {
                 let problem =
-                    Problem::new(format!("`explain` has `{{{place}}}`, but `{text}` is no way to write a value"));
-                return Err(problem.with_hint("there are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals"));
+                    Problem::new(format!("`explain` has `{{{place}}}`, but `{text}` is not a format of values"));
+                return Err(
+                    problem.with_hint("formats are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals")
+                );
             }
         },
     };
@@ -320,8 +322,8 @@ mod tests {
             ("a } b", "`explain` has a single `}`", "a value is `{column}`, a brace is `}}`"),
             (
                 "{n:pct}",
-                "`explain` has `{n:pct}`, but `pct` is no way to write a value",
-                "there are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals",
+                "`explain` has `{n:pct}`, but `pct` is not a format of values",
+                "formats are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals",
             ),
             (
                 "{}",
@@ -356,7 +358,7 @@ mod tests {
                 "`explain` shows `{x}`, which the rule's SQL does not return",
                 "there are: `src`, `distinct_keys`",
             ),
-            ("{$max}", true, "`$max` is no parameter of the rule", "there are: `min`"),
+            ("{$max}", true, "`$max` is not a parameter of the rule", "there are: `min`"),
         ] {
             let error = Template::parse(template).unwrap().check(&columns, more, &values).unwrap_err().without_place();
             assert_eq!((error.to_string().as_str(), error.hint()), (message, Some(hint)), "{template}");

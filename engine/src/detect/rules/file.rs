@@ -280,7 +280,7 @@ pub fn load(source: RuleSource, text: &str) -> Result<RuleFile, Error> {
     let is_id = |id: &str| id.starts_with(|first: char| first.is_ascii_alphanumeric()) && id.len() <= 64;
     let in_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if !is_id(id.get_ref()) || !id.get_ref().bytes().all(in_id) {
-        let problem = Problem::new(format!("`{}` is no id of a rule", id.get_ref().escape_debug()));
+        let problem = Problem::new(format!("`{}` is not a rule id", id.get_ref().escape_debug()));
         return Err(
             file.at(id.span().start, problem.with_hint("letters, digits, `-`, `_` and `.`, such as \"S3D-103\""))
         );
@@ -289,7 +289,7 @@ pub fn load(source: RuleSource, text: &str) -> Result<RuleFile, Error> {
         return file.rule(raw, params, source).map(|rule| RuleFile::Rule(Box::new(rule)));
     }
     if raw.enabled.is_none() && params.is_empty() {
-        let problem = Problem::new("there is an id, and nothing else");
+        let problem = Problem::new("there is only an id");
         return Err(file.at(
             0,
             problem.with_hint(
@@ -361,7 +361,7 @@ impl File<'_> {
         };
         let (key, expected) = rest.split_once('`').unwrap_or((rest, ""));
         let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        let problem = Problem::new(format!("`{key}` is no key of this place"));
+        let problem = Problem::new(format!("`{key}` is not a known key here"));
         let hint = if KEYS.contains(&key) && !names.contains(&"sql") {
             format!("`{key}` stands above the first [table]")
         } else {
@@ -380,7 +380,7 @@ impl File<'_> {
                 return Err(self.at(start, problem.with_hint("in TOML every key stands above the first [table]")));
             }
             if !parameters::is_name(name) {
-                let problem = Problem::new(format!("`{}` is no name of a parameter", name.escape_debug()));
+                let problem = Problem::new(format!("`{}` is not a parameter name", name.escape_debug()));
                 return Err(self.at(start, problem.with_hint("small letters, digits and `_`, a letter first")));
             }
             let Some(value) = ParamValue::of_toml(value.get_ref()) else {
@@ -485,7 +485,7 @@ impl File<'_> {
         if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')) {
             return Ok(family.into_inner());
         }
-        let problem = Problem::new(format!("`{}` is no name of a family", name.escape_debug()));
+        let problem = Problem::new(format!("`{}` is not a family name", name.escape_debug()));
         let hint = format!("small letters, digits, `-` and `_`; shipped rules have: {}", FAMILIES.join(", "));
         Err(self.at(family.span().start, problem.with_hint(hint)))
     }
@@ -494,7 +494,7 @@ impl File<'_> {
         let Some(entity) = entity else { return Ok(Entity::default()) };
         let name = entity.get_ref().as_str();
         Entity::ALL.into_iter().find(|entity| entity.column() == name).ok_or_else(|| {
-            let problem = Problem::new(format!("`{}` is nobody that a rule can be about", name.escape_debug()));
+            let problem = Problem::new(format!("a rule cannot be about `{}`", name.escape_debug()));
             self.at(
                 entity.span().start,
                 problem.with_hint(hint_of_names(name, Entity::ALL.iter().map(|entity| entity.column()))),
@@ -523,7 +523,7 @@ impl File<'_> {
                 .map_or_else(|| digits(number, 4), |(number, sub)| digits(number, 4) && digits(sub, 3))
         };
         if let Some(wrong) = techniques.iter().find(|technique| !is_technique(technique.get_ref())) {
-            let problem = Problem::new(format!("`{}` is no technique of MITRE ATT&CK", wrong.get_ref().escape_debug()));
+            let problem = Problem::new(format!("`{}` is not a MITRE ATT&CK technique", wrong.get_ref().escape_debug()));
             return Err(self.at(wrong.span().start, problem.with_hint("such as \"T1595\" or \"T1595.003\"")));
         }
         Ok(techniques.into_iter().map(Spanned::into_inner).collect())
@@ -534,7 +534,7 @@ impl File<'_> {
         if matches!(cost.get_ref().as_str(), "A" | "B" | "C" | "D" | "S") {
             return Ok(Some(cost.into_inner()));
         }
-        let problem = Problem::new(format!("`{}` is no kind of cost", cost.get_ref().escape_debug()));
+        let problem = Problem::new(format!("`{}` is not a cost class", cost.get_ref().escape_debug()));
         Err(self.at(
             cost.span().start,
             problem.with_hint("A one pass, B a join, C windows over sorted rows, D history, S sequences"),
@@ -560,9 +560,9 @@ impl File<'_> {
                 Ok((sql, start, true))
             }
             (Some(_), Some(pattern)) => {
-                Err(self.at(pattern.span().start, Problem::new("there are `sql` and [match]").with_hint(either)))
+                Err(self.at(pattern.span().start, Problem::new("both `sql` and [match] are given").with_hint(either)))
             }
-            (None, None) => Err(self.at(0, Problem::new("there is no `sql`, and no [match]").with_hint(either))),
+            (None, None) => Err(self.at(0, Problem::new("neither `sql` nor [match] is given").with_hint(either))),
         }
     }
 
@@ -573,7 +573,7 @@ impl File<'_> {
             let at = |byte: Option<usize>, problem: Problem| self.at(byte.unwrap_or(start), problem);
             let case = test.into_inner().case(entity).map_err(|(byte, problem)| at(byte, problem))?;
             if cases.iter().any(|other| other.name == case.name) {
-                let problem = Problem::new(format!("there are two tests `{}`", case.name.escape_debug()));
+                let problem = Problem::new(format!("two tests are called `{}`", case.name.escape_debug()));
                 return Err(at(None, problem.with_hint("give each a name of its own")));
             }
             cases.push(case);

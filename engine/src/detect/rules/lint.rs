@@ -64,7 +64,7 @@ pub(super) fn lint(rule: &Rule) -> Vec<Lint> {
         remark(Level::Warning, "it has no test that does not fire: add a [[test]] with `expect = []`".to_owned());
     }
     if rule.explain.as_str().is_empty() {
-        remark(Level::Warning, "it has no `explain`: nobody learns what it found".to_owned());
+        remark(Level::Warning, "it has no `explain`: readers do not learn what it found".to_owned());
     }
     if rule.description.is_empty() {
         remark(Level::Warning, "it has no `description`: say what fires, what does not, and why".to_owned());
@@ -79,12 +79,15 @@ pub(super) fn lint(rule: &Rule) -> Vec<Lint> {
         remark(Level::Warning, "its SQL returns `*`: name the columns, so that `explain` can be checked".to_owned());
     }
     if let Some(function) = &rule.checked.of_the_moment {
-        remark(Level::Warning, format!("its SQL calls `{function}`: the same log gives another result at every run"));
+        remark(
+            Level::Warning,
+            format!("its SQL calls `{function}`: the same log gives a different result on every run"),
+        );
     }
     if let Some(function) = &rule.checked.unordered {
         remark(
             Level::Warning,
-            format!("its SQL calls `{function}` without an order: the same log gives another result at every run"),
+            format!("its SQL calls `{function}` without an order: the same log gives a different result on every run"),
         );
     }
     if rule.checked.tables.contains("s3_events") {
@@ -98,9 +101,7 @@ pub(super) fn lint(rule: &Rule) -> Vec<Lint> {
             Some(highest) if highest <= 1.0 + 1e-9 => {}
             Some(highest) => remark(
                 Level::Warning,
-                format!(
-                    "its confidence gets as high as {highest:.2}, and what is above 1 is cut: write `least(0.95, …)`"
-                ),
+                format!("its confidence can reach {highest:.2}, and what is above 1 is cut: write `least(0.95, …)`"),
             ),
             None => remark(
                 Level::Warning,

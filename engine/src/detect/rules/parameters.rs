@@ -129,14 +129,14 @@ pub(super) fn unknown(name: &str, parameters: &Parameters) -> Problem {
     } else {
         hint_of_names(name, parameters.keys().map(String::as_str))
     };
-    Problem::new(format!("`${name}` is no parameter of the rule")).with_hint(hint)
+    Problem::new(format!("`${name}` is not a parameter of the rule")).with_hint(hint)
 }
 
 /// Byte offset and name of each parameter in SQL, in order.
 fn places_of(sql: &str) -> Result<Vec<(usize, String)>, Problem> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
     let tokens = tokens.map_err(|error| {
-        Problem::new(format!("the SQL cannot be read: {}", error.message)).below(line_above(error.location))
+        Problem::new(format!("the SQL cannot be parsed: {}", error.message)).below(line_above(error.location))
     })?;
     let mut places = Vec::new();
     let mut positions = Positions::new(sql);
@@ -145,14 +145,14 @@ fn places_of(sql: &str) -> Result<Vec<(usize, String)>, Problem> {
         match &token.token {
             Token::Placeholder(text) => {
                 let Some(name) = text.strip_prefix('$').filter(|name| is_name(name)) else {
-                    let message = format!("`{text}` is no parameter");
+                    let message = format!("`{text}` is not a parameter");
                     return Err(Problem::new(message).with_hint("parameters are written `$name`").below(line));
                 };
                 places.push((positions.byte_of(token.span.start), name.to_owned()));
             }
             Token::DollarQuotedString(_) => {
-                let problem = Problem::new("text between dollar signs is not understood here");
-                return Err(problem.with_hint("write texts between single quotes").below(line));
+                let problem = Problem::new("dollar-quoted text is not supported here");
+                return Err(problem.with_hint("put text in single quotes").below(line));
             }
             _ => {}
         }
@@ -235,15 +235,15 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (sql, message, hint) in [
-            ("\nn > $mni", "f:2: `$mni` is no parameter of the rule", Some("did you mean `min`?".to_owned())),
-            ("?", "f:1: `?` is no parameter", Some("parameters are written `$name`".to_owned())),
-            ("$1", "f:1: `$1` is no parameter", Some("parameters are written `$name`".to_owned())),
+            ("\nn > $mni", "f:2: `$mni` is not a parameter of the rule", Some("did you mean `min`?".to_owned())),
+            ("?", "f:1: `?` is not a parameter", Some("parameters are written `$name`".to_owned())),
+            ("$1", "f:1: `$1` is not a parameter", Some("parameters are written `$name`".to_owned())),
             (
                 "a\n= $$x$$",
-                "f:2: text between dollar signs is not understood here",
-                Some("write texts between single quotes".to_owned()),
+                "f:2: dollar-quoted text is not supported here",
+                Some("put text in single quotes".to_owned()),
             ),
-            ("a = 'x", "f:1: the SQL cannot be read: Unterminated string literal", None),
+            ("a = 'x", "f:1: the SQL cannot be parsed: Unterminated string literal", None),
         ] {
             let error = substitute(sql, &parameters()).unwrap_err().in_file("f", 1);
             assert_eq!((error.to_string(), error.hint()), (message.to_owned(), hint.as_deref()), "{sql}");

@@ -41,7 +41,7 @@ impl RuleSet {
             None => Ok(set),
             Some(error) if more == 0 => Err(error),
             Some(error) => {
-                let hint = error.hint().unwrap_or("correct it").to_owned();
+                let hint = error.hint().unwrap_or("fix it").to_owned();
                 Err(error.with_hint(format!("{hint}; {more} more files are wrong: `s3log rules lint` lists them")))
             }
         }
@@ -61,9 +61,9 @@ impl RuleSet {
         let mut overlays: BTreeMap<String, Overlay> = BTreeMap::new();
         let mut own: BTreeMap<String, String> = BTreeMap::new();
         let twice = |id: &str, file: &str, other: &str| {
-            Error::invalid(format!("{id} stands in {other}, too"))
+            Error::invalid(format!("{id} is also defined in {other}"))
                 .in_object(file)
-                .with_hint("a directory has one file for a rule; take one of them out")
+                .with_hint("a directory may have only one file per rule; remove one of them")
         };
         for (source, text) in files {
             let file = source.file().to_owned();

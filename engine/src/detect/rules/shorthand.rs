@@ -112,7 +112,7 @@ impl Match {
         match self.within() {
             None => Ok("s3_trail".to_owned()),
             Some(within) if WINDOWS.contains(&within) => Ok(format!("s3_trail_{within}")),
-            Some(within) => Err(Problem::new(format!("`within = \"{within}\"` is no window that there is a table of"))
+            Some(within) => Err(Problem::new(format!("`within = \"{within}\"` is not a window that has a table"))
                 .with_hint(format!("one of: {}", WINDOWS.join(", ")))),
         }
     }
@@ -124,13 +124,13 @@ impl Match {
         };
         for name in group {
             if !is_name(name) || OWN.contains(&name.as_str()) || self.columns.contains_key(name) {
-                let problem = Problem::new(format!("`group` has `{name}`, which is no column to group by"));
+                let problem = Problem::new(format!("`group` has `{name}`, which is not a column to group by"));
                 return Err(problem.with_hint("name columns of s3_trail, such as \"src\" and \"bucket\""));
             }
         }
         if !group.iter().any(|name| name == entity.column()) {
             let column = entity.column();
-            let problem = Problem::new(format!("`group` is without `{column}`, which is whom the rule is about"));
+            let problem = Problem::new(format!("`group` is without `{column}`, which the rule is about"));
             return Err(problem.with_hint(format!("add \"{column}\" to `group`, or change `entity`")));
         }
         Ok(group.iter().map(|name| (name.as_str(), column_of(name))).collect())
@@ -141,8 +141,8 @@ impl Match {
             None | Some(toml::Value::Integer(1)) => Ok(None),
             Some(toml::Value::Integer(number)) if *number > 1 => Ok(Some(number.to_string())),
             Some(toml::Value::String(text)) => Ok(Some(expression("at_least", text)?.to_owned())),
-            Some(other) => Err(Problem::new(format!("`at_least = {}` is no number of requests", shown(other)))
-                .with_hint("a number from 1 on, or a parameter: \"$min\"")),
+            Some(other) => Err(Problem::new(format!("`at_least = {}` is not a number of requests", shown(other)))
+                .with_hint("a number of at least 1, or a parameter: \"$min\"")),
         }
     }
 
@@ -152,7 +152,7 @@ impl Match {
             toml::Value::Integer(number) => *number as f64,
             toml::Value::String(text) => return Ok(expression("confidence", text)?.to_owned()),
             other => {
-                let problem = Problem::new(format!("`confidence = {}` is no confidence", shown(other)));
+                let problem = Problem::new(format!("`confidence = {}` is not a confidence", shown(other)));
                 return Err(problem.with_hint("a number from 0 to 1, or SQL of `n` and `d`"));
             }
         };
@@ -167,7 +167,7 @@ impl Match {
         let mut columns = Vec::with_capacity(self.columns.len());
         for (name, text) in &self.columns {
             if !is_name(name) || OWN.contains(&name.as_str()) {
-                let problem = Problem::new(format!("[match.columns] has `{name}`, which is no name for a column"));
+                let problem = Problem::new(format!("[match.columns] has `{name}`, which is not a name for a column"));
                 return Err(
                     problem.with_hint(format!("small letters, digits and `_`, and none of: {}", OWN.join(", ")))
                 );
@@ -199,8 +199,8 @@ fn listed(lines: &[String], indent: usize) -> String {
 /// follows.
 pub(super) fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Problem> {
     let wrong = |why: String| {
-        Problem::new(format!("`{key} = \"{}\"` is no expression of SQL: {why}", text.escape_debug()))
-            .with_hint("write SQL as it stands behind SELECT or WHERE, without a comment")
+        Problem::new(format!("`{key} = \"{}\"` is not a SQL expression: {why}", text.escape_debug()))
+            .with_hint("write an expression as after SELECT or WHERE, without a comment")
     };
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize().map_err(|error| wrong(error.message))?;
     let is_comment = |token: &Token| {
@@ -211,18 +211,18 @@ pub(super) fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Proble
     }
     let mut parser = Parser::new(&GenericDialect {}).with_tokens(tokens);
     let why = |error: String| {
-        wrong(parser_problem(&error).without_place().to_string().replace("the SQL cannot be read: ", ""))
+        wrong(parser_problem(&error).without_place().to_string().replace("the SQL cannot be parsed: ", ""))
     };
     parser.parse_expr().map_err(|error| why(error.to_string()))?;
     match parser.peek_token().token {
         Token::EOF => Ok(text.trim()),
-        other => Err(wrong(format!("`{other}` is behind its end"))),
+        other => Err(wrong(format!("`{other}` comes after its end"))),
     }
 }
 
 /// The problem of an unsupported window length.
 pub(super) fn no_window(key: &str, text: &str) -> Problem {
-    let problem = Problem::new(format!("`{key} = \"{}\"` is no length of time", text.escape_debug()));
+    let problem = Problem::new(format!("`{key} = \"{}\"` is not a duration", text.escape_debug()));
     problem.with_hint(match hint_of_names(text, WINDOWS.into_iter()) {
         hint if hint.starts_with("did") => hint,
         _ => "a number with a unit: \"30m\", \"24h\", \"7d\"".to_owned(),
@@ -318,48 +318,48 @@ FROM hits
 
     #[test]
     fn what_is_wrong_is_said() {
-        let sql = "write SQL as it stands behind SELECT or WHERE, without a comment";
+        let sql = "write an expression as after SELECT or WHERE, without a comment";
         for (text, message, hint) in [
             (
                 "where=\"a AND\"\nconfidence=1",
-                "`where = \"a AND\"` is no expression of SQL: Expected: an expression, found: EOF",
+                "`where = \"a AND\"` is not a SQL expression: Expected: an expression, found: EOF",
                 sql,
             ),
             (
                 "where=\"a) OR (b\"\nconfidence=1",
-                "`where = \"a) OR (b\"` is no expression of SQL: `)` is behind its end",
+                "`where = \"a) OR (b\"` is not a SQL expression: `)` comes after its end",
                 sql,
             ),
-            ("where=\"a -- b\"\nconfidence=1", "`where = \"a -- b\"` is no expression of SQL: it has a comment", sql),
+            ("where=\"a -- b\"\nconfidence=1", "`where = \"a -- b\"` is not a SQL expression: it has a comment", sql),
             ("where=\"a\"\nconfidence=1.5", "`confidence = 1.5` is not from 0 to 1", "1 means: certainly an attacker"),
             (
                 "where=\"a\"\nconfidence=true",
-                "`confidence = true` is no confidence",
+                "`confidence = true` is not a confidence",
                 "a number from 0 to 1, or SQL of `n` and `d`",
             ),
             (
                 "where=\"a\"\nconfidence=1\nat_least=0",
-                "`at_least = 0` is no number of requests",
-                "a number from 1 on, or a parameter: \"$min\"",
+                "`at_least = 0` is not a number of requests",
+                "a number of at least 1, or a parameter: \"$min\"",
             ),
             (
                 "where=\"a\"\nconfidence=1\nwithin=\"2h\"",
-                "`within = \"2h\"` is no window that there is a table of",
+                "`within = \"2h\"` is not a window that has a table",
                 "one of: 1h, 6h, 24h, 48h, 7d",
             ),
             (
                 "where=\"a\"\nconfidence=1\ngroup=[\"bucket\"]",
-                "`group` is without `src`, which is whom the rule is about",
+                "`group` is without `src`, which the rule is about",
                 "add \"src\" to `group`, or change `entity`",
             ),
             (
                 "where=\"a\"\nconfidence=1\ngroup=[\"src\", \"lower(key)\"]",
-                "`group` has `lower(key)`, which is no column to group by",
+                "`group` has `lower(key)`, which is not a column to group by",
                 "name columns of s3_trail, such as \"src\" and \"bucket\"",
             ),
             (
                 "where=\"a\"\nconfidence=1\ncolumns={n=\"1\"}",
-                "[match.columns] has `n`, which is no name for a column",
+                "[match.columns] has `n`, which is not a name for a column",
                 "small letters, digits and `_`, and none of: n, d, w, first, last, evidence, confidence",
             ),
         ] {

@@ -116,7 +116,7 @@ pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
 
 fn fault(text: &str) -> String {
     let list = if text.contains(',') { "; several networks are a list: ['192.0.2.0/24', '2001:db8::/32']" } else { "" };
-    format!("ip_in_cidr: `{text}` is no network in CIDR form, such as 192.0.2.0/24{list}")
+    format!("ip_in_cidr: `{text}` is not a network in CIDR form, such as 192.0.2.0/24{list}")
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

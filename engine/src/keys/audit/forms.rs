@@ -58,7 +58,7 @@ fn head(audit: &Audit, text: &mut String) {
     comment(
         text,
         &format!(
-            "{} of those that were signed ({:.1} %) lead to no key, user or role",
+            "{} of the signed requests ({:.1} %) cannot be attributed to a key, user or role",
             audit.untold,
             audit.untold_share * 100.0
         ),
@@ -84,7 +84,7 @@ fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSe
     let name = one.name();
     let who = if name == id { id.clone() } else { format!("{name} ({id})") };
     if one.principal.kind == PrincipalKind::Other {
-        comment(text, &format!("{who}: which key that is is not known; --principals tells"));
+        comment(text, &format!("{who}: its key is not known; map it with --principals"));
         return;
     }
     if one.allowed() == 0 {
@@ -205,7 +205,7 @@ impl Proposal {
             let mut names: Vec<&str> = self.not_covered.iter().map(|count| count.operation.as_str()).collect();
             names.sort_unstable();
             names.dedup();
-            caveats.push(format!("not covered, since what it needs is not known: {}", names.join(", ")));
+            caveats.push(format!("not covered, because what it needs is not known: {}", names.join(", ")));
         }
         if self.copies > 0 {
             let copies = match self.copies {

@@ -352,7 +352,7 @@ impl PrincipalUse {
             ));
         }
         if !self.not_judged.is_empty() {
-            caveats.push(format!("not judged, since no log of it was read: {}", granted(&self.not_judged)));
+            caveats.push(format!("not judged, because no log of it was read: {}", granted(&self.not_judged)));
         }
         caveats
     }

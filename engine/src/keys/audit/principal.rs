@@ -100,8 +100,8 @@ impl PrincipalMap {
         toml::from_str(text).map(Self).map_err(|error| {
             let line = error.span().map(|span| 1 + text.get(..span.start).unwrap_or(text).matches('\n').count());
             let place = line.map(|line| format!(":{line}")).unwrap_or_default();
-            Error::invalid(format!("`{name}{place}` is no mapping of requesters: {}", error.message()))
-                .with_hint("a line for each: \"requester as the log has it\" = \"access key id\"")
+            Error::invalid(format!("`{name}{place}` is not a mapping of requesters: {}", error.message()))
+                .with_hint("write a line for each: \"requester as the log has it\" = \"access key id\"")
         })
     }
 

@@ -118,7 +118,7 @@ pub(super) fn of(
                 None,
                 one.allowed(),
                 format!(
-                    "{} succeeded, and it is not among the account's keys: deleted since, or of another account",
+                    "{} succeeded, but it is not among the account's keys: deleted since, or from another account",
                     requests(one.allowed())
                 ),
             );
@@ -194,7 +194,7 @@ impl About<'_> {
                 Severity::Info
             };
             let all = kinds.values().sum();
-            let explanation = format!("{} succeeded that nobody signed: {}", requests(all), in_words(&kinds));
+            let explanation = format!("{} succeeded without a signature: {}", requests(all), in_words(&kinds));
             self.add(RemarkKind::PublicAccess, severity, Some(&bucket), all, explanation);
         }
     }
@@ -203,7 +203,7 @@ impl About<'_> {
         for (bucket, kinds) in kinds_by_bucket(activity, |counts| counts.by_acl) {
             let all = kinds.values().sum();
             let explanation =
-                format!("{} succeeded by an access control list alone: {}", requests(all), in_words(&kinds));
+                format!("{} succeeded only because of an access control list: {}", requests(all), in_words(&kinds));
             self.add(RemarkKind::AclAccess, Severity::Low, Some(&bucket), all, explanation);
         }
     }

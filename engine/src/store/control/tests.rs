@@ -59,7 +59,7 @@ async fn a_store_that_says_nothing_is_not_waited_for_without_end() {
     let control = control(&proxy.endpoint(), Duration::from_millis(200)).await;
     let refusal = control.logging("photos").await.unwrap_err();
     assert_eq!(refusal.to_string(), "the store did not answer in time");
-    let error = refusal.explain("its logging cannot be seen", "s3://photos");
+    let error = refusal.explain("its logging settings cannot be read", "s3://photos");
     assert_eq!(error.kind(), ErrorKind::Unreadable);
     let put = control.put_logging("photos", None).await.unwrap();
     assert_eq!(put.unwrap_err().to_string(), "the store did not answer in time");

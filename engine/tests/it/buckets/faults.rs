@@ -92,7 +92,7 @@ async fn faults_that_stay_are_named() {
         (Fault::Status(403), "AccessDenied"),
         (Fault::Status(404), "NoSuchKey"),
         (Fault::TruncatedBody, "it cannot be read"),
-        (Fault::ShortContentLength, "the answer is not whole"),
+        (Fault::ShortContentLength, "the answer is incomplete"),
         (Fault::Stall, "it cannot be read"),
     ] {
         bucket.proxy.clear();

@@ -189,7 +189,7 @@ async fn nothing_there_is_an_error() {
     let server = server();
     put(&server, "a/b", record(DAY_15, "a"));
     for (source, kind, text) in [
-        ("s3://logs/c", ErrorKind::NotFound, "s3://logs/c: there is no log object"),
+        ("s3://logs/c", ErrorKind::NotFound, "s3://logs/c: no log objects found"),
         ("s3://gone/c", ErrorKind::NotFound, "s3://gone/c: it cannot be listed: NoSuchBucket"),
     ] {
         let session = open(&server.endpoint(), &[source], SessionOptions::new()).await;

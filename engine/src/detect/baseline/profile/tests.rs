@@ -175,9 +175,9 @@ fn an_error_names_column_and_row() {
 fn kinds_of_later_versions_are_passed_over_and_other_files_refused() {
     let later = Row { kind: text("later"), ..Row::default() };
     assert_eq!(Baseline::read(file([later].into_iter())).unwrap(), Baseline::default());
-    assert!(error(Bytes::from_static(b"no Parquet")).starts_with("it is no profile"));
+    assert!(error(Bytes::from_static(b"no Parquet")).starts_with("it is not a profile"));
     let mut bytes = Vec::new();
     let schema = schema_of(COLUMNS.iter().map(|(column, _)| column));
     ArrowWriter::try_new(&mut bytes, schema, None).unwrap().close().unwrap();
-    assert_eq!(error(bytes.into()), "it is a Parquet file, but no profile");
+    assert_eq!(error(bytes.into()), "it is a Parquet file, but not a profile");
 }

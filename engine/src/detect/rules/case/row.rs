@@ -93,25 +93,25 @@ impl Row {
     pub(super) fn check(&self) -> Result<(), Problem> {
         let repeat = self.repeat.unwrap_or(1);
         if repeat == 0 || repeat > MOST_REPETITIONS {
-            let problem = Problem::new(format!("`repeat = {repeat}` is no number of requests"));
+            let problem = Problem::new(format!("`repeat = {repeat}` is not a number of requests"));
             return Err(problem.with_hint(format!("from 1 to {MOST_REPETITIONS}")));
         }
         if let Some(ts) = &self.ts
             && When::parse(ts).is_none()
         {
-            let problem = Problem::new(format!("`ts = \"{}\"` is no time", ts.escape_debug()));
+            let problem = Problem::new(format!("`ts = \"{}\"` is not a time", ts.escape_debug()));
             return Err(problem.with_hint("such as \"2026-03-02T11:30:00Z\", or \"+5m\" after the first row"));
         }
         if let Some(every) = &self.every
             && humantime::parse_duration(every).is_err()
         {
-            let problem = Problem::new(format!("`every = \"{}\"` is no length of time", every.escape_debug()));
+            let problem = Problem::new(format!("`every = \"{}\"` is not a duration", every.escape_debug()));
             return Err(problem.with_hint("such as \"10s\" or \"1h\""));
         }
         if let Some(src) = &self.src {
             let wrong = [0, repeat - 1].map(|i| line::numbered(src, i)).into_iter();
             if let Some(wrong) = wrong.into_iter().find(|src| src != "-" && src.parse::<IpAddr>().is_err()) {
-                let problem = Problem::new(format!("`{}` is no address", wrong.escape_debug()));
+                let problem = Problem::new(format!("`{}` is not an address", wrong.escape_debug()));
                 return Err(problem
                     .with_hint("such as \"203.0.113.9\", \"203.0.113.{i%250}\", or \"-\" for the service itself"));
             }
@@ -122,7 +122,7 @@ impl Row {
         }
         match self.status {
             Some(status) if !(100..=599).contains(&status) => {
-                Err(Problem::new(format!("`status = {status}` is no status of HTTP")).with_hint("such as 200 or 403"))
+                Err(Problem::new(format!("`status = {status}` is not an HTTP status")).with_hint("such as 200 or 403"))
             }
             _ => Ok(()),
         }

@@ -287,13 +287,13 @@ fn expectations_are_compared() {
             "src 203.0.113.9 has a confidence of 0.200, which is not >=0.7",
             "src 2001:db8::/64, bucket b is not found",
             "src 192.0.2.1 has a confidence of 0.510, which is not 0.3..0.5",
-            "src 2001:db8::/64, bucket c with a confidence of 0.100 is found, and must not be",
+            "src 2001:db8::/64, bucket c with a confidence of 0.100 is found, but must not be",
         ]
     );
     assert!(case.fires());
     assert_eq!(
         rows("{}").verify(&[found("192.0.2.9", None, 1.0)]),
-        ["src 192.0.2.9 with a confidence of 1.000 is found, and must not be"]
+        ["src 192.0.2.9 with a confidence of 1.000 is found, but must not be"]
     );
 }
 
@@ -322,7 +322,7 @@ fn what_is_wrong_with_a_test() {
     let row = |row: &str| format!("name='t'\nrows=[{row}]\nexpect=[]");
     let expect = |expect: &str| format!("name='t'\nrows=[{{}}]\nexpect=[{expect}]");
     for (text, message, hint) in [
-        ("name=' '\nrows=[{}]\nexpect=[]".to_owned(), "a test has an empty name", "say what it shows"),
+        ("name=' '\nrows=[{}]\nexpect=[]".to_owned(), "a test has no name", "say what it shows"),
         (
             "name='t'\nrows=[{}]".to_owned(),
             "the test `t` expects nothing",
@@ -335,27 +335,27 @@ fn what_is_wrong_with_a_test() {
         ),
         (
             row("{src='203.0.113.{i}', repeat=300}"),
-            "`203.0.113.299` is no address",
+            "`203.0.113.299` is not an address",
             "such as \"203.0.113.9\", \"203.0.113.{i%250}\", or \"-\" for the service itself",
         ),
-        (row("{repeat=0}"), "`repeat = 0` is no number of requests", "from 1 to 20000"),
+        (row("{repeat=0}"), "`repeat = 0` is not a number of requests", "from 1 to 20000"),
         (
             row("{ts='5m'}"),
-            "`ts = \"5m\"` is no time",
+            "`ts = \"5m\"` is not a time",
             "such as \"2026-03-02T11:30:00Z\", or \"+5m\" after the first row",
         ),
-        (row("{every='soon'}"), "`every = \"soon\"` is no length of time", "such as \"10s\" or \"1h\""),
-        (row("{status=42}"), "`status = 42` is no status of HTTP", "such as 200 or 403"),
+        (row("{every='soon'}"), "`every = \"soon\"` is not a duration", "such as \"10s\" or \"1h\""),
+        (row("{status=42}"), "`status = 42` is not an HTTP status", "such as 200 or 403"),
         (row("{uri='/', query='x'}"), "a row has `uri` and `query`", "`uri` is path and query; leave `query` out"),
         (expect("{confidence=0.5}"), "a row of `expect` does not say which `src`", "the rule is about `src`"),
         (
             expect("{src='192.0.2.1', confidence='high'}"),
-            "`confidence = \"high\"` says nothing of a confidence",
+            "`confidence = \"high\"` is not a bound of the confidence",
             "such as \">=0.7\", \"<0.3\", \"0.9\" or \"0.3..0.5\"",
         ),
         (
             "name='t'\nrows=[{}]\nexpect=[]\ncdn=['192.0.2.0/33']".to_owned(),
-            "`192.0.2.0/33` is no address and no network",
+            "`192.0.2.0/33` is neither an address nor a network",
             "such as \"203.0.113.9\" or \"203.0.113.0/24\"",
         ),
     ] {

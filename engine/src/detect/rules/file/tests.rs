@@ -132,10 +132,10 @@ fn every_mistake_is_told_with_its_line() {
             "the file is TOML: texts between quotes, every key above the first [table]",
         ),
         ("name = 'x'", "r.toml:1: there is no `id`", "a rule begins with an id, such as `id = \"S3D-103\"`"),
-        ("id = 'a b'", "r.toml:1: `a b` is no id of a rule", "letters, digits, `-`, `_` and `.`, such as \"S3D-103\""),
+        ("id = 'a b'", "r.toml:1: `a b` is not a rule id", "letters, digits, `-`, `_` and `.`, such as \"S3D-103\""),
         (
             "id = 'a'",
-            "r.toml:1: there is an id, and nothing else",
+            "r.toml:1: there is only an id",
             "a rule has `name`, `family`, `severity` and `sql` or [match]; to tune one, add `enabled` or [params]",
         ),
         (
@@ -148,16 +148,16 @@ fn every_mistake_is_told_with_its_line() {
             "r.toml:2: `name` is empty",
             "a short title, such as `name = \"Sensitive file probing\"`",
         ),
-        (&change("name =", "nmae ="), "r.toml:2: `nmae` is no key of this place", "did you mean `name`?"),
+        (&change("name =", "nmae ="), "r.toml:2: `nmae` is not a known key here", "did you mean `name`?"),
         (
             &change("\"own-family\"", "\"My Family\""),
-            "r.toml:3: `My Family` is no name of a family",
+            "r.toml:3: `My Family` is not a family name",
             "small letters, digits, `-` and `_`; shipped rules have: recon, spoof, auth, identity, exfil, impact, cost, intel",
         ),
-        (&change("\"low\"", "\"lo\""), "r.toml:4: `lo` is no severity", "one of: info, low, medium, high, critical"),
+        (&change("\"low\"", "\"lo\""), "r.toml:4: `lo` is not a severity", "one of: info, low, medium, high, critical"),
         (
             &change("\"low\"", "\"low\"\nentity = \"source\""),
-            "r.toml:5: `source` is nobody that a rule can be about",
+            "r.toml:5: a rule cannot be about `source`",
             "there are: `src`, `requester`, `referer`, `bucket`",
         ),
         (
@@ -172,17 +172,17 @@ fn every_mistake_is_told_with_its_line() {
         ),
         (
             &change("\"low\"", "\"low\"\nmitre = [\"T1595\", \"T15\"]"),
-            "r.toml:5: `T15` is no technique of MITRE ATT&CK",
+            "r.toml:5: `T15` is not a MITRE ATT&CK technique",
             "such as \"T1595\" or \"T1595.003\"",
         ),
         (
             &change("\"low\"", "\"low\"\ncost = \"E\""),
-            "r.toml:5: `E` is no kind of cost",
+            "r.toml:5: `E` is not a cost class",
             "A one pass, B a join, C windows over sorted rows, D history, S sequences",
         ),
         (
             &change("\"low\"", "\"low\"\nwindow = \"a week\""),
-            "r.toml:5: `window = \"a week\"` is no length of time",
+            "r.toml:5: `window = \"a week\"` is not a duration",
             "a number with a unit: \"30m\", \"24h\", \"7d\"",
         ),
         (
@@ -192,18 +192,18 @@ fn every_mistake_is_told_with_its_line() {
         ),
         (
             &change("\"low\"", "\"low\"\nsamples = \"status =\""),
-            "r.toml:5: `samples = \"status =\"` is no expression of SQL: Expected: an expression, found: EOF",
-            "write SQL as it stands behind SELECT or WHERE, without a comment",
+            "r.toml:5: `samples = \"status =\"` is not a SQL expression: Expected: an expression, found: EOF",
+            "write an expression as after SELECT or WHERE, without a comment",
         ),
         (
             &change("\"low\"", "\"low\"\nsamples = \"status = $sttus\""),
-            "r.toml:5: `$sttus` is no parameter of the rule",
+            "r.toml:5: `$sttus` is not a parameter of the rule",
             "did you mean `status`?",
         ),
-        (&change("$status", "$sttus"), "r.toml:5: `$sttus` is no parameter of the rule", "did you mean `status`?"),
+        (&change("$status", "$sttus"), "r.toml:5: `$sttus` is not a parameter of the rule", "did you mean `status`?"),
         (
             &change("s3_trail ", "s3_trials "),
-            "r.toml:5: `s3_trials` is no table that rules can read",
+            "r.toml:5: `s3_trials` is not a table that rules can read",
             "did you mean `s3_trail`?",
         ),
         (
@@ -223,27 +223,27 @@ fn every_mistake_is_told_with_its_line() {
         ),
         (
             &change("status = 404", "status = 404\nMin = 1"),
-            "r.toml:8: `Min` is no name of a parameter",
+            "r.toml:8: `Min` is not a parameter name",
             "small letters, digits and `_`, a letter first",
         ),
         (
             &change("status = 404", "status = 404\n[match]\nwhere=\"a\"\nconfidence=1"),
-            "r.toml:8: there are `sql` and [match]",
+            "r.toml:8: both `sql` and [match] are given",
             "a rule has either `sql`, or a table [match]",
         ),
         (
             "id='X'\nname='X'\nfamily='x'\nseverity='low'",
-            "r.toml:1: there is no `sql`, and no [match]",
+            "r.toml:1: neither `sql` nor [match] is given",
             "a rule has either `sql`, or a table [match]",
         ),
         (
             "id='X'\nname='X'\nfamily='x'\nseverity='low'\nsql='''\nSELECT src,\n0.1 AS confidence\nFROM s3_trail WHERE )\n'''",
-            "r.toml:8: the SQL cannot be read: Expected: an expression, found: )",
+            "r.toml:8: the SQL cannot be parsed: Expected: an expression, found: )",
             "",
         ),
         (
             "id='X'\nname='X'\nfamily='x'\nseverity='low'\n[match]\nwher='a'\nconfidence=1",
-            "r.toml:6: `wher` is no key of this place",
+            "r.toml:6: `wher` is not a known key here",
             "did you mean `where`?",
         ),
         (
@@ -253,7 +253,7 @@ fn every_mistake_is_told_with_its_line() {
         ),
         (
             &change("[params]", "[[test]]\nname='t'\nexplain='x'\nrows=[{}]\nexpect=[]\n[params]"),
-            "r.toml:8: `explain` is no key of this place",
+            "r.toml:8: `explain` is not a known key here",
             "`explain` stands above the first [table]",
         ),
         (
@@ -261,17 +261,17 @@ fn every_mistake_is_told_with_its_line() {
                 "[params]",
                 "[[test]]\nname='t'\nrows=[{}]\nexpect=[]\n[[test]]\nname='t'\nrows=[{}]\nexpect=[]\n[params]",
             ),
-            "r.toml:10: there are two tests `t`",
+            "r.toml:10: two tests are called `t`",
             "give each a name of its own",
         ),
         (
             &change("[params]", "[[test]]\nname='t'\nrows=[\n{},\n{keyy='x'}\n]\nexpect=[]\n[params]"),
-            "r.toml:10: `keyy` is no key of this place",
+            "r.toml:10: `keyy` is not a known key here",
             "did you mean `key`?",
         ),
         (
             &change("[params]", "[[test]]\nname='t'\nrows=[\n{},\n{src='x'}\n]\nexpect=[]\n[params]"),
-            "r.toml:10: `x` is no address",
+            "r.toml:10: `x` is not an address",
             "such as \"203.0.113.9\", \"203.0.113.{i%250}\", or \"-\" for the service itself",
         ),
     ] {

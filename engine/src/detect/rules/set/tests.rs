@@ -73,13 +73,13 @@ fn what_is_wrong_with_a_directory() {
     for (given, message, hint) in [
         (
             files(&[("a.toml", OWN), ("b.toml", OWN)]),
-            "b.toml: X-1 stands in a.toml, too",
-            "a directory has one file for a rule; take one of them out",
+            "b.toml: X-1 is also defined in a.toml",
+            "a directory may have only one file per rule; remove one of them",
         ),
         (
             files(&[("a.toml", overlay), ("b.toml", overlay)]),
-            "b.toml: S3D-103 stands in a.toml, too",
-            "a directory has one file for a rule; take one of them out",
+            "b.toml: S3D-103 is also defined in a.toml",
+            "a directory may have only one file per rule; remove one of them",
         ),
         (files(&[("a.toml", "id='S3D-104x'\nenabled=false")]), "a.toml: there is no rule `S3D-104x`", ""),
         (
@@ -124,13 +124,13 @@ fn lint_says_what_could_be_better() {
             "X-1: error: the parameter `min` is not used: write `$min` in the SQL, or take it out",
             "X-1: warning: it has no test that fires: add a [[test]] with rows that it has to find",
             "X-1: warning: it has no test that does not fire: add a [[test]] with `expect = []`",
-            "X-1: warning: it has no `explain`: nobody learns what it found",
+            "X-1: warning: it has no `explain`: readers do not learn what it found",
             "X-1: warning: it has no `description`: say what fires, what does not, and why",
             "X-1: warning: it has no `mitre`: name the techniques that it finds",
             "X-1: warning: its family `recom` is its own; `recon` is probably meant",
             "X-1: warning: its SQL returns `*`: name the columns, so that `explain` can be checked",
-            "X-1: warning: its SQL calls `now`: the same log gives another result at every run",
-            "X-1: warning: its SQL calls `first_value` without an order: the same log gives another result at every run",
+            "X-1: warning: its SQL calls `now`: the same log gives a different result on every run",
+            "X-1: warning: its SQL calls `first_value` without an order: the same log gives a different result on every run",
             "X-1: warning: it reads `s3_events`, which holds every request: `s3_trail` has all that is not ordinary",
         ]
     );
@@ -138,7 +138,7 @@ fn lint_says_what_could_be_better() {
         OWN.replace("*, now() AS t, first_value(key) OVER () AS k, 2", "src, 2").replace("s3_events", "s3_trail");
     let none = high.replace("2 AS", "n AS");
     for (text, message) in [
-        (high, "its confidence gets as high as 2.00, and what is above 1 is cut: write `least(0.95, …)`"),
+        (high, "its confidence can reach 2.00, and what is above 1 is cut: write `least(0.95, …)`"),
         (none, "its confidence has no bound, and what is above 1 is cut: write `least(0.95, …)`"),
     ] {
         let set = RuleSet::default().with_directory(files(&[("c.toml", &text)])).unwrap();
