@@ -84,7 +84,7 @@ pub async fn compact(
     if options.dry_run {
         let ledger = Ledger::load(&place).await?;
         let mut report = CompactReport::default();
-        for group in groups(&ledger.state, options, u64::MAX, &mut report.claimed) {
+        for group in groups(&ledger.state, options, None, &mut report.claimed) {
             report.replaced += group.len() as u64;
             report.replaced_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
             report.rows += group.iter().map(|file| file.rows).sum::<u64>();
@@ -126,30 +126,29 @@ impl Compaction<'_> {
     async fn all(&mut self) -> Result<(), Error> {
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
         // Half of the memory is for the files being read; the other half is for encoding.
-        let room = self.options.files.memory as u64 / 2;
+        let room = Some(self.options.files.memory as u64 / 2);
         let mut claimed = 0;
         let mut round = groups(&self.ledger.state, self.options, room, &mut claimed);
         self.report.claimed = claimed;
         while !round.is_empty() && !self.report.stopped {
-            let before = self.ledger.state.files.len();
+            let mut fewer = false;
             for group in round {
                 if self.stop.is_told() {
                     self.report.stopped = true;
                     break;
                 }
-                self.merge(group).await?;
+                let before = group.len();
+                fewer |= self.merge(group).await?.is_some_and(|files| files < before);
                 tidy(&mut self.ledger, &self.runner).await?;
             }
-            if self.ledger.state.files.len() >= before {
-                break;
-            }
-            round = groups(&self.ledger.state, self.options, room, &mut 0);
+            round = if fewer { groups(&self.ledger.state, self.options, room, &mut 0) } else { Vec::new() };
         }
         self.report.removed = remove_replaced(&self.runner).await?;
         Ok(())
     }
 
-    async fn merge(&mut self, group: Vec<DataFile>) -> Result<(), Error> {
+    /// Merges the files of a group. Returns the number of new files; `None` if another run has taken the group.
+    async fn merge(&mut self, group: Vec<DataFile>) -> Result<Option<usize>, Error> {
         self.begun += 1;
         let batch = format!("{}-{}", self.runner.name(), self.begun);
         let paths: Vec<String> = group.iter().map(|file| file.path.clone()).collect();
@@ -166,7 +165,7 @@ impl Compaction<'_> {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 self.report.claimed += group.len() as u64;
-                return Ok(());
+                return Ok(None);
             }
             Err(error) => return Err(error),
         }
@@ -188,6 +187,7 @@ impl Compaction<'_> {
         }
         self.count(&group, &files);
         let counts = BatchCounts { rows: rows(&files), ..BatchCounts::default() };
+        let made = files.len();
         let commit = Commit { batch: batch.clone(), files, reject_files: Vec::new(), counts, sources: None };
         let is_open = |state: &State| match state.open.contains_key(&batch) {
             true => Ok(()),
@@ -198,7 +198,8 @@ impl Compaction<'_> {
             .with_hint("run again; nothing is lost")),
         };
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
-        sweep(&mut self.ledger, &self.runner, &batch).await
+        sweep(&mut self.ledger, &self.runner, &batch).await?;
+        Ok(Some(made))
     }
 
     /// Counts files that existed before the run and that exist after it, without intermediate results.
@@ -244,8 +245,8 @@ fn claimed_files(state: &State) -> BTreeSet<&str> {
 }
 
 /// Groups of files worth merging: in one folder, small, of about the target size in total, at least two, and no more
-/// than can be open at a time with `room` bytes of memory.
-fn groups(state: &State, options: &CompactOptions, room: u64, claimed: &mut u64) -> Vec<Vec<DataFile>> {
+/// than can be open at a time with `room` bytes of memory, if it is limited.
+fn groups(state: &State, options: &CompactOptions, room: Option<u64>, claimed: &mut u64) -> Vec<Vec<DataFile>> {
     let taken = claimed_files(state);
     let target = options.files.target_size.max(1);
     let mut folders: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
@@ -265,13 +266,15 @@ fn groups(state: &State, options: &CompactOptions, room: u64, claimed: &mut u64)
     for mut files in folders.into_values() {
         files.sort_by(|a, b| (a.min_time, &a.path).cmp(&(b.min_time, &b.path)));
         let mut group: Vec<DataFile> = Vec::new();
+        let (mut bytes, mut memory) = (0, 0);
         for file in files {
-            let bytes: u64 = group.iter().map(|file| file.bytes).sum();
-            let memory: u64 = group.iter().map(memory_of).sum();
-            let is_large = !group.is_empty() && bytes + file.bytes > target;
-            let is_wide = group.len() > 1 && (memory + memory_of(file) > room || group.len() >= FILES);
+            bytes += file.bytes;
+            memory += memory_of(file);
+            let is_large = !group.is_empty() && bytes > target;
+            let is_wide = group.len() > 1 && room.is_some_and(|room| memory > room || group.len() >= FILES);
             if is_large || is_wide {
                 groups.push(std::mem::take(&mut group));
+                (bytes, memory) = (file.bytes, memory_of(file));
             }
             group.push(file.clone());
         }
@@ -323,12 +326,12 @@ mod tests {
             ("day=3/a", 10, 3),
             ("day=3/b", 10, 3),
         ]);
-        let names = |room: u64| -> Vec<Vec<String>> {
+        let names = |room: Option<u64>| -> Vec<Vec<String>> {
             let groups = groups(&state, &options, room, &mut 0);
             groups.into_iter().map(|group| group.into_iter().map(|file| file.path).collect()).collect()
         };
-        assert_eq!(names(u64::MAX), [["day=1/a", "day=1/b", "day=1/d"]]);
+        assert_eq!(names(None), [["day=1/a", "day=1/b", "day=1/d"]]);
         // Two files are merged however little memory there is.
-        assert_eq!(names(0), [["day=1/a", "day=1/b"], ["day=1/d", "day=1/e"]]);
+        assert_eq!(names(Some(0)), [["day=1/a", "day=1/b"], ["day=1/d", "day=1/e"]]);
     }
 }

@@ -93,6 +93,10 @@ const ROW_GROUP: usize = 32 << 20;
 /// Ratio of the weight of rows to their encoded size, dictionaries included.
 const ENCODED: usize = 8;
 
+/// Bound on what the room of the bytes waiting in a file is rounded up by: a unit of 4 KiB for each piece of 1 MiB of a
+/// part.
+const ROUNDED: usize = 64 << 10;
+
 /// Unit in which rows waiting to be encoded are counted, in bytes.
 const UNIT: usize = 1 << 10;
 
@@ -105,8 +109,9 @@ impl Files {
         encoders: Encoders,
     ) -> Self {
         let part_size = destination.part_size();
-        // One part more than the limit: see `end_unsent`.
-        let unsent = part_size.map_or(0, |part| limits.unsent + part as usize);
+        // One part more than the limit, see `end_unsent`, and what the room of waiting bytes is rounded up by.
+        let rounded = limits.files.saturating_mul(ROUNDED);
+        let unsent = part_size.map_or(0, |part| limits.unsent + part as usize + rounded);
         Self {
             destination,
             part_size,

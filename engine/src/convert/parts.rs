@@ -422,7 +422,8 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
         outcome = write_records(job) => outcome,
         error = mark.gone() => Err(error),
     };
-    if outcome.is_err() {
+    // A spoiled attempt is given up, too.
+    if outcome.as_ref().map_or(true, |outcome| outcome.spoiled) {
         for (place, uploads) in &written {
             uploads.close();
             abort(place, uploads).await;

@@ -257,14 +257,20 @@ impl Place {
             Kind::Directory(root) => {
                 let (from, to, root) = (root.join(from), root.join(to), root.clone());
                 blocking(move || {
-                    if !from.exists() {
-                        return Ok(false);
+                    // The time of the renaming, as of a copy in a bucket, and set before it: with the old time,
+                    // `remove_replaced` of another process would delete the file at once.
+                    let touched = File::options().append(true).open(&from);
+                    match touched.and_then(|file| file.set_modified(SystemTime::now())) {
+                        Ok(()) => {}
+                        Err(error) if is_missing(&error) => return Ok(false),
+                        Err(error) => return Err(cannot_write(from.display(), error)),
                     }
-                    rename(&from, &to)?;
-                    // The time of the renaming, as of a copy in a bucket: see `remove_replaced`.
-                    let touched = File::options().append(true).open(&to);
-                    let touched = touched.and_then(|file| file.set_modified(SystemTime::now()));
-                    touched.map_err(|error| cannot_write(to.display(), error))?;
+                    match rename(&from, &to) {
+                        Ok(()) => {}
+                        // Another process renamed it first.
+                        Err(_) if !from.exists() && to.exists() => return Ok(false),
+                        Err(error) => return Err(error),
+                    }
                     remove_empty_folders(&from, &root);
                     Ok(true)
                 })

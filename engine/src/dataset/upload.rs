@@ -89,13 +89,17 @@ impl Waiting {
         self.pieces.push_back((piece, room));
     }
 
-    /// Takes the first `len` bytes, or all if there are fewer, with the rooms of the pieces that were taken completely.
+    /// Takes the first `len` bytes, or all if there are fewer, with their room.
     fn take(&mut self, len: usize) -> (PutPayload, Vec<Room>) {
         let (mut taken, mut rooms, mut left) = (Vec::new(), Vec::new(), len);
         while left > 0
-            && let Some((mut piece, room)) = self.pieces.pop_front()
+            && let Some((mut piece, mut room)) = self.pieces.pop_front()
         {
             if piece.len() > left {
+                let permits = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+                // The bytes that wait on keep their share, rounded up.
+                let share = permits - (permits * (piece.len() - left)).div_ceil(piece.len());
+                rooms.push(room.as_mut().and_then(|room| room.split(share)));
                 taken.push(piece.split_to(left));
                 self.pieces.push_front((piece, room));
                 break;
@@ -265,22 +269,20 @@ mod tests {
 
     #[test]
     fn parts_are_cut_out_of_pieces() {
-        let room = Arc::new(Semaphore::new(3));
+        let room = Arc::new(Semaphore::new(8));
         let mut waiting = Waiting::default();
         for piece in ["abc", "de", "fgh"] {
-            waiting.push(Bytes::from(piece), Arc::clone(&room).try_acquire_owned().ok());
+            waiting.push(Bytes::from(piece), Arc::clone(&room).try_acquire_many_owned(piece.len() as u32).ok());
         }
         let (part, rooms) = waiting.take(4);
-        assert_eq!(Bytes::from(part), "abcd");
-        // A piece that was only partly taken keeps its room.
-        assert_eq!((rooms.len(), waiting.len), (1, 4));
+        assert_eq!((Bytes::from(part).as_ref(), waiting.len), (&b"abcd"[..], 4));
+        assert_eq!(room.available_permits(), 0, "until it is written");
         drop(rooms);
-        assert_eq!(room.available_permits(), 1);
+        assert_eq!(room.available_permits(), 4);
         let (rest, rooms) = waiting.take(100);
-        assert_eq!(Bytes::from(rest), "efgh");
-        assert_eq!((rooms.len(), waiting.len), (2, 0));
+        assert_eq!((Bytes::from(rest).as_ref(), waiting.len), (&b"efgh"[..], 0));
         drop(rooms);
-        assert_eq!(room.available_permits(), 3);
+        assert_eq!(room.available_permits(), 8);
         assert_eq!(waiting.take(1).0.content_length(), 0);
     }
 }

@@ -168,11 +168,19 @@ impl Bucket {
             Err(error) => error,
         };
         let Some(region) = reached.elsewhere() else { return Err(error) };
-        let moved = reach(&self.name, &region, &self.settings, &self.requests);
-        let moved = moved.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
-        let done = send(Arc::clone(&moved.store)).await?;
-        *self.reached.write().unwrap_or_else(PoisonError::into_inner) = moved;
-        Ok(done)
+        let current = self.current();
+        let moved = match current.region == region {
+            // Another request was refused before this one.
+            true => current,
+            false => reach(&self.name, &region, &self.settings, &self.requests)
+                .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?,
+        };
+        let done = send(Arc::clone(&moved.store)).await;
+        // Whatever the answer is, unless it is a refusal again.
+        if moved.elsewhere().is_none() {
+            *self.reached.write().unwrap_or_else(PoisonError::into_inner) = moved;
+        }
+        done
     }
 
     pub(super) fn uploads(&self) -> &Semaphore {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub(super) struct Reached {
     pub(super) store: Arc<AmazonS3>,
-    region: String,
+    pub(super) region: String,
     named: NamedRegion,
 }
 
@@ -32,18 +32,16 @@ impl Reached {
 pub(super) struct NamedRegion(Arc<Mutex<Option<String>>>);
 
 impl NamedRegion {
-    /// Records the region if the response rejects the region of the request: a redirect, or 400 for a signature scoped
-    /// to another region and for HEAD, whose response has no body with an error code.
+    /// Records the region that a response names if it may have rejected the region of the request: a redirect; 400 for
+    /// a signature scoped to another region, and for HEAD, whose response has no body with an error code; 403 where the
+    /// client followed a redirect, without its signature. Any other response clears it.
     pub(super) fn note(&self, status: StatusCode, headers: &HeaderMap) {
-        if !status.is_redirection() && status != StatusCode::BAD_REQUEST {
-            return;
-        }
-        let named = headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
+        let is_rejected = status.is_redirection() || matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN);
+        let named = headers.get("x-amz-bucket-region").filter(|_| is_rejected);
         // The region becomes part of a host name.
         let is_name = |region: &&str| region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if let Some(region) = named.filter(is_name).filter(|region| !region.is_empty()) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(region.to_owned());
-        }
+        let named = named.and_then(|region| region.to_str().ok()).filter(is_name).filter(|region| !region.is_empty());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = named.map(str::to_owned);
     }
 
     fn get(&self) -> Option<String> {
@@ -56,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_are_taken_from_refusals_alone() {
+    fn only_rejections_name_a_region() {
         let noted = |status: u16, region: &str| {
             let named = NamedRegion::default();
             let mut headers = HeaderMap::new();
@@ -64,13 +62,16 @@ mod tests {
             named.note(StatusCode::from_u16(status).unwrap(), &headers);
             named.get()
         };
-        for status in [301, 307, 400] {
+        for status in [301, 307, 400, 403] {
             assert_eq!(noted(status, "eu-north-1").as_deref(), Some("eu-north-1"), "{status}");
         }
-        for status in [200, 403, 404, 503] {
+        for status in [200, 404, 503] {
             assert_eq!(noted(status, "eu-north-1"), None, "{status}");
         }
         assert_eq!(noted(301, "example.net/"), None);
         assert_eq!(noted(301, ""), None);
+        let named = NamedRegion(Arc::new(Mutex::new(Some("eu-north-1".to_owned()))));
+        named.note(StatusCode::NOT_FOUND, &HeaderMap::new());
+        assert_eq!(named.get(), None, "a later failure has another reason");
     }
 }

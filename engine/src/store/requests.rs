@@ -152,11 +152,12 @@ impl WatchedService {
         let expected = expected_len(&request);
         let noticed = request.extensions().get::<Noticed>().cloned();
         let sent = request.body().content_length() as u64;
-        let response = within(patience_for(self.patience, sent), self.client.execute(request)).await;
+        let patience = patience_for(self.patience, &request);
+        let response = within(patience, self.client.execute(request)).await;
         let response = response.map_err(|error| error.sending(sent))??;
         let status = response.status();
+        self.named.note(status, response.headers());
         if !status.is_success() {
-            self.named.note(status, response.headers());
             let (parts, body) = response.into_parts();
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(self.beginning(body).await?)));
         }
@@ -203,6 +204,9 @@ impl WatchedService {
             if expected.is_some_and(|expected| len > expected) {
                 break;
             }
+            if len > MAX_WHOLE {
+                return Err(HttpError::new(HttpErrorKind::Decode, BadListing::Large));
+            }
             // Small bodies arrive in a single frame: no copy.
             if first.is_empty() && rest.is_empty() {
                 first = frame;
@@ -233,10 +237,14 @@ fn expected_len(request: &HttpRequest) -> Option<u64> {
     (end + 1).min(listed.unwrap_or(u64::MAX)).checked_sub(start)
 }
 
-/// Timeout for the response to a request with a body of `sent` bytes, since the store responds only after it has
-/// received all of them.
-fn patience_for(patience: Duration, sent: u64) -> Duration {
-    patience + Duration::from_secs(sent / MIN_RATE)
+/// Timeout for the response to a request: the store responds only after it has received the whole body, and some stores
+/// only after they have copied an object or put its parts together.
+fn patience_for(patience: Duration, request: &HttpRequest) -> Duration {
+    let copies = request.headers().contains_key("x-amz-copy-source");
+    let completes = request.method() == Method::POST
+        && request.uri().query().is_some_and(|query| query.to_ascii_lowercase().contains("uploadid="));
+    let patience = if copies || completes { 4 * patience } else { patience };
+    patience + Duration::from_secs(request.body().content_length() as u64 / MIN_RATE)
 }
 
 fn broken(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
@@ -266,6 +274,8 @@ fn check_listing(body: &[u8]) -> Result<(), HttpError> {
 
 #[derive(Debug, thiserror::Error)]
 enum BadListing {
+    #[error("the listing is longer than {} MiB", MAX_WHOLE >> 20)]
+    Large,
     #[error("the listing is incomplete")]
     Cut,
     #[error("the store reports that there is more, but not how to continue: it does not support ListObjectsV2")]
