@@ -16,7 +16,14 @@ pub(crate) struct BehaviourArgs {
     pub memory: Option<Size>,
 
     /// Number of threads [default: one per core]
-    #[arg(long, env = "S3LOG_THREADS", hide_env_values = true, value_name = "N", help_heading = "Behaviour")]
+    #[arg(
+        long,
+        env = "S3LOG_THREADS",
+        hide_env_values = true,
+        value_name = "N",
+        value_parser = threads,
+        help_heading = "Behaviour"
+    )]
     pub threads: Option<NonZeroUsize>,
 
     /// How to show progress on standard error
@@ -37,6 +44,16 @@ pub(crate) struct BehaviourArgs {
     /// Allow no rejected lines, unless --max-rejects allows some
     #[arg(long, env = "S3LOG_STRICT", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Behaviour")]
     pub strict: bool,
+}
+
+/// Maximum number of threads: more than any machine has cores, and few enough to be started everywhere.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(threads) if threads <= NonZeroUsize::new(MOST_THREADS).unwrap_or(NonZeroUsize::MIN) => Ok(threads),
+        _ => Err(format!("it is a number from 1 to {MOST_THREADS}")),
+    }
 }
 
 impl BehaviourArgs {

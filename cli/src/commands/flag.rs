@@ -40,6 +40,7 @@ pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> 
     let output = open_output(&arguments, surroundings)?;
     let (sources, source, behaviour) = (&arguments.sources.names, &arguments.source, &arguments.behaviour);
     let session = super::open_at(&arguments.place, sources, source, behaviour, false, &messages).await?;
+    check_addresses(&session, &arguments, &messages)?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
     watch.announce_large(&session, messages);
@@ -120,6 +121,19 @@ fn check(arguments: &FlagArgs) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses deny lists of anonymised addresses, which belong to others or to nobody.
+fn check_addresses(session: &Session, arguments: &FlagArgs, messages: &Messages) -> Result<(), Failure> {
+    let anonymized = session.anonymized();
+    let Some((dataset, method)) = anonymized.first() else { return Ok(()) };
+    let what = format!("the addresses in `{dataset}` are anonymised ({method})");
+    if matches!(arguments.format, FlagFormat::Deny(_)) {
+        return Err(Failure::failed(format!("{what}: a deny list would block others"))
+            .with_hint("run it over the log objects, or over a dataset with `--anonymize-ip none`"));
+    }
+    messages.warning(&format!("{what}: lists of networks and --geoip do not apply to them"), None);
+    Ok(())
 }
 
 /// The options of deny lists.
@@ -265,8 +279,10 @@ impl Run<'_> {
     fn deny(&mut self, findings: &[Finding], min_score: f64) -> Result<(), Failure> {
         let FlagFormat::Deny(format) = self.arguments.format else { return Ok(()) };
         let DenyArgs { max_entries, aggregate, expires, .. } = self.arguments.deny;
-        let selection =
-            Selection { min_score, max_entries, aggregate, good_for: expires.0, ..Selection::new(self.now) };
+        // A set of AWS WAF holds addresses of one version; the others must not use up its entries.
+        let version = (format == DenyFormat::AwsWaf).then_some(deny_options(&self.arguments.deny).ip_version);
+        let good_for = expires.0;
+        let selection = Selection { min_score, max_entries, version, aggregate, good_for, ..Selection::new(self.now) };
         let context = self.options.context()?;
         let list = DenyList::select(findings, &context, &selection)?;
         let printed = list.print(format, &deny_options(&self.arguments.deny))?;

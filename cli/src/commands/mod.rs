@@ -321,7 +321,14 @@ fn network_list(path: &Path, now: i64) -> Result<CidrList, Failure> {
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", path.display())))
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", path.display())))?;
+    Ok(without_mark(text))
+}
+
+/// Removes a byte order mark, as some editors put at the beginning of text files.
+fn without_mark(text: String) -> String {
+    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
 }
 
 /// The session options, from the flags about sources.

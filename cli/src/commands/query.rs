@@ -96,11 +96,12 @@ fn stdin(sources: &[String]) -> Result<String, Failure> {
     let mut sql = String::new();
     let read = std::io::stdin().lock().read_to_string(&mut sql);
     read.map_err(|error| Failure::failed(format!("cannot read SQL from standard input: {error}")))?;
-    Ok(sql)
+    Ok(super::without_mark(sql))
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
+        .map(super::without_mark)
         .map_err(|error| Failure::failed(format!("cannot read SQL from `{}`: {error}", file.display())))
 }
 

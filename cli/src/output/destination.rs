@@ -33,6 +33,10 @@ impl Destination {
     ///
     /// When the directory does not exist or cannot be written to, or `path` is a directory.
     pub(crate) fn file(path: &Path) -> io::Result<Self> {
+        if is_descriptor(path) {
+            let file = fs::OpenOptions::new().append(true).open(path)?;
+            return Ok(Self { sink: Sink::Direct(BufWriter::with_capacity(BUFFER, file)) });
+        }
         let target = match fs::canonicalize(path) {
             Ok(target) => target,
             Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
@@ -104,6 +108,12 @@ impl Destination {
     }
 }
 
+/// Whether the path names an open file descriptor: the file behind it is in use, and must not be replaced.
+fn is_descriptor(path: &Path) -> bool {
+    ["/dev/fd", "/proc/self/fd"].iter().any(|directory| path.parent() == Some(Path::new(directory)))
+        || [Path::new("/dev/stdout"), Path::new("/dev/stderr")].contains(&path)
+}
+
 impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.sink {
@@ -173,6 +183,21 @@ mod tests {
         assert!(!device.is_regular_file());
         device.commit().unwrap();
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_file_behind_a_descriptor_is_appended_to() {
+        use std::os::fd::AsRawFd as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.txt");
+        fs::write(&path, "old\n").unwrap();
+        let open = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let mut destination = Destination::file(Path::new(&format!("/dev/fd/{}", open.as_raw_fd()))).unwrap();
+        destination.write_all(b"new\n").unwrap();
+        destination.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old\nnew\n");
+        assert!(is_descriptor(Path::new("/dev/stdout")) && !is_descriptor(Path::new("/dev/null")));
     }
 
     #[test]

@@ -183,3 +183,40 @@ fn memory_is_a_limit_that_is_met_by_spilling() {
     let top = format!("{sort} LIMIT 1900000");
     assert_snapshot!(run(&["query", &top, "-F", "null", "--memory", "16MiB", "--threads", "1"]));
 }
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_read_once_and_only_if_they_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::write(directory.path().join("log"), line("k", "curl")).unwrap();
+    // Nobody writes to the pipe: reading it would take forever.
+    let glob = directory.path().join("*").display().to_string();
+    let counted = s3log().args(["query", "SELECT count(*) FROM logs", "--no-header", &glob]).output().unwrap();
+    assert_eq!(transcript(&counted), "exit 0\n--- stdout\n1\n");
+
+    let source = pipe.clone();
+    let writer = std::thread::spawn(move || std::fs::write(source, line("k", "curl")));
+    let twice = "SELECT (SELECT count(*) FROM logs) + (SELECT count(*) FROM logs WHERE key = 'k')";
+    let output = s3log().args(["query", twice, "--no-header"]).arg(&pipe).output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", transcript(&output));
+    assert!(transcript(&output).contains("a pipe can be read only once"), "{}", transcript(&output));
+}
+
+#[test]
+fn a_byte_order_mark_before_sql_is_ignored() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("query.sql");
+    std::fs::write(&path, "\u{feff}SELECT 1 AS a").unwrap();
+    let output = s3log().args(["query", "-f"]).arg(&path).output().unwrap();
+    assert_eq!(transcript(&output), "exit 0\n--- stdout\na\n1\n");
+}
+
+#[test]
+fn threads_are_limited() {
+    let output = s3log().args(["query", "SELECT 1", "--threads", "100000"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(transcript(&output).contains("it is a number from 1 to 1024"), "{}", transcript(&output));
+}

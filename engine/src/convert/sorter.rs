@@ -115,9 +115,13 @@ impl Sorter {
         window.sort();
         let mut ended = window.make_run(self.limits.runs, &mut self.next_run);
         let mut leaving = Vec::new();
-        for (run, stretch) in window.stretches() {
+        let stretches = match share {
+            Share::Run => window.one_stretch().into_iter().collect(),
+            Share::All | Share::Half => window.stretches(),
+        };
+        for (run, stretch) in stretches {
             let rows = match share {
-                Share::All => stretch.len(),
+                Share::All | Share::Run => stretch.len(),
                 Share::Half => stretch.len().div_ceil(2),
             };
             let stretch = stretch.start..stretch.start + rows;
@@ -150,6 +154,8 @@ enum Share {
     All,
     /// The older half of each run.
     Half,
+    /// All rows, in one run.
+    Run,
 }
 
 /// The waiting rows of a partition.
@@ -233,9 +239,9 @@ impl Window {
     }
 
     /// Rows in no order (an eighth of such rows is late), such as those of objects that each cover the whole day, would
-    /// scatter over all runs, a few rows each. The whole window is emitted instead, as a run of its own.
+    /// scatter over all runs, a few rows each.
     fn share_with(&self, late: usize) -> Share {
-        if late > self.row_refs.len() / 16 { Share::All } else { Share::Half }
+        if late > self.row_refs.len() / 16 { Share::Run } else { Share::Half }
     }
 
     /// Number of rows from the more recent half of a run that belong to its oldest quarter: a little later, they would
@@ -282,6 +288,13 @@ impl Window {
         self.runs.push(Run { id: *next, end: i64::MIN, used: 0 });
         *next += 1;
         ended
+    }
+
+    /// All rows, in the run with the latest end before them. There is one after [`Self::make_run`].
+    fn one_stretch(&self) -> Option<(usize, Range<usize>)> {
+        let oldest = self.row_refs.first()?.time;
+        let before = self.runs.iter().enumerate().filter(|(_, run)| run.end <= oldest);
+        before.max_by_key(|(_, run)| run.end).map(|(run, _)| (run, 0..self.row_refs.len()))
     }
 
     /// The rows of each run, by index: from its end to the end of the next one. If the oldest row has a run, all rows

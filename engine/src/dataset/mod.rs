@@ -65,7 +65,7 @@ pub(crate) use requests::RequestsExec;
 pub(crate) use runner::{Runner, RunnerName, forget, remove_unfinished};
 pub(crate) use settings::SETTINGS;
 pub use settings::{DATASET_VERSION, DatasetSettings};
-pub(crate) use snapshot::{Converted, Snapshot};
+pub(crate) use snapshot::{Converted, InDataset, Snapshot, changed};
 pub(crate) use sources::{Lookup, SOURCES, Source, SourceVersion, merge_lists, write_list};
 pub use status::{DatasetStatus, OpenBatchStatus, RunnerStatus, status};
 pub(crate) use store::DatasetStore;

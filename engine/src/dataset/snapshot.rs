@@ -19,6 +19,8 @@ pub(crate) struct Snapshot {
     pub(crate) table: Table,
     pub(crate) place: Place,
     pub(crate) state: State,
+    /// What was done to addresses: `none`, `truncate`, `keyed` or `drop`.
+    pub(crate) anonymize_ip: String,
 }
 
 impl Snapshot {
@@ -42,7 +44,8 @@ impl Snapshot {
         }
         let Some(settings) = DatasetSettings::read(&place).await? else { return Ok(None) };
         let table = settings.known_table().map_err(|error| error.in_object(place.name()))?;
-        Ok(Some(Self { table, state: Ledger::load(&place).await?.state, place }))
+        let state = Ledger::load(&place).await?.state;
+        Ok(Some(Self { table, state, place, anonymize_ip: settings.anonymize_ip }))
     }
 
     /// Number of rejects that were counted but not kept in a file.
@@ -60,6 +63,21 @@ impl Snapshot {
         }
         Ok(places)
     }
+}
+
+/// Whether a dataset has the records of a log object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InDataset {
+    No,
+    Same,
+    /// The object had another size when it was converted.
+    Changed,
+}
+
+/// The error for an object that has changed since it was converted.
+pub(crate) fn changed() -> Error {
+    Error::new(ErrorKind::Conflict, "it has changed since it was converted; the answer has its old records only")
+        .with_hint("query it without the dataset; log objects are not supposed to change")
 }
 
 /// The log objects whose records are in a dataset, and need not be read again.
@@ -85,14 +103,14 @@ impl Converted {
         Self(Arc::new(lookups.collect()))
     }
 
-    /// Whether one of the datasets has the records of a log object, in whatever version of it.
-    pub(crate) async fn has(&self, name: &str) -> Result<bool, Error> {
+    /// Whether one of the datasets has the records of a log object that now has this size, in bytes as stored.
+    pub(crate) async fn find(&self, name: &str, size: u64) -> Result<InDataset, Error> {
         for lookup in &*self.0 {
             let (place, lookup) = &mut *lookup.lock().await;
-            if lookup.find(place, name).await?.is_some() {
-                return Ok(true);
+            if let Some((version, _)) = lookup.find(place, name).await? {
+                return Ok(if version.size == size { InDataset::Same } else { InDataset::Changed });
             }
         }
-        Ok(false)
+        Ok(InDataset::No)
     }
 }

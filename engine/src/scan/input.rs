@@ -71,7 +71,9 @@ impl Input {
                 let e_tag = object.pinned().and_then(|version| version.e_tag.clone());
                 Self::bucket(bucket, key, range.clone(), *size, e_tag).await
             }
-            ByteSource::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(stdin_again()),
+            ByteSource::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(again("standard input")),
+            ByteSource::Pipe(_, taken) if taken.swap(true, Ordering::Relaxed) => Err(again("a pipe")),
+            ByteSource::Pipe(path, _) => Self::file(path, None, *size, None),
             ByteSource::Stdin(_) => Ok(Some(Opened::whole(Self::Stdin(tokio::io::stdin())))),
         }
     }
@@ -405,8 +407,8 @@ async fn line_start_in_store(
     Ok(None)
 }
 
-fn stdin_again() -> Error {
-    Error::new(ErrorKind::Unsupported, "standard input can be read only once, and it was read already")
+fn again(what: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{what} can be read only once, and it was read already"))
         .with_hint("save it to a file first")
 }
 

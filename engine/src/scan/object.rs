@@ -38,6 +38,8 @@ pub(crate) enum ByteSource {
     File(Arc<Path>),
     /// Standard input, and whether it has been read: that is possible only once.
     Stdin(Arc<AtomicBool>),
+    /// A named pipe or another file that is a stream, and whether it has been read.
+    Pipe(Arc<Path>, Arc<AtomicBool>),
     /// An object in a bucket, by key.
     Bucket(Arc<Bucket>, StorePath),
     /// An object in an object store, by path.
@@ -49,6 +51,11 @@ impl LogObject {
     #[must_use]
     pub fn file(name: impl Into<Arc<str>>, path: PathBuf) -> Self {
         Self { name: name.into(), source: ByteSource::File(path.into()), version: None }
+    }
+
+    /// A named pipe or another file that is a stream, which can be read once; `name` is its path as the user wrote it.
+    pub(crate) fn pipe(name: impl Into<Arc<str>>, path: PathBuf) -> Self {
+        Self { name: name.into(), source: ByteSource::Pipe(path.into(), Arc::default()), version: None }
     }
 
     /// Standard input.
@@ -66,8 +73,9 @@ impl LogObject {
         Self { name: Arc::from(location.as_ref()), source: ByteSource::Store(store, location), version: None }
     }
 
-    pub(crate) fn is_stdin(&self) -> bool {
-        matches!(self.source, ByteSource::Stdin(_))
+    /// Whether it can be read only once.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.source, ByteSource::Stdin(_) | ByteSource::Pipe(..))
     }
 
     /// The name of the object: the value of `log_object` in its rows.

@@ -142,8 +142,9 @@ impl Unbound {
         let (bucket, name, path) = match object.byte_source() {
             ByteSource::File(path) => (None, object.name().to_string(), path.to_path_buf()),
             ByteSource::Bucket(bucket, key) => (Some(bucket.name().into()), key.to_string(), PathBuf::new()),
-            ByteSource::Stdin(_) => {
-                return Err(Error::new(ErrorKind::Unsupported, "standard input cannot be read on other machines")
+            ByteSource::Stdin(_) | ByteSource::Pipe(..) => {
+                return Err(Error::new(ErrorKind::Unsupported, "a stream cannot be read on other machines")
+                    .in_object(&**object.name())
                     .with_hint("put it into a bucket, or into a folder that all of them share"));
             }
             ByteSource::Store(..) => {

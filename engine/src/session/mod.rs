@@ -86,7 +86,12 @@ struct Raw {
 impl Raw {
     /// All objects except those whose rows of this table are in a dataset. A dataset holds one table: if an object has
     /// records of several kinds, the other kinds are nowhere else and must still be read from it.
-    async fn without_converted(table: Table, listing: &Arc<Listing>, datasets: &[Snapshot]) -> Result<Self, Error> {
+    async fn without_converted(
+        table: Table,
+        listing: &Arc<Listing>,
+        datasets: &[Snapshot],
+        progress: &Progress,
+    ) -> Result<Self, Error> {
         let has_rows = |dataset: &&Snapshot| dataset.table == table || table == Table::Rejects;
         let datasets: Vec<_> = datasets.iter().filter(has_rows).collect();
         if datasets.is_empty() || listing.is_empty() {
@@ -94,7 +99,7 @@ impl Raw {
         }
         let converted = Converted::of(datasets);
         let mut listing = Listing::clone(listing);
-        listing.leave_out(&converted).await?;
+        listing.leave_out(&converted, progress).await?;
         Ok(Self { listing: Arc::new(listing), converted: Some(converted) })
     }
 }
@@ -143,7 +148,7 @@ impl Session {
         let listing = Arc::new(listing);
         let mut raw = HashMap::new();
         for table in Table::ALL {
-            raw.insert(table, Raw::without_converted(table, &listing, &datasets).await?);
+            raw.insert(table, Raw::without_converted(table, &listing, &datasets, &progress).await?);
         }
         let scan = options.scan_options(&progress);
         let context = context(&options, &scan, &stores).map_err(set_up)?;
@@ -264,6 +269,13 @@ impl Session {
             rows: dataset.state.totals.rows,
         };
         self.datasets.iter().map(of).filter(|dataset| dataset.rejects > 0).collect()
+    }
+
+    /// The datasets among the sources whose addresses are anonymised, and how: `truncate`, `keyed` or `drop`.
+    #[must_use]
+    pub fn anonymized(&self) -> Vec<(String, String)> {
+        let datasets = self.datasets.iter().filter(|dataset| dataset.anonymize_ip != "none");
+        datasets.map(|dataset| (dataset.place.name(), dataset.anonymize_ip.clone())).collect()
     }
 
     /// The sources that are not datasets; local ones as absolute paths.

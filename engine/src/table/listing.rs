@@ -6,9 +6,9 @@
 //!
 //! Links are followed. A file is read once, even if several sources, globs or links name it.
 
-use crate::dataset::{Converted, SETTINGS, Snapshot, is_of_dataset};
+use crate::dataset::{Converted, InDataset, SETTINGS, Snapshot, changed, is_of_dataset};
 use crate::error::{Error, ErrorKind};
-use crate::scan::LogObject;
+use crate::scan::{LogObject, Progress};
 use crate::store::Location;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -124,17 +124,20 @@ impl Listing {
         self.objects.iter().map(|listed| listed.size).sum()
     }
 
-    /// Leaves out files whose records are in a dataset.
-    pub(crate) async fn leave_out(&mut self, converted: &Converted) -> Result<(), Error> {
+    /// Leaves out files whose records are in a dataset. Files that have changed since are reported as unreadable: the
+    /// dataset has their old records.
+    pub(crate) async fn leave_out(&mut self, converted: &Converted, progress: &Progress) -> Result<(), Error> {
         let mut left = Vec::new();
         let mut names = FullNames::default();
         for listed in std::mem::take(&mut self.objects) {
             let known = match &listed.path {
-                Some(path) => converted.has(&names.of(path).display().to_string()).await?,
-                None => false,
+                Some(path) => converted.find(&names.of(path).display().to_string(), listed.size).await?,
+                None => InDataset::No,
             };
-            if !known {
-                left.push(listed);
+            match known {
+                InDataset::No => left.push(listed),
+                InDataset::Same => {}
+                InDataset::Changed => progress.failed(listed.object.name(), &changed()),
             }
         }
         self.objects = left;
@@ -218,8 +221,9 @@ impl Listing {
             self.add_directory(path);
             return;
         }
+        let path_of = path.to_owned();
         self.objects.push(Listed {
-            object: LogObject::file(name, path.to_owned()),
+            object: if metadata.is_file() { LogObject::file(name, path_of) } else { LogObject::pipe(name, path_of) },
             source: Arc::clone(&self.source),
             path: Some(path.to_owned()),
             size: if metadata.is_file() { metadata.len() } else { 0 },
@@ -259,6 +263,8 @@ impl Listing {
                 Err(error) => Err((path.display().to_string(), error)),
             });
             match found {
+                // As in directories: reading a pipe or a device that nobody named could wait forever.
+                Ok((_, metadata)) if !metadata.is_file() && !metadata.is_dir() => {}
                 Ok((path, metadata)) => self.add_path(path.display().to_string(), &path, &metadata),
                 Err((name, error)) => {
                     let why = Error::new(ErrorKind::Unreadable, "it cannot be listed").with_source(error);

@@ -216,7 +216,7 @@ fn file_groups(objects: &[&Listed], partitions: usize, splits: bool) -> Vec<File
     let mut files = Vec::new();
     let mut small = Vec::new();
     for listed in objects.iter().copied() {
-        if listed.size <= MAX_BUNDLED && !listed.object.is_stdin() {
+        if listed.size <= MAX_BUNDLED && !listed.object.is_stream() {
             small.push(listed);
             continue;
         }

@@ -4,7 +4,7 @@
 use super::listing::{Listed, Listing};
 use super::sieve::Sieve;
 use super::walk::Walk;
-use crate::dataset::Converted;
+use crate::dataset::{Converted, InDataset, changed};
 use crate::error::Error;
 use crate::scan::{Layout, ListError, ListObjects, NameRules, Progress, SourceCounts, Times, Unopened};
 use crate::store::{Location, Stores, names_are_documented};
@@ -39,15 +39,20 @@ impl ListObjects for Sources {
         let listings: Vec<_> = locations.map(|location| self.pages(location.clone(), times.clone())).collect();
         let pages = futures::stream::select_all(listings);
         let Some(converted) = self.converted.clone() else { return pages.boxed() };
+        let progress = self.progress.clone();
         pages
             .then(move |page| {
-                let converted = converted.clone();
+                let (converted, progress) = (converted.clone(), progress.clone());
                 async move {
                     let mut left = Vec::new();
                     for object in page? {
-                        let known = converted.has(object.object.name()).await;
-                        if !known.map_err(|error| ListError { error, is_fatal: true })? {
-                            left.push(object);
+                        let known = converted.find(object.object.name(), object.size).await;
+                        match known.map_err(|error| ListError { error, is_fatal: true })? {
+                            InDataset::No => left.push(object),
+                            InDataset::Same => {}
+                            InDataset::Changed => {
+                                progress.iter().for_each(|progress| progress.failed(object.object.name(), &changed()));
+                            }
                         }
                     }
                     Ok(left)

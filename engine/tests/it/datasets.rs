@@ -183,6 +183,28 @@ async fn conditional_writes_are_unknown_or_refused() {
     }
 }
 
+/// A dataset has the records of an object as it was converted.
+#[tokio::test]
+async fn objects_that_changed_after_their_conversion_are_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let [logs, dest] = ["logs", "set"].map(|name| directory.path().join(name).display().to_string());
+    std::fs::create_dir(&logs).unwrap();
+    for name in ["same", "grown"] {
+        std::fs::write(Path::new(&logs).join(name), log(0..5)).unwrap();
+    }
+    let session = session(Path::new(&logs), SessionOptions::new()).await;
+    convert(&session, &dest, &ConvertOptions::default(), &Stop::new()).await.unwrap();
+    assert!(Session::open(std::slice::from_ref(&dest), SessionOptions::new()).await.unwrap().anonymized().is_empty());
+    std::fs::write(Path::new(&logs).join("grown"), log(0..9)).unwrap();
+    std::fs::write(Path::new(&logs).join("new"), log(0..5)).unwrap();
+    let both = Session::open(&[dest, logs], SessionOptions::new()).await.unwrap();
+    let counted = table(both.context(), "SELECT count(*) FROM logs").await;
+    assert!(counted.contains("| 15 "), "{counted}");
+    let unreadable = both.progress().unreadable();
+    assert_eq!(unreadable.len(), 1);
+    assert!(unreadable[0].object.ends_with("/grown") && unreadable[0].reason.contains("changed"), "{unreadable:?}");
+}
+
 /// Operators that need all rows in one partition must work without any partition.
 #[tokio::test]
 async fn nothing_is_left_to_read() {

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::interrupt::until_interrupted;
 use crate::message::count;
 use crate::output::escape::visible_lines;
-use crate::output::{Output, OutputSettings, Shape};
+use crate::output::{Format, Output, OutputSettings, Shape};
 use crate::progress::Watch;
 use crate::statement::Runner;
 
@@ -139,7 +139,14 @@ impl Shell {
             }
             Dot::Output(path) => {
                 // Open the new output first: if that fails, results continue to go to the old one.
-                let next = Output::open(path.as_deref(), self.settings.clone())?;
+                let next = match Output::open(path.as_deref(), self.settings.clone()) {
+                    // The screen cannot show the format of the file.
+                    Err(_) if path.is_none() => {
+                        self.settings.format = Format::Auto;
+                        Output::open(None, self.settings.clone())?
+                    }
+                    next => next?,
+                };
                 if let Some(last) = self.output.replace(next) {
                     last.commit()?;
                 }

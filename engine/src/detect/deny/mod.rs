@@ -101,7 +101,7 @@ pub enum IpVersion {
 }
 
 impl IpVersion {
-    fn of(network: &IpNet) -> Self {
+    pub(super) fn of(network: &IpNet) -> Self {
         match network {
             IpNet::V4(_) => Self::V4,
             IpNet::V6(_) => Self::V6,

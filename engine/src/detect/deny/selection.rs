@@ -1,5 +1,6 @@
 //! Selects the networks of a deny list, and explains which are left out despite their score.
 
+use super::IpVersion;
 use crate::Error;
 use crate::detect::context::{Context, ListKind};
 use crate::detect::finding::{Band, Finding};
@@ -19,6 +20,8 @@ pub struct Selection {
     pub min_score: f64,
     /// Maximum number of networks; the highest scores take precedence.
     pub max_entries: Option<usize>,
+    /// The version of IP addresses to prefer if there is a maximum, for lists that can hold only one.
+    pub version: Option<IpVersion>,
     /// Whether to merge adjacent networks. The result covers exactly the same addresses.
     pub aggregate: bool,
     /// Time at which the list is made, in microseconds since the Unix epoch (UTC).
@@ -31,7 +34,14 @@ impl Selection {
     /// The default options for a list made at this time.
     #[must_use]
     pub fn new(made: i64) -> Self {
-        Self { min_score: Band::Block.min_score(), max_entries: None, aggregate: false, made, good_for: GOOD_FOR }
+        Self {
+            min_score: Band::Block.min_score(),
+            max_entries: None,
+            version: None,
+            aggregate: false,
+            made,
+            good_for: GOOD_FOR,
+        }
     }
 }
 
@@ -132,6 +142,10 @@ impl DenyList {
                 continue;
             };
             *reason += 1;
+        }
+        if let Some(version) = selection.version {
+            // Stable: within a version, the highest scores stay first.
+            selected.sort_by_key(|network| IpVersion::of(network) != version);
         }
         let all = selected.len();
         let networks = fitting(&mut selected, selection);
@@ -237,6 +251,18 @@ mod tests {
 
     fn networks(list: &DenyList) -> Vec<String> {
         list.networks().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_list_of_one_version_is_not_filled_with_the_other() {
+        let findings = [finding("192.0.2.1", 0.99), finding("2001:db8:0:1::9", 0.95), finding("2001:db8:0:2::9", 0.96)];
+        let select = |version| {
+            let selection = Selection { max_entries: Some(1), version, ..Selection::new(NOON) };
+            networks(&DenyList::select(&findings, &Context::new(NOON), &selection).unwrap())
+        };
+        assert_eq!(select(None), ["192.0.2.1/32"]);
+        assert_eq!(select(Some(IpVersion::V4)), ["192.0.2.1/32"]);
+        assert_eq!(select(Some(IpVersion::V6)), ["2001:db8:0:2::/64"]);
     }
 
     #[test]
