@@ -1,6 +1,6 @@
 //! A bucket: listing pages and reading objects. `writing.rs` has the writes.
 
-use super::configuration::Settings;
+use super::configuration::{Settings, special_endpoint};
 use super::failure::{Failure, explain};
 use super::region::{NamedRegion, Reached};
 use super::requests::{ExpectedLen, Notes, Noticed, Requests, Watched};
@@ -238,7 +238,9 @@ fn reach(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
         .with_http_connector(connector)
         .with_virtual_hosted_style_request(is_virtual)
         .with_request_payer(options.requester_pays);
-    if let Some(endpoint) = &settings.endpoint {
+    // Special endpoints of AWS have the region in their names.
+    let special = if settings.is_aws { special_endpoint(region, &settings.sdk) } else { None };
+    if let Some(endpoint) = special.as_ref().or(settings.endpoint.as_ref()) {
         let endpoint = endpoint.value.trim_end_matches('/');
         builder = builder.with_endpoint(match endpoint.split_once("://") {
             Some((scheme, host)) if is_virtual => match host.rsplit_once('@') {

@@ -449,7 +449,7 @@ fn of_profile_alone(client: SharedHttpClient, profile: &str, region: Region) -> 
 }
 
 /// AWS endpoints other than `s3.REGION.amazonaws.com`: China, FIPS and dual stack.
-fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
+pub(super) fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
     let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
     let is_china = region.starts_with("cn-");
     if !fips && !dual_stack && !is_china {

@@ -3,7 +3,7 @@
 //! [`Privacy`] rewrites batches before they are written. It does two things, each optional:
 //!
 //! * Secrets are replaced by `REDACTED`: values of [`SECRET_PARAMETERS`] and user info before hosts, in request URIs,
-//!   query strings, referers, `extra_fields`, and the `line` of a reject.
+//!   paths, query strings, referers, `extra_fields`, and the `line` of a reject.
 //! * Addresses of clients are anonymised ([`AnonymizeIp`]): `remote_ip`, `c_ip` and `client_ip`, and all addresses in
 //!   forwarding headers, `extra_fields`, and the `line` of a reject. A client address that cannot be parsed becomes
 //!   NULL, since it may be an address in an unknown form.
@@ -112,7 +112,8 @@ impl Privacy {
     pub fn apply(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
         self.rewrite(batch, |name, array| match name {
             "request_uri" => self.redacted(array, TextKind::RequestUri),
-            "referer" | "cs_referer" => self.redacted(array, TextKind::Referer),
+            // A path can have parameters after `;` or `#`.
+            "referer" | "cs_referer" | "path" | "cs_uri_stem" => self.redacted(array, TextKind::Referer),
             "query" | "cs_uri_query" => self.redacted(array, TextKind::Query),
             "cs_cookie" => self.without_cookies(array),
             "extra_fields" => self.anonymous_lines(&self.redacted(array, TextKind::Extra)?),

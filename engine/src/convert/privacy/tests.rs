@@ -118,6 +118,18 @@ fn rejects_are_rewritten() {
 }
 
 #[test]
+fn paths_lose_what_request_uris_lose() {
+    let paths = ["/k#X-Amz-Signature=abcdef0123", "/app;jsessionid=1A2B", "/a;b=c/d#e"];
+    for name in ["path", "cs_uri_stem"] {
+        let column: ArrayRef = Arc::new(StringViewArray::from_iter_values(paths));
+        let batch = RecordBatch::try_from_iter([(name, column)]).unwrap();
+        let rewritten = of_mode(true, AnonymizeIp::None).apply(batch).unwrap();
+        let expected = ["/k#X-Amz-Signature=REDACTED", "/app;jsessionid=REDACTED", "/a;b=c/d#e"];
+        assert_eq!(texts(&rewritten, name), expected.map(|path| Some(path.to_owned())));
+    }
+}
+
+#[test]
 fn what_does_not_change_is_not_copied() {
     let plain = logs(
         TextLayout::Views,
