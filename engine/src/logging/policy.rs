@@ -50,6 +50,11 @@ impl Delivery<'_> {
         match self.region {
             region if region.starts_with("cn-") => "aws-cn",
             region if region.starts_with("us-gov-") => "aws-us-gov",
+            region if region.starts_with("eusc-") => "aws-eusc",
+            region if region.starts_with("us-isob-") => "aws-iso-b",
+            region if region.starts_with("us-isof-") => "aws-iso-f",
+            region if region.starts_with("eu-isoe-") => "aws-iso-e",
+            region if region.starts_with("us-iso-") => "aws-iso",
             _ => "aws",
         }
     }
@@ -116,10 +121,9 @@ impl Delivery<'_> {
         let beginning = self.beginning();
         match (statement.get("Resource"), statement.get("NotResource")) {
             (Some(resource), _) if texts(resource).any(|pattern| covers(pattern, &beginning)) => {}
-            // A deny of part of the names denies some log objects.
-            (Some(resource), _) if is_deny(statement) && texts(resource).any(|pattern| meets(pattern, &beginning)) => {
-                sure = false
-            }
+            // A deny of part of the names denies some log objects; an allow of part of them may allow all, which have
+            // account, region and bucket in their partitioned names.
+            (Some(resource), _) if texts(resource).any(|pattern| meets(pattern, &beginning)) => sure = false,
             (None, Some(_)) => sure = false,
             _ => return None,
         }
@@ -152,8 +156,8 @@ impl Delivery<'_> {
                 Some(account) => account,
                 None => return (!operator.contains("not")).then_some(true),
             },
-            // Log objects are delivered over TLS.
-            "aws:securetransport" => "true",
+            // Log objects are delivered over TLS, by a service of AWS.
+            "aws:securetransport" | "aws:principalisawsservice" => "true",
             _ => return None,
         };
         let any = |fits: fn(&str, &str) -> bool| texts(wanted).any(|pattern| fits(pattern, found));

@@ -514,3 +514,39 @@ proptest! {
         }
     }
 }
+
+/// A batch of deletions is answered 200 even if all of them are denied.
+#[tokio::test]
+async fn a_batch_whose_deletions_were_denied_proves_nothing() {
+    let batch = |requester: &str, status: u16, error: &'static str| {
+        let one = Request { status, error, ..Request::new(requester, "photos", "BATCH.DELETE.OBJECT", "a") };
+        [Request::new(requester, "photos", "REST.POST.MULTI_OBJECT_DELETE", "-"), one]
+    };
+    let bo = "arn:aws:iam::111122223333:user/bo";
+    let requests: Vec<_> = batch("-", 403, "AccessDenied").into_iter().chain(batch(bo, 403, "AccessDenied")).collect();
+    let audit = audited(&requests, &AuditOptions::default()).await;
+    assert!(!audit.remarks.iter().any(|remark| remark.kind == RemarkKind::PublicAccess), "{:?}", audit.remarks);
+    let policy = format!("{:?}", of(&audit, bo).proposal.as_ref().map(|proposal| &proposal.policy));
+    assert!(!policy.contains("DeleteObject"), "{policy}");
+    let audit = audited(&batch(bo, 204, "-"), &AuditOptions::default()).await;
+    let policy = format!("{:?}", of(&audit, bo).proposal.as_ref().map(|proposal| &proposal.policy));
+    assert!(policy.contains("s3:DeleteObject"), "{policy}");
+}
+
+/// A key that wrote where it may only read, by other means, still reads there with its replacement.
+#[tokio::test]
+async fn a_replacement_keeps_what_is_granted_in_part() {
+    const ONE: &str = "DO00EXAMPLEONE000000";
+    let grants = [grant("b", Permission::Read), grant("c", Permission::ReadWrite)];
+    let options = AuditOptions::default().with_keys(vec![key(ONE, &grants)]);
+    let requests = [
+        Request::new(ONE, "b", "REST.GET.OBJECT", "x"),
+        Request::new(ONE, "b", "REST.PUT.OBJECT", "x"),
+        Request::new(ONE, "c", "REST.GET.OBJECT", "x"),
+    ];
+    let audit = audited(&requests, &options).await;
+    let one = of(&audit, ONE);
+    let replacement = one.replacement().unwrap();
+    assert_eq!(replacement, [grant("b", Permission::Read), grant("c", Permission::Read)]);
+    assert_eq!(one.proposal.as_ref().unwrap().refused_by(&replacement), 1);
+}

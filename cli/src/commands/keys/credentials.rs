@@ -47,8 +47,9 @@ impl CredentialsFile {
             made.secret.reveal()
         );
         self.file.write_all(text.as_bytes())?;
-        self.file.sync_all()?;
         self.is_written = true;
+        // The secret is nowhere else: it stays even if the file system cannot sync.
+        drop(self.file.sync_all());
         Ok(())
     }
 }

@@ -92,7 +92,8 @@ fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSe
         return;
     }
     if !one.is_granted_too_much() {
-        comment(text, &format!("{who} is granted what it needs and no more: {}", granted(&proposal.grants)));
+        let has = one.key.as_ref().map_or(&proposal.grants, |key| &key.grants);
+        comment(text, &format!("{who} is granted what it needs and no more: {}", granted(has)));
         return;
     }
     let Some(grants) = one.replacement() else {
@@ -106,7 +107,11 @@ fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSe
     comment(text, &format!("{who}: {}{}", granted(&grants), now.unwrap_or_default()));
     comment(
         text,
-        &format!("{} of {} requests that were allowed would have been refused", proposal.grants_refuse, proposal.tried),
+        &format!(
+            "{} of {} requests that were allowed would have been refused",
+            proposal.refused_by(&grants),
+            proposal.tried
+        ),
     );
     for caveat in one.caveats() {
         comment(text, &caveat);

@@ -314,7 +314,16 @@ impl PrincipalUse {
     pub fn is_granted_too_much(&self) -> bool {
         let (Some(key), Some(proposal)) = (&self.key, &self.proposal) else { return self.proposal.is_some() };
         let mut judged = key.grants.iter().filter(|grant| !self.not_judged.contains(grant));
-        judged.any(|grant| !grants_allow(&proposal.grants, &grant.bucket, &grant.permission))
+        judged.any(|grant| !grants_allow(self.attainable(proposal), &grant.bucket, &grant.permission))
+    }
+
+    /// The proposed grants; without full access if the key lacks it and it would not be granted anyway.
+    fn attainable<'a>(&self, proposal: &'a Proposal) -> &'a [Grant] {
+        let has_full = |key: &Key| key.grants.iter().any(|grant| grant.permission == Permission::FullAccess);
+        match &proposal.without_full {
+            Some(without_full) if self.key.as_ref().is_some_and(|key| !has_full(key)) => without_full,
+            _ => &proposal.grants,
+        }
     }
 
     /// The grants for a replacement key: the proposed ones, as far as they are granted now, and those that cannot be
@@ -322,11 +331,16 @@ impl PrincipalUse {
     #[must_use]
     pub fn replacement(&self) -> Option<Vec<Grant>> {
         let proposal = self.proposal.as_ref().filter(|proposal| proposal.not_covered.is_empty())?;
-        let granted = |grant: &&Grant| match &self.key {
-            Some(key) => grants_allow(&key.grants, &grant.bucket, &grant.permission),
-            None => true,
+        // Of a grant that the key has in part, that part.
+        let granted = |grant: &Grant| match &self.key {
+            None => Some(grant.clone()),
+            Some(key) => [&grant.permission, &Permission::Read]
+                .into_iter()
+                .find(|permission| grants_allow(&key.grants, &grant.bucket, permission))
+                .map(|permission| Grant { bucket: grant.bucket.clone(), permission: permission.clone() }),
         };
-        let grants: Vec<Grant> = proposal.grants.iter().filter(granted).chain(&self.not_judged).cloned().collect();
+        let attainable = self.attainable(proposal).iter().filter_map(granted);
+        let grants: Vec<Grant> = attainable.chain(self.not_judged.iter().cloned()).collect();
         (!proposal.grants.is_empty() && !grants.is_empty()).then_some(grants)
     }
 

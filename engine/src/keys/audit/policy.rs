@@ -64,14 +64,16 @@ pub(super) fn asks(of: &UseOf, counts: &Counts, partition: &str) -> Vec<Ask> {
     };
     for action in operation.actions {
         ask(action.name(of.of_version), operation.resource);
-        // The record of a copy's source has its version, whether it was requested or is just the latest.
-        if of.of_version && operation.api.ends_with("(source)") {
+        // The records of a copy's source and of a deletion in a batch have the version, whether it was requested, or is
+        // just the latest or that of the delete marker.
+        if of.of_version && (operation.api.ends_with("(source)") || of.operation.starts_with("BATCH.")) {
             ask(action.name(false), operation.resource);
         }
     }
     // Without permission to list, a missing object gives 403 instead of 404, which breaks programs that check before
     // writing.
-    if counts.missing > 0 && operation.resource == Resource::Object {
+    // For a copy, the missing object is the source, whose bucket is not in this record.
+    if counts.missing > 0 && operation.resource == Resource::Object && !operation.api.ends_with("(destination)") {
         ask("s3:ListBucket", Resource::Bucket);
     }
     asks

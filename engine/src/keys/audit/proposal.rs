@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::policy::{self, Policy};
 use super::principal::Principal;
 use super::usage::{Activity, Counts, UseOf};
-use crate::keys::operations::{Needs, Operation, UseKind};
+use crate::keys::operations::{Needs, Operation, Resource, UseKind};
 use crate::keys::{Grant, Permission, is_bucket_name};
 
 /// What a principal needs for what it did.
@@ -27,6 +27,9 @@ pub struct Proposal {
     pub grants_refuse: u64,
     /// The number that the policy would deny.
     pub policy_refuses: u64,
+    /// Number of these requests by bucket and needed permission.
+    #[serde(skip)]
+    needed: BTreeMap<(String, Permission), u64>,
     /// Allowed operations that this version does not know; the proposal does not cover them.
     pub not_covered: Vec<OperationCount>,
     /// Number of copies written. The record of a copy does not name its source: reading it is in the proposal only if
@@ -56,12 +59,21 @@ pub(super) fn needs(activity: &Activity) -> impl Iterator<Item = (&UseOf, &Count
     let allowed = activity.uses.iter().filter(|(_, counts)| counts.allowed > 0);
     allowed
         // If each deletion of a batch has its own record, the batch request needs nothing more.
-        .filter(|(of, _)| !is_batch_request(of) || !has_batch_records(activity, &of.bucket))
+        .filter(|(of, _)| !is_told_by_records(activity, of))
         .map(|(of, counts)| match is_bucket_name(&of.bucket) {
             true => (of, counts, Operation::needs(&of.operation, of.has_key)),
-            // No permission can be granted for an invalid bucket name.
-            false => (of, counts, Needs::Unknown),
+            // No permission can be granted for an invalid bucket name. Requests to the account name no bucket.
+            false => match Operation::needs(&of.operation, of.has_key) {
+                Needs::Operation(row) if row.resource == Resource::Account => (of, counts, Needs::Operation(row)),
+                _ => (of, counts, Needs::Unknown),
+            },
         })
+}
+
+/// Whether it is the request of a batch whose deletions have their own records: it succeeds even if all of them are
+/// denied.
+pub(super) fn is_told_by_records(activity: &Activity, of: &UseOf) -> bool {
+    is_batch_request(of) && has_batch_records(activity, &of.bucket)
 }
 
 fn is_batch_request(of: &UseOf) -> bool {
@@ -70,7 +82,7 @@ fn is_batch_request(of: &UseOf) -> bool {
 
 fn has_batch_records(activity: &Activity, bucket: &str) -> bool {
     let records = activity.uses.iter().filter(|(of, _)| of.bucket == bucket && of.operation == "BATCH.DELETE.OBJECT");
-    records.map(|(_, counts)| counts.allowed).sum::<u64>() > 0
+    records.map(|(_, counts)| counts.allowed + counts.refused + counts.undecided).sum::<u64>() > 0
 }
 
 impl Proposal {
@@ -109,11 +121,19 @@ impl Proposal {
         proposal
     }
 
+    /// Number of allowed requests that these grants would deny, out of [`Self::tried`].
+    #[must_use]
+    pub fn refused_by(&self, grants: &[Grant]) -> u64 {
+        let refused = self.needed.iter().filter(|((bucket, wanted), _)| !grants_allow(grants, bucket, wanted));
+        refused.map(|(_, requests)| requests).sum()
+    }
+
     /// Verifies grants and policy on all allowed requests.
     fn try_on(&mut self, activity: &Activity, partition: &str) {
         for (of, counts, needs) in needs(activity) {
             let Needs::Operation(operation) = needs else { continue };
             self.tried += counts.allowed;
+            *self.needed.entry((of.bucket.clone(), operation.spaces_permission())).or_default() += counts.allowed;
             if !grants_allow(&self.grants, &of.bucket, &operation.spaces_permission()) {
                 self.grants_refuse += counts.allowed;
             }

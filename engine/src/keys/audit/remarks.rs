@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::proposal::{by_kind, grants_allow, needs};
+use super::proposal::{by_kind, grants_allow, is_told_by_records, needs};
 use super::usage::Activity;
 use super::{AuditOptions, Principal, PrincipalKind, PrincipalUse, Proposal};
 use crate::detect::{Band, Severity, Source, rfc3339};
@@ -225,7 +225,9 @@ impl About<'_> {
             return;
         }
         let used: BTreeMap<&str, Permission> = used(activity);
-        for grant in has.iter().filter(judged) {
+        // What such operations need is unknown.
+        let unknown: BTreeSet<&str> = proposal.not_covered.iter().map(|count| count.bucket.as_str()).collect();
+        for grant in has.iter().filter(judged).filter(|grant| !unknown.contains(grant.bucket.as_str())) {
             match (used.get(grant.bucket.as_str()), &grant.permission) {
                 (None, permission) => {
                     let explanation = format!("granted {permission} and never used there");
@@ -304,7 +306,7 @@ fn kinds_by_bucket(
     count: impl Fn(&super::usage::Counts) -> u64,
 ) -> BTreeMap<String, BTreeMap<UseKind, u64>> {
     let mut buckets: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for (of, counts) in &activity.uses {
+    for (of, counts) in activity.uses.iter().filter(|(of, _)| !is_told_by_records(activity, of)) {
         let counted = super::usage::Counts { allowed: count(counts), ..super::usage::Counts::default() };
         if counted.allowed > 0 {
             buckets.entry(of.bucket.clone()).or_default().push((of, counted));

@@ -104,7 +104,8 @@ pub(super) struct Usage {
 // An archived object also gives 403, but to clients that may read it. Ceph may log no status: without an error, such a
 // request counts as allowed.
 const OUTCOME: &str = "
-    CASE WHEN http_status IN (401, 403) AND error_code IS DISTINCT FROM 'InvalidObjectState' THEN 'refused'
+    CASE WHEN operation LIKE 'WEBSITE.%' AND error_code = 'NoSuchWebsiteConfiguration' THEN 'undecided'
+         WHEN http_status IN (401, 403) AND error_code IS DISTINCT FROM 'InvalidObjectState' THEN 'refused'
          WHEN http_status = 404 AND (error_code = 'NoSuchKey' OR (error_code IS NULL AND key IS NOT NULL)) THEN 'missing'
          WHEN http_status = 404 AND (error_code IS NULL OR error_code = 'NoSuchBucket') THEN 'undecided'
          WHEN http_status BETWEEN 200 AND 299 OR http_status IN (304, 403, 404, 409, 412, 416) THEN 'allowed'
