@@ -105,8 +105,9 @@ impl<'a> LogObjectKey<'a> {
     #[must_use]
     pub fn end_of_year(&self) -> Option<String> {
         let year = time::Civil::of(self.seconds)?.year;
-        // A digit follows in names, and digits sort before `~`.
-        Some(format!("{}{year:04}{}~", self.group, self.separator()))
+        // A digit follows in names, and digits sort before `:`. Letters sort after it: a prefix such as `2025-shop/` is
+        // another group.
+        Some(format!("{}{year:04}{}:", self.group, self.separator()))
     }
 
     /// Whether the name sorts among those of this group and form. It need not have either.
@@ -234,6 +235,7 @@ mod tests {
             assert!(name.starts_with(&at(key.seconds())) && name.starts_with(&on(key.seconds())));
             assert_eq!(key.beginning_at(i64::MAX), None);
             let end = key.end_of_year().unwrap();
+            assert!(end.as_str() < "logs/2026-shop/2026-02-01" || key.is_partitioned());
             assert!(end > at(key.seconds() + 300 * DAY) && end < at(key.seconds() + 366 * DAY));
             assert!(key.is_among(&name) && key.is_among(&at(key.seconds() + 400 * DAY)) && !key.is_among("logs/x"));
         }

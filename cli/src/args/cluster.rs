@@ -83,7 +83,7 @@ Anyone who can reach their ports can run queries with their credentials: use a p
             command = with_default(command, "finished_job_data_clean_up_interval_seconds", "3600".to_owned());
             command = with_default(command, "executor_timeout_seconds", "20".to_owned());
             with_default(command, "expire_dead_executor_interval_seconds", "5".to_owned())
-                .about("Run a scheduler: takes plans, cuts them into stages, gives executors their work")
+                .about("Run a scheduler: takes plans, splits them into stages, and assigns work to executors")
                 .disable_version_flag(true)
         };
         let message = MAX_MESSAGE.to_string();

@@ -100,13 +100,13 @@ impl NameRules {
         match self.layout {
             Layout::None => Bounds::OPEN,
             Layout::Auto if !key.is_of_aws() => Bounds::OPEN,
-            // Either the day of all records, or a delivery exactly at midnight: allow for both.
-            Layout::Auto | Layout::Flat if key.is_partitioned() && key.is_midnight() => {
+            Layout::EventTime if key.is_partitioned() => of_day(key),
+            // Either the day of all records, or a delivery exactly at midnight: allow for both. The folders of the day
+            // may be missing from the name: objects are copied elsewhere, and paths of files are relative.
+            Layout::Auto | Layout::Flat | Layout::EventTime if key.is_midnight() => {
                 Bounds { from: self.earliest(named), to: end_of(named + SECONDS_PER_DAY) }
             }
-            Layout::Auto | Layout::Flat | Layout::DeliveryTime => self.delivered(named),
-            Layout::EventTime if key.is_partitioned() => of_day(key),
-            Layout::EventTime => self.delivered(named),
+            Layout::Auto | Layout::Flat | Layout::DeliveryTime | Layout::EventTime => self.delivered(named),
             Layout::FirstRecord => Bounds { from: micros(named), to: i64::MAX },
             Layout::Ceph => Bounds { from: micros(named - FURTHEST_ZONE - SLACK), to: i64::MAX },
         }

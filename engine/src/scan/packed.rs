@@ -143,8 +143,9 @@ impl Unbound {
             ByteSource::File(path) => (None, object.name().to_string(), path.to_path_buf()),
             ByteSource::Bucket(bucket, key) => (Some(bucket.name().into()), key.to_string(), PathBuf::new()),
             ByteSource::Stdin(_) | ByteSource::Pipe(..) => {
-                return Err(Error::new(ErrorKind::Unsupported, "a stream cannot be read on other machines")
-                    .in_object(&**object.name())
+                let what =
+                    if matches!(object.byte_source(), ByteSource::Stdin(_)) { "standard input" } else { "a pipe" };
+                return Err(Error::new(ErrorKind::Unsupported, format!("{what} cannot be read on other machines"))
                     .with_hint("put it into a bucket, or into a folder that all of them share"));
             }
             ByteSource::Store(..) => {

@@ -60,7 +60,8 @@ pub fn names_are_documented(endpoint: Option<&str>) -> bool {
         "r2.cloudflarestorage.com",
     ];
     let Some(endpoint) = endpoint else { return true };
-    let host = host_of(endpoint);
+    // Names of hosts are case-insensitive, and may end with the dot of the root.
+    let host = host_of(endpoint).trim_end_matches('.').to_ascii_lowercase();
     !UNDOCUMENTED.iter().any(|service| host == *service || host.ends_with(&format!(".{service}")))
 }
 
@@ -99,5 +100,6 @@ mod tests {
         assert!(names_are_documented(None) && names_are_documented(Some("http://127.0.0.1:9000")));
         assert!(!names_are_documented(Some("https://ams3.digitaloceanspaces.com")));
         assert!(!names_are_documented(Some("https://s3.wasabisys.com")));
+        assert!(!names_are_documented(Some("https://S3.WasabiSys.com.")));
     }
 }

@@ -10,6 +10,8 @@ use crate::dataset::{Converted, InDataset, SETTINGS, Snapshot, changed, is_of_da
 use crate::error::{Error, ErrorKind};
 use crate::scan::{LogObject, Progress};
 use crate::store::Location;
+use s3log_parser::LogObjectKey;
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -33,6 +35,8 @@ pub struct Listing {
     sources: usize,
     /// Whether a source may have named a file twice, through a glob or a link.
     may_repeat: bool,
+    /// Days of files that were removed from the listing and whose names have a time of delivery.
+    delivery_days: HashSet<(String, i64)>,
 }
 
 /// One log object of a listing.
@@ -135,13 +139,30 @@ impl Listing {
                 None => InDataset::No,
             };
             match known {
-                InDataset::No => left.push(listed),
+                InDataset::No => {
+                    left.push(listed);
+                    continue;
+                }
                 InDataset::Same => {}
                 InDataset::Changed => progress.failed(listed.object.name(), &changed()),
             }
+            self.note_day(&listed);
         }
         self.objects = left;
         Ok(())
+    }
+
+    /// Notes what the name of a removed file says about others of its day: see `Sieve`.
+    fn note_day(&mut self, removed: &Listed) {
+        let key = LogObjectKey::parse(removed.object.name());
+        if let Some(key) = key.filter(|key| key.is_partitioned() && !key.is_midnight()) {
+            self.delivery_days.insert((key.group().to_owned(), key.day()));
+        }
+    }
+
+    /// Days of removed files whose names have a time of delivery.
+    pub(crate) fn delivery_days(&self) -> &HashSet<(String, i64)> {
+        &self.delivery_days
     }
 
     /// Leaves out files that are named next to the dataset they belong to.
@@ -238,7 +259,7 @@ impl Listing {
             self.may_repeat |= entry.as_ref().is_ok_and(DirEntry::path_is_symlink);
             let entry = entry.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
             match entry {
-                Ok((entry, metadata)) if metadata.is_file() && !is_of_dataset(&entry.path().to_string_lossy()) => {
+                Ok((entry, metadata)) if metadata.is_file() && !is_of_dataset(&below(directory, entry.path())) => {
                     self.add_path(entry.path().display().to_string(), entry.path(), &metadata);
                 }
                 Ok(_) => {}
@@ -291,9 +312,19 @@ impl Listing {
             }
         }
         let kept: HashSet<usize> = kept.into_values().map(|(at, _)| at).collect();
-        let mut at = 0..;
-        self.objects.retain(|_| at.next().is_some_and(|at| kept.contains(&at)));
+        for (at, listed) in std::mem::take(&mut self.objects).into_iter().enumerate() {
+            if kept.contains(&at) {
+                self.objects.push(listed);
+            } else {
+                self.note_day(&listed);
+            }
+        }
     }
+}
+
+/// The path of a file below a directory: what is above it says nothing about the file.
+fn below<'a>(directory: &Path, path: &'a Path) -> Cow<'a, str> {
+    path.strip_prefix(directory).unwrap_or(path).to_string_lossy()
 }
 
 /// Expands a list to its lines. With `globs`, also expands a glob to its matches if a dataset is among them, as a shell

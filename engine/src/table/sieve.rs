@@ -2,6 +2,7 @@
 
 use crate::scan::{NameRules, Times};
 use s3log_parser::{CdnObjectKey, LogObjectKey};
+use std::collections::HashSet;
 
 /// Maximum number of objects held back for one day. If a day has more, they are read.
 const MAX_HELD: usize = 10_000;
@@ -19,6 +20,8 @@ pub(super) struct Sieve<T> {
     day: Option<Day>,
     held: Vec<T>,
     pruned: u64,
+    /// Groups and days known to have names with times, of objects that are not pushed.
+    delivery_days: HashSet<(String, i64)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +33,12 @@ struct Day {
 
 impl<T> Sieve<T> {
     pub(super) fn new(rules: NameRules, wanted: Times) -> Self {
-        Self { rules, wanted, day: None, held: Vec::new(), pruned: 0 }
+        Self { rules, wanted, day: None, held: Vec::new(), pruned: 0, delivery_days: HashSet::new() }
+    }
+
+    /// Also considers objects that are not pushed: the groups and days whose names have times of delivery.
+    pub(super) fn with_delivery_days(self, days: &HashSet<(String, i64)>) -> Self {
+        Self { delivery_days: days.clone(), ..self }
     }
 
     /// Number of objects excluded since the last call.
@@ -89,8 +97,11 @@ impl<T> Sieve<T> {
         if !self.day.as_ref().is_some_and(is_same) {
             self.finish();
         }
-        let day =
-            self.day.get_or_insert_with(|| Day { group: key.group().to_owned(), start: key.day(), has_times: false });
+        let day = self.day.get_or_insert_with(|| {
+            let of = (key.group().to_owned(), key.day());
+            let has_times = self.delivery_days.contains(&of);
+            Day { group: of.0, start: of.1, has_times }
+        });
         if !key.is_midnight() {
             day.has_times = true;
             kept.append(&mut self.held);

@@ -108,7 +108,8 @@ impl ListObjects for Sources {
 impl Sources {
     /// The files that may hold a record of these times, and the number of files excluded.
     pub(crate) fn files(&self, times: &Times) -> (Vec<&Listed>, u64) {
-        let mut sieve = Sieve::new(self.rules, times.clone());
+        let sieve = Sieve::new(self.rules, times.clone());
+        let mut sieve = sieve.with_delivery_days(self.listing.delivery_days());
         let mut kept = Vec::with_capacity(self.listing.objects.len());
         for listed in &self.listing.objects {
             sieve.push(listed.object.name(), &listed.source, listed, &mut kept);

@@ -270,8 +270,9 @@ impl Walk {
         let names = || page.objects.iter().map(|meta| meta.location.as_ref());
         let known = |name| LogObjectKey::parse(name).filter(|key| self.rules.knows(key));
         let known_cdn = |name| CdnObjectKey::parse(name).filter(|key| self.rules.knows_cdn(key));
+        let is_other = |key: &LogObjectKey<'_>, name| known(name).is_none_or(|other| other.group() != key.group());
         let mixed =
-            names().rev().find_map(known).filter(|key| names().any(|name| key.is_among(name) && known(name).is_none()));
+            names().rev().find_map(known).filter(|key| names().any(|name| key.is_among(name) && is_other(key, name)));
         let mixed_cdn = names()
             .rev()
             .find_map(known_cdn)
@@ -289,10 +290,9 @@ impl Walk {
         if let Some(first) = self.rules.first_name(&self.wanted)
             && key.seconds() < first
         {
-            // In day folders, names of the first day may only have the day.
+            // Names of the first day may only have the day.
             let is_earlier_day = key.day() < first.div_euclid(SECONDS_PER_DAY) * SECONDS_PER_DAY;
-            let by_day = key.is_partitioned() && is_earlier_day;
-            let target = if by_day { key.beginning_on(first) } else { key.beginning_at(first) };
+            let target = if is_earlier_day { key.beginning_on(first) } else { key.beginning_at(first) };
             return Some(target?.min(end));
         }
         let is_late = self.rules.last_name(key, &self.wanted).is_some_and(|last| key.seconds() > last);

@@ -205,6 +205,48 @@ async fn objects_that_changed_after_their_conversion_are_reported() {
     assert!(unreadable[0].object.ends_with("/grown") && unreadable[0].reason.contains("changed"), "{unreadable:?}");
 }
 
+/// What a name means can depend on others in its folder, also on those that are not read.
+#[tokio::test]
+async fn names_of_removed_objects_still_count() {
+    const EARLY: &str = "2026-01-16-00-00-00-3E57427F3E57427F";
+    const TIMED: &str = "2026-01-16-07-00-00-3E57427F3E57427F";
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("cv/111122223333/eu-west-1/photos/2026/01/16");
+    let dest = directory.path().join("set").display().to_string();
+    std::fs::create_dir_all(&folder).unwrap();
+    // Records of the evening before.
+    let record = |number: usize| line(86_000 + number).replace("14/Jan", "15/Jan") + "\n";
+    std::fs::write(folder.join(TIMED), record(1)).unwrap();
+    let all = directory.path().join("cv");
+    convert(&session(&all, SessionOptions::new()).await, &dest, &ConvertOptions::default(), &Stop::new())
+        .await
+        .unwrap();
+    std::fs::write(folder.join(EARLY), record(2)).unwrap();
+    let (all, timed) = (all.display().to_string(), folder.join(TIMED).display().to_string());
+    // 2026-01-16T00:00:00Z.
+    let until = 1_768_521_600_000_000;
+    for sources in [vec![all.clone()], vec![dest, all.clone()], vec![timed, all]] {
+        let session = Session::open(&sources, SessionOptions::new().with_until(until)).await.unwrap();
+        let counted = table(session.context(), "SELECT count(*) FROM logs").await;
+        assert!(counted.contains("| 2 "), "{sources:?}: {counted}");
+    }
+}
+
+/// Objects named after the day of their records are found without the folders of the day, too.
+#[tokio::test]
+async fn objects_of_a_day_are_found_in_other_folders() {
+    let directory = tempfile::tempdir().unwrap();
+    for folder in ["day=2026-01-14", "flat"] {
+        let folder = directory.path().join(folder);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("2026-01-14-00-00-00-3E57427F3E57427F"), line(10 * 3600)).unwrap();
+    }
+    // 2026-01-14T06:00:00Z.
+    let since = SessionOptions::new().with_since(1_768_370_400_000_000);
+    let counted = table(session(directory.path(), since).await.context(), "SELECT count(*) FROM logs").await;
+    assert!(counted.contains("| 2 "), "{counted}");
+}
+
 /// Operators that need all rows in one partition must work without any partition.
 #[tokio::test]
 async fn nothing_is_left_to_read() {

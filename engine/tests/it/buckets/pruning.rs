@@ -276,3 +276,18 @@ async fn an_hour_of_a_year_of_a_cdn() {
         }
     }
 }
+
+/// A second source whose prefix begins with a year sorts among the names of the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_that_begins_with_a_year_is_not_skipped() {
+    let server = server();
+    let old = (0..1_500).map(|at| {
+        let delivered = DAY_15 - 300 * DAY + at * HOUR;
+        (name(delivered, at as u64), Bytes::from(record(delivered - 60, "old")))
+    });
+    let wanted =
+        ["", "2025-shop/"].map(|prefix| (format!("{prefix}{}", name(DAY_15 + HOUR, 7)), record(DAY_15 + 60, "k")));
+    server.put_all("logs", old.chain(wanted.map(|(name, record)| (name, Bytes::from(record)))));
+    let session = open(&server.endpoint(), &["s3://logs"], SessionOptions::new().with_since(DAY_15 * MICROS)).await;
+    assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), 2);
+}
