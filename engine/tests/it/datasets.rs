@@ -120,18 +120,20 @@ async fn many_files_are_merged_within_little_memory() {
     assert!(ids.into_iter().eq(expected));
 }
 
-/// The timeout of an upload depends on its size, however short the timeout on inactivity.
-#[tokio::test(flavor = "multi_thread")]
-async fn slow_uploads_are_waited_for() {
+/// A bucket `data` behind a proxy.
+fn bucket() -> (Server, Proxy, StoreOptions) {
     let server = Server::builder().anonymous().start();
     server.create_bucket("data");
     let proxy = Proxy::start(&server.endpoint());
-    let stores = StoreOptions {
-        endpoint_url: Some(proxy.endpoint()),
-        unsigned: true,
-        patience: Duration::from_secs(1),
-        ..StoreOptions::default()
-    };
+    let stores = StoreOptions { endpoint_url: Some(proxy.endpoint()), unsigned: true, ..StoreOptions::default() };
+    (server, proxy, stores)
+}
+
+/// The timeout of an upload depends on its size, however short the timeout on inactivity.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_uploads_are_waited_for() {
+    let (_server, proxy, stores) = bucket();
+    let stores = StoreOptions { patience: Duration::from_secs(1), ..stores };
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("log"), log(0..60_000)).unwrap();
     let session = session(directory.path(), SessionOptions::new().with_stores(stores)).await;
@@ -161,15 +163,8 @@ async fn slow_uploads_are_waited_for() {
 /// A store without conditional writes is told apart from one that rejects them, whatever the names of objects.
 #[tokio::test(flavor = "multi_thread")]
 async fn conditional_writes_are_unknown_or_refused() {
-    let server = Server::builder().anonymous().start();
-    server.create_bucket("data");
-    let proxy = Proxy::start(&server.endpoint());
-    let stores = StoreOptions {
-        endpoint_url: Some(proxy.endpoint()),
-        unsigned: true,
-        max_attempts: Some(1),
-        ..StoreOptions::default()
-    };
+    let (_server, proxy, stores) = bucket();
+    let stores = StoreOptions { max_attempts: Some(1), ..stores };
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("log"), log(0..10)).unwrap();
     let session = session(directory.path(), SessionOptions::new().with_stores(stores)).await;
