@@ -104,7 +104,9 @@ impl Sorter {
     pub(super) fn finish(&mut self) -> Result<Option<Vec<Emitted>>, Error> {
         let Some(partition) = self.windows.keys().min().cloned() else { return Ok(None) };
         let mut emitted = Vec::new();
-        self.emit(&partition, Share::All, &mut emitted)?;
+        let late = self.windows.get_mut(&partition).map(|window| (window.late(), window.row_refs.len()));
+        let share = if late.is_some_and(|(late, rows)| is_unordered(late, rows)) { Share::Run } else { Share::All };
+        self.emit(&partition, share, &mut emitted)?;
         self.windows.remove(&partition);
         Ok(Some(emitted))
     }
@@ -146,6 +148,11 @@ impl Sorter {
         self.bytes = (self.bytes + window.bytes).saturating_sub(before);
         Ok(())
     }
+}
+
+/// Whether rows come in no order, of which an eighth would be late.
+fn is_unordered(late: usize, rows: usize) -> bool {
+    late > rows / 16
 }
 
 /// How many rows of a window to emit.
@@ -241,7 +248,7 @@ impl Window {
     /// Rows in no order (an eighth of such rows is late), such as those of objects that each cover the whole day, would
     /// scatter over all runs, a few rows each.
     fn share_with(&self, late: usize) -> Share {
-        if late > self.row_refs.len() / 16 { Share::Run } else { Share::Half }
+        if is_unordered(late, self.row_refs.len()) { Share::Run } else { Share::Half }
     }
 
     /// Number of rows from the more recent half of a run that belong to its oldest quarter: a little later, they would

@@ -121,9 +121,18 @@ impl Delivery<'_> {
         let beginning = self.beginning();
         match (statement.get("Resource"), statement.get("NotResource")) {
             (Some(resource), _) if texts(resource).any(|pattern| covers(pattern, &beginning)) => {}
-            // A deny of part of the names denies some log objects; an allow of part of them may allow all, which have
-            // account, region and bucket in their partitioned names.
-            (Some(resource), _) if texts(resource).any(|pattern| meets(pattern, &beginning)) => sure = false,
+            // A deny of part of the names denies some log objects.
+            (Some(resource), _) if is_deny(statement) && texts(resource).any(|pattern| meets(pattern, &beginning)) => {
+                sure = false
+            }
+            // An allow of part of them may allow all: partitioned names have the account behind the prefix.
+            (Some(resource), _)
+                if self.account.is_some_and(|account| {
+                    texts(resource).any(|pattern| meets(pattern, &format!("{beginning}{account}/")))
+                }) =>
+            {
+                sure = false
+            }
             (None, Some(_)) => sure = false,
             _ => return None,
         }

@@ -46,6 +46,8 @@ fn what_policies_say() {
         // Allowing part of the names, or other names, is not enough.
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/photos/2026*""#)), Verdict::Silent),
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/videos/*""#)), Verdict::Silent),
+        // Partitioned names have the account behind the prefix.
+        (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/photos/111122223333/*""#)), perhaps("A")),
         (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs""#)), Verdict::Silent),
         (
             allow(&format!(

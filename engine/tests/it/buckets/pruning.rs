@@ -51,7 +51,9 @@ async fn an_hour_of_a_year_of_flat_names() {
     let pages = FROM_THE_HOUR_ON.div_ceil(1_000) + 2;
     for layout in [Layout::Auto, Layout::Flat, Layout::DeliveryTime] {
         let (found, lists, gets) = ask(&server, "s3://logs/access/", layout, None).await;
-        assert_eq!((found, gets), (4, FROM_THE_HOUR_ON), "{layout:?}");
+        // The object of midnight may be named after the day of its records.
+        let midnight = usize::from(layout != Layout::DeliveryTime);
+        assert_eq!((found, gets), (4, FROM_THE_HOUR_ON + midnight), "{layout:?}");
         assert!(lists <= pages, "{layout:?}: {lists} pages, {pages} expected");
         // With a limit on the delay of records, both ends are known: the sample, the page of the hour, and one check
         // after it.
