@@ -227,7 +227,7 @@ fn interrupted_while_a_key_is_made() {
         }
         let shown = printed(&child.wait_with_output().unwrap(), &[(&server.endpoint(), "http://API")]);
         let (exit, said) =
-            if times == 1 { ("exit 1\n", "no answer within 1s") } else { ("exit 130\n", "warning: nobody knows") };
+            if times == 1 { ("exit 1\n", "no answer within 1s") } else { ("exit 130\n", "warning: it is unknown") };
         assert!(shown.starts_with(exit) && shown.contains(said), "{shown}");
         assert!(shown.contains("it is unknown whether the key `site-2` was created"), "{shown}");
         assert_eq!(names(directory.path()), Vec::<String>::new());

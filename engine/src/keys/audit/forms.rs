@@ -93,7 +93,8 @@ fn key(one: &PrincipalUse, proposal: &Proposal, form: Form, labels: &mut BTreeSe
     }
     if !one.is_granted_too_much() {
         let has = one.key.as_ref().map_or(&proposal.grants, |key| &key.grants);
-        comment(text, &format!("{who} is granted what it needs and no more: {}", granted(has)));
+        let judged = has.iter().filter(|grant| !one.not_judged.contains(grant));
+        comment(text, &format!("{who} is granted what it needs and no more: {}", granted(judged)));
         return;
     }
     let Some(grants) = one.replacement() else {
