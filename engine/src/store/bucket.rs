@@ -9,7 +9,9 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::path::Path as StorePath;
-use object_store::{ClientOptions, Extensions, GetOptions, GetRange, ObjectMeta, ObjectStore, RetryConfig};
+use object_store::{
+    ClientOptions, Error as StoreError, Extensions, GetOptions, GetRange, ObjectMeta, ObjectStore, RetryConfig,
+};
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -132,7 +134,7 @@ impl Bucket {
         });
         let got = got.await;
         got.map_err(|error| match error {
-            object_store::Error::Precondition { .. } => {
+            StoreError::Precondition { .. } => {
                 Error::new(ErrorKind::Unreadable, "it was written again since it was listed")
                     .in_object(self.name_of(key.as_ref()))
                     .with_hint("run again")
@@ -142,10 +144,9 @@ impl Bucket {
     }
 
     /// The error of a failed read.
-    pub(crate) fn explain_get(&self, key: &StorePath, error: object_store::Error) -> Error {
+    pub(crate) fn explain_get(&self, key: &StorePath, error: StoreError) -> Error {
         let archived = Failure::of(&error).is_archived();
-        let denied =
-            matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. });
+        let denied = matches!(error, StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. });
         let explained = explain("it cannot be read", &self.name_of(key.as_ref()), error);
         match (archived, denied) {
             (true, _) => explained.of_kind(ErrorKind::Archived),
@@ -173,11 +174,17 @@ impl Bucket {
             // Another request was refused before this one.
             true => current,
             false => reach(&self.name, &region, &self.settings, &self.requests)
-                .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?,
+                .map_err(|error| StoreError::Generic { store: "S3", source: Box::new(error) })?,
         };
         let done = send(Arc::clone(&moved.store)).await;
-        // Whatever the answer is, unless it is a refusal again.
-        if moved.elsewhere().is_none() {
+        // Keep the client if the bucket answered there, also to say what is or is not in it. A region that does not
+        // exist, or refuses again, must not become the bucket's.
+        let answered = matches!(
+            done,
+            Ok(_)
+                | Err(StoreError::NotFound { .. } | StoreError::AlreadyExists { .. } | StoreError::Precondition { .. })
+        );
+        if answered {
             *self.reached.write().unwrap_or_else(PoisonError::into_inner) = moved;
         }
         done
