@@ -54,6 +54,10 @@ impl fmt::Display for Balance {
 /// Accumulates what the scans of a session read, statement by statement.
 #[derive(Debug, Default)]
 pub(crate) struct Accounting {
+    /// What was read before, and is not judged here.
+    base: ProgressSnapshot,
+    /// Number of objects that could not be read before: those with a name, and all of them.
+    base_unreadable: (usize, u64),
     before: ProgressSnapshot,
     /// The statement with the most rejects: two statements over the same objects meet the same rejects twice.
     worst: Read,
@@ -72,6 +76,14 @@ pub(crate) struct Read {
 }
 
 impl Accounting {
+    /// For what a session reads from now on.
+    pub(crate) fn from_now(session: &Session) -> Self {
+        let progress = session.progress();
+        let (now, unreadable) = (progress.snapshot(), progress.unreadable());
+        let base_unreadable = (unreadable.len(), progress.unreadable_count());
+        Self { base: now, before: now, base_unreadable, ..Self::default() }
+    }
+
     /// Adds what was read since the last call. `about_rejects`: whether the statement read the table `rejects`.
     pub(crate) fn add(&mut self, now: ProgressSnapshot, about_rejects: bool) {
         self.shown |= about_rejects;
@@ -82,22 +94,26 @@ impl Accounting {
         if read.rejects > self.worst.rejects {
             self.worst = read;
         }
-        self.objects = now.objects;
-        self.rows = now.rows;
-        self.others = now.others;
+        let all = now.since(&self.base);
+        (self.objects, self.rows, self.others) = (all.objects, all.rows, all.others);
         self.before = now;
     }
 
     /// Reports what is missing from the answer and returns the exit code that follows.
     pub(crate) fn judge(&self, session: &Session, limit: RejectLimit, messages: &Messages) -> Exit {
         let unreadable = session.progress().unreadable();
-        say_archived(session.progress().snapshot().archived, messages);
-        say_names_unused(session, messages);
+        let (known, known_count) = self.base_unreadable;
+        let unreadable = unreadable.get(known..).unwrap_or_default();
+        let unreadable_count = session.progress().unreadable_count().saturating_sub(known_count);
+        say_archived(session.progress().snapshot().since(&self.base).archived, messages);
+        if self.base.objects_total == 0 {
+            say_names_unused(session, messages);
+        }
         let mut exit =
             if self.shown { judge_not_kept(&session.rejects_not_kept(), limit, messages) } else { Exit::Done };
-        if !unreadable.is_empty() {
+        if unreadable_count > 0 {
             exit = Exit::Incomplete;
-            say_unreadable(&unreadable, session.progress().unreadable_count(), messages);
+            say_unreadable(unreadable, unreadable_count, messages);
         } else if self.objects > 0 && self.rows == 0 {
             exit = Exit::Incomplete;
             say_no_record(self.objects, self.others, messages);
@@ -133,8 +149,8 @@ fn judge_not_kept(datasets: &[RejectsNotKept], limit: RejectLimit, messages: &Me
     exit
 }
 
-/// How many objects are listed by name.
-const NAMED: usize = 5;
+/// How many objects or files are listed by name.
+pub(crate) const NAMED: usize = 5;
 
 /// Reports the objects that could not be read, `all` of them in number.
 pub(crate) fn say_unreadable(unreadable: &[Unreadable], all: u64, messages: &Messages) {

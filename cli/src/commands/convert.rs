@@ -14,7 +14,7 @@ use s3log_engine::session::Session;
 use serde::Serialize;
 
 use super::{Surroundings, status};
-use crate::accounting::{Balance, say_archived, say_names_unused, say_no_record, say_unreadable};
+use crate::accounting::{Balance, NAMED, say_archived, say_names_unused, say_no_record, say_unreadable};
 use crate::args::ConvertArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -192,7 +192,6 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
 }
 
 fn say_passed(changed: &[String], all: u64, messages: &Messages) {
-    const NAMED: usize = 5;
     for name in changed.iter().take(NAMED) {
         messages.incomplete(&format!("`{name}`: it was overwritten after it was converted"), None);
     }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use indicatif::{HumanBytes, HumanCount};
-use s3log_engine::dataset::{DataFile, DatasetStatus, status};
+use s3log_engine::dataset::{DataFile, DatasetStatus, FileDefect, status};
 use s3log_engine::store::Stores;
 
 use super::Surroundings;
 use super::convert::say;
-use crate::accounting::Balance;
+use crate::accounting::{Balance, NAMED};
 use crate::args::ConvertArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::count;
+use crate::message::{Messages, count};
 use crate::output::time::rfc3339;
 use crate::output::{ReportFormat, json_page};
 
@@ -29,13 +29,33 @@ pub(crate) async fn run(dest: &str, arguments: &ConvertArgs, surroundings: Surro
         ReportFormat::Auto | ReportFormat::Text => text(&status),
         ReportFormat::Json => json(&status, surroundings.stdout.is_some())?,
     })?;
+    say_defects(&status.defects, &surroundings.messages);
     for runner in status.runners.iter().filter(|runner| runner.is_gone) {
         surroundings.messages.note(&format!(
             "the run {} on {} did not finish; the next run rolls back what it left",
             runner.runner, runner.host
         ));
     }
-    Ok(Exit::Done)
+    Ok(if status.defects.is_empty() { Exit::Done } else { Exit::Incomplete })
+}
+
+/// Reports data files that are not as they were written.
+fn say_defects(defects: &[FileDefect], messages: &Messages) {
+    for FileDefect { file, found } in defects.iter().take(NAMED) {
+        let what = match found {
+            None => "it is missing".to_owned(),
+            Some(found) => format!("it has {}, and was written with {}", count(*found, "byte"), HumanCount(file.bytes)),
+        };
+        messages.incomplete(&format!("`{}`: {what}", file.path), None);
+    }
+    if !defects.is_empty() {
+        let rows = defects.iter().map(|defect| defect.file.rows).sum();
+        let files = count(defects.len() as u64, "file");
+        messages.incomplete(
+            &format!("{files} missing or damaged, with {}", count(rows, "row")),
+            Some("restore them from a copy, or convert the log objects into a new dataset; `-F json` has them in `defects`"),
+        );
+    }
 }
 
 fn text(status: &DatasetStatus) -> String {
@@ -120,6 +140,7 @@ fn json(status: &DatasetStatus, terminal: bool) -> Result<String, Failure> {
             "min_time": rfc3339(file.min_time), "max_time": rfc3339(file.max_time),
         })
     };
+    let defect = |defect: &FileDefect| serde_json::json!({ "file": file(&defect.file), "found": defect.found });
     let open = |open: &s3log_engine::dataset::OpenBatchStatus| {
         serde_json::json!({
             "batch": open.batch, "runner": open.runner, "since": open.since, "takes": open.takes, "compacts": open.compacts,
@@ -148,6 +169,7 @@ fn json(status: &DatasetStatus, terminal: bool) -> Result<String, Failure> {
         "open": status.open.iter().map(open).collect::<Vec<_>>(),
         "runners": status.runners.iter().map(runner).collect::<Vec<_>>(),
         "files": status.files.iter().map(file).collect::<Vec<_>>(),
+        "defects": status.defects.iter().map(defect).collect::<Vec<_>>(),
         "reject_files": rejects,
     });
     Ok(json_page(&value, terminal)? + "\n")

@@ -38,6 +38,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
+use tokio::runtime::Handle;
 
 /// Minimum size of a part in bytes as stored, unless batches are configured to be smaller than that per partition:
 /// smaller parts would make many small files.
@@ -383,12 +384,12 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
         (Arc::new(Marked::new(place.clone(), uploads.clone(), mark.clone())), uploads)
     };
     let (data, uploads) = placed(&dest);
-    let mut written = vec![(dest.clone(), uploads)];
+    let mut written = Written(vec![(dest.clone(), uploads)]);
     let rejects = match &order.rejects {
         Some(rejects) => {
             let place = Place::resolve(rejects, stores).await?.for_writer_of(&dest);
             let (files, uploads) = placed(&place);
-            written.push((place, uploads));
+            written.0.push((place, uploads));
             Some((files, String::new()))
         }
         None => None,
@@ -424,12 +425,32 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     };
     // A spoiled attempt is given up, too.
     if outcome.as_ref().map_or(true, |outcome| outcome.spoiled) {
-        for (place, uploads) in &written {
-            uploads.close();
-            abort(place, uploads).await;
-        }
+        give_up(std::mem::take(&mut written.0)).await;
     }
     Ok(Report::of(first, outcome?))
+}
+
+/// The places that a part is written to. On drop, multipart uploads in progress are aborted, since the task may be
+/// cancelled at any point.
+struct Written(Vec<(Place, OpenUploads)>);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let mut left = std::mem::take(&mut self.0);
+        left.retain(|(_, uploads)| !uploads.all().is_empty());
+        if !left.is_empty()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(give_up(left));
+        }
+    }
+}
+
+async fn give_up(written: Vec<(Place, OpenUploads)>) {
+    for (place, uploads) in written {
+        uploads.close();
+        abort(&place, &uploads).await;
+    }
 }
 
 /// Aborts multipart uploads, as far as possible.

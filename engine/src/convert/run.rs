@@ -272,7 +272,7 @@ impl Run<'_> {
         let path = format!("{SOURCES}/{name}.parquet");
         let dedupe = self.options.dedupe;
         let sources: Vec<Source> = candidates.iter().map(|candidate| candidate.source.clone()).collect();
-        let list = write_list(self.runner.place(), path.clone(), sources).await?;
+        let list = write_list(self.runner.place(), self.runner.uploads(), path.clone(), sources).await?;
         let rejects = self.rejects.as_ref().map(Place::name);
         let from = self.session.raw_sources();
         let work = Work::Convert { sources: list.clone(), from, rejects, dedupe };
@@ -472,7 +472,7 @@ impl Run<'_> {
         }
         let path = format!("{SOURCES}/{}-part.parquet", batch.name);
         let sources = done.iter().map(|candidate| candidate.source.clone()).collect();
-        write_list(self.runner.place(), path, sources).await.map(Some)
+        write_list(self.runner.place(), self.runner.uploads(), path, sources).await.map(Some)
     }
 
     /// Deletes the files of a batch that is not committed.

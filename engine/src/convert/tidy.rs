@@ -28,7 +28,7 @@ pub(super) async fn tidy(ledger: &mut Ledger, runner: &Runner) -> Result<(), Err
     if few.len() > LISTS {
         let number = ledger.state.number;
         let path = |index| merged_list(runner.name(), number, index);
-        merged = merge_lists(runner.place(), &few, FULL, path).await?;
+        merged = merge_lists(runner.place(), runner.uploads(), &few, FULL, path).await?;
         few.clear();
     }
     let lists = full.into_iter().chain(few).chain(merged.iter().cloned()).collect();

@@ -67,7 +67,7 @@ pub(crate) use settings::SETTINGS;
 pub use settings::{DATASET_VERSION, DatasetSettings};
 pub(crate) use snapshot::{Converted, InDataset, Snapshot, changed};
 pub(crate) use sources::{Lookup, SOURCES, Source, SourceVersion, merge_lists, write_list};
-pub use status::{DatasetStatus, OpenBatchStatus, RunnerStatus, status};
+pub use status::{DatasetStatus, FileDefect, OpenBatchStatus, RunnerStatus, status};
 pub(crate) use store::DatasetStore;
 pub(crate) use table::DatasetTable;
 pub(crate) use upload::{OpenUploads, Room, Upload};

@@ -46,6 +46,8 @@ struct Writer {
 pub(crate) struct Entry {
     /// Relative to the place.
     pub(crate) path: String,
+    /// Size in bytes.
+    pub(crate) size: u64,
     /// Last modification by the clock of the place, in microseconds since the Unix epoch.
     pub(crate) modified: i64,
 }
@@ -313,7 +315,7 @@ impl Place {
                             continue;
                         }
                         let modified = meta.last_modified.timestamp_micros();
-                        entries.push(Entry { path: path.to_owned(), modified });
+                        entries.push(Entry { path: path.to_owned(), size: meta.size, modified });
                     }
                     match page.next {
                         Some(token) => start = ListStart::Token(token),
@@ -407,7 +409,8 @@ fn list_directory(root: &Path, prefix: &str) -> Result<Vec<Entry>, Error> {
             }
         };
         if let (true, Some(path)) = (metadata.is_file(), path_of(entry.path())) {
-            entries.push(Entry { path, modified: micros(metadata.modified().unwrap_or(UNIX_EPOCH)) });
+            let modified = micros(metadata.modified().unwrap_or(UNIX_EPOCH));
+            entries.push(Entry { path, size: metadata.len(), modified });
         }
     }
     Ok(entries)

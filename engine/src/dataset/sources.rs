@@ -82,7 +82,7 @@ struct ListWriter {
 }
 
 impl ListWriter {
-    async fn new(place: &Place, path: String) -> Result<Self, Error> {
+    async fn new(place: &Place, open: &OpenUploads, path: String) -> Result<Self, Error> {
         let level = ZstdLevel::try_new(3).map_err(cannot_write)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
@@ -98,7 +98,7 @@ impl ListWriter {
             .set_created_by(concat!("s3log ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let writer = ArrowWriter::try_new(Vec::new(), schema(), Some(properties)).map_err(cannot_write)?;
-        let upload = place.upload(&path, &OpenUploads::default()).await?;
+        let upload = place.upload(&path, open).await?;
         let (waiting, last) = (Vec::new(), String::new());
         Ok(Self { writer, upload, path, file_bytes: 0, waiting, objects: 0, bytes: 0, first: None, last })
     }
@@ -149,9 +149,14 @@ impl ListWriter {
 }
 
 /// Sorts `sources` and writes them as a list.
-pub(crate) async fn write_list(place: &Place, path: String, mut sources: Vec<Source>) -> Result<SourceList, Error> {
+pub(crate) async fn write_list(
+    place: &Place,
+    open: &OpenUploads,
+    path: String,
+    mut sources: Vec<Source>,
+) -> Result<SourceList, Error> {
     sources.sort_unstable();
-    let mut writer = ListWriter::new(place, path).await?;
+    let mut writer = ListWriter::new(place, open, path).await?;
     for source in sources {
         writer.push(source).await?;
     }
@@ -162,6 +167,7 @@ pub(crate) async fn write_list(place: &Place, path: String, mut sources: Vec<Sou
 /// its index.
 pub(crate) async fn merge_lists(
     place: &Place,
+    open: &OpenUploads,
     lists: &[SourceList],
     most: u64,
     mut path: impl FnMut(usize) -> String,
@@ -180,7 +186,7 @@ pub(crate) async fn merge_lists(
     while let Some(Reverse((source, index))) = heads.pop() {
         let mut current = match writer.take() {
             Some(current) => current,
-            None => ListWriter::new(place, path(merged.len())).await?,
+            None => ListWriter::new(place, open, path(merged.len())).await?,
         };
         current.push(source).await?;
         if current.objects >= most {
@@ -464,12 +470,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = place(&directory).await;
         let even = (0..40_000).map(|number| source(number * 2)).collect();
-        let list = write_list(&place, "lists/a".to_owned(), even).await.unwrap();
+        let list = write_list(&place, &OpenUploads::default(), "lists/a".to_owned(), even).await.unwrap();
         assert_eq!(
             (list.objects, list.first.as_str(), list.last.as_str()),
             (40_000, "s3://logs/00000000", "s3://logs/00079998")
         );
-        let one = write_list(&place, "lists/b".to_owned(), vec![source(7)]).await.unwrap();
+        let one = write_list(&place, &OpenUploads::default(), "lists/b".to_owned(), vec![source(7)]).await.unwrap();
         let mut lookup = Lookup::new(vec![(list, 'a'), (one, 'b')]);
         for number in (0..80_100).step_by(37).chain([0, 7, 79_998, 79_999]) {
             let found = lookup.find(&place, &source(number).name).await.unwrap();
@@ -490,9 +496,11 @@ mod tests {
         let mut lists = Vec::new();
         for part in 0..3 {
             let sources = (0..10_000).map(|number| source(number * 3 + part)).collect();
-            lists.push(write_list(&place, format!("lists/{part}"), sources).await.unwrap());
+            lists.push(write_list(&place, &OpenUploads::default(), format!("lists/{part}"), sources).await.unwrap());
         }
-        let merged = merge_lists(&place, &lists, 12_000, |index| format!("lists/m{index}")).await.unwrap();
+        let merged = merge_lists(&place, &OpenUploads::default(), &lists, 12_000, |index| format!("lists/m{index}"))
+            .await
+            .unwrap();
         let objects: Vec<_> = merged.iter().map(|list| list.objects).collect();
         assert_eq!(objects, [12_000, 12_000, 6_000]);
         assert_eq!(merged.iter().map(|list| list.bytes).sum::<u64>(), (0..30_000).sum::<u64>());

@@ -1,5 +1,6 @@
 //! Status of a dataset: contents and active runners.
 
+use super::REPLACED;
 use super::ledger::Ledger;
 use super::place::Place;
 use super::record::{BatchCounts, DataFile, Work};
@@ -8,6 +9,7 @@ use super::settings::DatasetSettings;
 use crate::error::{Error, ErrorKind};
 use crate::scan::micros;
 use crate::store::Stores;
+use datafusion::common::HashMap;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -24,6 +26,8 @@ pub struct DatasetStatus {
     pub batches: u64,
     /// The data files, sorted by path.
     pub files: Vec<DataFile>,
+    /// Data files that are missing or damaged, sorted by path.
+    pub defects: Vec<FileDefect>,
     /// Files of rejects, by the place they are in.
     pub reject_files: BTreeMap<String, Vec<DataFile>>,
     /// Batches begun, and neither committed nor abandoned.
@@ -38,6 +42,15 @@ pub struct DatasetStatus {
     pub lists: u64,
     /// Total size of these lists, in bytes.
     pub list_bytes: u64,
+}
+
+/// A data file that is not as it was written: something other than s3log deleted or changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileDefect {
+    /// The file as it was written.
+    pub file: DataFile,
+    /// Its present size, in bytes; `None` if it is missing.
+    pub found: Option<u64>,
 }
 
 /// A batch that was begun, and neither committed nor abandoned.
@@ -70,7 +83,7 @@ pub struct RunnerStatus {
     pub is_gone: bool,
 }
 
-/// Reads the status of the dataset at `dest`.
+/// Reads the status of the dataset at `dest`, and compares its data files with a listing.
 ///
 /// # Errors
 ///
@@ -83,6 +96,7 @@ pub async fn status(dest: &str, stores: &Stores) -> Result<DatasetStatus, Error>
             .with_hint("create one with `s3log convert SOURCE --to DEST`"));
     };
     let ledger = Ledger::load(&place).await?;
+    let defects = defects(&place, ledger.state.files.values()).await?;
     // The clock of the place is only known after a write; this machine's stands in for it.
     let found = runner::all(&place, micros(SystemTime::now())).await?;
     let state = ledger.state;
@@ -113,5 +127,25 @@ pub async fn status(dest: &str, stores: &Stores) -> Result<DatasetStatus, Error>
         list_bytes: state.converted.iter().map(|list| list.file_bytes).sum(),
         reject_files: state.reject_files,
         files: state.files.into_values().collect(),
+        defects,
     })
+}
+
+/// Finds files that are missing or have another size than when they were written.
+async fn defects(place: &Place, files: impl Iterator<Item = &DataFile>) -> Result<Vec<FileDefect>, Error> {
+    let mut defects: Vec<_> = files.map(|file| FileDefect { file: file.clone(), found: None }).collect();
+    // Twice, because a file may be moved to those replaced while they are listed.
+    for _ in 0..2 {
+        if defects.is_empty() {
+            break;
+        }
+        let listed = place.list("", None).await?;
+        let sizes: HashMap<&str, u64> = listed.iter().map(|entry| (entry.path.as_str(), entry.size)).collect();
+        defects.retain_mut(|FileDefect { file, found }| {
+            let replaced = || sizes.get(format!("{REPLACED}/{}.replaced", file.path).as_str());
+            *found = sizes.get(file.path.as_str()).or_else(replaced).copied();
+            *found != Some(file.bytes)
+        });
+    }
+    Ok(defects)
 }

@@ -89,6 +89,17 @@ impl DatasetStore {
         StoreError::Generic { store: "dataset", source: Box::new(error.with_source(source)) }
     }
 
+    /// The error for a file that is not there, nor among those replaced.
+    fn lost(&self, path: &StorePath, error: StoreError) -> StoreError {
+        if !matches!(error, StoreError::NotFound { .. }) {
+            return error;
+        }
+        let error = Error::new(ErrorKind::NotFound, "a file of the dataset is missing")
+            .in_object(format!("{}/{path}", self.name.trim_end_matches('/')))
+            .with_hint("restore the file; `s3log convert --status DEST` finds all that are missing");
+        StoreError::Generic { store: "dataset", source: Box::new(error) }
+    }
+
     fn prefix(&self) -> &str {
         match &self.root {
             Root::Directory(_) => "",
@@ -117,7 +128,9 @@ impl ObjectStore for DatasetStore {
     async fn get_opts(&self, location: &StorePath, options: GetOptions) -> Result<GetResult> {
         let inner = self.inner()?;
         match inner.get_opts(&self.at(location), options.clone()).await {
-            Err(StoreError::NotFound { .. }) => inner.get_opts(&self.replaced(location), options).await,
+            Err(StoreError::NotFound { .. }) => {
+                inner.get_opts(&self.replaced(location), options).await.map_err(|error| self.lost(location, error))
+            }
             got => got,
         }
     }
@@ -125,7 +138,9 @@ impl ObjectStore for DatasetStore {
     async fn get_ranges(&self, location: &StorePath, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let inner = self.inner()?;
         match inner.get_ranges(&self.at(location), ranges).await {
-            Err(StoreError::NotFound { .. }) => inner.get_ranges(&self.replaced(location), ranges).await,
+            Err(StoreError::NotFound { .. }) => {
+                inner.get_ranges(&self.replaced(location), ranges).await.map_err(|error| self.lost(location, error))
+            }
             got => got,
         }
     }

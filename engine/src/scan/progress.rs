@@ -89,6 +89,25 @@ pub struct ProgressSnapshot {
     pub archived: u64,
 }
 
+impl ProgressSnapshot {
+    /// What was added since an earlier snapshot of the same progress.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            objects_total: self.objects_total.saturating_sub(earlier.objects_total),
+            bytes_total: self.bytes_total.saturating_sub(earlier.bytes_total),
+            objects: self.objects.saturating_sub(earlier.objects),
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            rows: self.rows.saturating_sub(earlier.rows),
+            rejects: self.rejects.saturating_sub(earlier.rejects),
+            blank_lines: self.blank_lines.saturating_sub(earlier.blank_lines),
+            others: self.others.saturating_sub(earlier.others),
+            pruned: self.pruned.saturating_sub(earlier.pruned),
+            archived: self.archived.saturating_sub(earlier.archived),
+        }
+    }
+}
+
 impl Progress {
     /// The current totals.
     #[must_use]

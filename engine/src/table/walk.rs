@@ -169,13 +169,18 @@ impl Walk {
             let name = meta.location.as_ref();
             if let Some(slashed) = page.slashed.iter().find(|slashed| slashed.trim_matches('/') == name) {
                 // Consoles create folders as empty objects whose names end with a slash.
-                if meta.size == 0 && slashed.ends_with('/') {
+                let is_folder = |size: u64| size == 0 && slashed.ends_with('/');
+                if is_folder(meta.size) {
                     continue;
                 }
-                let error = "names that begin or end with `/` cannot be read";
-                return Err(Error::new(ErrorKind::Unsupported, error)
-                    .in_object(self.bucket.name_of(slashed))
-                    .with_hint("copy such objects to other names"));
+                // The folder may stand beside an object that has its name without the slash.
+                let mut same = page.objects.iter().filter(|other| other.location == meta.location);
+                if !same.any(|other| is_folder(other.size)) {
+                    let error = "names that begin or end with `/` cannot be read";
+                    return Err(Error::new(ErrorKind::Unsupported, error)
+                        .in_object(self.bucket.name_of(slashed))
+                        .with_hint("copy such objects to other names"));
+                }
             }
             // A store that ignores `start-after` lists from the first name.
             if stretch.floor.as_deref().is_some_and(|floor| name <= floor) {

@@ -113,6 +113,51 @@ fn remarks(audit: &Audit) -> Vec<(RemarkKind, &str, Option<&str>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn users_of_refused_links_do_not_hold_the_key() {
+    let link = || Request {
+        presigned: Some("DO00ONE".to_owned()),
+        ..Request::new("DO00ONE", "photos", "REST.GET.OBJECT", "a")
+    };
+    let requests = [
+        Request::new("DO00ONE", "photos", "REST.GET.OBJECT", "a"),
+        Request { address: "198.51.100.1", ..link() },
+        Request { address: "198.51.100.2", status: 403, error: "AccessDenied", ..link() },
+    ];
+    let audit = audited(&requests, &AuditOptions::new()).await;
+    let one = of(&audit, "DO00ONE");
+    assert_eq!((one.address_count, one.guest_count), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_attributed_may_be_a_keys_own() {
+    let owner = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be";
+    let requests = [
+        Request::new("DO00ONE", "photos", "REST.GET.OBJECT", "a"),
+        Request::new("DO00FULL", "photos", "REST.GET.OBJECT", "a"),
+        Request::new(owner, "photos", "REST.GET.OBJECT", "a"),
+        Request::new(owner, "photos", "REST.PUT.OBJECT", "b"),
+        Request::new(owner, "films", "REST.PUT.OBJECT", "c"),
+    ];
+    let keys = [
+        key("DO00ONE", &[grant("photos", Permission::ReadWrite), grant("films", Permission::Read)]),
+        key("DO00IDLE", &[grant("photos", Permission::Read), grant("films", Permission::Read)]),
+        key("DO00FULL", &[grant("", Permission::FullAccess)]),
+    ];
+    let audit = audited(&requests, &AuditOptions::new().with_keys(keys.to_vec())).await;
+    let explanation = |kind: RemarkKind| {
+        let remark = audit.remarks.iter().find(|remark| remark.kind == kind).unwrap();
+        remark.explanation.split_once("; ").map(|(_, clause)| clause)
+    };
+    let perhaps = |requests: &str| format!("{requests} that cannot be attributed to a key may be its own");
+    assert_eq!(explanation(RemarkKind::WriteNotUsed), Some(perhaps("1 request").as_str()));
+    assert_eq!(explanation(RemarkKind::UnusedGrant), Some(perhaps("1 request").as_str()));
+    assert_eq!(explanation(RemarkKind::UnusedKey), Some(perhaps("3 requests").as_str()));
+    // None of them needs full access.
+    let full = explanation(RemarkKind::FullAccessNotNeeded);
+    assert_eq!(full, Some("nothing in these logs needs that: read on photos would do"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_way_from_a_record_to_a_key() {
     let owner = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be";
     let mut requests = vec![

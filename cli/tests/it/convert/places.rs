@@ -356,3 +356,43 @@ fn globs_and_lists_name_datasets() {
     command.args(["convert", "@list", "--to", "both/newer"]);
     world.spawn(command).wait().expect_failure(&["both/a-set", "it is already a dataset"]);
 }
+
+/// Files of a dataset that something else deleted or cut off.
+#[test]
+fn missing_and_damaged_files_are_reported() {
+    for place in [Place::Directory, Place::Bucket] {
+        let world = World::new(place, &Logs::new(40, 95));
+        world.convert().expect(0);
+        let files = world.data_files();
+        let (Some(lost), Some(cut)) = (files.first(), files.last()) else { panic!("no files") };
+        match place {
+            Place::Directory => {
+                std::fs::remove_file(world.path("set").join(lost)).unwrap();
+                std::fs::write(world.path("set").join(cut), "PAR1").unwrap();
+            }
+            Place::Bucket => {
+                world.store().server.remove("data", &format!("set/{lost}"));
+                world.store().server.put("data", format!("set/{cut}"), "PAR1");
+            }
+        }
+        let run = |arguments: &[&str]| {
+            let mut command = world.program();
+            command.args(arguments);
+            world.spawn(command).wait()
+        };
+        let dataset = world.dataset();
+        let said = run(&["convert", "--status", &dataset]).expect(3).stderr;
+        assert!(said.contains(&format!("`{lost}`: it is missing")), "{said}");
+        assert!(said.contains(&format!("`{cut}`: it has 4 bytes, and was written with ")), "{said}");
+        assert!(said.contains("2 files missing or damaged, with "), "{said}");
+        let status = run(&["convert", "--status", &dataset, "-F", "json"]).expect(3).stdout;
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        let [first, second] = [0, 1].map(|at| &status["defects"][at]);
+        assert_eq!((first["file"]["path"].as_str(), &first["found"]), (Some(lost.as_str()), &serde_json::Value::Null));
+        assert_eq!((second["file"]["path"].as_str(), &second["found"]), (Some(cut.as_str()), &4.into()));
+        let day = lost.strip_prefix("day=").and_then(|path| path.split('/').next()).unwrap();
+        let sql = format!("SELECT count(DISTINCT key) FROM logs WHERE time::date = '{day}'");
+        let said = run(&["query", "-q", &sql, &dataset]).expect(1).stderr;
+        assert!(said.contains(&format!("{dataset}/{lost}: a file of the dataset is missing")), "{said}");
+    }
+}

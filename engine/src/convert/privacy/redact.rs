@@ -27,7 +27,7 @@
 //! in, in the first pass as in the second.
 
 use super::secrets::{NAMES_END, is_secret};
-use memchr::{memchr3, memrchr};
+use memchr::{memchr, memchr3, memrchr};
 use std::ops::Range;
 
 /// Replacement of a secret.
@@ -53,8 +53,9 @@ pub(super) enum TextKind {
 
 /// A quick check for whether [`redact`] could change a text. It rules out most texts.
 pub(super) fn is_candidate(text: &str, kind: TextKind) -> bool {
-    // Only JSON in a line may write all of them as escapes, such as `\u003d`.
-    kind == TextKind::Line || memchr3(b'=', b'@', b'%', text.as_bytes()).is_some()
+    // JSON may write all of them as escapes, such as `\u003d`.
+    let bytes = text.as_bytes();
+    kind == TextKind::Line || memchr3(b'=', b'@', b'%', bytes).is_some() || memchr(b'\\', bytes).is_some()
 }
 
 /// Replaces secrets. Returns whether there were any; if so, `into` has the new text.

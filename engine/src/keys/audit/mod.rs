@@ -217,6 +217,7 @@ impl Audit {
         for id in keys.keys() {
             usage.principals.entry(Principal::key(*id)).or_default();
         }
+        let untold_needs = remarks::Untold::of(&usage.principals);
         let (mut requests, mut signed, mut untold, mut times) = (0, 0, 0, None);
         let mut principals = Vec::with_capacity(usage.principals.len());
         let mut remarks = Vec::new();
@@ -231,7 +232,7 @@ impl Audit {
                 untold += one.requests;
             }
             times = widest(times, one.first.zip(one.last));
-            remarks::of(&one, &activity, options, &usage.buckets, &mut remarks);
+            remarks::of(&one, &activity, options, &usage.buckets, &untold_needs, &mut remarks);
             principals.push(one);
         }
         // The most active first, unused keys last.

@@ -94,15 +94,49 @@ impl Remark {
     }
 }
 
+/// Number of allowed signed requests that cannot be attributed to a key, by bucket and the permission that they need.
+#[derive(Debug, Default)]
+pub(super) struct Untold(BTreeMap<String, BTreeMap<Permission, u64>>);
+
+impl Untold {
+    pub(super) fn of(principals: &BTreeMap<Principal, Activity>) -> Self {
+        let mut untold = Self::default();
+        for activity in principals.iter().filter(|(who, _)| !who.kind.is_told()).map(|(_, activity)| activity) {
+            for (of, counts, needs) in needs(activity) {
+                let permission = match needs {
+                    Needs::Operation(operation) => operation.spaces_permission(),
+                    Needs::Nothing => continue,
+                    Needs::Unknown => Permission::FullAccess,
+                };
+                *untold.0.entry(of.bucket.clone()).or_default().entry(permission).or_insert(0) += counts.allowed;
+            }
+        }
+        untold
+    }
+
+    /// A clause about the requests in a bucket, or in all if it is empty, that need at least this permission; empty if
+    /// there are none.
+    fn clause<'a>(&self, buckets: impl IntoIterator<Item = &'a str>, least: &Permission) -> String {
+        let buckets: BTreeSet<&str> = buckets.into_iter().collect();
+        let is_wanted = |bucket: &str| buckets.contains("") || buckets.contains(bucket);
+        let wanted = self.0.iter().filter(|(bucket, _)| is_wanted(bucket)).flat_map(|(_, counts)| counts);
+        match wanted.filter(|(permission, _)| *permission >= least).map(|(_, count)| count).sum() {
+            0 => String::new(),
+            count => format!("; {} that cannot be attributed to a key may be its own", requests(count)),
+        }
+    }
+}
+
 /// Adds the remarks about one principal.
 pub(super) fn of(
     one: &PrincipalUse,
     activity: &Activity,
     options: &AuditOptions,
     buckets: &BTreeSet<String>,
+    untold: &Untold,
     remarks: &mut Vec<Remark>,
 ) {
-    let mut about = About { one, remarks };
+    let mut about = About { one, untold, remarks };
     about.addresses(activity, options);
     if one.principal.kind == PrincipalKind::Anonymous {
         about.nobody(activity);
@@ -129,6 +163,7 @@ pub(super) fn of(
 
 struct About<'a> {
     one: &'a PrincipalUse,
+    untold: &'a Untold,
     remarks: &'a mut Vec<Remark>,
 }
 
@@ -215,7 +250,8 @@ impl About<'_> {
             if has.is_empty() || has.iter().any(|grant| judged(&grant)) {
                 let refused: u64 = self.one.uses.iter().map(|one| one.refused).sum();
                 let refused = if refused > 0 { format!("; {} refused", requests_were(refused)) } else { String::new() };
-                let explanation = format!("granted {}, and not used in these logs{refused}", granted(has));
+                let perhaps = self.untold.clause(has.iter().map(|grant| grant.bucket.as_str()), &Permission::Read);
+                let explanation = format!("granted {}, and not used in these logs{refused}{perhaps}", granted(has));
                 self.add(RemarkKind::UnusedKey, Severity::Medium, None, 0, explanation);
             }
             return;
@@ -230,13 +266,16 @@ impl About<'_> {
         for grant in has.iter().filter(judged).filter(|grant| !unknown.contains(grant.bucket.as_str())) {
             match (used.get(grant.bucket.as_str()), &grant.permission) {
                 (None, permission) => {
-                    let explanation = format!("granted {permission} and never used there");
+                    let perhaps = self.untold.clause([grant.bucket.as_str()], &Permission::Read);
+                    let explanation = format!("granted {permission} and never used there{perhaps}");
                     self.add(RemarkKind::UnusedGrant, Severity::Low, Some(&grant.bucket), 0, explanation);
                 }
                 (Some(Permission::Read), Permission::ReadWrite) => {
                     let reads =
                         self.one.uses.iter().filter(|one| one.bucket == grant.bucket).map(|one| one.allowed).sum();
-                    let explanation = format!("granted readwrite, and {} there needed read alone", requests(reads));
+                    let perhaps = self.untold.clause([grant.bucket.as_str()], &Permission::ReadWrite);
+                    let explanation =
+                        format!("granted readwrite, and {} there needed read alone{perhaps}", requests(reads));
                     self.add(RemarkKind::WriteNotUsed, Severity::Low, Some(&grant.bucket), reads, explanation);
                 }
                 _ => {}
@@ -283,7 +322,9 @@ impl About<'_> {
             1 => "one bucket".to_owned(),
             count => format!("{count} buckets"),
         };
-        let explanation = format!("granted fullaccess and used on {places}; {reason}: {} would do", granted(grants));
+        let perhaps = self.untold.clause([""], &Permission::FullAccess);
+        let explanation =
+            format!("granted fullaccess and used on {places}; {reason}: {} would do{perhaps}", granted(grants));
         let severity = if kind == RemarkKind::FullAccessNotNeeded { Severity::Medium } else { Severity::Low };
         self.add(kind, severity, None, all, explanation);
     }

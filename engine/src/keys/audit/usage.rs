@@ -126,10 +126,10 @@ const PRESIGNED: &str = "
 fn sql(with_keys: bool) -> String {
     let keys = if with_keys { "min(object_key), max(object_key)" } else { "NULL AS first_key, NULL AS last_key" };
     format!(
-        "SELECT who, signed_by, bucket, operation, has_key, of_version, access_point_arn, outcome, by_acl, ip, is_signed,
+        "SELECT who, signed_by, bucket, operation, has_key, of_version, access_point_arn, outcome, by_acl, ip, is_signed, by_link,
                 count(*), CAST(min(time) AS BIGINT), CAST(max(time) AS BIGINT), {keys}
          FROM (SELECT who, bucket, operation, has_key, of_version, access_point_arn, outcome, by_acl, time, object_key,
-                      is_signed AND outcome IN ('allowed', 'missing') AS is_signed,
+                      is_signed AND outcome IN ('allowed', 'missing') AS is_signed, presigned IS NOT NULL AS by_link,
                       CASE WHEN outcome IN ('allowed', 'missing') THEN presigned END AS signed_by,
                       CASE WHEN who IS NOT NULL OR (outcome IN ('allowed', 'missing') AND presigned IS NOT NULL)
                            THEN remote_ip END AS ip
@@ -144,7 +144,7 @@ fn sql(with_keys: bool) -> String {
                                  ELSE uri_param(request_uri, 'versionId') IS NOT NULL END AS of_version,
                             access_point_arn, {OUTCOME} AS outcome, coalesce(acl_required, false) AS by_acl, remote_ip, time, object_key
                      FROM logs))
-         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
+         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
     )
 }
 
@@ -197,16 +197,16 @@ impl Usage {
             Error::new(ErrorKind::Internal, "a column of the sums has another type than asked for").with_source(error)
         };
         let column = |at: usize, data_type: &DataType| cast(batch.column(at), data_type).map_err(wrong);
-        let texts = [0, 1, 2, 3, 6, 7, 9, 14, 15]
+        let texts = [0, 1, 2, 3, 6, 7, 9, 15, 16]
             .map(|at| column(at, &DataType::Utf8).map(|array| array.as_string::<i32>().clone()));
         let [who, signed_by, bucket, operation, access_point, outcome, ip, first_key, last_key] = texts;
         let (who, signed_by, bucket, operation) = (who?, signed_by?, bucket?, operation?);
         let (access_point, outcome, ip, first_key, last_key) = (access_point?, outcome?, ip?, first_key?, last_key?);
-        let flags = [4, 5, 8, 10].map(|at| column(at, &DataType::Boolean).map(|array| array.as_boolean().clone()));
-        let [has_key, of_version, by_acl, is_signed] = flags;
-        let (has_key, of_version, by_acl, is_signed) = (has_key?, of_version?, by_acl?, is_signed?);
+        let flags = [4, 5, 8, 10, 11].map(|at| column(at, &DataType::Boolean).map(|array| array.as_boolean().clone()));
+        let [has_key, of_version, by_acl, is_signed, by_link] = flags;
+        let (has_key, of_version, by_acl, is_signed, by_link) = (has_key?, of_version?, by_acl?, is_signed?, by_link?);
         let numbers =
-            [11, 12, 13].map(|at| column(at, &DataType::Int64).map(|array| array.as_primitive::<Int64Type>().clone()));
+            [12, 13, 14].map(|at| column(at, &DataType::Int64).map(|array| array.as_primitive::<Int64Type>().clone()));
         let [count, first, last] = numbers;
         let (count, first, last) = (count?, first?, last?);
         for row in 0..batch.num_rows() {
@@ -221,7 +221,8 @@ impl Usage {
             let times = (first.value(row), last.value(row));
             let activity = self.principals.entry(principal.clone()).or_default();
             if let Some(ip) = text(&ip) {
-                let addresses = if signer.is_some() { &mut activity.guests } else { &mut activity.addresses };
+                // Whoever uses a link has no key, even if the link is refused.
+                let addresses = if by_link.value(row) { &mut activity.guests } else { &mut activity.addresses };
                 let (seen, latest) = addresses.entry(ip).or_insert((0, times.1));
                 *seen += requests;
                 *latest = times.1.max(*latest);

@@ -53,6 +53,7 @@ fn names_are_told_however_they_are_written() {
             "GET /k?x-amz-signature=[1] HTTP/1.1",
             "GET /k?X%2DAmz%2dSignature=[1] HTTP/1.1",
             "GET /k?%58-Amz-Signatur%65=[1] HTTP/1.1",
+            r"GET /k?X-Amz-Signature\u003d[1] HTTP/1.1",
             "GET /k?X-Amz-Signature=[1]&X-Amz-Signature=[2] HTTP/1.1",
             // Other names.
             "GET /k?XX-Amz-Signature=1&X-Amz-Signature2=1&X-Amz-=1&=1&my-token=1 HTTP/1.1",
