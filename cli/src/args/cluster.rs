@@ -79,8 +79,12 @@ Anyone who can reach their ports can run queries with their credentials: use a p
             for size in sizes.into_iter().chain(["grpc_client_max_message_size"]) {
                 command = with_default(command, size, message.clone());
             }
-            // A client that reads rows slowly may take longer than Ballista's default of five minutes.
-            command = with_default(command, "finished_job_data_clean_up_interval_seconds", "3600".to_owned());
+            // A client deletes its result once it has read it. This is for clients that were killed, and must leave
+            // slow ones enough time.
+            command = with_default(command, "finished_job_data_clean_up_interval_seconds", "86400".to_owned());
+            // No page of another site may call the REST interface, and no visitor of `/` is sent to one.
+            command = with_default(command, "cors_allowed_origins", "https://none.invalid".to_owned());
+            command = with_default(command, "web_tui_route", "/tui".to_owned());
             command = with_default(command, "executor_timeout_seconds", "20".to_owned());
             with_default(command, "expire_dead_executor_interval_seconds", "5".to_owned())
                 .about("Run a scheduler: takes plans, splits them into stages, and assigns work to executors")

@@ -1,5 +1,7 @@
 //! Distributed execution: a scheduler and two executors as processes, compared with a single machine.
 
+mod losses;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
@@ -93,6 +95,19 @@ impl Cluster {
             assert!(begin.elapsed() < PATIENCE, "{known:?}\n{}", self.logs());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// What the scheduler's REST interface returns.
+    fn ask(&self, path: &str) -> serde_json::Value {
+        let answer = Client::new(&self.rest).patience(Duration::from_secs(5)).get(path).unwrap();
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// Number of tasks of the only job that have succeeded.
+    fn tasks_done(&self) -> usize {
+        let jobs = self.ask("/api/jobs");
+        let Some(job) = jobs[0]["job_id"].as_str() else { return 0 };
+        self.ask(&format!("/api/job/{job}/stages")).to_string().matches(r#""status":"Successful""#).count()
     }
 
     /// The logs of the processes, to explain a failed test.
@@ -395,47 +410,6 @@ fn held_up(executors: usize) -> (Server, Proxy, Vec<(&'static str, String)>, Clu
 
 const COUNT: [&str; 5] = ["query", "-F", "csv", "SELECT count(*), count(DISTINCT key) FROM logs", "s3://logs/access/"];
 
-#[test]
-fn an_executor_that_is_killed_is_made_up_for() {
-    let (_server, proxy, environment, mut cluster) = held_up(2);
-    let hold = proxy.hold(Moment::Before, Matching::kind(Kind::Get), usize::MAX);
-    let lost = cluster.executors.remove(0);
-    let (answer, took) = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| cluster.run(&environment, &COUNT));
-        assert!(hold.wait_for(8, PATIENCE), "{}", cluster.logs());
-        // Both executors have started.
-        let killed = Instant::now();
-        drop(lost);
-        hold.release();
-        (asked.join().unwrap(), killed.elapsed())
-    });
-    assert_eq!(
-        transcript(&answer),
-        "exit 0\n--- stdout\ncount(*),count(DISTINCT logs.key)\n3200,64\n",
-        "{}",
-        cluster.logs()
-    );
-    assert!(took < RECOVERY, "{took:?}");
-}
-
-#[test]
-fn a_scheduler_that_is_killed_is_an_error() {
-    let (_server, proxy, environment, mut cluster) = held_up(1);
-    let hold = proxy.hold(Moment::Before, Matching::kind(Kind::Get), usize::MAX);
-    let scheduler = cluster.scheduler.take();
-    let (answer, took) = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| cluster.run(&environment, &COUNT));
-        assert!(hold.wait_for(4, PATIENCE), "{}", cluster.logs());
-        let killed = Instant::now();
-        drop(scheduler);
-        (asked.join().unwrap(), killed.elapsed())
-    });
-    hold.release();
-    let printed = transcript(&answer);
-    assert!(printed.starts_with("exit 1") && printed.contains("the scheduler was lost"), "{printed}");
-    assert!(took < RECOVERY, "{took:?}");
-}
-
 /// The contents of a dataset, sorted.
 fn content(dataset: &str) -> String {
     let sql = "SELECT * EXCLUDE (log_object), regexp_replace(log_object, '^.*/', '') FROM logs ORDER BY time, request_id, operation, key";
@@ -499,57 +473,6 @@ fn a_conversion_is_shared_out_and_committed_once() {
         let printed = transcript(&refused);
         assert!(printed.starts_with("exit 1") && printed.contains(why) && !Path::new(&dest).exists(), "{printed}");
     }
-}
-
-#[test]
-fn a_conversion_survives_an_executor() {
-    let (_server, proxy, environment, mut cluster) = held_up(2);
-    let folder = tempfile::tempdir().unwrap();
-    let dataset = folder.path().join("dataset").display().to_string();
-    let arguments = ["convert", "s3://logs/access/", "--to", &dataset, "--batch-size", "400000", "--threads", "4"];
-    let hold = proxy.hold(Moment::Before, Matching::kind(Kind::Get), usize::MAX);
-    let lost = cluster.executors.remove(0);
-    let answer = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| cluster.run(&environment, &arguments));
-        assert!(hold.wait_for(8, PATIENCE), "{}", cluster.logs());
-        drop(lost);
-        hold.release();
-        asked.join().unwrap()
-    });
-    let printed = transcript(&answer);
-    assert!(
-        printed.starts_with("exit 0") && printed.contains("lines = rows + rejects: 3,200 = 3,200 + 0"),
-        "{printed}\n{}",
-        cluster.logs()
-    );
-    let (there, named) = files(&dataset);
-    assert_eq!(there, named);
-}
-
-#[test]
-fn a_conversion_whose_scheduler_is_killed_is_taken_back_and_completed_by_the_next_run() {
-    let (_server, proxy, environment, mut cluster) = held_up(1);
-    let folder = tempfile::tempdir().unwrap();
-    let dataset = folder.path().join("dataset").display().to_string();
-    let arguments = ["convert", "s3://logs/access/", "--to", &dataset, "--threads", "2"];
-    let hold = proxy.hold(Moment::Before, Matching::kind(Kind::Get), usize::MAX);
-    let scheduler = cluster.scheduler.take();
-    let answer = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| cluster.run(&environment, &arguments));
-        assert!(hold.wait_for(4, PATIENCE), "{}", cluster.logs());
-        drop(scheduler);
-        asked.join().unwrap()
-    });
-    let printed = transcript(&answer);
-    assert!(printed.starts_with("exit 1") && printed.contains("the scheduler was lost"), "{printed}");
-    hold.release();
-    // The executor may continue for a while; what it writes is in no commit.
-    let next = s3log().envs(environment.iter().map(|(name, value)| (*name, value))).args(arguments).output().unwrap();
-    let printed = transcript(&next);
-    assert!(printed.contains("lines = rows + rejects: 3,200 = 3,200 + 0"), "{printed}");
-    let count =
-        s3log().args(["query", "-F", "csv", "SELECT count(*), count(DISTINCT key) FROM logs", &dataset]).output();
-    assert_eq!(transcript(&count.unwrap()), "exit 0\n--- stdout\ncount(*),count(DISTINCT logs.key)\n3200,64\n");
 }
 
 #[test]

@@ -1,14 +1,16 @@
-//! Client of a cluster: submits a plan, waits, fetches rows and counts, and cancels the job when its result is dropped.
+//! Client of a cluster: submits a plan, waits, and fetches rows and counts.
 
-use super::RunOnCluster;
 use super::codec::with_packed_objects;
+use super::connection::on_connection;
+use super::job::{Job, Stages};
 use super::server::{codec, session_config};
+use super::{MAX_MESSAGE, RunOnCluster};
 use crate::error::{Error, ErrorKind};
-use crate::scan::{Progress, StageProgress, add_tally};
+use crate::scan::{Progress, add_tally};
 use crate::session::RemoteExecution;
 use crate::store::{StoreOptions, Stores};
 use ballista_core::client::BallistaClient;
-use ballista_core::extension::SessionConfigExt as _;
+use ballista_core::extension::{BallistaConfigGrpcEndpoint, SessionConfigExt as _};
 use ballista_core::optimizer::with_ballista_optimizer_rules;
 use ballista_core::serde::protobuf::execute_query_failure_result::Failure;
 use ballista_core::serde::protobuf::execute_query_params::Query;
@@ -18,12 +20,11 @@ use ballista_core::serde::protobuf::job_status::Status;
 use ballista_core::serde::protobuf::operator_metric::Metric;
 use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
 use ballista_core::serde::protobuf::{
-    CancelJobParams, ExecuteQueryFailureResult, ExecuteQueryParams, GetJobMetricsParams, GetJobStatusParams,
-    JobStageMetrics, KeyValuePair, OperatorMetricsSet, PartitionLocation, SuccessfulJob,
+    ExecuteQueryFailureResult, ExecuteQueryParams, GetJobMetricsParams, GetJobStatusParams, JobStageMetrics,
+    KeyValuePair, OperatorMetricsSet, PartitionLocation,
 };
 use ballista_core::utils::{GrpcClientConfig, create_grpc_client_endpoint};
 use ballista_core::version::insert_version_header;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::optimizer::Optimizer;
@@ -32,12 +33,12 @@ use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_proto::physical_plan::{AsExecutionPlan as _, PhysicalExtensionCodec};
 use datafusion_proto::protobuf::PhysicalPlanNode;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, future};
 use regex::Regex;
 use serde::Deserialize;
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tonic::transport::Channel;
 
 /// Default port of a scheduler.
@@ -46,7 +47,7 @@ const PORT: u16 = 50050;
 const PARTITIONS_PER_CORE: usize = 2;
 /// Number of partitions while there is no executor yet and the number of cores is unknown.
 const DEFAULT_PARTITIONS: usize = 16;
-/// Timeout for asking the scheduler about its executors.
+/// Timeout for connecting to the scheduler, and for its answers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Polling interval for the status of a job: short at first, longer for jobs that take longer.
@@ -54,9 +55,13 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Number of times a scheduler may say that it does not know a job.
 const UNKNOWN: u32 = 50;
-/// Timeout for cancelling a job.
-const CANCELLING: Duration = Duration::from_secs(1);
-/// Polling interval for the progress of a job.
+/// Timeout for sending a plan, which may take a while over a slow connection, and for having it taken.
+const SUBMITTING: Duration = Duration::from_secs(600);
+/// Time for which the status of a job may be unavailable.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Number of times a job runs if executors are lost and its result cannot be trusted, and a task may lose its executor.
+const ATTEMPTS: usize = 3;
+/// Polling interval for the stages of a job.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 type Scheduler = SchedulerGrpcClient<Channel>;
@@ -156,62 +161,101 @@ impl Cluster {
     ) -> Result<Answer> {
         let schema = plan.schema();
         let submission = self.submission(with_packed_objects(plan, &self.stores)?, &context)?;
-        let settings = context.session_config().ballista_config();
-        let settings = GrpcClientConfig::from(&settings);
-        let mut scheduler = self.scheduler(&settings).await?;
+        for _ in 0..ATTEMPTS {
+            let finished = self.finished(submission.clone(), progress.as_ref()).await?;
+            let Some(Finished { job, locations, proxy }) = finished else { continue };
+            let stages = self.metrics(job.id()).await?;
+            if let Some(progress) = &progress {
+                progress.set_stages(Vec::new());
+                let operators = stages.iter().flat_map(|stage| &stage.operators);
+                for metric in operators.flat_map(|operator| &operator.metrics) {
+                    if let Some(Metric::Count(count)) = &metric.metric {
+                        add_tally(progress, &count.name, count.value);
+                    }
+                }
+            }
+            let proxy = self.proxy(proxy)?;
+            let settings = GrpcClientConfig::from(&context.session_config().ballista_config());
+            let rows = futures::stream::iter(locations).then(move |location| {
+                let (this, settings, proxy) = (Arc::clone(&self), settings.clone(), proxy.clone());
+                async move { this.rows(location, proxy, &settings).await }
+            });
+            // The executors keep the result until its last row, or until nobody wants it any more.
+            let end = futures::stream::once(async move { drop(job) }).filter_map(|()| future::ready(None));
+            let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten().chain(end)));
+            return Ok(Answer { rows, stages });
+        }
+        Err(self.losing(&format!("in each of {ATTEMPTS} attempts")).into())
+    }
+
+    /// Submits a plan and waits for its result; `None` if it must run again.
+    async fn finished(
+        self: &Arc<Self>,
+        submission: ExecuteQueryParams,
+        progress: Option<&Arc<Progress>>,
+    ) -> Result<Option<Finished>, Error> {
         let mut request = tonic::Request::new(submission);
         insert_version_header(request.metadata_mut());
-        let submitted = scheduler.execute_query(request).await;
-        let submitted = submitted.map_err(|status| self.refused(status.message()))?.into_inner().result;
-        let job_id = match submitted {
-            Some(Submitted::Success(taken)) => taken.job_id,
-            Some(Submitted::Failure(refused)) => return Err(self.refused(&reason_of(refused)).into()),
-            None => return Err(self.lost("it does not report the state of the plan").into()),
+        let submitted = self.scheduler_within(SUBMITTING).await?.execute_query(request).await;
+        let submitted = submitted.map_err(|status| match is_of_connection(&status) {
+            true => self.lost(status),
+            false => self.refused(status.message()),
+        })?;
+        let mut job = match submitted.into_inner().result {
+            Some(Submitted::Success(taken)) => Job::new(taken.job_id, Arc::clone(self)),
+            Some(Submitted::Failure(refused)) => return Err(self.refused(&reason_of(refused))),
+            None => return Err(self.lost("it does not report the state of the plan")),
         };
-        let mut job = Job { id: Some(job_id.clone()), cluster: Arc::clone(&self), settings: settings.clone() };
-        let mut unknown = 0;
-        let watched = progress.clone().map(|progress| self.watch(job_id.clone(), progress));
-        let mut pause = SHORTEST_PAUSE;
-        let (done, proxy) = loop {
-            let asked = scheduler.get_job_status(GetJobStatusParams { job_id: job_id.clone() }).await;
-            let said = asked.map_err(|status| self.lost(status))?.into_inner();
-            match said.status.and_then(|status| status.status) {
-                Some(Status::Successful(done)) => break (done, said.flight_proxy),
-                Some(Status::Failed(failed)) => {
-                    job.finished();
-                    return Err(self.failed(&failed.error).into());
+        let mut scheduler = self.scheduler().await?;
+        let mut next_look = Instant::now() + LOOK_EVERY;
+        let (mut pause, mut unknown, mut silent_since) = (SHORTEST_PAUSE, 0, None);
+        loop {
+            match scheduler.get_job_status(GetJobStatusParams { job_id: job.id().to_owned() }).await {
+                Ok(answer) => {
+                    silent_since = None;
+                    let said = answer.into_inner();
+                    match said.status.and_then(|status| status.status) {
+                        Some(Status::Successful(done)) => {
+                            job.succeeded();
+                            let selected = self.stages(job.id()).await?.select(done.partition_location);
+                            let proxy = said.flight_proxy;
+                            return Ok(selected.map(|locations| Finished { job, locations, proxy }));
+                        }
+                        Some(Status::Failed(failed)) => {
+                            job.failed();
+                            return Err(self.failed(&failed.error));
+                        }
+                        Some(_) => {}
+                        // It takes a moment until a new job is known.
+                        None if unknown < UNKNOWN => unknown += 1,
+                        None => return Err(self.lost("it no longer knows the job")),
+                    }
                 }
-                Some(_) => {}
-                // It takes a moment until a new job is known.
-                None if unknown < UNKNOWN => unknown += 1,
-                None => {
-                    job.finished();
-                    return Err(self.lost("it no longer knows the job").into());
+                Err(status) => {
+                    let since: Instant = *silent_since.get_or_insert_with(Instant::now);
+                    if !is_of_connection(&status) || since.elapsed() > SILENCE {
+                        return Err(self.lost(status));
+                    }
                 }
+            }
+            if Instant::now() >= next_look {
+                // Failures are ignored: progress is best effort, and losses are looked at again when the job is done.
+                if let Ok(stages) = self.stages(job.id()).await {
+                    if stages.must_run_again() {
+                        return Ok(None);
+                    }
+                    if stages.most_losses() > ATTEMPTS {
+                        return Err(self.losing("again and again while they did the same task"));
+                    }
+                    if let Some(progress) = progress {
+                        progress.set_stages(stages.progress());
+                    }
+                }
+                next_look = Instant::now() + LOOK_EVERY;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-        };
-        drop(watched);
-        job.finished();
-        let stages = self.stages(&mut scheduler, job_id).await?;
-        if let Some(progress) = &progress {
-            progress.set_stages(Vec::new());
-            let operators = stages.iter().flat_map(|stage| &stage.operators);
-            for metric in operators.flat_map(|operator| &operator.metrics) {
-                if let Some(Metric::Count(count)) = &metric.metric {
-                    add_tally(progress, &count.name, count.value);
-                }
-            }
         }
-        let SuccessfulJob { partition_location, .. } = done;
-        let proxy = self.proxy(proxy)?;
-        let rows = futures::stream::iter(partition_location).then(move |location| {
-            let (this, settings, proxy) = (Arc::clone(&self), settings.clone(), proxy.clone());
-            async move { this.rows(location, proxy, &settings).await }
-        });
-        let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten()));
-        Ok(Answer { rows, stages })
     }
 
     fn submission(&self, plan: Arc<dyn ExecutionPlan>, context: &TaskContext) -> Result<ExecuteQueryParams> {
@@ -229,44 +273,39 @@ impl Cluster {
         })
     }
 
-    async fn scheduler(&self, settings: &GrpcClientConfig) -> Result<Scheduler, Error> {
+    /// Connects to the scheduler.
+    pub(super) async fn scheduler(&self) -> Result<Scheduler, Error> {
+        self.scheduler_within(PATIENCE).await
+    }
+
+    /// Connects to the scheduler; each call may take this long.
+    async fn scheduler_within(&self, timeout: Duration) -> Result<Scheduler, Error> {
         let unreachable = |error: tonic::transport::Error| {
             Error::new(ErrorKind::NotFound, "the scheduler is gone").in_object(self.to_string()).with_source(error)
         };
-        let endpoint = create_grpc_client_endpoint(format!("http://{}:{}", self.host, self.port), Some(settings));
+        let endpoint = create_grpc_client_endpoint(format!("http://{}:{}", self.host, self.port), None);
         let endpoint = endpoint.map_err(|error| {
             Error::new(ErrorKind::Invalid, "it is not an address").in_object(self.to_string()).with_source(error)
         })?;
-        let channel = endpoint.connect().await.map_err(unreachable)?;
+        let channel = on_connection(endpoint).timeout(timeout).connect().await.map_err(unreachable)?;
         Ok(SchedulerGrpcClient::new(channel)
-            .max_encoding_message_size(settings.max_message_size)
-            .max_decoding_message_size(settings.max_message_size))
+            .max_encoding_message_size(MAX_MESSAGE as usize)
+            .max_decoding_message_size(MAX_MESSAGE as usize))
     }
 
     /// The metrics of the stages of a finished job.
-    async fn stages(&self, scheduler: &mut Scheduler, job_id: String) -> Result<Vec<JobStageMetrics>, Error> {
-        let metrics = scheduler.get_job_metrics(GetJobMetricsParams { job_id }).await;
+    async fn metrics(&self, job: &str) -> Result<Vec<JobStageMetrics>, Error> {
+        let metrics = self.scheduler().await?.get_job_metrics(GetJobMetricsParams { job_id: job.to_owned() }).await;
         Ok(metrics.map_err(|status| self.lost(status))?.into_inner().stages)
     }
 
-    /// Polls the progress of a job's stages until the task is dropped.
-    fn watch(&self, job: String, progress: Arc<Progress>) -> SpawnedTask<()> {
-        let (rest, url) = (self.rest.clone(), format!("http://{}:{}/api/job/{job}/stages", self.host, self.port));
-        SpawnedTask::spawn(async move {
-            let mut every = tokio::time::interval(LOOK_EVERY);
-            loop {
-                every.tick().await;
-                // Progress is best effort: ignore failures.
-                if let Ok(answer) = rest.get(&url).send().await
-                    && let Ok(bytes) = answer.bytes().await
-                    && let Ok(stages) = serde_json::from_slice::<Stages>(&bytes)
-                {
-                    let mut stages: Vec<_> = stages.stages.into_iter().map(StageProgress::from).collect();
-                    stages.sort_by_key(|stage| stage.stage);
-                    progress.set_stages(stages);
-                }
-            }
-        })
+    /// The stages of a job.
+    async fn stages(&self, job: &str) -> Result<Stages, Error> {
+        let lost = |error: reqwest::Error| self.lost(error.without_url());
+        let url = format!("http://{}:{}/api/job/{job}/stages", self.host, self.port);
+        let answer = self.rest.get(url).send().await;
+        let bytes = answer.and_then(reqwest::Response::error_for_status).map_err(lost)?.bytes().await.map_err(lost)?;
+        serde_json::from_slice(&bytes).map_err(|error| self.lost(error))
     }
 
     /// Host and port of the Flight proxy, if rows are not fetched from the executors directly.
@@ -304,7 +343,7 @@ impl Cluster {
             port_here,
             settings.max_message_size,
             settings.use_tls,
-            None,
+            Some(Arc::new(BallistaConfigGrpcEndpoint::new(Arc::new(|endpoint| Ok(on_connection(endpoint)))))),
             settings.io_retries_times,
             settings.io_retry_wait_time_ms,
             settings.initial_connection_window_size,
@@ -321,6 +360,13 @@ impl Cluster {
         Error::new(ErrorKind::Unsupported, format!("the scheduler rejected the plan: {why}"))
             .in_object(self.to_string())
             .with_hint("run the same version of s3log on all machines")
+    }
+
+    /// The error for executors that keep getting lost.
+    fn losing(&self, when: &str) -> Error {
+        Error::new(ErrorKind::Unreadable, format!("executors were lost {when}"))
+            .in_object(self.to_string())
+            .with_hint("did they run out of memory? their logs and the scheduler's say more")
     }
 
     fn lost(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -377,42 +423,18 @@ fn reason_of(refused: ExecuteQueryFailureResult) -> String {
     }
 }
 
+/// A job that has succeeded, and where its result is.
+struct Finished {
+    job: Job,
+    locations: Vec<PartitionLocation>,
+    proxy: Option<FlightProxy>,
+}
+
 /// The result of a job.
 pub(super) struct Answer {
     pub(super) rows: SendableRecordBatchStream,
     /// Metrics of each stage.
     pub(super) stages: Vec<JobStageMetrics>,
-}
-
-/// Stages, as described by the scheduler's REST API.
-#[derive(Deserialize)]
-struct Stages {
-    stages: Vec<Stage>,
-}
-
-#[derive(Deserialize)]
-struct Stage {
-    stage_id: String,
-    stage_status: String,
-    tasks: Vec<Option<Task>>,
-}
-
-#[derive(Deserialize)]
-struct Task {
-    /// `"Running"`, `"Successful"`, or an object keyed by the name of another state.
-    status: serde_json::Value,
-}
-
-impl From<Stage> for StageProgress {
-    fn from(stage: Stage) -> Self {
-        let is_done = |task: &&Option<Task>| task.as_ref().is_some_and(|task| task.status == "Successful");
-        Self {
-            stage: stage.stage_id.parse().unwrap_or_default(),
-            tasks: stage.tasks.len(),
-            done: stage.tasks.iter().filter(is_done).count(),
-            is_done: stage.stage_status == "Successful",
-        }
-    }
 }
 
 /// The operators of each stage with their metrics, as text.
@@ -435,38 +457,10 @@ pub(super) fn text_of(stages: &[JobStageMetrics]) -> String {
     text
 }
 
-/// A job on a cluster. It is cancelled on drop.
-struct Job {
-    id: Option<String>,
-    cluster: Arc<Cluster>,
-    settings: GrpcClientConfig,
-}
-
-impl Job {
-    /// Disarms the cancellation on drop.
-    fn finished(&mut self) {
-        self.id = None;
-    }
-}
-
-impl Drop for Job {
-    /// Runs in its own thread and runtime: after an interrupt, the caller's runtime may end right away.
-    fn drop(&mut self) {
-        let Some(job_id) = self.id.take() else { return };
-        let (cluster, settings) = (Arc::clone(&self.cluster), self.settings.clone());
-        let cancelling = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            let cancelled = async {
-                let mut scheduler = cluster.scheduler(&settings).await?;
-                let asked = scheduler.cancel_job(CancelJobParams { job_id }).await;
-                asked.map_err(|status| cluster.lost(status)).map(|_| ())
-            };
-            // Best effort: nothing can be done about a failure here.
-            drop(runtime.block_on(async { tokio::time::timeout(CANCELLING, cancelled).await }));
-        });
-        drop(cancelling.join());
-    }
+/// Whether a call failed because of the connection, and not because of what was asked.
+fn is_of_connection(status: &tonic::Status) -> bool {
+    use tonic::Code::{Cancelled, DeadlineExceeded, Unavailable, Unknown};
+    matches!(status.code(), Cancelled | DeadlineExceeded | Unavailable | Unknown)
 }
 
 fn host_and_port(address: &str) -> Result<(String, u16), Error> {

@@ -26,10 +26,13 @@
 
 mod client;
 mod codec;
+mod connection;
 mod exec;
 mod hand_over;
+mod job;
 mod server;
 mod wire;
+mod work_folder;
 
 pub use client::Cluster;
 pub use codec::PhysicalCodec;
