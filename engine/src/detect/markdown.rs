@@ -22,10 +22,16 @@ pub(super) fn code(text: &str) -> String {
     format!("{fence}{space}{text}{space}{fence}")
 }
 
-/// Escapes a sentence: characters with a meaning in Markdown or HTML, and automatic links.
+/// Escapes a sentence, makes invisible characters visible, and limits its length.
 pub(super) fn prose(text: &str) -> String {
+    escape_markdown(&visible(text))
+}
+
+/// Escapes everything in a line of text that GitHub's Markdown or HTML would interpret, and what would become a link.
+#[must_use]
+pub fn escape_markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in visible(text).chars() {
+    for character in text.chars() {
         if "\\`*_[]<>#|~&!$".contains(character) {
             escaped.push('\\');
         }

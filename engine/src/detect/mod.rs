@@ -48,6 +48,7 @@ pub use self::baseline::Baseline;
 pub use self::explain::{Explanation, explain};
 pub use self::facts::{ListError, Lists, SHIPPED as SHIPPED_LISTS, ShippedList};
 pub use self::finding::{Band, Finding, Guard, Listed, Sample, Severity, Signal, Source};
+pub use self::markdown::escape_markdown;
 pub use self::note::{EntityKind, Note};
 pub use self::options::DetectOptions;
 pub use self::verify::{Failure, check_rules, verify};
@@ -361,7 +362,7 @@ impl Detected {
             provisional: provisional_from(judging.now).is_some_and(|from| totals.last >= from),
             listed: Listed {
                 allow: known.allow.is_some(),
-                cdn: guards.iter().any(|guard| guard.name == "cdn"),
+                cdn: guards.iter().any(|guard| guard.name == "cdn" || guard.name == score::CLAIMED),
                 crawler: known.crawler.is_some(),
                 private: known.private,
                 deny: known.deny.is_some(),

@@ -26,6 +26,9 @@ const CLAIMED_FACTOR: f64 = 0.5;
 /// customers.
 const EDGE_FACTOR: f64 = 0.3;
 
+/// Name of the guard for such claims. It does not apply to destruction: a CDN makes no such requests, so who destroys is
+/// none.
+pub(crate) const CLAIMED: &str = "cdn-claim";
 /// Name of the guard for shared addresses.
 const SHARED: &str = "shared";
 /// Its factor for uncertain evidence.
@@ -39,6 +42,9 @@ const SHARED_MOST: f64 = 0.85;
 /// Families of evidence to which the guard applies. Use of credentials, theft and destruction are never attributed to
 /// bystanders.
 const OF_ADDRESSES: [&str; 4] = ["recon", "spoof", "cost", "intel"];
+
+/// The family of destruction.
+const IMPACT: &str = "impact";
 
 /// Upper limit of what repeated hits add to the strongest one.
 const MOST_BY_HITS: f64 = 0.1;
@@ -90,7 +96,7 @@ pub(crate) fn guards(known: &Known, totals: &SourceTotals) -> Vec<Guard> {
             add("cdn", EDGE_FACTOR, format!("{} publishes its range; {why}", entry.label()))
         }
         _ if totals.seems_cdn() => {
-            add("cdn", CLAIMED_FACTOR, "its user agent claims to be a CDN; --cdn-cidr would confirm it".to_owned());
+            add(CLAIMED, CLAIMED_FACTOR, "its user agent claims to be a CDN; --cdn-cidr would confirm it".to_owned());
         }
         _ => {}
     }
@@ -116,7 +122,7 @@ fn shared(totals: &SourceTotals) -> Option<String> {
 
 /// Whether a rule applies to private addresses: only rules about the use of keys, and about damage.
 pub(crate) fn counts_for_private(family: &str, id: &str) -> bool {
-    family == "impact" || family == "identity" && id.ends_with("204")
+    family == IMPACT || family == "identity" && id.ends_with("204")
 }
 
 /// The signal of a rule, as far as needed for the score.
@@ -131,7 +137,10 @@ pub(crate) struct Evidence<'a> {
 /// The score and severity of a source.
 pub(crate) fn score(signals: &[Evidence<'_>], guards: &[Guard], known: &Known, decay: &Decay) -> (f64, Severity) {
     let is_shared = guards.iter().any(|guard| guard.name == SHARED);
-    let factor: f64 = guards.iter().filter(|guard| guard.name != SHARED).map(|guard| guard.factor).product();
+    let factor_of = |family: &str| -> f64 {
+        let applies = |guard: &&Guard| guard.name != SHARED && (guard.name != CLAIMED || family != IMPACT);
+        guards.iter().filter(applies).map(|guard| guard.factor).product()
+    };
     let mut families: BTreeMap<&str, f64> = BTreeMap::new();
     for signal in signals {
         let strongest = families.entry(signal.family).or_default();
@@ -139,6 +148,7 @@ pub(crate) fn score(signals: &[Evidence<'_>], guards: &[Guard], known: &Known, d
     }
     let (mut doubt, mut doubt_of_shared) = (1.0, 1.0);
     for (family, confidence) in families {
+        let factor = factor_of(family);
         if is_shared && OF_ADDRESSES.contains(&family) {
             doubt_of_shared *= 1.0 - factor * behind_shared(confidence);
         } else {
@@ -187,6 +197,13 @@ mod tests {
         let (score, severity) = score(&signals, &[], &Known::default(), &NO_DECAY);
         assert!(near(score, 1.0 - 0.5 * 0.4), "{score}");
         assert_eq!(severity, Severity::Medium);
+    }
+
+    #[test]
+    fn a_claim_to_be_a_cdn_excuses_no_destruction() {
+        let signals = [signal("impact", 0.9, Severity::Critical), signal("recon", 0.8, Severity::High)];
+        let (score, _) = score(&signals, &[guard(CLAIMED, CLAIMED_FACTOR)], &Known::default(), &NO_DECAY);
+        assert!(near(score, 1.0 - 0.1 * 0.6), "{score}");
     }
 
     fn guard(name: &str, factor: f64) -> Guard {

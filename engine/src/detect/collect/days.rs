@@ -65,7 +65,7 @@ impl SourceDay {
             }
         }
         match event.class {
-            OpClass::ObjectRead if ok => {
+            OpClass::ObjectRead if ok && !flags.has(Flags::HEAD) => {
                 self.ok_reads += 1;
                 self.anon_ok_reads += u32::from(anon);
             }
@@ -74,16 +74,16 @@ impl SourceDay {
                 self.lists_ok += u32::from(ok);
                 self.anon_lists_ok += u32::from(ok && anon);
             }
-            OpClass::ObjectWrite => self.writes += 1,
-            OpClass::ObjectDelete => self.deletes += 1,
+            OpClass::ObjectWrite => self.writes += u32::from(ok),
+            OpClass::ObjectDelete => self.deletes += u32::from(ok),
             _ => {}
         }
         if ok && event.key_hash != 0 {
             let second = u32::try_from((event.time.rem_euclid(MICROS_PER_DAY)) / 1_000_000 + 1).unwrap_or(1);
             let mut key = KeyTimes::default();
             match event.class {
-                OpClass::ObjectRead => key.read = second,
-                OpClass::ObjectWrite | OpClass::ObjectDelete => key.written = second,
+                OpClass::ObjectRead if !flags.has(Flags::HEAD) => key.read = second,
+                OpClass::ObjectWrite => key.written = second,
                 OpClass::Copy if flags.has(Flags::COPY_SOURCE) => key.copied_from = second,
                 OpClass::Copy => key.copied_to = second,
                 _ => return self.count_minute(event, failed),

@@ -32,43 +32,44 @@ macro_rules! flags {
 }
 
 flags! {
-    OK "It was answered: a status from 200 to 399.";
-    FAIL "What it asked for is not there, or it may not have it.";
-    DENIED "It may not.";
-    AUTH_ERROR "Its signature or its credentials are not good.";
-    SKEW "Its signature is late or early, which happens to honest clients.";
-    ANON "Nobody signed it.";
-    PRESIGNED "Its signature stands in the URL.";
-    SENSITIVE "Its key is one that nobody should ask for.";
-    WEB_PROBE "Its key belongs to software that no bucket runs.";
-    PAYLOAD "It carries an attack: its URI, its referer or its user agent.";
-    BENIGN_MISS "Ordinary clients ask for such keys though they are not there.";
-    PROTOCOL "It bends the protocol.";
+    OK "It succeeded: a status from 200 to 399.";
+    FAIL "What it asked for does not exist, or is not permitted.";
+    DENIED "It was denied.";
+    AUTH_ERROR "Its signature or credentials are invalid.";
+    SKEW "Its signature has expired or is not yet valid, which also happens to honest clients.";
+    ANON "It is not signed.";
+    PRESIGNED "It is signed by its URL.";
+    SENSITIVE "Its key is one that no visitor should ask for.";
+    WEB_PROBE "Its key belongs to software that does not run in buckets.";
+    PAYLOAD "Its URI, referer or user agent contains an attack.";
+    BENIGN_MISS "Ordinary clients ask for such keys even if they do not exist.";
+    PROTOCOL "It abuses the protocol.";
     RANSOM_NOTE "Its key is named like a ransom note.";
-    SUSPICIOUS_UPLOAD "Its key is named like a test of an intruder.";
-    ENCRYPTED "Its key ends as encrypted copies do.";
-    RISKY_CONTENT "Browsers or servers execute what has such a key.";
-    ASSET "Its key is a part of pages.";
+    SUSPICIOUS_UPLOAD "Its key is named like an intruder's test file.";
+    ENCRYPTED "Its key ends like those of files encrypted by ransomware.";
+    RISKY_CONTENT "Browsers or servers execute objects with such keys.";
+    ASSET "Its key is part of a page: a style sheet, script or font.";
     PAGE "Its key is a page.";
-    MEDIA "Its key is a picture, sound or film.";
+    MEDIA "Its key is an image, audio or video.";
     PART "Its key is a numbered part of something larger.";
-    COPY_SOURCE "It is the source's line of a copy.";
+    COPY_SOURCE "It is the record of a copy's source.";
     VERSION_LIST "It lists versions.";
-    BUCKET_HEAD "It asks whether a bucket is there.";
-    HOSTILE "Its user agent names an attacker's tool.";
-    FALSE_CRAWLER "Its user agent names a crawler, and its address is none of that crawler's.";
-    STALE_CRAWLERS "So it seems by ranges that are old.";
-    CRAWLER "It comes from a crawler.";
+    HEAD "It asks for the headers of an object only.";
+    BUCKET_HEAD "It checks whether a bucket exists.";
+    HOSTILE "Its user agent names an attack tool.";
+    FALSE_CRAWLER "Its user agent names a crawler whose ranges do not contain its address.";
+    STALE_CRAWLERS "`FALSE_CRAWLER` was set on the basis of outdated ranges.";
+    CRAWLER "It is a crawler's, proven by its address.";
     CDN "It comes from a CDN.";
-    CDN_CLAIM "Its user agent says that it comes from a CDN.";
-    ALLOW "Its address is on a list of allowed ones.";
-    DENY "Its address is on a list of denied ones.";
-    PRIVATE "Its address is a private one.";
-    SERVICE "A service of the provider asked.";
-    DELETE_REQUEST "It is the request of a batch of deletions.";
-    BATCH_LINE "It is one of them, in a record of its own.";
-    UPLOAD_BEGUN "It begins an upload of parts.";
-    UPLOAD_ENDED "It ends one: puts it together, or gives it up.";
+    CDN_CLAIM "Its user agent claims to be a CDN.";
+    ALLOW "Its address is allowed.";
+    DENY "Its address is denied by a list.";
+    PRIVATE "Its address is private.";
+    SERVICE "It was made by a service of the provider.";
+    DELETE_REQUEST "It is the request for a batch of deletions.";
+    BATCH_LINE "It is one deletion of a batch, in its own record.";
+    UPLOAD_BEGUN "It starts a multipart upload.";
+    UPLOAD_ENDED "It completes or aborts a multipart upload.";
 }
 
 impl Flags {

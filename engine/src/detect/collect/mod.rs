@@ -53,6 +53,8 @@ const ORDINARY: (u8, u16) = (0, 3);
 pub(crate) struct Agent {
     pub facts: UserAgentFacts,
     norm: u32,
+    /// Hash of the normalised name, equal in all partitions.
+    norm_hash: u32,
     family: u32,
     is_hostile: bool,
     /// It contains an attack on software that logs it.

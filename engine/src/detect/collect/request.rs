@@ -43,8 +43,8 @@ pub(super) struct Request<'a> {
     pub(super) keeping: (u8, u16),
     /// Kind of the user agent.
     pub(super) kind: u8,
-    /// The normalised user agent, without versions.
-    pub(super) norm: u32,
+    /// The normalised user agent, without versions, and its hash.
+    pub(super) norm: (u32, u32),
     /// Host of the referer.
     pub(super) referer: Option<&'a str>,
     /// Scheme, TLS version and authentication type.
@@ -96,8 +96,9 @@ impl Collector {
         let status = input.status(row);
         let method = said.method.unwrap_or_default();
         let (method, _) = self.names.methods.number_at_most(method, MOST_METHODS).unwrap_or((NONE, false));
-        let (operation_number, operation) = self.operation(said.operation, said.method, method);
-        let agent_number = self.agent(trail::beginning(text(&input.user_agent, row).unwrap_or_default()));
+        let (operation_number, mut operation) = self.operation(said.operation, said.method, method);
+        let (agent_number, agent_payload) =
+            self.agent(trail::beginning(text(&input.user_agent, row).unwrap_or_default()));
         let (error, error_facts) = self.error(said.error_code, status);
         let (bucket, _) = self.names.buckets.number(text(&input.bucket, row).unwrap_or_default());
         let agent = &self.agents[agent_number as usize];
@@ -105,6 +106,10 @@ impl Collector {
         let mut flags = who.flags;
         set_outcome_flags(&mut flags, status, error_facts);
         set_signature_flags(&mut flags, &said, error_facts);
+        if said.operation.is_none() && operation.class.writes() && flags.has(Flags::OK) {
+            // What a CDN passes on and is answered does not change a bucket, which takes no unsigned writes.
+            operation.class = OpClass::Other;
+        }
         set_operation_flags(&mut flags, &said, operation, error_facts);
         self.set_agent_flags(&mut flags, agent, address);
         flags.set(Flags::CDN, input.is_cdn_fetch(row) && !agent.claims_cdn);
@@ -119,7 +124,7 @@ impl Collector {
         }
         let referer = text(&input.referer, row);
         let in_referer = || referer.is_some_and(|referer| self.shared.lists.payloads.is_in_header(referer.as_bytes()));
-        flags.set(Flags::PAYLOAD, agent.carries_payload || in_referer());
+        flags.set(Flags::PAYLOAD, agent_payload || in_referer());
         let referer = referer.and_then(host_of);
         let transport = (
             self.names.transports.optional(text(&input.scheme, row)),
@@ -155,7 +160,7 @@ impl Collector {
             query: said.query,
             version_id: text(&input.version_id, row),
         };
-        let (kind, norm) = (agent.facts.kind as u8, agent.norm);
+        let (kind, norm) = (agent.facts.kind as u8, (agent.norm, agent.norm_hash));
         Some(Request { event, keeping: event.keeping(), kind, norm, referer, transport })
     }
 
@@ -241,26 +246,35 @@ impl Collector {
         Address { number, source, hash, flags }
     }
 
-    fn agent(&mut self, agent: &str) -> u32 {
-        let known = self.names.agents.number_at_most(agent, MOST_NAMES);
-        if let Some((number, false)) = known {
-            return number;
-        }
-        let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
-        let (number, is_new) = known.unwrap_or_else(|| {
-            // Beyond the limit, only the names of tools and crawlers are kept: they are few.
-            let name = facts.hostile_tool.as_deref().or(facts.crawler_claim.as_deref()).unwrap_or(OTHERS);
-            self.names.agents.number(name)
-        });
+    /// The number of a user agent, and whether it contains an attack.
+    fn agent(&mut self, agent: &str) -> (u32, bool) {
+        let Some((number, is_new)) = self.names.agents.number_at_most(agent, MOST_NAMES) else {
+            return self.agent_beyond(agent);
+        };
         if is_new {
-            self.push_agent(agent, facts);
+            self.push_agent(agent);
         }
-        number
+        (number, self.agents[number as usize].carries_payload)
     }
 
-    fn push_agent(&mut self, agent: &str, facts: UserAgentFacts) {
+    /// Beyond the limit, only the names of tools and crawlers are kept: they are few. What is known of the name that all
+    /// others share is nothing that one of them says.
+    #[cold]
+    fn agent_beyond(&mut self, agent: &str) -> (u32, bool) {
+        let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
+        let name = facts.hostile_tool.as_deref().or(facts.crawler_claim.as_deref()).unwrap_or(OTHERS);
+        let (number, is_new) = self.names.agents.number(name);
+        if is_new {
+            self.push_agent(name);
+        }
+        (number, self.shared.lists.payloads.is_in_header(agent.as_bytes()))
+    }
+
+    fn push_agent(&mut self, agent: &str) {
+        let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
         self.agents.push(Agent {
             norm: self.names.norms.number(&facts.norm).0,
+            norm_hash: hash_of(&[facts.norm.as_bytes()]) as u32,
             family: self.names.families.number(&facts.family).0,
             is_hostile: facts.hostile_tool.is_some() || facts.offensive_os,
             carries_payload: self.shared.lists.payloads.is_in_header(agent.as_bytes()),
@@ -307,9 +321,12 @@ fn set_signature_flags(flags: &mut Flags, said: &Said<'_>, error: ErrorFacts) {
 /// Sets flags from the operation.
 #[inline]
 fn set_operation_flags(flags: &mut Flags, said: &Said<'_>, operation: OperationFacts, error: ErrorFacts) {
-    flags.set(Flags::PROTOCOL, is_abuse(said.method, said.path, error));
+    // Behind a CDN there may be more than buckets, such as an API.
+    let method = said.method.filter(|method| said.operation.is_some() || *method != "PATCH");
+    flags.set(Flags::PROTOCOL, is_abuse(method, said.path, error));
     flags.set(Flags::COPY_SOURCE, operation.copy_source);
     flags.set(Flags::VERSION_LIST, operation.version_list);
+    flags.set(Flags::HEAD, operation.head);
     flags.set(Flags::BUCKET_HEAD, operation.bucket_head);
     flags.set(Flags::DELETE_REQUEST, operation.delete_request);
     flags.set(Flags::BATCH_LINE, operation.batch_line);

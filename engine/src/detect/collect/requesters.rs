@@ -63,8 +63,11 @@ impl PairDay {
         self.denied += u64::from(event.flags.has(Flags::DENIED));
         self.denied_tries += u64::from(event.flags.has(Flags::DENIED) && !event.class.is_object());
         self.buckets.insert(event.bucket);
-        self.families.insert(event.family);
-        self.operations.insert(event.operation);
+        // Parts of a request that have records of their own, without its user agent.
+        if !event.flags.has_any(&[Flags::BATCH_LINE, Flags::COPY_SOURCE]) {
+            self.families.insert(event.family);
+            self.operations.insert(event.operation);
+        }
         let ok = event.flags.has(Flags::OK);
         let counts = |flag: Flags| u64::from(ok && event.flags.has(flag));
         self.presigned += counts(Flags::PRESIGNED);
@@ -74,7 +77,7 @@ impl PairDay {
         self.batch_lines += counts(Flags::BATCH_LINE);
         self.copy_sources += counts(Flags::COPY_SOURCE);
         match event.class {
-            OpClass::ObjectRead if ok => {
+            OpClass::ObjectRead if ok && !event.flags.has(Flags::HEAD) => {
                 self.reads += 1;
                 self.version_reads += u64::from(event.query.is_some_and(|query| query.contains("versionId=")));
                 self.keys.add(event.key_hash);
@@ -180,7 +183,7 @@ impl Requesters {
         day.requests += 1;
         day.bytes_sent += event.bytes_sent.unwrap_or_default();
         day.sources.add(event.source_hash);
-        if event.class == OpClass::ObjectRead && event.flags.has(Flags::OK) {
+        if event.class == OpClass::ObjectRead && event.flags.has(Flags::OK) && !event.flags.has(Flags::HEAD) {
             day.keys.add(event.key_hash);
         }
         let requester = self.requester(event.requester);

@@ -100,7 +100,9 @@ const TINY: u64 = 256;
 
 /// Whether a large object was read, whole or in part.
 fn is_heavy(event: &Event<'_>) -> bool {
-    event.object_size.is_some_and(|size| size >= HEAVY) && matches!(event.status, Some(200 | 206))
+    !event.flags.has(Flags::HEAD)
+        && event.object_size.is_some_and(|size| size >= HEAVY)
+        && matches!(event.status, Some(200 | 206))
 }
 
 /// The hour of an instant, since the Unix epoch.
@@ -169,7 +171,7 @@ impl Sides {
             bucket.keys.add(event.key_hash);
         }
         match event.class {
-            OpClass::List if ok => {
+            OpClass::List if ok && !event.flags.has(Flags::BUCKET_HEAD) => {
                 if anon {
                     self.bucket(event.bucket).anon_listers.add(event.source_hash);
                 }

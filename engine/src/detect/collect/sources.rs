@@ -63,7 +63,7 @@ impl Numbers {
 }
 
 impl SourceTotals {
-    pub(crate) fn add(&mut self, event: &Event<'_>, kind: u8, agent: u32) {
+    pub(crate) fn add(&mut self, event: &Event<'_>, kind: u8, (agent, agent_hash): (u32, u32)) {
         widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
         self.requests += 1;
         self.ok += u64::from(event.flags.has(Flags::OK));
@@ -76,7 +76,7 @@ impl SourceTotals {
         self.kinds |= 1 << kind;
         self.agents.add(agent);
         if event.flags.has(Flags::OK) {
-            self.ok_agents.add(agent, event.time);
+            self.ok_agents.add(agent_hash, event.time);
         }
         self.buckets.add(event.bucket);
         if event.requester != super::names::NONE {
@@ -104,7 +104,7 @@ impl SourceTotals {
         self.some |= other.some;
         self.kinds |= other.kinds;
         other.agents.iter().for_each(|agent| self.agents.add(renamed(&names.norms, agent)));
-        self.ok_agents.merge(&other.ok_agents, |agent| renamed(&names.norms, agent));
+        self.ok_agents.merge(&other.ok_agents);
         other.buckets.iter().for_each(|bucket| self.buckets.add(renamed(&names.buckets, bucket)));
         other.requesters.iter().for_each(|one| self.requesters.add(renamed(&names.requesters, one)));
     }

@@ -82,6 +82,8 @@ pub(crate) struct OperationFacts {
     pub(crate) class: OpClass,
     /// Lists versions.
     pub(crate) version_list: bool,
+    /// Asks for headers only.
+    pub(crate) head: bool,
     /// Only checks whether a bucket exists.
     pub(crate) bucket_head: bool,
     /// Concerns metadata of an object (tags, retention, attributes, restore) instead of its content.
@@ -109,13 +111,17 @@ impl OperationFacts {
     pub(crate) fn of(operation: Option<&str>, method: Option<&str>) -> Self {
         match operation {
             Some(operation) if !operation.is_empty() && operation != "-" => Self::of_operation(operation),
-            _ => Self::plain(match Verb::of(method.unwrap_or_default()) {
-                Verb::Get | Verb::Head => OpClass::ObjectRead,
-                Verb::Put | Verb::Post => OpClass::ObjectWrite,
-                Verb::Delete => OpClass::ObjectDelete,
-                Verb::Options => OpClass::Preflight,
-                Verb::Copy | Verb::List | Verb::Other => OpClass::Other,
-            }),
+            _ => {
+                let verb = Verb::of(method.unwrap_or_default());
+                let class = match verb {
+                    Verb::Get | Verb::Head => OpClass::ObjectRead,
+                    Verb::Put | Verb::Post => OpClass::ObjectWrite,
+                    Verb::Delete => OpClass::ObjectDelete,
+                    Verb::Options => OpClass::Preflight,
+                    Verb::Copy | Verb::List | Verb::Other => OpClass::Other,
+                };
+                Self { head: verb == Verb::Head, ..Self::plain(class) }
+            }
         }
     }
 
@@ -123,6 +129,7 @@ impl OperationFacts {
         Self {
             class,
             version_list: false,
+            head: false,
             bucket_head: false,
             object_label: false,
             upload_step: false,
@@ -141,7 +148,8 @@ impl OperationFacts {
             OperationName::Store => Self::plain(OpClass::Service),
             OperationName::Invalid => Self { invalid: true, ..Self::plain(OpClass::Other) },
             OperationName::Is(verb, noun) => {
-                Self { batch_line: operation.starts_with("BATCH."), ..Self::of_parts(verb, &noun) }
+                let batch_line = operation.starts_with("BATCH.");
+                Self { batch_line, head: verb == Verb::Head, ..Self::of_parts(verb, &noun) }
             }
             OperationName::Other => Self::plain(OpClass::Other),
         }
@@ -361,7 +369,8 @@ mod tests {
             let facts = OperationFacts::of(Some(operation), None);
             [
                 ("versions", facts.version_list),
-                ("head", facts.bucket_head),
+                ("head", facts.head),
+                ("bucket head", facts.bucket_head),
                 ("label", facts.object_label),
                 ("step", facts.upload_step),
                 ("complete", facts.upload_completion),
@@ -377,7 +386,10 @@ mod tests {
         for (operation, expected) in [
             ("REST.GET.BUCKETVERSIONS", &["versions"][..]),
             ("ListObjectVersions", &["versions"]),
-            ("REST.HEAD.BUCKET", &["head"]),
+            ("REST.HEAD.BUCKET", &["head", "bucket head"]),
+            ("REST.HEAD.OBJECT", &["head"]),
+            ("HeadObject", &["head"]),
+            ("stat_obj", &["head"]),
             ("REST.GET.BUCKET", &[]),
             ("REST.GET.OBJECT_TAGGING", &["label"]),
             ("REST.POST.RESTORE", &["label"]),
