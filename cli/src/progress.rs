@@ -45,23 +45,41 @@ pub(crate) struct Watch {
     /// Waits until the listing of a bucket exceeds the limits.
     large: Option<JoinHandle<()>>,
     /// To print a final JSON line.
-    json: Option<(Arc<Progress>, Instant)>,
+    json: Option<Shown>,
+}
+
+/// What is shown: what a session reads from now on.
+#[derive(Clone)]
+struct Shown {
+    progress: Arc<Progress>,
+    before: ProgressSnapshot,
+    start: Instant,
+}
+
+impl Shown {
+    fn now(&self) -> ProgressSnapshot {
+        self.progress.snapshot().since(&self.before)
+    }
+
+    fn json(&self) -> Result<String, Failure> {
+        json(self.now(), &self.progress.stages(), self.start.elapsed())
+    }
 }
 
 impl Watch {
     /// Starts showing `progress`. `stderr`: whether standard error is a terminal.
     pub(crate) fn start(mode: ProgressMode, stderr: bool, progress: &Arc<Progress>) -> Self {
-        let start = Instant::now();
+        let shown = Shown { progress: Arc::clone(progress), before: progress.snapshot(), start: Instant::now() };
         let bar = Arc::new(Mutex::new(None));
         let bar_wanted = mode == ProgressMode::Bar || (mode == ProgressMode::Auto && stderr);
         let task = if bar_wanted {
-            Some(tokio::spawn(draw(Arc::clone(progress), Arc::clone(&bar), start)))
+            Some(tokio::spawn(draw(shown.clone(), Arc::clone(&bar))))
         } else if mode == ProgressMode::Json {
-            Some(tokio::spawn(report(Arc::clone(progress), start)))
+            Some(tokio::spawn(report(shown.clone())))
         } else {
             None
         };
-        let json = (mode == ProgressMode::Json).then(|| (Arc::clone(progress), start));
+        let json = (mode == ProgressMode::Json).then_some(shown);
         Self { bar, task, large: None, json }
     }
 
@@ -79,8 +97,8 @@ impl Watch {
         }
         if let Some(task) = self.task.take() {
             task.abort();
-            if let Some((progress, start)) = &self.json {
-                say(json(progress.snapshot(), &progress.stages(), start.elapsed()));
+            if let Some(shown) = &self.json {
+                say(shown.json());
             }
         }
         if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -95,7 +113,7 @@ impl Drop for Watch {
     }
 }
 
-async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, start: Instant) {
+async fn draw(shown: Shown, slot: Arc<Mutex<Option<ProgressBar>>>) {
     tokio::time::sleep(PATIENCE).await;
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     // The templates are constant and valid; the default style is a fallback.
@@ -106,7 +124,7 @@ async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, st
     let mut with_length = false;
     loop {
         every.tick().await;
-        let now = progress.snapshot();
+        let now = shown.now();
         // Held while drawing, so that nothing is drawn after the bar was removed.
         let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bar) = slot.as_ref() else { return };
@@ -118,7 +136,7 @@ async fn draw(progress: Arc<Progress>, slot: Arc<Mutex<Option<ProgressBar>>>, st
             bar.set_length(now.bytes_total.max(now.bytes));
             bar.set_position(now.bytes);
         }
-        bar.set_message(sentence(now, &progress.stages(), start.elapsed()));
+        bar.set_message(sentence(now, &shown.progress.stages(), shown.start.elapsed()));
         bar.tick();
     }
 }
@@ -145,12 +163,12 @@ async fn announce(progress: Arc<Progress>, bar: Arc<Mutex<Option<ProgressBar>>>,
     }
 }
 
-async fn report(progress: Arc<Progress>, start: Instant) {
+async fn report(shown: Shown) {
     let mut every = tokio::time::interval(JSON_EVERY);
     every.tick().await;
     loop {
         every.tick().await;
-        say(json(progress.snapshot(), &progress.stages(), start.elapsed()));
+        say(shown.json());
     }
 }
 

@@ -104,6 +104,8 @@ impl Runner<'_> {
                 self.watch.stop();
             }
             writer.write(&batch)?;
+            // Writing does not wait for anything, and Ctrl-C is only noticed where something does.
+            tokio::task::yield_now().await;
             next = stream.next().await.transpose()?;
         }
         if terminal {

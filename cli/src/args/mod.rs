@@ -68,7 +68,7 @@ impl Cli {
         let command = Self::command();
         #[cfg(feature = "cluster")]
         let command = cluster::tuned(command);
-        command
+        without_empty_variables(command)
     }
 
     /// Checks rules that clap cannot express.
@@ -80,6 +80,19 @@ impl Cli {
         }
         Ok(())
     }
+}
+
+/// Ignores environment variables that are set to nothing, as in a service file with a value left out. Only for the text
+/// of NULL and for the configuration file an empty value means something.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let means_something = |arg: &clap::Arg| ["null", "config"].contains(&arg.get_id().as_str());
+    let command = command.mut_args(|arg| match is_empty(&arg) && !means_something(&arg) {
+        // There is no variable without a name.
+        true => arg.env("").hide_env(true),
+        false => arg,
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// What holds for every command.

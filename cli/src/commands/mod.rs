@@ -20,6 +20,7 @@ mod query;
 mod rules;
 mod schema;
 mod shell;
+mod spill;
 mod status;
 
 use std::future::Future;
@@ -131,6 +132,7 @@ pub(crate) fn dispatch(
             let runtime = runtime(threads)?;
             let ended = runtime.block_on(shell::run(arguments, surroundings));
             runtime.shutdown_timeout(CLEANUP);
+            spill::remove();
             ended
         }
         Command::Flag(arguments) => {
@@ -228,6 +230,7 @@ fn run_task(
     let ended = runtime.block_on(async { watch(&mut tokio::spawn(work)).await });
     // A thread may be blocked on standard input forever.
     runtime.shutdown_timeout(Duration::from_millis(200));
+    spill::remove();
     ended
 }
 
@@ -295,7 +298,7 @@ async fn open_with(sources: &[String], options: SessionOptions, messages: &Messa
 
 fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<SessionOptions, Failure> {
     let limit = behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
-    let options = source_options(source)?.with_memory_limit(limit);
+    let options = source_options(source)?.with_memory_limit(limit).with_spill_folder(spill::folder()?);
     Ok(match behaviour.threads {
         Some(threads) => options.with_threads(threads.get()),
         None => options,

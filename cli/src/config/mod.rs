@@ -54,7 +54,7 @@ impl From<clap::Error> for Unread {
 
 /// Parses the program's arguments on top of the configuration file. The first argument is the name of the program.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Configuration), Unread> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = with_comments(arguments.into_iter().collect());
     // The first pass determines the file and the command. Help ends here, so it neither shows the contents of the file
     // nor fails because of them. Invalid arguments are reported below.
     let first = Cli::syntax().ignore_errors(true).try_get_matches_from(&arguments)?;
@@ -73,6 +73,23 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut syntax))?;
     let origins = origins(&syntax, &matches, &used, &settings, &place);
     Ok((cli, Configuration { place, origins }))
+}
+
+/// Keeps SQL that begins with a comment (`-- …`) from being taken for a flag, by a space before it. No name of a flag
+/// contains a space.
+fn with_comments(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_comment = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        let name = text.split('=').next().unwrap_or_default();
+        text.starts_with("--") && name.contains(char::is_whitespace)
+    };
+    let flags = arguments.iter_mut().skip(1).take_while(|argument| *argument != "--");
+    for argument in flags.filter(|argument| is_comment(argument)) {
+        let mut spaced = OsString::from(" ");
+        spaced.push(&*argument);
+        *argument = spaced;
+    }
+    arguments
 }
 
 /// The commands named by the arguments, outermost first: `keys`, `audit`.
@@ -106,4 +123,17 @@ fn origins(
         Some((format!("--{name}"), origin))
     });
     decided.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_may_begin_with_a_comment() {
+        let texts = ["s3log", "query", "-- all\nSELECT 1", "--output=a b", "--quiet", "--", "-- a"];
+        let arguments = with_comments(texts.map(OsString::from).to_vec());
+        let expected = ["s3log", "query", " -- all\nSELECT 1", "--output=a b", "--quiet", "--", "-- a"];
+        assert_eq!(arguments, expected.map(OsString::from));
+    }
 }

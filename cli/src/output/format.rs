@@ -96,6 +96,9 @@ fn with_extension(path: Option<&Path>) -> Option<&Path> {
     path.filter(|path| path.extension().is_some() && !is_there_as_another(path))
 }
 
+/// Width of a terminal whose width is unknown.
+const OTHER_WIDTH: usize = 80;
+
 /// The kind of a result, as far as it affects the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -149,9 +152,8 @@ impl Output {
             Some(path) => Destination::file(path)
                 .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?,
         };
-        if !destination.is_terminal() {
-            settings.terminal = None;
-        }
+        // The width of a terminal other than standard output is not known.
+        settings.terminal = destination.is_terminal().then(|| settings.terminal.unwrap_or(OTHER_WIDTH));
         let paint = terminal::paint(settings.color, destination.is_terminal());
         let by_name = match path {
             Some(path) if settings.format == Format::Auto && destination.is_regular_file() => {
@@ -188,6 +190,11 @@ impl Output {
     /// Whether results go to a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.settings.terminal.is_some()
+    }
+
+    /// Whether text other than results may be in the output: not in files of a format for programs.
+    pub(crate) fn takes_prose(&self) -> bool {
+        !self.destination.is_regular_file() || matches!(self.format(), Format::Table | Format::Line | Format::Markdown)
     }
 
     /// The width for prose, if the output is a terminal and no format was requested.
@@ -227,8 +234,9 @@ impl Output {
         }
         self.unfinished += 1;
         let flavour = if self.destination.is_regular_file() && !self.stream { Flavour::File } else { Flavour::Stream };
-        let Self { destination, settings, paint, .. } = self;
-        Ok(writer_of(destination, format, shape, settings, *paint, flavour))
+        let Self { destination, settings, paint, by_name, .. } = self;
+        let auto = settings.format == Format::Auto && by_name.is_none();
+        Ok(writer_of(destination, (format, auto), shape, settings, *paint, flavour))
     }
 
     /// Writes a complete result that is in memory, such as documentation.
@@ -286,16 +294,15 @@ fn no_bytes_on_a_terminal() -> Failure {
         .with_hint("write to a file, such as `-o result.parquet`, or pipe the output")
 }
 
-/// The writer of `format` for one result.
+/// The writer of `format` for one result. `auto`: neither the user nor a name selected the format.
 pub(super) fn writer_of<'a, W: io::Write + Send + 'a>(
     sink: W,
-    format: Format,
+    (format, auto): (Format, bool),
     shape: Shape,
     settings: &OutputSettings,
     paint: Paint,
     flavour: Flavour,
 ) -> Box<dyn ResultWriter + 'a> {
-    let auto = settings.format == Format::Auto;
     let terminal = settings.terminal.is_some();
     let (header, null) = (settings.header, settings.null.as_deref());
     if shape == Shape::Plan && (auto || format == Format::Table) {
@@ -318,8 +325,8 @@ pub(super) fn writer_of<'a, W: io::Write + Send + 'a>(
         Format::Tsv => Box::new(TsvWriter::new(sink, header, null, terminal)),
         Format::Json => Box::new(JsonWriter::new(sink, Layout::Array, terminal)),
         Format::Ndjson => Box::new(JsonWriter::new(sink, Layout::Lines, terminal)),
-        Format::Markdown => Box::new(MarkdownWriter::new(sink, null, terminal)),
-        Format::Line => Box::new(LineWriter::new(sink, null, terminal, paint)),
+        Format::Markdown => Box::new(MarkdownWriter::new(sink, null)),
+        Format::Line => Box::new(LineWriter::new(sink, null, paint)),
         Format::Parquet => Box::new(ParquetWriter::new(sink)),
         Format::Arrow => Box::new(IpcWriter::new(sink, flavour)),
         Format::Null => Box::new(NullWriter),

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::portable::distinct_names;
 use super::value::push_json_text;
 use super::{ResultWriter, columns_of};
 
@@ -41,7 +42,7 @@ impl<W: Write + Send> ResultWriter for JsonWriter<W> {
             text.push(':');
             text
         };
-        self.names = schema.fields().iter().map(|field| name(field.name())).collect();
+        self.names = distinct_names(schema).iter().map(name).collect();
         if self.layout == Layout::Array { self.sink.write_all(b"[") } else { Ok(()) }
     }
 

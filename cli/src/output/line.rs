@@ -12,7 +12,6 @@ use super::{Paint, ResultWriter, columns_of};
 pub(crate) struct LineWriter<W> {
     sink: W,
     null: String,
-    terminal: bool,
     paint: Paint,
     /// Column names, right-aligned to the widest.
     names: Vec<String>,
@@ -20,14 +19,13 @@ pub(crate) struct LineWriter<W> {
 }
 
 impl<W: Write> LineWriter<W> {
-    /// `terminal`: escape control characters.
-    pub(crate) fn new(sink: W, null: Option<&str>, terminal: bool, paint: Paint) -> Self {
-        Self { sink, null: null.unwrap_or("NULL").to_owned(), terminal, paint, names: Vec::new(), rows: 0 }
+    pub(crate) fn new(sink: W, null: Option<&str>, paint: Paint) -> Self {
+        Self { sink, null: null.unwrap_or("NULL").to_owned(), paint, names: Vec::new(), rows: 0 }
     }
 
     /// Sets the column names.
     pub(super) fn set_names<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
-        let names: Vec<String> = names.map(|name| self.one_line(name)).collect();
+        let names: Vec<String> = names.map(|name| visible(name).into_owned()).collect();
         let widest = names.iter().map(|name| name.width()).max().unwrap_or(0);
         self.names = names.into_iter().map(|name| format!("{}{name}", " ".repeat(widest - name.width()))).collect();
     }
@@ -43,17 +41,13 @@ impl<W: Write> LineWriter<W> {
             lines.push_str(&self.paint.strong(name));
             lines.push_str(" = ");
             match cell {
-                Some(text) => lines.push_str(&self.one_line(text)),
+                // A value must not start a new line, which would look like another column.
+                Some(text) => lines.push_str(&visible(text)),
                 None => lines.push_str(&self.paint.faint(&self.null)),
             }
             lines.push('\n');
         }
         self.sink.write_all(lines.as_bytes())
-    }
-
-    /// A value must not start a new line, which would look like another column.
-    fn one_line(&self, text: &str) -> String {
-        if self.terminal { visible(text).into_owned() } else { text.replace('\r', "\\r").replace('\n', "\\n") }
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use s3log_engine::detect::escape_markdown;
 
 use super::escape::visible;
 use super::value::is_numeric;
@@ -14,31 +15,23 @@ use super::{ResultWriter, columns_of};
 pub(crate) struct MarkdownWriter<W> {
     sink: W,
     null: String,
-    terminal: bool,
 }
 
 impl<W: Write> MarkdownWriter<W> {
-    /// `terminal`: escape control characters.
-    pub(crate) fn new(sink: W, null: Option<&str>, terminal: bool) -> Self {
-        Self { sink, null: null.unwrap_or("NULL").to_owned(), terminal }
+    pub(crate) fn new(sink: W, null: Option<&str>) -> Self {
+        Self { sink, null: null.unwrap_or("NULL").to_owned() }
     }
+}
 
-    fn push_cell(&self, text: &str, out: &mut String) {
-        let text = if self.terminal { visible(text) } else { text.into() };
-        out.push(' ');
-        for c in text.chars() {
-            match c {
-                '\\' | '|' | '`' | '*' | '[' | ']' | '<' | '>' | '&' => {
-                    out.push('\\');
-                    out.push(c);
-                }
-                '\n' => out.push_str("<br>"),
-                '\r' => {}
-                _ => out.push(c),
-            }
+fn push_cell(text: &str, out: &mut String) {
+    out.push(' ');
+    for (at, line) in text.split('\n').enumerate() {
+        if at > 0 {
+            out.push_str("<br>");
         }
-        out.push_str(" |");
+        out.push_str(&escape_markdown(&visible(line.trim_end_matches('\r'))));
     }
+    out.push_str(" |");
 }
 
 impl<W: Write + Send> ResultWriter for MarkdownWriter<W> {
@@ -46,7 +39,7 @@ impl<W: Write + Send> ResultWriter for MarkdownWriter<W> {
         let mut names = String::from("|");
         let mut rule = String::from("|");
         for field in schema.fields() {
-            self.push_cell(field.name(), &mut names);
+            push_cell(field.name(), &mut names);
             rule.push_str(if is_numeric(field.data_type()) { " ---: |" } else { " --- |" });
         }
         writeln!(self.sink, "{names}\n{rule}")
@@ -65,7 +58,7 @@ impl<W: Write + Send> ResultWriter for MarkdownWriter<W> {
                 } else {
                     column.push_text(row, &mut cell);
                 }
-                self.push_cell(&cell, &mut lines);
+                push_cell(&cell, &mut lines);
             }
             lines.push('\n');
         }

@@ -3,6 +3,7 @@
 //! and readers from a few years ago do not know the type. Dictionaries are unpacked, because an Arrow file cannot
 //! replace one midway.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -14,8 +15,33 @@ use super::arrow_error;
 
 /// The schema with portable types only.
 pub(crate) fn portable_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(portable_field).collect::<Vec<_>>();
+    let fields = schema.fields().iter().zip(distinct_names(schema));
+    let fields = fields.map(|(field, name)| portable_field(&named(field, name))).collect::<Vec<_>>();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The names of columns, made distinct by `_1`, `_2`: readers of JSON keep one of several members with the same name,
+/// and some readers of Parquet refuse the file.
+pub(super) fn distinct_names(schema: &Schema) -> Vec<String> {
+    let mut taken: HashSet<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let mut used = HashSet::new();
+    let distinct = schema.fields().iter().map(|field| {
+        let mut name = field.name().clone();
+        let mut number = 0;
+        while !used.insert(name.clone()) {
+            while taken.contains(&name) {
+                number += 1;
+                name = format!("{}_{number}", field.name());
+            }
+            taken.insert(name.clone());
+        }
+        name
+    });
+    distinct.collect()
+}
+
+fn named(field: &FieldRef, name: String) -> FieldRef {
+    if field.name() == &name { Arc::clone(field) } else { Arc::new(field.as_ref().clone().with_name(name)) }
 }
 
 /// Converts a batch to [`portable_schema`].

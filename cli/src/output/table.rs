@@ -95,17 +95,6 @@ impl<W: Write> TableWriter<W> {
         }
     }
 
-    /// A cell is one line: line breaks are always escaped, other control characters only on a terminal.
-    fn cell(&self, text: &str) -> String {
-        if self.style.width.is_some() {
-            visible(text).into_owned()
-        } else if text.contains(['\n', '\r', '\t']) {
-            text.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t")
-        } else {
-            text.to_owned()
-        }
-    }
-
     /// Chooses the column widths, or another layout, and prints the sampled rows.
     fn decide(&mut self) -> io::Result<()> {
         let State::Sampling(sink, rows) = std::mem::replace(&mut self.state, State::Done) else { return Ok(()) };
@@ -115,7 +104,7 @@ impl<W: Write> TableWriter<W> {
             Some(width) => match fit(&spans, width) {
                 Some(widths) => (widths, false),
                 None if self.style.too_wide == TooWide::Lines => {
-                    let mut lines = LineWriter::new(sink, Some(&self.style.null), true, self.style.paint);
+                    let mut lines = LineWriter::new(sink, Some(&self.style.null), self.style.paint);
                     lines.set_names(self.names.iter().map(String::as_str));
                     for row in &rows {
                         lines.write_row(row.iter().map(Option::as_deref))?;
@@ -174,7 +163,7 @@ impl<W: Write> TableWriter<W> {
 
 impl<W: Write + Send> ResultWriter for TableWriter<W> {
     fn begin(&mut self, schema: &SchemaRef) -> io::Result<()> {
-        self.names = schema.fields().iter().map(|field| self.cell(field.name())).collect();
+        self.names = schema.fields().iter().map(|field| visible(field.name()).into_owned()).collect();
         self.rigid = schema.fields().iter().map(|field| is_rigid(field.data_type())).collect();
         self.numeric = schema.fields().iter().map(|field| is_numeric(field.data_type())).collect();
         Ok(())
@@ -191,7 +180,8 @@ impl<W: Write + Send> ResultWriter for TableWriter<W> {
                 } else {
                     text.clear();
                     column.push_text(row, &mut text);
-                    cells.push(Some(self.cell(&text)));
+                    // Also in files and pipes: tables are for eyes, and soon on a terminal.
+                    cells.push(Some(visible(&text).into_owned()));
                 }
             }
             self.push_row(cells)?;
@@ -254,13 +244,16 @@ impl<W: Write> Grid<W> {
     }
 
     fn print(&mut self, table: &TableWriter<W>, cells: &[Cell<'_>], paint: Paint) -> io::Result<()> {
-        let lay_out = |(text, width): (&str, usize)| match (table.style.width, table.style.overflow) {
+        let lay_out = |text: &str, width: usize| match (table.style.width, table.style.overflow) {
             (None, _) => vec![text.to_owned()],
             (Some(_), Overflow::Cut) => vec![cut(text, width)],
             (Some(_), Overflow::Wrap) => wrap(text, width),
         };
-        let columns: Vec<Vec<String>> =
-            cells.iter().zip(&self.widths).map(|(cell, width)| lay_out((cell.text, *width))).collect();
+        let columns = cells.iter().zip(&self.widths).zip(&table.rigid).map(|((cell, width), rigid)| {
+            // A number after the sample may be wider than its column. Part of it would be another number.
+            if *rigid && !cell.strong { vec![cell.text.to_owned()] } else { lay_out(cell.text, *width) }
+        });
+        let columns: Vec<Vec<String>> = columns.collect();
         let height = columns.iter().map(Vec::len).max().unwrap_or(1);
         let mut out = String::new();
         for line in 0..height {

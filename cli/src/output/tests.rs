@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StringViewArray,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -45,7 +45,14 @@ fn settings(format: Format, terminal: Option<usize>) -> OutputSettings {
 
 fn render(batches: &[RecordBatch], format: Format, shape: Shape, settings: &OutputSettings) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut writer = writer_of(&mut out, format, shape, settings, Paint::default(), Flavour::Stream);
+    let mut writer = writer_of(
+        &mut out,
+        (format, settings.format == Format::Auto),
+        shape,
+        settings,
+        Paint::default(),
+        Flavour::Stream,
+    );
     writer.begin(&batches[0].schema()).unwrap();
     for batch in batches {
         writer.write(batch).unwrap();
@@ -175,6 +182,39 @@ fn prose_is_wrapped_and_plans_are_text() {
 }
 
 #[test]
+fn a_number_after_the_first_rows_is_not_cut() {
+    let column = |number: i64, rows| {
+        let array: ArrayRef = Arc::new(Int64Array::from(vec![number; rows]));
+        RecordBatch::try_from_iter([("n", array)]).unwrap()
+    };
+    let batches = [column(1, 1_000), column(23_456, 1)];
+    let out = render(&batches, Format::Table, Shape::Rows, &settings(Format::Table, Some(80)));
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(out.lines().skip(1002).take(2).collect::<Vec<_>>(), ["│ 1 │", "│ 23456 │"]);
+}
+
+#[test]
+fn columns_of_one_name_are_told_apart() {
+    let column = |number: i64| Arc::new(Int64Array::from(vec![number])) as ArrayRef;
+    let fields = ["id", "v", "id", "v_1", "v"].map(|name| Field::new(name, DataType::Int64, false));
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let batch = RecordBatch::try_new(schema, (0..5).map(column).collect()).unwrap();
+    assert_eq!(text(&batch, Format::Ndjson, None), "{\"id\":0,\"v\":1,\"id_1\":2,\"v_1\":3,\"v_2\":4}\n");
+    let stream = render(&[batch], Format::Arrow, Shape::Rows, &settings(Format::Arrow, None));
+    let schema = StreamReader::try_new(stream.as_slice(), None).unwrap().schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["id", "v", "id_1", "v_1", "v_2"]);
+}
+
+#[test]
+fn no_text_becomes_a_link_in_markdown() {
+    let agent = "see https://host.example and www.host.example @user #1 ~~s~~ _em_ $x$\u{202e}";
+    let batch = RecordBatch::try_from_iter([("a", Arc::new(StringArray::from(vec![agent])) as ArrayRef)]).unwrap();
+    let expected = r"| see https:\//host.example and www\.host.example \@user \#1 \~\~s\~\~ \_em\_ \$x\$\\u{202e} |";
+    assert_eq!(text(&batch, Format::Markdown, None).lines().last(), Some(expected));
+}
+
+#[test]
 fn a_table_streams_with_the_widths_of_its_first_rows() {
     let column = |text: &str, rows| {
         let array: ArrayRef = Arc::new(StringArray::from(vec![text; rows]));
@@ -206,7 +246,7 @@ fn parquet_and_arrow_hold_the_same_rows_in_plain_types() {
     let mut file = Vec::new();
     let mut writer = writer_of(
         &mut file,
-        Format::Arrow,
+        (Format::Arrow, false),
         Shape::Rows,
         &settings(Format::Arrow, None),
         Paint::default(),
@@ -221,7 +261,7 @@ fn parquet_and_arrow_hold_the_same_rows_in_plain_types() {
         FileReader::try_new(std::io::Cursor::new(file), None).unwrap().map(Result::unwrap).collect();
 
     for batches in [parquet, stream, file] {
-        assert_eq!(batches[0].schema().field(1).data_type(), &arrow::datatypes::DataType::Utf8);
+        assert_eq!(batches[0].schema().field(1).data_type(), &DataType::Utf8);
         let all = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
         assert_eq!(all.num_rows(), 6);
         let bytes = all.column(3).as_any().downcast_ref::<arrow::array::PrimitiveArray<Int64Type>>().unwrap();

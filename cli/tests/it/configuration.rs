@@ -52,6 +52,15 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
 }
 
 #[test]
+fn empty_variables_are_not_set() {
+    let home = home("format = 'json'\n");
+    let variables = ["FORMAT", "OUTPUT", "SINCE", "THREADS", "MEMORY", "COLOR", "REGION", "PROFILE", "QUIET", "LAYOUT"];
+    let variables = variables.map(|name| (format!("S3LOG_{name}"), ""));
+    let output = at_home(home.path(), &COUNT).envs(variables).output().unwrap();
+    assert_eq!(transcript(&output), "exit 0\n--- stdout\n[\n{\"n\":1,\"nothing\":null}\n]\n");
+}
+
+#[test]
 fn lists_and_tables_of_commands() {
     let home = home(
         "map = ['cdn.example.com=films', 'www.example.com=site']\nmax-rejects = 0\n\n[check]\nmax-rejects = '20%'\n",

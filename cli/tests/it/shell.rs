@@ -1,5 +1,8 @@
 //! `s3log shell` with a script on standard input.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Command, Stdio};
+
 use insta::assert_snapshot;
 
 use crate::{s3log, transcript};
@@ -75,4 +78,36 @@ SELECT 1 / (2 - value) AS n FROM generate_series(1, 3);
     let output = s3log().current_dir(directory.path()).arg("shell").write_stdin(script).output().unwrap();
     assert_snapshot!(transcript(&output));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// Takes much longer than anyone waits, and keeps its threads busy.
+const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 1000000) a(x) JOIN generate_series(1, 1000000) b(y) \
+                       ON (x * y) % 7 = 3 AND x <> y";
+
+#[test]
+fn a_script_that_is_told_to_stop_ends_even_if_all_threads_are_busy() {
+    for signal in ["-INT", "-TERM"] {
+        let mut shell = Command::new(assert_cmd::cargo::cargo_bin!("s3log"))
+            .args(["shell", "--threads", "1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .env_clear()
+            .spawn()
+            .unwrap();
+        let script = format!("SELECT 1 AS first;\n{ENDLESS};\nSELECT 3 AS third;\n");
+        shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let mut printed = BufReader::new(shell.stdout.take().unwrap());
+        let mut line = String::new();
+        while line != "1\n" {
+            line.clear();
+            assert!(printed.read_line(&mut line).unwrap() > 0);
+        }
+        // The second statement has begun.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        assert!(Command::new("kill").args([signal, &shell.id().to_string()]).status().unwrap().success());
+        let mut rest = String::new();
+        printed.read_to_string(&mut rest).unwrap();
+        assert_eq!((shell.wait().unwrap().code(), rest.as_str()), (Some(130), ""), "{signal}");
+    }
 }

@@ -388,6 +388,9 @@ fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -
         let pool = TrackConsumersPool::new(LeavingPool::new(limit, options.threads()), NAMED_CONSUMERS);
         runtime = runtime.with_memory_pool(Arc::new(pool));
     }
+    if let Some(folder) = &options.spill_folder {
+        runtime = runtime.with_temp_file_path(folder);
+    }
     let factory = LogTableFactory::new(options.layout, scan.clone()).with_stores(Arc::clone(stores));
     let factory = Arc::new(factory);
     let state = SessionStateBuilder::new()

@@ -9,6 +9,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -16,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
     pub(super) memory_limit: Option<usize>,
+    pub(super) spill_folder: Option<PathBuf>,
     pub(super) threads: Option<usize>,
     pub(super) times: TimeRange,
     pub(super) lines: LineOptions,
@@ -60,6 +62,14 @@ impl SessionOptions {
     #[must_use]
     pub fn with_memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Directory for what does not fit into memory; by default one within the system's temporary directory. It must
+    /// exist.
+    #[must_use]
+    pub fn with_spill_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.spill_folder = Some(folder.into());
         self
     }
 

@@ -20,7 +20,7 @@ use crate::args::{BehaviourArgs, ShellArgs, Sources};
 use crate::diagnose::{closest, tables};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::interrupt::until_interrupted;
+use crate::interrupt::{is_told_to_end, until_interrupted};
 use crate::message::count;
 use crate::output::escape::visible_lines;
 use crate::output::{Format, Output, OutputSettings, Shape};
@@ -65,8 +65,10 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
         output: Some(output),
         settings,
         accounting: Accounting::default(),
+        exit: Exit::Done,
         behaviour,
         surroundings,
+        interactive,
         timer: false,
     };
     let words = Words::of(shell.session.context()).shared();
@@ -102,8 +104,11 @@ struct Shell {
     output: Option<Output>,
     settings: OutputSettings,
     accounting: Accounting,
+    /// What follows from the statements judged so far.
+    exit: Exit,
     behaviour: BehaviourArgs,
     surroundings: Surroundings,
+    interactive: bool,
     timer: bool,
 }
 
@@ -186,7 +191,12 @@ impl Shell {
                 {
                     messages.plain(&format!("{} in {:.3} s", count(rows, "row"), start.elapsed().as_secs_f64()));
                 }
+                if self.interactive {
+                    self.judge();
+                }
             }
+            // A script ends, as with any error.
+            None if !self.interactive || is_told_to_end() => return Err(Failure::Interrupted),
             None => messages.plain("cancelled"),
         }
         Ok(())
@@ -197,6 +207,10 @@ impl Shell {
         let Some(output) = &mut self.output else { return Ok(()) };
         let text = visible_lines(text);
         let line_end = if text.is_empty() { "" } else { "\n" };
+        if !output.takes_prose() {
+            let mut screen = std::io::stdout().lock();
+            return write!(screen, "{text}{line_end}").and_then(|()| screen.flush()).map_err(Failure::from_output);
+        }
         write!(output.sink(), "{text}{line_end}").and_then(|()| output.flush()).map_err(Failure::from_output)
     }
 
@@ -216,12 +230,22 @@ impl Shell {
         output.flush().map_err(Failure::from_output)
     }
 
+    /// Reports what is missing from the answers since the last call.
+    fn judge(&mut self) {
+        let limit = self.behaviour.reject_limit();
+        let exit = self.accounting.judge(&self.session, limit, &self.surroundings.messages);
+        if exit != Exit::Done {
+            self.exit = exit;
+        }
+        self.accounting = Accounting::from_now(&self.session);
+    }
+
     /// Commits the output file and reports what is missing from the answers.
     fn leave(mut self) -> Result<Exit, Failure> {
         if let Some(output) = self.output.take() {
             output.commit()?;
         }
-        let limit = self.behaviour.reject_limit();
-        Ok(self.accounting.judge(&self.session, limit, &self.surroundings.messages))
+        self.judge();
+        Ok(self.exit)
     }
 }
