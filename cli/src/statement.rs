@@ -5,6 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use datafusion::error::{DataFusionError, Result};
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
@@ -79,7 +80,8 @@ impl Runner<'_> {
         self.session.list_when_planned(only_explains(&statement));
         let plan = context.state().statement_to_plan(statement).await?;
         let frame = context.execute_logical_plan(plan).await?;
-        let mut stream = frame.execute_stream().await?;
+        // In a task of its own: a query may compute for long without waiting for anything, and signals are noticed here.
+        let mut stream = spawn_buffered(frame.execute_stream().await?, 1);
         self.session.list_when_planned(false);
         let schema = stream.schema();
         if schema.fields().is_empty() {
