@@ -31,11 +31,16 @@ pub(super) fn prose(text: &str) -> String {
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if "\\`*_[]<>#|~&!$".contains(character) {
+    let mut characters = text.chars().peekable();
+    let mut last = ' ';
+    while let Some(character) = characters.next() {
+        // Between letters, as in names of columns, `_` means nothing.
+        let in_word = last.is_alphanumeric() && characters.peek().is_some_and(|next| next.is_alphanumeric());
+        if "\\`*[]<>#|~&!$".contains(character) || (character == '_' && !in_word) {
             escaped.push('\\');
         }
         escaped.push(character);
+        last = character;
     }
     // GitHub turns these three into links automatically.
     let escaped = escaped.replace("://", ":\\//").replace('@', "\\@");
@@ -101,6 +106,7 @@ mod tests {
             ("<b>&amp;", "\\<b\\>\\&amp;"),
             ("[a](http://192.0.2.1)", "\\[a\\](http:\\//192.0.2.1)"),
             ("![](x) *a* _b_ `c` a|b ~d~ #1 $x$", "\\!\\[\\](x) \\*a\\* \\_b\\_ \\`c\\` a\\|b \\~d\\~ \\#1 \\$x\\$"),
+            ("remote_ip _a_ b__c", "remote_ip \\_a\\_ b\\_\\_c"),
             ("WWW.example.com @org", "WWW\\.example.com \\@org"),
             ("a\\\nb\u{202e}", "a\\\\\\\\u{a}b\\\\u{202e}"),
         ] {
