@@ -6,6 +6,7 @@
 
 use super::content::{Content, settle};
 use super::pool::BufferPool;
+use crate::error::{Error, ErrorKind};
 use arrow::buffer::Buffer;
 use memchr::{memchr, memchr_iter, memrchr};
 use s3log_parser::BYTE_ORDER_MARK;
@@ -16,6 +17,13 @@ pub const BLOCK_SIZE: usize = 1 << 20;
 
 /// Maximum length of a line that is parsed, in bytes. Real request lines with their headers are a few kilobytes.
 pub const MAX_LINE: usize = 16 << 20;
+
+/// Maximum size of a block that is decoded, in bytes: positions in a block have 32 bits. Larger log objects are decoded in
+/// several blocks.
+pub const LARGEST_BLOCK: usize = 1 << 30;
+
+/// Upper limit for the maximum length of a line, so that no block becomes too large.
+pub(crate) const LONGEST_MAX_LINE: usize = LARGEST_BLOCK / 4;
 
 /// If less than a quarter of this is left, the next object begins in the next block. A quarter still holds the magic
 /// bytes of a compressed object.
@@ -98,7 +106,8 @@ impl Part {
 }
 
 impl Block {
-    /// A block of a whole log object, or of its beginning. The bytes are not copied.
+    /// A block of a whole log object, or of its beginning. The bytes are not copied. Decoders accept up to
+    /// [`LARGEST_BLOCK`] bytes.
     ///
     /// ```
     /// use s3log_engine::decode::Block;
@@ -114,6 +123,17 @@ impl Block {
         let mut parts = vec![Part::new(log_object.into(), 0, skipped as u64)];
         settle(&mut parts, &bytes, MAX_LINE, true);
         Self { bytes, parts, too_long: None }
+    }
+
+    /// Checks that positions in it have 32 bits.
+    pub(crate) fn check_size(&self) -> Result<(), Error> {
+        if self.bytes.len() <= LARGEST_BLOCK {
+            return Ok(());
+        }
+        let name = self.parts.first().map_or("", |part| part.log_object());
+        Err(Error::new(ErrorKind::Unsupported, format!("a block of {} bytes is too large", self.bytes.len()))
+            .in_object(name)
+            .with_hint("decode it in several blocks, such as those of `LineBlocks`"))
     }
 
     /// The parts, each with its bytes, in order.
@@ -220,7 +240,7 @@ impl LineBlocks {
     /// Lines longer than `max_line` bytes are not parsed; see [`Block::too_long`].
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
-        self.max_line = max_line.max(1);
+        self.max_line = max_line.clamp(1, LONGEST_MAX_LINE);
         self
     }
 

@@ -26,7 +26,7 @@ mod rows;
 mod span;
 mod text;
 
-pub use block::{BLOCK_SIZE, Block, LineBlocks, MAX_LINE, Part};
+pub use block::{BLOCK_SIZE, Block, LARGEST_BLOCK, LineBlocks, MAX_LINE, Part};
 pub use content::Content;
 pub use counts::Counts;
 pub use options::{LineOptions, is_cdn_field};

@@ -1,6 +1,6 @@
 //! Options for parsing lines.
 
-use super::block::MAX_LINE;
+use super::block::{LONGEST_MAX_LINE, MAX_LINE};
 use super::requests::RequestRules;
 use s3log_parser::Dialect;
 use s3log_parser::cdn::Header;
@@ -42,10 +42,10 @@ impl Default for LineOptions {
 }
 
 impl LineOptions {
-    /// Sets the maximum line length in bytes, at least 1. Longer lines are rejects of which only the beginning is kept.
+    /// Sets the maximum line length in bytes, at least 1 and at most 256 MiB. Longer lines are rejects of which only the beginning is kept.
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
-        self.max_line = max_line.max(1);
+        self.max_line = max_line.clamp(1, LONGEST_MAX_LINE);
         self
     }
 

@@ -22,10 +22,10 @@ struct Shared {
 const KEPT: usize = 8;
 
 impl BufferPool {
-    /// Creates a pool of buffers of `size` bytes.
+    /// Creates a pool of buffers of `size` bytes, at least 1.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self { shared: Arc::new(Shared { size, free: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { size: size.max(1), free: Mutex::default() }) }
     }
 
     /// Size of a buffer in bytes.

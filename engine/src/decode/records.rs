@@ -213,6 +213,7 @@ impl RecordsDecoder {
     ///
     /// Fails only if Arrow rejects the arrays.
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
+        block.check_size()?;
         let rows = self.locate(block);
         let every: Vec<usize> = (0..self.columns.len()).collect();
         let arrays = self.arrays(block, &every, Rows { selected: None, copies_text: self.copies_text })?;

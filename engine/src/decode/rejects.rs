@@ -35,6 +35,7 @@ pub struct RejectsDecoder {
     copies_text: bool,
     /// If set, rejects of logs of which this table has no records are left out.
     of_table: Option<Table>,
+    options: LineOptions,
     reader: LineReader,
     counts: Counts,
 }
@@ -63,6 +64,7 @@ impl RejectsDecoder {
             layout,
             copies_text: false,
             of_table: None,
+            options: LineOptions::default(),
             reader: LineReader::new(FieldSet::EMPTY, &LineOptions::default()),
             counts: Counts::default(),
         }
@@ -71,12 +73,14 @@ impl RejectsDecoder {
     /// Sets the maximum line length in bytes; longer lines are rejects.
     #[must_use]
     pub fn with_max_line(self, max_line: usize) -> Self {
-        self.with_options(&LineOptions::default().with_max_line(max_line))
+        let options = self.options.clone().with_max_line(max_line);
+        self.with_options(&options)
     }
 
     /// Sets the options for parsing lines.
     #[must_use]
     pub fn with_options(mut self, options: &LineOptions) -> Self {
+        self.options = options.clone();
         self.reader = LineReader::new(FieldSet::EMPTY, options);
         self
     }
@@ -114,6 +118,7 @@ impl RejectsDecoder {
     ///
     /// Fails only if Arrow rejects the arrays.
     pub fn decode(&mut self, block: &Block) -> Result<RecordBatch, Error> {
+        block.check_size()?;
         let mut reasons = String::new();
         let rejects = self.rejects(block, &mut reasons);
         let arrays = self.columns.iter().map(|column| self.array(*column, block, &rejects, &reasons));
@@ -199,5 +204,18 @@ impl RejectsDecoder {
                 builder.finish(block.buffer())?
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3log_parser::Dialect;
+
+    #[test]
+    fn options_are_set_one_by_one() {
+        let options = LineOptions::default().with_dialect(Dialect::CephJournal);
+        let decoder = RejectsDecoder::new(&[0], TextLayout::Views).with_options(&options).with_max_line(99);
+        assert_eq!((decoder.options.dialect(), decoder.options.max_line()), (Dialect::CephJournal, 99));
     }
 }

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::util::display::array_value_to_string;
 use proptest::prelude::*;
-use s3log_engine::decode::{Block, BufferPool, Counts, LineBlocks, RecordsDecoder, RejectsDecoder};
+use s3log_engine::decode::{Block, BufferPool, Counts, LARGEST_BLOCK, LineBlocks, RecordsDecoder, RejectsDecoder};
 use s3log_engine::schema::{Table, TextLayout};
 use s3log_parser::Lines;
 
@@ -124,6 +124,15 @@ fn sorted(batch: &RecordBatch) -> Vec<String> {
     let mut rows: Vec<_> = (0..batch.num_rows()).map(row).collect();
     rows.sort_unstable();
     rows
+}
+
+/// Positions in a block have 32 bits.
+#[test]
+fn a_block_that_is_too_large_is_refused() {
+    let block = Block::new("large", vec![0_u8; LARGEST_BLOCK + 1]);
+    let error = RecordsDecoder::new(Table::Logs, &[0], TextLayout::Views).decode(&block).unwrap_err();
+    assert_eq!(error.to_string(), "large: a block of 1073741825 bytes is too large");
+    assert!(RejectsDecoder::new(&[0], TextLayout::Views).decode(&block).is_err());
 }
 
 proptest! {
