@@ -305,7 +305,7 @@ pub(crate) struct PlanArgs {
     /// SQL (optional) and sources
     #[arg(
         value_name = "SQL|SOURCE",
-        required = true,
+        required_unless_present = "print_prices",
         help = format!("SQL (optional) and sources. {}", source_help(false, false))
     )]
     pub sql_and_sources: Vec<String>,
@@ -319,7 +319,7 @@ pub(crate) struct PlanArgs {
     pub prices: Option<PathBuf>,
 
     /// Print the prices that are used, and exit
-    #[arg(long, env = "S3LOG_PRINT_PRICES", hide_env_values = true, value_parser = FalseyValueParser::new(), exclusive = true, help_heading = "Output")]
+    #[arg(long, env = "S3LOG_PRINT_PRICES", hide_env_values = true, value_parser = FalseyValueParser::new(), conflicts_with = "sql_and_sources", help_heading = "Output")]
     pub print_prices: bool,
 
     /// Where results go.

@@ -61,6 +61,19 @@ fn empty_variables_are_not_set() {
 }
 
 #[test]
+fn prices_are_printed_whatever_the_variables() {
+    let home = home("");
+    let mut plan = at_home(home.path(), &["plan", "--print-prices"]);
+    let output = plan.env("S3LOG_QUIET", "1").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
+    assert!(!output.stdout.is_empty());
+    let printed = said(home.path(), &mut at_home(home.path(), &["plan", "--print-prices", LOGS]));
+    assert!(printed.starts_with("exit 2") && printed.contains("cannot be used with"), "{printed}");
+    let printed = said(home.path(), &mut at_home(home.path(), &["plan"]));
+    assert!(printed.starts_with("exit 2") && printed.contains("required"), "{printed}");
+}
+
+#[test]
 fn lists_and_tables_of_commands() {
     let home = home(
         "map = ['cdn.example.com=films', 'www.example.com=site']\nmax-rejects = 0\n\n[check]\nmax-rejects = '20%'\n",
