@@ -199,7 +199,9 @@ impl Event<'_> {
         // Listings have no key and differ in their queries, as do attacks on a single page.
         let asked = self.query.map_or(self.key_hash, |query| self.key_hash ^ hash_of(&[query.as_bytes()]));
         let answer = u64::from(self.status.unwrap_or_default().unsigned_abs()) << 32 | u64::from(self.class as u8);
-        asked ^ answer.rotate_left(17) ^ self.bytes_sent.unwrap_or_default().rotate_left(41)
+        // The two records of a copy differ in nothing else.
+        let half = u64::from(self.flags.has(Flags::COPY_SOURCE)) << 31;
+        asked ^ answer.rotate_left(17) ^ self.bytes_sent.unwrap_or_default().rotate_left(41) ^ half
     }
 }
 

@@ -240,7 +240,8 @@ proptest! {
         before in "[a-z/]{0,8}",
         name in 0..SECRET_PARAMETERS.len(),
         secret in "[!$-%'-~]{1,16}",
-        behind in "(&[a-z]{1,4}=[a-z]{0,4}){0,2}",
+        // No name of a secret begins so.
+        behind in "(&xx[a-z]{1,4}=[a-z]{0,4}){0,2}",
     ) {
         let name = SECRET_PARAMETERS[name].name;
         let line = |value: &str| format!("https://h.example/{before}?a=1&{name}={value}{behind}");
