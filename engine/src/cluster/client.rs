@@ -1,7 +1,7 @@
 //! Client of a cluster: submits a plan, waits, and fetches rows and counts.
 
 use super::codec::with_packed_objects;
-use super::connection::on_connection;
+use super::connection::{for_ballista, on_connection};
 use super::job::{Job, Stages};
 use super::server::{codec, session_config};
 use super::{MAX_MESSAGE, RunOnCluster};
@@ -343,7 +343,7 @@ impl Cluster {
             port_here,
             settings.max_message_size,
             settings.use_tls,
-            Some(Arc::new(BallistaConfigGrpcEndpoint::new(Arc::new(|endpoint| Ok(on_connection(endpoint)))))),
+            Some(Arc::new(BallistaConfigGrpcEndpoint::new(for_ballista()))),
             settings.io_retries_times,
             settings.io_retry_wait_time_ms,
             settings.initial_connection_window_size,

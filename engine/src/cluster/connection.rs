@@ -1,5 +1,7 @@
 //! Settings of the connections between the processes of a cluster.
 
+use ballista_core::extension::EndpointOverrideFn;
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::transport::Endpoint;
 
@@ -10,6 +12,11 @@ const CONNECTING: Duration = Duration::from_secs(10);
 const PING: Duration = Duration::from_secs(10);
 /// Timeout for the answer to a ping.
 const PONG: Duration = Duration::from_secs(20);
+
+/// The settings as a function for Ballista's clients.
+pub(super) fn for_ballista() -> EndpointOverrideFn {
+    Arc::new(|endpoint| Ok(on_connection(endpoint)))
+}
 
 /// Applies the settings.
 pub(super) fn on_connection(endpoint: Endpoint) -> Endpoint {

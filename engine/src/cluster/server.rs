@@ -2,7 +2,7 @@
 
 use super::MAX_MESSAGE;
 use super::codec::PhysicalCodec;
-use super::connection::on_connection;
+use super::connection::for_ballista;
 use super::work_folder::WorkFolder;
 use crate::error::{Error, ErrorKind};
 use crate::functions;
@@ -40,7 +40,7 @@ const NOTICING: Duration = Duration::from_millis(200);
 pub(super) fn session_config() -> SessionConfig {
     SessionConfig::new_with_ballista()
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE as usize)
-        .with_ballista_override_create_grpc_client_endpoint(Arc::new(|endpoint| Ok(on_connection(endpoint))))
+        .with_ballista_override_create_grpc_client_endpoint(for_ballista())
 }
 
 /// A codec for the operators of Ballista and of this crate.
@@ -56,7 +56,7 @@ pub fn scheduler(config: SchedulerConfig, stores: StoreOptions) -> SchedulerConf
     let mut config = config
         .with_override_config_producer(Arc::new(session_config))
         .with_override_session_builder(Arc::new(move |config| session_state(config, &stores)))
-        .with_override_create_grpc_client_endpoint(Arc::new(|endpoint| Ok(on_connection(endpoint))));
+        .with_override_create_grpc_client_endpoint(for_ballista());
     config.override_physical_codec = Some(codec);
     config
 }
@@ -83,7 +83,7 @@ pub fn executor(config: ExecutorProcessConfig, stores: StoreOptions) -> Result<E
     let folder = WorkFolder::create(&parent)?;
     Ok(ExecutorProcessConfig {
         work_dir: Some(folder.path().display().to_string()),
-        override_create_grpc_client_endpoint: Some(Arc::new(|endpoint| Ok(on_connection(endpoint)))),
+        override_create_grpc_client_endpoint: Some(for_ballista()),
         override_function_registry: Some(Arc::new(functions)),
         override_config_producer: Some(Arc::new(session_config)),
         // The folder is deleted together with this configuration.

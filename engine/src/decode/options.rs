@@ -42,7 +42,8 @@ impl Default for LineOptions {
 }
 
 impl LineOptions {
-    /// Sets the maximum line length in bytes, at least 1 and at most 256 MiB. Longer lines are rejects of which only the beginning is kept.
+    /// Sets the maximum line length in bytes, at least 1 and at most 256 MiB. Longer lines are rejects of which only the
+    /// beginning is kept.
     #[must_use]
     pub fn with_max_line(mut self, max_line: usize) -> Self {
         self.max_line = max_line.clamp(1, LONGEST_MAX_LINE);

@@ -4,6 +4,7 @@
 //! evidence counts, since the others are usually the same behaviour seen again; independent families multiply the
 //! remaining doubt. Guards multiply the confidences.
 
+use super::collect::agents;
 use super::collect::sources::SourceTotals;
 use super::context::Known;
 use super::finding::{Guard, Severity};
@@ -114,10 +115,12 @@ pub(crate) fn guards(known: &Known, totals: &SourceTotals) -> Vec<Guard> {
 /// Why an address appears to be shared, if it does.
 fn shared(totals: &SourceTotals) -> Option<String> {
     let fails = totals.fails as f64 / totals.requests.max(1) as f64;
-    let agents = totals.steady_agents();
-    let is_shared = agents >= SHARED_BY_MANY && totals.ok >= MANY_OK && fails < MANY_FAILS
-        || agents >= SHARED_AGENTS && fails < SHARED_FAILS;
-    is_shared.then(|| format!("requests of {agents} user agents work, {:.0} % of all fail", fails * 100.0))
+    let steady = totals.steady_agents();
+    let is_shared = steady >= SHARED_BY_MANY && totals.ok >= MANY_OK && fails < MANY_FAILS
+        || steady >= SHARED_AGENTS && fails < SHARED_FAILS;
+    // Beyond that many, their number is an estimate.
+    let about = if steady > agents::MOST { "about " } else { "" };
+    is_shared.then(|| format!("requests of {about}{steady} user agents work, {:.0} % of all fail", fails * 100.0))
 }
 
 /// Whether a rule applies to private addresses: only rules about the use of keys, and about damage.

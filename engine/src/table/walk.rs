@@ -165,22 +165,22 @@ impl Walk {
         stretch.pages += 1;
         let mut kept = Vec::new();
         let mut reached_until = false;
-        for meta in &page.objects {
+        for (at, meta) in page.objects.iter().enumerate() {
             let name = meta.location.as_ref();
-            if let Some(slashed) = page.slashed.iter().find(|slashed| slashed.trim_matches('/') == name) {
+            // An object may stand beside one that has its name with a slash behind it, which is listed later.
+            let is_other = |slashed: &str| {
+                slashed.ends_with('/') && page.objects[at + 1..].iter().any(|later| later.location == meta.location)
+            };
+            let mut slashed = page.slashed.iter().filter(|slashed| slashed.trim_matches('/') == name);
+            if let Some(slashed) = slashed.next().filter(|slashed| slashed.starts_with('/') || !is_other(slashed)) {
                 // Consoles create folders as empty objects whose names end with a slash.
-                let is_folder = |size: u64| size == 0 && slashed.ends_with('/');
-                if is_folder(meta.size) {
+                if meta.size == 0 && slashed.ends_with('/') {
                     continue;
                 }
-                // The folder may stand beside an object that has its name without the slash.
-                let mut same = page.objects.iter().filter(|other| other.location == meta.location);
-                if !same.any(|other| is_folder(other.size)) {
-                    let error = "names that begin or end with `/` cannot be read";
-                    return Err(Error::new(ErrorKind::Unsupported, error)
-                        .in_object(self.bucket.name_of(slashed))
-                        .with_hint("copy such objects to other names"));
-                }
+                let error = "names that begin or end with `/` cannot be read";
+                return Err(Error::new(ErrorKind::Unsupported, error)
+                    .in_object(self.bucket.name_of(slashed))
+                    .with_hint("copy such objects to other names"));
             }
             // A store that ignores `start-after` lists from the first name.
             if stretch.floor.as_deref().is_some_and(|floor| name <= floor) {

@@ -4,7 +4,7 @@ use crate::time_units::MICROS_PER_HOUR;
 
 /// Maximum number of user agents tracked, those with the smallest hashes: which ones do not depend on the order, and a
 /// client cannot hide the others behind one that it uses often.
-const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 /// A user agent is steady with this many successful requests,
 const STEADY_USES: u32 = 5;
 /// or with successful requests at least this many hours apart.

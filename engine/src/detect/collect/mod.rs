@@ -7,7 +7,7 @@
 //! Memory grows with the number of sources and of keys used, not with requests: a bounded number of requests is kept
 //! per source, bucket and day ([`Event::keeping`]).
 
-mod agents;
+pub(crate) mod agents;
 pub(crate) mod days;
 pub(crate) mod event;
 pub(crate) mod input;

@@ -149,6 +149,8 @@ async fn folders_that_consoles_make_are_no_objects() {
         assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), 3);
         assert!(session.progress().unreadable().is_empty());
     }
+    // An empty object of that name does not stand for it.
+    put(&server, "full", "");
     put(&server, "full/", record(DAY_15, "x"));
     let session = open(&server.endpoint(), &["s3://logs/full"], SessionOptions::new()).await;
     let error = number(&session, "SELECT count(*) FROM logs").await.unwrap_err();
