@@ -149,12 +149,16 @@ async fn folders_that_consoles_make_are_no_objects() {
         assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), 3);
         assert!(session.progress().unreadable().is_empty());
     }
-    // An empty object of that name does not stand for it.
-    put(&server, "full", "");
     put(&server, "full/", record(DAY_15, "x"));
-    let session = open(&server.endpoint(), &["s3://logs/full"], SessionOptions::new()).await;
+    let session = open(&server.endpoint(), &["s3://logs/ful"], SessionOptions::new()).await;
     let error = number(&session, "SELECT count(*) FROM logs").await.unwrap_err();
     assert!(error.to_string().starts_with("s3://logs/full/: names that begin or end with `/`"), "{error}");
+    // An empty object of that name does not stand for it.
+    put(&server, "full", "");
+    let session = open(&server.endpoint(), &["s3://logs/ful"], SessionOptions::new()).await;
+    assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), 0);
+    let unreadable = session.progress().unreadable();
+    assert!(unreadable[0].reason.contains("names that begin or end with `/`"), "{unreadable:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
