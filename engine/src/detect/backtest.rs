@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 /// The results of a rule for one day.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct BacktestDay {
     /// Start of the day in microseconds since the Unix epoch (UTC).
     pub day: i64,

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 /// Activity of a source in a bucket on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ActiveDay {
     /// Start of the day in microseconds since the Unix epoch (UTC).
     pub day: i64,
@@ -40,6 +41,7 @@ pub struct ActiveDay {
 
 /// The result of [`explain`].
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The finding about the source. Without any evidence, its score is 0 and it has no detectors. `None` if the source
     /// made no request.

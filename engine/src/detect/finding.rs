@@ -15,6 +15,7 @@ const V6_PREFIX: u8 = 64;
 
 /// A source of requests with evidence against it, its score, and the reasons.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The source of the requests.
     pub client_ip: Source,
@@ -264,6 +265,7 @@ fn by_name<T, const N: usize>(what: &str, text: &str, values: [(&'static str, T)
 
 /// What one rule found about a source.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Signal {
     /// Id of the rule, such as `S3D-103`.
     pub id: String,
@@ -297,6 +299,7 @@ pub struct Signal {
 
 /// A request as evidence. Its texts are controlled by the client: outputs must escape them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sample {
     /// Time of the request in microseconds since the Unix epoch (UTC).
     pub time: i64,
@@ -318,6 +321,7 @@ pub struct Sample {
 
 /// A reason that lowered a score.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Guard {
     /// The guard's name, such as `shared`.
     pub name: String,
@@ -329,6 +333,7 @@ pub struct Guard {
 
 /// The lists that contain a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// The user's allow list.
     pub allow: bool,

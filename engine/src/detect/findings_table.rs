@@ -86,7 +86,7 @@ pub fn sample_columns() -> Vec<ColumnDoc> {
     let text = || DataType::Utf8;
     vec![
         column("time", time_type(), "When the request was received."),
-        few("bucket", text(), "Bucket that was asked."),
+        few("bucket", text(), "Requested bucket."),
         null(column("requester", text(), "Who signed; NULL when nobody did.")),
         few("operation", text(), "What was asked, such as `REST.GET.OBJECT`."),
         null(column("key", text(), "Key of the object, decoded.")),

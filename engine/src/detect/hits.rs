@@ -80,7 +80,7 @@ fn json(value: &Value) -> serde_json::Value {
         Value::Float(number) => Number::from_f64(round(*number)).map_or(serde_json::Value::Null, Into::into),
         Value::Text(text) => text.clone().into(),
         Value::Boolean(is) => (*is).into(),
-        Value::Time(micros) => super::when::rfc3339(*micros).into(),
+        Value::Time(micros) => super::format::rfc3339(*micros).into(),
         Value::List(texts) => texts.clone().into(),
     }
 }

@@ -21,6 +21,7 @@ mod explain;
 pub(crate) mod facts;
 mod finding;
 pub mod findings_table;
+mod format;
 mod gathered;
 mod hits;
 mod markdown;
@@ -39,9 +40,8 @@ pub mod tables;
 mod testing;
 mod verify;
 mod weighed;
-mod when;
 
-pub(crate) use self::when::rfc3339;
+pub(crate) use self::format::rfc3339;
 
 pub use self::backtest::{BacktestDay, backtest};
 pub use self::baseline::Baseline;
@@ -83,6 +83,7 @@ pub const DELIVERY: Duration = Duration::from_secs(2 * 3600);
 
 /// Scope and statistics of a detection run.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Looked {
     /// Number of requests in the logs.
     pub requests: u64,
@@ -90,6 +91,9 @@ pub struct Looked {
     pub without_address: u64,
     /// Number of sources.
     pub sources: u64,
+    /// Number of log objects that the session could not read: what was in them is not in the report. The session's
+    /// [progress](crate::session::Progress::unreadable) names them.
+    pub unreadable: u64,
     /// Buckets, sorted by name.
     pub buckets: Vec<String>,
     /// Time of the first request in microseconds since the Unix epoch (UTC).
@@ -111,6 +115,7 @@ pub struct Looked {
 
 /// Durations of the phases of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timing {
     /// Reading and aggregating the logs.
     pub pass: Duration,
@@ -122,6 +127,7 @@ pub struct Timing {
 
 /// The result of a detection run.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Report {
     /// All sources with evidence, most suspicious first.
     pub findings: Vec<Finding>,
@@ -226,7 +232,8 @@ impl RuleRun<'_> {
             samples.choose(&context, rule)?;
         }
         let timing = Timing { tables: made, rules: start.elapsed(), ..Timing::default() };
-        Ok(Detected { counted, tables, samples, rules: self.rules, hits, plan: self.plan, timing })
+        let unreadable = session.progress().unreadable_count();
+        Ok(Detected { counted, unreadable, tables, samples, rules: self.rules, hits, plan: self.plan, timing })
     }
 }
 
@@ -257,6 +264,8 @@ async fn hits_of(
 /// The counts, and the hits of all rules.
 struct Detected {
     counted: Arc<Collector>,
+    /// Number of log objects that could not be read.
+    unreadable: u64,
     tables: Tables,
     samples: Samples,
     rules: Arc<RuleSet>,
@@ -285,6 +294,7 @@ impl Detected {
             requests: counted.requests,
             without_address: counted.without_address,
             sources: counted.sources.len() as u64,
+            unreadable: self.unreadable,
             buckets,
             first: counted.first,
             last: counted.last,

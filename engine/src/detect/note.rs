@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 /// What a rule found about an entity other than a source.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Note {
     /// Name of the bucket, requester or host. May be controlled by a client.
     pub entity: String,

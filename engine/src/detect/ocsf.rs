@@ -7,7 +7,7 @@
 
 use super::advice::advice;
 use super::finding::{Band, Finding, Sample, Severity, Signal, Source};
-use super::when::rfc3339;
+use super::format::rfc3339;
 use serde_json::{Map, Value, json};
 use std::io;
 

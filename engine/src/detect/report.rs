@@ -4,9 +4,9 @@
 
 use super::advice::advice;
 use super::finding::{Band, Finding, Sample, Signal};
+use super::format::{grouped, rfc3339, size};
 use super::markdown::{code, prose};
 use super::note::Note;
-use super::when::rfc3339;
 use std::collections::BTreeMap;
 
 /// Maximum number of rules in the summary.
@@ -64,7 +64,7 @@ fn looked_at(scope: &Scope) -> String {
     let mut lines =
         vec![format!("Made {} by s3log {}.", rfc3339(scope.made), env!("CARGO_PKG_VERSION")), String::new()];
     lines.push(format!("- Sources: {}", names(&scope.sources)));
-    lines.push(format!("- Log objects: {} ({})", grouped(scope.objects), size(scope.bytes)));
+    lines.push(format!("- Log objects: {} ({})", grouped(scope.objects), size(scope.bytes as f64)));
     lines.push(format!("- Records: {}; rejected lines: {}", grouped(scope.records), grouped(scope.rejects)));
     if let (Some(first), Some(last)) = (scope.first, scope.last) {
         lines.push(format!("- Requests from {} to {}", rfc3339(first), rfc3339(last)));
@@ -129,7 +129,7 @@ fn section(finding: &Finding) -> String {
         grouped(finding.requests),
         rfc3339(finding.first_seen),
         rfc3339(finding.last_seen),
-        size(finding.bytes_sent)
+        size(finding.bytes_sent as f64)
     );
     text += &format!("- Buckets: {}\n", names(&finding.buckets));
     let requesters =
@@ -242,7 +242,7 @@ fn watched(findings: &[Finding]) -> String {
         );
     }
     if rest.len() > WATCHED {
-        text += &format!("\n{} more have lower scores.\n", grouped((rest.len() - WATCHED) as u64));
+        text += &format!("\n{} more have lower scores.\n", grouped(rest.len() - WATCHED));
     }
     text
 }
@@ -275,32 +275,6 @@ fn names(all: &[String]) -> String {
         number if number > NAMES => format!("{shown} and {} more", number - NAMES),
         _ => shown,
     }
-}
-
-/// Formats as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Formats as `3.4 MiB`.
-fn size(bytes: u64) -> String {
-    let mut scaled = bytes as f64;
-    let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB"].into_iter();
-    let mut unit = "bytes";
-    while scaled >= 1024.0
-        && let Some(larger) = units.next()
-    {
-        (scaled, unit) = (scaled / 1024.0, larger);
-    }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{scaled:.1} {unit}") }
 }
 
 #[cfg(test)]
@@ -373,22 +347,6 @@ mod tests {
             ("[1", Some("measured: `[1`")),
         ] {
             assert_eq!(measured(json).as_deref(), shown, "{json}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_read_easily() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
-            assert_eq!(grouped(number), text);
-        }
-        for (bytes, text) in [
-            (0, "0 bytes"),
-            (1_023, "1023 bytes"),
-            (1_536, "1.5 KiB"),
-            (3_600_000, "3.4 MiB"),
-            (u64::MAX, "16384.0 PiB"),
-        ] {
-            assert_eq!(size(bytes), text);
         }
     }
 }

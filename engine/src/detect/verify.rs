@@ -162,7 +162,7 @@ fn tables_context_of(mut collector: Collector, baseline: &Baseline, events: bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::tables::{WINDOWS, windowed};
+    use crate::detect::tables::{WINDOWS, Window};
     use arrow::array::UInt32Array;
     use arrow::compute::{concat_batches, take_record_batch};
     use arrow::util::pretty::pretty_format_batches;
@@ -237,7 +237,7 @@ mod tests {
         let rule = rules.iter().find(|rule| rule.id == "S3D-101").unwrap();
         let case = rule.tests.iter().find(|case| case.fires()).unwrap();
         let context = tables_of(rule, case, &case.log(), &lists).unwrap();
-        for (window, hours) in WINDOWS {
+        for Window { table, hours, .. } in WINDOWS {
             let (length, shift) = (format!("INTERVAL '{hours} hours'"), format!("INTERVAL '{} minutes'", hours * 30));
             let expected = format!(
                 "SELECT date_bin({length}, ts) AS w, ts, src, key FROM s3_trail \
@@ -248,9 +248,9 @@ mod tests {
                 pretty_format_batches(&batches).unwrap().to_string()
             };
             let expected = rows(&format!("{expected} ORDER BY w, ts, src, key")).await;
-            let sql = format!("SELECT w, ts, src, key FROM {} ORDER BY w, ts, src, key", windowed(window));
+            let sql = format!("SELECT w, ts, src, key FROM {table} ORDER BY w, ts, src, key");
             assert!(expected.lines().count() > 10, "{expected}");
-            assert_eq!(rows(&sql).await, expected, "{window}");
+            assert_eq!(rows(&sql).await, expected, "{table}");
         }
     }
 }

@@ -213,10 +213,9 @@ mod tests {
             let cut = cut.min(hashes.len());
             let of = |hashes: &[u64]| {
                 let (mut distinct, mut keys) = (Distinct::<16>::default(), KeySample::default());
-                for (at, hash) in hashes.iter().enumerate() {
+                for hash in hashes {
                     distinct.add(*hash);
                     keys.add(*hash, KeyTimes { read: (*hash % 7) as u32, written: (*hash % 5) as u32, copied_to: (*hash % 3 * 86_400 / 2) as u32, ..KeyTimes::default() });
-                    let _ = at;
                 }
                 (distinct, keys)
             };

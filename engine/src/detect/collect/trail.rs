@@ -1,7 +1,9 @@
 //! Columnar storage of the requests that are kept individually.
 
+use super::Renamings;
 use super::event::Event;
 use super::names::renamed;
+use std::borrow::Cow;
 
 /// A column of text.
 #[derive(Debug, Default)]
@@ -60,35 +62,83 @@ impl Texts {
 /// Maximum length stored of a URI, user agent or key; what matters here is within it.
 const LONGEST: usize = 2048;
 
-/// Requests in columns; repeated values are numbers in [`Names`](super::names::Names).
-#[derive(Debug, Default)]
-pub(crate) struct Trail {
-    /// Number of users of each row.
-    uses: Vec<u8>,
-    /// Rows without users.
-    free: Vec<u32>,
-    pub time: Vec<i64>,
-    pub source: Vec<u32>,
-    pub address: Vec<u32>,
-    pub requester: Vec<u32>,
-    pub bucket: Vec<u32>,
-    pub operation: Vec<u32>,
-    pub method: Vec<u32>,
-    pub error: Vec<u32>,
-    pub agent: Vec<u32>,
-    pub referer: Vec<u32>,
-    pub scheme: Vec<u32>,
-    pub tls: Vec<u32>,
-    pub class: Vec<u8>,
-    pub status: Vec<Option<i32>>,
-    pub bytes_sent: Vec<Option<u64>>,
-    pub object_size: Vec<Option<u64>>,
-    pub flags: Vec<u64>,
-    pub key_hash: Vec<u64>,
-    pub prefix_hash: Vec<u64>,
-    pub key: Texts,
-    pub uri: Texts,
-    pub version: Texts,
+/// Generates [`Trail`], and what goes through all of its columns.
+macro_rules! trail {
+    (
+        names { $($name:ident of $kind:ident,)+ }
+        values { $($value:ident: $type:ty = $value_of:expr,)+ }
+        texts { $($text:ident = $text_of:expr,)+ }
+    ) => {
+        /// Requests in columns; repeated values are numbers in [`Names`](super::names::Names).
+        #[derive(Debug, Default)]
+        pub(crate) struct Trail {
+            /// Number of users of each row.
+            uses: Vec<u8>,
+            /// Rows without users.
+            free: Vec<u32>,
+            $(pub $name: Vec<u32>,)+
+            $(pub $value: Vec<$type>,)+
+            $(pub $text: Texts,)+
+        }
+
+        impl Trail {
+            /// Stores a request in a row, which may be the next new one.
+            fn put_event(&mut self, row: usize, event: &Event<'_>) {
+                $(put(&mut self.$name, row, event.$name);)+
+                $({
+                    let value_of: fn(&Event<'_>) -> $type = $value_of;
+                    put(&mut self.$value, row, value_of(event));
+                })+
+                $({
+                    let text_of: for<'a> fn(&Event<'a>) -> Option<Cow<'a, str>> = $text_of;
+                    self.$text.put(row, text_of(event).as_deref().map(beginning));
+                })+
+            }
+
+            /// Appends the rows of another partition.
+            pub(crate) fn merge(&mut self, other: Self, names: &Renamings) {
+                self.uses.extend(other.uses);
+                self.free.extend(other.free.into_iter().map(|row| row + names.rows));
+                $(self.$name.extend(other.$name.into_iter().map(|number| renamed(&names.$kind, number)));)+
+                $(self.$value.extend(other.$value);)+
+                $(self.$text.merge(&other.$text);)+
+            }
+        }
+    };
+}
+
+trail! {
+    names {
+        source of sources,
+        address of addresses,
+        requester of requesters,
+        bucket of buckets,
+        operation of operations,
+        method of methods,
+        error of errors,
+        agent of agents,
+        referer of referers,
+        scheme of transports,
+        tls of transports,
+    }
+    values {
+        time: i64 = |event| event.time,
+        class: u8 = |event| event.class as u8,
+        status: Option<i32> = |event| event.status,
+        bytes_sent: Option<u64> = |event| event.bytes_sent,
+        object_size: Option<u64> = |event| event.object_size,
+        flags: u64 = |event| event.flags.bits(),
+        key_hash: u64 = |event| event.key_hash,
+        prefix_hash: u64 = |event| event.prefix_hash,
+    }
+    texts {
+        key = |event| event.key.map(Cow::Borrowed),
+        uri = |event| match (event.path, event.query) {
+            (Some(path), Some(query)) => Some(Cow::Owned(format!("{path}?{query}"))),
+            (path, _) => path.map(Cow::Borrowed),
+        },
+        version = |event| event.version_id.map(Cow::Borrowed),
+    }
 }
 
 impl Trail {
@@ -111,31 +161,7 @@ impl Trail {
             _ => self.time.len(),
         };
         put(&mut self.uses, row, uses);
-        put(&mut self.time, row, event.time);
-        put(&mut self.source, row, event.source);
-        put(&mut self.address, row, event.address);
-        put(&mut self.requester, row, event.requester);
-        put(&mut self.bucket, row, event.bucket);
-        put(&mut self.operation, row, event.operation);
-        put(&mut self.method, row, event.method);
-        put(&mut self.error, row, event.error);
-        put(&mut self.agent, row, event.agent);
-        put(&mut self.referer, row, event.referer);
-        put(&mut self.scheme, row, event.scheme);
-        put(&mut self.tls, row, event.tls);
-        put(&mut self.class, row, event.class as u8);
-        put(&mut self.status, row, event.status);
-        put(&mut self.bytes_sent, row, event.bytes_sent);
-        put(&mut self.object_size, row, event.object_size);
-        put(&mut self.flags, row, event.flags.bits());
-        put(&mut self.key_hash, row, event.key_hash);
-        put(&mut self.prefix_hash, row, event.prefix_hash);
-        self.key.put(row, event.key.map(beginning));
-        match (event.path, event.query) {
-            (Some(path), Some(query)) => self.uri.put(row, Some(beginning(&format!("{path}?{query}")))),
-            (path, _) => self.uri.put(row, path.map(beginning)),
-        }
-        self.version.put(row, event.version_id.map(beginning));
+        self.put_event(row, event);
     }
 
     /// Removes a user of a row.
@@ -151,37 +177,6 @@ impl Trail {
     /// Appends a request.
     pub(crate) fn push(&mut self, event: &Event<'_>) {
         self.put(u32::MAX, event, 1);
-    }
-
-    /// Appends the rows of another partition.
-    pub(crate) fn merge(&mut self, other: Self, names: &super::Renamings) {
-        let add = |mine: &mut Vec<u32>, theirs: Vec<u32>, numbers: &[u32]| {
-            mine.extend(theirs.into_iter().map(|number| renamed(numbers, number)));
-        };
-        add(&mut self.source, other.source, &names.sources);
-        add(&mut self.address, other.address, &names.addresses);
-        add(&mut self.requester, other.requester, &names.requesters);
-        add(&mut self.bucket, other.bucket, &names.buckets);
-        add(&mut self.operation, other.operation, &names.operations);
-        add(&mut self.method, other.method, &names.methods);
-        add(&mut self.error, other.error, &names.errors);
-        add(&mut self.agent, other.agent, &names.agents);
-        add(&mut self.referer, other.referer, &names.referers);
-        add(&mut self.scheme, other.scheme, &names.transports);
-        add(&mut self.tls, other.tls, &names.transports);
-        self.free.extend(other.free.iter().map(|row| row + names.rows));
-        self.uses.extend(other.uses);
-        self.time.extend(other.time);
-        self.class.extend(other.class);
-        self.status.extend(other.status);
-        self.bytes_sent.extend(other.bytes_sent);
-        self.object_size.extend(other.object_size);
-        self.flags.extend(other.flags);
-        self.key_hash.extend(other.key_hash);
-        self.prefix_hash.extend(other.prefix_hash);
-        self.key.merge(&other.key);
-        self.uri.merge(&other.uri);
-        self.version.merge(&other.version);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{DenyList, DenyOptions, IpVersion, Printed, WafScope, checked_name};
 use crate::Error;
-use crate::detect::when::rfc3339;
+use crate::detect::format::rfc3339;
 use serde::Serialize;
 
 /// Maximum number of networks in a set: <https://docs.aws.amazon.com/waf/latest/developerguide/limits.html>.
@@ -51,9 +51,9 @@ pub(super) fn print(list: &DenyList, options: &DenyOptions) -> Result<Printed, E
     )];
     let others = list.networks().len() - addresses.len();
     if others > 0 {
-        warnings.push(format!(
-            "{others} {other} networks are not in it: a set holds {this} or {other}, so create a second one"
-        ));
+        let are = if others == 1 { "network is" } else { "networks are" };
+        warnings
+            .push(format!("{others} {other} {are} not in it: a set holds {this} or {other}, so create a second one"));
     }
     let scope = match options.waf_scope {
         WafScope::Regional => "REGIONAL",

@@ -6,7 +6,7 @@
 //! silently deny nobody. So a policy for Spaces has no condition other than the addresses.
 
 use super::{DenyList, DenyOptions, Printed, short};
-use crate::detect::when::rfc3339;
+use crate::detect::format::rfc3339;
 use crate::error::{Error, ErrorKind};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -15,7 +15,7 @@ mod tests;
 
 pub use selection::{DenyList, LeftOut, Selection};
 
-use super::when::rfc3339;
+use super::format::rfc3339;
 use crate::Error;
 use ipnet::IpNet;
 use std::fmt;

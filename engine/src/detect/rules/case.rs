@@ -67,7 +67,7 @@ pub struct Expected {
     /// The host in the referer.
     pub referer: Option<String>,
     /// The required confidence.
-    pub confidence: Option<Bounds>,
+    pub confidence: Option<Expectation>,
 }
 
 /// A row that the rule returned, as far as tests check it.
@@ -116,10 +116,10 @@ impl Case {
                 wrong.push(format!("{expected} is not found"));
                 continue;
             };
-            if let Some(bounds) = expected.confidence
-                && !bounds.contain(confidence)
+            if let Some(expectation) = expected.confidence
+                && !expectation.is_met_by(confidence)
             {
-                wrong.push(format!("{expected} has a confidence of {confidence:.3}, which is not {bounds}"));
+                wrong.push(format!("{expected} has a confidence of {confidence:.3}, which is not {expectation}"));
             }
         }
         let nobody = |found: &&Found| !self.expect.iter().any(|expected| expected.is_of(found));
@@ -185,7 +185,7 @@ impl fmt::Display for Found {
 
 /// A condition on a confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Bounds {
+pub enum Expectation {
     /// At least this much.
     AtLeast(f64),
     /// More than this.
@@ -200,7 +200,7 @@ pub enum Bounds {
     Between(f64, f64),
 }
 
-impl Bounds {
+impl Expectation {
     /// Parses `>=0.7`, `<0.3`, `0.9`, `0.3..0.5`.
     fn parse(text: &str) -> Option<Self> {
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
@@ -208,7 +208,7 @@ impl Bounds {
         if let Some((low, high)) = text.split_once("..") {
             return Some(Self::Between(number(low)?, number(high)?));
         }
-        for (sign, bounds) in [
+        for (sign, expectation) in [
             (">=", Self::AtLeast as fn(f64) -> Self),
             ("<=", Self::AtMost),
             (">", Self::Above),
@@ -216,7 +216,7 @@ impl Bounds {
             ("=", Self::About),
         ] {
             if let Some(rest) = text.strip_prefix(sign) {
-                return number(rest).map(bounds);
+                return number(rest).map(expectation);
             }
         }
         number(text).map(Self::About)
@@ -224,7 +224,7 @@ impl Bounds {
 
     /// Whether a confidence satisfies the condition, with a tolerance of 1e-9, because sums of hundredths are not
     /// exact.
-    fn contain(self, confidence: f64) -> bool {
+    fn is_met_by(self, confidence: f64) -> bool {
         let tiny = 1e-9;
         match self {
             Self::AtLeast(low) => confidence >= low - tiny,
@@ -237,7 +237,7 @@ impl Bounds {
     }
 }
 
-impl fmt::Display for Bounds {
+impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AtLeast(low) => write!(f, ">={low}"),
@@ -328,7 +328,7 @@ impl RawCase {
                 .into_iter()
                 .map(|(network, place)| placed(network, &place))
                 .collect::<Result<_, _>>()?,
-            expect: expect.into_iter().map(|expected| expectation(expected, entity)).collect::<Result<_, _>>()?,
+            expect: expect.into_iter().map(|expected| expected_row(expected, entity)).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -375,7 +375,7 @@ fn networks(texts: Vec<Spanned<String>>) -> Result<Vec<String>, Placed> {
     Ok(texts.into_iter().map(Spanned::into_inner).collect())
 }
 
-fn expectation(expected: Spanned<RawExpected>, entity: Entity) -> Result<Expected, Placed> {
+fn expected_row(expected: Spanned<RawExpected>, entity: Entity) -> Result<Expected, Placed> {
     let start = expected.span().start;
     let RawExpected { src, requester, bucket, referer, confidence } = expected.into_inner();
     let confidence = match confidence {
@@ -387,7 +387,7 @@ fn expectation(expected: Spanned<RawExpected>, entity: Entity) -> Result<Expecte
                     Problem::new(format!("`confidence = {}` is not a bound of the confidence", shown(&value)));
                 (Some(start), problem.with_hint("such as \">=0.7\", \"<0.3\", \"0.9\" or \"0.3..0.5\""))
             };
-            Some(Bounds::parse(&text).ok_or_else(problem)?)
+            Some(Expectation::parse(&text).ok_or_else(problem)?)
         }
     };
     let named = match entity {

@@ -99,11 +99,16 @@ pub(super) fn parse(sql: &str) -> Result<Box<Query>, Problem> {
 }
 
 /// Converts a parser message, moving its position to the line of the problem.
-pub(super) fn parser_problem(message: &str) -> Problem {
+fn parser_problem(message: &str) -> Problem {
+    let (text, line) = parser_message(message);
+    Problem::new(format!("the SQL cannot be parsed: {text}")).below(line.saturating_sub(1))
+}
+
+/// What a parser message says, and its line, from 1.
+pub(super) fn parser_message(message: &str) -> (&str, usize) {
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
     let (text, place) = message.rsplit_once(" at Line: ").unwrap_or((message, ""));
-    let line = place.split(',').next().and_then(|line| line.trim().parse::<usize>().ok()).unwrap_or(1);
-    Problem::new(format!("the SQL cannot be parsed: {text}")).below(line.saturating_sub(1))
+    (text, place.split(',').next().and_then(|line| line.trim().parse().ok()).unwrap_or(1))
 }
 
 /// The names of a `WITH` clause with the queries they stand for, and how many of them are visible to the visitor at

@@ -6,8 +6,8 @@
 
 use super::parameters::{self, ParamValue, Parameters};
 use super::problem::{Problem, hint_of_names};
+use crate::detect::format::{duration, grouped, percent, size, time, without_zeros};
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
 
 /// A value of a row, for use in explanations.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ enum Part {
 }
 
 /// Format of a value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Style {
     Plain,
     Percent,
@@ -72,6 +72,8 @@ enum Style {
     Date,
     Duration,
     Decimals(usize),
+    /// With what is counted, in the singular and in the plural.
+    Counted(String, String),
 }
 
 impl Style {
@@ -81,6 +83,7 @@ impl Style {
             "bytes" => Self::Bytes,
             "date" => Self::Date,
             "duration" => Self::Duration,
+            _ if let Some((one, many)) = text.split_once('|') => Self::Counted(one.to_owned(), many.to_owned()),
             _ => match text.strip_prefix('.')?.parse() {
                 Ok(decimals) if decimals <= 9 => Self::Decimals(decimals),
                 _ => return None,
@@ -161,9 +164,9 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => sentence.push_str(text),
-                Part::Column(name, style) => write(&mut sentence, &value_of(name), *style),
+                Part::Column(name, style) => write(&mut sentence, &value_of(name), style),
                 Part::Parameter(name, style) => {
-                    write(&mut sentence, &values.get(name).map_or(Value::Null, Value::from), *style);
+                    write(&mut sentence, &values.get(name).map_or(Value::Null, Value::from), style);
                 }
             }
         }
@@ -179,9 +182,9 @@ fn place_of(place: &str) -> Result<Part, Problem> {
             None => {
                 let problem =
                     Problem::new(format!("`explain` has `{{{place}}}`, but `{text}` is not a format of values"));
-                return Err(
-                    problem.with_hint("formats are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals")
-                );
+                return Err(problem.with_hint(
+                    "formats are `%`, `bytes`, `date`, `duration`, `.2` for two decimals, and `key|keys` for what is counted",
+                ));
             }
         },
     };
@@ -199,7 +202,7 @@ fn place_of(place: &str) -> Result<Part, Problem> {
     })
 }
 
-fn write(to: &mut String, value: &Value, style: Style) {
+fn write(to: &mut String, value: &Value, style: &Style) {
     // Writing to a `String` cannot fail.
     let _ = match (style, value, value.number()) {
         (_, Value::Null, _) => to.write_str("-"),
@@ -207,8 +210,12 @@ fn write(to: &mut String, value: &Value, style: Style) {
         (Style::Percent, _, Some(share)) => to.write_str(&percent(share)),
         (Style::Bytes, _, Some(bytes)) => to.write_str(&size(bytes)),
         (Style::Duration, _, Some(seconds)) => to.write_str(&duration(seconds)),
-        (Style::Decimals(decimals), _, Some(number)) => to.write_str(&grouped(&format!("{number:.decimals$}"))),
-        (_, Value::Integer(number), _) => to.write_str(&grouped(&number.to_string())),
+        (Style::Decimals(decimals), _, Some(number)) => to.write_str(&grouped(format!("{number:.decimals$}"))),
+        (Style::Counted(one, many), value, number) => {
+            write(to, value, &Style::Plain);
+            write!(to, " {}", if number == Some(1.0) { one } else { many })
+        }
+        (_, Value::Integer(number), _) => to.write_str(&grouped(number)),
         (_, Value::Float(number), _) => to.write_str(&grouped(without_zeros(&format!("{number:.2}")))),
         (Style::Date, Value::Time(micros), _) => to.write_str(time(*micros).get(..10).unwrap_or("-")),
         (_, Value::Time(micros), _) => to.write_str(&time(*micros)),
@@ -216,58 +223,6 @@ fn write(to: &mut String, value: &Value, style: Style) {
         (_, Value::Text(text), _) => to.write_str(text),
         (_, Value::List(texts), _) => to.write_str(&texts.join(", ")),
     };
-}
-
-/// Formats `12345.60` as `12,345.60`.
-fn grouped(number: &str) -> String {
-    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
-    let whole = digits.find('.').unwrap_or(digits.len());
-    let mut result = sign.to_owned();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && at < whole && (whole - at).is_multiple_of(3) {
-            result.push(',');
-        }
-        result.push(digit);
-    }
-    result
-}
-
-/// Formats `1.50` as `1.5`, and `2.00` as `2`.
-fn without_zeros(number: &str) -> &str {
-    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
-}
-
-fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let text = if percent.abs() < 9.95 { format!("{percent:.1}") } else { format!("{percent:.0}") };
-    format!("{}%", grouped(without_zeros(&text)))
-}
-
-fn size(bytes: f64) -> String {
-    let mut number = bytes;
-    let mut unit = "bytes";
-    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
-        if number.abs() < 1024.0 {
-            break;
-        }
-        number /= 1024.0;
-        unit = next;
-    }
-    if unit == "bytes" { format!("{number:.0} {unit}") } else { format!("{} {unit}", grouped(&format!("{number:.1}"))) }
-}
-
-fn duration(seconds: f64) -> String {
-    // Clamped to the range of the formatter, which is far beyond that of any log.
-    let whole = Duration::try_from_secs_f64(seconds.clamp(0.0, 1e12).round()).unwrap_or_default();
-    humantime::format_duration(whole).to_string()
-}
-
-/// Formats as `2026-03-02 10:00:00` in UTC.
-pub(super) fn time(micros: i64) -> String {
-    // Clamped to years of four digits.
-    let seconds = u64::try_from(micros.div_euclid(1_000_000)).unwrap_or(0).min(253_402_300_799);
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(SystemTime::UNIX_EPOCH);
-    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").trim_end_matches('Z').to_owned()
 }
 
 #[cfg(test)]
@@ -278,6 +233,7 @@ mod tests {
         match column {
             "n" => Value::Integer(1_234_567),
             "m" => Value::Integer(-999),
+            "one" => Value::Integer(1),
             "f" => Value::Float(1234.5),
             "share" => Value::Float(0.153),
             "little" => Value::Float(0.0149),
@@ -308,6 +264,7 @@ mod tests {
             ("{key} {ok} {list} {none} {nan}", "a{b} yes a, b - -"),
             ("at least {$min}, {$min:%}", "at least 0.5, 50%"),
             ("{key:%} {ok:bytes}", "a{b} yes"),
+            ("{n:key|keys}, {one:old key|old keys}, {none:key|keys}", "1,234,567 keys, 1 old key, -"),
         ] {
             let parsed = Template::parse(template).unwrap();
             assert_eq!(parsed.render(value_of, &values), sentence, "{template}");
@@ -323,7 +280,7 @@ mod tests {
             (
                 "{n:pct}",
                 "`explain` has `{n:pct}`, but `pct` is not a format of values",
-                "formats are `%`, `bytes`, `date`, `duration`, and `.2` for two decimals",
+                "formats are `%`, `bytes`, `date`, `duration`, `.2` for two decimals, and `key|keys` for what is counted",
             ),
             (
                 "{}",

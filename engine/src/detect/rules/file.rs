@@ -3,7 +3,6 @@
 //! All errors in a rule are found here, before any log is read, and reported with file and line. A file with only an
 //! id, `enabled` and `[params]` is an overlay; any other is a complete rule.
 
-use super::TABLES;
 use super::case::{Case, RawCase};
 use super::check::{self, Checked};
 use super::explain::Template;
@@ -12,6 +11,7 @@ use super::problem::{Problem, closest, hint_of_names};
 use super::shorthand::{self, Match};
 use crate::Error;
 use crate::detect::finding::Severity;
+use crate::detect::tables;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -418,7 +418,7 @@ impl File<'_> {
         let (sql, first, from_match) = self.sql(raw.sql, raw.pattern.as_ref(), entity)?;
         let in_sql = |problem: Problem| if from_match { self.at(first, problem) } else { self.within(first, problem) };
         let query = parameters::substitute(&sql, &params).map_err(in_sql)?;
-        let checked = check::check(&query, TABLES).map_err(in_sql)?;
+        let checked = check::check(&query, &tables::names()).map_err(in_sql)?;
         for column in [entity.column(), "confidence"] {
             if !checked.more_columns && !checked.columns.iter().any(|name| name == column) {
                 let problem = Problem::new(format!("the SQL does not return `{column}`"));

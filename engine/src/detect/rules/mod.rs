@@ -1,6 +1,6 @@
 //! Detection rules, as files that users can read, change and add to.
 //!
-//! A rule is a TOML file with a query over the [tables of detection](TABLES), or a `[match]` that is compiled to one; a
+//! A rule is a TOML file with a query over the tables of detection (`tables`), or a `[match]` that is compiled to one; a
 //! template for the explanation; parameters; and tests. Start at [`RuleSet`]: the shipped rules, overridden by a user's
 //! own. A [`Rule`] has its query, a [`Case`] the log that tests it; both are run elsewhere.
 //!
@@ -19,34 +19,10 @@ mod problem;
 mod set;
 mod shorthand;
 
-pub use self::case::{Bounds, Case, Expected, Found, Place};
+pub use self::case::{Case, Expectation, Expected, Found, Place};
 pub use self::check::tables_of;
 pub use self::explain::{Template, Value};
 pub use self::file::{Entity, FAMILIES, Overlay, Rule, RuleFile, RuleSource, load};
 pub use self::lint::{Level, Lint};
 pub use self::parameters::{ParamValue, Parameters};
 pub use self::set::RuleSet;
-
-/// Names of the tables that rules may read.
-pub const TABLES: &[&str] = &[
-    "s3_trail",
-    "s3_trail_1h",
-    "s3_trail_6h",
-    "s3_trail_24h",
-    "s3_trail_48h",
-    "s3_trail_7d",
-    "sources",
-    "src_bucket_day",
-    "walks",
-    "requester_src_day",
-    "requester_day",
-    "deletes_hour",
-    "overwrites",
-    "heavy_reads",
-    "good",
-    "asks",
-    "buckets",
-    "referers",
-    "posture",
-    "s3_events",
-];

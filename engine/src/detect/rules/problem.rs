@@ -46,11 +46,15 @@ impl Problem {
 
 /// `did you mean …` if a name is similar, otherwise a list of all names.
 pub(super) fn hint_of_names<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    if let Some(near) = closest(name, names.clone()) {
-        return format!("did you mean `{near}`?");
-    }
-    let list = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if list.is_empty() { "there is none".to_owned() } else { format!("there are: {list}") }
+    did_you_mean(name, names.clone()).unwrap_or_else(|| {
+        let list = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        if list.is_empty() { "there is none".to_owned() } else { format!("there are: {list}") }
+    })
+}
+
+/// `did you mean …` if a name is similar.
+pub(super) fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    closest(name, names).map(|near| format!("did you mean `{near}`?"))
 }
 
 /// The name that was probably meant: at most a few typing errors away.

@@ -3,7 +3,7 @@
 use super::catalogue;
 use super::file::{Overlay, Rule, RuleFile, RuleSource, load};
 use super::lint::{self, Lint};
-use super::problem::hint_of_names;
+use super::problem::did_you_mean;
 use crate::error::{Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,10 +102,8 @@ impl RuleSet {
     }
 
     fn unknown(&self, id: &str) -> Error {
-        let hint = match hint_of_names(id, self.rules.keys().map(String::as_str)) {
-            near if near.starts_with("did") => near,
-            _ => "`s3log rules list` lists them".to_owned(),
-        };
+        let near = did_you_mean(id, self.rules.keys().map(String::as_str));
+        let hint = near.unwrap_or_else(|| "`s3log rules list` lists them".to_owned());
         Error::invalid(format!("there is no rule `{}`", id.escape_debug())).with_hint(hint)
     }
 

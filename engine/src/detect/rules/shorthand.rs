@@ -4,18 +4,16 @@
 //! finding if there are at least `at_least` of them, or that many distinct values of `distinct`. Of overlapping
 //! windows, the one with the highest confidence is reported. CDNs and allowed addresses never count.
 
-use super::check::parser_problem;
+use super::check::parser_message;
 use super::file::Entity;
 use super::parameters::{is_name, shown};
-use super::problem::{Problem, hint_of_names};
+use super::problem::{Problem, did_you_mean};
+use crate::detect::tables::{TRAIL, WINDOWS};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// Window lengths for which there are tables, shortest first.
-pub(super) const WINDOWS: [&str; 5] = ["1h", "6h", "24h", "48h", "7d"];
 
 /// Columns returned by every compiled rule.
 const OWN: [&str; 7] = ["n", "d", "w", "first", "last", "evidence", "confidence"];
@@ -108,12 +106,14 @@ impl Match {
         Ok(sql)
     }
 
-    fn table(&self) -> Result<String, Problem> {
-        match self.within() {
-            None => Ok("s3_trail".to_owned()),
-            Some(within) if WINDOWS.contains(&within) => Ok(format!("s3_trail_{within}")),
-            Some(within) => Err(Problem::new(format!("`within = \"{within}\"` is not a window that has a table"))
-                .with_hint(format!("one of: {}", WINDOWS.join(", ")))),
+    fn table(&self) -> Result<&'static str, Problem> {
+        let Some(within) = self.within() else { return Ok(TRAIL) };
+        match WINDOWS.iter().find(|window| window.length == within) {
+            Some(window) => Ok(window.table),
+            None => {
+                let problem = Problem::new(format!("`within = \"{within}\"` is not a window that has a table"));
+                Err(problem.with_hint(format!("one of: {}", lengths().collect::<Vec<_>>().join(", "))))
+            }
         }
     }
 
@@ -178,6 +178,11 @@ impl Match {
     }
 }
 
+/// Lengths of the windows that have a table.
+fn lengths() -> impl Iterator<Item = &'static str> {
+    WINDOWS.iter().map(|window| window.length)
+}
+
 /// The table column behind a result column.
 fn column_of(name: &str) -> &str {
     if name == Entity::Referer.column() { "referer_host" } else { name }
@@ -210,10 +215,7 @@ pub(super) fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Proble
         return Err(wrong("it has a comment".to_owned()));
     }
     let mut parser = Parser::new(&GenericDialect {}).with_tokens(tokens);
-    let why = |error: String| {
-        wrong(parser_problem(&error).without_place().to_string().replace("the SQL cannot be parsed: ", ""))
-    };
-    parser.parse_expr().map_err(|error| why(error.to_string()))?;
+    parser.parse_expr().map_err(|error| wrong(parser_message(&error.to_string()).0.to_owned()))?;
     match parser.peek_token().token {
         Token::EOF => Ok(text.trim()),
         other => Err(wrong(format!("`{other}` comes after its end"))),
@@ -223,17 +225,16 @@ pub(super) fn expression<'a>(key: &str, text: &'a str) -> Result<&'a str, Proble
 /// The problem of an unsupported window length.
 pub(super) fn no_window(key: &str, text: &str) -> Problem {
     let problem = Problem::new(format!("`{key} = \"{}\"` is not a duration", text.escape_debug()));
-    problem.with_hint(match hint_of_names(text, WINDOWS.into_iter()) {
-        hint if hint.starts_with("did") => hint,
-        _ => "a number with a unit: \"30m\", \"24h\", \"7d\"".to_owned(),
-    })
+    let near = did_you_mean(text, lengths());
+    problem.with_hint(near.unwrap_or_else(|| "a number with a unit: \"30m\", \"24h\", \"7d\"".to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::detect::rules::check::check;
-    use crate::detect::rules::{TABLES, parameters};
+    use crate::detect::rules::parameters;
+    use crate::detect::tables;
 
     fn compiled(text: &str, entity: Entity) -> Result<String, Problem> {
         toml::from_str::<Match>(text).unwrap().compile(entity)
@@ -307,7 +308,8 @@ FROM hits
                         let text = format!("where = \"anon\"\nconfidence = \"0.1 * n\"\n{group}\n{within}\n{rest}");
                         let values = [("min".to_owned(), parameters::ParamValue::Integer(3))].into();
                         let sql = parameters::substitute(&compiled(&text, entity).unwrap(), &values).unwrap();
-                        let checked = check(&sql, TABLES).unwrap_or_else(|problem| panic!("{sql}: {problem:?}"));
+                        let checked =
+                            check(&sql, &tables::names()).unwrap_or_else(|problem| panic!("{sql}: {problem:?}"));
                         assert!(checked.columns.iter().any(|column| column == entity.column()), "{sql}");
                         assert!(!checked.more_columns && !checked.wildcard);
                     }

@@ -24,6 +24,54 @@ pub(crate) enum Kind {
 /// A column: name, type, description.
 pub(crate) type Column = (&'static str, Kind, &'static str);
 
+/// How a column gets its value from a row.
+pub(crate) enum Get<R> {
+    Text(for<'a> fn(&'a R) -> Option<&'a str>),
+    Texts(for<'a> fn(&'a R) -> Vec<&'a str>),
+    Time(fn(&R) -> Option<i64>),
+    Integer(fn(&R) -> u64),
+    Double(fn(&R) -> Option<f64>),
+    Boolean(fn(&R) -> bool),
+}
+
+/// A column of a table whose rows are structs: name, how it gets its value, description.
+pub(crate) type RowColumn<R> = (&'static str, Get<R>, &'static str);
+
+impl<R> Get<R> {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Texts(_) => Kind::Texts,
+            Self::Time(_) => Kind::Time,
+            Self::Integer(_) => Kind::Integer,
+            Self::Double(_) => Kind::Double,
+            Self::Boolean(_) => Kind::Boolean,
+        }
+    }
+
+    fn array(&self, rows: &[R]) -> ArrayRef {
+        let rows = rows.iter();
+        match self {
+            Self::Text(get) => texts(rows.map(get)),
+            Self::Texts(get) => text_lists(rows.map(|row| get(row).into_iter())),
+            Self::Time(get) => times(rows.map(get)),
+            Self::Integer(get) => integers(rows.map(get)),
+            Self::Double(get) => doubles(rows.map(get)),
+            Self::Boolean(get) => booleans(rows.map(get)),
+        }
+    }
+}
+
+/// The columns without their rows.
+pub(crate) fn columns_of<R>(columns: &[RowColumn<R>]) -> Vec<Column> {
+    columns.iter().map(|(name, get, doc)| (*name, get.kind(), *doc)).collect()
+}
+
+/// Builds a table from its rows.
+pub(crate) fn table_of<R>(columns: &[RowColumn<R>], rows: &[R]) -> Result<RecordBatch, ArrowError> {
+    batch_of(&columns_of(columns), columns.iter().map(|(_, get, _)| get.array(rows)).collect())
+}
+
 impl Kind {
     pub(crate) fn data_type(self) -> DataType {
         let text = TextLayout::Views.data_type();

@@ -11,8 +11,11 @@ pub(crate) mod trail;
 
 pub(crate) use self::sources::net_of;
 
-use self::column::{Column, Kind, doc_of, schema_of};
+use self::column::{Column, Kind, columns_of, doc_of, schema_of};
 use self::on_demand::{OnDemand, Rows};
+use self::requesters::{DeletesRow, PairRow, RequesterDayRow};
+use self::sides::{BucketRow, HeavyRow, KeyRow, PostureRow, RefererRow};
+use self::sources::{DayRow, OverwriteRow, SourceRow, WalkRow};
 use self::trail::{TrailRows, Windows};
 use super::baseline::Baseline;
 use super::collect::Collector;
@@ -38,52 +41,71 @@ pub(crate) const EVENTS: &str = "s3_events";
 const TABLES: [Table; 13] = [
     (
         TRAIL,
-        "Single requests, one row each: all that are anything but ordinary, and some of the ordinary ones. Of each source, bucket, kind of operation, outcome and day at most the first 256; of anonymous reads that were answered the first 64; of signed requests that are about objects and no sign of anything by themselves the first 3 of a day, source and requester of at most 200 sources.",
+        "Single requests, one row each: the unusual ones, and some of the ordinary ones. Of each source, bucket, kind of operation, outcome and day at most the first 256 are kept; of successful anonymous reads the first 64; of ordinary signed requests for objects the first 3 of a requester from a source on a day, if the requester has at most 200 sources.",
         requests::trail_columns,
     ),
     (
         EVENTS,
-        "All requests, one row each. Only made when a rule reads it: then every request is written to a temporary file beside the one pass.",
+        "All requests, one row each. Only built if a rule reads it: every request is then written to a temporary file.",
         requests::event_columns,
     ),
-    ("sources", "One row a source.", || sources::SOURCES.to_vec()),
-    ("src_bucket_day", "What a source did with a bucket on a day.", || sources::SRC_BUCKET_DAY.to_vec()),
-    ("walks", "How a source went from key to key of a bucket: at least 4 reads that nobody signed.", || {
-        sources::WALKS.to_vec()
-    }),
-    ("overwrites", "Sources that overwrote what they had read, by bucket.", || sources::OVERWRITES.to_vec()),
+    ("sources", "One row per source.", || columns_of(SourceRow::COLUMNS)),
+    ("src_bucket_day", "What a source did with a bucket on a day.", || columns_of(DayRow::COLUMNS)),
+    (
+        "walks",
+        "How a source went from key to key in a bucket, if it read at least 4 times without a signature.",
+        || columns_of(WalkRow::COLUMNS),
+    ),
+    ("overwrites", "Sources that overwrote what they had read, by bucket.", || columns_of(OverwriteRow::COLUMNS)),
     (
         "requester_src_day",
         "What a requester did from a source on a day; only requesters of at most 200 sources.",
-        || requesters::REQUESTER_SRC_DAY.to_vec(),
+        || columns_of(PairRow::COLUMNS),
     ),
-    ("requester_day", "What a requester did on a day.", || requesters::REQUESTER_DAY.to_vec()),
+    ("requester_day", "What a requester did on a day.", || columns_of(RequesterDayRow::COLUMNS)),
     (
         "deletes_hour",
-        "Objects that a requester deleted from a source in an hour, one row a half hour in which something was deleted.",
-        || requesters::DELETES_HOUR.to_vec(),
+        "Objects that a requester deleted from a source within an hour, one row per half hour in which something was deleted.",
+        || columns_of(DeletesRow::COLUMNS),
     ),
-    ("heavy_reads", "Large objects that a source read more than once.", || sides::HEAVY_READS.to_vec()),
-    ("buckets", "One row a bucket.", || sides::BUCKETS.to_vec()),
-    ("referers", "Hosts of pages that readers of a bucket came from.", || sides::REFERERS.to_vec()),
-    ("posture", "How a bucket was reached.", || sides::POSTURE.to_vec()),
+    ("heavy_reads", "Large objects that a source read more than once.", || columns_of(HeavyRow::COLUMNS)),
+    ("buckets", "One row per bucket.", || columns_of(BucketRow::COLUMNS)),
+    ("referers", "Hosts of pages that readers of a bucket came from.", || columns_of(RefererRow::COLUMNS)),
+    ("posture", "Requests to a bucket by protocol, TLS version and kind of signature.", || {
+        columns_of(PostureRow::COLUMNS)
+    }),
 ];
 
 /// Tables by key, built only if needed.
 const BY_KEY: [Table; 2] = [
-    ("good", "For how many sources a key of `s3_trail` worked.", || sides::GOOD.to_vec()),
-    ("asks", "For how many sources a key of `s3_trail` did not work.", || sides::ASKS.to_vec()),
+    ("good", "For how many sources a key of `s3_trail` worked.", || columns_of(KeyRow::GOOD)),
+    ("asks", "For how many sources a key of `s3_trail` did not work.", || columns_of(KeyRow::ASKS)),
 ];
 
-/// Windows over `s3_trail`: suffix of the table name, and length in hours.
-pub(crate) const WINDOWS: [(&str, i64); 5] = [("1h", 1), ("6h", 6), ("24h", 24), ("48h", 48), ("7d", 168)];
+/// A table of `s3_trail` in windows.
+pub(crate) struct Window {
+    /// Length of the windows, as rules write it.
+    pub length: &'static str,
+    pub table: &'static str,
+    pub hours: i64,
+}
+
+/// All windows over `s3_trail`, shortest first.
+pub(crate) const WINDOWS: [Window; 5] = [
+    Window { length: "1h", table: "s3_trail_1h", hours: 1 },
+    Window { length: "6h", table: "s3_trail_6h", hours: 6 },
+    Window { length: "24h", table: "s3_trail_24h", hours: 24 },
+    Window { length: "48h", table: "s3_trail_48h", hours: 48 },
+    Window { length: "7d", table: "s3_trail_7d", hours: 168 },
+];
 
 /// The column that window tables have before those of `s3_trail`.
 const WINDOW: Column = ("w", Kind::Time, "When the window begins.");
 
-/// The name of `s3_trail` with a window.
-pub(crate) fn windowed(window: &str) -> String {
-    format!("{TRAIL}_{window}")
+/// Names of all tables that rules can query.
+pub(crate) fn names() -> Vec<&'static str> {
+    let tables = TABLES.iter().chain(&BY_KEY).map(|(name, ..)| *name);
+    tables.chain(WINDOWS.iter().map(|window| window.table)).collect()
 }
 
 /// Documentation of the tables that rules can query.
@@ -143,9 +165,9 @@ impl Tables {
             context.register_table(*name, Arc::new(table))?;
         }
         context.register_table(TRAIL, Arc::new(OnDemand(self.trail())))?;
-        for (window, hours) in WINDOWS {
+        for Window { table, hours, .. } in WINDOWS {
             let windows: Arc<dyn Rows> = Arc::new(Windows::new(self.trail(), hours * MICROS_PER_HOUR));
-            context.register_table(windowed(window), Arc::new(OnDemand(windows)))?;
+            context.register_table(table, Arc::new(OnDemand(windows)))?;
         }
         Ok(())
     }
@@ -153,19 +175,17 @@ impl Tables {
 
 /// Builds the tables of counts.
 fn counts(collector: &Collector, baseline: &Baseline, by_key: bool) -> Result<Vec<(&'static str, RecordBatch)>, Error> {
-    let is_cdn = is_cdn(collector);
     // Each is built by one thread.
     type Make<'a> = Box<dyn Fn() -> Result<RecordBatch, ArrowError> + Send + Sync + 'a>;
-    let is_cdn = is_cdn.as_slice();
     let makers: Vec<(&'static str, Make<'_>)> = vec![
-        ("src_bucket_day", Box::new(|| sources::days_batch(collector, is_cdn))),
-        ("walks", Box::new(|| sources::walks_batch(collector, is_cdn))),
+        ("src_bucket_day", Box::new(|| sources::days_batch(collector))),
+        ("walks", Box::new(|| sources::walks_batch(collector))),
         ("overwrites", Box::new(|| sources::overwrites_batch(collector))),
-        ("requester_src_day", Box::new(|| requesters::pairs_batch(collector, baseline, is_cdn))),
-        ("deletes_hour", Box::new(|| requesters::deletes_batch(collector, baseline, is_cdn))),
-        ("sources", Box::new(|| sources::sources_batch(collector, is_cdn))),
+        ("requester_src_day", Box::new(|| requesters::pairs_batch(collector, baseline))),
+        ("deletes_hour", Box::new(|| requesters::deletes_batch(collector, baseline))),
+        ("sources", Box::new(|| sources::sources_batch(collector))),
         ("requester_day", Box::new(|| requesters::requester_days_batch(collector, baseline))),
-        ("heavy_reads", Box::new(|| sides::heavy_batch(collector, is_cdn))),
+        ("heavy_reads", Box::new(|| sides::heavy_batch(collector))),
         ("buckets", Box::new(|| sides::buckets_batch(collector, baseline))),
         ("referers", Box::new(|| sides::referers_batch(collector))),
         ("posture", Box::new(|| sides::posture_batch(collector))),
@@ -182,22 +202,16 @@ fn counts(collector: &Collector, baseline: &Baseline, by_key: bool) -> Result<Ve
     Ok(tables)
 }
 
-/// Which sources are a CDN's, by the user's lists.
-pub(crate) fn is_cdn(collector: &Collector) -> Vec<bool> {
-    collector.sources.iter().map(|source| source.known.cdn.is_some()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
-    fn rules_may_read_every_table_and_no_other() {
-        let tables = TABLES.iter().chain(&BY_KEY).map(|(name, ..)| (*name).to_owned());
-        let names: BTreeSet<String> = tables.chain(WINDOWS.iter().map(|(window, ..)| windowed(window))).collect();
-        let allowed: BTreeSet<String> = crate::detect::rules::TABLES.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(names, allowed);
+    fn names_of_windows_say_their_length() {
+        for Window { length, table, hours } in WINDOWS {
+            let seconds = humantime::parse_duration(length).unwrap().as_secs();
+            assert_eq!((table, hours * 3600), (format!("{TRAIL}_{length}").as_str(), seconds as i64));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The tables `requester_src_day`, `requester_day` and `deletes_hour`: activity of requesters, and whether it is new.
 
-use super::column::{Column, Kind, batch_of, booleans, doubles, integers, texts, times};
-use super::sources::net_of;
+use super::column::{Get, RowColumn, table_of};
+use super::sources::{Source, net_of};
 use crate::detect::baseline::Baseline;
 use crate::detect::collect::Collector;
 use crate::detect::collect::requesters::PairDay;
@@ -10,113 +10,6 @@ use crate::time_units::{MICROS_PER_DAY, MICROS_PER_HOUR};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-pub(crate) const REQUESTER_SRC_DAY: &[Column] = &[
-    ("requester", Kind::Text, "Who signed."),
-    ("src", Kind::Text, "The source."),
-    ("day", Kind::Time, "The day."),
-    ("requests", Kind::Integer, "Requests."),
-    ("reads", Kind::Integer, "Objects that were read."),
-    ("lists", Kind::Integer, "Listings."),
-    ("version_lists", Kind::Integer, "Those of them of versions."),
-    ("writes", Kind::Integer, "Objects that were written."),
-    ("deletes", Kind::Integer, "Objects that were deleted; batches whose objects the log does not name are one each."),
-    ("cfg_reads", Kind::Integer, "Different operations that read configuration."),
-    ("cfg_writes", Kind::Integer, "Requests that write configuration."),
-    ("denied", Kind::Integer, "Requests that were denied."),
-    ("denied_tries", Kind::Integer, "Those of them that were about no object, but listings and configuration."),
-    ("copies", Kind::Integer, "Objects that were copied."),
-    (
-        "copies_out",
-        Kind::Integer,
-        "Objects that were read to be copied to where the logs do not reach, such as another's bucket.",
-    ),
-    ("presigned", Kind::Integer, "Requests whose signature stood in the URL."),
-    ("open_uploads", Kind::Integer, "Uploads of parts that were begun and neither put together nor given up."),
-    ("version_reads", Kind::Integer, "Versions that were read by their id."),
-    ("buckets", Kind::Integer, "Different buckets."),
-    (
-        "new_buckets",
-        Kind::Integer,
-        "Those of them that the requester uses from none of its usual sources; 0 if the logs have none of these.",
-    ),
-    (
-        "new_operations",
-        Kind::Integer,
-        "Different operations that it uses from none of its usual sources; 0 if the logs have none of these.",
-    ),
-    ("read_keys", Kind::Integer, "Different keys that were read, estimated beyond 64."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent."),
-    ("first", Kind::Time, "The first request of the day."),
-    ("last", Kind::Time, "The last request of the day."),
-    ("first_seen", Kind::Time, "The first request of the requester from the source, the baseline included."),
-    ("requester_first_seen", Kind::Time, "The first request of the requester from anywhere, the baseline included."),
-    ("requester_requests", Kind::Integer, "All its requests, the baseline included."),
-    ("requester_srcs", Kind::Integer, "All its sources, the baseline included, up to 201."),
-    ("usual_srcs", Kind::Integer, "How many of them were usual when this source came."),
-    (
-        "usual_requests",
-        Kind::Integer,
-        "Requests from its usual sources, the baseline included: those that came before this one, and either in the first 8 hours of the requester or 72 hours before this one.",
-    ),
-    ("usual_last", Kind::Time, "The last request from one of them that the logs have."),
-    ("share", Kind::Double, "Share of its requests that came from this source."),
-    ("new_net", Kind::Boolean, "Whether it came from no other source of this network before."),
-    (
-        "new_country",
-        Kind::Boolean,
-        "Whether it came from no other source of this country before, if a database tells countries.",
-    ),
-    ("same_ua_family", Kind::Boolean, "Whether it has the source's clients at its usual sources, too."),
-    ("is_allow", Kind::Boolean, "Whether the address is allowed."),
-    ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
-    ("is_private", Kind::Boolean, "Whether it is a private address."),
-];
-
-pub(crate) const REQUESTER_DAY: &[Column] = &[
-    ("requester", Kind::Text, "Who signed."),
-    ("day", Kind::Time, "The day."),
-    ("requests", Kind::Integer, "Requests."),
-    ("read_keys", Kind::Integer, "Different keys that were read, estimated beyond 256."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent."),
-    ("srcs", Kind::Integer, "Different sources, estimated beyond 256."),
-    ("from_history", Kind::Boolean, "Whether it is of the baseline, not of the logs looked at."),
-];
-
-pub(crate) const DELETES_HOUR: &[Column] = &[
-    ("src", Kind::Text, "The source."),
-    ("requester", Kind::Text, "Who signed; NULL when nobody did."),
-    ("bucket", Kind::Text, "The bucket."),
-    (
-        "hour",
-        Kind::Time,
-        "When the hour begins: at full and half hours, so that what lies around one of them is in one hour, too.",
-    ),
-    ("n", Kind::Integer, "Objects that were deleted."),
-    ("n_half", Kind::Integer, "Those of the first half hour, for sums over hours."),
-    (
-        "batches",
-        Kind::Integer,
-        "Requests of batches of up to 1,000 objects, if the log does not name the objects. They are none of `n`.",
-    ),
-    ("first", Kind::Time, "The first one."),
-    ("last", Kind::Time, "The last one."),
-    (
-        "first_for_pair",
-        Kind::Boolean,
-        "Whether the requester deleted nothing from this source in an hour before, the baseline included.",
-    ),
-    (
-        "delete_days",
-        Kind::Integer,
-        "On how many days the requester deleted something from this source; all of the baseline is one.",
-    ),
-    ("delete_span", Kind::Integer, "How many days the last of them is after the first one."),
-    ("list_before", Kind::Boolean, "Whether the source listed the bucket in that hour or the one before."),
-    ("bucket_keys", Kind::Integer, "Different keys of the bucket that were used, estimated beyond 1,024."),
-    ("is_allow", Kind::Boolean, "Whether the address is allowed."),
-    ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
-];
 
 /// Sources that appear within this time of a requester's first request are usual: there is nothing else to compare
 /// with.
@@ -239,109 +132,274 @@ fn wholes(collector: &Collector, baseline: &Baseline) -> HashMap<String, Whole> 
     wholes
 }
 
+/// A row of `requester_src_day`.
+pub(crate) struct PairRow<'a> {
+    requester: Option<&'a str>,
+    source: Source<'a>,
+    /// When the day begins.
+    start: i64,
+    counts: &'a PairDay,
+    whole: &'a Whole,
+    pair: &'a Pair,
+    newness: Newness,
+    new_buckets: u64,
+    new_operations: u64,
+}
+
+impl<'a> PairRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("requester", Get::Text(|row| row.requester), "Who signed."),
+        ("src", Get::Text(|row| row.source.name()), "The source."),
+        ("day", Get::Time(|row| Some(row.start)), "The day."),
+        ("requests", Get::Integer(|row| row.counts.requests), "Requests."),
+        ("reads", Get::Integer(|row| row.counts.reads), "Objects that were read."),
+        ("lists", Get::Integer(|row| row.counts.lists), "Listings."),
+        ("version_lists", Get::Integer(|row| row.counts.version_lists), "Those of them of versions."),
+        ("writes", Get::Integer(|row| row.counts.writes), "Objects that were written."),
+        (
+            "deletes",
+            Get::Integer(|row| row.counts.deleted()),
+            "Objects that were deleted; a batch whose objects the log does not name counts as one.",
+        ),
+        (
+            "cfg_reads",
+            Get::Integer(|row| row.counts.config_reads.len() as u64),
+            "Different operations that read configuration.",
+        ),
+        ("cfg_writes", Get::Integer(|row| row.counts.config_writes), "Requests that write configuration."),
+        ("denied", Get::Integer(|row| row.counts.denied), "Requests that were denied."),
+        (
+            "denied_tries",
+            Get::Integer(|row| row.counts.denied_tries),
+            "Those of them that were not for an object, such as listings and configuration.",
+        ),
+        ("copies", Get::Integer(|row| row.counts.copies), "Objects that were copied."),
+        (
+            "copies_out",
+            Get::Integer(|row| row.counts.copy_sources.saturating_sub(row.counts.copies)),
+            "Objects that were read for a copy to somewhere outside of the logs, such as someone else's bucket.",
+        ),
+        ("presigned", Get::Integer(|row| row.counts.presigned), "Requests whose signature stood in the URL."),
+        (
+            "open_uploads",
+            Get::Integer(|row| row.counts.uploads_begun.saturating_sub(row.counts.uploads_ended)),
+            "Multipart uploads that were begun, and neither completed nor aborted.",
+        ),
+        ("version_reads", Get::Integer(|row| row.counts.version_reads), "Versions that were read by their id."),
+        ("buckets", Get::Integer(|row| row.counts.buckets.len() as u64), "Different buckets."),
+        (
+            "new_buckets",
+            Get::Integer(|row| row.new_buckets),
+            "Those of them that the requester uses from none of its usual sources; 0 if the logs have none of these sources.",
+        ),
+        (
+            "new_operations",
+            Get::Integer(|row| row.new_operations),
+            "Different operations that it uses from none of its usual sources; 0 if the logs have none of these sources.",
+        ),
+        (
+            "read_keys",
+            Get::Integer(|row| row.counts.keys.count()),
+            "Different keys that were read, estimated beyond 64.",
+        ),
+        ("bytes_sent", Get::Integer(|row| row.counts.bytes_sent), "Bytes that were sent."),
+        ("first", Get::Time(|row| Some(row.counts.first)), "The first request of the day."),
+        ("last", Get::Time(|row| Some(row.counts.last)), "The last request of the day."),
+        (
+            "first_seen",
+            Get::Time(|row| Some(row.pair.first)),
+            "The first request of the requester from the source, the baseline included.",
+        ),
+        (
+            "requester_first_seen",
+            Get::Time(|row| Some(row.whole.first)),
+            "The first request of the requester from anywhere, the baseline included.",
+        ),
+        ("requester_requests", Get::Integer(|row| row.whole.requests), "All its requests, the baseline included."),
+        (
+            "requester_srcs",
+            Get::Integer(|row| row.whole.pairs.len() as u64),
+            "All its sources, the baseline included, up to 201.",
+        ),
+        (
+            "usual_srcs",
+            Get::Integer(|row| row.newness.usual_sources),
+            "How many of them were usual when this source appeared: those that had appeared within 8 hours of the requester's first request, or at least 72 hours before this one.",
+        ),
+        (
+            "usual_requests",
+            Get::Integer(|row| row.newness.usual_requests),
+            "Requests from its usual sources, the baseline included.",
+        ),
+        (
+            "usual_last",
+            Get::Time(|row| row.newness.usual_last),
+            "The last request in the logs from one of its usual sources.",
+        ),
+        (
+            "share",
+            Get::Double(|row| Some(row.pair.requests as f64 / row.whole.requests.max(1) as f64)),
+            "Share of its requests that came from this source.",
+        ),
+        (
+            "new_net",
+            Get::Boolean(|row| row.newness.net),
+            "Whether it came from no other source of this network before.",
+        ),
+        (
+            "new_country",
+            Get::Boolean(|row| row.newness.country),
+            "Whether it came from no other source of this country before, if a database tells countries.",
+        ),
+        (
+            "same_ua_family",
+            Get::Boolean(|row| row.newness.same_family),
+            "Whether all its clients at this source are also those of its usual sources.",
+        ),
+        ("is_allow", Get::Boolean(|row| row.source.known().allow.is_some()), "Whether the address is allowed."),
+        ("is_cdn", Get::Boolean(|row| row.source.is_cdn()), "Whether it is a CDN's."),
+        ("is_private", Get::Boolean(|row| row.source.known().private), "Whether it is a private address."),
+    ];
+}
+
 /// Builds `requester_src_day`.
-pub(crate) fn pairs_batch(
-    collector: &Collector,
-    baseline: &Baseline,
-    is_cdn: &[bool],
-) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn pairs_batch(collector: &Collector, baseline: &Baseline) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
     let wholes = wholes(collector, baseline);
     let mut newness: HashMap<(u32, u32), Newness> = HashMap::new();
-    let rows: Vec<_> = collector
-        .requesters
-        .pairs
-        .iter()
-        .filter_map(|((requester, source, day), pair)| {
-            let whole = wholes.get(names.requesters.get(*requester))?;
-            let text = names.sources.get(*source);
-            let newness = *newness.entry((*requester, *source)).or_insert_with(|| whole.newness(text));
-            let unusual = whole.unusual(text, pair);
-            Some(((*requester, *source, *day), pair, whole, whole.pairs.get(text)?, newness, unusual))
+    let rows = collector.requesters.pairs.iter().filter_map(|((requester, source, day), counts)| {
+        let whole = wholes.get(names.requesters.get(*requester))?;
+        let text = names.sources.get(*source);
+        let newness = *newness.entry((*requester, *source)).or_insert_with(|| whole.newness(text));
+        let (new_buckets, new_operations) = whole.unusual(text, counts);
+        Some(PairRow {
+            requester: names.requesters.text(*requester),
+            source: Source::new(collector, *source),
+            start: i64::from(*day) * MICROS_PER_DAY,
+            counts,
+            whole,
+            pair: whole.pairs.get(text)?,
+            newness,
+            new_buckets,
+            new_operations,
         })
-        .collect();
-    let all = || rows.iter();
-    let count = |figure: fn(&PairDay) -> u64| integers(all().map(move |row| figure(row.1)));
-    batch_of(
-        REQUESTER_SRC_DAY,
-        vec![
-            texts(all().map(|row| names.requesters.text(row.0.0))),
-            texts(all().map(|row| names.sources.text(row.0.1))),
-            times(all().map(|row| Some(i64::from(row.0.2) * MICROS_PER_DAY))),
-            count(|pair| pair.requests),
-            count(|pair| pair.reads),
-            count(|pair| pair.lists),
-            count(|pair| pair.version_lists),
-            count(|pair| pair.writes),
-            count(PairDay::deleted),
-            count(|pair| pair.config_reads.len() as u64),
-            count(|pair| pair.config_writes),
-            count(|pair| pair.denied),
-            count(|pair| pair.denied_tries),
-            count(|pair| pair.copies),
-            count(|pair| pair.copy_sources.saturating_sub(pair.copies)),
-            count(|pair| pair.presigned),
-            count(|pair| pair.uploads_begun.saturating_sub(pair.uploads_ended)),
-            count(|pair| pair.version_reads),
-            count(|pair| pair.buckets.len() as u64),
-            integers(all().map(|row| row.5.0)),
-            integers(all().map(|row| row.5.1)),
-            count(|pair| pair.keys.count()),
-            count(|pair| pair.bytes_sent),
-            times(all().map(|row| Some(row.1.first))),
-            times(all().map(|row| Some(row.1.last))),
-            times(all().map(|row| Some(row.3.first))),
-            times(all().map(|row| Some(row.2.first))),
-            integers(all().map(|row| row.2.requests)),
-            integers(all().map(|row| row.2.pairs.len() as u64)),
-            integers(all().map(|row| row.4.usual_sources)),
-            integers(all().map(|row| row.4.usual_requests)),
-            times(all().map(|row| row.4.usual_last)),
-            doubles(all().map(|row| Some(row.3.requests as f64 / row.2.requests.max(1) as f64))),
-            booleans(all().map(|row| row.4.net)),
-            booleans(all().map(|row| row.4.country)),
-            booleans(all().map(|row| row.4.same_family)),
-            booleans(all().map(|row| collector.sources[row.0.1 as usize].known.allow.is_some())),
-            booleans(all().map(|row| is_cdn.get(row.0.1 as usize).copied().unwrap_or_default())),
-            booleans(all().map(|row| collector.sources[row.0.1 as usize].known.private)),
-        ],
-    )
+    });
+    table_of(PairRow::COLUMNS, &rows.collect::<Vec<_>>())
+}
+
+/// A row of `requester_day`.
+pub(crate) struct RequesterDayRow<'a> {
+    requester: Option<&'a str>,
+    day: i32,
+    requests: u64,
+    read_keys: u64,
+    bytes_sent: u64,
+    srcs: u64,
+    from_history: bool,
+}
+
+impl<'a> RequesterDayRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("requester", Get::Text(|row| row.requester), "Who signed."),
+        ("day", Get::Time(|row| Some(i64::from(row.day) * MICROS_PER_DAY)), "The day."),
+        ("requests", Get::Integer(|row| row.requests), "Requests."),
+        ("read_keys", Get::Integer(|row| row.read_keys), "Different keys that were read, estimated beyond 256."),
+        ("bytes_sent", Get::Integer(|row| row.bytes_sent), "Bytes that were sent."),
+        ("srcs", Get::Integer(|row| row.srcs), "Different sources, estimated beyond 256."),
+        (
+            "from_history",
+            Get::Boolean(|row| row.from_history),
+            "Whether the row comes from the baseline, not from these logs.",
+        ),
+    ];
 }
 
 /// Builds `requester_day`.
 pub(crate) fn requester_days_batch(collector: &Collector, baseline: &Baseline) -> Result<RecordBatch, ArrowError> {
-    let names = &collector.names;
-    let now = || collector.requesters.days.iter();
-    let before = || baseline.requester_days.iter();
-    batch_of(
-        REQUESTER_DAY,
-        vec![
-            texts(
-                now()
-                    .map(|((requester, _), _)| names.requesters.text(*requester))
-                    .chain(before().map(|known| Some(known.requester.as_str()))),
-            ),
-            times(
-                now()
-                    .map(|((_, day), _)| *day)
-                    .chain(before().map(|known| known.day))
-                    .map(|day| Some(i64::from(day) * MICROS_PER_DAY)),
-            ),
-            integers(now().map(|(_, day)| day.requests).chain(before().map(|known| known.requests))),
-            integers(now().map(|(_, day)| day.keys.count()).chain(before().map(|known| known.read_keys))),
-            integers(now().map(|(_, day)| day.bytes_sent).chain(before().map(|known| known.bytes_sent))),
-            integers(now().map(|(_, day)| day.sources.count()).chain(before().map(|known| known.srcs))),
-            booleans(now().map(|_| false).chain(before().map(|_| true))),
-        ],
-    )
+    let now = collector.requesters.days.iter().map(|((requester, day), counts)| RequesterDayRow {
+        requester: collector.names.requesters.text(*requester),
+        day: *day,
+        requests: counts.requests,
+        read_keys: counts.keys.count(),
+        bytes_sent: counts.bytes_sent,
+        srcs: counts.sources.count(),
+        from_history: false,
+    });
+    let before = baseline.requester_days.iter().map(|known| RequesterDayRow {
+        requester: Some(&known.requester),
+        day: known.day,
+        requests: known.requests,
+        read_keys: known.read_keys,
+        bytes_sent: known.bytes_sent,
+        srcs: known.srcs,
+        from_history: true,
+    });
+    table_of(RequesterDayRow::COLUMNS, &now.chain(before).collect::<Vec<_>>())
+}
+
+/// A row of `deletes_hour`.
+pub(crate) struct DeletesRow<'a> {
+    source: Source<'a>,
+    requester: Option<&'a str>,
+    bucket: Option<&'a str>,
+    /// When the hour begins.
+    start: i64,
+    hour: Deletes,
+    first_half: &'a Deletes,
+    first_for_pair: bool,
+    delete_days: u64,
+    delete_span: u64,
+    list_before: bool,
+    bucket_keys: u64,
+}
+
+impl<'a> DeletesRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("src", Get::Text(|row| row.source.name()), "The source."),
+        ("requester", Get::Text(|row| row.requester), "Who signed; NULL when nobody did."),
+        ("bucket", Get::Text(|row| row.bucket), "The bucket."),
+        (
+            "hour",
+            Get::Time(|row| Some(row.start)),
+            "When the hour begins. Hours begin at full and half hours and overlap, so that deletes around a full hour are within one of them, too.",
+        ),
+        ("n", Get::Integer(|row| row.hour.n), "Objects that were deleted."),
+        ("n_half", Get::Integer(|row| row.first_half.n), "Those of the first half hour, for sums over hours."),
+        (
+            "batches",
+            Get::Integer(|row| row.hour.unnamed()),
+            "Requests to delete a batch of up to 1,000 objects that the log does not name. They are not counted in `n`.",
+        ),
+        ("first", Get::Time(|row| Some(row.hour.first)), "The first one."),
+        ("last", Get::Time(|row| Some(row.hour.last)), "The last one."),
+        (
+            "first_for_pair",
+            Get::Boolean(|row| row.first_for_pair),
+            "Whether the requester deleted nothing from this source before this hour, the baseline included.",
+        ),
+        (
+            "delete_days",
+            Get::Integer(|row| row.delete_days),
+            "On how many days the requester deleted something from this source; all of the baseline is one.",
+        ),
+        ("delete_span", Get::Integer(|row| row.delete_span), "How many days the last of them is after the first one."),
+        (
+            "list_before",
+            Get::Boolean(|row| row.list_before),
+            "Whether the source listed the bucket in that hour or the one before.",
+        ),
+        (
+            "bucket_keys",
+            Get::Integer(|row| row.bucket_keys),
+            "Different keys of the bucket that were used, estimated beyond 1,024.",
+        ),
+        ("is_allow", Get::Boolean(|row| row.source.known().allow.is_some()), "Whether the address is allowed."),
+        ("is_cdn", Get::Boolean(|row| row.source.is_cdn()), "Whether it is a CDN's."),
+    ];
 }
 
 /// Builds `deletes_hour`.
-pub(crate) fn deletes_batch(
-    collector: &Collector,
-    baseline: &Baseline,
-    is_cdn: &[bool],
-) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn deletes_batch(collector: &Collector, baseline: &Baseline) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
     let sides = &collector.sides;
     let mut firsts: HashMap<(u32, u32), i32> = HashMap::new();
@@ -357,59 +415,31 @@ pub(crate) fn deletes_batch(
     }
     let known: HashSet<(&str, &str)> =
         baseline.deleters.keys().map(|(source, requester)| (source.as_str(), requester.as_str())).collect();
-    let days_of = |source: u32, requester: u32| days.get(&(source, requester));
     // An hour starting at each half hour with deletes, so that any two adjacent half hours share an hour.
-    let hours: Vec<_> = sides
-        .deletes
-        .iter()
-        .map(|(&(source, requester, bucket, half), first_half)| {
-            let mut hour = *first_half;
-            if let Some(second) =
-                half.checked_add(1).and_then(|next| sides.deletes.get(&(source, requester, bucket, next)))
-            {
-                hour.absorb(*second);
-            }
-            (source, requester, bucket, half, first_half, hour)
-        })
-        .collect();
-    let all = || hours.iter();
-    let count = |figure: fn(&Deletes) -> u64| integers(all().map(move |(.., hour)| figure(hour)));
-    batch_of(
-        DELETES_HOUR,
-        vec![
-            texts(all().map(|(source, ..)| names.sources.text(*source))),
-            texts(all().map(|(_, requester, ..)| names.requesters.text(*requester))),
-            texts(all().map(|(_, _, bucket, ..)| names.buckets.text(*bucket))),
-            times(all().map(|(_, _, _, half, ..)| Some(half_start(*half)))),
-            count(|hour| hour.n),
-            integers(all().map(|(_, _, _, _, first_half, _)| first_half.n)),
-            count(Deletes::unnamed),
-            times(all().map(|(.., hour)| Some(hour.first))),
-            times(all().map(|(.., hour)| Some(hour.last))),
-            booleans(all().map(|(source, requester, _, half, ..)| {
-                firsts.get(&(*source, *requester)) == Some(half)
-                    && !known.contains(&(names.sources.get(*source), names.requesters.get(*requester)))
-            })),
-            integers(
-                all().map(|(source, requester, ..)| days_of(*source, *requester).map_or(0, |days| days.len() as u64)),
-            ),
-            integers(all().map(|(source, requester, ..)| {
-                let days = days_of(*source, *requester);
-                let ends = days.and_then(|days| days.first().zip(days.last()));
-                ends.map_or(0, |(first, last)| (last - first).unsigned_abs())
-            })),
-            booleans(all().map(|(source, _, bucket, half, _, deletes)| {
-                let hour = hour_of(half_start(*half));
-                let last = hour_of(deletes.last);
-                [hour - 1, hour, last].iter().any(|hour| sides.lists.contains(&(*source, *bucket, *hour)))
-            })),
-            integers(
-                all().map(|(_, _, bucket, ..)| {
-                    sides.buckets.get(*bucket as usize).map_or(0, |bucket| bucket.keys.count())
-                }),
-            ),
-            booleans(all().map(|(source, ..)| collector.sources[*source as usize].known.allow.is_some())),
-            booleans(all().map(|(source, ..)| is_cdn.get(*source as usize).copied().unwrap_or_default())),
-        ],
-    )
+    let rows = sides.deletes.iter().map(|(&(source, requester, bucket, half), first_half)| {
+        let second_half = half.checked_add(1).and_then(|next| sides.deletes.get(&(source, requester, bucket, next)));
+        let mut hour = *first_half;
+        if let Some(second_half) = second_half {
+            hour.absorb(*second_half);
+        }
+        let start = half_start(half);
+        let hours = [hour_of(start) - 1, hour_of(start), hour_of(hour.last)];
+        let days = days.get(&(source, requester));
+        let ends = days.and_then(|days| days.first().zip(days.last()));
+        DeletesRow {
+            source: Source::new(collector, source),
+            requester: names.requesters.text(requester),
+            bucket: names.buckets.text(bucket),
+            start,
+            hour,
+            first_half,
+            first_for_pair: firsts.get(&(source, requester)) == Some(&half)
+                && !known.contains(&(names.sources.get(source), names.requesters.get(requester))),
+            delete_days: days.map_or(0, |days| days.len() as u64),
+            delete_span: ends.map_or(0, |(first, last)| (last - first).unsigned_abs()),
+            list_before: hours.iter().any(|hour| sides.lists.contains(&(source, bucket, *hour))),
+            bucket_keys: sides.buckets.get(bucket as usize).map_or(0, |bucket| bucket.keys.count()),
+        }
+    });
+    table_of(DeletesRow::COLUMNS, &rows.collect::<Vec<_>>())
 }

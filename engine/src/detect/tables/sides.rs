@@ -1,119 +1,81 @@
 //! The tables `heavy_reads`, `good`, `asks`, `buckets`, `referers` and `posture`.
 
-use super::column::{Column, Kind, batch_of, booleans, integers, texts, times};
+use super::column::{Get, RowColumn, table_of};
+use super::sources::Source;
 use crate::detect::baseline::Baseline;
 use crate::detect::collect::Collector;
+use crate::detect::collect::event::Flags;
 use crate::detect::collect::open::open_users;
+use crate::detect::collect::sides::{Bucket, Heavy, Referred};
+use crate::detect::facts::decoded_key;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) const HEAVY_READS: &[Column] = &[
-    ("src", Kind::Text, "The source."),
-    ("bucket", Kind::Text, "The bucket."),
-    ("key", Kind::Text, "Key of an object of at least 2 MB."),
-    ("n", Kind::Integer, "How often it was read as a whole, signed by nobody."),
-    ("aborted", Kind::Integer, "How often less than half of it was sent."),
-    ("queries", Kind::Integer, "Different queries behind the path, estimated beyond 64."),
-    ("object_size", Kind::Integer, "Size of the object."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent of those."),
-    ("ranges", Kind::Integer, "How often parts of it were read, signed by nobody."),
-    ("tiny_ranges", Kind::Integer, "How often less than 256 bytes of it were."),
-    ("range_bytes", Kind::Integer, "Bytes that were sent of parts."),
-    ("first", Kind::Time, "The first time."),
-    ("last", Kind::Time, "The last time."),
-    ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
-    ("is_crawler", Kind::Boolean, "Whether it is a crawler's."),
-    ("is_allow", Kind::Boolean, "Whether the address is allowed."),
-];
+/// A row of `heavy_reads`.
+pub(crate) struct HeavyRow<'a> {
+    source: Source<'a>,
+    bucket: Option<&'a str>,
+    heavy: &'a Heavy,
+}
 
-pub(crate) const GOOD: &[Column] = &[
-    ("bucket", Kind::Text, "The bucket."),
-    ("key", Kind::Text, "A key of `s3_trail`, decoded as there."),
-    ("n", Kind::Integer, "For how many sources it worked, up to 4."),
-];
-
-pub(crate) const ASKS: &[Column] = &[
-    ("bucket", Kind::Text, "The bucket."),
-    ("key", Kind::Text, "A key of `s3_trail`, decoded as there."),
-    ("n", Kind::Integer, "How many sources failed on it."),
-];
-
-pub(crate) const BUCKETS: &[Column] = &[
-    ("bucket", Kind::Text, "The bucket."),
-    ("requests", Kind::Integer, "Requests."),
-    ("srcs", Kind::Integer, "Different sources, estimated beyond 1,024."),
-    ("keys", Kind::Integer, "Different keys that were used, estimated beyond 1,024."),
-    ("anon_listers", Kind::Integer, "Different sources that listed it and signed nothing, estimated beyond 64."),
-    (
-        "open_users",
-        Kind::Integer,
-        "Different networks that listed it and read three objects or more, signing nothing; 0 unless on several days, or by ten networks.",
-    ),
-    ("known_open_users", Kind::Integer, "The same of the baseline."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent."),
-    ("first", Kind::Time, "The first request."),
-    ("last", Kind::Time, "The last request."),
-];
-
-pub(crate) const REFERERS: &[Column] = &[
-    ("bucket", Kind::Text, "The bucket."),
-    ("referer_host", Kind::Text, "Host of the pages that requests came from."),
-    ("requests", Kind::Integer, "Reads that nobody signed."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent."),
-    ("srcs", Kind::Integer, "Different sources, estimated beyond 64."),
-    (
-        "own",
-        Kind::Boolean,
-        "Whether its pages seem to be the owner's: it is named like a bucket of the logs, or most style sheets, programs and fonts of one are loaded from there.",
-    ),
-    ("bucket_bytes", Kind::Integer, "Bytes that the bucket sent in all."),
-    ("first", Kind::Time, "The first one."),
-    ("last", Kind::Time, "The last one."),
-];
-
-pub(crate) const POSTURE: &[Column] = &[
-    ("bucket", Kind::Text, "The bucket."),
-    ("scheme", Kind::Text, "`http` or `https`, where the log tells."),
-    ("tls_version", Kind::Text, "TLS version."),
-    ("authentication_type", Kind::Text, "`AuthHeader` or `QueryString`; NULL when nobody signed."),
-    ("requests", Kind::Integer, "Requests."),
-];
+impl<'a> HeavyRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("src", Get::Text(|row| row.source.name()), "The source."),
+        ("bucket", Get::Text(|row| row.bucket), "The bucket."),
+        ("key", Get::Text(|row| Some(&row.heavy.key)), "Key of an object of at least 2 MB."),
+        ("n", Get::Integer(|row| row.heavy.n), "How often it was read as a whole, without a signature."),
+        ("aborted", Get::Integer(|row| row.heavy.aborted), "How often less than half of it was sent."),
+        (
+            "queries",
+            Get::Integer(|row| row.heavy.queries.count()),
+            "Different queries behind the path, estimated beyond 64.",
+        ),
+        ("object_size", Get::Integer(|row| row.heavy.object_size), "Size of the object."),
+        ("bytes_sent", Get::Integer(|row| row.heavy.bytes_sent), "Bytes that were sent when it was read as a whole."),
+        ("ranges", Get::Integer(|row| row.heavy.ranges), "How often a part of it was read, without a signature."),
+        (
+            "tiny_ranges",
+            Get::Integer(|row| row.heavy.tiny_ranges),
+            "How often less than 256 bytes were sent of a part.",
+        ),
+        ("range_bytes", Get::Integer(|row| row.heavy.range_bytes), "Bytes that were sent of parts."),
+        ("first", Get::Time(|row| Some(row.heavy.first)), "The first time."),
+        ("last", Get::Time(|row| Some(row.heavy.last)), "The last time."),
+        ("is_cdn", Get::Boolean(|row| row.source.is_cdn()), "Whether it is a CDN's."),
+        ("is_crawler", Get::Boolean(|row| row.source.totals().is_crawler()), "Whether it is a crawler's."),
+        ("is_allow", Get::Boolean(|row| row.source.has(Flags::ALLOW)), "Whether the address is allowed."),
+    ];
+}
 
 /// Builds `heavy_reads`, without objects that were read once.
-pub(crate) fn heavy_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
-    let names = &collector.names;
-    let all = || {
-        let keys = collector.sides.heavy.iter();
-        keys.flat_map(|(key, heavy)| heavy.values().map(move |heavy| (key, heavy)))
-            .filter(|(_, heavy)| heavy.reads() > 1)
-    };
-    let source_is = |flag: crate::detect::collect::event::Flags| {
-        booleans(all().map(move |((source, _), _)| {
-            crate::detect::collect::event::Flags::of_bits(collector.totals[*source as usize].some).has(flag)
-        }))
-    };
-    batch_of(
-        HEAVY_READS,
-        vec![
-            texts(all().map(|((source, _), _)| names.sources.text(*source))),
-            texts(all().map(|((_, bucket), _)| names.buckets.text(*bucket))),
-            texts(all().map(|(_, heavy)| Some(heavy.key.as_str()))),
-            integers(all().map(|(_, heavy)| heavy.n)),
-            integers(all().map(|(_, heavy)| heavy.aborted)),
-            integers(all().map(|(_, heavy)| heavy.queries.count())),
-            integers(all().map(|(_, heavy)| heavy.object_size)),
-            integers(all().map(|(_, heavy)| heavy.bytes_sent)),
-            integers(all().map(|(_, heavy)| heavy.ranges)),
-            integers(all().map(|(_, heavy)| heavy.tiny_ranges)),
-            integers(all().map(|(_, heavy)| heavy.range_bytes)),
-            times(all().map(|(_, heavy)| Some(heavy.first))),
-            times(all().map(|(_, heavy)| Some(heavy.last))),
-            booleans(all().map(|((source, _), _)| is_cdn.get(*source as usize).copied().unwrap_or_default())),
-            booleans(all().map(|((source, _), _)| collector.totals[*source as usize].is_crawler())),
-            source_is(crate::detect::collect::event::Flags::ALLOW),
-        ],
-    )
+pub(crate) fn heavy_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
+    let keys = collector.sides.heavy.iter();
+    let all = keys.flat_map(|(key, heavy)| heavy.values().map(move |heavy| (*key, heavy)));
+    let rows = all.filter(|(_, heavy)| heavy.reads() > 1).map(|((source, bucket), heavy)| HeavyRow {
+        source: Source::new(collector, source),
+        bucket: collector.names.buckets.text(bucket),
+        heavy,
+    });
+    table_of(HeavyRow::COLUMNS, &rows.collect::<Vec<_>>())
+}
+
+/// A row of `good` or `asks`.
+pub(crate) struct KeyRow<'a> {
+    bucket: Option<&'a str>,
+    key: &'a str,
+    n: u64,
+}
+
+impl<'a> KeyRow<'a> {
+    pub(crate) const GOOD: &'a [RowColumn<Self>] =
+        &[Self::BUCKET, Self::KEY, ("n", Get::Integer(|row| row.n), "For how many sources it worked, up to 4.")];
+
+    pub(crate) const ASKS: &'a [RowColumn<Self>] =
+        &[Self::BUCKET, Self::KEY, ("n", Get::Integer(|row| row.n), "How many sources failed on it.")];
+
+    const BUCKET: RowColumn<Self> = ("bucket", Get::Text(|row| row.bucket), "The bucket.");
+    const KEY: RowColumn<Self> = ("key", Get::Text(|row| Some(row.key)), "A key of `s3_trail`, decoded as there.");
 }
 
 /// Builds `good` and `asks`, only for keys in the trail: of other keys only hashes are known.
@@ -124,85 +86,110 @@ pub(crate) fn keys_batches(collector: &Collector, wanted: bool) -> Result<(Recor
         for row in day.kept.rows() {
             let row = row as usize;
             if let Some(key) = trail.key.get(row) {
-                let key = crate::detect::facts::decoded_key(key).into_owned();
-                keys.insert((trail.bucket[row], key), trail.key_hash[row]);
+                keys.insert((trail.bucket[row], decoded_key(key).into_owned()), trail.key_hash[row]);
             }
         }
     }
-    let names = &collector.names;
-    let table = |columns: &'static [Column], count: &dyn Fn(u64) -> u64| {
-        let all = || keys.iter().map(|((bucket, key), hash)| (bucket, key, count(*hash))).filter(|(_, _, n)| *n > 0);
-        batch_of(
-            columns,
-            vec![
-                texts(all().map(|(bucket, _, _)| names.buckets.text(*bucket))),
-                texts(all().map(|(_, key, _)| Some(key.as_str()))),
-                integers(all().map(|(_, _, n)| n)),
-            ],
-        )
+    let rows = |count: &dyn Fn(u64) -> u64| {
+        let rows = keys.iter().map(|((bucket, key), hash)| KeyRow {
+            bucket: collector.names.buckets.text(*bucket),
+            key,
+            n: count(*hash),
+        });
+        rows.filter(|row| row.n > 0).collect::<Vec<_>>()
     };
-    let good = table(GOOD, &|hash| collector.keys.good(hash))?;
-    let asks = table(ASKS, &|hash| collector.keys.asks(hash))?;
+    let good = table_of(KeyRow::GOOD, &rows(&|hash| collector.keys.good(hash)))?;
+    let asks = table_of(KeyRow::ASKS, &rows(&|hash| collector.keys.asks(hash)))?;
     Ok((good, asks))
+}
+
+/// A row of `buckets`.
+pub(crate) struct BucketRow<'a> {
+    name: &'a str,
+    counts: &'a Bucket,
+    open_users: u64,
+    known_open_users: u64,
+}
+
+impl<'a> BucketRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("bucket", Get::Text(|row| Some(row.name)), "The bucket."),
+        ("requests", Get::Integer(|row| row.counts.requests), "Requests."),
+        ("srcs", Get::Integer(|row| row.counts.sources.count()), "Different sources, estimated beyond 1,024."),
+        ("keys", Get::Integer(|row| row.counts.keys.count()), "Different keys that were used, estimated beyond 1,024."),
+        (
+            "anon_listers",
+            Get::Integer(|row| row.counts.anon_listers.count()),
+            "Different sources that listed it without a signature, estimated beyond 64.",
+        ),
+        (
+            "open_users",
+            Get::Integer(|row| row.open_users),
+            "Different networks that listed it and read at least three objects, without a signature; 0 unless they did so on several days, or ten networks did.",
+        ),
+        ("known_open_users", Get::Integer(|row| row.known_open_users), "The same in the baseline."),
+        ("bytes_sent", Get::Integer(|row| row.counts.bytes_sent), "Bytes that were sent."),
+        ("first", Get::Time(|row| Some(row.counts.first)), "The first request."),
+        ("last", Get::Time(|row| Some(row.counts.last)), "The last request."),
+    ];
 }
 
 /// Builds `buckets`.
 pub(crate) fn buckets_batch(collector: &Collector, baseline: &Baseline) -> Result<RecordBatch, ArrowError> {
-    let names = &collector.names;
     let open = open_users(collector);
-    let all = || {
-        collector
-            .sides
-            .buckets
-            .iter()
-            .enumerate()
-            .filter(|(_, bucket)| bucket.requests > 0)
-            .map(|(number, bucket)| (names.buckets.get(number as u32), bucket))
-    };
-    batch_of(
-        BUCKETS,
-        vec![
-            texts(all().map(|(name, _)| Some(name))),
-            integers(all().map(|(_, bucket)| bucket.requests)),
-            integers(all().map(|(_, bucket)| bucket.sources.count())),
-            integers(all().map(|(_, bucket)| bucket.keys.count())),
-            integers(all().map(|(_, bucket)| bucket.anon_listers.count())),
-            integers(all().map(|(name, _)| {
-                let number = names.buckets.find(name);
-                number.and_then(|number| open.get(&number)).copied().unwrap_or_default()
-            })),
-            integers(all().map(|(name, _)| baseline.open_users.get(name).copied().unwrap_or_default())),
-            integers(all().map(|(_, bucket)| bucket.bytes_sent)),
-            times(all().map(|(_, bucket)| Some(bucket.first))),
-            times(all().map(|(_, bucket)| Some(bucket.last))),
-        ],
-    )
+    let buckets = (0_u32..).zip(&collector.sides.buckets).filter(|(_, counts)| counts.requests > 0);
+    let rows = buckets.map(|(number, counts)| {
+        let name = collector.names.buckets.get(number);
+        BucketRow {
+            name,
+            counts,
+            open_users: open.get(&number).copied().unwrap_or_default(),
+            known_open_users: baseline.open_users.get(name).copied().unwrap_or_default(),
+        }
+    });
+    table_of(BucketRow::COLUMNS, &rows.collect::<Vec<_>>())
+}
+
+/// A row of `referers`.
+pub(crate) struct RefererRow<'a> {
+    bucket: &'a str,
+    referred: &'a Referred,
+    own: bool,
+    bucket_bytes: u64,
+}
+
+impl<'a> RefererRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("bucket", Get::Text(|row| Some(row.bucket)), "The bucket."),
+        ("referer_host", Get::Text(|row| Some(&row.referred.host)), "Host of the pages that requests came from."),
+        ("requests", Get::Integer(|row| row.referred.requests), "Reads that nobody signed."),
+        ("bytes_sent", Get::Integer(|row| row.referred.bytes_sent), "Bytes that were sent."),
+        ("srcs", Get::Integer(|row| row.referred.sources.count()), "Different sources, estimated beyond 64."),
+        (
+            "own",
+            Get::Boolean(|row| row.own),
+            "Whether its pages seem to be the owner's: it is named like a bucket of the logs, or most style sheets, scripts and fonts of one are loaded from its pages.",
+        ),
+        ("bucket_bytes", Get::Integer(|row| row.bucket_bytes), "Bytes that the bucket sent in all."),
+        ("first", Get::Time(|row| Some(row.referred.first)), "The first one."),
+        ("last", Get::Time(|row| Some(row.referred.last)), "The last one."),
+    ];
 }
 
 /// Builds `referers`.
 pub(crate) fn referers_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
-    let names = &collector.names;
-    let all = || {
-        collector.sides.referers.iter().flat_map(|(bucket, hosts)| {
-            hosts.values().map(|referred| (*bucket, names.buckets.get(*bucket), referred.host.as_str(), referred))
-        })
-    };
     let own = own_hosts(collector);
-    let bytes = |bucket: u32| collector.sides.buckets.get(bucket as usize).map_or(0, |bucket| bucket.bytes_sent);
-    batch_of(
-        REFERERS,
-        vec![
-            texts(all().map(|(_, bucket, _, _)| Some(bucket))),
-            texts(all().map(|(_, _, host, _)| Some(host))),
-            integers(all().map(|(_, _, _, referred)| referred.requests)),
-            integers(all().map(|(_, _, _, referred)| referred.bytes_sent)),
-            integers(all().map(|(_, _, _, referred)| referred.sources.count())),
-            booleans(all().map(|(_, _, host, _)| own.contains(host))),
-            integers(all().map(|(bucket, _, _, _)| bytes(bucket))),
-            times(all().map(|(_, _, _, referred)| Some(referred.first))),
-            times(all().map(|(_, _, _, referred)| Some(referred.last))),
-        ],
-    )
+    let mut rows = Vec::new();
+    for (bucket, hosts) in &collector.sides.referers {
+        let bucket_bytes = collector.sides.buckets.get(*bucket as usize).map_or(0, |bucket| bucket.bytes_sent);
+        rows.extend(hosts.values().map(|referred| RefererRow {
+            bucket: collector.names.buckets.get(*bucket),
+            referred,
+            own: own.contains(referred.host.as_str()),
+            bucket_bytes,
+        }));
+    }
+    table_of(RefererRow::COLUMNS, &rows)
 }
 
 /// Minimum number of asset requests that identifies the bucket's own pages.
@@ -271,20 +258,41 @@ fn is_own(buckets: &[&str], host: &str) -> bool {
     })
 }
 
+/// A row of `posture`.
+pub(crate) struct PostureRow<'a> {
+    bucket: Option<&'a str>,
+    scheme: Option<&'a str>,
+    tls_version: Option<&'a str>,
+    authentication_type: Option<&'a str>,
+    requests: u64,
+}
+
+impl<'a> PostureRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("bucket", Get::Text(|row| row.bucket), "The bucket."),
+        ("scheme", Get::Text(|row| row.scheme), "`http` or `https`, where the log tells."),
+        ("tls_version", Get::Text(|row| row.tls_version), "TLS version."),
+        (
+            "authentication_type",
+            Get::Text(|row| row.authentication_type),
+            "`AuthHeader` or `QueryString`; NULL when nobody signed.",
+        ),
+        ("requests", Get::Integer(|row| row.requests), "Requests."),
+    ];
+}
+
 /// Builds `posture`.
 pub(crate) fn posture_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
     let names = &collector.names;
-    let all = || collector.sides.posture.iter();
-    batch_of(
-        POSTURE,
-        vec![
-            texts(all().map(|((bucket, ..), _)| names.buckets.text(*bucket))),
-            texts(all().map(|((_, scheme, ..), _)| names.transports.text(*scheme))),
-            texts(all().map(|((_, _, tls, _), _)| names.transports.text(*tls))),
-            texts(all().map(|((.., authentication), _)| names.transports.text(*authentication))),
-            integers(all().map(|(_, requests)| *requests)),
-        ],
-    )
+    let all = collector.sides.posture.iter();
+    let rows = all.map(|((bucket, scheme, tls, authentication), requests)| PostureRow {
+        bucket: names.buckets.text(*bucket),
+        scheme: names.transports.text(*scheme),
+        tls_version: names.transports.text(*tls),
+        authentication_type: names.transports.text(*authentication),
+        requests: *requests,
+    });
+    table_of(PostureRow::COLUMNS, &rows.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The tables `sources`, `src_bucket_day`, `walks` and `overwrites`: activity of sources.
 
-use super::column::{Column, Kind, batch_of, booleans, doubles, integers, text_lists, texts, times};
+use super::column::{Get, RowColumn, table_of};
 use super::requests::is_app_page;
-use crate::detect::collect::days::SourceDay;
+use crate::detect::collect::days::{Minute, SourceDay};
 use crate::detect::collect::event::Flags;
-use crate::detect::collect::names::Names;
+use crate::detect::collect::names::{NONE, Names};
 use crate::detect::collect::sketch::KeyTimes;
-use crate::detect::collect::sources::Numbers;
-use crate::detect::collect::{Collector, SourceOf};
+use crate::detect::collect::sources::{Numbers, SourceTotals};
+use crate::detect::collect::{AllNames, Collector, SourceOf};
+use crate::detect::context::Known;
 use crate::detect::facts::{Kind as AgentKind, OpClass, are_near, decoded_key};
 use crate::time_units::MICROS_PER_DAY;
 use arrow::error::ArrowError;
@@ -15,101 +16,42 @@ use arrow::record_batch::RecordBatch;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-pub(crate) const SOURCES: &[Column] = &[
-    ("src", Kind::Text, "The source: an IPv4 address, or the /64 of an IPv6 address."),
-    ("first", Kind::Time, "Its first request."),
-    ("last", Kind::Time, "Its last request."),
-    ("requests", Kind::Integer, "How many requests it made."),
-    ("ok", Kind::Integer, "How many were answered."),
-    ("fails", Kind::Integer, "How many asked for what is not there, or not for it."),
-    ("anon_requests", Kind::Integer, "How many nobody signed."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent to it."),
-    ("ua_norms", Kind::Integer, "How many different user agents it has, versions aside, up to 1,024."),
-    ("ua_kinds", Kind::Texts, "Kinds of its user agents."),
-    ("buckets", Kind::Texts, "Buckets that it asked."),
-    ("requesters", Kind::Texts, "Requesters that it signed as."),
-    ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
-    ("is_crawler", Kind::Boolean, "Whether it is a crawler's."),
-    ("is_allow", Kind::Boolean, "Whether it is allowed."),
-    ("is_deny", Kind::Boolean, "Whether it is denied."),
-    ("is_private", Kind::Boolean, "Whether it is a private address."),
-    ("intel", Kind::Text, "The list of attackers that it stands on."),
-    ("intel_confidence", Kind::Double, "What that list is worth, from 0 to 1."),
-    ("net", Kind::Text, "Its network: the autonomous system, if a database tells, else its /24 or /48."),
-    ("country", Kind::Text, "Its country, if a database tells."),
-];
+/// The source that a row is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    collector: &'a Collector,
+    number: u32,
+}
 
-pub(crate) const SRC_BUCKET_DAY: &[Column] = &[
-    ("src", Kind::Text, "The source."),
-    ("bucket", Kind::Text, "The bucket."),
-    ("day", Kind::Time, "The day."),
-    ("requests", Kind::Integer, "Requests."),
-    ("anon_requests", Kind::Integer, "Requests that nobody signed."),
-    ("anon_object_requests", Kind::Integer, "Those of them for objects."),
-    ("anon_object_fails", Kind::Integer, "Those of them that failed."),
-    ("ok_reads", Kind::Integer, "Objects that were read, without HEAD."),
-    ("anon_ok_reads", Kind::Integer, "Objects that were read and nobody signed."),
-    ("read_keys", Kind::Integer, "Different keys that were read, estimated beyond 64."),
-    ("bytes_sent", Kind::Integer, "Bytes that were sent."),
-    ("lists", Kind::Integer, "Listings."),
-    ("lists_ok", Kind::Integer, "Listings that were answered."),
-    ("anon_lists_ok", Kind::Integer, "Those of them that nobody signed."),
-    ("writes", Kind::Integer, "Objects that were written."),
-    ("deletes", Kind::Integer, "Objects that were deleted."),
-    ("first", Kind::Time, "The first request."),
-    ("last", Kind::Time, "The last request."),
-    ("peak_minute", Kind::Time, "The minute with most requests."),
-    ("peak_requests", Kind::Integer, "Requests of that minute."),
-    ("peak_fails", Kind::Integer, "Those of them that failed."),
-    ("peak_costly", Kind::Integer, "Those of them that were listings and writes."),
-    ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
-    ("is_crawler", Kind::Boolean, "Whether it is a crawler's."),
-    ("is_allow", Kind::Boolean, "Whether it is allowed."),
-    ("from_history", Kind::Boolean, "Whether it is of the baseline, not of the logs looked at."),
-];
+impl<'a> Source<'a> {
+    pub(crate) fn new(collector: &'a Collector, number: u32) -> Self {
+        Self { collector, number }
+    }
 
-pub(crate) const WALKS: &[Column] = &[
-    ("src", Kind::Text, "The source."),
-    ("bucket", Kind::Text, "The bucket."),
-    (
-        "n",
-        Kind::Integer,
-        "Reads of objects that nobody signed: the first of each day, without those of pages of an application (`app_page`).",
-    ),
-    ("distinct_keys", Kind::Integer, "Different keys of them."),
-    (
-        "near_share",
-        Kind::Double,
-        "Share of steps from a key to the next whose number is at most 3 away, all else in the key being equal.",
-    ),
-    (
-        "ascending_share",
-        Kind::Double,
-        "Share of steps from one second to the next whose keys all come later in the alphabet.",
-    ),
-    ("denied_share", Kind::Double, "Share that failed."),
-    ("referer_share", Kind::Double, "Share with a referer."),
-    ("asset_share", Kind::Double, "Share of pages and parts of pages."),
-    ("numbered_parts", Kind::Boolean, "Whether most are numbered parts of something larger."),
-    ("is_cdn", Kind::Boolean, "Whether it is a CDN's."),
-    ("is_crawler", Kind::Boolean, "Whether it is a crawler's."),
-    ("is_allow", Kind::Boolean, "Whether it is allowed."),
-    ("ua_kind", Kind::Text, "Kind of the first one's user agent."),
-    ("first", Kind::Time, "The first one."),
-    ("last", Kind::Time, "The last one."),
-];
+    pub(crate) fn name(self) -> Option<&'a str> {
+        self.collector.names.sources.text(self.number)
+    }
 
-pub(crate) const OVERWRITES: &[Column] = &[
-    ("src", Kind::Text, "The source."),
-    ("requester", Kind::Text, "Who signed at the source; the first by name of several."),
-    ("bucket", Kind::Text, "The bucket."),
-    ("keys", Kind::Integer, "Different keys that were used, estimated beyond 64 a day."),
-    ("copied_onto", Kind::Integer, "Keys that were copied onto themselves."),
-    ("read_then_written", Kind::Integer, "Keys that were read, and written within ten minutes."),
-    ("estimated", Kind::Double, "How many keys stand for one that was looked at."),
-    ("first", Kind::Time, "The first request of those days."),
-    ("last", Kind::Time, "The last one."),
-];
+    /// What is known about its address.
+    pub(crate) fn known(self) -> &'a Known {
+        &self.collector.sources[self.number as usize].known
+    }
+
+    /// What it did in all buckets, on all days.
+    pub(crate) fn totals(self) -> &'a SourceTotals {
+        &self.collector.totals[self.number as usize]
+    }
+
+    /// Whether it is a CDN's, by the user's lists.
+    pub(crate) fn is_cdn(self) -> bool {
+        self.known().cdn.is_some()
+    }
+
+    /// Whether a flag is set for any of its requests.
+    pub(crate) fn has(self, flag: Flags) -> bool {
+        Flags::of_bits(self.totals().some).has(flag)
+    }
+}
 
 /// The network of a source, as text.
 pub(crate) fn net_of(source: &SourceOf) -> String {
@@ -117,93 +59,195 @@ pub(crate) fn net_of(source: &SourceOf) -> String {
 }
 
 /// The list of attackers that contains a source.
-pub(crate) fn intel_of(source: &SourceOf) -> Option<&str> {
-    source.known.intel.as_ref().map(|entry| entry.label())
+pub(crate) fn intel_of(known: &Known) -> Option<&str> {
+    known.intel.as_ref().map(|entry| entry.label())
+}
+
+/// A row of `sources`.
+pub(crate) struct SourceRow<'a> {
+    source: Source<'a>,
+    totals: &'a SourceTotals,
+    names: &'a AllNames,
+    net: String,
+}
+
+impl<'a> SourceRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("src", Get::Text(|row| row.source.name()), "The source: an IPv4 address, or the /64 of an IPv6 address."),
+        ("first", Get::Time(|row| Some(row.totals.first)), "Its first request."),
+        ("last", Get::Time(|row| Some(row.totals.last)), "Its last request."),
+        ("requests", Get::Integer(|row| row.totals.requests), "How many requests it made."),
+        ("ok", Get::Integer(|row| row.totals.ok), "How many were answered."),
+        (
+            "fails",
+            Get::Integer(|row| row.totals.fails),
+            "How many asked for something that does not exist, or that it may not have.",
+        ),
+        ("anon_requests", Get::Integer(|row| row.totals.anon_requests), "How many nobody signed."),
+        ("bytes_sent", Get::Integer(|row| row.totals.bytes_sent), "Bytes that were sent to it."),
+        (
+            "ua_norms",
+            Get::Integer(|row| row.totals.agents.len() as u64),
+            "How many different user agents it has, versions aside, up to 1,024.",
+        ),
+        ("ua_kinds", Get::Texts(|row| kinds(row.totals)), "Kinds of its user agents."),
+        ("buckets", Get::Texts(|row| sorted(&row.totals.buckets, &row.names.buckets)), "Buckets that it asked."),
+        (
+            "requesters",
+            Get::Texts(|row| sorted(&row.totals.requesters, &row.names.requesters)),
+            "Requesters that it signed as.",
+        ),
+        ("is_cdn", Get::Boolean(|row| row.source.is_cdn()), "Whether it is a CDN's."),
+        ("is_crawler", Get::Boolean(|row| row.totals.is_crawler()), "Whether it is a crawler's."),
+        ("is_allow", Get::Boolean(|row| row.source.has(Flags::ALLOW)), "Whether it is allowed."),
+        ("is_deny", Get::Boolean(|row| row.source.has(Flags::DENY)), "Whether it is denied."),
+        ("is_private", Get::Boolean(|row| row.source.has(Flags::PRIVATE)), "Whether it is a private address."),
+        ("intel", Get::Text(|row| intel_of(row.source.known())), "The list of attackers that contains it."),
+        (
+            "intel_confidence",
+            Get::Double(|row| row.source.known().intel.as_ref().map(|entry| entry.confidence)),
+            "What that list is worth, from 0 to 1.",
+        ),
+        (
+            "net",
+            Get::Text(|row| Some(&row.net)),
+            "Its network: the autonomous system, if a database tells, else its /24 or /48.",
+        ),
+        ("country", Get::Text(|row| row.source.known().country.as_deref()), "Its country, if a database tells."),
+    ];
 }
 
 /// Builds `sources`.
-pub(crate) fn sources_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
-    let all = || collector.sources.iter().zip(&collector.totals).enumerate();
-    let names = &collector.names;
-    let some = |flag: Flags| booleans(all().map(move |(_, (_, totals))| Flags::of_bits(totals.some).has(flag)));
-    let nets: Vec<String> = collector.sources.iter().map(net_of).collect();
-    batch_of(
-        SOURCES,
-        vec![
-            texts(all().map(|(number, _)| names.sources.text(number as u32))),
-            times(all().map(|(_, (_, totals))| Some(totals.first))),
-            times(all().map(|(_, (_, totals))| Some(totals.last))),
-            integers(all().map(|(_, (_, totals))| totals.requests)),
-            integers(all().map(|(_, (_, totals))| totals.ok)),
-            integers(all().map(|(_, (_, totals))| totals.fails)),
-            integers(all().map(|(_, (_, totals))| totals.anon_requests)),
-            integers(all().map(|(_, (_, totals))| totals.bytes_sent)),
-            integers(all().map(|(_, (_, totals))| totals.agents.len() as u64)),
-            text_lists(all().map(|(_, (_, totals))| {
-                AgentKind::ALL.into_iter().filter(|kind| totals.kinds & (1 << *kind as u8) != 0).map(AgentKind::name)
-            })),
-            text_lists(all().map(|(_, (_, totals))| sorted(&totals.buckets, &names.buckets))),
-            text_lists(all().map(|(_, (_, totals))| sorted(&totals.requesters, &names.requesters))),
-            booleans(all().map(|(number, _)| is_cdn.get(number).copied().unwrap_or_default())),
-            booleans(all().map(|(_, (_, totals))| totals.is_crawler())),
-            some(Flags::ALLOW),
-            some(Flags::DENY),
-            some(Flags::PRIVATE),
-            texts(all().map(|(_, (source, _))| intel_of(source))),
-            doubles(all().map(|(_, (source, _))| source.known.intel.as_ref().map(|entry| entry.confidence))),
-            texts(nets.iter().map(|net| Some(net.as_str()))),
-            texts(all().map(|(_, (source, _))| source.known.country.as_deref())),
-        ],
-    )
+pub(crate) fn sources_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
+    let sources = (0_u32..).zip(collector.sources.iter().zip(&collector.totals));
+    let rows = sources.map(|(number, (of, totals))| SourceRow {
+        source: Source::new(collector, number),
+        totals,
+        names: &collector.names,
+        net: net_of(of),
+    });
+    table_of(SourceRow::COLUMNS, &rows.collect::<Vec<_>>())
+}
+
+/// Kinds of a source's user agents.
+fn kinds(totals: &SourceTotals) -> Vec<&'static str> {
+    let has = |kind: &AgentKind| totals.kinds & (1 << *kind as u8) != 0;
+    AgentKind::ALL.into_iter().filter(has).map(AgentKind::name).collect()
+}
+
+/// Names sorted as text, since their numbers differ between runs.
+fn sorted<'a>(numbers: &Numbers, names: &'a Names) -> Vec<&'a str> {
+    let mut names: Vec<_> = numbers.iter().map(|number| names.get(number)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A row of `src_bucket_day`.
+pub(crate) struct DayRow<'a> {
+    source: Source<'a>,
+    bucket: Option<&'a str>,
+    /// When the day begins.
+    start: i64,
+    counts: &'a SourceDay,
+    peak: Minute,
+}
+
+impl<'a> DayRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("src", Get::Text(|row| row.source.name()), "The source."),
+        ("bucket", Get::Text(|row| row.bucket), "The bucket."),
+        ("day", Get::Time(|row| Some(row.start)), "The day."),
+        ("requests", Get::Integer(|row| row.counts.requests.into()), "Requests."),
+        ("anon_requests", Get::Integer(|row| row.counts.anon_requests.into()), "Requests that nobody signed."),
+        (
+            "anon_object_requests",
+            Get::Integer(|row| row.counts.anon_object_requests.into()),
+            "Those of them for objects.",
+        ),
+        ("anon_object_fails", Get::Integer(|row| row.counts.anon_object_fails.into()), "Those of them that failed."),
+        ("ok_reads", Get::Integer(|row| row.counts.ok_reads.into()), "Objects that were read, without HEAD."),
+        (
+            "anon_ok_reads",
+            Get::Integer(|row| row.counts.anon_ok_reads.into()),
+            "Those of them that were read without a signature.",
+        ),
+        (
+            "read_keys",
+            Get::Integer(|row| row.counts.keys.estimate(|key| key.read != 0)),
+            "Different keys that were read, estimated beyond 64.",
+        ),
+        ("bytes_sent", Get::Integer(|row| row.counts.bytes_sent), "Bytes that were sent."),
+        ("lists", Get::Integer(|row| row.counts.lists.into()), "Listings."),
+        ("lists_ok", Get::Integer(|row| row.counts.lists_ok.into()), "Listings that were answered."),
+        ("anon_lists_ok", Get::Integer(|row| row.counts.anon_lists_ok.into()), "Those of them that nobody signed."),
+        ("writes", Get::Integer(|row| row.counts.writes.into()), "Objects that were written."),
+        ("deletes", Get::Integer(|row| row.counts.deletes.into()), "Objects that were deleted."),
+        ("first", Get::Time(|row| Some(row.counts.first)), "The first request."),
+        ("last", Get::Time(|row| Some(row.counts.last)), "The last request."),
+        (
+            "peak_minute",
+            Get::Time(|row| Some(row.start + i64::from(row.peak.minute) * 60_000_000)),
+            "The minute with most requests.",
+        ),
+        ("peak_requests", Get::Integer(|row| row.peak.requests.into()), "Requests of that minute."),
+        ("peak_fails", Get::Integer(|row| row.peak.fails.into()), "Those of them that failed."),
+        ("peak_costly", Get::Integer(|row| row.peak.costly.into()), "Those of them that were listings and writes."),
+        ("is_cdn", Get::Boolean(|row| row.source.is_cdn()), "Whether it is a CDN's."),
+        ("is_crawler", Get::Boolean(|row| row.counts.is_crawler()), "Whether it is a crawler's."),
+        ("is_allow", Get::Boolean(|row| row.source.has(Flags::ALLOW)), "Whether it is allowed."),
+        ("from_history", Get::Boolean(|_| false), "Whether the row comes from the baseline, not from these logs."),
+    ];
 }
 
 /// Builds `src_bucket_day`, without the rows of a baseline.
-pub(crate) fn days_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
-    let all = || collector.days.iter();
-    let names = &collector.names;
-    let count = |figure: fn(&SourceDay) -> u64| integers(all().map(move |(_, day)| figure(day)));
-    let start = |day: i32| i64::from(day) * MICROS_PER_DAY;
-    let peaks: Vec<_> = all().map(|(_, day)| day.peak()).collect();
-    let some = |flag: Flags| {
-        booleans(
-            all().map(move |((source, _, _), _)| Flags::of_bits(collector.totals[*source as usize].some).has(flag)),
-        )
-    };
-    batch_of(
-        SRC_BUCKET_DAY,
-        vec![
-            texts(all().map(|((source, _, _), _)| names.sources.text(*source))),
-            texts(all().map(|((_, bucket, _), _)| names.buckets.text(*bucket))),
-            times(all().map(|((_, _, day), _)| Some(start(*day)))),
-            count(|day| u64::from(day.requests)),
-            count(|day| u64::from(day.anon_requests)),
-            count(|day| u64::from(day.anon_object_requests)),
-            count(|day| u64::from(day.anon_object_fails)),
-            count(|day| u64::from(day.ok_reads)),
-            count(|day| u64::from(day.anon_ok_reads)),
-            count(|day| day.keys.estimate(|key| key.read != 0)),
-            count(|day| day.bytes_sent),
-            count(|day| u64::from(day.lists)),
-            count(|day| u64::from(day.lists_ok)),
-            count(|day| u64::from(day.anon_lists_ok)),
-            count(|day| u64::from(day.writes)),
-            count(|day| u64::from(day.deletes)),
-            times(all().map(|(_, day)| Some(day.first))),
-            times(all().map(|(_, day)| Some(day.last))),
-            times(
-                all()
-                    .zip(&peaks)
-                    .map(|(((_, _, day), _), peak)| Some(start(*day) + i64::from(peak.minute) * 60_000_000)),
-            ),
-            integers(peaks.iter().map(|peak| u64::from(peak.requests))),
-            integers(peaks.iter().map(|peak| u64::from(peak.fails))),
-            integers(peaks.iter().map(|peak| u64::from(peak.costly))),
-            booleans(all().map(|((source, _, _), _)| is_cdn.get(*source as usize).copied().unwrap_or_default())),
-            booleans(all().map(|(_, day)| day.is_crawler())),
-            some(Flags::ALLOW),
-            booleans(all().map(|_| false)),
-        ],
-    )
+pub(crate) fn days_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
+    let rows = collector.days.iter().map(|((source, bucket, day), counts)| DayRow {
+        source: Source::new(collector, *source),
+        bucket: collector.names.buckets.text(*bucket),
+        start: i64::from(*day) * MICROS_PER_DAY,
+        counts,
+        peak: counts.peak(),
+    });
+    table_of(DayRow::COLUMNS, &rows.collect::<Vec<_>>())
+}
+
+/// A row of `overwrites`.
+pub(crate) struct OverwriteRow<'a> {
+    source: Source<'a>,
+    bucket: Option<&'a str>,
+    requester: Option<&'a str>,
+    keys: u64,
+    copied_onto: u64,
+    read_then_written: u64,
+    estimated: f64,
+    first: i64,
+    last: i64,
+}
+
+impl<'a> OverwriteRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("src", Get::Text(|row| row.source.name()), "The source."),
+        (
+            "requester",
+            Get::Text(|row| row.requester),
+            "Who signed requests of the source; if several did, the first by name.",
+        ),
+        ("bucket", Get::Text(|row| row.bucket), "The bucket."),
+        ("keys", Get::Integer(|row| row.keys), "Different keys that were used, estimated beyond 64 a day."),
+        ("copied_onto", Get::Integer(|row| row.copied_onto), "Keys that were copied onto themselves."),
+        (
+            "read_then_written",
+            Get::Integer(|row| row.read_then_written),
+            "Keys that were read, and written within ten minutes.",
+        ),
+        (
+            "estimated",
+            Get::Double(|row| Some(row.estimated)),
+            "How many keys each key that was looked at stands for; 1 if all were looked at.",
+        ),
+        ("first", Get::Time(|row| Some(row.first)), "The first request of those days."),
+        ("last", Get::Time(|row| Some(row.last)), "The last one."),
+    ];
 }
 
 /// Maximum time in seconds between reading and overwriting a key.
@@ -221,53 +265,37 @@ fn is_read_then_written(key: &KeyTimes) -> bool {
 
 /// Builds `overwrites`.
 pub(crate) fn overwrites_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
-    #[derive(Default)]
-    struct Overwrites {
-        keys: u64,
-        copied_onto: u64,
-        read_then_written: u64,
-        estimated: f64,
-        first: i64,
-        last: i64,
-    }
-    let mut by_source: HashMap<(u32, u32), Overwrites> = HashMap::new();
+    let names = &collector.names;
+    let mut rows: HashMap<(u32, u32), OverwriteRow<'_>> = HashMap::new();
     for ((source, bucket, _), day) in collector.days.iter() {
         let copied_onto = day.keys.estimate(is_copied_onto_itself);
         let read_then_written = day.keys.estimate(is_read_then_written);
         if copied_onto + read_then_written == 0 {
             continue;
         }
-        let all = by_source.entry((*source, *bucket)).or_insert_with(|| Overwrites {
-            first: day.first,
-            last: day.last,
-            ..Overwrites::default()
+        let row = rows.entry((*source, *bucket)).or_insert_with(|| {
+            let source = Source::new(collector, *source);
+            let requesters = source.totals().requesters.iter();
+            OverwriteRow {
+                source,
+                bucket: names.buckets.text(*bucket),
+                requester: requesters.map(|number| names.requesters.get(number)).min(),
+                keys: 0,
+                copied_onto: 0,
+                read_then_written: 0,
+                estimated: 0.0,
+                first: day.first,
+                last: day.last,
+            }
         });
-        all.keys += day.keys.count();
-        all.copied_onto += copied_onto;
-        all.read_then_written += read_then_written;
-        all.estimated = all.estimated.max(day.keys.scale());
-        all.first = all.first.min(day.first);
-        all.last = all.last.max(day.last);
+        row.keys += day.keys.count();
+        row.copied_onto += copied_onto;
+        row.read_then_written += read_then_written;
+        row.estimated = row.estimated.max(day.keys.scale());
+        row.first = row.first.min(day.first);
+        row.last = row.last.max(day.last);
     }
-    let all = || by_source.iter();
-    let names = &collector.names;
-    batch_of(
-        OVERWRITES,
-        vec![
-            texts(all().map(|((source, _), _)| names.sources.text(*source))),
-            texts(all().map(|((source, _), _)| {
-                let requesters = &collector.totals[*source as usize].requesters;
-                requesters.iter().map(|number| names.requesters.get(number)).min()
-            })),
-            texts(all().map(|((_, bucket), _)| names.buckets.text(*bucket))),
-            integers(all().map(|(_, one)| one.keys)),
-            integers(all().map(|(_, one)| one.copied_onto)),
-            integers(all().map(|(_, one)| one.read_then_written)),
-            doubles(all().map(|(_, one)| Some(one.estimated))),
-            times(all().map(|(_, one)| Some(one.first))),
-            times(all().map(|(_, one)| Some(one.last))),
-        ],
-    )
+    table_of(OverwriteRow::COLUMNS, &rows.into_values().collect::<Vec<_>>())
 }
 
 /// Minimum number of steps of a walk.
@@ -297,7 +325,8 @@ struct Walk {
     parts: u64,
     first: i64,
     last: i64,
-    agent: u32,
+    /// Kind of the first step's user agent.
+    ua_kind: Option<&'static str>,
 }
 
 impl Walk {
@@ -306,7 +335,9 @@ impl Walk {
         let trail = &collector.trail;
         let mut walk = Self { n: steps.len() as u64, ..Self::default() };
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
-            (walk.first, walk.last, walk.agent) = (first.time, last.time, trail.agent[first.row]);
+            let agent = collector.agents.get(trail.agent[first.row] as usize);
+            walk.ua_kind = agent.map(|agent| agent.facts.kind.name());
+            (walk.first, walk.last) = (first.time, last.time);
         }
         let mut keys: Vec<&str> = steps.iter().map(|step| &*step.key).collect();
         keys.sort_unstable();
@@ -315,7 +346,7 @@ impl Walk {
         for step in steps {
             let flags = Flags::of_bits(trail.flags[step.row]);
             walk.denied += u64::from(flags.has(Flags::FAIL));
-            walk.referred += u64::from(trail.referer[step.row] != crate::detect::collect::names::NONE);
+            walk.referred += u64::from(trail.referer[step.row] != NONE);
             walk.assets += u64::from(flags.has_any(&[Flags::ASSET, Flags::PAGE]));
             walk.parts += u64::from(flags.has(Flags::PART));
         }
@@ -332,8 +363,56 @@ impl Walk {
     }
 }
 
+/// A row of `walks`.
+pub(crate) struct WalkRow<'a> {
+    source: Source<'a>,
+    bucket: Option<&'a str>,
+    walk: Walk,
+}
+
+impl<'a> WalkRow<'a> {
+    pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
+        ("src", Get::Text(|row| row.source.name()), "The source."),
+        ("bucket", Get::Text(|row| row.bucket), "The bucket."),
+        (
+            "n",
+            Get::Integer(|row| row.walk.n),
+            "Reads of objects that nobody signed: the first of each day, without those of pages of an application (`app_page`).",
+        ),
+        ("distinct_keys", Get::Integer(|row| row.walk.distinct_keys), "Different keys of them."),
+        (
+            "near_share",
+            Get::Double(|row| share(row.walk.near, row.walk.steps)),
+            "Share of steps from a key to one that differs only in its number, by at most 3.",
+        ),
+        (
+            "ascending_share",
+            Get::Double(|row| share(row.walk.ascending, row.walk.seconds)),
+            "Share of steps from one second to the next in which all keys of the next come later in the alphabet.",
+        ),
+        ("denied_share", Get::Double(|row| share(row.walk.denied, row.walk.n)), "Share that failed."),
+        ("referer_share", Get::Double(|row| share(row.walk.referred, row.walk.n)), "Share with a referer."),
+        ("asset_share", Get::Double(|row| share(row.walk.assets, row.walk.n)), "Share of pages and parts of pages."),
+        (
+            "numbered_parts",
+            Get::Boolean(|row| row.walk.parts * 2 > row.walk.n),
+            "Whether most are numbered parts of something larger.",
+        ),
+        ("is_cdn", Get::Boolean(|row| row.source.is_cdn()), "Whether it is a CDN's."),
+        ("is_crawler", Get::Boolean(|row| row.source.totals().is_crawler()), "Whether it is a crawler's."),
+        ("is_allow", Get::Boolean(|row| row.source.has(Flags::ALLOW)), "Whether it is allowed."),
+        ("ua_kind", Get::Text(|row| row.walk.ua_kind), "Kind of the first one's user agent."),
+        ("first", Get::Time(|row| Some(row.walk.first)), "The first one."),
+        ("last", Get::Time(|row| Some(row.walk.last)), "The last one."),
+    ];
+}
+
+fn share(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64)
+}
+
 /// Builds `walks`.
-pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn walks_batch(collector: &Collector) -> Result<RecordBatch, ArrowError> {
     let trail = &collector.trail;
     let mut by_source: HashMap<(u32, u32), Vec<Step<'_>>> = HashMap::new();
     for ((source, bucket, _), day) in collector.days.iter() {
@@ -355,50 +434,14 @@ pub(crate) fn walks_batch(collector: &Collector, is_cdn: &[bool]) -> Result<Reco
         }
     }
     by_source.retain(|_, steps| steps.len() >= SHORTEST_WALK);
-    let walks: Vec<((u32, u32), Walk)> = by_source
-        .into_iter()
-        .map(|(key, mut steps)| {
-            let kind = |step: &Step<'_>| collector.agents[trail.agent[step.row] as usize].facts.kind as u8;
-            steps.sort_unstable_by(|a, b| (a.time, &a.key, kind(a)).cmp(&(b.time, &b.key, kind(b))));
-            (key, Walk::of(&steps, collector))
-        })
-        .collect();
-    let all = || walks.iter();
-    let names = &collector.names;
-    let share = |part: fn(&Walk) -> u64, of: fn(&Walk) -> u64| {
-        doubles(all().map(move |(_, walk)| (of(walk) > 0).then(|| part(walk) as f64 / of(walk) as f64)))
-    };
-    let some = |flag: Flags| {
-        booleans(all().map(move |((source, _), _)| Flags::of_bits(collector.totals[*source as usize].some).has(flag)))
-    };
-    batch_of(
-        WALKS,
-        vec![
-            texts(all().map(|((source, _), _)| names.sources.text(*source))),
-            texts(all().map(|((_, bucket), _)| names.buckets.text(*bucket))),
-            integers(all().map(|(_, walk)| walk.n)),
-            integers(all().map(|(_, walk)| walk.distinct_keys)),
-            share(|walk| walk.near, |walk| walk.steps),
-            share(|walk| walk.ascending, |walk| walk.seconds),
-            share(|walk| walk.denied, |walk| walk.n),
-            share(|walk| walk.referred, |walk| walk.n),
-            share(|walk| walk.assets, |walk| walk.n),
-            booleans(all().map(|(_, walk)| walk.parts * 2 > walk.n)),
-            booleans(all().map(|((source, _), _)| is_cdn.get(*source as usize).copied().unwrap_or_default())),
-            booleans(all().map(|((source, _), _)| collector.totals[*source as usize].is_crawler())),
-            some(Flags::ALLOW),
-            texts(
-                all().map(|(_, walk)| collector.agents.get(walk.agent as usize).map(|agent| agent.facts.kind.name())),
-            ),
-            times(all().map(|(_, walk)| Some(walk.first))),
-            times(all().map(|(_, walk)| Some(walk.last))),
-        ],
-    )
-}
-
-/// Names sorted as text, since their numbers differ between runs.
-fn sorted<'a>(numbers: &Numbers, names: &'a Names) -> impl Iterator<Item = &'a str> {
-    let mut names: Vec<_> = numbers.iter().map(|number| names.get(number)).collect();
-    names.sort_unstable();
-    names.into_iter()
+    let rows = by_source.into_iter().map(|((source, bucket), mut steps)| {
+        let kind = |step: &Step<'_>| collector.agents[trail.agent[step.row] as usize].facts.kind as u8;
+        steps.sort_unstable_by(|a, b| (a.time, &a.key, kind(a)).cmp(&(b.time, &b.key, kind(b))));
+        WalkRow {
+            source: Source::new(collector, source),
+            bucket: collector.names.buckets.text(bucket),
+            walk: Walk::of(&steps, collector),
+        }
+    });
+    table_of(WalkRow::COLUMNS, &rows.collect::<Vec<_>>())
 }

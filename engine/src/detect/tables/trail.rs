@@ -1,9 +1,9 @@
 //! `s3_trail`: the kept requests in order of time, and windows over them.
 
+use super::WINDOW;
 use super::column::{schema_of, times};
 use super::on_demand::{Rows, rows_where};
 use super::requests::{Requests, Values, cost, trail_columns};
-use super::{WINDOW, is_cdn};
 use crate::detect::collect::Collector;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
@@ -20,6 +20,7 @@ pub(crate) struct TrailRows {
     collector: Arc<Collector>,
     /// Rows of the collector's trail, sorted.
     order: Vec<u32>,
+    /// Which sources are a CDN's, by the user's lists.
     is_cdn: Vec<bool>,
     values: Values,
     schema: SchemaRef,
@@ -34,7 +35,7 @@ impl TrailRows {
         kept.chain(shown).for_each(|row| is_kept[row as usize] = true);
         let mut order: Vec<u32> = (0..is_kept.len() as u32).filter(|row| is_kept[*row as usize]).collect();
         order.sort_by(|a, b| compare(&collector, *a as usize, *b as usize));
-        let is_cdn = is_cdn(&collector);
+        let is_cdn = collector.sources.iter().map(|source| source.known.cdn.is_some()).collect();
         Self { collector, order, is_cdn, values: Values::new(), schema: schema_of(&trail_columns()) }
     }
 

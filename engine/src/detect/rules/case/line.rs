@@ -1,5 +1,6 @@
 //! Rendering of requests as AWS logs them: operations, error codes, encodings, and the line.
 
+use s3log_parser::value::key::percent_decode;
 use std::fmt::Write as _;
 
 /// Subresources of operations: name in the log, query parameter, and the error code if it does not exist.
@@ -110,22 +111,7 @@ pub(super) fn encoded(bytes: &[u8]) -> String {
 
 /// The key named by the path of a request.
 pub(super) fn key_of_path(path: &str) -> Option<Vec<u8>> {
-    let key = path.strip_prefix('/')?;
-    let mut bytes = Vec::with_capacity(key.len());
-    let mut rest = key.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        let hex = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match (byte, behind) {
-            (b'%', [high, low, behind @ ..]) if hex(high).is_some() && hex(low).is_some() => {
-                bytes.push(hex(high).unwrap_or(0) << 4 | hex(low).unwrap_or(0));
-                rest = behind;
-            }
-            _ => {
-                bytes.push(byte);
-                rest = behind;
-            }
-        }
-    }
+    let bytes = percent_decode(path.strip_prefix('/')?.as_bytes()).into_owned();
     (!bytes.is_empty()).then_some(bytes)
 }
 
@@ -276,7 +262,7 @@ fn one_line(text: &str) -> String {
 
 /// Formats as `02/Mar/2026:10:00:00 +0000`.
 fn log_time(seconds: u64) -> String {
-    let time = crate::detect::rules::explain::time(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000));
+    let time = crate::detect::format::time(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000));
     let month = time.get(5..7).and_then(|month| month.parse::<usize>().ok()).unwrap_or(1);
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.get(month.wrapping_sub(1)).copied().unwrap_or("Jan");

@@ -298,7 +298,7 @@ fn expectations_are_compared() {
 }
 
 #[test]
-fn bounds() {
+fn confidences_are_as_expected_or_not() {
     for (text, inside, outside) in [
         (">=0.7", 0.7, 0.69),
         (">0.7", 0.71, 0.7),
@@ -308,12 +308,12 @@ fn bounds() {
         ("= 0.9", 0.9, 0.8),
         ("0.3..0.5", 0.3, 0.6),
     ] {
-        let bounds = Bounds::parse(text).unwrap();
-        assert!(bounds.contain(inside) && !bounds.contain(outside), "{text}");
-        assert_eq!(Bounds::parse(&bounds.to_string()), Some(bounds));
+        let expectation = Expectation::parse(text).unwrap();
+        assert!(expectation.is_met_by(inside) && !expectation.is_met_by(outside), "{text}");
+        assert_eq!(Expectation::parse(&expectation.to_string()), Some(expectation));
     }
     for text in ["", "high", ">=", "1.5", "-0.1", "0.3..", "nan", "0.3-0.5"] {
-        assert_eq!(Bounds::parse(text), None, "{text}");
+        assert_eq!(Expectation::parse(text), None, "{text}");
     }
 }
 
