@@ -31,7 +31,7 @@ fn row(record: &Record<'_>, number: usize, out: &mut Vec<u8>) {
     let uri = record.request_uri();
     let part = |part: Option<&[u8]>| part.filter(|part| !part.is_empty()).map_or_else(|| b"-".to_vec(), encoded);
     let result = ["Hit", "Hit", "Miss", "RefreshHit", "Error"][number % 5];
-    let seconds = record.time().unwrap_or_default();
+    let seconds = record.time_seconds().unwrap_or_default();
     let of_day = seconds.rem_euclid(DAY);
     let (year, month, day) = date(seconds);
     let taken = record.integer(Field::TotalTime).unwrap_or_default();

@@ -133,7 +133,7 @@ fn judge_not_kept(datasets: &[RejectsNotKept], limit: RejectLimit, messages: &Me
     let hint = "`convert --rejects DEST` keeps the rejects of log objects converted from now on; to query all \
                 rejects, use the log objects as the source";
     let mut exit = Exit::Done;
-    for RejectsNotKept { dataset, rejects, rows } in datasets {
+    for RejectsNotKept { dataset, rejects, rows, .. } in datasets {
         let were = if *rejects == 1 { "was" } else { "were" };
         let missing = format!(
             "`{dataset}`: {} {were} counted but not kept, so `rejects` does not contain them",

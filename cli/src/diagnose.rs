@@ -121,10 +121,8 @@ fn plain(error: &DataFusionError) -> Failure {
         DataFusionError::NotImplemented(message) => {
             Failure::failed(format!("not supported: {}", without_full_stop(message)))
         }
-        DataFusionError::Internal(message) => {
-            Failure::failed(format!("internal error: {}", without_full_stop(message)))
-                .with_hint("this is a bug; please report it with the SQL that triggers it")
-        }
+        DataFusionError::Internal(message) => Failure::internal(without_full_stop(message))
+            .with_hint("this is a bug; please report it with the SQL that triggers it"),
         DataFusionError::Configuration(message)
         | DataFusionError::Execution(message)
         | DataFusionError::Substrait(message)
@@ -180,12 +178,11 @@ fn schema(error: &SchemaError) -> (Failure, Option<&str>) {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let name = field.name();
             let names: BTreeSet<&str> = valid_fields.iter().map(|field| field.name()).collect();
-            let hint = match closest(name, names.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None if names.is_empty() => "the query has no `FROM` with columns to choose from".to_owned(),
-                None if names.len() <= 12 => format!("columns: {}", list(&names)),
-                None => "`s3log schema` lists the columns".to_owned(),
-            };
+            let hint = did_you_mean(name, names.iter().copied()).unwrap_or_else(|| match names.len() {
+                0 => "the query has no `FROM` with columns to choose from".to_owned(),
+                1..=12 => format!("columns: {}", list(&names)),
+                _ => "`s3log schema` lists the columns".to_owned(),
+            });
             (Failure::failed(format!("no column `{name}`")).with_hint(hint), Some(name))
         }
         SchemaError::AmbiguousReference { field } => {
@@ -236,21 +233,18 @@ fn table(name: &str, scene: Scene<'_>) -> Failure {
             .with_hint("put log files after the SQL: `s3log query \"SELECT …\" logs/`");
     }
     let names = tables(scene.context);
-    let hint = match closest(name, names.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None if names.is_empty() => "there are no tables: put log files after the SQL".to_owned(),
-        None => format!("tables: {}", list(&names)),
-    };
+    let hint = did_you_mean(name, names.iter().map(String::as_str)).unwrap_or_else(|| match names.len() {
+        0 => "there are no tables: put log files after the SQL".to_owned(),
+        _ => format!("tables: {}", list(&names)),
+    });
     Failure::failed(format!("no table `{name}`")).with_hint(hint)
 }
 
 /// A missing function.
 fn function(name: &str, context: &SessionContext) -> Failure {
     let names = functions(context);
-    let hint = match closest(name, names.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "`s3log functions` lists those of s3log, `SHOW FUNCTIONS` lists all".to_owned(),
-    };
+    let hint = did_you_mean(name, names.iter().map(String::as_str));
+    let hint = hint.unwrap_or_else(|| "`s3log functions` lists those of s3log, `SHOW FUNCTIONS` lists all".to_owned());
     Failure::failed(format!("no function `{name}`")).with_hint(hint)
 }
 
@@ -291,6 +285,11 @@ pub(crate) fn functions(context: &SessionContext) -> BTreeSet<String> {
     let window = state.window_functions().keys();
     let table = state.table_functions().keys();
     scalar.chain(aggregate).chain(window).chain(table).cloned().collect()
+}
+
+/// The hint for a wrong name, if one of the candidates was probably meant.
+pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    closest(name, candidates).map(|meant| format!("did you mean `{meant}`?"))
 }
 
 /// The candidate that was probably meant: one that contains `name` as a whole word (`http_status` for `status`), or one

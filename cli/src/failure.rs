@@ -1,5 +1,6 @@
 //! Why a command did not finish, with everything needed to report it.
 
+use std::fmt::Display;
 use std::io;
 
 use s3log_engine::ErrorKind;
@@ -38,6 +39,11 @@ impl Failure {
     /// An error in the command line.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::report(Exit::Usage, message.into())
+    }
+
+    /// A bug.
+    pub(crate) fn internal(error: impl Display) -> Self {
+        Self::failed(format!("internal error: {error}"))
     }
 
     /// An error while writing results. Distinguishes a closed pipe from real errors such as a full disk.

@@ -41,7 +41,7 @@ pub(crate) async fn until_interrupted<T>(work: impl Future<Output = T>) -> Resul
     }
 }
 
-/// Whether the last signal tells the process to end, and not only what it does.
+/// Whether the last signal tells the process to end, and not only to stop what it is doing.
 pub(crate) fn is_told_to_end() -> bool {
     received().is_ok_and(|received| *received.borrow() == Some(Signal::End))
 }

@@ -34,6 +34,7 @@ impl Default for CheckOptions {
 /// others by how each line parses. Records outside the requested time range are counted in `other_times` only. Rejects
 /// have no time, so every reject in an object that is read counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// Log objects read to the end.
     pub objects: u64,
@@ -73,6 +74,7 @@ pub struct CheckReport {
 
 /// A reason for rejects.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReasonCount {
     /// The reason.
     pub reason: String,
@@ -84,6 +86,7 @@ pub struct ReasonCount {
 
 /// A rejected line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct RejectExample {
     /// Name of the log object.
     pub log_object: String,
@@ -227,7 +230,7 @@ impl Worker {
                     self.tally.partial_objects += u64::from(reader.broke_off());
                     self.progress.failed(object.object.name(), &error);
                 }
-                Some(Event::Archived(_)) => self.progress.archived(1),
+                Some(Event::Archived(object)) => self.progress.planned_is_archived(object.size),
                 Some(Event::Unlisted(failed)) if failed.is_fatal => return Err(failed.error),
                 Some(Event::Unlisted(failed)) => {
                     let name = failed.error.object().unwrap_or_default().to_owned();
@@ -265,7 +268,7 @@ impl Tally {
             reader.each(part, bytes, |line, outcome| match outcome {
                 Outcome::Origin(record) => {
                     self.counts.rows += 1;
-                    if record.time().is_some_and(|seconds| !times.contains(seconds * MICROS_PER_SECOND)) {
+                    if record.time_seconds().is_some_and(|seconds| !times.contains(seconds * MICROS_PER_SECOND)) {
                         self.other_times += 1;
                         return;
                     }

@@ -147,18 +147,18 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// The same error once more, for one that is shared: kind, text and hint, with object and source in the text.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn repeated(&self) -> Self {
+        Self { hint: self.hint.clone(), ..Self::new(self.kind, self.to_string()) }
+    }
+
     /// Why a query failed: the engine's own error if the DataFusion error contains one, else `message` with
     /// DataFusion's error as its source.
     #[cfg(feature = "datafusion")]
     pub(crate) fn of_query(error: datafusion::error::DataFusionError, message: &str) -> Self {
         match Self::find(&error) {
-            Some(ours) => {
-                let error = Self::new(ours.kind(), ours.to_string());
-                match ours.hint() {
-                    Some(hint) => error.with_hint(hint),
-                    None => error,
-                }
-            }
+            Some(ours) => ours.repeated(),
             None => Self::new(ErrorKind::Internal, message).with_source(error),
         }
     }
@@ -215,6 +215,9 @@ mod tests {
         let inner = DataFusionError::from(Error::invalid("no such thing"));
         let shared = DataFusionError::Shared(std::sync::Arc::new(inner.context("while planning")));
         assert_eq!(Error::find(&shared).map(Error::kind), Some(ErrorKind::Invalid));
+        let error = Error::invalid("no such thing").in_object("logs/a").with_hint("try another");
+        let again = Error::of_query(error.into(), "the query failed");
+        assert_eq!((again.to_string().as_str(), again.hint()), ("logs/a: no such thing", Some("try another")));
         assert!(Error::find(&DataFusionError::Plan("x".to_owned())).is_none());
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 /// One scan of a physical plan.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ScanPlan {
     /// The table that is read.
     pub table: &'static str,

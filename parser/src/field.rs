@@ -105,15 +105,15 @@ macro_rules! fields {
 
 fields! {
     BucketOwner "bucket_owner" "Bucket Owner" Token Text Few 2006 "" "79a59df900b949e5"
-        "Canonical user id of the owner of the bucket that was asked.";
+        "Canonical user id of the owner of the requested bucket.";
     Bucket "bucket" "Bucket" Token Text Few 2006 "" "amzn-s3-demo-bucket"
-        "Name of the bucket that was asked.";
+        "Name of the requested bucket.";
     Time "time" "Time" Bracketed Time Many 2006 "" "[06/Feb/2019:00:00:38 +0000]"
         "When the request was received; the offset of the line is honoured.";
     RemoteIp "remote_ip" "Remote IP" Token Text Many 2006 "" "192.0.2.3"
-        "Apparent address of the requester, IPv4 or IPv6; `-` for what a service did by itself.";
+        "Apparent address of the requester, IPv4 or IPv6; NULL for what a service did by itself.";
     Requester "requester" "Requester" Token Text Many 2006 "" "arn:aws:iam::123456789012:user/alice"
-        "Canonical id, ARN or service that asked; `-` when nobody signed. May hold spaces.";
+        "Canonical id, ARN or service that asked; NULL when nobody signed. May hold spaces.";
     RequestId "request_id" "Request ID" Token Text Unique 2006 "" "3E57427F33A59F07"
         "Id of the request. Not unique: the rows of one batch delete or copy share it.";
     Operation "operation" "Operation" Token Text Few 2006 "" "REST.GET.OBJECT"
@@ -123,11 +123,11 @@ fields! {
     RequestUri "request_uri" "Request-URI" Quoted Text Many 2006 "" "\"GET /amzn-s3-demo-bucket/photos/a.jpg HTTP/1.1\""
         "Request line as the client sent it; nothing in it is escaped.";
     HttpStatus "http_status" "HTTP status" Token Status Few 2006 "" "200"
-        "HTTP status of the response; `-` on lifecycle rows.";
+        "HTTP status of the response; NULL on lifecycle rows.";
     ErrorCode "error_code" "Error Code" Token Text Few 2006 "" "NoSuchBucket"
         "S3 error code of the response.";
     BytesSent "bytes_sent" "Bytes Sent" Token Integer Many 2006 "bytes" "2662992"
-        "Bytes of the response's body; `-` when there were none.";
+        "Bytes of the response's body; NULL when there were none.";
     ObjectSize "object_size" "Object Size" Token Integer Many 2006 "bytes" "3462992"
         "Size of the whole object.";
     TotalTime "total_time" "Total Time" Token Integer Many 2006 "milliseconds" "70"
@@ -143,22 +143,22 @@ fields! {
     HostId "host_id" "Host Id" Token Text Unique 2019 "" "s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/"
         "Extended request id (`x-amz-id-2`).";
     SignatureVersion "signature_version" "Signature Version" Token Text Few 2019 "" "SigV4"
-        "`SigV2` or `SigV4`; `-` when nobody signed.";
+        "`SigV2` or `SigV4`; NULL when nobody signed.";
     CipherSuite "cipher_suite" "Cipher Suite" Token Text Few 2019 "" "ECDHE-RSA-AES128-GCM-SHA256"
-        "TLS cipher that was negotiated; `-` for HTTP.";
+        "TLS cipher that was negotiated; NULL for HTTP.";
     AuthenticationType "authentication_type" "Authentication Type" Token Text Few 2019 "" "AuthHeader"
-        "`AuthHeader`, or `QueryString` for presigned URLs; `-` when nobody signed.";
+        "`AuthHeader`, or `QueryString` for presigned URLs; NULL when nobody signed.";
     HostHeader "host_header" "Host Header" Token Text Few 2019 "" "amzn-s3-demo-bucket.s3.us-west-1.amazonaws.com"
-        "Endpoint that was asked.";
+        "Endpoint that the request was sent to.";
     TlsVersion "tls_version" "TLS version" Token Text Few 2019 "" "TLSv1.2"
-        "TLS version that was negotiated; `-` for HTTP.";
+        "TLS version that was negotiated; NULL for HTTP.";
     AccessPointArn "access_point_arn" "Access Point ARN" Token Text Few 2021 ""
         "arn:aws:s3:us-east-1:123456789012:accesspoint/example-AP"
         "Access point of the request.";
     AclRequired "acl_required" "aclRequired" Token YesNo Few 2022 "" "Yes"
-        "Whether only an access control list allowed the request: `Yes`, or NULL.";
+        "True if only an access control list allowed the request, otherwise NULL.";
     SourceRegion "source_region" "Source Region" Token Text Few 2026 "" "us-east-1"
-        "AWS Region that the request came from; `-` when it came from elsewhere.";
+        "AWS Region that the request came from; NULL when it came from elsewhere.";
 }
 
 crate::formats::field_methods!();

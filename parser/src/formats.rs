@@ -76,13 +76,6 @@ macro_rules! field_set_methods {
                 self.0 & other.0 == other.0
             }
 
-            /// Whether anything in `other` is in this set.
-            #[inline]
-            #[must_use]
-            pub const fn intersects(self, other: Self) -> bool {
-                self.0 & other.0 != 0
-            }
-
             /// The union of this set and `other`.
             #[inline]
             #[must_use]

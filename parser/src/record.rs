@@ -149,7 +149,7 @@ impl<'a> Record<'a> {
     /// When the request was received, in seconds since 1970-01-01T00:00:00Z. `None` only if it was not requested.
     #[inline]
     #[must_use]
-    pub fn time(&self) -> Option<i64> {
+    pub fn time_seconds(&self) -> Option<i64> {
         (self.located > 0 && self.wanted.contains(Field::Time)).then_some(self.time)
     }
 

@@ -12,7 +12,7 @@ pub enum LogFormat {
     S3,
     /// CDN logs in CloudFront's format, read by [`crate::cdn`].
     Cdn,
-    /// CDN logs with one JSON object per line.
+    /// Logs of either kind with one JSON object per line.
     Json,
 }
 

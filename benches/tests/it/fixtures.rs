@@ -267,7 +267,7 @@ fn names_of_objects_tell_about_the_times_in_them() {
         let (folder, name) = path.rsplit_once('/').unwrap();
         for line in Lines::new(&bytes) {
             let mut time = Vec::new();
-            let seconds = Parser::new().parse(line.bytes).unwrap().time().unwrap();
+            let seconds = Parser::new().parse(line.bytes).unwrap().time_seconds().unwrap();
             calendar::push_object_time(seconds, &mut time);
             let time = String::from_utf8(time).unwrap();
             if folder.starts_with("bucket/partitioned") {

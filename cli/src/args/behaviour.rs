@@ -8,9 +8,9 @@ use clap::builder::FalseyValueParser;
 use super::{RejectLimit, Size};
 use crate::progress::ProgressMode;
 
-/// How the work is done, and when it counts as done.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct BehaviourArgs {
+/// What the work may use of the machine.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct WorkArgs {
     /// Memory for queries, such as 512MiB or 4GiB; what does not fit is spilled to disk [default: half of the machine's]
     #[arg(long, env = "S3LOG_MEMORY", hide_env_values = true, value_name = "SIZE", help_heading = "Behaviour")]
     pub memory: Option<Size>,
@@ -25,6 +25,14 @@ pub(crate) struct BehaviourArgs {
         help_heading = "Behaviour"
     )]
     pub threads: Option<NonZeroUsize>,
+}
+
+/// How the work is done, and when it counts as done.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BehaviourArgs {
+    /// What the work may use of the machine.
+    #[command(flatten)]
+    pub work: WorkArgs,
 
     /// How to show progress on standard error
     #[arg(

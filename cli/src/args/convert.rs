@@ -11,13 +11,15 @@ use s3log_engine::convert::{Compression, ConvertOptions, PartitionBy, Shard};
 use s3log_engine::schema::Table;
 
 use super::source::source_help;
-use super::{BehaviourArgs, GeneralArgs, Size, SourceArgs, Sources, Span, StoreArgs, WhereArgs};
+use super::{BehaviourArgs, GeneralArgs, Size, SourceArgs, Sources, Span, StoreArgs, WhereArgs, WorkArgs};
 use crate::output::ReportFormat;
 
 /// Arguments of `convert`.
 #[derive(Debug, Args)]
 #[command(
     mut_arg("sources", |sources| sources.required_unless_present("status").help(source_help(false, false))),
+    mut_arg("since", |since| since.help("Only log objects that may hold records from this time on, which are converted whole: RFC 3339, a date such as 2026-01-31, or a duration before now such as 24h, 7d")),
+    mut_arg("until", |until| until.help("Only log objects that may hold records before this time, which are converted whole")),
     override_usage = "s3log convert [OPTIONS] <SOURCE>... --to <DEST>\n       s3log convert --status <DEST>",
     after_help = "\
 Run it again to continue where it stopped: a ledger in DEST records which log objects are
@@ -184,7 +186,7 @@ pub(crate) struct ConvertArgs {
     #[command(flatten)]
     pub source: SourceArgs,
 
-    /// How it is told.
+    /// How the report looks.
     #[command(flatten)]
     pub report: ReportArgs,
 
@@ -265,13 +267,13 @@ pub(crate) struct CompactArgs {
     #[command(flatten)]
     pub store: StoreArgs,
 
-    /// How it is told.
+    /// How the report looks.
     #[command(flatten)]
     pub report: ReportArgs,
 
-    /// How the work is done.
+    /// What the work may use of the machine.
     #[command(flatten)]
-    pub behaviour: BehaviourArgs,
+    pub work: WorkArgs,
 }
 
 /// How the files of a dataset look.
@@ -318,7 +320,7 @@ impl FileArgs {
     }
 }
 
-/// How it is told what was done.
+/// How the report of what was done looks.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ReportArgs {
     /// Format of the report

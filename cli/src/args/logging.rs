@@ -114,7 +114,7 @@ pub(crate) struct LoggingDisableArgs {
     pub dry_run: bool,
 }
 
-/// A bucket whose log is meant, and how the answer looks.
+/// The bucket whose logging is shown or changed, and how the answer looks.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoggedArgs {
     /// The bucket that is logged: s3://BUCKET

@@ -17,7 +17,7 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as 
 use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use self::audit::{AuditFormat, KeysAuditArgs};
-pub(crate) use self::behaviour::BehaviourArgs;
+pub(crate) use self::behaviour::{BehaviourArgs, WorkArgs};
 pub(crate) use self::cluster::WhereArgs;
 #[cfg(feature = "cluster")]
 pub(crate) use self::cluster::{ClusterArgs, ClusterCommand, ExecutorArgs, SchedulerArgs};
@@ -397,9 +397,9 @@ Examples:
   s3log man | man -l -
   s3log man query > /usr/local/share/man/man1/s3log-query.1")]
 pub(crate) struct ManArgs {
-    /// The page of this command instead of the page of s3log
+    /// The page of this command instead of the page of s3log, such as `query` or `keys audit`
     #[arg(value_name = "COMMAND")]
-    pub of: Option<String>,
+    pub of: Vec<String>,
 }
 
 #[cfg(test)]

@@ -72,10 +72,10 @@ pub(crate) struct SourceArgs {
     #[arg(long, env = "S3LOG_MAX_LATENESS", hide_env_values = true, value_name = "DURATION", help_heading = "Source")]
     pub max_lateness: Option<Span>,
 
-    /// What log objects hold beside lines that tell by themselves what they are: auto, ceph-journal, versitygw
+    /// What log objects contain besides lines that identify themselves: auto, ceph-journal, versitygw
     ///
     /// auto: nothing; lines of the others are rejects whose reason names them. ceph-journal: journal records of Ceph.
-    /// versitygw: the log file of VersityGW. All other lines are read as with auto; DIALECTS.md tells what comes of them.
+    /// versitygw: the log file of VersityGW. All other lines are read as with auto; DIALECTS.md says what becomes of them.
     #[arg(
         long,
         env = "S3LOG_DIALECT",
@@ -150,7 +150,7 @@ fn host_and_bucket(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// How buckets are reached. What is not said comes from where `aws` takes it.
+/// How buckets are reached. What is not given comes from where `aws` takes it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StoreArgs {
     /// Profile of AWS's configuration files
@@ -213,10 +213,10 @@ impl StoreArgs {
     }
 }
 
-/// Who pays for requests, as `aws` says it.
+/// Who pays for requests, in the terms of `aws`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Payer {
-    /// Whoever asks
+    /// Whoever sends them
     Requester,
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{ArrayRef, UInt64Array};
 use indicatif::{HumanBytes, HumanCount};
 use s3log_engine::check::{CheckReport, ReasonCount, RejectExample};
 use s3log_engine::scan::Unreadable;
@@ -14,7 +14,7 @@ use crate::accounting::{Balance, why};
 use crate::failure::Failure;
 use crate::message::count;
 use crate::output::escape::visible;
-use crate::output::{Output, Shape, cut, json_line};
+use crate::output::{Output, Shape, batch, cut, json_line, optional_texts, texts};
 
 /// Maximum length of examples if the output is not a terminal.
 const WIDEST_EXAMPLE: usize = 120;
@@ -61,28 +61,25 @@ pub(crate) fn print(report: &CheckReport, output: &mut Output) -> Result<(), Fai
         let numbers = |number: &dyn Fn(&RejectExample) -> u64| -> ArrayRef {
             Arc::new(report.reasons.iter().map(|reason| reason.examples.first().map(number)).collect::<UInt64Array>())
         };
-        let texts = |text: &dyn Fn(&RejectExample) -> String| -> ArrayRef {
-            Arc::new(report.reasons.iter().map(|reason| reason.examples.first().map(text)).collect::<StringArray>())
+        let examples = |text: &dyn Fn(&RejectExample) -> String| -> ArrayRef {
+            optional_texts(report.reasons.iter().map(|reason| reason.examples.first().map(text)))
         };
-        let reasons: ArrayRef =
-            Arc::new(report.reasons.iter().map(|reason| Some(reason.reason.as_str())).collect::<StringArray>());
+        let reasons = texts(report.reasons.iter().map(|reason| &reason.reason));
         let counts: ArrayRef =
             Arc::new(report.reasons.iter().map(|reason| Some(reason.count)).collect::<UInt64Array>());
         let columns = vec![
             ("reason", reasons),
             ("lines", counts),
-            ("first in", texts(&|example| visible(&example.log_object).into_owned())),
+            ("first in", examples(&|example| visible(&example.log_object).into_owned())),
             ("line", numbers(&|example| example.line_number)),
             ("byte", numbers(&|example| example.byte_offset)),
-            ("text", texts(&|example| cut(&visible(&String::from_utf8_lossy(&example.line)), wide))),
+            ("text", examples(&|example| cut(&visible(&String::from_utf8_lossy(&example.line)), wide))),
         ];
         table(output, "\nRejects:\n", columns)?;
     }
     if !report.unreadable.is_empty() {
-        let objects: ArrayRef =
-            Arc::new(report.unreadable.iter().map(|object| Some(visible(&object.object))).collect::<StringArray>());
-        let reasons: ArrayRef =
-            Arc::new(report.unreadable.iter().map(|object| Some(visible(why(object)))).collect::<StringArray>());
+        let objects = texts(report.unreadable.iter().map(|object| visible(&object.object)));
+        let reasons = texts(report.unreadable.iter().map(|object| visible(why(object))));
         table(output, "\nUnreadable objects:\n", vec![("object", objects), ("why", reasons)])?;
     }
     say(output, &format!("\n{} (blank {})\n", balance(report), HumanCount(report.blank_lines)))
@@ -202,9 +199,7 @@ impl<'a> Account<'a> {
 
 fn table(output: &mut Output, heading: &str, columns: Vec<(&str, ArrayRef)>) -> Result<(), Failure> {
     say(output, heading)?;
-    let batch =
-        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)));
-    output.print(Shape::Rows, &batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?)
+    output.print(Shape::Rows, &batch(columns)?)
 }
 
 fn say(output: &mut Output, text: &str) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use indicatif::HumanBytes;
 use s3log_engine::check::{CheckOptions, check};
 
+use super::session::{open, session_options};
 use super::{Surroundings, account};
 use crate::accounting::{Read, say_archived, say_names_unused, say_no_record, say_rejects, say_unreadable};
 use crate::args::CheckArgs;
@@ -23,8 +24,8 @@ pub(crate) async fn run(arguments: CheckArgs, surroundings: Surroundings) -> Res
     let messages = surroundings.messages;
     let json = arguments.format.is_json(arguments.destination.file(), "check")?;
     let mut output = Output::open(arguments.destination.file(), surroundings.prose())?;
-    let options = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
-    let session = super::open_with(&arguments.sources.names, options, &messages).await?;
+    let options = session_options(&arguments.source, &arguments.behaviour.work)?.without_datasets_of_globs();
+    let session = open(&arguments.sources.names, options, &messages).await?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
     watch.announce_large(&session, messages);

@@ -10,14 +10,13 @@ use s3log_engine::session::{Session, SessionOptions};
 use serde::Serialize;
 
 use super::Surroundings;
-use super::convert::say;
+use super::session::{memory_limit, with_work};
 use crate::args::CompactArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::memory;
 use crate::message::count;
 use crate::output::time::seconds;
-use crate::output::{ReportFormat, json_line};
+use crate::output::{ReportFormat, json_line, say};
 
 /// Merges files, and prints what was done.
 ///
@@ -27,15 +26,10 @@ use crate::output::{ReportFormat, json_line};
 pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop: Stop) -> Result<Exit, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
-    let limit = arguments.behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
-    let options = SessionOptions::new().with_memory_limit(limit).with_stores(arguments.store.options());
-    let options = match arguments.behaviour.threads {
-        Some(threads) => options.with_threads(threads.get()),
-        None => options,
-    };
+    let options = with_work(SessionOptions::new().with_stores(arguments.store.options()), &arguments.work);
     let session = Session::open(&[], options).await?;
     let files = arguments.files.options();
-    let files = ConvertOptions { memory: files.memory.min(limit), ..files };
+    let files = ConvertOptions { memory: files.memory.min(memory_limit(&arguments.work)), ..files };
     let until = Utc::now().timestamp_micros().saturating_sub(arguments.older_than.micros());
     let options = CompactOptions { until, files, dry_run: arguments.dry_run };
     let report = match compact(&session, &arguments.dest, &options, &stop).await {

@@ -1,10 +1,9 @@
 //! `s3log completions`: prints a completion script for a shell.
 
-use std::io::Write as _;
-
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::say;
 
 /// Prints the completion script.
 ///
@@ -15,7 +14,6 @@ pub(crate) fn run(arguments: &CompletionsArgs) -> Result<Exit, Failure> {
     // Render into memory first: the generator panics on write errors, and a closed pipe is not a reason to panic.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::syntax(), "s3log", &mut script);
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&script).and_then(|()| stdout.flush()).map_err(Failure::from_output)?;
+    say(script)?;
     Ok(Exit::Done)
 }

@@ -1,18 +1,18 @@
 //! `s3log convert`: writes log objects to a dataset.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount};
 use s3log_engine::ErrorKind;
 use s3log_engine::convert::privacy::{AddressKey, AnonymizeIp, Privacy};
-use s3log_engine::convert::{ConvertOptions, ConvertPlan, ConvertReport, Passed, Stop, convert, convert_plan};
+use s3log_engine::convert::{ConvertOptions, ConvertPlan, ConvertReport, Skipped, Stop, convert, convert_plan};
 use s3log_engine::dataset::BatchCounts;
 use s3log_engine::session::Session;
 use serde::Serialize;
 
+use super::session::{at, session_options};
 use super::{Surroundings, status};
 use crate::accounting::{Balance, NAMED, say_archived, say_names_unused, say_no_record, say_unreadable};
 use crate::args::ConvertArgs;
@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::memory;
 use crate::message::{Messages, count};
 use crate::output::time::seconds;
-use crate::output::{ReportFormat, json_line};
+use crate::output::{ReportFormat, json_line, say};
 use crate::progress::Watch;
 
 /// Converts, and prints what became of every line.
@@ -77,8 +77,8 @@ async fn round(
     let start = Instant::now();
     let messages = surroundings.messages;
     // A glob may match the dataset that is being written.
-    let session = super::session_options(&arguments.source, &arguments.behaviour)?.without_datasets_of_globs();
-    let session = super::at(&arguments.place, session, &messages).await?;
+    let session = session_options(&arguments.source, &arguments.behaviour.work)?.without_datasets_of_globs();
+    let session = at(&arguments.place, session, &messages).await?;
     let session = Session::open(&arguments.sources.names, session).await;
     let session = match session {
         // Log objects may still arrive.
@@ -94,8 +94,8 @@ async fn round(
             ReportFormat::Auto | ReportFormat::Text => plan_text(dest, &plan),
             ReportFormat::Json => plan_json(&plan)?,
         })?;
-        say_passed(&plan.passed.changed, plan.passed.changed_count, &messages);
-        return Ok(if plan.passed.changed_count > 0 { Exit::Incomplete } else { Exit::Done });
+        say_changed(&plan.skipped.changed, plan.skipped.changed_count, &messages);
+        return Ok(if plan.skipped.changed_count > 0 { Exit::Incomplete } else { Exit::Done });
     }
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
@@ -141,7 +141,7 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
             count(recovered.files_removed, "file"),
         ));
     }
-    for (runner, objects) in &report.passed.claimed {
+    for (runner, objects) in &report.skipped.claimed {
         messages.note(&format!(
             "{} left to another run that is converting them: {runner}; `s3log convert --status` shows more",
             count(*objects, "object")
@@ -149,9 +149,9 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
     }
     say_archived(report.archived, messages);
     say_names_unused(session, messages);
-    if report.passed.changed_count > 0 {
+    if report.skipped.changed_count > 0 {
         exit = Exit::Incomplete;
-        say_passed(&report.passed.changed, report.passed.changed_count, messages);
+        say_changed(&report.skipped.changed, report.skipped.changed_count, messages);
     }
     let unreadable = session.progress().unreadable();
     if !unreadable.is_empty() {
@@ -191,7 +191,7 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
     exit
 }
 
-fn say_passed(changed: &[String], all: u64, messages: &Messages) {
+fn say_changed(changed: &[String], all: u64, messages: &Messages) {
     for name in changed.iter().take(NAMED) {
         messages.incomplete(&format!("`{name}`: it was overwritten after it was converted"), None);
     }
@@ -221,7 +221,7 @@ fn options(arguments: &ConvertArgs, messages: &Messages) -> Result<ConvertOption
     };
     let privacy = Privacy::new(arguments.redact_uri, arguments.anonymize_ip, key.as_ref())?;
     let files = arguments.files.options();
-    let memory = arguments.behaviour.memory.map(|size| size.0);
+    let memory = arguments.behaviour.work.memory.map(|size| size.0);
     Ok(ConvertOptions {
         table: arguments.table.table(),
         partition_by: arguments.partition_by,
@@ -249,8 +249,8 @@ fn report_text(dest: &str, report: &ConvertReport, dedupe: bool, elapsed: Durati
         format!("{dest}: {} in {}", count(report.dataset_rows, "row"), count(report.dataset_files, "file")),
     );
     let mut objects = format!("{} converted, {}", HumanCount(counts.objects), HumanBytes(counts.bytes));
-    if report.passed.converted > 0 {
-        let _ = write!(objects, "; {} already there", HumanCount(report.passed.converted));
+    if report.skipped.converted > 0 {
+        let _ = write!(objects, "; {} already there", HumanCount(report.skipped.converted));
     }
     line("objects", objects);
     line("files", format!("{} written, {}", HumanCount(report.files), HumanBytes(report.file_bytes)));
@@ -265,7 +265,7 @@ fn report_json(report: &ConvertReport, elapsed: Duration) -> Result<String, Fail
         batches: report.batches,
         files: report.files,
         file_bytes: report.file_bytes,
-        passed: PassedFigures::of(&report.passed),
+        skipped: SkippedFigures::of(&report.skipped),
         objects_unreadable: report.unreadable,
         objects_archived: report.archived,
         objects_pruned: report.pruned,
@@ -287,7 +287,7 @@ struct ReportFigures {
     files: u64,
     file_bytes: u64,
     #[serde(flatten)]
-    passed: PassedFigures,
+    skipped: SkippedFigures,
     objects_unreadable: u64,
     objects_archived: u64,
     objects_pruned: u64,
@@ -305,27 +305,27 @@ struct PlanFigures {
     bytes: u64,
     batches: u64,
     #[serde(flatten)]
-    passed: PassedFigures,
+    skipped: SkippedFigures,
     objects_archived: u64,
     objects_pruned: u64,
 }
 
 /// Log objects that are not converted, by reason.
 #[derive(Serialize)]
-struct PassedFigures {
+struct SkippedFigures {
     objects_already_converted: u64,
     objects_changed: u64,
     objects_claimed_by_others: u64,
     objects_of_other_shards: u64,
 }
 
-impl PassedFigures {
-    fn of(passed: &Passed) -> Self {
+impl SkippedFigures {
+    fn of(skipped: &Skipped) -> Self {
         Self {
-            objects_already_converted: passed.converted,
-            objects_changed: passed.changed_count,
-            objects_claimed_by_others: passed.claimed.values().sum(),
-            objects_of_other_shards: passed.other_shards,
+            objects_already_converted: skipped.converted,
+            objects_changed: skipped.changed_count,
+            objects_claimed_by_others: skipped.claimed.values().sum(),
+            objects_of_other_shards: skipped.other_shards,
         }
     }
 }
@@ -339,7 +339,7 @@ fn plan_text(dest: &str, plan: &ConvertPlan) -> String {
         HumanCount(plan.objects),
         HumanBytes(plan.bytes),
         count(plan.batches, "batch"),
-        HumanCount(plan.passed.converted),
+        HumanCount(plan.skipped.converted),
     )
 }
 
@@ -349,14 +349,9 @@ fn plan_json(plan: &ConvertPlan) -> Result<String, Failure> {
         objects: plan.objects,
         bytes: plan.bytes,
         batches: plan.batches,
-        passed: PassedFigures::of(&plan.passed),
+        skipped: SkippedFigures::of(&plan.skipped),
         objects_archived: plan.archived,
         objects_pruned: plan.pruned,
     };
     Ok(json_line(&figures, false)? + "\n")
-}
-
-pub(super) fn say(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::from_output)
 }

@@ -1,8 +1,6 @@
 //! `s3log doctor`: which configuration file, credentials, region and endpoint are used, and whether they work.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::ArrayRef;
 use s3log_engine::store::{Location, Probe, Setting, Stores};
 
 use super::Surroundings;
@@ -10,7 +8,7 @@ use crate::args::DoctorArgs;
 use crate::config::Configuration;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Shape};
+use crate::output::{Output, Shape, batch, texts};
 
 /// Prints the settings with their origins, then tries them on the bucket.
 ///
@@ -60,15 +58,9 @@ pub(crate) async fn run(
             }
         }
     }
-    let column = |of: fn(&(String, String, String)) -> &str| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| Some(of(row))).collect::<StringArray>())
-    };
-    let batch = RecordBatch::try_from_iter([
-        ("setting", column(|row| &row.0)),
-        ("value", column(|row| &row.1)),
-        ("from", column(|row| &row.2)),
-    ]);
-    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    let column = |of: fn(&(String, String, String)) -> &str| -> ArrayRef { texts(rows.iter().map(of)) };
+    let batch =
+        batch([("setting", column(|row| &row.0)), ("value", column(|row| &row.1)), ("from", column(|row| &row.2))])?;
     output.print(Shape::Prose, &batch)?;
     output.commit()?;
     problem.map_or(Ok(Exit::Done), Err)

@@ -3,31 +3,21 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use s3log_engine::detect::{BacktestDay, Band, Finding, Looked};
 
 use crate::failure::Failure;
 use crate::message::count;
-use crate::output::Paint;
 use crate::output::escape::visible;
 use crate::output::time::{date, rfc3339};
+use crate::output::{Paint, batch, texts};
 
 /// How many reasons per address the table shows.
 const REASONS: usize = 2;
 /// How many reasons per address the list shows.
 const SHOWN: usize = 5;
 
-fn texts(values: impl Iterator<Item = String>) -> ArrayRef {
-    Arc::new(values.map(Some).collect::<StringArray>())
-}
-
-fn batch<'a>(columns: impl IntoIterator<Item = (&'a str, ArrayRef)>) -> Result<RecordBatch, Failure> {
-    RecordBatch::try_from_iter(columns).map_err(|error| Failure::failed(format!("internal error: {error}")))
-}
-
 /// One row per address, with its strongest reasons.
-/// # Errors
-/// Never, in practice: all columns have the same length.
 pub(super) fn summary(findings: &[Finding]) -> Result<RecordBatch, Failure> {
     let all = || findings.iter();
     batch([
@@ -100,8 +90,6 @@ pub(super) fn list(findings: &[Finding], paint: Paint) -> String {
 }
 
 /// One row per day and rule.
-/// # Errors
-/// Never, in practice: all columns have the same length.
 pub(super) fn backtest(days: &[&BacktestDay]) -> Result<RecordBatch, Failure> {
     let number = |get: fn(&BacktestDay) -> u64| -> ArrayRef {
         Arc::new(days.iter().map(|day| i64::try_from(get(day)).ok()).collect::<Int64Array>())

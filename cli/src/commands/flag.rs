@@ -15,6 +15,7 @@ use s3log_engine::detect::{
 use s3log_engine::session::Session;
 
 use super::findings::{self, looked_at};
+use super::session::{network_list, open_at, session_options};
 use super::{Surroundings, rules};
 use crate::accounting::Accounting;
 use crate::args::{ContextArgs, DenyArgs, FlagArgs, FlagFormat, SourceArgs};
@@ -38,8 +39,8 @@ pub(crate) async fn run(mut arguments: FlagArgs, surroundings: Surroundings) -> 
     check(&arguments)?;
     let options = options(&arguments, now, &messages).await?;
     let output = open_output(&arguments, surroundings)?;
-    let (sources, source, behaviour) = (&arguments.sources.names, &arguments.source, &arguments.behaviour);
-    let session = super::open_at(&arguments.place, sources, source, behaviour, false, &messages).await?;
+    let of_session = session_options(&arguments.source, &arguments.behaviour.work)?;
+    let session = open_at(&arguments.place, &arguments.sources.names, of_session, &messages).await?;
     check_addresses(&session, &arguments, &messages)?;
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
@@ -394,7 +395,8 @@ async fn baseline(arguments: &FlagArgs, options: &DetectOptions, messages: &Mess
     if !logs.is_empty() {
         // From all times before the examined ones.
         let source = SourceArgs { since: None, until: arguments.source.since, ..arguments.source.clone() };
-        let session = super::open_at(&arguments.place, &logs, &source, &arguments.behaviour, false, messages).await?;
+        let of_session = session_options(&source, &arguments.behaviour.work)?;
+        let session = open_at(&arguments.place, &logs, of_session, messages).await?;
         baseline.extend(learn(&session, options).await?);
     }
     Ok(baseline)
@@ -422,7 +424,7 @@ pub(super) fn context(
         (&arguments.intel, Context::with_intel),
     ] {
         for path in paths.iter().flatten() {
-            let list = super::network_list(path, now)?;
+            let list = network_list(path, now)?;
             if list.expired() > 0 {
                 let entries = crate::message::count(list.expired() as u64, "entry");
                 messages.warning(&format!("`{}`: {entries} past `until=`, ignored", path.display()), None);

@@ -1,16 +1,15 @@
 //! `s3log functions`: the SQL functions that s3log adds.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch};
 use s3log_engine::functions::{FunctionDoc, docs};
 
 use super::Surroundings;
 use crate::args::FunctionsArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Paint, Shape, wrap};
+use crate::output::{Output, Paint, Shape, batch, texts, wrap};
 
 /// Prints one row per function: `group, name, signature, meaning, example, result`. On a terminal, where that would be
 /// too wide, prints a page of text.
@@ -33,18 +32,16 @@ pub(crate) fn run(arguments: &FunctionsArgs, surroundings: Surroundings) -> Resu
 }
 
 fn rows(functions: &[&FunctionDoc]) -> Result<RecordBatch, Failure> {
-    let texts = |text: fn(&FunctionDoc) -> &'static str| -> ArrayRef {
-        Arc::new(functions.iter().map(|function| Some(text(function))).collect::<StringArray>())
-    };
-    let batch = RecordBatch::try_from_iter([
-        ("group", texts(|function| function.group)),
-        ("name", texts(|function| function.name)),
-        ("signature", texts(|function| function.signature)),
-        ("meaning", texts(|function| function.description)),
-        ("example", texts(|function| function.example_sql)),
-        ("result", texts(|function| function.example_result)),
-    ]);
-    batch.map_err(|error| Failure::failed(format!("internal error: {error}")))
+    let column =
+        |text: fn(&FunctionDoc) -> &'static str| -> ArrayRef { texts(functions.iter().map(|function| text(function))) };
+    batch([
+        ("group", column(|function| function.group)),
+        ("name", column(|function| function.name)),
+        ("signature", column(|function| function.signature)),
+        ("meaning", column(|function| function.description)),
+        ("example", column(|function| function.example_sql)),
+        ("result", column(|function| function.example_result)),
+    ])
 }
 
 fn page(functions: &[&FunctionDoc], width: usize, paint: Paint) -> String {

@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: KeysArgs, surroundings: Surroundings, stop: S
 /// The number of threads, if it was given.
 pub(crate) fn threads(arguments: &KeysArgs) -> Option<NonZeroUsize> {
     match &arguments.command {
-        KeysCommand::Audit(given) => given.behaviour.threads,
+        KeysCommand::Audit(given) => given.behaviour.work.threads,
         _ => None,
     }
 }

@@ -1,10 +1,9 @@
 //! `s3log man`: the manual page as roff.
 
-use std::io::Write as _;
-
 use crate::args::{Cli, ManArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::say;
 
 /// Prints the manual page of the program or of one of its commands.
 ///
@@ -14,21 +13,18 @@ use crate::failure::Failure;
 pub(crate) fn run(arguments: &ManArgs) -> Result<Exit, Failure> {
     let mut command = Cli::syntax();
     command.build();
-    let page = match &arguments.of {
-        None => command,
-        Some(name) => match command.find_subcommand(name) {
-            Some(found) => found.clone(),
-            None => {
-                let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-                return Err(
-                    Failure::usage(format!("no command `{name}`")).with_hint(format!("commands: {}", names.join(", ")))
-                );
-            }
-        },
-    };
+    let mut page = &command;
+    for name in &arguments.of {
+        page = page.find_subcommand(name).ok_or_else(|| no_command(page, name))?;
+    }
     let mut roff = Vec::new();
-    clap_mangen::Man::new(page).render(&mut roff).map_err(Failure::from_output)?;
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&roff).and_then(|()| stdout.flush()).map_err(Failure::from_output)?;
+    clap_mangen::Man::new(page.clone()).render(&mut roff).map_err(Failure::from_output)?;
+    say(roff)?;
     Ok(Exit::Done)
+}
+
+fn no_command(parent: &clap::Command, name: &str) -> Failure {
+    let names: Vec<&str> = parent.get_subcommands().map(clap::Command::get_name).collect();
+    let failure = Failure::usage(format!("no command `{name}`"));
+    if names.is_empty() { failure } else { failure.with_hint(format!("commands: {}", names.join(", "))) }
 }

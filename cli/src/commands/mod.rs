@@ -19,37 +19,27 @@ mod plan;
 mod query;
 mod rules;
 mod schema;
+mod session;
 mod shell;
 mod spill;
 mod status;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-use indicatif::HumanBytes;
-#[cfg(feature = "cluster")]
-use s3log_engine::cluster::Cluster;
 use s3log_engine::convert::Stop;
-use s3log_engine::decode::{LineOptions, RequestRules};
-use s3log_engine::detect::context::{CidrList, Context};
-use s3log_engine::scan::NameRules;
-use s3log_engine::session::{Session, SessionOptions};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::args::{BehaviourArgs, CdnArgs, Command, GeneralArgs, OutputArgs, SourceArgs, WhereArgs};
+use crate::args::{Command, GeneralArgs, OutputArgs};
 use crate::config::Configuration;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::until_interrupted;
-use crate::memory;
-use crate::message::{Messages, count};
+use crate::message::Messages;
 use crate::output::{Format, OutputSettings};
-use crate::progress::{MANY_BYTES, MANY_OBJECTS, ProgressMode};
+use crate::progress::ProgressMode;
 use crate::terminal::{self, Colour};
 
 /// How long an interrupted run may take to remove its temporary files.
@@ -124,11 +114,11 @@ pub(crate) fn dispatch(
 ) -> Result<Exit, Failure> {
     match command {
         Command::Query(arguments) => {
-            let threads = arguments.behaviour.threads;
+            let threads = arguments.behaviour.work.threads;
             block_on(threads, query::run(arguments, surroundings))
         }
         Command::Shell(arguments) => {
-            let threads = arguments.behaviour.threads;
+            let threads = arguments.behaviour.work.threads;
             let runtime = runtime(threads)?;
             let ended = runtime.block_on(shell::run(arguments, surroundings));
             runtime.shutdown_timeout(CLEANUP);
@@ -136,21 +126,21 @@ pub(crate) fn dispatch(
             ended
         }
         Command::Flag(arguments) => {
-            let threads = arguments.behaviour.threads;
+            let threads = arguments.behaviour.work.threads;
             block_on(threads, flag::run(*arguments, surroundings))
         }
         Command::Rules(arguments) => block_on(None, rules::run(arguments, surroundings)),
         Command::Check(arguments) => {
-            let threads = arguments.behaviour.threads;
+            let threads = arguments.behaviour.work.threads;
             block_on(threads, check::run(arguments, surroundings))
         }
         Command::Convert(arguments) => {
-            let threads = arguments.behaviour.threads;
+            let threads = arguments.behaviour.work.threads;
             let stop = Stop::new();
             block_on_until_stopped(threads, &stop.clone(), convert::run(arguments, surroundings, stop))
         }
         Command::Compact(arguments) => {
-            let threads = arguments.behaviour.threads;
+            let threads = arguments.work.threads;
             let stop = Stop::new();
             block_on_until_stopped(threads, &stop.clone(), compact::run(arguments, surroundings, stop))
         }
@@ -239,122 +229,9 @@ async fn end_of(task: &mut Task) -> Option<Result<Exit, Failure>> {
     match until_interrupted(task).await {
         Ok(None) => None,
         Ok(Some(Ok(ended))) => Some(ended),
-        Ok(Some(Err(error))) => Some(Err(Failure::failed(format!("internal error: {error}"))
-            .with_hint("this is a bug; please report it with the command that triggers it"))),
+        Ok(Some(Err(error))) => Some(Err(
+            Failure::internal(error).with_hint("this is a bug; please report it with the command that triggers it")
+        )),
         Err(failure) => Some(Err(failure)),
     }
-}
-
-/// Opens a session over `sources`, and prints a note if there is much to read.
-async fn open(
-    sources: &[String],
-    source: &SourceArgs,
-    behaviour: &BehaviourArgs,
-    with_raw: bool,
-    messages: &Messages,
-) -> Result<Session, Failure> {
-    open_with(sources, session_options(source, behaviour)?.with_raw(with_raw), messages).await
-}
-
-/// Like [`open`], with plans running at `place`.
-async fn open_at(
-    place: &WhereArgs,
-    sources: &[String],
-    source: &SourceArgs,
-    behaviour: &BehaviourArgs,
-    with_raw: bool,
-    messages: &Messages,
-) -> Result<Session, Failure> {
-    let options = session_options(source, behaviour)?.with_raw(with_raw);
-    open_with(sources, at(place, options, messages).await?, messages).await
-}
-
-/// The options of a session whose plans run at `place`.
-#[cfg(feature = "cluster")]
-async fn at(place: &WhereArgs, options: SessionOptions, messages: &Messages) -> Result<SessionOptions, Failure> {
-    let Some(address) = &place.cluster else { return Ok(options) };
-    let cluster = Cluster::connect(address).await?;
-    if cluster.executors() == 0 {
-        messages.warning("the cluster has no executors yet; work waits until there is one", None);
-    }
-    Ok(options.with_remote_execution(cluster.remote_execution()))
-}
-
-#[cfg(not(feature = "cluster"))]
-async fn at(_place: &WhereArgs, options: SessionOptions, _messages: &Messages) -> Result<SessionOptions, Failure> {
-    Ok(options)
-}
-
-async fn open_with(sources: &[String], options: SessionOptions, messages: &Messages) -> Result<Session, Failure> {
-    let session = Session::open(sources, options).await?;
-    let files = session.file_counts();
-    let (objects, bytes) = (files.objects, files.bytes);
-    if objects > MANY_OBJECTS || bytes > MANY_BYTES {
-        let objects = count(objects, "object");
-        messages.note(&format!("{objects} ({}) to read; `WHERE time …` or --since reads less", HumanBytes(bytes)));
-    }
-    Ok(session)
-}
-
-fn session_options(source: &SourceArgs, behaviour: &BehaviourArgs) -> Result<SessionOptions, Failure> {
-    let limit = behaviour.memory.map_or_else(memory::default_limit, |size| size.0);
-    let options = source_options(source)?.with_memory_limit(limit).with_spill_folder(spill::folder()?);
-    Ok(match behaviour.threads {
-        Some(threads) => options.with_threads(threads.get()),
-        None => options,
-    })
-}
-
-/// The rules for requests through a CDN, from the flags.
-fn request_rules(cdn: &CdnArgs) -> Result<RequestRules, Failure> {
-    let rules = RequestRules::default();
-    let mut rules = cdn.map.iter().fold(rules, |rules, (host, bucket)| rules.with_bucket(host, bucket));
-    let now = Utc::now().timestamp_micros();
-    let lists: Vec<CidrList> =
-        cdn.cdn_cidr.iter().flatten().map(|path| network_list(path, now)).collect::<Result<_, _>>()?;
-    if !lists.is_empty() {
-        let networks = lists.iter().fold(Context::new(now), Context::with_cdn);
-        rules = rules.with_cdn_addresses(Arc::new(move |address| networks.of(*address).cdn.is_some()));
-    }
-    Ok(rules)
-}
-
-fn network_list(path: &Path, now: i64) -> Result<CidrList, Failure> {
-    Ok(CidrList::parse(&path.display().to_string(), &read_text(path)?, now)?)
-}
-
-fn read_text(path: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", path.display())))?;
-    Ok(without_mark(text))
-}
-
-/// Removes a byte order mark, as some editors put at the beginning of text files.
-fn without_mark(text: String) -> String {
-    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
-}
-
-/// The session options, from the flags about sources.
-fn source_options(source: &SourceArgs) -> Result<SessionOptions, Failure> {
-    let now = Utc::now();
-    let since = source.since.map(|since| since.micros(now));
-    let until = source.until.map(|until| until.micros(now));
-    if let (Some(since), Some(until)) = (since, until)
-        && since >= until
-    {
-        return Err(Failure::usage("--since must be before --until"));
-    }
-    let names = NameRules { layout: source.layout.0, max_lateness: source.max_lateness.map(crate::args::Span::micros) };
-    let mut lines = LineOptions::default().with_dialect(source.dialect.0).with_requests(request_rules(&source.cdn)?);
-    if !source.cdn.cdn_fields.is_empty() {
-        lines = lines.with_cdn_fields(source.cdn.cdn_fields.iter().map(String::as_str));
-    }
-    let mut options = SessionOptions::new().with_names(names).with_lines(lines).with_stores(source.store.options());
-    if let Some(since) = since {
-        options = options.with_since(since);
-    }
-    if let Some(until) = until {
-        options = options.with_until(until);
-    }
-    Ok(options)
 }

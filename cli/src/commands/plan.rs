@@ -4,18 +4,19 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, UInt64Array};
 use s3log_engine::plan::{ScanPlan, plan, plan_all};
 use s3log_engine::scan::SourceCounts;
 use s3log_engine::session::Session;
 
 use super::Surroundings;
+use super::session::source_options;
 use crate::accounting::say_names_unused;
 use crate::args::PlanArgs;
 use crate::diagnose::{Scene, diagnose};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Shape};
+use crate::output::{Output, Shape, batch, optional_texts, texts};
 use crate::statement::parse;
 
 /// The built-in prices.
@@ -35,7 +36,7 @@ pub(crate) async fn run(arguments: PlanArgs, surroundings: Surroundings) -> Resu
     }
     let prices = Prices::read(arguments.prices.as_deref())?;
     let (sql, sources) = sql_and_sources(arguments.sql_and_sources);
-    let session = Session::open(&sources, super::source_options(&arguments.source)?).await?;
+    let session = Session::open(&sources, source_options(&arguments.source)?).await?;
     if let Some(name) = session.dataset_names().into_iter().next() {
         return Err(Failure::failed(format!("{name}: it is a dataset, not log objects"))
             .with_hint("`s3log query \"EXPLAIN …\"` shows which of its files a query reads"));
@@ -83,14 +84,12 @@ fn table(scans: &[ScanPlan], prices: &Prices) -> Result<RecordBatch, Failure> {
     let numbers = |of: &dyn Fn(&SourceCounts) -> Option<u64>| -> ArrayRef {
         Arc::new(rows().map(|(_, source)| of(source)).collect::<UInt64Array>())
     };
-    let texts = |of: &dyn Fn(&ScanPlan, &SourceCounts) -> Option<String>| -> ArrayRef {
-        Arc::new(rows().map(|(scan, source)| of(scan, source)).collect::<StringArray>())
-    };
+    let times = rows().map(|(scan, _)| Some(&scan.times).filter(|times| !times.is_empty()));
     let cost = Float64Array::from_iter(rows().map(|(_, source)| prices.cost(source)));
-    RecordBatch::try_from_iter([
-        ("source", texts(&|_, source| Some(source.source.clone()))),
-        ("table", texts(&|scan, _| Some(scan.table.to_owned()))),
-        ("times", texts(&|scan, _| (!scan.times.is_empty()).then(|| scan.times.clone()))),
+    batch([
+        ("source", texts(rows().map(|(_, source)| &source.source))),
+        ("table", texts(rows().map(|(scan, _)| scan.table))),
+        ("times", optional_texts(times)),
         ("listed", numbers(&|source| Some(source.listed))),
         ("pruned_by_name", numbers(&|source| Some(source.pruned))),
         ("archived", numbers(&|source| source.is_bucket.then_some(source.archived))),
@@ -100,7 +99,6 @@ fn table(scans: &[ScanPlan], prices: &Prices) -> Result<RecordBatch, Failure> {
         ("get_requests", numbers(&|source| source.is_bucket.then_some(source.get_requests))),
         ("usd", Arc::new(cost) as ArrayRef),
     ])
-    .map_err(|error| Failure::failed(format!("internal error: {error}")))
 }
 
 /// Prices of requests, by service.
@@ -113,7 +111,7 @@ struct Prices {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Service {
-    #[expect(dead_code, reason = "it is for who reads the file")]
+    #[expect(dead_code, reason = "it is for people who read the file")]
     name: String,
     host: String,
     list_per_1000: f64,

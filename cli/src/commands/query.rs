@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Surroundings;
+use super::session::{open_at, session_options, without_mark};
 use crate::accounting::Accounting;
 use crate::args::QueryArgs;
 use crate::exit::Exit;
@@ -33,8 +34,8 @@ pub(crate) async fn run(arguments: QueryArgs, surroundings: Surroundings) -> Res
         }
         _ => failure,
     };
-    let with_raw = datasets.with_raw;
-    let session = super::open_at(&place, &sources, &source, &behaviour, with_raw, &messages).await.map_err(swapped)?;
+    let options = session_options(&source, &behaviour.work).map_err(swapped)?.with_raw(datasets.with_raw);
+    let session = open_at(&place, &sources, options, &messages).await.map_err(swapped)?;
     let mut accounting = Accounting::default();
     let mode = surroundings.progress(behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
@@ -96,12 +97,12 @@ fn stdin(sources: &[String]) -> Result<String, Failure> {
     let mut sql = String::new();
     let read = std::io::stdin().lock().read_to_string(&mut sql);
     read.map_err(|error| Failure::failed(format!("cannot read SQL from standard input: {error}")))?;
-    Ok(super::without_mark(sql))
+    Ok(without_mark(sql))
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
-        .map(super::without_mark)
+        .map(without_mark)
         .map_err(|error| Failure::failed(format!("cannot read SQL from `{}`: {error}", file.display())))
 }
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array};
 use s3log_engine::detect::rules::{Level, Rule, RuleSet};
 use s3log_engine::detect::{Lists, SHIPPED_LISTS, check_rules, tables, verify};
 
@@ -15,7 +14,7 @@ use super::Surroundings;
 use crate::args::{OutputArgs, RuleArgs, RulesArgs, RulesCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Shape};
+use crate::output::{Output, Shape, batch, say, texts};
 
 /// Runs a subcommand, or lists the rules.
 ///
@@ -103,17 +102,12 @@ fn files(directory: &Path, is_wanted: fn(&Path) -> bool) -> Result<Vec<(String, 
     Ok(files)
 }
 
-fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(values.map(Some).collect::<StringArray>())
-}
-
 fn print<'a>(
     columns: impl IntoIterator<Item = (&'a str, ArrayRef)>,
     arguments: &OutputArgs,
     surroundings: Surroundings,
 ) -> Result<(), Failure> {
-    let batch = RecordBatch::try_from_iter(columns);
-    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    let batch = batch(columns)?;
     let mut output = Output::open(arguments.destination.file(), surroundings.output(arguments))?;
     output.print(Shape::Prose, &batch)?;
     output.commit()
@@ -122,26 +116,22 @@ fn print<'a>(
 fn list(rules: &RuleArgs, output: &OutputArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let (rules, _) = load(rules)?;
     let all: Vec<&Rule> = rules.iter().collect();
-    let severities: Vec<String> = all.iter().map(|rule| rule.severity.to_string()).collect();
-    let entities: Vec<String> = all.iter().map(|rule| rule.entity.to_string()).collect();
-    let mitre: Vec<String> = all.iter().map(|rule| rule.mitre.join(" ")).collect();
-    let sources: Vec<String> = all.iter().map(|rule| rule.source.to_string()).collect();
     let tests: Int64Array = all.iter().map(|rule| i64::try_from(rule.tests.len()).ok()).collect();
     let flags = |is: fn(&Rule) -> bool| -> ArrayRef {
         Arc::new(all.iter().map(|rule| Some(is(rule))).collect::<BooleanArray>())
     };
     print(
         [
-            ("id", texts(all.iter().map(|rule| rule.id.as_str()))),
-            ("name", texts(all.iter().map(|rule| rule.name.as_str()))),
-            ("family", texts(all.iter().map(|rule| rule.family.as_str()))),
-            ("severity", texts(severities.iter().map(String::as_str))),
-            ("about", texts(entities.iter().map(String::as_str))),
+            ("id", texts(all.iter().map(|rule| &rule.id))),
+            ("name", texts(all.iter().map(|rule| &rule.name))),
+            ("family", texts(all.iter().map(|rule| &rule.family))),
+            ("severity", texts(all.iter().map(|rule| rule.severity.to_string()))),
+            ("about", texts(all.iter().map(|rule| rule.entity.to_string()))),
             ("scored", flags(|rule| rule.scored)),
             ("enabled", flags(|rule| rule.enabled)),
-            ("mitre", texts(mitre.iter().map(String::as_str))),
+            ("mitre", texts(all.iter().map(|rule| rule.mitre.join(" ")))),
             ("tests", Arc::new(tests)),
-            ("from", texts(sources.iter().map(String::as_str))),
+            ("from", texts(all.iter().map(|rule| rule.source.to_string()))),
         ],
         output,
         surroundings,
@@ -151,8 +141,7 @@ fn list(rules: &RuleArgs, output: &OutputArgs, surroundings: Surroundings) -> Re
 
 fn show(rules: &RuleArgs, id: &str) -> Result<Exit, Failure> {
     let (rules, _) = load(rules)?;
-    let text = shown(rules.get(id)?)?;
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::from_output)?;
+    say(shown(rules.get(id)?)?)?;
     Ok(Exit::Done)
 }
 
@@ -221,19 +210,18 @@ async fn lint(arguments: &RuleArgs, output: &OutputArgs, surroundings: Surroundi
         None => (shipped, Vec::new()),
     };
     for error in &errors {
-        surroundings.messages.failure(&Failure::from(s3log_engine::Error::new(error.kind(), error.to_string())));
+        surroundings.messages.failure(&Failure::from(error));
     }
     check_rules(&rules).await?;
     let found = rules.lint();
     if !found.is_empty() {
-        let levels: Vec<&str> =
-            found.iter().map(|lint| if lint.level == Level::Error { "error" } else { "warning" }).collect();
+        let levels = found.iter().map(|lint| if lint.level == Level::Error { "error" } else { "warning" });
         print(
             [
-                ("rule", texts(found.iter().map(|lint| lint.rule.as_str()))),
-                ("level", texts(levels.into_iter())),
-                ("file", texts(found.iter().map(|lint| lint.file.as_str()))),
-                ("what", texts(found.iter().map(|lint| lint.message.as_str()))),
+                ("rule", texts(found.iter().map(|lint| &lint.rule))),
+                ("level", texts(levels)),
+                ("file", texts(found.iter().map(|lint| &lint.file))),
+                ("what", texts(found.iter().map(|lint| &lint.message))),
             ],
             output,
             surroundings,
@@ -253,19 +241,18 @@ fn lists(name: Option<&str>, output: &OutputArgs, surroundings: Surroundings) ->
         let list = list.ok_or_else(|| {
             Failure::usage(format!("no list is called `{name}`")).with_hint(format!("lists: {}", known.join(", ")))
         })?;
-        std::io::stdout().lock().write_all(list.text.as_bytes()).map_err(Failure::from_output)?;
+        say(list.text)?;
         return Ok(Exit::Done);
     }
     let shipped = Lists::shipped().map_err(s3log_engine::Error::from)?;
     let entries: Int64Array =
         SHIPPED_LISTS.iter().map(|list| shipped.len_of(list.name).and_then(|len| i64::try_from(len).ok())).collect();
-    let heads: Vec<String> = SHIPPED_LISTS.iter().map(|list| head(list.text)).collect();
     print(
         [
             ("list", texts(SHIPPED_LISTS.iter().map(|list| list.name))),
             ("file", texts(SHIPPED_LISTS.iter().map(|list| list.file))),
             ("entries", Arc::new(entries)),
-            ("about", texts(heads.iter().map(String::as_str))),
+            ("about", texts(SHIPPED_LISTS.iter().map(|list| head(list.text)))),
         ],
         output,
         surroundings,

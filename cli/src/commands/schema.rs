@@ -1,17 +1,15 @@
 //! `s3log schema`: the columns of the tables.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use s3log_engine::schema::{ColumnDoc, TableDoc, tables};
 
 use super::Surroundings;
 use crate::args::{OutputArgs, SchemaArgs};
-use crate::diagnose::closest;
+use crate::diagnose::did_you_mean;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Shape};
+use crate::output::{Output, Shape, batch, optional_texts, texts};
 
 /// Prints all tables, or one.
 ///
@@ -38,11 +36,8 @@ pub(super) fn only(tables: &mut Vec<TableDoc>, name: &str) -> Result<(), Failure
     if !tables.is_empty() {
         return Ok(());
     }
-    let failure = Failure::usage(format!("no table `{name}`"));
-    Err(match closest(name, names.iter().copied()) {
-        Some(meant) => failure.with_hint(format!("did you mean `{meant}`?")),
-        None => failure.with_hint(format!("tables: {}", names.join(", "))),
-    })
+    let hint = did_you_mean(name, names.iter().copied()).unwrap_or_else(|| format!("tables: {}", names.join(", ")));
+    Err(Failure::usage(format!("no table `{name}`")).with_hint(hint))
 }
 
 /// Prints the columns of tables.
@@ -63,35 +58,26 @@ pub(super) fn print(
 }
 
 /// One row per column: `table` if there may be several, then `column, type, unit, meaning, example`.
-/// # Errors
-/// Never, in practice: all columns have the same length.
 fn describe(tables: &[TableDoc], named: bool) -> Result<RecordBatch, Failure> {
     let columns = || tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
-    let texts = |text: &dyn Fn(&ColumnDoc) -> Option<String>| -> ArrayRef {
-        Arc::new(columns().map(|(_, column)| text(column)).collect::<StringArray>())
+    let texts_if_any = |text: fn(&ColumnDoc) -> &'static str| -> ArrayRef {
+        optional_texts(columns().map(|(_, column)| Some(text(column)).filter(|text| !text.is_empty())))
     };
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let names: ArrayRef = Arc::new(columns().map(|(table, _)| Some(table.name)).collect::<StringArray>());
-    let table = named.then_some(("table", names));
-    let batch = RecordBatch::try_from_iter(table.into_iter().chain([
-        ("column", texts(&|column| Some(column.name.to_owned()))),
-        ("type", texts(&|column| Some(column_type(&column.data_type, column.nullable)))),
-        ("unit", texts(&|column| some(column.unit))),
-        ("meaning", texts(&|column| Some(column.doc.to_owned()))),
-        ("example", texts(&|column| some(column.example))),
-    ]));
-    batch.map_err(|error| Failure::failed(format!("internal error: {error}")))
+    let table = named.then(|| ("table", texts(columns().map(|(table, _)| table.name))));
+    batch(table.into_iter().chain([
+        ("column", texts(columns().map(|(_, column)| column.name))),
+        ("type", texts(columns().map(|(_, column)| column_type(&column.data_type, column.nullable)))),
+        ("unit", texts_if_any(|column| column.unit)),
+        ("meaning", texts(columns().map(|(_, column)| column.doc))),
+        ("example", texts_if_any(|column| column.example)),
+    ]))
 }
 
 /// One row per column of any table: `column, type`.
-/// # Errors
-/// Never, in practice: all columns have the same length.
 pub(super) fn columns(schema: &Schema) -> Result<RecordBatch, Failure> {
-    let names: ArrayRef = Arc::new(schema.fields().iter().map(|field| Some(field.name())).collect::<StringArray>());
-    let types = schema.fields().iter().map(|field| Some(column_type(field.data_type(), field.is_nullable())));
-    let types: ArrayRef = Arc::new(types.collect::<StringArray>());
-    RecordBatch::try_from_iter([("column", names), ("type", types)])
-        .map_err(|error| Failure::failed(format!("internal error: {error}")))
+    let names = schema.fields().iter().map(|field| field.name());
+    let types = schema.fields().iter().map(|field| column_type(field.data_type(), field.is_nullable()));
+    batch([("column", texts(names)), ("type", texts(types))])
 }
 
 fn column_type(data_type: &DataType, nullable: bool) -> String {
@@ -121,6 +107,8 @@ fn type_name(data_type: &DataType) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::datatypes::{Field, TimeUnit};
 
     use super::*;

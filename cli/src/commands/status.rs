@@ -8,14 +8,13 @@ use s3log_engine::dataset::{DataFile, DatasetStatus, FileDefect, status};
 use s3log_engine::store::Stores;
 
 use super::Surroundings;
-use super::convert::say;
 use crate::accounting::{Balance, NAMED};
 use crate::args::ConvertArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::{Messages, count};
 use crate::output::time::rfc3339;
-use crate::output::{ReportFormat, json_page};
+use crate::output::{ReportFormat, json_page, say};
 
 /// Prints the status.
 ///
@@ -41,7 +40,7 @@ pub(crate) async fn run(dest: &str, arguments: &ConvertArgs, surroundings: Surro
 
 /// Reports data files that are not as they were written.
 fn say_defects(defects: &[FileDefect], messages: &Messages) {
-    for FileDefect { file, found } in defects.iter().take(NAMED) {
+    for FileDefect { file, found, .. } in defects.iter().take(NAMED) {
         let what = match found {
             None => "it is missing".to_owned(),
             Some(found) => format!("it has {}, and was written with {}", count(*found, "byte"), HumanCount(file.bytes)),
@@ -101,7 +100,7 @@ fn text(status: &DatasetStatus) -> String {
     line(
         "ledger",
         format!(
-            "{}, {} behind the last checkpoint; {} of log objects, {}",
+            "{}, {} after the last checkpoint; {} of log objects, {}",
             count(status.records, "record"),
             HumanCount(status.records_to_read),
             count(status.lists, "list"),

@@ -11,7 +11,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::problem::Problem;
 use super::{once, value};
-use crate::diagnose::closest;
+use crate::diagnose::{closest, did_you_mean};
 use crate::failure::Failure;
 
 /// Values of flags, each of them valid for its flag.
@@ -173,7 +173,7 @@ impl Reader<'_> {
             let table = [path, &[name.to_owned()]].concat().join(".");
             Some(format!("settings for that command go into a table, [{table}]"))
         } else {
-            closest(name, known.iter().copied()).map(|meant| format!("did you mean `{meant}`?"))
+            did_you_mean(name, known.iter().copied())
         };
         Problem::new(key.span().start, message).with_hint(hint)
     }

@@ -9,8 +9,8 @@ pub(crate) use s3log_engine::is_unprintable;
 
 use super::push_fmt;
 
-/// Escapes every character that a terminal would obey or not display: `
-/// `, `\x1b`, `\u{202e}`. Borrowed if there is none.
+/// Escapes every character that a terminal would obey or not display: `\n`, `\x1b`,
+/// `\u{202e}`. Borrowed if there is none.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(is_unprintable) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len() + 16);
@@ -104,5 +104,14 @@ mod tests {
     #[test]
     fn lines_stay_lines() {
         assert_eq!(visible_lines("a\u{1b}\nb"), "a\\x1b\nb");
+    }
+
+    #[test]
+    fn json_stays_what_it_is() {
+        let json = serde_json::to_string(&["\u{9b}2J\u{e0041}\n", "é"]).unwrap();
+        let shown = visible_json(&json);
+        assert_eq!(shown, r#"["\u009b2J\udb40\udc41\n","é"]"#);
+        let values = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap();
+        assert_eq!(values(&shown), values(&json));
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod escape;
 
+mod batch;
 mod csv;
 mod destination;
 mod format;
@@ -25,12 +26,13 @@ mod value;
 mod tests;
 
 use std::fmt::{self, Write as _};
-use std::io;
+use std::io::{self, Write as _};
 
 use ::arrow::array::RecordBatch;
 use ::arrow::datatypes::SchemaRef;
 use ::arrow::error::ArrowError;
 
+pub(crate) use self::batch::{batch, optional_texts, texts};
 pub(crate) use self::destination::Destination;
 pub(crate) use self::format::{Format, Output, OutputSettings, Shape};
 pub(crate) use self::paint::Paint;
@@ -38,6 +40,7 @@ pub(crate) use self::report::{ReportFormat, json_line, json_page};
 pub(crate) use self::table::{cut, wrap};
 
 use self::value::Column;
+use crate::failure::Failure;
 
 /// Writes one result: [`begin`](Self::begin) once, [`write`](Self::write) for each batch, then [`finish`](Self::finish)
 /// once.
@@ -62,6 +65,16 @@ pub(crate) trait ResultWriter: Send {
     ///
     /// Those of the sink.
     fn finish(&mut self) -> io::Result<()>;
+}
+
+/// Prints text to standard output and flushes it.
+///
+/// # Errors
+///
+/// I/O errors.
+pub(crate) fn say(text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()).map_err(Failure::from_output)
 }
 
 /// The columns of a batch, prepared for printing.

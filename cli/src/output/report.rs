@@ -50,7 +50,7 @@ pub(crate) fn json_page(report: &impl Serialize, terminal: bool) -> Result<Strin
 }
 
 fn harmless(json: serde_json::Result<String>, terminal: bool) -> Result<String, Failure> {
-    let json = json.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    let json = json.map_err(Failure::internal)?;
     Ok(if terminal { visible_json(&json).into_owned() } else { json })
 }
 

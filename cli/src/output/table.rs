@@ -180,7 +180,7 @@ impl<W: Write + Send> ResultWriter for TableWriter<W> {
                 } else {
                     text.clear();
                     column.push_text(row, &mut text);
-                    // Also in files and pipes: tables are for eyes, and soon on a terminal.
+                    // Also in files and pipes: tables are for people, who will show the file on a terminal.
                     cells.push(Some(visible(&text).into_owned()));
                 }
             }

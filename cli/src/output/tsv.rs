@@ -1,6 +1,5 @@
-//! Tab-separated values, escaped as in the text formats of PostgreSQL and ClickHouse (`\t`, `
-//! `, `\r`, `\\`), so that a line is always a row and a tab always ends a field. NULL is `\N` unless `--null` says
-//! otherwise.
+//! Tab-separated values, escaped as in the text formats of PostgreSQL and ClickHouse (`\t`, `\n`, `\r`, `\\`), so that
+//! a line is always a row and a tab always ends a field. NULL is `\N` unless `--null` says otherwise.
 
 use std::io::{self, Write};
 

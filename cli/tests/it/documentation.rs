@@ -69,5 +69,8 @@ fn manual_pages() {
     assert!(
         page.contains(".TH s3log-query 1") && page.contains("\\-\\-max\\-rejects") && page.contains("S3LOG_FORMAT")
     );
+    let page = s3log().args(["man", "keys", "audit"]).output().unwrap();
+    let page = String::from_utf8(page.stdout).unwrap();
+    assert!(page.contains(".TH s3log-keys-audit 1") && page.contains("\\-\\-principals"), "{page}");
     assert_snapshot!(run(&["man", "nothing"]));
 }

@@ -20,6 +20,8 @@ mod keys;
 mod logging;
 mod query;
 mod shell;
+#[cfg(unix)]
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -400,8 +400,7 @@ impl Cluster {
 /// The error for a plan that cannot be serialized.
 fn cannot_travel(error: &DataFusionError) -> Error {
     if let Some(ours) = Error::find(error) {
-        let error = Error::new(ours.kind(), ours.to_string());
-        return ours.hint().into_iter().fold(error, Error::with_hint);
+        return ours.repeated();
     }
     let message = error.to_string();
     // The message ends with the `Debug` form of the whole operator.

@@ -8,7 +8,7 @@
 use super::destination::Placed;
 use super::merge::merge;
 use super::options::ConvertOptions;
-use super::recovery::{Recovered, now, recover, sweep, take_back_own};
+use super::recovery::{Recovered, check_open, now, recover, sweep, take_back_own};
 use super::stop::Stop;
 use super::tidy::{remove_replaced, tidy};
 use crate::dataset::{
@@ -35,6 +35,7 @@ pub struct CompactOptions {
 
 /// Result of a compaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CompactReport {
     /// Number of files replaced.
     pub replaced: u64,
@@ -189,14 +190,7 @@ impl Compaction<'_> {
         let counts = BatchCounts { rows: rows(&files), ..BatchCounts::default() };
         let made = files.len();
         let commit = Commit { batch: batch.clone(), files, reject_files: Vec::new(), counts, sources: None };
-        let is_open = |state: &State| match state.open.contains_key(&batch) {
-            true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::Conflict,
-                "another runner considered this one dead and rolled back its batch",
-            )
-            .with_hint("run again; nothing is lost")),
-        };
+        let is_open = |state: &State| check_open(state, &batch);
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
         sweep(&mut self.ledger, &self.runner, &batch).await?;
         Ok(Some(made))

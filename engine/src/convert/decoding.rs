@@ -1,6 +1,7 @@
 //! Decodes blocks of lines into batches. This stage runs in parallel.
 
 use super::partition::{self, Part};
+use super::privacy::Privacy;
 use crate::decode::{Block, Counts, LineOptions, RecordsDecoder, RejectsDecoder};
 use crate::error::Error;
 use crate::schema::{RejectsColumn, Table, TextLayout};
@@ -9,6 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A transformation of batches that keeps their schema and number of rows.
 pub(crate) type PerBlock = Arc<dyn Fn(RecordBatch) -> Result<RecordBatch, Error> + Send + Sync>;
+
+/// The transformation of every batch of records or rejects, if there is one.
+pub(super) fn transform(
+    privacy: &Arc<Privacy>,
+    apply: fn(&Privacy, RecordBatch) -> Result<RecordBatch, Error>,
+) -> Option<PerBlock> {
+    let privacy = Arc::clone(privacy);
+    (!privacy.is_off()).then(|| Arc::new(move |batch| apply(&privacy, batch)) as PerBlock)
+}
 
 /// The contents of a block.
 #[derive(Debug)]

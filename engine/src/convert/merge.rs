@@ -74,7 +74,7 @@ fn text_of(batch: &RecordBatch) -> usize {
 
 fn cannot(error: DataFusionError) -> Error {
     match Error::find(&error) {
-        Some(found) => Error::new(found.kind(), found.to_string()),
+        Some(found) => found.repeated(),
         None => Error::new(ErrorKind::Unreadable, "files cannot be merged").with_source(error),
     }
 }

@@ -43,5 +43,5 @@ pub use parquet::Compression;
 pub(crate) use parts::{Order, PartsExec};
 pub use recovery::Recovered;
 pub use run::{ConvertPlan, ConvertReport, convert, convert_plan};
-pub use selection::{Passed, Shard};
+pub use selection::{Shard, Skipped};
 pub use stop::Stop;

@@ -5,12 +5,12 @@
 //! lists them. Files of tasks that were lost, or executed again elsewhere, are in no row: they are not committed, and
 //! deleted before the commit.
 
+use super::decoding::transform;
 use super::destination::Destination;
 use super::mark::{Mark, Marked};
 use super::options::{ConvertOptions, PartitionBy};
 use super::pipeline::{Job, Layout, Outcome, write_records};
 use super::privacy::{AnonymizeIp, Privacy};
-use super::run::transform;
 use crate::dataset::{DataFile, OpenUploads, Place};
 use crate::decode::{Counts, LineOptions};
 use crate::error::{Error, ErrorKind};
@@ -211,14 +211,28 @@ struct Failed {
 
 impl Report {
     fn of(first: String, outcome: Outcome) -> Self {
-        let Outcome { files, reject_files, lines, blank_lines, rows, rejects, bytes, objects_read, .. } = outcome;
-        let failed = outcome.failed.into_iter().map(|(position, error)| Failed {
+        // Duplicates are not looked for, and files have random numbers.
+        let Outcome {
+            files,
+            reject_files,
+            lines,
+            blank_lines,
+            rows,
+            rejects,
+            duplicates: _,
+            bytes,
+            objects_read,
+            failed,
+            archived,
+            spoiled,
+            next_number: _,
+        } = outcome;
+        let failed = failed.into_iter().map(|(position, error)| Failed {
             position,
             hint: error.hint().map(str::to_owned),
             reason: error.to_string(),
         });
         let failed = failed.collect();
-        let (archived, spoiled) = (outcome.archived, outcome.spoiled);
         Self {
             first,
             files,
@@ -282,7 +296,7 @@ pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &P
     }
     match begins.is_empty() {
         true => Ok(outcome),
-        false => Err(internal("said nothing")),
+        false => Err(internal("returned no report")),
     }
 }
 
@@ -538,7 +552,7 @@ mod tests {
         assert_eq!(outcome.failed[0].1.hint(), Some("ask"));
         assert_eq!(outcome.archived, [2, 0]);
         let missing = joined(&parts, &[batch(&[first])], &progress).unwrap_err();
-        assert_eq!(missing.to_string(), "a part of a batch said nothing");
+        assert_eq!(missing.to_string(), "a part of a batch returned no report");
         let twice = joined(&parts, &[batch(&[first, second, first])], &progress).unwrap_err();
         assert_eq!(twice.to_string(), "a part of a batch was written twice");
     }

@@ -298,10 +298,10 @@ impl Reading {
                     outcome.failed.push((position, error));
                     position += 1;
                 }
-                Some(Event::Archived(_)) => {
+                Some(Event::Archived(object)) => {
                     outcome.archived.push(position);
                     position += 1;
-                    self.progress.archived(1);
+                    self.progress.planned_is_archived(object.size);
                 }
                 // Objects are given, not listed.
                 Some(Event::Unlisted(_)) => {}

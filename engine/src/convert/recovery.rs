@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 /// What was cleaned up after runners that are gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recovered {
     /// The runners that were gone.
     pub runners: Vec<String>,
@@ -21,6 +22,15 @@ pub struct Recovered {
     pub batches: u64,
     /// Number of uncommitted files deleted.
     pub files_removed: u64,
+}
+
+/// Checks that a batch of this runner may be committed.
+pub(super) fn check_open(state: &State, batch: &str) -> Result<(), Error> {
+    if state.open.contains_key(batch) {
+        return Ok(());
+    }
+    let message = "another runner considered this one dead and rolled back its batch";
+    Err(Error::new(ErrorKind::Conflict, message).with_hint("run again; nothing is lost"))
 }
 
 /// Takes back what runners left that are gone.

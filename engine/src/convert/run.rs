@@ -1,6 +1,6 @@
 //! A conversion run: takes batches of log objects, converts and commits them until none is left.
 
-use super::decoding::PerBlock;
+use super::decoding::transform;
 use super::dedupe::Deduplicator;
 use super::destination::{Destination, Placed};
 use super::known::CommittedIdentities;
@@ -12,8 +12,8 @@ use super::parts::{self, Order};
 use super::pipeline::{Deduplicate, Job, Layout, Outcome, write_records};
 use super::places::{check_free, own_files, places_of};
 use super::privacy::Privacy;
-use super::recovery::{Recovered, abandon_all, abort_uploads, now, recover, take_back_own};
-use super::selection::{Candidate, Candidates, Passed, Selection};
+use super::recovery::{Recovered, abandon_all, abort_uploads, check_open, now, recover, take_back_own};
+use super::selection::{Candidate, Candidates, Selection, Skipped};
 use super::stop::Stop;
 use super::tidy::tidy;
 #[cfg(feature = "cluster")]
@@ -26,13 +26,13 @@ use crate::error::{Error, ErrorKind};
 #[cfg(feature = "cluster")]
 use crate::scan::Unopened;
 use crate::session::Session;
-use arrow::array::RecordBatch;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Result of a conversion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConvertReport {
     /// Counts of this run.
     pub counts: BatchCounts,
@@ -43,7 +43,7 @@ pub struct ConvertReport {
     /// Their size in bytes.
     pub file_bytes: u64,
     /// Log objects that were skipped.
-    pub passed: Passed,
+    pub skipped: Skipped,
     /// Log objects that must be restored from an archive first.
     pub archived: u64,
     /// Log objects ruled out by their names, given the times of the session.
@@ -62,6 +62,7 @@ pub struct ConvertReport {
 
 /// What a conversion would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConvertPlan {
     /// Number of log objects to convert.
     pub objects: u64,
@@ -70,7 +71,7 @@ pub struct ConvertPlan {
     /// Number of batches.
     pub batches: u64,
     /// Log objects that would be skipped.
-    pub passed: Passed,
+    pub skipped: Skipped,
     /// Log objects that must be restored from an archive first.
     pub archived: u64,
     /// Log objects ruled out by their names, given the times of the session.
@@ -160,7 +161,7 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
         plan.bytes += batch.iter().map(|candidate| candidate.unopened.size).sum::<u64>();
     }
     (plan.archived, plan.pruned) = selection.left_out();
-    plan.passed = selection.passed;
+    plan.skipped = selection.skipped;
     Ok(plan)
 }
 
@@ -229,7 +230,7 @@ impl Run<'_> {
         let mut selection = Selection::new(candidates, &self.ledger.state, self.options.shard);
         let done = self.batches(&mut selection).await;
         (self.report.archived, self.report.pruned) = selection.left_out();
-        self.report.passed = selection.passed;
+        self.report.skipped = selection.skipped;
         done
     }
 
@@ -446,14 +447,7 @@ impl Run<'_> {
         let (count, bytes) = (files.len() as u64, files.iter().map(|file| file.bytes).sum::<u64>());
         let is_partial = sources.is_some();
         let commit = Commit { batch: batch.name.clone(), files, reject_files, counts, sources };
-        let is_open = |state: &State| match state.open.contains_key(&batch.name) {
-            true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::Conflict,
-                "another runner considered this one dead and rolled back its batch",
-            )
-            .with_hint("run again; nothing is lost")),
-        };
+        let is_open = |state: &State| check_open(state, &batch.name);
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
         if is_partial {
             self.runner.place().delete(&batch.list.path).await?;
@@ -568,15 +562,6 @@ fn counts_of(done: &[&Candidate], outcome: &Outcome) -> Result<BatchCounts, Erro
 
 fn is_list_missing(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound && error.object().is_some_and(|object| object.contains(SOURCES))
-}
-
-/// The transformation of every batch of records or rejects, if there is one.
-pub(super) fn transform(
-    privacy: &Arc<Privacy>,
-    apply: fn(&Privacy, RecordBatch) -> Result<RecordBatch, Error>,
-) -> Option<PerBlock> {
-    let privacy = Arc::clone(privacy);
-    (!privacy.is_off()).then(|| Arc::new(move |batch| apply(&privacy, batch)) as PerBlock)
 }
 
 /// Limit on the time that a failed run spends on taking back what it began.

@@ -3,7 +3,7 @@
 use super::stable_hash::stable_hash;
 use crate::dataset::{Owner, Place, Source, SourceVersion, State};
 use crate::error::{Error, ErrorKind};
-use crate::scan::{ByteSource, ListObjects as _, LogObject, ObjectVersion, Progress, Times, Unopened, micros};
+use crate::scan::{ByteSource, LogObject, ObjectVersion, Progress, Times, Unopened, micros};
 use crate::schema::Table;
 use crate::session::Session;
 use crate::table::{FullNames, Listed};
@@ -65,7 +65,7 @@ impl Candidate {
 
 /// Log objects that a run skipped, by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Passed {
+pub struct Skipped {
     /// Log objects whose records are in the dataset.
     pub converted: u64,
     /// Their size, in bytes as stored.
@@ -113,17 +113,16 @@ impl Candidates {
         Ok(Self {
             local: local.into_iter(),
             names: FullNames::default(),
-            pages: sources.list(&times),
+            pages: sources.list_all(&times),
             is_own: Box::new(is_own),
             listed,
             progress,
         })
     }
 
-    /// Number of archived log objects, and of those ruled out by their names, given the times of the session.
-    pub(super) fn left_out(&self) -> (u64, u64) {
-        let listed = self.listed.snapshot();
-        (listed.archived, listed.pruned)
+    /// Number of log objects ruled out by their names, given the times of the session.
+    fn pruned(&self) -> u64 {
+        self.listed.snapshot().pruned
     }
 
     /// The next log objects; `None` at the end.
@@ -181,7 +180,7 @@ fn candidate_of_file(listed: Listed, names: &mut FullNames) -> Option<Candidate>
     let full = names.of(&path);
     let modified = micros(listed.modified);
     let version = SourceVersion { size: listed.size, modified, e_tag: None };
-    let pinned = ObjectVersion { modified, e_tag: None, is_pinned: true };
+    let pinned = ObjectVersion { modified, e_tag: None, is_pinned: true, is_archived: false };
     let object = LogObject::file(Arc::clone(listed.object.name()), path).with_version(pinned);
     let source = Source { name: full.display().to_string(), version };
     Some(Candidate { source, unopened: Unopened { object, size: listed.size, range: None } })
@@ -189,11 +188,10 @@ fn candidate_of_file(listed: Listed, names: &mut FullNames) -> Option<Candidate>
 
 fn candidate_of_object(unopened: Unopened) -> Option<Candidate> {
     let ByteSource::Bucket(..) = unopened.object.byte_source() else { return None };
-    let ObjectVersion { modified, e_tag, .. } = unopened.object.version()?.clone();
+    let listed = unopened.object.version()?.clone();
     let name = unopened.object.name().to_string();
-    let pinned = ObjectVersion { modified, e_tag: e_tag.clone(), is_pinned: true };
-    let object = unopened.object.with_version(pinned);
-    let version = SourceVersion { size: unopened.size, modified, e_tag };
+    let version = SourceVersion { size: unopened.size, modified: listed.modified, e_tag: listed.e_tag.clone() };
+    let object = unopened.object.with_version(ObjectVersion { is_pinned: true, ..listed });
     Some(Candidate { source: Source { name, version }, unopened: Unopened { object, ..unopened } })
 }
 
@@ -204,7 +202,9 @@ pub(super) struct Selection {
     lookup: crate::dataset::Lookup<Owner>,
     /// The lists that `lookup` covers.
     known: Arc<HashSet<String>>,
-    pub(super) passed: Passed,
+    pub(super) skipped: Skipped,
+    /// Number of archived log objects that are not in the ledger.
+    archived: u64,
     /// Candidates not looked up yet.
     found: VecDeque<Candidate>,
     waiting: VecDeque<Candidate>,
@@ -221,7 +221,8 @@ impl Selection {
             shard,
             lookup: state.lookup(),
             known: Arc::new(lists_of(state)),
-            passed: Passed::default(),
+            skipped: Skipped::default(),
+            archived: 0,
             found: VecDeque::new(),
             waiting: VecDeque::new(),
             taken: HashSet::new(),
@@ -285,10 +286,11 @@ impl Selection {
     async fn sift(&mut self, place: &Place) -> Result<(), Error> {
         while let Some(candidate) = self.found.pop_front() {
             if self.shard.is_some_and(|shard| !shard.takes(&candidate.source.name)) {
-                self.passed.other_shards += 1;
+                self.skipped.other_shards += 1;
                 continue;
             }
             match self.is_new(place, &candidate.source).await {
+                Ok(true) if candidate.unopened.object.is_archived() => self.archived += 1,
                 Ok(true) => self.waiting.push_back(candidate),
                 Ok(false) => {}
                 Err(error) => {
@@ -304,27 +306,28 @@ impl Selection {
         match self.lookup.find(place, &source.name).await? {
             None => Ok(true),
             Some((_, Owner::Claimed(runner))) => {
-                *self.passed.claimed.entry(runner.to_string()).or_default() += 1;
+                *self.skipped.claimed.entry(runner.to_string()).or_default() += 1;
                 Ok(false)
             }
             Some((version, Owner::Converted)) if version.is(&source.version) => {
-                self.passed.converted += 1;
-                self.passed.converted_bytes += source.version.size;
+                self.skipped.converted += 1;
+                self.skipped.converted_bytes += source.version.size;
                 Ok(false)
             }
             Some((_, Owner::Converted)) => {
-                self.passed.changed_count += 1;
-                if self.passed.changed.len() < NAMED {
-                    self.passed.changed.push(source.name.clone());
+                self.skipped.changed_count += 1;
+                if self.skipped.changed.len() < NAMED {
+                    self.skipped.changed.push(source.name.clone());
                 }
                 Ok(false)
             }
         }
     }
 
-    /// See [`Candidates::left_out`].
+    /// Number of archived log objects that are not converted, and of those ruled out by their names, given the times of
+    /// the session.
     pub(super) fn left_out(&self) -> (u64, u64) {
-        self.candidates.left_out()
+        (self.archived, self.candidates.pruned())
     }
 
     /// A predicate that tells whether a state contains only lists that were looked at.

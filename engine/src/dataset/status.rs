@@ -15,6 +15,7 @@ use std::time::SystemTime;
 
 /// Status of a dataset: contents and active runners.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DatasetStatus {
     /// The place of the dataset.
     pub place: String,
@@ -46,6 +47,7 @@ pub struct DatasetStatus {
 
 /// A data file that is not as it was written: something other than s3log deleted or changed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileDefect {
     /// The file as it was written.
     pub file: DataFile,
@@ -55,6 +57,7 @@ pub struct FileDefect {
 
 /// A batch that was begun, and neither committed nor abandoned.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OpenBatchStatus {
     /// The name of the batch.
     pub batch: String,
@@ -70,6 +73,7 @@ pub struct OpenBatchStatus {
 
 /// A runner that has a file in the dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RunnerStatus {
     /// The name of the runner.
     pub runner: String,

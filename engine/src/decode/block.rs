@@ -25,9 +25,9 @@ pub const LARGEST_BLOCK: usize = 1 << 30;
 /// Upper limit for the maximum length of a line, so that no block becomes too large.
 pub(crate) const LONGEST_MAX_LINE: usize = LARGEST_BLOCK / 4;
 
-/// If less than a quarter of this is left, the next object begins in the next block. A quarter still holds the magic
-/// bytes of a compressed object.
-const MIN_ROOM: usize = 16 << 10;
+/// If less than this is left, or less than a quarter of a small buffer, the next object begins in the next block. It
+/// still holds the magic bytes of a compressed object.
+const MIN_ROOM: usize = 4 << 10;
 
 /// Number of bytes kept of a line beyond the limit.
 pub(crate) fn kept_of_long_line(max_line: usize) -> usize {
@@ -287,7 +287,7 @@ impl LineBlocks {
         self.buffer[self.filled..][..end.len()].copy_from_slice(end);
         self.filled += end.len();
         let block = match too_long {
-            None if self.filled > 0 && self.space().len() < self.pool.buffer_size().min(MIN_ROOM) / 4 => {
+            None if self.filled > 0 && self.space().len() < (self.pool.buffer_size() / 4).min(MIN_ROOM) => {
                 Some(self.emit(self.filled))
             }
             too_long => too_long,

@@ -4,12 +4,13 @@ use super::block::Part;
 use super::columns::Build;
 use super::content::Content;
 use super::counts::Counts;
+use super::lines::NoRecord;
 use super::rows::FieldRows;
 use super::span::Span;
 use crate::error::Error;
 use crate::schema::CdnColumn;
 use arrow::array::{ArrayRef, Float64Array, Int64Array};
-use s3log_parser::cdn::{Field, FieldSet, Header, Kind, Parser, Record, is_directive, value};
+use s3log_parser::cdn::{Field, FieldSet, Header, Kind, Parser, Record, value};
 use s3log_parser::{Lines, value::number};
 use std::sync::Arc;
 
@@ -67,13 +68,7 @@ impl CdnLocated {
         let mut lines = Lines::of_part(bytes);
         while let Some((line, parsed)) = self.parser.parse_next(&mut lines, header.map(Arc::as_ref), &mut record) {
             if parsed.is_err() || line.bytes.len() > max_line {
-                if line.is_blank() {
-                    counts.blank_lines += 1;
-                } else if is_directive(line.bytes) && line.bytes.len() <= max_line {
-                    counts.headers += 1;
-                } else {
-                    counts.rejects += 1;
-                }
+                NoRecord::of(line, max_line, true).count(counts);
                 continue;
             }
             rows.rows += 1;
@@ -82,7 +77,7 @@ impl CdnLocated {
                 rows.push_span(*field, span_of(&record, *field, first));
             }
             if self.wanted.time {
-                rows.times.push(record.time().unwrap_or_default());
+                rows.times.push(record.time_micros().unwrap_or_default());
             }
         }
         rows.part_ends.push(rows.rows as u32);

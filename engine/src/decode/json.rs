@@ -324,7 +324,7 @@ impl JsonReader {
             }
         }
         let record = self.parser.parse(&text[start..], self.shape.header.as_ref()).map_err(JsonError::Cdn)?;
-        self.time = record.time().unwrap_or_default();
+        self.time = record.time_micros().unwrap_or_default();
         for field in cdn::Field::ALL {
             self.cdn_spans[field.index()] = span_of(&record, field, start);
         }

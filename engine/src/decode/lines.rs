@@ -2,6 +2,7 @@
 
 use super::block::Part;
 use super::content::Content;
+use super::counts::Counts;
 use super::json::{JsonError, JsonLine, JsonReader};
 use super::options::LineOptions;
 use s3log_parser::{FieldSet, Line, Lines, Parser, Reason, Record, cdn};
@@ -23,6 +24,44 @@ pub(crate) enum Outcome<'r, 'a> {
     Blank,
     /// Not a record.
     Reject(Why),
+}
+
+/// What a line is that is not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoRecord {
+    Blank,
+    Header,
+    Reject,
+}
+
+impl NoRecord {
+    /// What a line is if it does not parse, or is longer than `max_line`. `takes_headers`: whether the log may have
+    /// headers.
+    pub(super) fn of(line: Line<'_>, max_line: usize, takes_headers: bool) -> Self {
+        if line.is_blank() {
+            Self::Blank
+        } else if takes_headers && line.bytes.len() <= max_line && cdn::is_directive(line.bytes) {
+            Self::Header
+        } else {
+            Self::Reject
+        }
+    }
+
+    pub(super) fn count(self, counts: &mut Counts) {
+        match self {
+            Self::Blank => counts.blank_lines += 1,
+            Self::Header => counts.headers += 1,
+            Self::Reject => counts.rejects += 1,
+        }
+    }
+
+    fn outcome<'r, 'a>(self, why: impl FnOnce() -> Why) -> Outcome<'r, 'a> {
+        match self {
+            Self::Blank => Outcome::Blank,
+            Self::Header => Outcome::Header,
+            Self::Reject => Outcome::Reject(why()),
+        }
+    }
 }
 
 /// Why a line is not a record. Equal for all lines that fail in the same way.
@@ -89,13 +128,14 @@ impl LineReader {
                 let is_undecided = *part.content() == Content::Undecided;
                 let mut record = Record::default();
                 while let Some((line, parsed)) = self.parser.parse_next(&mut lines, &mut record) {
+                    let is_long = line.bytes.len() > max_line;
                     let outcome = match parsed {
-                        Err(_) if line.is_blank() => Outcome::Blank,
-                        _ if line.bytes.len() > max_line => Outcome::Reject(Why::TooLong(max_line)),
-                        Ok(()) => Outcome::Origin(&record),
-                        // A comment before the line that decides the format.
-                        Err(_) if is_undecided && cdn::is_directive(line.bytes) => Outcome::Header,
-                        Err(error) => Outcome::Reject(Why::Origin(error.reason())),
+                        Ok(()) if !is_long => Outcome::Origin(&record),
+                        // Comments may stand before the line that decides the format.
+                        parsed => NoRecord::of(line, max_line, is_undecided).outcome(|| match parsed {
+                            Err(error) if !is_long => Why::Origin(error.reason()),
+                            _ => Why::TooLong(max_line),
+                        }),
                     };
                     told(line, outcome);
                 }
@@ -104,12 +144,13 @@ impl LineReader {
                 let header = header.as_ref().or(self.header.as_ref()).map(Arc::as_ref);
                 let mut record = cdn::Record::default();
                 while let Some((line, parsed)) = self.cdn.parse_next(&mut lines, header, &mut record) {
+                    let is_long = line.bytes.len() > max_line;
                     let outcome = match parsed {
-                        Err(_) if line.is_blank() => Outcome::Blank,
-                        _ if line.bytes.len() > max_line => Outcome::Reject(Why::TooLong(max_line)),
-                        Ok(()) => Outcome::Cdn { cells: record.field_count(), time: record.time() },
-                        Err(_) if cdn::is_directive(line.bytes) => Outcome::Header,
-                        Err(error) => Outcome::Reject(Why::Cdn(error.reason())),
+                        Ok(()) if !is_long => Outcome::Cdn { cells: record.field_count(), time: record.time_micros() },
+                        parsed => NoRecord::of(line, max_line, true).outcome(|| match parsed {
+                            Err(error) if !is_long => Why::Cdn(error.reason()),
+                            _ => Why::TooLong(max_line),
+                        }),
                     };
                     told(line, outcome);
                 }

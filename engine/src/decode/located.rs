@@ -3,10 +3,10 @@
 use super::block::Part;
 use super::content::Content;
 use super::counts::Counts;
+use super::lines::NoRecord;
 use super::requests::Uri;
 use super::rows::FieldRows;
 use super::span::Span;
-use s3log_parser::cdn::is_directive;
 use s3log_parser::{Dialect, Field, FieldSet, Lines, Parser, Record};
 use std::cell::OnceCell;
 
@@ -121,13 +121,7 @@ impl Located {
             }
             // A record is never blank, so only failed lines need the check.
             if parsed.is_err() || line.bytes.len() > max_line {
-                if line.is_blank() {
-                    counts.blank_lines += 1;
-                } else if is_undecided && is_directive(line.bytes) {
-                    counts.headers += 1;
-                } else {
-                    counts.rejects += 1;
-                }
+                NoRecord::of(line, max_line, is_undecided).count(counts);
                 continue;
             }
             fields.rows += 1;
@@ -139,7 +133,7 @@ impl Located {
                 fields.push_span(*field, span);
             }
             if self.wanted.time {
-                fields.times.push(record.time().unwrap_or_default() * 1_000_000);
+                fields.times.push(record.time_seconds().unwrap_or_default() * 1_000_000);
             }
             if self.wanted.ambiguous {
                 ambiguous.push(record.is_ambiguous());

@@ -63,13 +63,36 @@ pub struct RecordsDecoder {
     /// Whether text is copied out of the block.
     copies_text: bool,
     text_columns: usize,
-    /// The wanted fields of S3 records (if the table has any) and of CDN records.
-    wanted: (Option<FieldSet>, Option<cdn_fields::FieldSet>),
+    wanted: Wanted<FieldSet, cdn_fields::FieldSet>,
     origin: Option<Located>,
     cdn: Option<CdnLocated>,
     json: Option<Json>,
     block_is_utf8: bool,
     counts: Counts,
+}
+
+/// The wanted fields of each kind of records; `None` if the table has none of the kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wanted<S, C> {
+    s3: Option<S>,
+    cdn: Option<C>,
+}
+
+/// Records of one kind, in the order of their rows in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Segment {
+    S3,
+    Cdn,
+    JsonS3,
+    JsonCdn,
+}
+
+impl Segment {
+    const ALL: [Self; 4] = [Self::S3, Self::Cdn, Self::JsonS3, Self::JsonCdn];
+
+    fn is_json(self) -> bool {
+        matches!(self, Self::JsonS3 | Self::JsonCdn)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,10 +124,10 @@ impl RecordsDecoder {
             !made && (*field.data_type() == layout.data_type() || matches!(field.data_type(), DataType::List(_)))
         };
         let wanted = match table {
-            Table::Logs => (Some(FieldSet::EMPTY), None),
-            Table::Cdn => (None, Some(cdn_fields::FieldSet::EMPTY)),
-            Table::Requests => (Some(FieldSet::EMPTY), Some(cdn_fields::FieldSet::EMPTY)),
-            Table::Rejects => (None, None),
+            Table::Logs => Wanted { s3: Some(FieldSet::EMPTY), cdn: None },
+            Table::Cdn => Wanted { s3: None, cdn: Some(cdn_fields::FieldSet::EMPTY) },
+            Table::Requests => Wanted { s3: Some(FieldSet::EMPTY), cdn: Some(cdn_fields::FieldSet::EMPTY) },
+            Table::Rejects => Wanted::default(),
         };
         let decoder = Self {
             columns: positions.iter().filter_map(column).collect(),
@@ -128,8 +151,11 @@ impl RecordsDecoder {
     ///
     /// # Errors
     ///
-    /// Fails if the table has no column of one of the names.
+    /// Fails if the table has no column of one of the names, and for [`Table::Rejects`], which has a decoder of its own.
     pub fn for_columns(table: Table, names: &[&str]) -> Result<Self, Error> {
+        if table == Table::Rejects {
+            return Err(Error::invalid("`rejects` is not a table of records").with_hint("use `RejectsDecoder`"));
+        }
         let schema = table.schema(TextLayout::Views);
         let positions = names.iter().map(|name| {
             schema
@@ -142,14 +168,14 @@ impl RecordsDecoder {
     /// Derives what must be located from the columns and options.
     fn prepared(mut self) -> Self {
         let rules = &self.options.requests;
-        if let Some(wanted) = &mut self.wanted.0 {
+        if let Some(wanted) = &mut self.wanted.s3 {
             *wanted = self.columns.iter().fold(FieldSet::EMPTY, |wanted, column| match column {
                 Column::Logs(column) => wanted | column.needs(),
                 Column::Cdn(_) => wanted,
                 Column::Requests(column) => wanted | requests::origin_needs(*column, rules),
             });
         }
-        if let Some(wanted) = &mut self.wanted.1 {
+        if let Some(wanted) = &mut self.wanted.cdn {
             *wanted = self.columns.iter().fold(cdn_fields::FieldSet::EMPTY, |wanted, column| match column {
                 Column::Logs(_) => wanted,
                 Column::Cdn(column) => wanted | cdn::needs(*column),
@@ -160,8 +186,8 @@ impl RecordsDecoder {
             |column: &&Column| matches!(column, Column::Requests(column) if requests::is_part_of_uri(*column));
         let shares_uris = self.columns.iter().filter(is_part).count() >= SHARED_URIS;
         let located = |wanted| Located::new(wanted, self.options.dialect).sharing_uris(shares_uris);
-        self.origin = self.wanted.0.map(located);
-        self.cdn = self.wanted.1.map(|wanted| CdnLocated::new(wanted, self.options.cdn_header.clone()));
+        self.origin = self.wanted.s3.map(located);
+        self.cdn = self.wanted.cdn.map(|wanted| CdnLocated::new(wanted, self.options.cdn_header.clone()));
         self.json = None;
         self
     }
@@ -223,11 +249,17 @@ impl RecordsDecoder {
     /// Locates the records of a block for [`RecordsDecoder::arrays`]; returns their number.
     pub(crate) fn locate(&mut self, block: &Block) -> usize {
         self.clear();
+        let parts = block.parts();
         if block.too_long().is_some() {
-            self.counts.rejects += 1;
+            // As for shorter lines, what is not a record of this table in a log of another kind is not examined.
+            let is_of_another = match parts.first().map_or(Kind::Undecided, Kind::of) {
+                Kind::S3 => self.origin.is_none(),
+                Kind::Cdn => self.cdn.is_none(),
+                Kind::Undecided | Kind::Json => false,
+            };
+            *if is_of_another { &mut self.counts.others } else { &mut self.counts.rejects } += 1;
             return 0;
         }
-        let parts = block.parts();
         let mut at = 0;
         for run in parts.chunk_by(|one, next| Kind::of(one) == Kind::of(next) && Kind::of(one) != Kind::Cdn) {
             let start = parts.get(at).map_or(0, Part::start);
@@ -240,7 +272,7 @@ impl RecordsDecoder {
             json.text = Buffer::from_vec(std::mem::take(&mut json.written));
         }
         self.block_is_utf8 = self.text_columns > VALIDATED_ALONE && simdutf8::basic::from_utf8(block.bytes()).is_ok();
-        self.segments().iter().map(Range::len).sum()
+        self.segments().iter().map(|(_, rows)| rows.len()).sum()
     }
 
     /// Locates the records of consecutive parts of one kind; `end` is the number of parts up to the end of the run.
@@ -294,44 +326,54 @@ impl RecordsDecoder {
         }
     }
 
-    /// Row ranges per segment: S3 lines, CDN lines, and JSON objects of both kinds, in this order.
-    fn segments(&self) -> [Range<usize>; 4] {
-        let json = self.json.as_ref();
-        let lens = [
-            self.origin.as_ref().map_or(0, |located| located.rows.fields.rows),
-            self.cdn.as_ref().map_or(0, |located| located.rows.rows),
-            json.map_or(0, |json| json.origin.fields.rows),
-            json.map_or(0, |json| json.cdn.rows),
-        ];
+    /// The rows of each segment.
+    fn segments(&self) -> [(Segment, Range<usize>); 4] {
         let mut end = 0;
-        lens.map(|len| {
+        Segment::ALL.map(|segment| {
+            let origin = self.origin_rows(segment).map_or(0, |located| located.fields.rows);
+            let len = origin + self.cdn_rows(segment).map_or(0, |located| located.rows);
             end += len;
-            end - len..end
+            (segment, end - len..end)
         })
+    }
+
+    /// The S3 records of a segment, if it has such.
+    fn origin_rows(&self, segment: Segment) -> Option<&OriginRows> {
+        match segment {
+            Segment::S3 => self.origin.as_ref().map(|located| &located.rows),
+            Segment::JsonS3 => self.json.as_ref().map(|json| &json.origin),
+            Segment::Cdn | Segment::JsonCdn => None,
+        }
+    }
+
+    /// The CDN records of a segment, if it has such.
+    fn cdn_rows(&self, segment: Segment) -> Option<&CdnRows> {
+        match segment {
+            Segment::Cdn => self.cdn.as_ref().map(|located| &located.rows),
+            Segment::JsonCdn => self.json.as_ref().map(|json| &json.cdn),
+            Segment::S3 | Segment::JsonS3 => None,
+        }
     }
 
     /// Builds some columns of the located records, by position among the decoder's columns.
     pub(crate) fn arrays(&self, block: &Block, columns: &[usize], rows: Rows<'_>) -> Result<Vec<ArrayRef>, Error> {
-        let segments = self.segments();
-        let mut filled = segments.iter().enumerate().filter(|(_, rows)| !rows.is_empty());
-        let (first, others) = (filled.next(), filled.next());
-        if others.is_none() {
+        let mut filled: Vec<_> = self.segments().into_iter().filter(|(_, range)| !range.is_empty()).collect();
+        if filled.len() <= 1 {
             // The common case: all records of a block are of one kind.
-            let segment = first.map_or(0, |(segment, _)| segment);
-            return columns.iter().map(|column| self.array(block, segment, *column, rows)).collect();
+            let (segment, range) = filled.pop().unwrap_or((Segment::S3, 0..0));
+            return columns.iter().map(|column| self.array(block, (segment, range.len()), *column, rows)).collect();
         }
-        let parts = segments.iter().enumerate().map(|(segment, range)| {
+        let parts = filled.into_iter().map(|(segment, range)| {
             let of_segment = rows.selected.map(|selected| {
                 let start = selected.partition_point(|row| (*row as usize) < range.start);
                 let end = selected.partition_point(|row| (*row as usize) < range.end);
                 selected[start..end].iter().map(|row| row - range.start as u32).collect::<Vec<_>>()
             });
-            (segment, of_segment)
+            ((segment, range.len()), of_segment)
         });
         let parts: Vec<_> = parts.collect();
         let column = |column: &usize| {
-            let arrays = parts.iter().filter(|(segment, _)| !segments[*segment].is_empty());
-            let arrays = arrays.map(|(segment, selected)| {
+            let arrays = parts.iter().map(|(segment, selected)| {
                 self.array(block, *segment, *column, Rows { selected: selected.as_deref(), ..rows })
             });
             let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
@@ -341,10 +383,16 @@ impl RecordsDecoder {
         columns.iter().map(column).collect()
     }
 
-    /// Builds a column for the rows of one segment.
-    fn array(&self, block: &Block, segment: usize, column: usize, rows: Rows<'_>) -> Result<ArrayRef, Error> {
+    /// Builds a column for the rows of one segment, which has this many.
+    fn array(
+        &self,
+        block: &Block,
+        (segment, len): (Segment, usize),
+        column: usize,
+        rows: Rows<'_>,
+    ) -> Result<ArrayRef, Error> {
         match rows.selected {
-            None => self.array_of(block, segment, column, rows.copies_text, 0..self.segments()[segment].len()),
+            None => self.array_of(block, segment, column, rows.copies_text, 0..len),
             Some(selected) => {
                 self.array_of(block, segment, column, rows.copies_text, selected.iter().map(|row| *row as usize))
             }
@@ -354,12 +402,12 @@ impl RecordsDecoder {
     fn array_of(
         &self,
         block: &Block,
-        segment: usize,
+        segment: Segment,
         column: usize,
         copies_text: bool,
         rows: impl ExactSizeIterator<Item = usize> + Clone,
     ) -> Result<ArrayRef, Error> {
-        let is_json = segment >= 2;
+        let is_json = segment.is_json();
         let buffer = self.json.as_ref().filter(|_| is_json).map_or(block.buffer(), |json| &json.text);
         let build = Build {
             block,
@@ -370,18 +418,7 @@ impl RecordsDecoder {
             copies_text,
             omits_equal_keys: self.omits_equal_keys && matches!(self.columns[column], Column::Logs(_)),
         };
-        let json = self.json.as_ref();
-        let origin = match segment {
-            0 => self.origin.as_ref().map(|located| &located.rows),
-            2 => json.map(|json| &json.origin),
-            _ => None,
-        };
-        let cdn = match segment {
-            1 => self.cdn.as_ref().map(|located| &located.rows),
-            3 => json.map(|json| &json.cdn),
-            _ => None,
-        };
-        match (self.columns[column], origin, cdn) {
+        match (self.columns[column], self.origin_rows(segment), self.cdn_rows(segment)) {
             (Column::Logs(column), Some(located), _) => origin::array(&build, located, column, rows),
             (Column::Cdn(column), _, Some(located)) => cdn::array(&build, located, column, rows),
             (Column::Requests(column), Some(located), _) => {
@@ -426,7 +463,7 @@ fn count_others(bytes: &[u8], counts: &mut Counts) {
 #[derive(Debug)]
 struct Json {
     reader: JsonReader,
-    wanted: (Option<OriginFields>, Option<CdnFields>),
+    wanted: Wanted<OriginFields, CdnFields>,
     written: Vec<u8>,
     text: Buffer,
     origin: OriginRows,
@@ -434,10 +471,10 @@ struct Json {
 }
 
 impl Json {
-    fn new(wanted: (Option<FieldSet>, Option<cdn_fields::FieldSet>)) -> Self {
+    fn new(wanted: Wanted<FieldSet, cdn_fields::FieldSet>) -> Self {
         Self {
-            reader: JsonReader::new(wanted.1.unwrap_or(cdn_fields::FieldSet::EMPTY)),
-            wanted: (wanted.0.map(OriginFields::new), wanted.1.map(CdnFields::new)),
+            reader: JsonReader::new(wanted.cdn.unwrap_or(cdn_fields::FieldSet::EMPTY)),
+            wanted: Wanted { s3: wanted.s3.map(OriginFields::new), cdn: wanted.cdn.map(CdnFields::new) },
             written: Vec::new(),
             text: Buffer::default(),
             origin: OriginRows::default(),
@@ -463,11 +500,11 @@ impl Json {
             };
             match (read, &self.wanted) {
                 (None, _) => counts.rejects += 1,
-                (Some(JsonLine::Origin), (Some(wanted), _)) => {
+                (Some(JsonLine::Origin), Wanted { s3: Some(wanted), .. }) => {
                     self.reader.add_origin(wanted, &mut self.origin);
                     counts.rows += 1;
                 }
-                (Some(JsonLine::Cdn), (_, Some(wanted))) => {
+                (Some(JsonLine::Cdn), Wanted { cdn: Some(wanted), .. }) => {
                     self.reader.add_cdn(wanted, &mut self.cdn);
                     counts.rows += 1;
                 }

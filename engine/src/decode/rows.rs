@@ -1,4 +1,7 @@
-//! Located records of any format, field by field.
+//! Located records of any format, field by field: the step between parsing and arrays.
+//!
+//! Spans are stored by field rather than by record, so that each column is built in one tight loop, and only for the
+//! rows that passed the filter.
 
 use super::span::Span;
 use std::marker::PhantomData;

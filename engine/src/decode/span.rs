@@ -1,7 +1,4 @@
-//! Spans of fields: the step between parsing and arrays.
-//!
-//! Spans are stored by field rather than by record, so that each column is built in one tight loop, and only for the
-//! rows that passed the filter.
+//! The span of a field: where its text is.
 
 /// Byte range of a text in the block, or in text derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ const RECENT: i64 = 2 * SECONDS_PER_DAY;
 
 /// Log objects under a prefix, as far as one or two pages of a listing show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Delivered {
     /// Number of objects listed.
     pub objects: u64,

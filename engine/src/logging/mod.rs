@@ -31,6 +31,7 @@ pub enum Level {
 
 /// A finding about the buckets involved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The severity.
     pub level: Level,
@@ -61,6 +62,7 @@ impl Finding {
 
 /// The logging status of a bucket.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Status {
     /// The service that hosts the bucket.
     pub service: Service,

@@ -18,9 +18,10 @@ pub enum Service {
     Other,
 }
 
-const KNOWN: [(&str, Service); 8] = [
+const KNOWN: [(&str, Service); 9] = [
     ("amazonaws.com", Service::Aws),
     ("amazonaws.com.cn", Service::Aws),
+    ("amazonaws.eu", Service::Aws),
     ("digitaloceanspaces.com", Service::Spaces),
     ("backblazeb2.com", Service::Backblaze),
     ("r2.cloudflarestorage.com", Service::Without("Cloudflare R2")),

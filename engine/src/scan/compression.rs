@@ -15,6 +15,8 @@ pub(crate) enum Compression {
 
 const GZIP_MAGIC: [u8; 3] = [0x1F, 0x8B, 0x08];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+/// A frame without data, of any of sixteen kinds: `pzstd` writes one before each frame (RFC 8878, section 3.1.2).
+const ZSTD_SKIPPABLE: [u8; 3] = [0x2A, 0x4D, 0x18];
 
 /// Number of bytes that [`Compression::of`] needs.
 pub(crate) const MAGIC_LEN: usize = 4;
@@ -30,7 +32,8 @@ impl Compression {
         } else if first_bytes.starts_with(&ZSTD_MAGIC) {
             Some(Self::Zstd)
         } else {
-            None
+            let is_skippable = matches!(first_bytes, [0x50..=0x5F, kind @ ..] if kind.starts_with(&ZSTD_SKIPPABLE));
+            is_skippable.then_some(Self::Zstd)
         }
     }
 
@@ -180,9 +183,11 @@ mod tests {
         let gzipped = [gzip(&text), gzip(b""), gzip(b"more")].concat();
         let zstd = [zstd::encode_all(&text[..], 3).unwrap(), zstd::encode_all(&b"more"[..], 1).unwrap()].concat();
         let expected = [&text[..], b"more"].concat();
+        let skippable = [&[0x50, 0x2A, 0x4D, 0x18, 4, 0, 0, 0, 1, 2, 3, 4][..], &zstd].concat();
         for (step, room) in [(1, 1), (3, 7), (10, 1000), (100_000, 100_000), (100_000, 5)] {
             assert_eq!(unpack(&gzipped, step, room).unwrap(), expected, "gzip {step} {room}");
             assert_eq!(unpack(&zstd, step, room).unwrap(), expected, "zstd {step} {room}");
+            assert_eq!(unpack(&skippable, step, room).unwrap(), expected, "pzstd {step} {room}");
         }
     }
 

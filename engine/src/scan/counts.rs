@@ -6,6 +6,7 @@ use std::fmt;
 
 /// What a scan would read from one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceCounts {
     /// The source as the user named it.
     pub source: String,

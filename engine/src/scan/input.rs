@@ -68,7 +68,7 @@ impl Input {
             ByteSource::File(path) => Self::file(path, range.clone(), *size, object.pinned()),
             ByteSource::Store(store, location) => Self::store(store, location, range.clone(), *size).await,
             ByteSource::Bucket(bucket, key) => {
-                let e_tag = object.pinned().and_then(|version| version.e_tag.clone());
+                let e_tag = unopened.required().and_then(|version| version.e_tag.clone());
                 Self::bucket(bucket, key, range.clone(), *size, e_tag).await
             }
             ByteSource::Stdin(taken) if taken.swap(true, Ordering::Relaxed) => Err(again("standard input")),

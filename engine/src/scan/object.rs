@@ -30,6 +30,8 @@ pub(crate) struct ObjectVersion {
     pub(crate) e_tag: Option<String>,
     /// Whether reading any other version is an error.
     pub(crate) is_pinned: bool,
+    /// Whether it must be restored from an archive before it can be read.
+    pub(crate) is_archived: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +94,11 @@ impl LogObject {
     /// The version, if the listing had one.
     pub(crate) fn version(&self) -> Option<&ObjectVersion> {
         self.version.as_deref()
+    }
+
+    /// Whether the listing said that it must be restored from an archive first.
+    pub(crate) fn is_archived(&self) -> bool {
+        self.version().is_some_and(|version| version.is_archived)
     }
 
     /// The version, if no other may be read.

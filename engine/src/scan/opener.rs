@@ -391,7 +391,7 @@ impl Report {
             return;
         }
         if let Some(progress) = &self.progress {
-            progress.archived(1);
+            progress.planned_is_archived(object.size);
         }
         if let Some(tally) = &self.tally {
             tally.archived();

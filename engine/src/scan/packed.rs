@@ -110,7 +110,7 @@ pub(crate) struct Unbound {
     path: PathBuf,
     size: u64,
     range: Option<Range<u64>>,
-    /// Set if no other version may be read.
+    /// The version that must be read, if it matters.
     version: Option<ObjectVersion>,
 }
 
@@ -153,7 +153,7 @@ impl Unbound {
                     .in_object(&**object.name()));
             }
         };
-        Ok(Self { bucket, name, path, size: *size, range: range.clone(), version: object.pinned().cloned() })
+        Ok(Self { bucket, name, path, size: *size, range: range.clone(), version: unopened.required().cloned() })
     }
 }
 
@@ -277,7 +277,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<Unbound>, Error> {
             _ => {
                 let modified = left.number()?.cast_signed();
                 let e_tag = Some(left.text()?).filter(|tag| !tag.is_empty()).map(str::to_owned);
-                Some(ObjectVersion { modified, e_tag, is_pinned: true })
+                Some(ObjectVersion { modified, e_tag, is_pinned: true, is_archived: false })
             }
         };
         objects.push(Unbound { bucket, name, path, size, range, version });
@@ -396,7 +396,12 @@ mod tests {
                 name,
                 size,
                 range: range.map(|(start, len)| start..start + len),
-                version: version.map(|(modified, e_tag)| ObjectVersion { modified, e_tag, is_pinned: true }),
+                version: version.map(|(modified, e_tag)| ObjectVersion {
+                    modified,
+                    e_tag,
+                    is_pinned: true,
+                    is_archived: false,
+                }),
             },
         )
     }

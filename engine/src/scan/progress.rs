@@ -54,6 +54,7 @@ impl Failures {
 
 /// A log object that could not be read completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unreadable {
     /// The name of the object.
     pub object: String,
@@ -65,6 +66,7 @@ pub struct Unreadable {
 
 /// The totals of a [`Progress`] at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProgressSnapshot {
     /// Log objects in all scans planned so far.
     pub objects_total: u64,
@@ -191,6 +193,16 @@ impl Progress {
 
     pub(crate) fn archived(&self, objects: u64) {
         self.archived.fetch_add(objects, Relaxed);
+    }
+
+    /// Counts an object as archived that was planned: only the store's answer told.
+    pub(crate) fn planned_is_archived(&self, size: u64) {
+        self.archived(1);
+        let less = |total: &AtomicU64, by: u64| {
+            _ = total.fetch_update(Relaxed, Relaxed, |total| Some(total.saturating_sub(by)));
+        };
+        less(&self.objects_total, 1);
+        less(&self.bytes_total, size);
     }
 
     pub(crate) fn failed(&self, object: &str, error: &Error) {

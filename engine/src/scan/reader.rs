@@ -7,8 +7,8 @@ use super::ahead::read_ahead;
 use super::arrivals::{Arrival, Arrivals, ListError};
 use super::compression::{Compression, Decompressor, MAGIC_LEN};
 use super::in_order::InOrder;
-use super::input::{Input, Opened};
-use super::object::LogObject;
+use super::input::{Input, Opened, PART};
+use super::object::{ByteSource, LogObject, ObjectVersion};
 use super::parquet::{ParquetLines, is_parquet};
 use crate::decode::{Block, BufferPool, LineBlocks};
 use crate::error::{Error, ErrorKind};
@@ -58,6 +58,16 @@ pub(crate) struct Unopened {
     /// The size as listed, in bytes.
     pub(crate) size: u64,
     pub(crate) range: Option<Range<u64>>,
+}
+
+impl Unopened {
+    /// The version that must be read: the pinned one, or the listed one of an object that several requests read parts
+    /// of, since parts of two versions are no log object.
+    pub(crate) fn required(&self) -> Option<&ObjectVersion> {
+        let is_in_bucket = matches!(self.object.byte_source(), ByteSource::Bucket(..));
+        let is_in_parts = is_in_bucket && (self.range.is_some() || self.size > PART);
+        self.object.version().filter(|version| version.is_pinned || is_in_parts)
+    }
 }
 
 pub(crate) enum Event {

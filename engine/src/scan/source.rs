@@ -32,6 +32,7 @@ use std::sync::atomic::AtomicBool;
 
 /// What to do if a log object cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnUnreadable {
     /// Fail the query.
     #[default]
@@ -332,10 +333,17 @@ impl FileSource for S3LogSource {
         "s3log"
     }
 
-    fn fmt_extra(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_extra(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let summary = self.objects.as_ref().map(|objects| objects.summary(&self.times(), self.counted.as_deref()));
+        if matches!(format, DisplayFormatType::TreeRender) {
+            // Each line is a key and a value, divided by the first `=`.
+            writeln!(f, "table={}", self.table.name())?;
+            summary.filter(|summary| !summary.is_empty()).map_or(Ok(()), |summary| writeln!(f, "reads={summary}"))?;
+            return self.predicate.as_ref().map_or(Ok(()), |predicate| writeln!(f, "predicate={predicate}"));
+        }
         write!(f, ", table={}", self.table.name())?;
-        if let Some(objects) = &self.objects {
-            write!(f, ", {}", objects.summary(&self.times(), self.counted.as_deref()))?;
+        if let Some(summary) = summary {
+            write!(f, ", {summary}")?;
         }
         if self.copies_text {
             f.write_str(", text=copied")?;

@@ -94,7 +94,7 @@ impl LogsColumn {
                 }
             }
             Self::ExtraFields => {
-                let doc = "Fields behind the last documented one, or in the place of one without being it, as written.";
+                let doc = "Fields after the last documented one, and values that do not fit the documented field in their place, as written.";
                 column(Shape::TextList, true, Distinct::Many, doc)
             }
             Self::Ambiguous => {

@@ -63,13 +63,13 @@ requests! {
     Requester "requester" Text null Many "" "Requester" ""
         "Canonical id, ARN or service that asked; NULL when nobody signed.";
     Bucket "bucket" Text null Few "" "Bucket" "cs(Host), x-host-header"
-        "Bucket that was asked. CDN: of a host `BUCKET.REGION.cdn.digitaloceanspaces.com`, or by `--map HOST=BUCKET`.";
+        "Requested bucket. CDN: of a host `BUCKET.REGION.cdn.digitaloceanspaces.com`, or by `--map HOST=BUCKET`.";
     Operation "operation" Text null Few "" "Operation" ""
         "What was asked, such as `REST.GET.OBJECT`.";
     Method "method" Text null Few "" "Request-URI, Operation" "cs-method"
         "HTTP method.";
     Host "host" Text null Few "" "Host Header" "x-host-header, cs(Host)"
-        "Host that was asked, in lower case.";
+        "Host that the request was sent to, in lower case.";
     Path "path" Text null Many "" "Request-URI" "cs-uri-stem"
         "Path of the URI, as the client sent it.";
     Query "query" Text null Many "" "Request-URI" "cs-uri-query"

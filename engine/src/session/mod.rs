@@ -51,6 +51,27 @@ use std::sync::{Arc, LazyLock};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
+///
+/// # Statements of others
+///
+/// By default SQL can read and write every file that the process can. A server that runs statements of its clients opens
+/// the session [without sources in SQL](SessionOptions::without_sources_in_sql), sets a
+/// [memory limit](SessionOptions::with_memory_limit), and lets DataFusion refuse everything but queries:
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use datafusion::prelude::SQLOptions;
+/// # use s3log_engine::session::{Session, SessionOptions};
+///
+/// # let sources: [String; 0] = [];
+/// let options = SessionOptions::new().without_sources_in_sql().with_memory_limit(512 << 20);
+/// let session = Session::open(&sources, options).await?;
+/// let queries = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+/// let refused = session.context().sql_with_options("COPY (SELECT 1) TO 'file.csv'", queries).await;
+/// assert!(refused.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Session {
     context: SessionContext,
     /// The log objects to read for each table.
@@ -66,6 +87,7 @@ pub struct Session {
 
 /// Rejects of a dataset that were counted, but not written to any file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RejectsNotKept {
     /// The name of the dataset.
     pub dataset: String,
@@ -125,25 +147,26 @@ impl Session {
     /// Fails if a source does not exist or holds no log object; the error names it.
     pub async fn open(sources: &[String], options: SessionOptions) -> Result<Self, Error> {
         let stores = Arc::new(Stores::new(options.stores.clone()));
-        let Named { datasets, mut raw, mut raw_sources } =
+        let Named { datasets, raw, mut raw_sources } =
             Named::sort_out(sources, !options.without_datasets_of_globs, &stores).await?;
+        let mut origins = Vec::new();
         if options.with_raw {
             for source in datasets.iter().flat_map(|dataset| &dataset.state.origins) {
                 if !raw.contains(source) && !raw_sources.contains(source) {
-                    raw.push(source.clone());
+                    origins.push(source.clone());
                     raw_sources.push(source.clone());
                 }
             }
         }
         // Listing large directories takes a while: keep it off the threads that run queries.
-        let listed = tokio::task::spawn_blocking(move || Listing::list(&raw)).await;
+        let listed = tokio::task::spawn_blocking(move || Listing::with_origins(&raw, &origins)).await;
         let mut listing = listed.map_err(stopped)??;
         listing.leave_out_files_of(&datasets);
         let progress = Arc::new(Progress::default());
-        if let (true, true, Some((name, why))) = (datasets.is_empty(), listing.is_empty(), listing.unreadable.first()) {
-            return Err(Error::new(why.kind(), why.to_string()).in_object(name));
+        if let (true, true, Some(error)) = (datasets.is_empty(), listing.is_empty(), listing.first_unreadable()) {
+            return Err(error);
         }
-        listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
+        listing.unreadable().for_each(|(name, why)| progress.failed(name, why));
         let has_logs = !listing.is_empty();
         let listing = Arc::new(listing);
         let mut raw = HashMap::new();
@@ -391,20 +414,24 @@ fn context(options: &SessionOptions, scan: &ScanOptions, stores: &Arc<Stores>) -
     if let Some(folder) = &options.spill_folder {
         runtime = runtime.with_temp_file_path(folder);
     }
-    let factory = LogTableFactory::new(options.layout, scan.clone()).with_stores(Arc::clone(stores));
-    let factory = Arc::new(factory);
+    let factory = LogTableFactory::new(options.layout, scan.clone());
+    let factory = factory.with_times(options.times).with_stores(Arc::clone(stores));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(CopyTextUnderBuffers))
-        .with_table_factory(STORED_AS.to_owned(), Arc::clone(&factory) as _);
+        .with_physical_optimizer_rule(Arc::new(CopyTextUnderBuffers));
     let state = match &options.remote {
         Some(remote) => (remote.prepare)(state).with_physical_optimizer_rule(Arc::clone(&remote.hand_over)),
         None => state,
     };
-    let context = SessionContext::new_with_state(state.build()).enable_url_table();
-    register(&context, factory)?;
+    let mut context = SessionContext::new_with_state(state.build());
+    if options.without_sources_in_sql {
+        crate::functions::register(&mut context)?;
+    } else {
+        context = context.enable_url_table();
+        register(&context, Arc::new(factory))?;
+    }
     Ok(context)
 }
 
@@ -420,13 +447,19 @@ pub(crate) fn registry(stores: &Arc<Stores>) -> Arc<dyn ObjectStoreRegistry> {
 /// Registers the functions, the file format, the table factory and the table function of this crate in an existing
 /// session.
 ///
+/// The optimizer rule [`CopyTextUnderBuffers`] can only be given to a session that is being built. Without it results
+/// are the same, but sorts, joins and windows keep whole blocks of logs in memory.
+///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use datafusion::execution::SessionStateBuilder;
 /// use datafusion::prelude::SessionContext;
-/// use s3log_engine::{session, table::LogTableFactory};
+/// use s3log_engine::{scan::CopyTextUnderBuffers, session, table::LogTableFactory};
 /// use std::sync::Arc;
 ///
-/// let context = SessionContext::new();
+/// let state = SessionStateBuilder::new().with_default_features();
+/// let state = state.with_physical_optimizer_rule(Arc::new(CopyTextUnderBuffers)).build();
+/// let context = SessionContext::new_with_state(state);
 /// session::register(&context, Arc::new(LogTableFactory::default()))?;
 /// # let directory = tempfile::tempdir()?;
 /// # std::fs::write(directory.path().join("log"), "no record\n")?;

@@ -27,6 +27,7 @@ pub struct SessionOptions {
     pub(super) lists_when_planned: Arc<AtomicBool>,
     pub(super) with_raw: bool,
     pub(super) without_datasets_of_globs: bool,
+    pub(super) without_sources_in_sql: bool,
     pub(super) remote: Option<RemoteExecution>,
 }
 
@@ -126,6 +127,15 @@ impl SessionOptions {
     #[must_use]
     pub fn without_datasets_of_globs(mut self) -> Self {
         self.without_datasets_of_globs = true;
+        self
+    }
+
+    /// Does not let SQL name further sources: there is no table function `s3log('…')`, no `STORED AS S3LOG`, and a file
+    /// name is no table. For statements of somebody who must not read every file that this process can read; see
+    /// [`Session`](super::Session#statements-of-others).
+    #[must_use]
+    pub fn without_sources_in_sql(mut self) -> Self {
+        self.without_sources_in_sql = true;
         self
     }
 

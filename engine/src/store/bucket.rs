@@ -1,9 +1,9 @@
 //! A bucket: listing pages and reading objects. `writing.rs` has the writes.
 
-use super::configuration::{Settings, special_endpoint};
+use super::configuration::Settings;
 use super::failure::{Failure, explain};
 use super::region::{NamedRegion, Reached};
-use super::requests::{ExpectedLen, Notes, Noticed, Requests, Watched};
+use super::requests::{ExpectedLen, Notes, Noticed, Requests, Restores, Watched};
 use crate::error::{Error, ErrorKind};
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -47,7 +47,7 @@ pub(crate) enum ListStart {
 pub(crate) struct ListPage {
     /// In the store's order, usually by name. `object_store` strips leading and trailing slashes from the names.
     pub(crate) objects: Vec<ObjectMeta>,
-    /// Names of archived objects, which must be restored before they can be read; sorted.
+    /// Names of objects that are known to be archived, and must be restored before they can be read; sorted.
     pub(crate) archived: Vec<String>,
     /// Names with a leading or trailing slash, unmodified.
     pub(crate) slashed: Vec<String>,
@@ -85,7 +85,13 @@ impl Bucket {
     /// One page of the objects whose names begin with `prefix`, at most `max` of them.
     pub(crate) async fn list(&self, prefix: &str, start: &ListStart, max: Option<usize>) -> Result<ListPage, Error> {
         let listed = self.following(|store| page(store, prefix, start, max)).await;
-        listed.map_err(|error| explain("it cannot be listed", &self.name_of(prefix), error))
+        let mut listed = listed.map_err(|error| explain("it cannot be listed", &self.name_of(prefix), error))?;
+        if !self.settings.is_aws {
+            // Elsewhere a listing does not tell what was restored, and some stores use the names of these classes for
+            // others that can be read. An answer to GET tells.
+            listed.archived.clear();
+        }
+        Ok(listed)
     }
 
     /// Common prefixes ("folders") after `behind` that begin with `prefix`. Returns one page, which is enough to
@@ -236,7 +242,10 @@ fn reach(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
         ..RetryConfig::default()
     };
     let named = NamedRegion::default();
-    let connector = Watched { requests: Arc::clone(requests), patience: options.patience, named: named.clone() };
+    let credentials = settings.credentials.clone();
+    let restores = settings.is_aws.then(|| Restores { credentials, region: region.to_owned() });
+    let (requests, patience) = (Arc::clone(requests), options.patience);
+    let connector = Watched { requests, patience, named: named.clone(), restores };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(name)
         .with_region(region)
@@ -245,9 +254,7 @@ fn reach(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
         .with_http_connector(connector)
         .with_virtual_hosted_style_request(is_virtual)
         .with_request_payer(options.requester_pays);
-    // Special endpoints of AWS have the region in their names.
-    let special = if settings.is_aws { special_endpoint(region, &settings.sdk) } else { None };
-    if let Some(endpoint) = special.as_ref().or(settings.endpoint.as_ref()) {
+    if let Some(endpoint) = settings.endpoint_in(region) {
         let endpoint = endpoint.value.trim_end_matches('/');
         builder = builder.with_endpoint(match endpoint.split_once("://") {
             Some((scheme, host)) if is_virtual => match host.rsplit_once('@') {
@@ -265,4 +272,38 @@ fn reach(name: &str, region: &str, settings: &Settings, requests: &Arc<Requests>
     let store =
         store.map_err(|error| Error::invalid("the bucket cannot be reached").in_object(name).with_source(error))?;
     Ok(Reached::new(store, region, named))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Addressing;
+    use crate::store::credentials::ChainedCredentials;
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use s3log_test_server::{ACCESS_KEY, SECRET_KEY, Server};
+
+    #[tokio::test]
+    async fn aws_tells_what_is_archived_and_what_was_restored() {
+        // It accepts signed requests only, and checks that the signature covers all headers.
+        let server = Server::start();
+        server.create_bucket("logs");
+        server.put("logs", "a", "1");
+        for key in ["b", "c"] {
+            server.put_archived("logs", key, "1");
+        }
+        server.restore("logs", "c");
+        let archived = async |is_aws| {
+            let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
+            let chain = ChainedCredentials::new(SharedCredentialsProvider::new(keys));
+            let mut settings = Settings::of_server(&server.endpoint(), chain, Duration::from_secs(30));
+            (settings.is_aws, settings.addressing) = (is_aws, (Addressing::Path, "test"));
+            let bucket = Bucket::new("logs", Arc::new(settings), Arc::default()).unwrap();
+            let page = bucket.list("", &ListStart::First, None).await.unwrap();
+            assert_eq!(page.objects.len(), 3);
+            page.archived
+        };
+        assert_eq!(archived(true).await, ["b"]);
+        assert!(archived(false).await.is_empty());
+    }
 }

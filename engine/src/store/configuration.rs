@@ -3,7 +3,7 @@
 use super::bucket::{Bucket, ListStart};
 use super::control::{Control, http_client};
 use super::credentials::{ChainedCredentials, origin};
-use super::endpoint::{region_of, without_secrets};
+use super::endpoint::{aws_domain, region_of, without_secrets};
 use super::location::Location;
 use super::requests::{RequestCounts, Requests};
 use crate::error::{Error, ErrorKind};
@@ -15,7 +15,6 @@ use aws_config::profile::{ProfileSet, load as load_profiles};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::EnvConfigFiles;
-use aws_smithy_http_client::{Builder as HttpClientBuilder, tls};
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::sdk_config::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
@@ -159,6 +158,13 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// The endpoint for a bucket in this region; `None` for the default one of AWS. Special endpoints of AWS have the
+    /// region in their names.
+    pub(super) fn endpoint_in(&self, region: &str) -> Option<Setting> {
+        let special = if self.is_aws { special_endpoint(region, &self.sdk) } else { None };
+        special.or_else(|| self.endpoint.clone())
+    }
+
     /// Whether URLs contain the bucket in the host.
     pub(super) fn is_virtual(&self, bucket: &str) -> bool {
         match self.addressing.0 {
@@ -268,8 +274,8 @@ impl Stores {
                 Setting { value: format!("key {}{expiry}", found.access_key_id()), origin: origin(&found) }
             }),
         };
-        let aws =
-            || Setting { value: format!("https://s3.{}.amazonaws.com", settings.region.value), origin: "default" };
+        let region = &settings.region.value;
+        let aws = || Setting { value: format!("https://s3.{region}.{}", aws_domain(region)), origin: "default" };
         let endpoint = settings
             .endpoint
             .as_ref()
@@ -375,7 +381,9 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
     let default = || Setting { value: "us-east-1".to_owned(), origin: "default" };
     // Without a region, the SDK would query the instance metadata, which takes seconds to time out elsewhere.
     let for_loading = Region::new(said.clone().or_else(|| ambient.clone()).unwrap_or_else(default).value);
-    let config = load(options, &profile.value, for_loading).await;
+    let (certificates, pem) = surroundings.certificates()?;
+    let http = http_client(pem)?;
+    let config = load(options, &profile.value, for_loading, http.clone()).await;
 
     let endpoint = endpoint_setting(options, &config, surroundings.variable("AWS_ENDPOINT_URL_S3").is_some());
     endpoint.as_ref().map_or(Ok(()), check_endpoint)?;
@@ -385,7 +393,6 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
 
     let is_aws = endpoint.is_none();
     let endpoint = endpoint.or_else(|| special_endpoint(&region.value, &config));
-    let (certificates, pem) = surroundings.certificates()?;
     let addressing = addressing_setting(options, &surroundings, is_aws);
     let attempts = options.max_attempts.or_else(|| surroundings.max_attempts());
     let credentials = if options.unsigned { None } else { config.credentials_provider() };
@@ -397,18 +404,15 @@ async fn resolve(options: &StoreOptions) -> Result<Settings, Error> {
         addressing,
         max_attempts: attempts.unwrap_or(StoreOptions::MAX_ATTEMPTS).max(1),
         certificates,
-        http: http_client(pem)?,
+        http,
         sdk: config,
         is_aws,
         profile,
     })
 }
 
-/// Loads the configuration of the AWS SDK.
-async fn load(options: &StoreOptions, profile: &str, region: Region) -> SdkConfig {
-    let client = HttpClientBuilder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
+/// Loads the configuration of the AWS SDK. Credentials are fetched with `client`.
+async fn load(options: &StoreOptions, profile: &str, region: Region, client: SharedHttpClient) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone()).profile_name(profile);
     if options.unsigned {
         loader = loader.no_credentials();
@@ -448,16 +452,15 @@ fn of_profile_alone(client: SharedHttpClient, profile: &str, region: Region) -> 
         .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&configuration).build())
 }
 
-/// AWS endpoints other than `s3.REGION.amazonaws.com`: China, FIPS and dual stack.
-pub(super) fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
+/// AWS endpoints other than `s3.REGION.amazonaws.com`: other partitions, FIPS and dual stack.
+fn special_endpoint(region: &str, config: &SdkConfig) -> Option<Setting> {
     let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
-    let is_china = region.starts_with("cn-");
-    if !fips && !dual_stack && !is_china {
+    let domain = aws_domain(region);
+    if !fips && !dual_stack && domain == "amazonaws.com" {
         return None;
     }
     let service = if fips { "s3-fips" } else { "s3" };
     let stack = if dual_stack { "dualstack." } else { "" };
-    let domain = if is_china { "amazonaws.com.cn" } else { "amazonaws.com" };
     let origin = if fips || dual_stack { "FIPS or dual stack asked for" } else { "region" };
     Some(Setting { value: format!("https://{service}.{stack}{region}.{domain}"), origin })
 }

@@ -253,7 +253,7 @@ impl Control {
         config.set_credentials_provider(self.credentials());
         // FIPS and dual stack are part of the endpoint already.
         config.set_use_fips(None).set_use_dual_stack(None);
-        config.set_endpoint_url(settings.endpoint.as_ref().map(|endpoint| endpoint.value.clone()));
+        config.set_endpoint_url(settings.endpoint_in(region).map(|endpoint| endpoint.value));
         Client::from_conf(config.build())
     }
 }

@@ -14,11 +14,28 @@ pub(crate) fn region_of(endpoint: &str) -> Option<&str> {
     let alone = ALONE.iter().find_map(|suffix| host.strip_suffix(suffix));
     let after_s3 = AFTER_S3.iter().find_map(|suffix| {
         let labels = host.strip_suffix(suffix)?;
-        labels.strip_prefix("s3.").or_else(|| labels.strip_prefix("s3-"))
+        let label = labels.strip_prefix("s3.").or_else(|| labels.strip_prefix("s3-"))?;
+        // AWS has other services there: `s3-accelerate`, `s3-external-1`.
+        let is_region = *suffix != ".amazonaws.com" || label.matches('-').count() >= 2;
+        is_region.then_some(label)
     });
     let region = alone.or(after_s3)?;
     // Several labels: the host contains a bucket, or is a dual-stack endpoint.
     (!region.is_empty() && !region.contains('.')).then_some(region)
+}
+
+/// The domain of AWS's endpoints in a region: partitions other than `aws` have domains of their own (AWS's SDKs,
+/// `partitions.json`).
+pub(super) fn aws_domain(region: &str) -> &'static str {
+    const OTHERS: [(&str, &str); 6] = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("us-isof-", "csp.hci.ic.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+    ];
+    OTHERS.iter().find(|(start, _)| region.starts_with(start)).map_or("amazonaws.com", |(_, domain)| domain)
 }
 
 /// The host of a URL, without user info and port.
@@ -79,12 +96,22 @@ mod tests {
             ("https://s3.eu-west-1.amazonaws.com", Some("eu-west-1")),
             ("https://s3-eu-west-1.amazonaws.com", Some("eu-west-1")),
             ("https://s3.amazonaws.com", None),
+            ("https://s3-accelerate.amazonaws.com", None),
+            ("https://s3-external-1.amazonaws.com", None),
+            ("https://s3.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
             ("https://s3.fr-par.scw.cloud", Some("fr-par")),
             ("http://127.0.0.1:9000", None),
             ("http://minio.example:9000", None),
         ] {
             assert_eq!(region_of(endpoint), region, "{endpoint}");
         }
+    }
+
+    #[test]
+    fn partitions_of_aws() {
+        assert_eq!(aws_domain("us-gov-west-1"), "amazonaws.com");
+        assert_eq!(aws_domain("eusc-de-east-1"), "amazonaws.eu");
+        assert_eq!(aws_domain("us-isob-east-1"), "sc2s.sgov.gov");
     }
 
     #[test]

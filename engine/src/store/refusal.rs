@@ -92,9 +92,11 @@ impl Refusal {
         self.is(&UNKNOWN) || matches!(self.status, Some(405 | 501)) || is_other_answer
     }
 
-    /// Whether the bucket is in another region.
+    /// Whether the bucket is in another region. The answer to HEAD has no code, and names the region.
     pub(crate) fn is_elsewhere(&self) -> bool {
-        matches!(self.status, Some(301 | 302 | 307 | 308)) || self.is(&["AuthorizationHeaderMalformed"])
+        matches!(self.status, Some(301 | 302 | 307 | 308))
+            || self.is(&["AuthorizationHeaderMalformed", "IllegalLocationConstraintException"])
+            || self.status == Some(400) && self.code.is_none() && self.region.is_some()
     }
 
     /// An error for an action on `object`, with a hint where one applies to every service.
@@ -172,9 +174,13 @@ mod tests {
             (Some("InternalError"), 200, ""),
             (Some("TemporaryRedirect"), 307, "elsewhere"),
             (Some("AuthorizationHeaderMalformed"), 400, "elsewhere"),
+            (Some("IllegalLocationConstraintException"), 400, "elsewhere"),
+            (None, 400, ""),
             (Some("SlowDown"), 503, ""),
         ] {
             assert_eq!(means(code, status), meaning, "{code:?} {status}");
         }
+        let region = Some("eu-south-2".to_owned());
+        assert!(Refusal { status: Some(400), region, ..Refusal::default() }.is_elsewhere());
     }
 }

@@ -6,19 +6,21 @@
 //! listed size fails like a broken connection, and is retried. Bodies that are streamed instead fail after a period of
 //! inactivity (`patient.rs`).
 
+use super::credentials::ChainedCredentials;
 use super::patient::{Patient, within};
 use super::region::NamedRegion;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use http::header::RANGE;
+use http::header::{HeaderName, HeaderValue, RANGE};
 use http::{Method, StatusCode};
 use memchr::memmem;
-use object_store::ClientOptions;
+use object_store::aws::AwsAuthorizer;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
     ReqwestConnector,
 };
+use object_store::{ClientOptions, CredentialProvider as _};
 use quick_xml::events::Event;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +36,7 @@ const MIN_RATE: u64 = 64 << 10;
 
 /// Number of requests sent, counting each attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RequestCounts {
     /// Requests that list objects.
     pub list: u64,
@@ -77,7 +80,7 @@ pub(super) struct Noticed(Arc<Mutex<Notes>>);
 /// Details of a page of a listing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Notes {
-    /// Names of archived objects, sorted.
+    /// Names of archived objects that are not restored, sorted.
     pub(super) archived: Vec<String>,
     /// Names with a leading or trailing slash, which `object_store` strips.
     pub(super) slashed: Vec<String>,
@@ -102,13 +105,39 @@ pub(super) struct Watched {
     pub(super) patience: Duration,
     /// Records the region that rejected requests name.
     pub(super) named: NamedRegion,
+    /// Asks listings for restored objects, if the store is known to tell.
+    pub(super) restores: Option<Restores>,
 }
 
 impl HttpConnector for Watched {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
         let (requests, named) = (Arc::clone(&self.requests), self.named.clone());
-        Ok(HttpClient::new(WatchedService { client, requests, patience: self.patience, named }))
+        let (patience, restores) = (self.patience, self.restores.clone());
+        Ok(HttpClient::new(WatchedService { client, requests, patience, named, restores }))
+    }
+}
+
+/// Asks a listing which archived objects have been restored: they keep their storage class.
+///
+/// AWS, "ListObjectsV2", `x-amz-optional-object-attributes`. Other stores may refuse a header that they do not know.
+#[derive(Clone, Debug)]
+pub(super) struct Restores {
+    /// `None` if requests are not signed.
+    pub(super) credentials: Option<Arc<ChainedCredentials>>,
+    pub(super) region: String,
+}
+
+impl Restores {
+    /// Adds the header, and signs the request again: `object_store` has no place for headers of a listing.
+    async fn ask(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
+        let name = HeaderName::from_static("x-amz-optional-object-attributes");
+        request.headers_mut().insert(name, HeaderValue::from_static("RestoreStatus"));
+        let Some(credentials) = &self.credentials else { return Ok(()) };
+        let credential = credentials.get_credential().await;
+        let credential = credential.map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
+        AwsAuthorizer::new(&credential, "s3", &self.region).authorize(request, None);
+        Ok(())
     }
 }
 
@@ -118,6 +147,7 @@ struct WatchedService {
     requests: Arc<Requests>,
     patience: Duration,
     named: NamedRegion,
+    restores: Option<Restores>,
 }
 
 #[async_trait]
@@ -148,9 +178,12 @@ impl HttpService for WatchedService {
 }
 
 impl WatchedService {
-    async fn answer(&self, request: HttpRequest, is_get: bool, is_list: bool) -> Result<HttpResponse, HttpError> {
+    async fn answer(&self, mut request: HttpRequest, is_get: bool, is_list: bool) -> Result<HttpResponse, HttpError> {
         let expected = expected_len(&request);
         let noticed = request.extensions().get::<Noticed>().cloned();
+        if let (Some(restores), true) = (&self.restores, noticed.is_some()) {
+            restores.ask(&mut request).await?;
+        }
         let sent = request.body().content_length() as u64;
         let patience = patience_for(self.patience, &request);
         let response = within(patience, self.client.execute(request)).await;
@@ -282,9 +315,9 @@ enum BadListing {
     Endless,
 }
 
-/// Collects names with leading or trailing slashes, and names of archived objects.
+/// Collects names with leading or trailing slashes, and names of archived objects that are not restored.
 ///
-/// `GLACIER_IR` is not archived: it can be read directly. Malformed XML is left to `object_store`, which parses the
+/// `GLACIER_IR` is not archived: it can be read directly. An object whose restore is in progress cannot. Malformed XML is left to `object_store`, which parses the
 /// same body and reports errors.
 fn notes_of(listing: &[u8]) -> Notes {
     let mut notes = Notes::default();
@@ -295,6 +328,8 @@ fn notes_of(listing: &[u8]) -> Notes {
     }
     let mut reader = quick_xml::Reader::from_reader(listing);
     let (mut key, mut element) = (String::new(), Vec::new());
+    // Of the object being read; stores write its elements in any order.
+    let (mut is_archived, mut is_restored) = (false, false);
     loop {
         match reader.read_event() {
             Ok(Event::Start(start)) => {
@@ -313,13 +348,18 @@ fn notes_of(listing: &[u8]) -> Notes {
             }
             Ok(Event::Text(text)) if element == b"StorageClass" => {
                 let class: &[u8] = &text;
-                if class == b"GLACIER" || class == b"DEEP_ARCHIVE" {
-                    notes.archived.push(key.clone());
-                }
+                is_archived |= class == b"GLACIER" || class == b"DEEP_ARCHIVE";
             }
-            Ok(Event::End(_)) => {
+            Ok(Event::Text(text)) if element == b"IsRestoreInProgress" => is_restored = &*text == b"false",
+            Ok(Event::End(end)) => {
                 if element == b"Key" && (key.starts_with('/') || key.ends_with('/')) {
                     notes.slashed.push(key.clone());
+                }
+                if end.local_name().as_ref() == b"Contents" {
+                    if is_archived && !is_restored {
+                        notes.archived.push(key.clone());
+                    }
+                    (is_archived, is_restored) = (false, false);
                 }
                 element.clear();
             }
@@ -341,8 +381,16 @@ mod tests {
             <Contents><Key>a&amp;b &#xfc;</Key><Size>1</Size><StorageClass>GLACIER</StorageClass></Contents>
             <Contents><Key>c</Key><Size>1</Size><StorageClass>GLACIER_IR</StorageClass></Contents>
             <Contents><Key>d</Key><StorageClass>STANDARD</StorageClass></Contents>
-            <Contents><Key>e</Key><StorageClass>DEEP_ARCHIVE</StorageClass></Contents></ListBucketResult>"#;
-        assert_eq!(notes_of(listing).archived, ["a&b \u{fc}", "e"]);
+            <Contents><Key>e</Key><StorageClass>DEEP_ARCHIVE</StorageClass></Contents>
+            <Contents><Key>f</Key><StorageClass>GLACIER</StorageClass><RestoreStatus>
+                <IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus></Contents>
+            <Contents><Key>g</Key><StorageClass>GLACIER</StorageClass>
+                <RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>
+                <RestoreExpiryDate>2026-02-01T00:00:00.000Z</RestoreExpiryDate></RestoreStatus></Contents>
+            <Contents><Key>g2</Key><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress></RestoreStatus>
+                <StorageClass>GLACIER</StorageClass></Contents>
+            <Contents><Key>h</Key><StorageClass>STANDARD</StorageClass></Contents></ListBucketResult>"#;
+        assert_eq!(notes_of(listing).archived, ["a&b \u{fc}", "e", "f"]);
         assert_eq!(notes_of(b"<Contents><Key>c</Key></Contents>"), Notes::default());
     }
 

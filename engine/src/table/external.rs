@@ -3,7 +3,7 @@
 use super::listing::Listing;
 use super::provider::LogTable;
 use crate::error::Error;
-use crate::scan::ScanOptions;
+use crate::scan::{ScanOptions, TimeRange};
 use crate::schema::{Table, TextLayout};
 use crate::store::Stores;
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ pub const TABLE_FUNCTION: &str = "s3log";
 #[derive(Clone, Debug, Default)]
 pub struct LogTableFactory {
     layout: TextLayout,
+    times: TimeRange,
     options: ScanOptions,
     stores: Arc<Stores>,
 }
@@ -32,7 +33,14 @@ impl LogTableFactory {
     /// Creates a factory of tables with the given text layout and scan options.
     #[must_use]
     pub fn new(layout: TextLayout, options: ScanOptions) -> Self {
-        Self { layout, options, stores: Arc::default() }
+        Self { layout, times: TimeRange::default(), options, stores: Arc::default() }
+    }
+
+    /// Restricts all tables to a time range, see [`LogTable::with_times`].
+    #[must_use]
+    pub fn with_times(mut self, times: TimeRange) -> Self {
+        self.times = times;
+        self
     }
 
     /// Sets how buckets are accessed. By default they are accessed as the `aws` command line would.
@@ -43,12 +51,9 @@ impl LogTableFactory {
     }
 
     fn table(&self, table: Table, sources: &[String]) -> Result<Arc<dyn TableProvider>, Error> {
-        let listing = Listing::list(sources)?;
-        if let Some(progress) = &self.options.progress {
-            listing.unreadable.iter().for_each(|(name, why)| progress.failed(name, why));
-        }
-        let table = LogTable::new(table, Arc::new(listing), self.layout);
-        Ok(Arc::new(table.with_options(self.options.clone()).with_stores(Arc::clone(&self.stores))))
+        let table = LogTable::new(table, Arc::new(Listing::list(sources)?), self.layout);
+        let table = table.with_times(self.times).with_options(self.options.clone());
+        Ok(Arc::new(table.with_stores(Arc::clone(&self.stores))))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Listing {
     pub(crate) objects: Vec<Listed>,
     /// Buckets, listed when a scan starts to read.
     pub(crate) locations: Vec<Location>,
+    /// Those of `locations` that may hold no log object any more.
+    pub(crate) may_be_empty: Vec<Location>,
     /// What exists, but could not be listed.
     pub(crate) unreadable: Vec<(String, Arc<Error>)>,
     /// The source being listed.
@@ -91,11 +93,20 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// Fails if a source does not exist, is empty, or cannot be read; the error names it.
+    /// Fails if a source does not exist, is empty, or cannot be read; the error names it. Folders below it that cannot
+    /// be listed are no error: see [`Self::unreadable`].
     pub fn list(sources: &[impl AsRef<str>]) -> Result<Self, Error> {
+        Self::with_origins(sources, &[])
+    }
+
+    /// Also lists what is left of the sources that datasets were made of.
+    pub(crate) fn with_origins(sources: &[impl AsRef<str>], origins: &[String]) -> Result<Self, Error> {
         let mut listing = Self::default();
         for source in sources {
             listing.add(source.as_ref())?;
+        }
+        for origin in origins {
+            listing.add_origin(origin)?;
         }
         // Otherwise no file is named twice. A plain directory may hold very many files.
         if listing.may_repeat || listing.sources > 1 {
@@ -126,6 +137,17 @@ impl Listing {
     #[must_use]
     pub fn byte_count(&self) -> u64 {
         self.objects.iter().map(|listed| listed.size).sum()
+    }
+
+    /// Folders and files that exist, but could not be listed, and why. Tables over the listing treat them as log objects
+    /// that cannot be read ([`OnUnreadable`](crate::scan::OnUnreadable)).
+    pub fn unreadable(&self) -> impl Iterator<Item = (&str, &Error)> {
+        self.unreadable.iter().map(|(name, why)| (name.as_str(), &**why))
+    }
+
+    /// The first of [`Self::unreadable`] as an error that names it.
+    pub(crate) fn first_unreadable(&self) -> Option<Error> {
+        self.unreadable().next().map(|(name, why)| why.repeated().in_object(name))
     }
 
     /// Leaves out files whose records are in a dataset. Files that have changed since are reported as unreadable: the
@@ -227,6 +249,17 @@ impl Listing {
             return Err(nothing_in(source));
         }
         Ok(())
+    }
+
+    /// Adds a source that a dataset was made of. It may be gone by now: conversion makes log objects dispensable.
+    fn add_origin(&mut self, origin: &str) -> Result<(), Error> {
+        if Location::is_one(origin) {
+            self.may_be_empty.push(Location::parse(origin)?);
+        }
+        match self.add(origin) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            added => added,
+        }
     }
 
     /// If locations contain each other, only the outer one is kept.

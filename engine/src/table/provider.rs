@@ -3,9 +3,10 @@
 use super::listing::{Listed, Listing};
 use super::sources::Sources;
 use crate::dataset::Converted;
+use crate::error::Error;
 use crate::scan::{
-    Arriving, Bundle, Head, ListObjects, S3LogSource, ScanOptions, TimeRange, Times, Unopened, head_of_file,
-    needs_whole_objects,
+    Arriving, Bundle, Head, ListObjects, OnUnreadable, S3LogSource, ScanOptions, TimeRange, Times, Unopened,
+    head_of_file, needs_whole_objects,
 };
 use crate::schema::{Table, TextLayout};
 use crate::store::Stores;
@@ -108,6 +109,17 @@ impl LogTable {
         }
     }
 
+    /// Reports what could not be listed, or fails, depending on the options.
+    fn report_unlisted(&self) -> Result<(), Error> {
+        match (&self.options.progress, self.options.on_unreadable) {
+            (Some(progress), OnUnreadable::Report) => {
+                self.listing.unreadable().for_each(|(name, why)| progress.failed(name, why));
+                Ok(())
+            }
+            _ => self.listing.first_unreadable().map_or(Ok(()), Err),
+        }
+    }
+
     /// The time range of the table, independent of the query.
     pub(crate) fn object_times(&self) -> Times {
         self.times.times()
@@ -141,6 +153,7 @@ impl TableProvider for LogTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        self.report_unlisted()?;
         let times = self.possible_times(state, filters)?;
         let sources = Arc::new(self.sources());
         // EXPLAIN shows what would be read, and the contents of a bucket are known only after listing it.

@@ -18,6 +18,9 @@ use tokio::sync::mpsc;
 /// Capacity in pages of the channel between listing and fetching: some thousand objects.
 const PAGES_WAITING: usize = 8;
 
+/// Maximum number of locations listed at the same time.
+const MAX_LOCATIONS: usize = 32;
+
 /// Maximum number of sources that EXPLAIN shows separately; a shell may expand one `*` to thousands.
 const MAX_EXPLAINED: usize = 10;
 
@@ -33,32 +36,9 @@ pub(crate) struct Sources {
 }
 
 impl ListObjects for Sources {
-    /// Lists all locations concurrently.
+    /// Lists all locations, many at a time, and leaves out what cannot or need not be read.
     fn list(&self, times: &Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
-        let locations = self.listing.locations().iter();
-        let listings: Vec<_> = locations.map(|location| self.pages(location.clone(), times.clone())).collect();
-        let pages = futures::stream::select_all(listings);
-        let Some(converted) = self.converted.clone() else { return pages.boxed() };
-        let progress = self.progress.clone();
-        pages
-            .then(move |page| {
-                let (converted, progress) = (converted.clone(), progress.clone());
-                async move {
-                    let mut left = Vec::new();
-                    for object in page? {
-                        let known = converted.find(object.object.name(), object.size).await;
-                        match known.map_err(|error| ListError { error, is_fatal: true })? {
-                            InDataset::No => left.push(object),
-                            InDataset::Same => {}
-                            InDataset::Changed => {
-                                progress.iter().for_each(|progress| progress.failed(object.object.name(), &changed()));
-                            }
-                        }
-                    }
-                    Ok(left)
-                }
-            })
-            .boxed()
+        self.readable(self.list_all(times))
     }
 
     fn summary(&self, times: &Times, counted: Option<&[SourceCounts]>) -> String {
@@ -139,6 +119,37 @@ impl Sources {
         Ok(listed)
     }
 
+    /// Lists all locations, many at a time.
+    pub(crate) fn list_all(&self, times: &Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
+        let (sources, times) = (self.clone(), times.clone());
+        let locations: Vec<_> = self.listing.locations().to_vec();
+        let pages = futures::stream::iter(locations).map(move |location| sources.pages(location, times.clone()));
+        pages.flatten_unordered(MAX_LOCATIONS).boxed()
+    }
+
+    /// Leaves out objects whose records are in a dataset, then archived ones, and counts the others as planned.
+    fn readable(
+        &self,
+        pages: BoxStream<'static, Result<Vec<Unopened>, ListError>>,
+    ) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
+        let (converted, progress) = (self.converted.clone(), self.progress.clone().unwrap_or_default());
+        let readable = pages.then(move |page| {
+            let (converted, progress) = (converted.clone(), Arc::clone(&progress));
+            async move {
+                let mut left = page?;
+                if let Some(converted) = converted {
+                    left = without_converted(left, &converted, &progress).await?;
+                }
+                let before = left.len();
+                left.retain(|object| !object.object.is_archived());
+                progress.archived((before - left.len()) as u64);
+                progress.planned(left.len() as u64, left.iter().map(|object| object.size).sum());
+                Ok(left)
+            }
+        });
+        readable.boxed()
+    }
+
     pub(crate) fn count_files(&self, times: &Times) -> Vec<SourceCounts> {
         let mut counts: Vec<SourceCounts> = Vec::new();
         for listed in &self.listing.objects {
@@ -171,7 +182,7 @@ impl Sources {
         let progress = Arc::new(Progress::default());
         let before = self.stores.request_counts();
         let counting = Self { progress: Some(Arc::clone(&progress)), ..self.clone() };
-        let mut pages = counting.pages(location.clone(), times.clone());
+        let mut pages = counting.readable(counting.pages(location.clone(), times.clone()));
         let mut count = SourceCounts { source: location.to_string(), is_bucket: true, ..SourceCounts::default() };
         while let Some(page) = pages.next().await {
             let page = page.map_err(|failed| failed.error)?;
@@ -192,6 +203,7 @@ impl Sources {
     fn pages(&self, location: Location, wanted: Times) -> BoxStream<'static, Result<Vec<Unopened>, ListError>> {
         let (sender, receiver) = mpsc::channel(PAGES_WAITING);
         let Self { stores, rules, progress, .. } = self.clone();
+        let may_be_empty = self.listing.may_be_empty.contains(&location);
         let task = SpawnedTask::spawn(async move {
             let bucket = match stores.bucket(location.bucket()).await {
                 Ok(bucket) => bucket,
@@ -206,13 +218,31 @@ impl Sources {
                 progress.names_unused();
             }
             let rules = known;
-            Walk { bucket, location, rules, wanted, progress }.run(sender).await;
+            Walk { bucket, location, rules, wanted, progress, may_be_empty }.run(sender).await;
         });
         futures::stream::unfold((receiver, task), |(mut receiver, task)| async move {
             receiver.recv().await.map(|page| (page, (receiver, task)))
         })
         .boxed()
     }
+}
+
+/// The objects whose records are not in a dataset. Those that have changed since are reported as unreadable.
+async fn without_converted(
+    objects: Vec<Unopened>,
+    converted: &Converted,
+    progress: &Progress,
+) -> Result<Vec<Unopened>, ListError> {
+    let mut left = Vec::with_capacity(objects.len());
+    for object in objects {
+        let known = converted.find(object.object.name(), object.size).await;
+        match known.map_err(|error| ListError { error, is_fatal: true })? {
+            InDataset::No => left.push(object),
+            InDataset::Same => {}
+            InDataset::Changed => progress.failed(object.object.name(), &changed()),
+        }
+    }
+    Ok(left)
 }
 
 /// The rules for names at an endpoint: with `Layout::Auto`, names mean nothing unless the service documents them.

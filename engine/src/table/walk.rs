@@ -47,6 +47,8 @@ pub(super) struct Walk {
     pub(super) rules: NameRules,
     pub(super) wanted: Times,
     pub(super) progress: Option<Arc<Progress>>,
+    /// Whether it is no error if there is no log object.
+    pub(super) may_be_empty: bool,
 }
 
 /// A range of names: after `floor`, up to and including `until`.
@@ -57,8 +59,7 @@ struct Stretch {
     until: Option<String>,
     /// The last name listed, unless names were skipped after it.
     last: Option<String>,
-    /// Objects, each with a flag for archived ones.
-    sieve: Sieve<(Unopened, bool)>,
+    sieve: Sieve<Unopened>,
     pages: u64,
     is_over: bool,
 }
@@ -87,7 +88,7 @@ impl Walk {
         }
         let mut found = Found::default();
         let failed = match self.list(&pages, &mut found).await {
-            Ok(()) if found.objects == 0 => {
+            Ok(()) if found.objects == 0 && !self.may_be_empty => {
                 let error = Error::new(ErrorKind::NotFound, "no log objects found")
                     .in_object(self.location.to_string())
                     .with_hint("names must begin with exactly this prefix; `aws s3 ls` shows which exist");
@@ -206,7 +207,7 @@ impl Walk {
                 .with_hint("use --layout none, which lists and reads everything"));
         }
         self.count_pruned(stretch);
-        Ok((self.readable(kept), reached_until))
+        Ok((kept, reached_until))
     }
 
     fn take(
@@ -215,7 +216,7 @@ impl Walk {
         meta: &ObjectMeta,
         page: &ListPage,
         found: &mut Found,
-        kept: &mut Vec<(Unopened, bool)>,
+        kept: &mut Vec<Unopened>,
     ) {
         let name = meta.location.as_ref();
         if is_of_dataset(name) {
@@ -223,23 +224,11 @@ impl Walk {
         }
         found.objects += 1;
         let (modified, e_tag) = (meta.last_modified.timestamp_micros(), meta.e_tag.clone());
-        let object = LogObject::in_bucket(Arc::clone(&self.bucket), meta.location.clone());
-        let object = object.with_version(ObjectVersion { modified, e_tag, is_pinned: false });
-        let object = Unopened { object, size: meta.size, range: None };
         let is_archived = page.archived.binary_search_by(|archived| archived.as_str().cmp(name)).is_ok();
-        stretch.sieve.push(name, self.location.prefix(), (object, is_archived), kept);
-    }
-
-    /// Removes and counts objects that must be restored from an archive first.
-    fn readable(&self, kept: Vec<(Unopened, bool)>) -> Vec<Unopened> {
-        let before = kept.len();
-        let readable: Vec<_> =
-            kept.into_iter().filter_map(|(object, archived)| (!archived).then_some(object)).collect();
-        if let Some(progress) = &self.progress {
-            progress.archived((before - readable.len()) as u64);
-            progress.planned(readable.len() as u64, readable.iter().map(|object| object.size).sum());
-        }
-        readable
+        let object = LogObject::in_bucket(Arc::clone(&self.bucket), meta.location.clone());
+        let object = object.with_version(ObjectVersion { modified, e_tag, is_pinned: false, is_archived });
+        let object = Unopened { object, size: meta.size, range: None };
+        stretch.sieve.push(name, self.location.prefix(), object, kept);
     }
 
     /// Decides where to continue: with the next page, or after names that are not worth listing.

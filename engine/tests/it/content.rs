@@ -55,6 +55,7 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
         text("#fields: time date x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status new"),
         text("#Fields: date time sc-bytes"),
         text("#"),
+        Just(format!("# {}", "x".repeat(MAX_LINE))),
     ];
     let noise = prop_oneof![
         text(""),

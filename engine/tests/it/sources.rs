@@ -1,9 +1,10 @@
 //! Sources, tables named in SQL, and unreadable objects.
 
 use crate::logs::{counts, log, rows, session, table};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SQLOptions, SessionContext};
 use s3log_engine::check::{CheckOptions, check};
-use s3log_engine::session::{Session, SessionOptions};
+use s3log_engine::scan::{OnUnreadable, ScanOptions};
+use s3log_engine::session::{Progress, Session, SessionOptions};
 use s3log_engine::table::{Listing, LogTable, LogTableFactory};
 use s3log_engine::{Error, ErrorKind, schema};
 use std::io::Write as _;
@@ -114,6 +115,61 @@ async fn a_table_of_ones_own_fails_at_what_cannot_be_read() {
     let error = Error::find(&error).unwrap();
     assert_eq!(error.kind(), ErrorKind::Unreadable);
     assert!(error.to_string().ends_with("cut: the gzip stream ends too early"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_cannot_be_listed_is_treated_as_what_cannot_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("good"), log(0..100)).unwrap();
+    std::os::unix::fs::symlink("nowhere", directory.path().join("dangling")).unwrap();
+    let listing = Arc::new(Listing::list(&[directory.path().display().to_string()]).unwrap());
+    let unreadable: Vec<_> = listing.unreadable().map(|(name, why)| (name.to_owned(), why.kind())).collect();
+    let dangling = directory.path().join("dangling").display().to_string();
+    assert_eq!(unreadable, [(dangling.clone(), ErrorKind::Unreadable)]);
+
+    let context = SessionContext::new();
+    let logs = || LogTable::new(schema::Table::Logs, Arc::clone(&listing), schema::TextLayout::Views);
+    context.register_table("fails", Arc::new(logs())).unwrap();
+    let error = context.sql("SELECT count(*) FROM fails").await.unwrap().collect().await.unwrap_err();
+    let error = Error::find(&error).unwrap();
+    assert_eq!((error.kind(), error.object()), (ErrorKind::Unreadable, Some(&*dangling)));
+
+    let progress = Arc::new(Progress::default());
+    let options = ScanOptions::default().with_progress(Arc::clone(&progress), OnUnreadable::Report);
+    context.register_table("reports", Arc::new(logs().with_options(options))).unwrap();
+    let counted = table(&context, "SELECT count(*) FROM reports").await;
+    assert!(counted.contains(&format!("| {} ", counts(0..100).0)), "{counted}");
+    let unreadable: Vec<_> = progress.unreadable().into_iter().map(|it| it.object).collect();
+    assert_eq!(unreadable, [dangling]);
+}
+
+#[tokio::test]
+async fn statements_of_others_read_the_tables_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("log"), log(0..10)).unwrap();
+    std::fs::write(directory.path().join("secret.csv"), "a,b\n1,2\n").unwrap();
+    let (source, secret) = (directory.path().join("log"), directory.path().join("secret.csv"));
+    let (source, secret) = (source.display(), secret.display());
+    let open = async |options| Session::open(&[source.to_string()], options).await.unwrap();
+    let (open_to_all, closed) =
+        (open(SessionOptions::new()).await, open(SessionOptions::new().without_sources_in_sql()).await);
+    let queries = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    for sql in [format!("SELECT * FROM '{secret}'"), format!("SELECT * FROM s3log('{source}')")] {
+        assert!(open_to_all.context().sql(&sql).await.is_ok(), "{sql}");
+        assert!(closed.context().sql(&sql).await.is_err(), "{sql}");
+    }
+    for sql in [
+        format!("CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '{secret}'"),
+        format!("COPY logs TO '{secret}' STORED AS CSV"),
+        "SET datafusion.execution.batch_size = 1".to_owned(),
+    ] {
+        assert!(closed.context().sql_with_options(&sql, queries).await.is_err(), "{sql}");
+    }
+    let external = format!("CREATE EXTERNAL TABLE x STORED AS S3LOG LOCATION '{source}'");
+    assert!(closed.context().sql(&external).await.is_err());
+    let counted = "SELECT count(*) FROM visitor_requests, logs WHERE uri_method(request_uri) = method";
+    assert!(closed.context().sql_with_options(counted, queries).await.unwrap().collect().await.is_ok());
 }
 
 #[tokio::test]

@@ -61,9 +61,9 @@ impl fmt::Display for Reason {
         let field = self.0.field.title();
         match self.0.kind {
             ErrorKind::Missing => write!(f, "the line ends before {field}"),
-            ErrorKind::Date => f.write_str("date is no day of the form `yyyy-mm-dd`"),
+            ErrorKind::Date => f.write_str("date is not a valid date of the form `yyyy-mm-dd`"),
             ErrorKind::Time => f.write_str("time is not of the form `hh:mm:ss`"),
-            ErrorKind::Timestamp => f.write_str("timestamp is no time since 1970"),
+            ErrorKind::Timestamp => f.write_str("timestamp is not a valid time since 1970"),
             ErrorKind::NoTime => f.write_str("the record has no time"),
             ErrorKind::Status => write!(f, "{field} is neither `-` nor a status of three digits"),
             ErrorKind::Number => write!(f, "{field} is neither `-` nor a whole number that fits into 64 bits"),
@@ -72,9 +72,9 @@ impl fmt::Display for Reason {
                 f.write_str("no `#Fields` line came before, and the number of columns does not tell what they are")
             }
             ErrorKind::Unnamed => write!(f, "the `#Fields` line does not name {field}"),
-            ErrorKind::Directive => f.write_str("a line that begins with `#`, no record"),
-            ErrorKind::RealTime => f.write_str("a real-time log record of CloudFront, whose fields no line names"),
-            ErrorKind::S3 => f.write_str("a record of an S3 server access log, no CDN record"),
+            ErrorKind::Directive => f.write_str("a line that begins with `#`, not a record"),
+            ErrorKind::RealTime => f.write_str("a real-time log record of CloudFront; no header names its fields"),
+            ErrorKind::S3 => f.write_str("a record of an S3 server access log, not a CDN record"),
             ErrorKind::TooLong => f.write_str("the line is longer than 4 GiB"),
         }
     }

@@ -100,7 +100,7 @@ fields! {
     CsUriQuery "cs_uri_query" "cs-uri-query" Text Many 2010 "" "size=large"
         "Query of the request without its `?`, percent-encoded.";
     CsCookie "cs_cookie" "cs(Cookie)" Text Many 2012 "" "theme=dark;%20lang=en"
-        "Value of the Cookie header, percent-encoded; `-` unless the distribution logs cookies.";
+        "Value of the Cookie header, percent-encoded; NULL unless the distribution logs cookies.";
     XEdgeResultType "x_edge_result_type" "x-edge-result-type" Text Few 2012 "" "Hit"
         "How the response is classed after its last byte: `Hit`, `RefreshHit`, `Miss`, `Error` and others.";
     XEdgeRequestId "x_edge_request_id" "x-edge-request-id" Text Unique 2012 ""
@@ -117,9 +117,9 @@ fields! {
     XForwardedFor "x_forwarded_for" "x-forwarded-for" Text Many 2015 "" "198.51.100.7,%20203.0.113.9"
         "Value of the X-Forwarded-For header: addresses, as whoever sent it wrote them.";
     SslProtocol "ssl_protocol" "ssl-protocol" Text Few 2015 "" "TLSv1.3"
-        "TLS version that was negotiated; `-` for HTTP.";
+        "TLS version that was negotiated; NULL for HTTP.";
     SslCipher "ssl_cipher" "ssl-cipher" Text Few 2015 "" "TLS_AES_128_GCM_SHA256"
-        "TLS cipher that was negotiated; `-` for HTTP.";
+        "TLS cipher that was negotiated; NULL for HTTP.";
     XEdgeResponseResultType "x_edge_response_result_type" "x-edge-response-result-type" Text Few 2015 "" "Hit"
         "How the response is classed before its first byte: what a ratio of cache hits counts.";
     CsProtocolVersion "cs_protocol_version" "cs-protocol-version" Text Few 2016 "" "HTTP/2.0"

@@ -369,7 +369,7 @@ mod tests {
                     continue;
                 };
                 let record = parsed.unwrap();
-                assert_eq!(record.time(), Some(1_768_472_561_000_000));
+                assert_eq!(record.time_micros(), Some(1_768_472_561_000_000));
                 assert_eq!(record.raw(Field::Time).unwrap(), "2026-01-15\t10:22:41");
                 for (cell, field) in header.fields().enumerate().skip(2) {
                     assert_eq!(record.raw(field.unwrap()).unwrap(), cells[cell], "{columns} {end:?}");

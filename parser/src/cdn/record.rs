@@ -18,7 +18,7 @@ use std::ops::Range;
 ///
 /// let header = Header::parse(b"#Fields: date time c-ip cs-uri-stem sc-status cs(Referer) time-taken").unwrap();
 /// let record = Parser::new().parse(b"2026-01-15\t10:22:41\t192.0.2.3\t/a%20b\t000\t-\t0.358", Some(&header))?;
-/// assert_eq!(record.time(), Some(1_768_472_561_000_000));
+/// assert_eq!(record.time_micros(), Some(1_768_472_561_000_000));
 /// assert_eq!(record.text(Field::CsUriStem).unwrap(), "/a%20b");
 /// assert_eq!((record.raw(Field::CsReferer).unwrap(), record.text(Field::CsReferer)), ("-".into(), None));
 /// assert_eq!((record.status(), record.seconds(Field::TimeTaken)), (Some(0), Some(0.358)));
@@ -61,7 +61,7 @@ impl<'a> Record<'a> {
 
     /// Byte range of a field in the line. `None` if the line does not have the field or it was not requested.
     ///
-    /// The range of the time is what [`Record::time`] was read from: the timestamp cell, or date and time including
+    /// The range of the time is what [`Record::time_micros`] was read from: the timestamp cell, or date and time including
     /// the tab between them. It is `None` if date and time are not adjacent.
     #[inline]
     #[must_use]
@@ -88,7 +88,7 @@ impl<'a> Record<'a> {
     /// requested.
     #[inline]
     #[must_use]
-    pub fn time(&self) -> Option<i64> {
+    pub fn time_micros(&self) -> Option<i64> {
         self.located.intersection(self.wanted).contains(Field::Time).then_some(self.time)
     }
 

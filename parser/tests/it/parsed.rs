@@ -8,7 +8,7 @@ pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
     RefRecord {
         raw: Field::ALL.map(|field| record.raw(field).map(Into::into)),
         text: Field::ALL.map(|field| record.text(field).map(Into::into)),
-        time: record.time(),
+        time: record.time_seconds(),
         http_status: record.http_status(),
         integers: INTEGERS.map(|field| record.integer(field)),
         acl_required: record.acl_required(),

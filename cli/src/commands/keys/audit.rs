@@ -12,7 +12,8 @@ use s3log_engine::session::Session;
 use super::{Account, audited};
 use crate::accounting::Accounting;
 use crate::args::{AuditFormat, KeysAuditArgs};
-use crate::commands::{Surroundings, flag, read_text, rules};
+use crate::commands::session::{self, read_text, session_options};
+use crate::commands::{Surroundings, flag, rules};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::Messages;
@@ -79,7 +80,8 @@ pub(super) async fn run(arguments: &KeysAuditArgs, surroundings: Surroundings) -
 }
 
 async fn open(arguments: &KeysAuditArgs, messages: &Messages) -> Result<Session, Failure> {
-    crate::commands::open(&arguments.sources.names, &arguments.source, &arguments.behaviour, false, messages).await
+    let options = session_options(&arguments.source, &arguments.behaviour.work)?;
+    session::open(&arguments.sources.names, options, messages).await
 }
 
 /// The keys of the account, if they can be determined, and whether the list is complete.

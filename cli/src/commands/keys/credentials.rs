@@ -33,7 +33,7 @@ impl CredentialsFile {
                 Failure::failed(format!("`{name}` already exists and will not be overwritten"))
                     .with_hint("choose another file: --credentials FILE")
             }
-            _ => Failure::failed(format!("cannot make `{name}` for the secret, so no key was created: {error}"))
+            _ => Failure::failed(format!("cannot create `{name}` for the secret, so no key was created: {error}"))
                 .with_hint("choose a file in an existing, writable directory"),
         })?;
         Ok(Self { path: path.to_owned(), file, is_written: false })

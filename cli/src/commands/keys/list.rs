@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ListArray, RecordBatch, StringArray, StructArray};
+use arrow::array::{ListArray, RecordBatch, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
@@ -13,7 +13,7 @@ use crate::args::KeysListArgs;
 use crate::commands::Surroundings;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Format, Output, Shape};
+use crate::output::{Format, Output, Shape, batch, optional_texts, texts};
 
 /// Prints the keys of the account.
 ///
@@ -30,8 +30,7 @@ pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) ->
     };
     let keys = account.api.keys_with(&filter).await?;
     let of_people = matches!(output.format(), Format::Table | Format::Markdown);
-    let batch = if of_people { lines(&keys) } else { rows(&keys) };
-    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    let batch = if of_people { lines(&keys)? } else { rows(&keys).map_err(Failure::internal)? };
     output.print(if of_people { Shape::Prose } else { Shape::Rows }, &batch)?;
     output.commit()?;
     if keys.is_empty() {
@@ -45,25 +44,21 @@ pub(super) async fn run(arguments: &KeysListArgs, surroundings: Surroundings) ->
 fn rows(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
     let grants = || keys.iter().flat_map(|key| &key.grants);
     let fields: Fields = ["bucket", "permission"].map(|name| Field::new(name, DataType::Utf8, false)).to_vec().into();
-    let texts = |values: Vec<&str>| -> ArrayRef { Arc::new(StringArray::from(values)) };
-    let columns = vec![
-        texts(grants().map(|grant| grant.bucket.as_str()).collect()),
-        texts(grants().map(|grant| grant.permission.as_str()).collect()),
-    ];
+    let columns =
+        vec![texts(grants().map(|grant| &grant.bucket)), texts(grants().map(|grant| grant.permission.as_str()))];
     let grants = StructArray::try_new_with_length(fields.clone(), columns, None, grants().count())?;
     let item = Arc::new(Field::new_list_field(DataType::Struct(fields), false));
     let offsets = OffsetBuffer::from_lengths(keys.iter().map(|key| key.grants.len()));
-    let created: StringArray = keys.iter().map(|key| key.created_at.as_deref()).collect();
     RecordBatch::try_from_iter_with_nullable([
-        ("name", texts(keys.iter().map(|key| key.name.as_str()).collect()), false),
-        ("access_key", texts(keys.iter().map(|key| key.access_key.as_str()).collect()), false),
-        ("created_at", Arc::new(created) as ArrayRef, true),
+        ("name", texts(keys.iter().map(|key| &key.name)), false),
+        ("access_key", texts(keys.iter().map(|key| &key.access_key)), false),
+        ("created_at", optional_texts(keys.iter().map(|key| key.created_at.as_deref())), true),
         ("grants", Arc::new(ListArray::try_new(item, offsets, Arc::new(grants), None)?), false),
     ])
 }
 
 /// One row per grant; the columns of the key are only filled in its first row.
-fn lines(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
+fn lines(keys: &[Key]) -> Result<RecordBatch, Failure> {
     let mut lines: Vec<[&str; 5]> = Vec::new();
     for key in keys {
         let first = [key.name.as_str(), key.access_key.as_str(), key.created_at.as_deref().unwrap_or_default()];
@@ -78,7 +73,6 @@ fn lines(keys: &[Key]) -> Result<RecordBatch, ArrowError> {
             lines.push([name, id, created, bucket, grant.permission.as_str()]);
         }
     }
-    let column = |at: usize| -> ArrayRef { Arc::new(lines.iter().map(|line| Some(line[at])).collect::<StringArray>()) };
     let names = ["name", "access_key", "created_at", "bucket", "permission"];
-    RecordBatch::try_from_iter(names.into_iter().enumerate().map(|(at, name)| (name, column(at))))
+    batch(names.into_iter().enumerate().map(|(at, name)| (name, texts(lines.iter().map(|line| line[at])))))
 }

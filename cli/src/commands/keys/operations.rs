@@ -1,15 +1,13 @@
 //! `s3log keys operations`: which permissions each operation needs.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::ArrayRef;
 use s3log_engine::keys::{Action, Operation, Resource};
 
 use crate::args::KeysOperationsArgs;
 use crate::commands::Surroundings;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Shape};
+use crate::output::{Output, Shape, batch, texts};
 
 /// Prints the table that audits are based on.
 ///
@@ -18,10 +16,8 @@ use crate::output::{Output, Shape};
 /// When the output cannot be written.
 pub(super) fn run(arguments: &KeysOperationsArgs, surroundings: Surroundings) -> Result<Exit, Failure> {
     let mut output = Output::open(arguments.output.destination.file(), surroundings.output(&arguments.output))?;
-    let column = |value: fn(&Operation) -> String| -> ArrayRef {
-        Arc::new(Operation::ALL.iter().map(|operation| Some(value(operation))).collect::<StringArray>())
-    };
-    let batch = RecordBatch::try_from_iter([
+    let column = |value: fn(&Operation) -> String| -> ArrayRef { texts(Operation::ALL.iter().map(value)) };
+    let batch = batch([
         ("operation", column(|operation| operation.api.to_owned())),
         ("in_logs", column(Operation::log_names)),
         ("kind", column(|operation| operation.kind.as_str().to_owned())),
@@ -29,8 +25,7 @@ pub(super) fn run(arguments: &KeysOperationsArgs, surroundings: Surroundings) ->
         ("actions_of_version", column(|operation| actions(operation, |action| action.of_version))),
         ("resource", column(|operation| resource(operation.resource).to_owned())),
         ("spaces_permission", column(|operation| operation.spaces_permission().to_string())),
-    ]);
-    let batch = batch.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+    ])?;
     output.print(Shape::Prose, &batch)?;
     output.commit()?;
     Ok(Exit::Done)

@@ -1,7 +1,5 @@
 //! `s3log keys rotate`: creates a second key next to the first and prints the next steps. It deletes nothing.
 
-use std::io::Write as _;
-
 use s3log_engine::convert::Stop;
 use s3log_engine::keys::{Api, Grant, Key, NewKey, Permission, Replacement, granted, is_access_key};
 use s3log_engine::{Error, ErrorKind};
@@ -14,6 +12,7 @@ use crate::commands::Surroundings;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::Messages;
+use crate::output::say;
 
 /// How many keys of the same name are listed.
 const MOST_TOLD: usize = 5;
@@ -45,7 +44,7 @@ pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, 
         keys_url: account.api.keys_url(),
     };
     let Some(path) = arguments.credentials.as_deref().filter(|_| arguments.apply) else {
-        print(&change.plan(&new.body()?))?;
+        say(change.plan(&new.body()?))?;
         return Ok(account.exit());
     };
     if stop.is_told() {
@@ -67,7 +66,7 @@ pub(super) async fn run(arguments: &KeysRotateArgs, surroundings: Surroundings, 
             .with_hint(format!("its secret is in `{}`; is --api-url the API of DigitalOcean?", path.display())));
     }
     change.made = Some(&id);
-    print(&change.steps())?;
+    say(change.steps())?;
     Ok(if is_as_wanted(&made, &new, surroundings.messages) { account.exit() } else { Exit::Incomplete })
 }
 
@@ -188,9 +187,4 @@ fn is_as_wanted(made: &NewKey, new: &Replacement, messages: Messages) -> bool {
         );
     }
     is_same
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::from_output)
 }

@@ -9,11 +9,10 @@ use s3log_engine::{Error, ErrorKind};
 use serde_json::Value;
 
 use super::Surroundings;
-use super::convert::say;
 use crate::args::{LoggingArgs, LoggingCommand, LoggingDisableArgs, LoggingEnableArgs, LoggingStatusArgs, StoreArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{ReportFormat, json_page};
+use crate::output::{ReportFormat, json_page, say};
 
 /// Runs a subcommand.
 ///

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum as _;
 
-use crate::diagnose::closest;
+use crate::diagnose::did_you_mean;
 use crate::failure::Failure;
 use crate::output::Format;
 
@@ -78,11 +78,8 @@ impl Dot {
             },
             ".quit" | ".exit" | ".q" => Self::Quit,
             other => {
-                let failure = Failure::usage(format!("no command `{other}`"));
-                return Err(match closest(other, NAMES.into_iter()) {
-                    Some(meant) => failure.with_hint(format!("did you mean `{meant}`?")),
-                    None => failure.with_hint("see `.help`"),
-                });
+                let hint = did_you_mean(other, NAMES.into_iter()).unwrap_or_else(|| "see `.help`".to_owned());
+                return Err(Failure::usage(format!("no command `{other}`")).with_hint(hint));
             }
         })
     }

@@ -32,6 +32,8 @@ pub(crate) enum Input {
 
 /// Reads input one piece at a time.
 pub(crate) struct Editor {
+    #[cfg(unix)]
+    _modes: Option<Modes>,
     requests: mpsc::Sender<()>,
     answers: tokio::sync::mpsc::Receiver<Result<Input, Failure>>,
 }
@@ -47,6 +49,8 @@ impl Editor {
         if !interactive {
             return Self::on_thread(read_script);
         }
+        #[cfg(unix)]
+        let modes = Modes::of_terminal();
         let config = Config::builder()
             .auto_add_history(true)
             .completion_type(CompletionType::List)
@@ -62,7 +66,7 @@ impl Editor {
             // A missing or unreadable history is not an error: there is none the first time.
             drop(line.load_history(history));
         }
-        Self::on_thread(move || match line.readline(PROMPT) {
+        let editor = Self::on_thread(move || match line.readline(PROMPT) {
             Ok(text) => {
                 if let Some(history) = &history {
                     drop(line.append_history(history));
@@ -72,6 +76,11 @@ impl Editor {
             Err(ReadlineError::Interrupted) => Ok(Input::Abandoned),
             Err(ReadlineError::Eof) => Ok(Input::End),
             Err(error) => Err(Failure::failed(format!("cannot read: {error}"))),
+        })?;
+        Ok(Self {
+            #[cfg(unix)]
+            _modes: modes,
+            ..editor
         })
     }
 
@@ -81,7 +90,12 @@ impl Editor {
         let thread = std::thread::Builder::new().name("editor".to_owned());
         let work = move || while asked.recv().is_ok() && answer.blocking_send(read()).is_ok() {};
         thread.spawn(work).map_err(|error| cannot_start(&error))?;
-        Ok(Self { requests, answers })
+        Ok(Self {
+            #[cfg(unix)]
+            _modes: None,
+            requests,
+            answers,
+        })
     }
 
     /// Waits for the next input.
@@ -97,6 +111,27 @@ impl Editor {
     }
 }
 
+/// The modes of the terminal before the editor changed them. They are restored when this is dropped, for a process that
+/// is told to end while the editor waits for keys.
+#[cfg(unix)]
+struct Modes(nix::sys::termios::Termios);
+
+#[cfg(unix)]
+impl Modes {
+    fn of_terminal() -> Option<Self> {
+        nix::sys::termios::tcgetattr(io::stdin()).ok().map(Self)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Modes {
+    fn drop(&mut self) {
+        use nix::sys::termios::{SetArg, tcsetattr};
+        // The terminal may be gone.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.0);
+    }
+}
+
 fn cannot_start(error: &dyn std::fmt::Display) -> Failure {
     Failure::failed(format!("cannot start the shell: {error}"))
 }
@@ -108,8 +143,14 @@ fn read_script() -> Result<Input, Failure> {
 
 fn next_of_script(script: &mut impl BufRead) -> io::Result<Input> {
     let mut text = String::new();
-    while script.read_line(&mut text)? > 0 {
-        if is_complete(&text) {
+    loop {
+        let start = text.len();
+        if script.read_line(&mut text)? == 0 {
+            break;
+        }
+        // Other lines complete nothing. Looking at the whole text for each would take long for long statements.
+        let may_complete = start == 0 || text[start..].contains([';', '/']);
+        if may_complete && is_complete(&text) {
             return Ok(Input::Text(text));
         }
     }

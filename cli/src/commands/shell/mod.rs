@@ -14,10 +14,11 @@ use s3log_engine::session::Session;
 use self::dot::{Dot, HELP};
 use self::editor::{Editor, Input};
 use self::words::Words;
-use super::{Surroundings, read_text, schema};
+use super::session::{open_at, read_text, session_options};
+use super::{Surroundings, schema};
 use crate::accounting::Accounting;
 use crate::args::{BehaviourArgs, ShellArgs, Sources};
-use crate::diagnose::{closest, tables};
+use crate::diagnose::{did_you_mean, tables};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::{is_told_to_end, until_interrupted};
@@ -41,7 +42,8 @@ pub(crate) async fn run(arguments: ShellArgs, surroundings: Surroundings) -> Res
     }
     let settings = surroundings.output(&output);
     let output = Output::open(output.destination.file(), settings.clone())?;
-    let opening = super::open_at(&place, &sources, &source, &behaviour, datasets.with_raw, &surroundings.messages);
+    let options = session_options(&source, &behaviour.work)?.with_raw(datasets.with_raw);
+    let opening = open_at(&place, &sources, options, &surroundings.messages);
     let Some(session) = until_interrupted(opening).await? else {
         return Err(Failure::Interrupted);
     };
@@ -219,11 +221,9 @@ impl Shell {
         // By the exact name: `.schema` is not SQL, where upper-case names need quotes.
         let Ok(provider) = context.table_provider(TableReference::bare(table)).await else {
             let names = tables(context);
-            let failure = Failure::failed(format!("no table `{table}`"));
-            return Err(match closest(table, names.iter().map(String::as_str)) {
-                Some(meant) => failure.with_hint(format!("did you mean `{meant}`?")),
-                None => failure.with_hint("`.tables` lists them"),
-            });
+            let hint = did_you_mean(table, names.iter().map(String::as_str));
+            return Err(Failure::failed(format!("no table `{table}`"))
+                .with_hint(hint.unwrap_or_else(|| "`.tables` lists them".to_owned())));
         };
         let Some(output) = &mut self.output else { return Ok(()) };
         output.print(Shape::Prose, &schema::columns(&provider.schema())?)?;

@@ -290,7 +290,7 @@ fn append(
 }
 
 fn gone() -> Error {
-    Error::new(ErrorKind::Internal, "a file is written on after it failed")
+    Error::new(ErrorKind::Internal, "a file was written to after an error")
 }
 
 /// Bytes of a file that have not been passed on.

@@ -10,10 +10,11 @@ use crate::decode::records::batch;
 use crate::decode::span::Span;
 use crate::error::{Error, ErrorKind};
 use crate::schema::{CdnColumn, LogsColumn, RequestsColumn, Table, TextLayout};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use s3log_parser::{Field, FieldSet, cdn};
+use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
 /// Converts batches of another table to rows of `requests`.
@@ -97,30 +98,35 @@ impl RequestsOfRows {
     /// Converts a batch of the needed columns.
     pub(crate) fn make(&self, of: &RecordBatch) -> Result<RecordBatch, Error> {
         let rows = of.num_rows();
-        let mut text = b"-".to_vec();
+        let mut text = "-".to_owned();
         let (mut origin, mut located) = (OriginRows::default(), CdnRows::default());
         (origin.fields.rows, located.rows) = (rows, rows);
         for (at, array) in self.needed.iter().zip(of.columns()) {
-            match (self.from, LogsColumn::at(*at), CdnColumn::at(*at)) {
-                (Table::Cdn, _, Some(CdnColumn::Field(cdn::Field::Time))) => located.times = times(array)?,
-                (Table::Cdn, _, Some(CdnColumn::Field(field))) => {
-                    // CDN fields that are NULL are absent.
-                    let absent = |span| if span == NULL { Span::ABSENT } else { span };
-                    spans(array, &mut text)?.into_iter().for_each(|span| located.push_span(field, absent(span)));
-                }
-                (_, Some(LogsColumn::Field(Field::Time)), _) => origin.fields.times = times(array)?,
-                (_, Some(LogsColumn::Field(field)), _) => {
-                    spans(array, &mut text)?.into_iter().for_each(|span| origin.fields.push_span(field, span));
-                }
-                (_, Some(LogsColumn::Ambiguous), _) => origin.ambiguous = array.as_boolean().values().iter().collect(),
-                _ => {}
+            match self.from {
+                Table::Cdn => match CdnColumn::at(*at) {
+                    Some(CdnColumn::Field(cdn::Field::Time)) => located.times = times(array)?,
+                    Some(CdnColumn::Field(field)) => {
+                        // CDN fields that are NULL are absent.
+                        let absent = |span| if span == NULL { Span::ABSENT } else { span };
+                        spans(array, &mut text)?.into_iter().for_each(|span| located.push_span(field, absent(span)));
+                    }
+                    _ => {}
+                },
+                _ => match LogsColumn::at(*at) {
+                    Some(LogsColumn::Field(Field::Time)) => origin.fields.times = times(array)?,
+                    Some(LogsColumn::Field(field)) => {
+                        spans(array, &mut text)?.into_iter().for_each(|span| origin.fields.push_span(field, span));
+                    }
+                    Some(LogsColumn::Ambiguous) => origin.ambiguous = array.as_boolean().values().iter().collect(),
+                    _ => {}
+                },
             }
         }
         if u32::try_from(text.len()).is_err() {
-            return Err(Error::new(ErrorKind::Unsupported, "8,192 rows have more than 4 GiB of text")
+            return Err(Error::new(ErrorKind::Unsupported, format!("{rows} rows have more than 4 GiB of text"))
                 .with_hint("SET datafusion.execution.batch_size = 1024 takes fewer at a time"));
         }
-        let buffer = Buffer::from_vec(text);
+        let buffer = Buffer::from_vec(text.into_bytes());
         let block = Block::new("", Buffer::default());
         let build = Build {
             block: &block,
@@ -153,43 +159,40 @@ fn times(array: &ArrayRef) -> Result<Vec<i64>, Error> {
 }
 
 /// The values of a column in the form they have in a line.
-fn spans(array: &ArrayRef, text: &mut Vec<u8>) -> Result<Vec<Span>, Error> {
-    let mut write = |row: usize, value: &dyn Fn(&mut Vec<u8>)| {
+fn spans(array: &ArrayRef, text: &mut String) -> Result<Vec<Span>, Error> {
+    Ok(match array.data_type() {
+        DataType::Utf8View => {
+            let texts = array.as_string_view();
+            written(array, text, |row, text| text.push_str(texts.value(row)))
+        }
+        DataType::Utf8 => {
+            let texts = array.as_string::<i32>();
+            written(array, text, |row, text| text.push_str(texts.value(row)))
+        }
+        DataType::Int32 => written(array, text, numbers(array.as_primitive::<Int32Type>())),
+        DataType::Int64 => written(array, text, numbers(array.as_primitive::<Int64Type>())),
+        DataType::Float64 => written(array, text, numbers(array.as_primitive::<Float64Type>())),
+        DataType::Boolean => written(array, text, |_, text| text.push_str("Yes")),
+        _ => return Err(unexpected(array)),
+    })
+}
+
+/// Appends the values that are not NULL to `text`.
+fn written(array: &ArrayRef, text: &mut String, write: impl Fn(usize, &mut String)) -> Vec<Span> {
+    let span = |row| {
         if array.is_null(row) {
             return NULL;
         }
         let start = text.len() as u32;
-        value(text);
+        write(row, text);
         Span { start, end: text.len() as u32 }
     };
-    let rows = 0..array.len();
-    Ok(match array.data_type() {
-        DataType::Utf8View => {
-            let texts = array.as_string_view();
-            rows.map(|row| write(row, &|text| text.extend_from_slice(texts.value(row).as_bytes()))).collect()
-        }
-        DataType::Utf8 => {
-            let texts = array.as_string::<i32>();
-            rows.map(|row| write(row, &|text| text.extend_from_slice(texts.value(row).as_bytes()))).collect()
-        }
-        DataType::Int32 => {
-            let numbers = array.as_primitive::<Int32Type>();
-            rows.map(|row| write(row, &|text| text.extend_from_slice(numbers.value(row).to_string().as_bytes())))
-                .collect()
-        }
-        DataType::Int64 => {
-            let numbers = array.as_primitive::<Int64Type>();
-            rows.map(|row| write(row, &|text| text.extend_from_slice(numbers.value(row).to_string().as_bytes())))
-                .collect()
-        }
-        DataType::Float64 => {
-            let numbers = array.as_primitive::<Float64Type>();
-            rows.map(|row| write(row, &|text| text.extend_from_slice(numbers.value(row).to_string().as_bytes())))
-                .collect()
-        }
-        DataType::Boolean => rows.map(|row| write(row, &|text| text.extend_from_slice(b"Yes"))).collect(),
-        _ => return Err(unexpected(array)),
-    })
+    (0..array.len()).map(span).collect()
+}
+
+fn numbers<T: ArrowPrimitiveType<Native: Display>>(array: &PrimitiveArray<T>) -> impl Fn(usize, &mut String) {
+    // Writing to a `String` does not fail.
+    move |row, text| _ = write!(text, "{}", array.value(row))
 }
 
 fn unexpected(array: &ArrayRef) -> Error {

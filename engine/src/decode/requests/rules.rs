@@ -1,5 +1,6 @@
 //! User-defined rules for `requests`: the bucket behind a host, and the addresses of the CDN.
 
+use super::lower_case;
 use core::net::IpAddr;
 use std::collections::HashMap;
 use std::fmt;
@@ -59,7 +60,7 @@ impl RequestRules {
     pub fn bucket<'a>(&'a self, host: &'a [u8]) -> Option<&'a [u8]> {
         spaces_bucket(host).or_else(|| match self.buckets.is_empty() {
             true => None,
-            false => self.buckets.get(&host.to_ascii_lowercase()).map(Vec::as_slice),
+            false => self.buckets.get(&*lower_case(host)).map(Vec::as_slice),
         })
     }
 

@@ -105,6 +105,7 @@ impl AuditOptions {
 
 /// The result of an audit.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Audit {
     /// Time of the first request in microseconds since the Unix epoch (UTC); RFC 3339 in JSON.
     #[serde(serialize_with = "time")]
@@ -130,6 +131,7 @@ pub struct Audit {
 
 /// What a principal did, and what it needs.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct PrincipalUse {
     /// The principal.
     #[serde(flatten)]
@@ -164,6 +166,7 @@ pub struct PrincipalUse {
 
 /// Activity of one principal in one bucket, of one kind.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Use {
     /// The bucket.
     pub bucket: String,
@@ -190,6 +193,7 @@ pub struct Use {
 
 /// Requests from one address.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct AddressUse {
     /// The address as logged.
     pub address: String,

@@ -12,6 +12,7 @@ use crate::keys::{Grant, Permission, is_bucket_name};
 
 /// What a principal needs for what it did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Proposal {
     /// Grants for a DigitalOcean Spaces key.
     pub grants: Vec<Grant>,
@@ -39,6 +40,7 @@ pub struct Proposal {
 
 /// Number of requests for an operation in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct OperationCount {
     /// The operation as named in the log.
     pub operation: String,

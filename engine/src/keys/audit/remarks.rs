@@ -64,6 +64,7 @@ impl RemarkKind {
 
 /// A remark about a principal.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Remark {
     /// The subject.
     pub kind: RemarkKind,

@@ -180,15 +180,19 @@ async fn big_objects_are_read_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn archived_objects_are_counted_and_not_asked_for() {
+async fn archived_objects_are_counted_and_restored_ones_are_read() {
     let server = server();
     put(&server, "a", record(DAY_15, "a"));
-    server.put_archived("logs", "b", record(DAY_15, "b"));
+    for key in ["b", "c"] {
+        server.put_archived("logs", key, record(DAY_15, key));
+    }
+    server.restore("logs", "c");
     let session = open(&server.endpoint(), &["s3://logs/"], SessionOptions::new()).await;
-    assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), 1);
-    assert_eq!(session.progress().snapshot().archived, 1);
+    assert_eq!(number(&session, "SELECT count(*) FROM logs").await.unwrap(), 2);
+    let read = session.progress().snapshot();
+    assert_eq!((read.archived, read.objects_total, read.objects), (1, 2, 2));
     assert!(session.progress().unreadable().is_empty());
-    assert_eq!(count(&server.take_requests(), Kind::Get), 1);
+    assert_eq!(count(&server.take_requests(), Kind::Get), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,11 +22,13 @@ pub(crate) struct Object {
     pub(crate) e_tag: Arc<str>,
     pub(crate) modified: SystemTime,
     pub(crate) storage_class: Arc<str>,
+    /// Whether there is a copy that can be read for a time. The storage class stays.
+    pub(crate) is_restored: bool,
 }
 
 impl Object {
     pub(crate) fn is_archived(&self) -> bool {
-        ARCHIVED.contains(&&*self.storage_class)
+        !self.is_restored && ARCHIVED.contains(&&*self.storage_class)
     }
 }
 
@@ -64,7 +66,8 @@ impl Bucket {
     /// Stores an object assembled from parts, with its tag.
     pub(crate) fn put_tagged(&mut self, key: String, bytes: Bytes, e_tag: Arc<str>, storage_class: &str) {
         let storage_class = self.class(storage_class);
-        self.objects.insert(key, Object { bytes, e_tag, modified: SystemTime::now(), storage_class });
+        let object = Object { bytes, e_tag, modified: SystemTime::now(), storage_class, is_restored: false };
+        self.objects.insert(key, object);
     }
 
     /// Starts a multipart upload and returns its id.

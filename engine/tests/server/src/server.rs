@@ -194,6 +194,14 @@ impl Server {
         self.put_as(bucket, key, bytes, "GLACIER");
     }
 
+    /// Restores an archived object: it can be read, and listings tell so if they are asked.
+    pub fn restore(&self, bucket: &str, key: &str) {
+        self.with_bucket(bucket, |bucket| match bucket.objects.get_mut(key) {
+            Some(object) => object.is_restored = true,
+            None => panic!("there is no object {key:?} to restore"),
+        });
+    }
+
     /// Puts an object with a storage class.
     pub fn put_as(&self, bucket: &str, key: impl Into<String>, bytes: impl Into<Bytes>, storage_class: &str) {
         self.with_bucket(bucket, |bucket| bucket.put(key.into(), bytes.into(), storage_class));

@@ -12,9 +12,9 @@ use s3s::dto::{
     DeleteObjectsOutput, ETag, EncodingType, GetBucketLocationInput, GetBucketLocationOutput, GetBucketLoggingInput,
     GetBucketLoggingOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
     HeadObjectOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, ObjectStorageClass, PutBucketLoggingInput, PutBucketLoggingOutput,
-    PutObjectInput, PutObjectOutput, StorageClass, Timestamp, UploadPartCopyInput, UploadPartCopyOutput,
-    UploadPartInput, UploadPartOutput,
+    ListObjectsV2Input, ListObjectsV2Output, ObjectStorageClass, OptionalObjectAttributes, PutBucketLoggingInput,
+    PutBucketLoggingOutput, PutObjectInput, PutObjectOutput, RestoreStatus, StorageClass, Timestamp,
+    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -106,6 +106,8 @@ impl S3 for Buckets {
             after: reached.as_deref().or(input.start_after.as_deref()),
             most,
         };
+        let mut asked = input.optional_object_attributes.iter().flatten();
+        let tells_restores = asked.any(|name| name.as_str() == OptionalObjectAttributes::RESTORE_STATUS);
         let output = self.with_bucket(&input.bucket, |bucket| {
             let page = bucket.list(&query);
             let next = page.entries.last().filter(|_| page.is_truncated).map(|entry| token_of(entry.name()));
@@ -113,7 +115,10 @@ impl S3 for Buckets {
             let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
             for entry in &page.entries {
                 match entry {
-                    Entry::Object(key, object) => contents.push(listed(encoded(key), object)),
+                    Entry::Object(key, object) => contents.push(s3s::dto::Object {
+                        restore_status: restore_status(object).filter(|_| tells_restores),
+                        ..listed(encoded(key), object)
+                    }),
                     Entry::CommonPrefix(prefix) => common_prefixes.push(CommonPrefix { prefix: Some(encoded(prefix)) }),
                 }
             }
@@ -288,6 +293,10 @@ fn listed(key: String, object: &Object) -> s3s::dto::Object {
         storage_class: Some(ObjectStorageClass::from(object.storage_class.to_string())),
         ..Default::default()
     }
+}
+
+fn restore_status(object: &Object) -> Option<RestoreStatus> {
+    object.is_restored.then(|| RestoreStatus { is_restore_in_progress: Some(false), ..Default::default() })
 }
 
 fn e_tag(object: &Object) -> ETag {

@@ -8,7 +8,7 @@ pub(crate) fn owned(record: &Record<'_>) -> RefRecord {
     RefRecord {
         raw: Field::ALL.map(|field| record.raw(field).map(Into::into)),
         text: Field::ALL.map(|field| record.text(field).map(Into::into)),
-        time: record.time(),
+        time: record.time_micros(),
         status: record.status(),
         integers: Field::ALL.map(|field| record.integer(field)),
         millis: Field::ALL.map(|field| record.millis(field)),
