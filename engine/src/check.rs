@@ -230,7 +230,7 @@ impl Worker {
                     self.tally.partial_objects += u64::from(reader.broke_off());
                     self.progress.failed(object.object.name(), &error);
                 }
-                Some(Event::Archived(object)) => self.progress.planned_is_archived(object.size),
+                Some(Event::Archived(object)) => self.progress.planned_are_archived(1, object.size),
                 Some(Event::Unlisted(failed)) if failed.is_fatal => return Err(failed.error),
                 Some(Event::Unlisted(failed)) => {
                     let name = failed.error.object().unwrap_or_default().to_owned();

@@ -261,6 +261,7 @@ pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &P
         }
         begin += part.len();
     }
+    let objects: Vec<&Unopened> = parts.iter().flatten().collect();
     let mut outcome = Outcome::default();
     for text in rows.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten()) {
         let report: Report = serde_json::from_str(text)
@@ -268,7 +269,8 @@ pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &P
         let begin = begins.remove(report.first.as_str()).ok_or_else(|| internal("was written twice"))?;
         progress.read(report.bytes);
         progress.objects_done(report.objects_read as u64);
-        progress.archived(report.archived.len() as u64);
+        let archived = report.archived.iter().filter_map(|at| objects.get(begin + at));
+        progress.planned_are_archived(report.archived.len() as u64, archived.map(|object| object.size).sum());
         progress.counted(Counts {
             rows: report.rows,
             rejects: report.rejects,

@@ -301,7 +301,7 @@ impl Reading {
                 Some(Event::Archived(object)) => {
                     outcome.archived.push(position);
                     position += 1;
-                    self.progress.planned_is_archived(object.size);
+                    self.progress.planned_are_archived(1, object.size);
                 }
                 // Objects are given, not listed.
                 Some(Event::Unlisted(_)) => {}

@@ -134,7 +134,15 @@ impl RejectsDecoder {
             start..reasons.len()
         };
         let max_line = self.reader.max_line();
+        let of_table = self.of_table;
+        let is_of_others = |part: &Part| {
+            let content = part.content();
+            matches!((content, of_table), (Content::S3, Some(Table::Cdn)) | (Content::Cdn(_), Some(Table::Logs)))
+        };
         if block.too_long().is_some() {
+            if block.parts().first().is_some_and(is_of_others) {
+                return Vec::new();
+            }
             self.counts.rejects += 1;
             let line = Line { bytes: block.bytes(), offset: 0, number: 1 };
             let number = block.parts().first().map_or(1, Part::line_number);
@@ -143,11 +151,7 @@ impl RejectsDecoder {
         let mut rejects = Vec::new();
         let counts = &mut self.counts;
         for (at, (part, bytes)) in block.part_bytes().enumerate() {
-            let is_of_others = matches!(
-                (part.content(), self.of_table),
-                (Content::S3, Some(Table::Cdn)) | (Content::Cdn(_), Some(Table::Logs))
-            );
-            if is_of_others {
+            if is_of_others(part) {
                 continue;
             }
             self.reader.each(part, bytes, |line, outcome| match outcome {

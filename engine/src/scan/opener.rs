@@ -391,7 +391,7 @@ impl Report {
             return;
         }
         if let Some(progress) = &self.progress {
-            progress.planned_is_archived(object.size);
+            progress.planned_are_archived(1, object.size);
         }
         if let Some(tally) = &self.tally {
             tally.archived();

@@ -195,14 +195,14 @@ impl Progress {
         self.archived.fetch_add(objects, Relaxed);
     }
 
-    /// Counts an object as archived that was planned: only the store's answer told.
-    pub(crate) fn planned_is_archived(&self, size: u64) {
-        self.archived(1);
+    /// Counts objects as archived that were planned, and their size: only the store's answers told.
+    pub(crate) fn planned_are_archived(&self, objects: u64, bytes: u64) {
+        self.archived(objects);
         let less = |total: &AtomicU64, by: u64| {
             _ = total.fetch_update(Relaxed, Relaxed, |total| Some(total.saturating_sub(by)));
         };
-        less(&self.objects_total, 1);
-        less(&self.bytes_total, size);
+        less(&self.objects_total, objects);
+        less(&self.bytes_total, bytes);
     }
 
     pub(crate) fn failed(&self, object: &str, error: &Error) {

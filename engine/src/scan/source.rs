@@ -339,6 +339,9 @@ impl FileSource for S3LogSource {
             // Each line is a key and a value, divided by the first `=`.
             writeln!(f, "table={}", self.table.name())?;
             summary.filter(|summary| !summary.is_empty()).map_or(Ok(()), |summary| writeln!(f, "reads={summary}"))?;
+            if self.copies_text {
+                writeln!(f, "text=copied")?;
+            }
             return self.predicate.as_ref().map_or(Ok(()), |predicate| writeln!(f, "predicate={predicate}"));
         }
         write!(f, ", table={}", self.table.name())?;

@@ -111,7 +111,8 @@ pub(crate) fn add_to(progress: &Progress, name: &str, value: u64) -> bool {
         REJECTS => progress.counted(Counts { rejects: value, ..Counts::default() }),
         BLANK_LINES => progress.counted(Counts { blank_lines: value, ..Counts::default() }),
         OTHERS => progress.counted(Counts { others: value, ..Counts::default() }),
-        ARCHIVED => progress.archived(value),
+        // Their size is not told.
+        ARCHIVED => progress.planned_are_archived(value, 0),
         MORE_UNREADABLE => progress.more_unreadable(value),
         _ => {
             let mut parts = name.split(SEPARATOR).skip(1).map(str::to_owned);

@@ -317,8 +317,8 @@ enum BadListing {
 
 /// Collects names with leading or trailing slashes, and names of archived objects that are not restored.
 ///
-/// `GLACIER_IR` is not archived: it can be read directly. An object whose restore is in progress cannot. Malformed XML is left to `object_store`, which parses the
-/// same body and reports errors.
+/// `GLACIER_IR` is not archived: it can be read directly. An object whose restore is in progress cannot. Malformed XML is
+/// left to `object_store`, which parses the same body and reports errors.
 fn notes_of(listing: &[u8]) -> Notes {
     let mut notes = Notes::default();
     // A quick check: few listings contain any of these.
