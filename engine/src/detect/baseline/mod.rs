@@ -182,13 +182,13 @@ fn pairs_of(collector: &Collector) -> Vec<KnownPair> {
         let pair = pairs.entry((*requester, *source)).or_insert_with(|| KnownPair {
             requester: names.requesters.get(*requester).to_owned(),
             src: names.sources.get(*source).to_owned(),
-            first: day.first,
+            first: day.times.first,
             requests: 0,
             families: Vec::new(),
             net: net_of(of),
             country: of.known.country.as_deref().map(str::to_owned),
         });
-        pair.first = pair.first.min(day.first);
+        pair.first = pair.first.min(day.times.first);
         pair.requests += day.requests;
         pair.families.extend(day.families.iter().map(|family| names.families.get(*family).to_owned()));
     }
@@ -240,8 +240,8 @@ fn deleters_of(collector: &Collector) -> BTreeMap<(String, String), i64> {
     let mut deleters = BTreeMap::new();
     for ((source, requester, ..), counted) in &collector.sides.deletes {
         let who = (names.sources.get(*source).to_owned(), names.requesters.get(*requester).to_owned());
-        let first = deleters.entry(who).or_insert(counted.first);
-        *first = counted.first.min(*first);
+        let first = deleters.entry(who).or_insert(counted.times.first);
+        *first = counted.times.first.min(*first);
     }
     deleters
 }

@@ -1,6 +1,7 @@
 //! Which user agents of a source persist with successful requests: a single client can send any number of others.
 
-use crate::time_units::MICROS_PER_HOUR;
+use super::sides::hour_of;
+use super::sketch::Smallest;
 
 /// Maximum number of user agents tracked, those with the smallest hashes: which ones do not depend on the order, and a
 /// client cannot hide the others behind one that it uses often.
@@ -10,11 +11,11 @@ const STEADY_USES: u32 = 5;
 /// or with successful requests at least this many hours apart.
 const STEADY_HOURS: i32 = 2;
 
-#[derive(Clone, Copy, Debug)]
+/// Successful requests with one user agent.
+#[derive(Clone, Copy, Debug, Default)]
 struct AgentUse {
-    /// Hash of the user agent.
-    agent: u32,
     uses: u32,
+    /// Hours since the Unix epoch.
     first: i32,
     last: i32,
 }
@@ -23,52 +24,42 @@ impl AgentUse {
     fn is_steady(&self) -> bool {
         self.uses >= STEADY_USES || self.last - self.first >= STEADY_HOURS
     }
+
+    fn absorb(&mut self, other: Self) {
+        if self.uses == 0 {
+            *self = other;
+            return;
+        }
+        self.uses = self.uses.saturating_add(other.uses);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
 }
 
 /// Successful requests by normalised user agent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AgentUses {
-    /// Sorted by hash.
-    each: Vec<AgentUse>,
-    /// Whether there are others.
-    more: bool,
-}
+pub(crate) struct AgentUses(Smallest<AgentUse, MOST>);
 
 impl AgentUses {
-    pub(super) fn add(&mut self, agent: u32, time: i64) {
-        let hour = i32::try_from(time.div_euclid(MICROS_PER_HOUR)).unwrap_or_default();
-        self.add_use(AgentUse { agent, uses: 1, first: hour, last: hour });
+    /// Counts a request; `agent` is the hash of its user agent.
+    pub(super) fn add(&mut self, agent: u64, time: i64) {
+        let hour = hour_of(time);
+        self.add_use(agent, AgentUse { uses: 1, first: hour, last: hour });
     }
 
-    fn add_use(&mut self, more: AgentUse) {
-        match self.each.binary_search_by_key(&more.agent, |known| known.agent) {
-            Ok(at) => {
-                let known = &mut self.each[at];
-                known.uses = known.uses.saturating_add(more.uses);
-                known.first = known.first.min(more.first);
-                known.last = known.last.max(more.last);
-            }
-            Err(at) => {
-                self.each.insert(at, more);
-                self.more |= self.each.len() > MOST;
-                self.each.truncate(MOST);
-            }
+    fn add_use(&mut self, agent: u64, more: AgentUse) {
+        if let Some(known) = self.0.entry(agent) {
+            known.absorb(more);
         }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.more |= other.more;
-        other.each.iter().for_each(|agent| self.add_use(*agent));
+        other.0.iter().for_each(|(agent, uses)| self.add_use(agent, *uses));
     }
 
     /// Number of steady user agents; if there are too many to track, estimated from those that are.
     pub(crate) fn steady(&self) -> usize {
-        let steady = self.each.iter().filter(|known| known.is_steady()).count();
-        match self.each.last() {
-            // The hashes are spread evenly, so the largest of the smallest ones tells how many there are.
-            Some(last) if self.more => (steady as f64 * f64::from(u32::MAX) / f64::from(last.agent.max(1))) as usize,
-            _ => steady,
-        }
+        self.0.estimate(AgentUse::is_steady) as usize
     }
 }
 
@@ -76,6 +67,7 @@ impl AgentUses {
 mod tests {
     use super::*;
     use crate::detect::collect::sketch::hash_of;
+    use crate::time_units::MICROS_PER_HOUR;
 
     #[test]
     fn one_request_is_no_visitor() {
@@ -89,8 +81,8 @@ mod tests {
     }
 
     /// Hashes that are spread evenly.
-    fn hash(number: u32) -> u32 {
-        hash_of(&[&number.to_le_bytes()]) as u32
+    fn hash(number: u32) -> u64 {
+        hash_of(&[&number.to_le_bytes()])
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Activity of a source in a bucket on one day.
 
 use super::Renamings;
-use super::event::{Event, Flags, widen};
+use super::event::{Event, Flags, Times};
 use super::kept::Kept;
 use super::names::{NONE, renamed};
 use super::sketch::{KeySample, KeyTimes};
@@ -15,8 +15,7 @@ pub(crate) type DayKey = (u32, u32, i32);
 /// Requests of one source to one bucket on one day.
 #[derive(Debug, Default)]
 pub(crate) struct SourceDay {
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
     pub requests: u32,
     pub anon_requests: u32,
     pub anon_object_requests: u32,
@@ -51,7 +50,7 @@ pub(crate) struct Minute {
 impl SourceDay {
     pub(crate) fn add(&mut self, event: &Event<'_>) {
         let flags = event.flags;
-        widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
+        self.times.add(event.time);
         self.requests += 1;
         let (ok, anon) = (flags.has(Flags::OK), flags.has(Flags::ANON));
         let failed = flags.has(Flags::FAIL);
@@ -140,7 +139,7 @@ impl SourceDay {
     }
 
     fn merge(&mut self, other: Self, names: &Renamings) {
-        widen(&mut self.first, &mut self.last, self.requests == 0, other.first, other.last);
+        self.times.merge(other.times);
         for (mine, more) in [
             (&mut self.requests, other.requests),
             (&mut self.anon_requests, other.anon_requests),
@@ -196,7 +195,10 @@ impl SourceDays {
     /// Prefetches what counting a request needs from the day itself.
     pub(crate) fn touch(&self, place: u32) -> u64 {
         self.at(place).map_or(0, |day| {
-            day.bytes_sent ^ day.first as u64 ^ u64::from(day.anon_lists_ok ^ day.requests) ^ day.keys.len() as u64
+            day.bytes_sent
+                ^ day.times.first as u64
+                ^ u64::from(day.anon_lists_ok ^ day.requests)
+                ^ day.keys.len() as u64
         })
     }
 

@@ -4,13 +4,34 @@ use super::sketch::hash_of;
 use crate::detect::facts::OpClass;
 use crate::time_units::MICROS_PER_DAY;
 
-/// Extends a time span; a new one becomes `from..=to`.
-pub(crate) fn widen(first: &mut i64, last: &mut i64, is_new: bool, from: i64, to: i64) {
-    if is_new {
-        (*first, *last) = (from, to);
+/// The first and the last of some instants, in microseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub first: i64,
+    pub last: i64,
+}
+
+/// Of no instants, so that any is earlier than the first and later than the last.
+impl Default for Times {
+    fn default() -> Self {
+        Self { first: i64::MAX, last: i64::MIN }
     }
-    *first = (*first).min(from);
-    *last = (*last).max(to);
+}
+
+impl Times {
+    /// Of one instant.
+    pub(crate) fn at(time: i64) -> Self {
+        Self { first: time, last: time }
+    }
+
+    pub(crate) fn add(&mut self, time: i64) {
+        self.merge(Self::at(time));
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
 }
 
 /// Properties of a request as bit flags.

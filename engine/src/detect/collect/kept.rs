@@ -7,22 +7,16 @@
 //! nor requesting many others first can influence.
 
 use crate::time_units::MICROS_PER_DAY;
+use std::collections::BinaryHeap;
 
-/// A kept request. Small, because there are many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A kept request; the first one is the smallest. Small, because there are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     /// Millisecond of the day, and a tie breaker for requests at the same instant.
     at: (u32, u32),
+    row: u32,
     /// Hash of what was requested.
     asked: u32,
-    row: u32,
-}
-
-impl Row {
-    /// Sort key: the first requests have the smallest.
-    fn order(self) -> ((u32, u32), u32) {
-        (self.at, self.row)
-    }
 }
 
 /// The kept rows of each group of requests.
@@ -35,8 +29,8 @@ pub(crate) struct Kept {
 struct Group {
     id: u8,
     capacity: u16,
-    /// Once full, a max-heap: an earlier request replaces the top.
-    rows: Vec<Row>,
+    /// Once full, an earlier request replaces the last one.
+    rows: BinaryHeap<Row>,
     /// Once full: the first row of each of the keys with the smallest hashes, sorted by hash. Some are also in `rows`.
     drawn: Vec<Row>,
 }
@@ -57,9 +51,8 @@ impl Group {
             }
             self.rows.push(row);
             if self.is_full() {
-                self.rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.order()));
                 for at in 0..self.rows.len() {
-                    self.draw(self.rows[at]);
+                    self.draw(self.rows.as_slice()[at]);
                 }
             }
             return Offer::Kept { pushed_out: [None; 2] };
@@ -78,14 +71,11 @@ impl Group {
 
     /// Keeps a row if it is among the first. Returns the row that is not, of this one and those kept before.
     fn offer_first(&mut self, row: Row) -> Option<u32> {
-        // In descending order, which is a valid heap.
-        let largest = *self.rows.first()?;
-        if largest.at <= row.at {
+        let mut last = self.rows.peek_mut()?;
+        if last.at <= row.at {
             return Some(row.row);
         }
-        self.rows[0] = row;
-        self.sift_down();
-        Some(largest.row)
+        Some(std::mem::replace(&mut *last, row).row)
     }
 
     /// Keeps a row if it is the first of its key, and the key is in the sample. Returns the row that was dropped, if
@@ -110,20 +100,6 @@ impl Group {
     fn drawn_at(&self, row: Row) -> Option<usize> {
         let at = self.drawn.binary_search_by_key(&row.asked, |drawn| drawn.asked).ok()?;
         (self.drawn[at].row == row.row).then_some(at)
-    }
-
-    /// Restores the heap property from the top down.
-    fn sift_down(&mut self) {
-        let mut at = 0;
-        loop {
-            let children = [2 * at + 1, 2 * at + 2].into_iter().filter(|child| *child < self.rows.len());
-            let Some(largest) = children.max_by_key(|child| self.rows[*child].order()) else { return };
-            if self.rows[at].order() >= self.rows[largest].order() {
-                return;
-            }
-            self.rows.swap(at, largest);
-            at = largest;
-        }
     }
 }
 
@@ -174,19 +150,21 @@ impl Kept {
     /// Prefetches what [`Self::offer`] needs of one group.
     pub(crate) fn touch_group(&self, id: u8) -> u64 {
         let group = self.groups.iter().find(|group| group.id == id);
-        group.and_then(|group| group.rows.first()).map_or(0, |row| row.at.0.into())
+        group.and_then(|group| group.rows.peek()).map_or(0, |row| row.at.0.into())
     }
 
     /// Adds `base` to all rows.
     pub(crate) fn move_up(&mut self, base: u32) {
-        for row in self.groups.iter_mut().flat_map(|group| group.rows.iter_mut().chain(&mut group.drawn)) {
-            row.row += base;
+        for group in &mut self.groups {
+            let mut rows = std::mem::take(&mut group.rows).into_vec();
+            rows.iter_mut().chain(&mut group.drawn).for_each(|row| row.row += base);
+            group.rows = rows.into();
         }
     }
 
     fn group(&mut self, id: u8, capacity: u16) -> &mut Group {
         let at = self.groups.iter().position(|group| group.id == id).unwrap_or_else(|| {
-            self.groups.push(Group { id, capacity, rows: Vec::new(), drawn: Vec::new() });
+            self.groups.push(Group { id, capacity, rows: BinaryHeap::new(), drawn: Vec::new() });
             self.groups.len() - 1
         });
         &mut self.groups[at]
@@ -224,7 +202,7 @@ impl Kept {
 }
 
 /// The rows, sorted.
-fn rows_of(rows: &[Row]) -> Vec<u32> {
+fn rows_of(rows: &BinaryHeap<Row>) -> Vec<u32> {
     let mut numbers: Vec<u32> = rows.iter().map(|row| row.row).collect();
     numbers.sort_unstable();
     numbers

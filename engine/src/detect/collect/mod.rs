@@ -54,7 +54,7 @@ pub(crate) struct Agent {
     pub facts: UserAgentFacts,
     norm: u32,
     /// Hash of the normalised name, equal in all partitions.
-    norm_hash: u32,
+    norm_hash: u64,
     family: u32,
     is_hostile: bool,
     /// It contains an attack on software that logs it.

@@ -44,7 +44,7 @@ pub(super) struct Request<'a> {
     /// Kind of the user agent.
     pub(super) kind: u8,
     /// The normalised user agent, without versions, and its hash.
-    pub(super) norm: (u32, u32),
+    pub(super) norm: (u32, u64),
     /// Host of the referer.
     pub(super) referer: Option<&'a str>,
     /// Scheme, TLS version and authentication type.
@@ -274,7 +274,7 @@ impl Collector {
         let facts = UserAgentFacts::of(&self.shared.lists, Some(agent));
         self.agents.push(Agent {
             norm: self.names.norms.number(&facts.norm).0,
-            norm_hash: hash_of(&[facts.norm.as_bytes()]) as u32,
+            norm_hash: hash_of(&[facts.norm.as_bytes()]),
             family: self.names.families.number(&facts.family).0,
             is_hostile: facts.hostile_tool.is_some() || facts.offensive_os,
             carries_payload: self.shared.lists.payloads.is_in_header(agent.as_bytes()),

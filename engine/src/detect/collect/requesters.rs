@@ -1,7 +1,7 @@
 //! Activity of requesters, by source.
 
 use super::Renamings;
-use super::event::{Event, Flags, widen};
+use super::event::{Event, Flags, Times};
 use super::kept::Kept;
 use super::names::renamed;
 use super::sketch::Distinct;
@@ -17,8 +17,7 @@ const KEYS: usize = 256;
 /// Requests of one requester from one source on one day.
 #[derive(Debug, Default)]
 pub(crate) struct PairDay {
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
     pub requests: u64,
     pub reads: u64,
     pub lists: u64,
@@ -57,7 +56,7 @@ pub(crate) struct PairDay {
 
 impl PairDay {
     fn add(&mut self, event: &Event<'_>) {
-        widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
+        self.times.add(event.time);
         self.requests += 1;
         self.bytes_sent += event.bytes_sent.unwrap_or_default();
         self.denied += u64::from(event.flags.has(Flags::DENIED));
@@ -104,7 +103,7 @@ impl PairDay {
     }
 
     fn merge(&mut self, other: Self, names: &Renamings) {
-        widen(&mut self.first, &mut self.last, self.requests == 0, other.first, other.last);
+        self.times.merge(other.times);
         for (mine, more) in [
             (&mut self.requests, other.requests),
             (&mut self.reads, other.reads),
@@ -148,8 +147,7 @@ pub(crate) struct RequesterDay {
 /// Totals of one requester.
 #[derive(Debug, Default)]
 pub(crate) struct Requester {
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
     pub requests: u64,
     /// Sources, up to [`ELASTIC`] and one more.
     pub sources: HashSet<u32>,
@@ -187,7 +185,7 @@ impl Requesters {
             day.keys.add(event.key_hash);
         }
         let requester = self.requester(event.requester);
-        widen(&mut requester.first, &mut requester.last, requester.requests == 0, event.time, event.time);
+        requester.times.add(event.time);
         requester.requests += 1;
         requester.has_source(event.source);
         if requester.is_elastic() {
@@ -212,7 +210,7 @@ impl Requesters {
                 continue;
             }
             let mine = self.requester(renamed(&names.requesters, number as u32));
-            widen(&mut mine.first, &mut mine.last, mine.requests == 0, theirs.first, theirs.last);
+            mine.times.merge(theirs.times);
             mine.requests += theirs.requests;
             for source in theirs.sources {
                 mine.has_source(renamed(&names.sources, source));

@@ -1,6 +1,6 @@
 //! Secondary counts: deletes and listings by time, large reads, referers, transport, buckets.
 
-use super::event::{Event, Flags, widen};
+use super::event::{Event, Flags, Times};
 use super::names::renamed;
 use super::sketch::{Distinct, hash_of};
 use crate::detect::facts::{OpClass, extension_of};
@@ -23,8 +23,7 @@ pub(crate) struct Deletes {
     /// Batch requests, and objects of batches with their own record: AWS logs both, other stores only the request.
     pub requests: u64,
     pub batch_lines: u64,
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
 }
 
 /// Reads of a large object.
@@ -43,8 +42,7 @@ pub(crate) struct Heavy {
     /// Number of range requests for next to nothing.
     pub tiny_ranges: u64,
     pub range_bytes: u64,
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
 }
 
 /// Requests with a referer on one host.
@@ -56,8 +54,7 @@ pub(crate) struct Referred {
     pub sources: Distinct<64>,
     /// Requests for style sheets, scripts and fonts, which indicate the bucket's own pages.
     pub assets: u64,
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
 }
 
 /// Totals of one bucket.
@@ -65,8 +62,7 @@ pub(crate) struct Referred {
 pub(crate) struct Bucket {
     pub requests: u64,
     pub bytes_sent: u64,
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
     pub keys: Distinct<1024>,
     pub sources: Distinct<1024>,
     pub anon_listers: Distinct<64>,
@@ -135,7 +131,7 @@ fn of_smallest<T: Default>(counted: &mut BTreeMap<u64, T>, hash: u64, most: usiz
 impl Deletes {
     /// Adds the counts of `other`.
     pub(crate) fn absorb(&mut self, other: Self) {
-        widen(&mut self.first, &mut self.last, self.n + self.requests == 0, other.first, other.last);
+        self.times.merge(other.times);
         self.n += other.n;
         self.requests += other.requests;
         self.batch_lines += other.batch_lines;
@@ -163,7 +159,7 @@ impl Sides {
         let (ok, anon) = (event.flags.has(Flags::OK), event.flags.has(Flags::ANON));
         let bytes_sent = event.bytes_sent.unwrap_or_default();
         let bucket = self.bucket(event.bucket);
-        widen(&mut bucket.first, &mut bucket.last, bucket.requests == 0, event.time, event.time);
+        bucket.times.add(event.time);
         bucket.requests += 1;
         bucket.bytes_sent += bytes_sent;
         bucket.sources.add(event.source_hash);
@@ -184,8 +180,7 @@ impl Sides {
                     n: u64::from(!is_request),
                     requests: u64::from(is_request),
                     batch_lines: u64::from(event.flags.has(Flags::BATCH_LINE)),
-                    first: event.time,
-                    last: event.time,
+                    times: Times::at(event.time),
                 });
             }
             OpClass::ObjectRead if ok && anon => {
@@ -212,7 +207,7 @@ impl Sides {
         if referred.requests == 0 {
             host.clone_into(&mut referred.host);
         }
-        widen(&mut referred.first, &mut referred.last, referred.requests == 0, event.time, event.time);
+        referred.times.add(event.time);
         referred.requests += 1;
         referred.bytes_sent += bytes_sent;
         referred.sources.add(event.source_hash);
@@ -230,11 +225,10 @@ impl Sides {
         let size = event.object_size.unwrap_or_default();
         let keys = self.heavy.entry((event.source, event.bucket)).or_default();
         let Some(heavy) = of_smallest(keys, event.key_hash, MOST_HEAVY) else { return };
-        let is_new = heavy.reads() == 0;
-        if is_new {
+        if heavy.reads() == 0 {
             event.key.unwrap_or_default().clone_into(&mut heavy.key);
         }
-        widen(&mut heavy.first, &mut heavy.last, is_new, event.time, event.time);
+        heavy.times.add(event.time);
         heavy.object_size = heavy.object_size.max(size);
         if event.status == Some(206) {
             heavy.ranges += 1;
@@ -262,8 +256,7 @@ impl Sides {
             let mine = self.heavy.entry((source(from), bucket(of))).or_default();
             for (key, theirs) in keys {
                 let Some(mine) = of_smallest(mine, key, MOST_HEAVY) else { continue };
-                let is_new = mine.reads() == 0;
-                widen(&mut mine.first, &mut mine.last, is_new, theirs.first, theirs.last);
+                mine.times.merge(theirs.times);
                 mine.key = theirs.key;
                 mine.n += theirs.n;
                 mine.ranges += theirs.ranges;
@@ -279,7 +272,7 @@ impl Sides {
             let mine = self.referers.entry(bucket(of)).or_default();
             for (host, theirs) in hosts {
                 let Some(mine) = of_smallest(mine, host, MOST_REFERERS) else { continue };
-                widen(&mut mine.first, &mut mine.last, mine.requests == 0, theirs.first, theirs.last);
+                mine.times.merge(theirs.times);
                 mine.host = theirs.host;
                 mine.requests += theirs.requests;
                 mine.bytes_sent += theirs.bytes_sent;
@@ -299,7 +292,7 @@ impl Sides {
                 continue;
             }
             let mine = self.bucket(bucket(number as u32));
-            widen(&mut mine.first, &mut mine.last, mine.requests == 0, theirs.first, theirs.last);
+            mine.times.merge(theirs.times);
             mine.requests += theirs.requests;
             mine.bytes_sent += theirs.bytes_sent;
             mine.keys.merge(&theirs.keys);

@@ -17,49 +17,97 @@ pub(crate) fn hash_of(parts: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
-/// Estimated size of a set, from the number of hashes kept and the largest of them.
-fn estimate(kept: usize, capacity: usize, largest: u64) -> u64 {
-    if kept < capacity || largest == 0 {
-        return kept as u64;
-    }
-    // Hashes are uniformly distributed, so their density follows from the largest one kept.
-    ((kept as f64 - 1.0) * (u64::MAX as f64 / largest as f64)).round() as u64
+/// The entries with the `MOST` smallest hashes: all if there are few, a uniform sample otherwise.
+///
+/// Every entry left at the end was there from its first use, whatever the order: the limit below which hashes are kept
+/// only falls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Smallest<T, const MOST: usize> {
+    /// Sorted by hash.
+    entries: Vec<(u64, T)>,
 }
 
-/// Number of distinct hashes: exact up to the capacity, estimated beyond.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Distinct<const CAPACITY: usize> {
-    hashes: Vec<u64>,
+impl<T, const MOST: usize> Default for Smallest<T, MOST> {
+    fn default() -> Self {
+        Self { entries: Vec::new() }
+    }
 }
+
+impl<T: Default, const MOST: usize> Smallest<T, MOST> {
+    /// The entry of a hash, if it is among the smallest so far.
+    pub(crate) fn entry(&mut self, hash: u64) -> Option<&mut T> {
+        let full = self.entries.len() == MOST;
+        if full && self.largest() < hash {
+            return None;
+        }
+        let at = self.entries.binary_search_by_key(&hash, |(known, _)| *known).unwrap_or_else(|at| {
+            if full {
+                self.entries.pop();
+            } else if self.entries.len() == self.entries.capacity() {
+                // Most have one or two entries; reserving four would be most of the memory.
+                self.entries.reserve_exact(self.entries.len().max(1));
+            }
+            self.entries.insert(at, (hash, T::default()));
+            at
+        });
+        Some(&mut self.entries[at].1)
+    }
+
+    /// The entries, by ascending hash.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.entries.iter().map(|(hash, entry)| (*hash, entry))
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn largest(&self) -> u64 {
+        self.entries.last().map_or(0, |(largest, _)| *largest)
+    }
+
+    /// Estimated number of distinct hashes, with those that have no entry.
+    pub(crate) fn count(&self) -> u64 {
+        if self.len() < MOST || self.largest() == 0 {
+            return self.len() as u64;
+        }
+        // Hashes are uniformly distributed, so their density follows from the largest one kept.
+        ((self.len() as f64 - 1.0) * (u64::MAX as f64 / self.largest() as f64)).round() as u64
+    }
+
+    /// Number of hashes that each entry represents.
+    pub(crate) fn scale(&self) -> f64 {
+        if self.entries.is_empty() { 1.0 } else { self.count() as f64 / self.len() as f64 }
+    }
+
+    /// Estimated number of hashes for whose entries `is` holds.
+    pub(crate) fn estimate(&self, is: impl Fn(&T) -> bool) -> u64 {
+        let found = self.iter().filter(|(_, entry)| is(entry)).count();
+        (found as f64 * self.scale()).round() as u64
+    }
+
+    /// Prefetches what [`Self::entry`] needs.
+    pub(crate) fn touch(&self) -> u64 {
+        self.entries.get(self.len() / 2).map_or(0, |(middle, _)| *middle) ^ self.largest()
+    }
+}
+
+/// Number of distinct hashes: exact below the capacity, estimated from there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Distinct<const CAPACITY: usize>(Smallest<(), CAPACITY>);
 
 impl<const CAPACITY: usize> Distinct<CAPACITY> {
     pub(crate) fn add(&mut self, hash: u64) {
-        let full = self.hashes.len() == CAPACITY;
-        if full && self.hashes.last().is_some_and(|largest| *largest < hash) {
-            return;
-        }
-        if let Err(at) = self.hashes.binary_search(&hash) {
-            if full {
-                self.hashes.pop();
-            }
-            self.hashes.insert(at, hash);
-        }
+        self.0.entry(hash);
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for hash in &other.hashes {
-            self.add(*hash);
-        }
+        other.0.iter().for_each(|(hash, ())| self.add(hash));
     }
 
     pub(crate) fn count(&self) -> u64 {
-        estimate(self.hashes.len(), CAPACITY, self.hashes.last().copied().unwrap_or_default())
-    }
-
-    /// Whether `hash` is known to be in the set; beyond the capacity only some are.
-    #[cfg(test)]
-    fn has(&self, hash: u64) -> bool {
-        self.hashes.binary_search(&hash).is_ok()
+        self.0.count()
     }
 }
 
@@ -80,23 +128,31 @@ pub(crate) struct KeyTimes {
 const SECOND: u32 = 17;
 const COARSE: u32 = 15;
 
-impl KeyTimes {
-    fn pack(self) -> u64 {
-        let coarse = |second: u32| u64::from(second.div_ceil(4));
-        u64::from(self.read)
-            | u64::from(self.written) << SECOND
-            | coarse(self.copied_from) << (2 * SECOND)
-            | coarse(self.copied_to) << (2 * SECOND + COARSE)
-    }
+/// [`KeyTimes`] in one word, because there are many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct PackedTimes(u64);
 
-    fn unpack(bits: u64) -> Self {
-        let part = |from: u32, bits_of_it: u32| ((bits >> from) & ((1 << bits_of_it) - 1)) as u32;
-        Self {
+impl PackedTimes {
+    fn unpack(self) -> KeyTimes {
+        let part = |from: u32, bits: u32| ((self.0 >> from) & ((1 << bits) - 1)) as u32;
+        KeyTimes {
             read: part(0, SECOND),
             written: part(SECOND, SECOND),
             copied_from: part(2 * SECOND, COARSE) * 4,
             copied_to: part(2 * SECOND + COARSE, COARSE) * 4,
         }
+    }
+}
+
+impl KeyTimes {
+    fn pack(self) -> PackedTimes {
+        let coarse = |second: u32| u64::from(second.div_ceil(4));
+        PackedTimes(
+            u64::from(self.read)
+                | u64::from(self.written) << SECOND
+                | coarse(self.copied_from) << (2 * SECOND)
+                | coarse(self.copied_to) << (2 * SECOND + COARSE),
+        )
     }
 
     fn absorb(&mut self, other: Self) {
@@ -108,77 +164,50 @@ impl KeyTimes {
     }
 }
 
-/// A key with its times, packed because there are many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct KeyUse {
-    hash: u64,
-    times: u64,
-}
-
 /// Maximum number of keys sampled per source, bucket and day.
 const KEYS: usize = 64;
 
-/// Keys used by a source, and how: all if there are few, a uniform sample otherwise. All kinds of use share the sample,
-/// so a key that was read and later overwritten is recognised as the same.
+/// Keys used by a source, and how. All kinds of use share the sample, so a key that was read and later overwritten is
+/// recognised as the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct KeySample {
-    keys: Vec<KeyUse>,
-}
+pub(crate) struct KeySample(Smallest<PackedTimes, KEYS>);
 
 impl KeySample {
     pub(crate) fn add(&mut self, hash: u64, times: KeyTimes) {
-        let full = self.keys.len() == KEYS;
-        if full && self.keys.last().is_some_and(|largest| largest.hash < hash) {
-            return;
-        }
-        match self.keys.binary_search_by_key(&hash, |known| known.hash) {
-            Ok(at) => {
-                let mut known = KeyTimes::unpack(self.keys[at].times);
-                known.absorb(times);
-                self.keys[at].times = known.pack();
-            }
-            Err(at) => {
-                if full {
-                    self.keys.pop();
-                } else if self.keys.len() == self.keys.capacity() {
-                    self.keys.reserve_exact(self.keys.len().max(1));
-                }
-                self.keys.insert(at, KeyUse { hash, times: times.pack() });
-            }
+        if let Some(known) = self.0.entry(hash) {
+            let mut all = known.unpack();
+            all.absorb(times);
+            *known = all.pack();
         }
     }
 
     /// Number of keys in the sample.
     pub(crate) fn len(&self) -> usize {
-        self.keys.len()
+        self.0.len()
     }
 
     /// Prefetches what [`Self::add`] needs.
     pub(crate) fn touch(&self) -> u64 {
-        let middle = self.keys.get(self.keys.len() / 2).map_or(0, |key| key.hash);
-        middle ^ self.keys.last().map_or(0, |key| key.hash)
+        self.0.touch()
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for key in &other.keys {
-            self.add(key.hash, KeyTimes::unpack(key.times));
-        }
+        other.0.iter().for_each(|(hash, times)| self.add(hash, times.unpack()));
     }
 
     /// Estimated number of keys.
     pub(crate) fn count(&self) -> u64 {
-        estimate(self.keys.len(), KEYS, self.keys.last().map_or(0, |largest| largest.hash))
+        self.0.count()
     }
 
     /// Number of keys that each key of the sample represents.
     pub(crate) fn scale(&self) -> f64 {
-        if self.keys.is_empty() { 1.0 } else { self.count() as f64 / self.keys.len() as f64 }
+        self.0.scale()
     }
 
     /// Estimated number of keys for which `is` holds.
     pub(crate) fn estimate(&self, is: impl Fn(&KeyTimes) -> bool) -> u64 {
-        let found = self.keys.iter().filter(|key| is(&KeyTimes::unpack(key.times))).count();
-        (found as f64 * self.scale()).round() as u64
+        self.0.estimate(|times| is(&times.unpack()))
     }
 }
 
@@ -227,7 +256,7 @@ mod tests {
             let backwards: Vec<u64> = hashes.iter().rev().copied().collect();
             prop_assert_eq!(&of(&backwards), &whole);
             if let Some(smallest) = hashes.iter().min() {
-                prop_assert!(whole.0.has(*smallest));
+                prop_assert!(whole.0.0.iter().any(|(hash, ())| hash == *smallest));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Totals of each source of requests.
 
 use super::agents::AgentUses;
-use super::event::{Event, Flags, widen};
+use super::event::{Event, Flags, Times};
 use super::names::renamed;
 
 /// Maximum number of distinct user agents, buckets or requesters counted per source.
@@ -10,8 +10,7 @@ const MOST: usize = 1024;
 /// Totals of one source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceTotals {
-    pub first: i64,
-    pub last: i64,
+    pub times: Times,
     pub requests: u64,
     pub ok: u64,
     pub fails: u64,
@@ -63,8 +62,8 @@ impl Numbers {
 }
 
 impl SourceTotals {
-    pub(crate) fn add(&mut self, event: &Event<'_>, kind: u8, (agent, agent_hash): (u32, u32)) {
-        widen(&mut self.first, &mut self.last, self.requests == 0, event.time, event.time);
+    pub(crate) fn add(&mut self, event: &Event<'_>, kind: u8, (agent, agent_hash): (u32, u64)) {
+        self.times.add(event.time);
         self.requests += 1;
         self.ok += u64::from(event.flags.has(Flags::OK));
         self.fails += u64::from(event.flags.has(Flags::FAIL));
@@ -93,7 +92,7 @@ impl SourceTotals {
         if other.requests == 0 {
             return;
         }
-        widen(&mut self.first, &mut self.last, self.requests == 0, other.first, other.last);
+        self.times.merge(other.times);
         self.requests += other.requests;
         self.ok += other.ok;
         self.fails += other.fails;

@@ -105,10 +105,10 @@ fn wholes(collector: &Collector, baseline: &Baseline) -> HashMap<String, Whole> 
     for ((requester, source, _), day) in &collector.requesters.pairs {
         let whole = wholes.entry(names.requesters.get(*requester).to_owned()).or_default();
         let of = &collector.sources[*source as usize];
-        let pair = whole.pair(names.sources.get(*source), day.first);
-        pair.first = pair.first.min(day.first);
+        let pair = whole.pair(names.sources.get(*source), day.times.first);
+        pair.first = pair.first.min(day.times.first);
         pair.requests += day.requests;
-        pair.last = pair.last.max(Some(day.last));
+        pair.last = pair.last.max(Some(day.times.last));
         pair.families.extend(day.families.iter().map(|family| names.families.get(*family).to_owned()));
         pair.buckets.extend(&day.buckets);
         pair.operations.extend(&day.operations);
@@ -203,8 +203,8 @@ impl<'a> PairRow<'a> {
             "Different keys that were read, estimated beyond 64.",
         ),
         ("bytes_sent", Get::Integer(|row| row.counts.bytes_sent), "Bytes that were sent."),
-        ("first", Get::Time(|row| Some(row.counts.first)), "The first request of the day."),
-        ("last", Get::Time(|row| Some(row.counts.last)), "The last request of the day."),
+        ("first", Get::Time(|row| Some(row.counts.times.first)), "The first request of the day."),
+        ("last", Get::Time(|row| Some(row.counts.times.last)), "The last request of the day."),
         (
             "first_seen",
             Get::Time(|row| Some(row.pair.first)),
@@ -370,8 +370,8 @@ impl<'a> DeletesRow<'a> {
             Get::Integer(|row| row.hour.unnamed()),
             "Requests to delete a batch of up to 1,000 objects that the log does not name. They are not counted in `n`.",
         ),
-        ("first", Get::Time(|row| Some(row.hour.first)), "The first one."),
-        ("last", Get::Time(|row| Some(row.hour.last)), "The last one."),
+        ("first", Get::Time(|row| Some(row.hour.times.first)), "The first one."),
+        ("last", Get::Time(|row| Some(row.hour.times.last)), "The last one."),
         (
             "first_for_pair",
             Get::Boolean(|row| row.first_for_pair),
@@ -407,7 +407,7 @@ pub(crate) fn deletes_batch(collector: &Collector, baseline: &Baseline) -> Resul
     for ((source, requester, _, half), deletes) in &sides.deletes {
         let first = firsts.entry((*source, *requester)).or_insert(*half);
         *first = (*first).min(*half);
-        days.entry((*source, *requester)).or_default().insert(deletes.first.div_euclid(MICROS_PER_DAY));
+        days.entry((*source, *requester)).or_default().insert(deletes.times.first.div_euclid(MICROS_PER_DAY));
     }
     for ((source, requester), days) in &mut days {
         let who = (names.sources.get(*source).to_owned(), names.requesters.get(*requester).to_owned());
@@ -423,7 +423,7 @@ pub(crate) fn deletes_batch(collector: &Collector, baseline: &Baseline) -> Resul
             hour.absorb(*second_half);
         }
         let start = half_start(half);
-        let hours = [hour_of(start) - 1, hour_of(start), hour_of(hour.last)];
+        let hours = [hour_of(start) - 1, hour_of(start), hour_of(hour.times.last)];
         let days = days.get(&(source, requester));
         let ends = days.and_then(|days| days.first().zip(days.last()));
         DeletesRow {

@@ -40,8 +40,8 @@ impl<'a> HeavyRow<'a> {
             "How often less than 256 bytes were sent of a part.",
         ),
         ("range_bytes", Get::Integer(|row| row.heavy.range_bytes), "Bytes that were sent of parts."),
-        ("first", Get::Time(|row| Some(row.heavy.first)), "The first time."),
-        ("last", Get::Time(|row| Some(row.heavy.last)), "The last time."),
+        ("first", Get::Time(|row| Some(row.heavy.times.first)), "The first time."),
+        ("last", Get::Time(|row| Some(row.heavy.times.last)), "The last time."),
         ("is_cdn", Get::Boolean(|row| row.source.is_cdn()), "Whether it is a CDN's."),
         ("is_crawler", Get::Boolean(|row| row.source.totals().is_crawler()), "Whether it is a crawler's."),
         ("is_allow", Get::Boolean(|row| row.source.has(Flags::ALLOW)), "Whether the address is allowed."),
@@ -129,8 +129,8 @@ impl<'a> BucketRow<'a> {
         ),
         ("known_open_users", Get::Integer(|row| row.known_open_users), "The same in the baseline."),
         ("bytes_sent", Get::Integer(|row| row.counts.bytes_sent), "Bytes that were sent."),
-        ("first", Get::Time(|row| Some(row.counts.first)), "The first request."),
-        ("last", Get::Time(|row| Some(row.counts.last)), "The last request."),
+        ("first", Get::Time(|row| Some(row.counts.times.first)), "The first request."),
+        ("last", Get::Time(|row| Some(row.counts.times.last)), "The last request."),
     ];
 }
 
@@ -171,8 +171,8 @@ impl<'a> RefererRow<'a> {
             "Whether its pages seem to be the owner's: it is named like a bucket of the logs, or most style sheets, scripts and fonts of one are loaded from its pages.",
         ),
         ("bucket_bytes", Get::Integer(|row| row.bucket_bytes), "Bytes that the bucket sent in all."),
-        ("first", Get::Time(|row| Some(row.referred.first)), "The first one."),
-        ("last", Get::Time(|row| Some(row.referred.last)), "The last one."),
+        ("first", Get::Time(|row| Some(row.referred.times.first)), "The first one."),
+        ("last", Get::Time(|row| Some(row.referred.times.last)), "The last one."),
     ];
 }
 

@@ -3,7 +3,7 @@
 use super::column::{Get, RowColumn, table_of};
 use super::requests::is_app_page;
 use crate::detect::collect::days::{Minute, SourceDay};
-use crate::detect::collect::event::Flags;
+use crate::detect::collect::event::{Flags, Times};
 use crate::detect::collect::names::{NONE, Names};
 use crate::detect::collect::sketch::KeyTimes;
 use crate::detect::collect::sources::{Numbers, SourceTotals};
@@ -74,8 +74,8 @@ pub(crate) struct SourceRow<'a> {
 impl<'a> SourceRow<'a> {
     pub(crate) const COLUMNS: &'a [RowColumn<Self>] = &[
         ("src", Get::Text(|row| row.source.name()), "The source: an IPv4 address, or the /64 of an IPv6 address."),
-        ("first", Get::Time(|row| Some(row.totals.first)), "Its first request."),
-        ("last", Get::Time(|row| Some(row.totals.last)), "Its last request."),
+        ("first", Get::Time(|row| Some(row.totals.times.first)), "Its first request."),
+        ("last", Get::Time(|row| Some(row.totals.times.last)), "Its last request."),
         ("requests", Get::Integer(|row| row.totals.requests), "How many requests it made."),
         ("ok", Get::Integer(|row| row.totals.ok), "How many were answered."),
         (
@@ -182,8 +182,8 @@ impl<'a> DayRow<'a> {
         ("anon_lists_ok", Get::Integer(|row| row.counts.anon_lists_ok.into()), "Those of them that nobody signed."),
         ("writes", Get::Integer(|row| row.counts.writes.into()), "Objects that were written."),
         ("deletes", Get::Integer(|row| row.counts.deletes.into()), "Objects that were deleted."),
-        ("first", Get::Time(|row| Some(row.counts.first)), "The first request."),
-        ("last", Get::Time(|row| Some(row.counts.last)), "The last request."),
+        ("first", Get::Time(|row| Some(row.counts.times.first)), "The first request."),
+        ("last", Get::Time(|row| Some(row.counts.times.last)), "The last request."),
         (
             "peak_minute",
             Get::Time(|row| Some(row.start + i64::from(row.peak.minute) * 60_000_000)),
@@ -220,8 +220,7 @@ pub(crate) struct OverwriteRow<'a> {
     copied_onto: u64,
     read_then_written: u64,
     estimated: f64,
-    first: i64,
-    last: i64,
+    times: Times,
 }
 
 impl<'a> OverwriteRow<'a> {
@@ -245,8 +244,8 @@ impl<'a> OverwriteRow<'a> {
             Get::Double(|row| Some(row.estimated)),
             "How many keys each key that was looked at stands for; 1 if all were looked at.",
         ),
-        ("first", Get::Time(|row| Some(row.first)), "The first request of those days."),
-        ("last", Get::Time(|row| Some(row.last)), "The last one."),
+        ("first", Get::Time(|row| Some(row.times.first)), "The first request of those days."),
+        ("last", Get::Time(|row| Some(row.times.last)), "The last one."),
     ];
 }
 
@@ -284,16 +283,14 @@ pub(crate) fn overwrites_batch(collector: &Collector) -> Result<RecordBatch, Arr
                 copied_onto: 0,
                 read_then_written: 0,
                 estimated: 0.0,
-                first: day.first,
-                last: day.last,
+                times: day.times,
             }
         });
         row.keys += day.keys.count();
         row.copied_onto += copied_onto;
         row.read_then_written += read_then_written;
         row.estimated = row.estimated.max(day.keys.scale());
-        row.first = row.first.min(day.first);
-        row.last = row.last.max(day.last);
+        row.times.merge(day.times);
     }
     table_of(OverwriteRow::COLUMNS, &rows.into_values().collect::<Vec<_>>())
 }
@@ -323,8 +320,7 @@ struct Walk {
     referred: u64,
     assets: u64,
     parts: u64,
-    first: i64,
-    last: i64,
+    times: Times,
     /// Kind of the first step's user agent.
     ua_kind: Option<&'static str>,
 }
@@ -337,7 +333,7 @@ impl Walk {
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
             let agent = collector.agents.get(trail.agent[first.row] as usize);
             walk.ua_kind = agent.map(|agent| agent.facts.kind.name());
-            (walk.first, walk.last) = (first.time, last.time);
+            walk.times = Times { first: first.time, last: last.time };
         }
         let mut keys: Vec<&str> = steps.iter().map(|step| &*step.key).collect();
         keys.sort_unstable();
@@ -402,8 +398,8 @@ impl<'a> WalkRow<'a> {
         ("is_crawler", Get::Boolean(|row| row.source.totals().is_crawler()), "Whether it is a crawler's."),
         ("is_allow", Get::Boolean(|row| row.source.has(Flags::ALLOW)), "Whether it is allowed."),
         ("ua_kind", Get::Text(|row| row.walk.ua_kind), "Kind of the first one's user agent."),
-        ("first", Get::Time(|row| Some(row.walk.first)), "The first one."),
-        ("last", Get::Time(|row| Some(row.walk.last)), "The last one."),
+        ("first", Get::Time(|row| Some(row.walk.times.first)), "The first one."),
+        ("last", Get::Time(|row| Some(row.walk.times.last)), "The last one."),
     ];
 }
 
