@@ -3,11 +3,13 @@
 //! Request-URI, referer and user agent are not escaped, so a client can write text that looks like the end of its
 //! field. The parser always picks one split; this module tells whether another one was possible.
 
+use crate::careful::{ends_with_version, status_to_numbers};
 use crate::record::Record;
 use crate::token::{quote_gap_quote, skip_spaces, spaces};
 use crate::value::operation::is_dotted;
 use crate::value::time;
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memmem};
+use std::cell::LazyCell;
 
 /// Byte positions in the line that delimit the quoted fields of a head.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +30,16 @@ pub(crate) fn is_ambiguous(line: &[u8], record: &Record<'_>, quotes: &Quotes) ->
 }
 
 /// Whether the request-URI could have closed at a later quote, i.e. one followed by status, error code, four numbers
-/// and an opening quote.
+/// and a referer. Ceph does not quote the referer, which then runs to an opening quote, and it writes keys as they
+/// are: a key can contain a whole record up to its user agent. So text before an opening quote counts as a referer, but
+/// only behind a protocol version, which ends all request-URIs of Ceph.
 fn closes_request_uri_again(behind_uri: &[u8]) -> bool {
+    let last_opening = LazyCell::new(|| memmem::rfind(behind_uri, b" \""));
     memchr_iter(b'"', behind_uri).any(|at| {
-        crate::careful::status_to_numbers(&behind_uri[at + 1..])
-            .and_then(|(rest, _)| spaces(rest))
-            .is_ok_and(|(rest, ())| rest.first() == Some(&b'"'))
+        let Ok((rest, _)) = status_to_numbers(&behind_uri[at + 1..]) else { return false };
+        let opens = spaces(rest).is_ok_and(|(rest, ())| rest.first() == Some(&b'"'));
+        let opens_later = || last_opening.is_some_and(|opening| behind_uri.len() - rest.len() <= opening);
+        opens || ends_with_version(&behind_uri[..at]) && opens_later()
     })
 }
 

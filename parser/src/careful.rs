@@ -202,11 +202,15 @@ pub(crate) fn status_to_numbers(input: &[u8]) -> Parsed<'_, StatusToNumbers<'_>>
 fn why_not_closed(line: &[u8], start: &[u8]) -> Error {
     let text = &start[1..];
     let quotes = || memchr_iter(b'"', text).filter(|at| at_token_end(&text[at + 1..]));
-    let behind_version = |at: &usize| at.checked_sub(9).is_some_and(|version| text[version..].starts_with(b" HTTP/"));
-    match quotes().find(behind_version).or_else(|| quotes().next()) {
+    match quotes().find(|at| ends_with_version(&text[..*at])).or_else(|| quotes().next()) {
         Some(at) => misfit_behind_uri(line, &text[at + 1..]),
         None => Error::new(ErrorKind::Unclosed, Field::RequestUri, position(line, start) as usize),
     }
+}
+
+/// Whether a request-URI ends with its protocol version: ` HTTP/1.1` or the like.
+pub(crate) fn ends_with_version(request_uri: &[u8]) -> bool {
+    request_uri.len().checked_sub(9).is_some_and(|version| request_uri[version..].starts_with(b" HTTP/"))
 }
 
 /// Reports the first field after a request-URI that does not fit.

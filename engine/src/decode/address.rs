@@ -14,7 +14,7 @@ pub(super) fn canonical(text: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// Parses an address; `None` if the text is not one.
-pub(super) fn parse(text: &[u8]) -> Option<IpAddr> {
+pub(crate) fn parse(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     // Some systems write octets with leading zeros, still in decimal.
     let address = text.parse().ok().or_else(|| with_zeros(text).map(IpAddr::V4))?;

@@ -251,12 +251,15 @@ impl JsonReader {
                 Kind::Text | Kind::Time => true,
                 Kind::Status => number::status(written).is_some(),
                 Kind::Integer => number::parse(written).is_some(),
-                Kind::YesNo => {
-                    if matches!(written, b"false" | b"No" | b"no") {
+                Kind::YesNo => match yes_or_no(written) {
+                    Some(true) => true,
+                    // The text format has no word for it.
+                    Some(false) => {
                         self.spans[info.field.index()] = Span::ABSENT;
+                        true
                     }
-                    true
-                }
+                    None => false,
+                },
             };
             if !is_understood {
                 return Err(JsonError::Value(info.field));
@@ -341,6 +344,15 @@ impl JsonReader {
             rows.times.push(self.time);
         }
     }
+}
+
+/// What a field is whose only value in text logs is `Yes`.
+fn yes_or_no(written: &[u8]) -> Option<bool> {
+    let is_one_of = |words: [&str; 3]| words.iter().any(|word| written.eq_ignore_ascii_case(word.as_bytes()));
+    if is_one_of(["Yes", "true", "1"]) {
+        return Some(true);
+    }
+    (is_one_of(["No", "false", "0"]) || written.is_empty()).then_some(false)
 }
 
 #[cfg(test)]

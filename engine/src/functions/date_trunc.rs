@@ -1,18 +1,22 @@
-//! A faster `date_trunc` for timestamps in UTC.
+//! A faster `date_trunc` for timestamps in UTC, which also takes all times of logs.
 //!
 //! DataFusion's function consults the time zone database for every row of a column with a time zone, even UTC, where
 //! hours and days have constant length. Every timestamp in a log is in UTC, and counting by hour or day is the most
-//! common query: the lookups took half of its time. The result is the same.
+//! common query: the lookups took half of its time. And it computes weeks, months and years in nanoseconds, which
+//! reach from 1677 to 2262 only: one line with a wrong year would fail the query. The result is the same otherwise.
 
 use crate::schema::UTC;
-use arrow::array::{Array, ArrayRef, make_array};
-use arrow::datatypes::{DataType, Field, FieldRef};
+use crate::time_units::MICROS_PER_DAY;
+use arrow::array::{Array, ArrayRef, AsArray as _, TimestampMicrosecondArray, make_array};
+use arrow::datatypes::{DataType, Field, FieldRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use chrono::{Datelike as _, Months, NaiveDate};
 use datafusion::common::Result;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Wraps `date_trunc` so that it skips time zones for columns in UTC.
@@ -51,9 +55,15 @@ impl ScalarUDFImpl for OverUtc {
             [_, ColumnarValue::Array(times)] => zone_of(times.data_type()).filter(|zone| is_utc(zone)),
             _ => None,
         };
-        let (Some(zone), [_, ColumnarValue::Array(times)]) = (zone, args.args.as_mut_slice()) else {
+        let (Some(zone), [granularity, ColumnarValue::Array(times)]) = (zone, args.args.as_mut_slice()) else {
             return self.date_trunc.invoke_with_args(args);
         };
+        if let Some(period) = Period::of(granularity)
+            && let Some(micros) = times.as_primitive_opt::<TimestampMicrosecondType>()
+            && let Some(starts) = period.starts(micros)
+        {
+            return Ok(ColumnarValue::Array(Arc::new(starts.with_timezone(zone))));
+        }
         *times = in_zone(times, None)?;
         let naive = times.data_type().clone();
         if let Some(field) = args.arg_fields.get_mut(1) {
@@ -72,6 +82,58 @@ impl ScalarUDFImpl for OverUtc {
 
     fn documentation(&self) -> Option<&Documentation> {
         self.date_trunc.documentation()
+    }
+}
+
+/// A period of whole days.
+#[derive(Clone, Copy, Debug)]
+enum Period {
+    Week,
+    /// This many months, counted from January.
+    Months(u32),
+}
+
+impl Period {
+    fn of(granularity: &ColumnarValue) -> Option<Self> {
+        let ColumnarValue::Scalar(granularity) = granularity else { return None };
+        Some(match granularity.try_as_str()??.to_ascii_lowercase().as_str() {
+            "week" => Self::Week,
+            "month" => Self::Months(1),
+            "quarter" => Self::Months(3),
+            "year" => Self::Months(12),
+            _ => return None,
+        })
+    }
+
+    /// The start of the period that each time is in; `None` if one is not in the calendar.
+    fn starts(self, times: &TimestampMicrosecondArray) -> Option<TimestampMicrosecondArray> {
+        // Logs are nearly sorted, so most times are in the period of the one before.
+        let mut last = 0..0;
+        let mut start = |time: i64| {
+            if !last.contains(&time) {
+                let days = self.around(time.div_euclid(MICROS_PER_DAY))?;
+                last = days.start.checked_mul(MICROS_PER_DAY)?..days.end.checked_mul(MICROS_PER_DAY)?;
+            }
+            Some(last.start)
+        };
+        times.iter().map(|time| time.map_or(Some(None), |time| start(time).map(Some))).collect()
+    }
+
+    /// The days of the period around a day, counted from the Unix epoch.
+    fn around(self, day: i64) -> Option<Range<i64>> {
+        match self {
+            Self::Week => {
+                // The epoch was a Thursday, and weeks begin on Monday.
+                let monday = day - (day + 3).rem_euclid(7);
+                Some(monday..monday + 7)
+            }
+            Self::Months(months) => {
+                let date = NaiveDate::from_epoch_days(day.try_into().ok()?)?;
+                let first = NaiveDate::from_ymd_opt(date.year(), date.month0() / months * months + 1, 1)?;
+                let next = first.checked_add_months(Months::new(months))?;
+                Some(first.to_epoch_days().into()..next.to_epoch_days().into())
+            }
+        }
     }
 }
 

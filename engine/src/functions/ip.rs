@@ -1,12 +1,14 @@
 //! Functions of IP addresses. [`networks`] has sets of networks and `ip_in_cidr`.
 //!
-//! An address is text in exactly the form that `std::net` parses: no leading zeros, port, zone or spaces. An
-//! IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is treated as that IPv4 address everywhere.
+//! An address is what it is in `requests.client_ip`: without port, zone or spaces, IPv4 octets in decimal even with
+//! leading zeros, as some systems write them. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is treated as that IPv4
+//! address everywhere.
 
 pub(super) mod networks;
 
 use super::text_function::{Row, Scratch, TextFunction};
 use super::{Documented, FunctionDoc};
+use crate::decode::address;
 use ipnet::IpNet;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -51,7 +53,7 @@ pub(super) fn functions() -> Vec<Documented> {
 
 /// Parses an address into canonical form.
 fn parse_ip(text: &str) -> Option<IpAddr> {
-    text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+    address::parse(text.as_bytes())
 }
 
 fn ip_prefix<'a>(ip: &'a str, bits: i64, scratch: &'a mut Scratch) -> Option<&'a str> {
@@ -89,6 +91,7 @@ mod tests {
             ("192.0.2.77", 32, Some("192.0.2.77/32")),
             ("192.0.2.77", 31, Some("192.0.2.76/31")),
             ("192.0.2.77", 0, Some("0.0.0.0/0")),
+            ("192.000.002.077", 24, Some("192.0.2.0/24")),
             ("192.0.2.77", 33, None),
             ("192.0.2.77", -1, None),
             ("192.0.2.77", 280, None),
@@ -111,7 +114,7 @@ mod tests {
             "-",
             " 192.0.2.1",
             "192.0.2.1 ",
-            "192.0.2.01",
+            "192.0.2.0001",
             "192.0.2",
             "192.0.2.256",
             "192.0.2.1:80",

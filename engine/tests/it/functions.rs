@@ -4,6 +4,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, LargeStringArray, RecordBatch, StringArray, StringViewArray,
     TimestampMicrosecondArray,
 };
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{DataType, Int32Type};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::Result;
@@ -249,6 +250,7 @@ async fn constants_are_folded_into_plans() -> Result<()> {
 #[tokio::test]
 async fn date_trunc_says_what_it_said_before() -> Result<()> {
     const HOURS: i64 = 3_600_000_000;
+    const DAYS: i64 = 24 * HOURS;
     let times =
         [Some(0), None, Some(-1), Some(1_549_411_238_123_456), Some(-30_000 * HOURS - 7), Some(951_868_799_999_999)];
     for zone in ["UTC", "+00:00", "Etc/UTC", "+05:30", "America/New_York"] {
@@ -264,6 +266,29 @@ async fn date_trunc_says_what_it_said_before() -> Result<()> {
             assert_eq!(said, before, "{zone} {granularity}");
             assert_eq!(said[0].num_rows(), 6);
         }
+    }
+    // Each day of some years, among them leap years.
+    let days = TimestampMicrosecondArray::from_iter_values((-1_500..20_000).map(|day| day * DAYS + 5 * HOURS));
+    let ours = session_with("t", Arc::new(days.clone().with_timezone("UTC")))?;
+    let plain = SessionContext::new();
+    plain.register_batch("t", RecordBatch::try_from_iter([("t", Arc::new(days) as ArrayRef)])?)?;
+    for granularity in ["week", "month", "quarter", "year"] {
+        let sql = format!("SELECT CAST(date_trunc('{granularity}', t) AS DATE) FROM t");
+        let [said, before] = [ours.sql(&sql).await?.collect().await?, plain.sql(&sql).await?.collect().await?];
+        assert_eq!(concat_batches(&said[0].schema(), &said)?, concat_batches(&before[0].schema(), &before)?);
+    }
+    // Times that a line can have, and nanoseconds cannot.
+    let far = TimestampMicrosecondArray::from(vec![-62_135_596_800_000_000, 253_402_300_799_000_000]);
+    let ours = session_with("t", Arc::new(far.with_timezone("UTC")))?;
+    for (granularity, starts) in [
+        ("week", ["0001-01-01", "9999-12-27"]),
+        ("month", ["0001-01-01", "9999-12-01"]),
+        ("quarter", ["0001-01-01", "9999-10-01"]),
+        ("year", ["0001-01-01", "9999-01-01"]),
+    ] {
+        let sql = format!("SELECT arrow_cast(CAST(date_trunc('{granularity}', t) AS DATE), 'Utf8') FROM t");
+        let said = ours.sql(&sql).await?.collect().await?;
+        assert_eq!(said[0].column(0).as_string::<i32>(), &StringArray::from(starts.to_vec()), "{granularity}");
     }
     Ok(())
 }

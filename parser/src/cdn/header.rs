@@ -5,6 +5,7 @@
 
 use super::field::{FIELDS, Field, Kind};
 use super::field_set::FieldSet;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Meaning of a name in a `#Fields:` line: a field, or one of the parts that make up the time.
@@ -172,32 +173,31 @@ impl Header {
     #[must_use]
     pub fn of_names<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Self {
         let mut cells: Vec<Option<Cell>> = Vec::new();
-        let mut aliased: Vec<usize> = Vec::new();
+        // Where each meaning was named first, and whether by an alias. Not searched for in `cells`: a line may have
+        // millions of names.
+        let mut named: HashMap<Cell, (usize, bool)> = HashMap::new();
         let (mut unknown, mut stream_status) = (0, None);
         for (at, name) in names.into_iter().enumerate() {
             let own = own_name(name);
-            let meant = own.or_else(|| alias(name));
-            if meant.is_none() {
+            let Some(cell) = own.or_else(|| alias(name)) else {
                 unknown += 1;
                 if name.eq_ignore_ascii_case(STREAM_STATUS) {
                     stream_status = stream_status.or(Some(at));
                 }
-            }
-            let earlier = meant.and_then(|cell| cells.iter().position(|other| *other == Some(cell)));
-            match earlier {
-                // The primary name takes precedence over the alias.
-                Some(other) if own.is_some() && aliased.contains(&other) => {
-                    cells[other] = None;
-                    cells.push(meant);
+                cells.push(None);
+                continue;
+            };
+            let takes_precedence = match named.get(&cell) {
+                Some((earlier, true)) if own.is_some() => {
+                    cells[*earlier] = None;
+                    true
                 }
-                Some(_) => cells.push(None),
-                None => {
-                    cells.push(meant);
-                    if own.is_none() {
-                        aliased.push(at);
-                    }
-                }
+                earlier => earlier.is_none(),
+            };
+            if takes_precedence {
+                named.insert(cell, (at, own.is_none()));
             }
+            cells.push(takes_precedence.then_some(cell));
         }
         Self::new(cells, unknown, stream_status)
     }

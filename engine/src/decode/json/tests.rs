@@ -83,6 +83,20 @@ fn names_are_taken_however_they_are_spelled() {
     assert_eq!(found, [["photos", "2026-01-15T10:22:41Z", "403", ""]; 2]);
 }
 
+#[test]
+fn a_yes_or_no_is_one_of_both_or_a_reject() {
+    let acl =
+        |written: &str| read(Table::Logs, &["acl_required"], &record_with(&format!(r#""acl_required":{written}"#)));
+    for yes in [r#""Yes""#, r#""yes""#, "true", r#""True""#, "1"] {
+        assert_eq!(acl(yes), [["true"]], "{yes}");
+    }
+    for no in [r#""No""#, r#""FALSE""#, "false", "0", r#""""#, "null", r#""-""#] {
+        assert_eq!(acl(no), [[""]], "{no}");
+    }
+    assert_eq!(reasons(&record_with(r#""acl_required":"maybe""#)).len(), 1);
+    assert_eq!(acl(r#""maybe""#).len(), 0);
+}
+
 /// An S3 record with its required fields, followed by `more`.
 fn record_with(more: &str) -> String {
     format!(r#"{{"bucket_name":"b","operation":"x","remote_ip":null,"request_time":"2026-01-15T10:22:41Z",{more}}}"#)

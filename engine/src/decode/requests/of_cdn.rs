@@ -93,7 +93,7 @@ pub(in crate::decode) fn array(
         Column::Bucket => build.made_texts(rows, |row, builder| {
             let hosts = [Field::CsHost, Field::XHostHeader].into_iter().filter_map(|field| text(field, row));
             let mut buckets = hosts.filter_map(|host| rules.bucket(host));
-            builder.push(buckets.next().map_or(Text::Null, Text::Made));
+            push(buckets.next(), builder);
         }),
         Column::Method => build.texts(spans(Field::CsMethod)),
         Column::Host => build.made_texts(rows.clone(), |row, builder| {

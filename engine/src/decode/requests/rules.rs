@@ -2,6 +2,7 @@
 
 use super::lower_case;
 use core::net::IpAddr;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ pub type IsCdnAddress = Arc<dyn Fn(&IpAddr) -> bool + Send + Sync>;
 /// use s3log_engine::decode::RequestRules;
 ///
 /// let rules = RequestRules::default().with_bucket("Images.Example.com", "photos");
-/// assert_eq!(rules.bucket(b"images.example.com"), Some(&b"photos"[..]));
-/// assert_eq!(rules.bucket(b"static.nyc3.cdn.digitaloceanspaces.com"), Some(&b"static"[..]));
+/// assert_eq!(rules.bucket(b"images.example.com").as_deref(), Some(&b"photos"[..]));
+/// assert_eq!(rules.bucket(b"Static.nyc3.cdn.digitaloceanspaces.com").as_deref(), Some(&b"static"[..]));
 /// assert_eq!(rules.bucket(b"d111111abcdef8.cloudfront.net"), None);
 /// ```
 #[derive(Clone, Default)]
@@ -54,13 +55,18 @@ impl RequestRules {
         self
     }
 
-    /// The bucket behind a host: the one in the name of a Spaces CDN endpoint, or the one set with
-    /// [`RequestRules::with_bucket`].
+    /// The bucket behind a host: the one set with [`RequestRules::with_bucket`], otherwise the one in the name of a
+    /// Spaces CDN endpoint, in lower case like all bucket names, whatever the client wrote.
     #[must_use]
-    pub fn bucket<'a>(&'a self, host: &'a [u8]) -> Option<&'a [u8]> {
-        spaces_bucket(host).or_else(|| match self.buckets.is_empty() {
-            true => None,
-            false => self.buckets.get(&*lower_case(host)).map(Vec::as_slice),
+    pub fn bucket<'a>(&'a self, host: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let host = lower_case(host);
+        if let Some(bucket) = self.buckets.get(&*host) {
+            return Some(Cow::Borrowed(bucket));
+        }
+        let len = spaces_bucket(&host)?.len();
+        Some(match host {
+            Cow::Borrowed(host) => Cow::Borrowed(&host[..len]),
+            Cow::Owned(host) => Cow::Owned(host[..len].to_vec()),
         })
     }
 
@@ -82,10 +88,10 @@ impl RequestRules {
     }
 }
 
-/// `static` for `static.nyc3.cdn.digitaloceanspaces.com`. Bucket names may have dots.
+/// `static` for `static.nyc3.cdn.digitaloceanspaces.com`, which is in lower case. Bucket names may have dots.
 fn spaces_bucket(host: &[u8]) -> Option<&[u8]> {
     let (endpoint, domain) = host.split_at_checked(host.len().checked_sub(SPACES_CDN.len())?)?;
-    if !domain.eq_ignore_ascii_case(SPACES_CDN) {
+    if domain != SPACES_CDN {
         return None;
     }
     let dot = endpoint.iter().rposition(|byte| *byte == b'.')?;
@@ -102,10 +108,12 @@ mod tests {
 
     #[test]
     fn buckets_of_hosts() {
-        let rules = RequestRules::default().with_bucket("cdn.example.com", "media");
+        let mapped = "mapped.nyc3.cdn.digitaloceanspaces.com";
+        let rules = RequestRules::default().with_bucket("cdn.example.com", "media").with_bucket(mapped, "assets");
         for (host, bucket) in [
             ("static.nyc3.cdn.digitaloceanspaces.com", Some("static")),
-            ("www.example.com.FRA1.CDN.digitaloceanspaces.com", Some("www.example.com")),
+            ("WWW.example.com.FRA1.CDN.digitaloceanspaces.com", Some("www.example.com")),
+            (mapped, Some("assets")),
             (".nyc3.cdn.digitaloceanspaces.com", None),
             ("static.cdn.digitaloceanspaces.com", None),
             ("static.nyc.cdn.digitaloceanspaces.com", None),
@@ -114,7 +122,7 @@ mod tests {
             ("example.com", None),
             ("", None),
         ] {
-            assert_eq!(rules.bucket(host.as_bytes()), bucket.map(str::as_bytes), "{host}");
+            assert_eq!(rules.bucket(host.as_bytes()).as_deref(), bucket.map(str::as_bytes), "{host}");
         }
     }
 }

@@ -61,6 +61,11 @@ cases! {
     a_tail_inside_the_user_agent: r#"{H} k {U} {N} "r" "x" 200 - 1 2 3 4 "y" v"# => "ambiguous=true" "user_agent=x\" 200 - 1 2 3 4 \"y";
     a_tail_that_fills_the_referer: r#"{H} k {U} {N} " 200 - 1 2 3 4 " "ua" v"# => "ambiguous=true" "referer= 200 - 1 2 3 4 " "user_agent=ua";
     a_tail_without_an_opening_quote: r#"{H} k {U} {N} "r" "x" 200 - 1 2 3 4 y" v"# => "ambiguous=false";
+    a_tail_behind_a_version_without_an_opening_quote: r#"{H} k {U} {N} "r" "x HTTP/1.1" 200 - 1 2 3 4 y" v"# => "ambiguous=false";
+    a_raw_key_with_numbers: r#"{H} k - 200 - 1 1 1 1 "GET /b/k%20-%20200 HTTP/1.1" 404 NoSuchKey - - - 6 - "ua" - h"# =>
+        "key=k" "request_uri=NULL" "http_status=200" "ambiguous=true";
+    a_raw_key_with_a_record: r#"{H} k "GET / HTTP/1.1" 200 - 1 1 1 1 "-" "x" y "GET /b/k HTTP/1.1" 404 NoSuchKey - - - 6 a b "ua" v h"# =>
+        "http_status=200" "ambiguous=true";
     a_tail_with_a_number_that_overflows: r#"{H} k {U} {N} "r" "x" 200 - 1 2 3 99999999999999999999 "y" v"# => "ambiguous=false";
     a_tail_behind_a_bare_uri: r#"{H} k - {N} "x" 200 - 1 2 3 4 "y" "ua" v"# => "ambiguous=true";
     a_pair_in_the_referer: r#"{H} k {U} {N} "a" "b" "ua" v"# => "ambiguous=true";

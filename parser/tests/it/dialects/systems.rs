@@ -46,7 +46,8 @@ pub(super) const SYSTEMS: &[System] = &[
         "AWS, 14 to 20 March 2019",
         "bucket/archive/2019-03-16-08-45-40-1CC95F5E3D3C90DF",
         AUTO,
-        "An IAM id, or `-`, between version id and host id. It goes to `extra_fields`, the rest into its columns.",
+        "An IAM id, or `-`, between version id and host id. In signed records it goes to `extra_fields`, the rest into its \
+         columns; unsigned ones are not recognised, and what follows the version id is one column late.",
         "public log lines",
     ),
     system(

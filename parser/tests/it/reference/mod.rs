@@ -283,15 +283,19 @@ fn referer_and_user_agent(line: &[u8], at: usize) -> Result<(Range<usize>, Range
     Err(Reject::UserAgent)
 }
 
-/// Rule 10, first part: a later quote could have closed the request-URI, with the referer after it.
+/// Rule 10, first part: a later quote could have closed the request-URI, with the referer after it. An unquoted referer
+/// counts behind a protocol version only.
 fn ends_otherwise(line: &[u8], uri_end: usize) -> bool {
     for quote in uri_end..line.len() {
         if line[quote] == b'"'
             && let Some(numbers) = numbers_behind(line, quote + 1)
-            && let Some(next) = token_behind(line, numbers[5].end)
-            && line[next.start] == b'"'
         {
-            return true;
+            let quoted = token_behind(line, numbers[5].end).is_some_and(|next| line[next.start] == b'"');
+            let version = &line[uri_end..quote];
+            let has_version = version.len() >= 9 && version[version.len() - 9..].starts_with(b" HTTP/");
+            if quoted || has_version && line[numbers[5].end..].windows(2).any(|pair| pair == b" \"") {
+                return true;
+            }
         }
     }
     false
