@@ -7,9 +7,9 @@ mod line;
 mod row;
 
 use self::row::{Clock, Row};
-use super::file::Entity;
 use super::parameters::shown;
 use super::problem::Problem;
+use super::rule::Entity;
 use crate::detect::finding::Source;
 use ipnet::IpNet;
 use serde::Deserialize;

@@ -1,7 +1,8 @@
 //! Lint: possible improvements to valid rules.
 
-use super::file::{Rule, near_family};
+use super::file::near_family;
 use super::parameters;
+use super::rule::Rule;
 use crate::detect::finding::Severity;
 use std::fmt;
 

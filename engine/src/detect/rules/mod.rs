@@ -16,13 +16,15 @@ mod file;
 mod lint;
 mod parameters;
 mod problem;
+mod rule;
 mod set;
 mod shorthand;
 
 pub use self::case::{Case, Expectation, Expected, Found, Place};
 pub use self::check::tables_of;
 pub use self::explain::{Template, Value};
-pub use self::file::{Entity, FAMILIES, Overlay, Rule, RuleFile, RuleSource, load};
+pub use self::file::{RuleFile, load};
 pub use self::lint::{Level, Lint};
 pub use self::parameters::{ParamValue, Parameters};
+pub use self::rule::{Entity, FAMILIES, Overlay, Rule, RuleSource};
 pub use self::set::RuleSet;

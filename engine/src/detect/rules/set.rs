@@ -1,9 +1,10 @@
 //! Sets of rules: the shipped ones, overridden by a user's own.
 
 use super::catalogue;
-use super::file::{Overlay, Rule, RuleFile, RuleSource, load};
+use super::file::{RuleFile, load};
 use super::lint::{self, Lint};
 use super::problem::did_you_mean;
+use super::rule::{Overlay, Rule, RuleSource};
 use crate::error::{Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 

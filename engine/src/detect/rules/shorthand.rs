@@ -5,9 +5,9 @@
 //! windows, the one with the highest confidence is reported. CDNs and allowed addresses never count.
 
 use super::check::parser_message;
-use super::file::Entity;
 use super::parameters::{is_name, shown};
 use super::problem::{Problem, did_you_mean};
+use super::rule::Entity;
 use crate::detect::tables::{TRAIL, WINDOWS};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;

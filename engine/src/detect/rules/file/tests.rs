@@ -1,5 +1,6 @@
 use super::*;
 use crate::detect::rules::explain::Value;
+use std::time::Duration;
 
 /// The example of the documentation, with its layout, but existing tables.
 const EXAMPLE: &str = r#"id = "S3D-103"
