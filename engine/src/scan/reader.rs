@@ -77,7 +77,7 @@ pub(crate) enum Event {
     Done(Unopened),
     /// An object could not be read completely. What was read before the failure is still emitted in a block.
     Failed(Unopened, Error),
-    /// An object must be restored from an archive first.
+    /// An object must be restored from an archive first. Nothing of it was read.
     Archived(Unopened),
     /// The listing of a source ended early: there may be objects that were not listed.
     Unlisted(ListError),
@@ -170,7 +170,7 @@ impl Reader {
                     Ok(None) => return Some(Event::Done(unopened)),
                     Err(error) => {
                         self.broke_off = false;
-                        return Some(Event::failed(unopened, error));
+                        return Some(Event::unopened(unopened, error));
                     }
                 }
             };
@@ -187,7 +187,11 @@ impl Reader {
                 Err(error) => {
                     let current = self.current.take()?;
                     self.broke_off = current.gave;
-                    return Some(Event::failed(current.unopened, error));
+                    // A restored copy may expire while it is read: then its first lines are in blocks already.
+                    return Some(match current.gave {
+                        true => Event::Failed(current.unopened, error),
+                        false => Event::unopened(current.unopened, error),
+                    });
                 }
             }
         }
@@ -238,7 +242,7 @@ impl Reader {
             }
             Some(Arrival::Failed(unopened, error)) => {
                 self.broke_off = false;
-                Next::Event(Event::failed(unopened, error))
+                Next::Event(Event::unopened(unopened, error))
             }
             Some(Arrival::Unlisted(failed)) => Next::Event(Event::Unlisted(failed)),
         }
@@ -246,7 +250,8 @@ impl Reader {
 }
 
 impl Event {
-    fn failed(unopened: Unopened, error: Error) -> Self {
+    /// The event of an object of which nothing was read.
+    fn unopened(unopened: Unopened, error: Error) -> Self {
         match error.kind() {
             ErrorKind::Archived => Self::Archived(unopened),
             _ => Self::Failed(unopened, error),
@@ -333,7 +338,8 @@ impl Current {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::BufferPool;
+    use crate::decode::{BufferPool, Content};
+    use futures::StreamExt as _;
     use object_store::memory::InMemory;
     use object_store::path::Path as StorePath;
     use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -361,6 +367,28 @@ mod tests {
             }
         }
         bytes
+    }
+
+    #[tokio::test]
+    async fn an_object_that_turns_archived_while_it_is_read_has_failed() {
+        for (lines, expected) in [(None, (true, false)), (Some("a line\n"), (false, true))] {
+            let archived = Error::new(ErrorKind::Archived, "it is archived");
+            let parts = lines.map(|lines| Ok(Bytes::from(lines))).into_iter().chain([Err(archived)]);
+            let stream = futures::stream::iter(parts).boxed();
+            let mut reader = reader(Vec::new());
+            reader.blocks.begin_object_of(Arc::from("log"), 0, Content::Undecided);
+            reader.current = Some(Current {
+                unopened: unopened(LogObject::file("log", "log".into()), 9, None),
+                input: Input::Stream { stream, chunk: Bytes::new(), start: 0 },
+                stage: Stage::Start,
+                gave: false,
+            });
+            let mut is_archived = false;
+            while let Some(event) = reader.next().await {
+                is_archived |= matches!(event, Event::Archived(_));
+            }
+            assert_eq!((is_archived, reader.broke_off()), expected);
+        }
     }
 
     fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
