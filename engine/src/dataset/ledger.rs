@@ -323,13 +323,22 @@ impl Ledger {
             Error::new(ErrorKind::Internal, "a checkpoint cannot be written down").with_source(error)
         })?;
         let (path, bytes) = (format!("{CHECKPOINTS}/{:012}.json", self.state.number), Bytes::from(bytes));
-        let put = self.place.put_new(&path, bytes.clone()).await;
-        if !matches!(put, Ok(PutNew::Done)) {
+        let mut attempt = 0;
+        loop {
+            let put = self.place.put_new(&path, bytes.clone()).await;
+            if matches!(put, Ok(PutNew::Done)) {
+                break;
+            }
             // It may be our own checkpoint: the response to a first attempt may have been lost.
             match (self.place.get(&path).await?, put) {
-                (Some(there), _) if there == bytes => {}
+                (Some(there), _) if there == bytes => break,
                 (Some(_), _) => return Ok(false),
                 (None, Err(error)) => return Err(error),
+                // Of two concurrent puts a store may reject both.
+                (None, Ok(_)) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                }
                 (None, Ok(_)) => return Err(changed()),
             }
         }

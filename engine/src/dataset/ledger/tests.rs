@@ -89,6 +89,25 @@ async fn a_checkpoint_stands_for_the_records_before_it() {
     assert_eq!(loaded.state.converted, [list("ab"), list("c")]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_checkpoint_that_was_refused_but_is_not_there_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = place(&directory).await;
+    let mut ledger = Ledger::load(&place).await.unwrap();
+    append(&mut ledger, "r", begin("a")).await;
+    // A link to nowhere: the name is taken, but nothing can be read.
+    let path = directory.path().join(CHECKPOINTS).join("000000000001.json");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+    let removed = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        std::fs::remove_file(path).unwrap();
+    });
+    assert!(ledger.write_checkpoint(Vec::new()).await.unwrap());
+    removed.await.unwrap();
+}
+
 #[tokio::test]
 async fn of_two_who_write_the_same_number_one_writes_the_next() {
     let directory = tempfile::tempdir().unwrap();
