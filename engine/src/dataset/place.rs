@@ -257,17 +257,19 @@ impl Place {
     pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<bool, Error> {
         match &self.kind {
             Kind::Directory(root) => {
-                let (from, to, root) = (root.join(from), root.join(to), root.clone());
+                let (from, to, tmp) = (root.join(from), root.join(to), self.tmp_path(root));
+                let root = root.clone();
                 blocking(move || {
                     // The time of the renaming, as of a copy in a bucket, and set before it: with the old time,
                     // `remove_replaced` of another process would delete the file at once.
                     let touched = File::options().append(true).open(&from);
-                    match touched.and_then(|file| file.set_modified(SystemTime::now())) {
-                        Ok(()) => {}
+                    let renamed = match touched.and_then(|file| file.set_modified(SystemTime::now())) {
+                        Ok(()) => rename(&from, &to),
                         Err(error) if is_missing(&error) => return Ok(false),
-                        Err(error) => return Err(cannot_write(from.display(), error)),
-                    }
-                    match rename(&from, &to) {
+                        // A file of another user. A copy has the current time.
+                        Err(_) => move_as_copy(&from, &tmp, &to),
+                    };
+                    match renamed {
                         Ok(()) => {}
                         // Another process renamed it first.
                         Err(_) if !from.exists() && to.exists() => return Ok(false),
@@ -459,6 +461,18 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
             Err(error) => return Err(cannot_write(to.display(), error)),
         }
     }
+}
+
+/// Moves a file that may only be read, in a folder that may be written.
+fn move_as_copy(from: &Path, tmp: &Path, to: &Path) -> Result<(), Error> {
+    create_parent(tmp)?;
+    let copied = fs::copy(from, tmp).and_then(|_| File::open(tmp)?.sync_all());
+    let moved = copied.map_err(|error| cannot_write(tmp.display(), error)).and_then(|()| rename(tmp, to));
+    if moved.is_err() {
+        drop(fs::remove_file(tmp));
+    }
+    moved?;
+    fs::remove_file(from).map_err(|error| cannot_write(from.display(), error))
 }
 
 fn sync_parent(path: &Path) -> Result<(), Error> {

@@ -29,6 +29,28 @@ async fn what_is_written_is_there() {
     assert_eq!(place.list("_s3log/tmp/", None).await.unwrap(), []);
 }
 
+/// A file that a program is running from cannot be opened for writing, as that of another user.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_may_only_be_read_is_renamed_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = place(&directory).await;
+    let path = directory.path().join("a/b/x/sleep");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // By another process: a descriptor for writing that a child of this one inherits would keep it from running.
+    let copied = std::process::Command::new("cp").args(["-p", "/bin/sleep"]).arg(&path).status().unwrap();
+    assert!(copied.success());
+    let before = micros(SystemTime::now());
+    let mut running = std::process::Command::new(&path).arg("60").spawn().unwrap();
+    let renamed = place.rename("x/sleep", "w/sleep").await;
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert!(renamed.unwrap() && !path.exists());
+    // Some file systems have coarse times.
+    assert!(place.modified("w/sleep").await.unwrap().unwrap() > before - 2_000_000);
+    assert_eq!(place.list("_s3log/tmp/", None).await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn prefixes_that_stores_take_for_others_are_refused() {
     let stores = Stores::new(StoreOptions { unsigned: true, ..StoreOptions::default() });
