@@ -139,6 +139,9 @@ impl Compaction<'_> {
                     break;
                 }
                 let before = group.len();
+                if self.stop.is_now() {
+                    return Err(Error::new(ErrorKind::Interrupted, "stopped"));
+                }
                 fewer |= self.merge(group).await?.is_some_and(|files| files < before);
                 tidy(&mut self.ledger, &self.runner).await?;
             }

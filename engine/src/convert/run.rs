@@ -148,7 +148,7 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
         }
     };
     let candidates = Candidates::list(session, own_files(&place, rejects.as_ref()))?;
-    let mut selection = Selection::new(candidates, &ledger.state, options.shard);
+    let mut selection = Selection::new(candidates, &ledger.state, options.shard, &Stop::new());
     let mut plan = ConvertPlan { exists: settings.is_some(), ..ConvertPlan::default() };
     loop {
         let (batch_objects, batch_bytes) = batch_limits(session, options);
@@ -227,7 +227,7 @@ impl Run<'_> {
     async fn all(&mut self) -> Result<(), Error> {
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
         let candidates = Candidates::list(self.session, own_files(&self.ledger.place, self.rejects.as_ref()))?;
-        let mut selection = Selection::new(candidates, &self.ledger.state, self.options.shard);
+        let mut selection = Selection::new(candidates, &self.ledger.state, self.options.shard, self.stop);
         let done = self.batches(&mut selection).await;
         (self.report.archived, self.report.pruned) = selection.left_out();
         self.report.skipped = selection.skipped;
@@ -238,7 +238,11 @@ impl Run<'_> {
         let mut reloads = 0;
         while !self.stop.is_told() {
             let (batch_objects, batch_bytes) = batch_limits(self.session, self.options);
-            let candidates = match selection.batch(&self.ledger.place, batch_objects, batch_bytes).await {
+            let found = tokio::select! {
+                found = selection.batch(&self.ledger.place, batch_objects, batch_bytes) => found,
+                () = self.stop.told_now() => break,
+            };
+            let candidates = match found {
                 // Other runners have merged lists of log objects.
                 Err(error) if is_list_missing(&error) && reloads < RELOADS => {
                     reloads += 1;
@@ -256,7 +260,17 @@ impl Run<'_> {
             let (objects, bytes) = (batch.list.objects, batch.list.bytes);
             self.session.progress().planned(objects, bytes);
             self.convert(batch).await?;
-            tidy(&mut self.ledger, &self.runner).await?;
+            if self.stop.is_told() {
+                break;
+            }
+            // The batch is committed, whatever becomes of this.
+            if let Err(error) = tidy(&mut self.ledger, &self.runner).await {
+                self.is_untidy = true;
+                self.report.recovered.left.push(error.to_string());
+            }
+        }
+        if self.stop.is_now() {
+            return Err(stopped());
         }
         self.report.stopped = true;
         Ok(())
@@ -545,6 +559,10 @@ fn counts_of(done: &[&Candidate], outcome: &Outcome) -> Result<BatchCounts, Erro
         objects: done.len() as u64,
         bytes: done.iter().map(|candidate| candidate.unopened.size).sum(),
         lines: outcome.lines,
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped")
+}
+
         rows: outcome.files.iter().map(|file| file.rows).sum(),
         rejects: outcome.rejects,
         duplicates: outcome.duplicates,

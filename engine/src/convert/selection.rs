@@ -1,12 +1,13 @@
 //! Selects the log objects left to convert: those in the sources without those in the ledger.
 
 use super::stable_hash::stable_hash;
+use super::stop::Stop;
 use crate::dataset::{Owner, Place, Source, SourceVersion, State};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{ByteSource, LogObject, ObjectVersion, Progress, Times, Unopened, micros};
 use crate::schema::Table;
 use crate::session::Session;
-use crate::table::{FullNames, Listed};
+use crate::table::{FullNames, Listed, name_in_ledger};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use s3log_parser::{CdnObjectKey, LogObjectKey};
@@ -129,15 +130,27 @@ impl Candidates {
     async fn next(&mut self) -> Result<Option<Vec<Candidate>>, Error> {
         const AT_ONCE: usize = 1_000;
         let is_own = &self.is_own;
-        let is_not_own = |one: &Candidate| !is_own(&one.source.name);
         if !self.local.as_slice().is_empty() {
-            let names = &mut self.names;
-            let local = self.local.by_ref().take(AT_ONCE).filter_map(|listed| candidate_of_file(listed, names));
-            return Ok(Some(local.filter(is_not_own).collect()));
+            let mut found = Vec::with_capacity(AT_ONCE.min(self.local.len()));
+            for listed in self.local.by_ref().take(AT_ONCE) {
+                let Some(full) = listed.path.as_ref().map(|path| self.names.of(path)) else { continue };
+                if is_own(&full.to_string_lossy()) {
+                    continue;
+                }
+                match name_in_ledger(&full) {
+                    Some(name) => found.extend(candidate_of_file(listed, name.to_owned())),
+                    // Its name for display would be that of other such files, too.
+                    None => self.progress.failed(format!("{full:?}").trim_matches('"'), &no_unicode()),
+                }
+            }
+            return Ok(Some(found));
         }
         match self.pages.next().await {
             None => Ok(None),
-            Some(Ok(page)) => Ok(Some(page.into_iter().filter_map(candidate_of_object).filter(is_not_own).collect())),
+            Some(Ok(page)) => {
+                let found = page.into_iter().filter_map(candidate_of_object);
+                Ok(Some(found.filter(|one| !is_own(&one.source.name)).collect()))
+            }
             Some(Err(failed)) if failed.is_fatal => Err(failed.error),
             Some(Err(failed)) => {
                 let name = failed.error.object().unwrap_or_default().to_owned();
@@ -175,14 +188,19 @@ pub(super) fn check_name(listed: &Listed) -> Result<(), Error> {
     Ok(())
 }
 
-fn candidate_of_file(listed: Listed, names: &mut FullNames) -> Option<Candidate> {
+/// The error for a file that the ledger cannot name.
+fn no_unicode() -> Error {
+    Error::new(ErrorKind::Unsupported, "its name is not UTF-8, so a later run could not recognize it")
+        .with_hint("rename it")
+}
+
+fn candidate_of_file(listed: Listed, name: String) -> Option<Candidate> {
     let path = listed.path?;
-    let full = names.of(&path);
     let modified = micros(listed.modified);
     let version = SourceVersion { size: listed.size, modified, e_tag: None };
     let pinned = ObjectVersion { modified, e_tag: None, is_pinned: true, is_archived: false };
     let object = LogObject::file(Arc::clone(listed.object.name()), path).with_version(pinned);
-    let source = Source { name: full.display().to_string(), version };
+    let source = Source { name, version };
     Some(Candidate { source, unopened: Unopened { object, size: listed.size, range: None } })
 }
 
@@ -212,10 +230,11 @@ pub(super) struct Selection {
     /// keep their names.
     taken: HashSet<String>,
     is_over: bool,
+    stop: Stop,
 }
 
 impl Selection {
-    pub(super) fn new(candidates: Candidates, state: &State, shard: Option<Shard>) -> Self {
+    pub(super) fn new(candidates: Candidates, state: &State, shard: Option<Shard>, stop: &Stop) -> Self {
         Self {
             candidates,
             shard,
@@ -227,11 +246,12 @@ impl Selection {
             waiting: VecDeque::new(),
             taken: HashSet::new(),
             is_over: false,
+            stop: stop.clone(),
         }
     }
 
     /// The next batch of at most `objects` objects and about `bytes` bytes, sorted by the time in their names; empty if
-    /// nothing is left. After an error, the next call returns the same candidates.
+    /// nothing is left. Incomplete once the run is told to stop: there may be millions to look up. After an error, the next call returns the same candidates.
     pub(super) async fn batch(&mut self, place: &Place, objects: u64, bytes: u64) -> Result<Vec<Candidate>, Error> {
         let mut batch = Vec::new();
         if let Err(error) = self.fill(&mut batch, place, objects, bytes).await {
@@ -247,7 +267,7 @@ impl Selection {
 
     async fn fill(&mut self, batch: &mut Vec<Candidate>, place: &Place, objects: u64, bytes: u64) -> Result<(), Error> {
         let mut total = 0_u64;
-        while (batch.len() as u64) < objects {
+        while (batch.len() as u64) < objects && !self.stop.is_told() {
             let Some(candidate) = self.waiting.pop_front() else {
                 if self.is_over && self.found.is_empty() {
                     break;
@@ -377,11 +397,38 @@ mod tests {
         for number in 0..files {
             std::fs::write(directory.path().join(format!("{number:04}")), "x").unwrap();
         }
+        selection_of(directory).await
+    }
+
+    async fn selection_of(directory: tempfile::TempDir) -> (tempfile::TempDir, Place, Selection) {
         let source = directory.path().display().to_string();
         let session = Session::open(std::slice::from_ref(&source), SessionOptions::default()).await.unwrap();
         let place = Place::resolve(&source, session.stores()).await.unwrap();
         let candidates = Candidates::list(&session, |_| false).unwrap();
-        (directory, place, Selection::new(candidates, &State::default(), None))
+        (directory, place, Selection::new(candidates, &State::default(), None, &Stop::new()))
+    }
+
+    #[tokio::test]
+    async fn nothing_is_selected_once_it_is_told_to_stop() {
+        let (_kept, place, mut selection) = selection(3).await;
+        selection.stop.soon();
+        assert!(selection.batch(&place, 9, 100).await.unwrap().is_empty());
+        assert!(selection.candidates.local.len() == 3, "nothing was looked up");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn names_that_the_ledger_cannot_tell_apart_are_reported() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        for name in [&b"acc-\xe4.log"[..], b"acc-\xf6.log", "acc-ä.log".as_bytes()] {
+            std::fs::write(directory.path().join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
+        }
+        let (_kept, place, mut selection) = selection_of(directory).await;
+        assert_eq!(names(&selection.batch(&place, 9, 100).await.unwrap()), ["acc-ä.log"]);
+        let unreadable = selection.candidates.progress.unreadable();
+        let names: Vec<&str> = unreadable.iter().map(|one| one.object.rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, [r"acc-\xE4.log", r"acc-\xF6.log"]);
     }
 
     fn names(batch: &[Candidate]) -> Vec<&str> {

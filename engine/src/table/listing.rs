@@ -87,6 +87,12 @@ impl FullNames {
     }
 }
 
+/// The name of a file in a ledger, from its full path: only files with names in UTF-8 are converted, because others
+/// cannot be told apart.
+pub(crate) fn name_in_ledger(full: &Path) -> Option<&str> {
+    full.to_str()
+}
+
 impl Listing {
     /// Lists what the sources name. Reads only names and sizes, and opens no log object. Buckets are recorded and
     /// listed when a scan starts to read.
@@ -157,7 +163,10 @@ impl Listing {
         let mut names = FullNames::default();
         for listed in std::mem::take(&mut self.objects) {
             let known = match &listed.path {
-                Some(path) => converted.find(&names.of(path).display().to_string(), listed.size).await?,
+                Some(path) => match name_in_ledger(&names.of(path)) {
+                    Some(name) => converted.find(name, listed.size).await?,
+                    None => InDataset::No,
+                },
                 None => InDataset::No,
             };
             match known {

@@ -11,10 +11,10 @@ mod walk;
 
 pub use crate::scan::TimeRange;
 pub use external::{LogTableFactory, STORED_AS, TABLE_FUNCTION};
-pub(crate) use listing::FullNames;
 pub(crate) use listing::Listed;
 pub use listing::Listing;
 pub(crate) use listing::expanded;
+pub(crate) use listing::{FullNames, name_in_ledger};
 pub use provider::LogTable;
 pub(crate) use refused::RefusedTable;
 pub(crate) use union::UnionTable;
