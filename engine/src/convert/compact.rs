@@ -59,6 +59,8 @@ pub struct CompactReport {
 
 /// Files of at least the target size divided by this are left alone.
 const SMALL: u64 = 2;
+/// Files of at least this size are left alone, too: stores copy no larger ones, and replaced files are moved as copies.
+const MOVABLE: u64 = 5 << 30;
 
 /// Merges small files of past days.
 ///
@@ -104,6 +106,7 @@ pub async fn compact(
         ledger,
         begun: 0,
         made: BTreeSet::new(),
+        is_untidy: false,
         report: CompactReport::default(),
     };
     let done = run.all().await;
@@ -120,6 +123,8 @@ struct Compaction<'a> {
     begun: u64,
     /// Files written by this run, which it may merge again.
     made: BTreeSet<String>,
+    /// Whether it may have left lists that nothing refers to.
+    is_untidy: bool,
     report: CompactReport,
 }
 
@@ -134,21 +139,31 @@ impl Compaction<'_> {
         while !round.is_empty() && !self.report.stopped {
             let mut fewer = false;
             for group in round {
+                if self.stop.is_now() {
+                    return Err(Error::new(ErrorKind::Interrupted, "stopped"));
+                }
                 if self.stop.is_told() {
                     self.report.stopped = true;
                     break;
                 }
                 let before = group.len();
-                if self.stop.is_now() {
-                    return Err(Error::new(ErrorKind::Interrupted, "stopped"));
-                }
                 fewer |= self.merge(group).await?.is_some_and(|files| files < before);
-                tidy(&mut self.ledger, &self.runner).await?;
+                let tidied = tidy(&mut self.ledger, &self.runner).await;
+                self.is_untidy |= tidied.is_err();
+                self.leave(tidied);
             }
             round = if fewer { groups(&self.ledger.state, self.options, room, &mut 0) } else { Vec::new() };
         }
-        self.report.removed = remove_replaced(&self.runner).await?;
+        match remove_replaced(&self.runner).await {
+            Ok(removed) => self.report.removed = removed,
+            failed => self.leave(failed),
+        }
         Ok(())
+    }
+
+    /// Reports what could not be cleaned up, which is left to the next run.
+    fn leave<T>(&mut self, cleaned: Result<T, Error>) {
+        self.report.recovered.left.extend(cleaned.err().map(|error| error.to_string()));
     }
 
     /// Merges the files of a group. Returns the number of new files; `None` if another run has taken the group.
@@ -195,7 +210,8 @@ impl Compaction<'_> {
         let commit = Commit { batch: batch.clone(), files, reject_files: Vec::new(), counts, sources: None };
         let is_open = |state: &State| check_open(state, &batch);
         self.ledger.append(self.runner.name(), now(), Entry::Commit(commit), &is_open).await?;
-        sweep(&mut self.ledger, &self.runner, &batch).await?;
+        let swept = sweep(&mut self.ledger, &self.runner, &batch).await;
+        self.leave(swept);
         Ok(Some(made))
     }
 
@@ -221,7 +237,11 @@ impl Compaction<'_> {
 
     async fn end(mut self, done: Result<(), Error>) -> Result<CompactReport, Error> {
         let Err(error) = done else {
-            self.runner.end().await?;
+            // Otherwise the next run cleans up once more.
+            if !self.is_untidy {
+                let ended = self.runner.end().await;
+                self.report.recovered.left.extend(ended.err().map(|error| error.to_string()));
+            }
             return Ok(self.report);
         };
         let clean = take_back_own(&mut self.ledger, &self.runner, self.session.stores()).await;
@@ -250,7 +270,7 @@ fn groups(state: &State, options: &CompactOptions, room: Option<u64>, claimed: &
     for file in state.files.values() {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let day_ends = file.max_time.div_euclid(MICROS_PER_DAY).saturating_add(1).saturating_mul(MICROS_PER_DAY);
-        if day_ends > options.until || file.bytes >= target / SMALL {
+        if day_ends > options.until || file.bytes >= (target / SMALL).min(MOVABLE) {
             continue;
         }
         if taken.contains(file.path.as_str()) {
@@ -330,5 +350,15 @@ mod tests {
         assert_eq!(names(None), [["day=1/a", "day=1/b", "day=1/d"]]);
         // Two files are merged however little memory there is.
         assert_eq!(names(Some(0)), [["day=1/a", "day=1/b"], ["day=1/d", "day=1/e"]]);
+    }
+
+    #[test]
+    fn files_that_stores_cannot_copy_are_left_alone() {
+        let mut options = CompactOptions { until: i64::MAX, files: ConvertOptions::default(), dry_run: true };
+        options.files.target_size = 100 * MOVABLE;
+        for (bytes, expected) in [(MOVABLE - 1, 1), (MOVABLE, 0)] {
+            let state = state(&[("day=1/a", bytes, 1), ("day=1/b", bytes, 1)]);
+            assert_eq!(groups(&state, &options, None, &mut 0).len(), expected, "{bytes}");
+        }
     }
 }

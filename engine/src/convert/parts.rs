@@ -11,12 +11,14 @@ use super::mark::{Mark, Marked};
 use super::options::{ConvertOptions, PartitionBy};
 use super::pipeline::{Job, Layout, Outcome, write_records};
 use super::privacy::{AnonymizeIp, Privacy};
+use super::recovery::abort;
 use crate::dataset::{DataFile, OpenUploads, Place};
 use crate::decode::{Counts, LineOptions};
 use crate::error::{Error, ErrorKind};
 use crate::scan::{OnUnreadable, Packed, Progress, S3LogSource, ScanOptions, Unopened, pack_objects, packed_group};
 use crate::schema::{Table, TextLayout};
 use crate::session::Session;
+use crate::store::Stores;
 use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -395,18 +397,13 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     let number = random()?;
     let dest = Place::resolve(&order.dest, stores).await?.for_part(&order.runner, number);
     let mark = Mark::new(&dest, &order.mark);
-    let placed = |place: &Place| -> (Arc<dyn Destination>, OpenUploads) {
-        let uploads = OpenUploads::default();
-        (Arc::new(Marked::new(place.clone(), uploads.clone(), mark.clone())), uploads)
-    };
-    let (data, uploads) = placed(&dest);
-    let mut written = Written(vec![(dest.clone(), uploads)]);
+    let written = Written { stores: Arc::clone(stores), uploads: OpenUploads::default() };
+    let placed =
+        |place: Place| -> Arc<dyn Destination> { Arc::new(Marked::new(place, written.uploads.clone(), mark.clone())) };
     let rejects = match &order.rejects {
         Some(rejects) => {
             let place = Place::resolve(rejects, stores).await?.for_writer_of(&dest);
-            let (files, uploads) = placed(&place);
-            written.0.push((place, uploads));
-            Some((files, String::new()))
+            Some((placed(place), String::new()))
         }
         None => None,
     };
@@ -420,7 +417,7 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
         per_block: transform(&privacy, Privacy::apply),
         reject_block: transform(&privacy, Privacy::apply_to_rejects),
         dedupe: None,
-        data,
+        data: placed(dest),
         rejects,
         layout: Layout {
             batch_id: order.batch.clone(),
@@ -441,41 +438,32 @@ async fn write_part(order: &Order, packed: &Packed, table: Table, lines: LineOpt
     };
     // A spoiled attempt is given up, too.
     if outcome.as_ref().map_or(true, |outcome| outcome.spoiled) {
-        give_up(std::mem::take(&mut written.0)).await;
+        give_up(Arc::clone(stores), written.uploads.clone()).await;
     }
     Ok(Report::of(first, outcome?))
 }
 
-/// The places that a part is written to. On drop, multipart uploads in progress are aborted, since the task may be
-/// cancelled at any point.
-struct Written(Vec<(Place, OpenUploads)>);
+/// The multipart uploads of a part. On drop, those in progress are aborted, since the task may be cancelled at any
+/// point.
+struct Written {
+    stores: Arc<Stores>,
+    uploads: OpenUploads,
+}
 
 impl Drop for Written {
     fn drop(&mut self) {
-        let mut left = std::mem::take(&mut self.0);
-        left.retain(|(_, uploads)| !uploads.all().is_empty());
-        if !left.is_empty()
+        if !self.uploads.all().is_empty()
             && let Ok(runtime) = Handle::try_current()
         {
-            runtime.spawn(give_up(left));
+            runtime.spawn(give_up(Arc::clone(&self.stores), self.uploads.clone()));
         }
     }
 }
 
-async fn give_up(written: Vec<(Place, OpenUploads)>) {
-    for (place, uploads) in written {
-        uploads.close();
-        abort(&place, &uploads).await;
-    }
-}
-
-/// Aborts multipart uploads, as far as possible.
-async fn abort(place: &Place, uploads: &OpenUploads) {
-    let Some((bucket, prefix)) = place.bucket() else { return };
-    for (path, id) in uploads.all() {
-        // What cannot be aborted is left to the lifecycle rules of the bucket.
-        drop(bucket.abort_parts(&Place::key(prefix, &path), &id).await);
-    }
+async fn give_up(stores: Arc<Stores>, uploads: OpenUploads) {
+    uploads.close();
+    // What cannot be aborted is left to the lifecycle rules of the bucket.
+    drop(abort(&stores, &uploads).await);
 }
 
 /// A random number, unique in practice.

@@ -2,13 +2,16 @@
 //!
 //! A batch that was begun and not committed is abandoned in the ledger first. From then on it cannot be committed, so
 //! its files may be deleted, and its log objects are free for others. The runner's own file is deleted last: as long as
-//! it exists, the next run repeats all of this, which is idempotent.
+//! it exists, the next run repeats all of this, which is idempotent. So what cannot be cleaned up keeps nobody from
+//! working: it is only reported.
 
 use super::tidy::checkpoint_of;
-use crate::dataset::{Abandon, Entry, Ledger, Place, Runner, State, Swept, TMP, forget, remove_unfinished};
+use crate::dataset::{
+    Abandon, Entry, Ledger, OpenUploads, Place, Runner, State, Swept, TMP, forget, remove_unfinished,
+};
 use crate::dataset::{REPLACED, SOURCES};
 use crate::error::{Error, ErrorKind};
-use crate::store::Stores;
+use crate::store::{Location, Stores};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
@@ -22,6 +25,8 @@ pub struct Recovered {
     pub batches: u64,
     /// Number of uncommitted files deleted.
     pub files_removed: u64,
+    /// What could not be cleaned up, and why. The dataset is correct nonetheless, and the next run tries again.
+    pub left: Vec<String>,
 }
 
 /// Checks that a batch of this runner may be committed.
@@ -43,13 +48,14 @@ pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Store
     if runner.place().is_local() {
         let mut present = present.clone();
         present.insert(runner.name());
-        remove_unfinished(runner.place(), &present, runner.now().await?).await?;
+        let removed = remove_unfinished(runner.place(), &present, runner.now().await?).await;
+        recovered.left.extend(removed.err().map(|error| error.to_string()));
     }
     let mut gone: BTreeMap<String, Gone> = others
         .iter()
         .filter(|found| found.is_gone)
         .map(|found| {
-            let gone = Gone { uploads: found.file.uploads.clone(), is_certain: found.is_certain };
+            let gone = Gone { uploads: found.file.uploads.clone().into(), is_certain: found.is_certain };
             (found.file.runner.clone(), gone)
         })
         .collect();
@@ -60,7 +66,9 @@ pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Store
         gone.entry(name.clone()).or_default();
     }
     for (name, gone) in gone {
-        take_back(ledger, runner, stores, &name, gone, &mut recovered).await?;
+        recovered.batches += abandon_all(ledger, runner, &name, "its runner is gone").await?;
+        let taken_back = take_back(ledger, runner, stores, &name, &gone, &mut recovered.files_removed).await;
+        recovered.left.extend(taken_back.err().map(|error| error.to_string()));
         recovered.runners.push(name);
     }
     Ok(recovered)
@@ -69,7 +77,7 @@ pub(super) async fn recover(ledger: &mut Ledger, runner: &Runner, stores: &Store
 /// A runner that is gone.
 #[derive(Debug, Default)]
 struct Gone {
-    uploads: Vec<(String, String)>,
+    uploads: OpenUploads,
     /// Whether it cannot come back.
     is_certain: bool,
 }
@@ -79,28 +87,41 @@ async fn take_back(
     runner: &Runner,
     stores: &Stores,
     name: &str,
-    gone: Gone,
-    recovered: &mut Recovered,
+    gone: &Gone,
+    removed: &mut u64,
 ) -> Result<(), Error> {
+    clean_up(ledger, runner, stores, name, gone, removed).await?;
     let place = runner.place();
-    recovered.batches += abandon_all(ledger, runner, name, "its runner is gone").await?;
-    remove_marks_of(place, name).await?;
-    if let Some((bucket, prefix)) = place.bucket() {
-        for (path, id) in gone.uploads {
-            bucket.abort_parts(&Place::key(prefix, &path), &id).await?;
-        }
-    }
-    recovered.files_removed += remove_files_of(ledger, place, stores, name).await?;
-    for batch in swept_by(&ledger.state, name) {
-        sweep(ledger, runner, &batch).await?;
-    }
-    remove_lists_of(ledger, place, name, gone.is_certain).await?;
     if place.is_local() {
         for entry in place.list(&format!("{TMP}/{name}"), None).await? {
             place.delete(&entry.path).await?;
         }
     }
     forget(place, name).await
+}
+
+/// Deletes what a runner left of its abandoned batches, and finishes what it committed. Every step is tried, whatever
+/// became of those before; the result is the first error.
+async fn clean_up(
+    ledger: &mut Ledger,
+    runner: &Runner,
+    stores: &Stores,
+    name: &str,
+    gone: &Gone,
+    removed: &mut u64,
+) -> Result<(), Error> {
+    let place = runner.place();
+    let mut steps = vec![
+        remove_marks_of(place, name).await,
+        abort(stores, &gone.uploads).await,
+        remove_files_of(ledger, place, name, removed).await,
+        remove_rejects_of(ledger, stores, name, removed).await,
+    ];
+    for batch in swept_by(&ledger.state, name) {
+        steps.push(sweep(ledger, runner, &batch).await);
+    }
+    steps.push(remove_lists_of(ledger, place, name, gone.is_certain).await);
+    steps.into_iter().collect()
 }
 
 /// Suffix of the mark of a batch, which exists while several processes write its files.
@@ -163,30 +184,37 @@ pub(super) async fn abandon_all(ledger: &mut Ledger, runner: &Runner, of: &str, 
     Ok(abandoned)
 }
 
-/// Deletes files of a runner's abandoned batches, which cannot be committed any more, and returns their number. Files
-/// are only listed if there is such a batch. Files of its other batches are kept, whatever their state: they may still
-/// be committed.
-async fn remove_files_of(ledger: &Ledger, place: &Place, stores: &Stores, runner: &str) -> Result<u64, Error> {
-    let abandoned = &ledger.state.abandoned;
-    if !abandoned.values().any(|batch| batch.runner == runner) {
-        return Ok(0);
+/// Deletes data files of a runner's abandoned batches, which cannot be committed any more, and counts them. Files are
+/// only listed if there is such a batch. Files of its other batches are kept, whatever their state: they may still be
+/// committed.
+async fn remove_files_of(ledger: &Ledger, place: &Place, runner: &str, removed: &mut u64) -> Result<(), Error> {
+    if !ledger.state.abandoned.values().any(|batch| batch.runner == runner) {
+        return Ok(());
     }
-    let is_abandoned = |path: &str| batch_of(path).is_some_and(|batch| abandoned.contains_key(batch));
-    let mut removed = 0;
     for entry in place.list("day=", None).await? {
-        if is_abandoned(&entry.path) {
+        if is_abandoned(&ledger.state, &entry.path) {
             place.delete(&entry.path).await?;
-            removed += 1;
+            *removed += 1;
         }
     }
-    let of_runner = abandoned.values().filter(|batch| batch.runner == runner);
+    Ok(())
+}
+
+/// The same for files of rejects.
+async fn remove_rejects_of(ledger: &Ledger, stores: &Stores, runner: &str, removed: &mut u64) -> Result<(), Error> {
+    let of_runner = ledger.state.abandoned.values().filter(|batch| batch.runner == runner);
     let places: BTreeSet<&String> = of_runner.filter_map(|batch| batch.work.rejects()).collect();
     for name in places {
         let rejects = Place::resolve(name, stores).await?;
-        for entry in rejects.list(runner, None).await? {
-            if is_abandoned(&entry.path) {
+        let files = match rejects.list(runner, None).await {
+            // The bucket is gone, and everything with it.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            files => files?,
+        };
+        for entry in files {
+            if is_abandoned(&ledger.state, &entry.path) {
                 rejects.delete(&entry.path).await?;
-                removed += 1;
+                *removed += 1;
             }
         }
         // Incomplete files.
@@ -196,7 +224,12 @@ async fn remove_files_of(ledger: &Ledger, place: &Place, stores: &Stores, runner
             }
         }
     }
-    Ok(removed)
+    Ok(())
+}
+
+/// Whether a file belongs to an abandoned batch.
+fn is_abandoned(state: &State, path: &str) -> bool {
+    batch_of(path).is_some_and(|batch| state.abandoned.contains_key(batch))
 }
 
 /// The batch of a data file or a file of rejects: `day=2026-01-15/BATCH-0.parquet`, `BATCH-rejects-0.parquet`.
@@ -215,23 +248,25 @@ pub(super) async fn take_back_own(ledger: &mut Ledger, runner: &Runner, stores: 
     ledger.refresh().await?;
     let name = runner.name();
     abandon_all(ledger, runner, name, "its runner stopped").await?;
-    remove_marks_of(runner.place(), name).await?;
-    remove_files_of(ledger, runner.place(), stores, name).await?;
-    abort_uploads(runner).await?;
-    for batch in swept_by(&ledger.state, name) {
-        sweep(ledger, runner, &batch).await?;
-    }
-    remove_lists_of(ledger, runner.place(), name, true).await
+    let this = Gone { uploads: runner.uploads().clone(), is_certain: true };
+    clean_up(ledger, runner, stores, name, &this, &mut 0).await
 }
 
-/// Aborts the multipart uploads of this run.
-pub(super) async fn abort_uploads(runner: &Runner) -> Result<(), Error> {
-    let Some((bucket, prefix)) = runner.place().bucket() else { return Ok(()) };
-    for (path, id) in runner.uploads().all() {
-        bucket.abort_parts(&Place::key(prefix, &path), &id).await?;
-        runner.uploads().remove(&id);
+/// Aborts multipart uploads: those into the dataset and those of rejects, which may go to another bucket.
+pub(super) async fn abort(stores: &Stores, uploads: &OpenUploads) -> Result<(), Error> {
+    let mut aborted = Ok(());
+    for (name, id) in uploads.all() {
+        let this = async {
+            let location = Location::parse(&name)?;
+            let bucket = stores.bucket(location.bucket()).await?;
+            bucket.abort_parts(&Place::key("", location.prefix()), &id).await
+        };
+        match this.await {
+            Ok(()) => uploads.remove(&id),
+            failed => aborted = aborted.and(failed),
+        }
     }
-    Ok(())
+    aborted
 }
 
 fn swept_by(state: &State, runner: &str) -> Vec<String> {
@@ -264,6 +299,33 @@ pub(super) fn now() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreOptions;
+    use s3log_test_server::Server;
+
+    #[tokio::test]
+    async fn uploads_are_aborted_whatever_place_they_go_to() {
+        let server = Server::builder().anonymous().start();
+        let stores = Stores::new(StoreOptions {
+            endpoint_url: Some(server.endpoint()),
+            unsigned: true,
+            ..StoreOptions::default()
+        });
+        let open = OpenUploads::default();
+        let mut uploads = Vec::new();
+        for bucket in ["data", "rejects"] {
+            server.create_bucket(bucket);
+            let place = Place::resolve(&format!("s3://{bucket}/a"), &stores).await.unwrap();
+            let mut upload = place.upload("file", &open).await.unwrap();
+            upload.write(vec![0; 9 << 20].into(), None).await.unwrap();
+            uploads.push(upload);
+            assert_eq!(server.open_uploads(bucket), ["a/file"]);
+        }
+        abort(&stores, &open).await.unwrap();
+        assert_eq!(open.all(), []);
+        for bucket in ["data", "rejects"] {
+            assert!(server.open_uploads(bucket).is_empty(), "{bucket}");
+        }
+    }
 
     #[test]
     fn files_tell_their_batch() {

@@ -12,7 +12,7 @@ use super::parts::{self, Order};
 use super::pipeline::{Deduplicate, Job, Layout, Outcome, write_records};
 use super::places::{check_free, own_files, places_of};
 use super::privacy::Privacy;
-use super::recovery::{Recovered, abandon_all, abort_uploads, check_open, now, recover, take_back_own};
+use super::recovery::{Recovered, abandon_all, abort, check_open, now, recover, take_back_own};
 use super::selection::{Candidate, Candidates, Selection, Skipped};
 use super::stop::Stop;
 use super::tidy::tidy;
@@ -126,6 +126,7 @@ pub async fn convert(
         report: ConvertReport::default(),
     };
     let done = run.all().await;
+        is_untidy: false,
     run.end(done).await
 }
 
@@ -208,6 +209,8 @@ struct Run<'a> {
 }
 
 /// A batch that was begun.
+    /// Whether it may have left lists that nothing refers to.
+    is_untidy: bool,
 struct Batch {
     name: String,
     candidates: Vec<Candidate>,
@@ -492,37 +495,12 @@ impl Run<'_> {
             }
         }
         if let Some(rejects) = &self.rejects {
-            for entry in rejects.list(&start, None).await? {
-                rejects.delete(&entry.path).await?;
-            }
-        }
-        abort_uploads(&self.runner).await
-    }
-
-    /// Checks that the files of a batch exist, and deletes other files of the batch in the same folders.
-    #[cfg(feature = "cluster")]
-    async fn keep_files(&self, place: &Place, batch: &str, files: &[DataFile]) -> Result<(), Error> {
-        let mut expected: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        let folder = |path: &str| path.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
-        let folders: HashSet<String> = expected.iter().map(|path| folder(path)).collect();
-        for folder in folders {
-            for entry in place.list(&format!("{folder}{batch}-"), None).await? {
-                if !expected.remove(entry.path.as_str()) {
-                    place.delete(&entry.path).await?;
-                }
-            }
-        }
-        match expected.into_iter().next() {
-            None => Ok(()),
-            Some(missing) => {
-                Err(Error::new(ErrorKind::Unwritable, "an executor reported that it wrote this, but it does not exist")
-                    .in_object(place.name_of(missing))
-                    .with_hint("--to, and --rejects, must be the same folder on all machines, or a bucket"))
-            }
+            batch_files::remove(rejects, batch, batch).await?;
         }
     }
 
     /// Ends the run and takes back what is not committed. If that fails, the next run does it.
+        abort(self.session.stores(), self.runner.uploads()).await
     async fn end(mut self, done: Result<(), Error>) -> Result<ConvertReport, Error> {
         let clean = match &done {
             Ok(()) => Ok(()),
@@ -536,9 +514,12 @@ impl Run<'_> {
         self.report.dataset_files = self.ledger.state.files.len() as u64;
         match (done, clean) {
             (Ok(()), _) => {
-                self.runner.end().await?;
+                let ended = self.runner.end().await;
+                self.report.recovered.left.extend(ended.err().map(|error| error.to_string()));
                 Ok(self.report)
             }
+            // The runner's file stays, so that the next run removes what this one may have left.
+            (Ok(()), _) if self.is_untidy => Ok(self.report),
             (Err(error), Ok(())) if self.runner.place().is_local() || self.batches_begun == 0 => {
                 drop(self.runner.end().await);
                 Err(error)

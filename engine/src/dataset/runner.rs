@@ -44,7 +44,7 @@ pub(crate) struct RunnerFile {
     pub(crate) process: u32,
     /// When it started, in RFC 3339 by its own clock.
     pub(crate) started: String,
-    /// Multipart uploads in progress: paths and upload ids.
+    /// Multipart uploads in progress: locations and upload ids.
     #[serde(default)]
     pub(crate) uploads: Vec<(String, String)>,
 }

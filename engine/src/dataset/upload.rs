@@ -70,7 +70,7 @@ impl Drop for Unfinished {
 struct ObjectUpload {
     bucket: Arc<Bucket>,
     key: StorePath,
-    path: String,
+    location: String,
     waiting: Waiting,
     parts: Option<PartsUpload>,
     open: OpenUploads,
@@ -114,7 +114,7 @@ impl Waiting {
     }
 }
 
-/// Multipart uploads in progress. They are listed in the runner's file, so that other runners can abort them.
+/// Multipart uploads in progress, whatever place they go to. They are listed in the runner's file, so that other runners can abort them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenUploads {
     begun: Arc<Mutex<Vec<(String, String)>>>,
@@ -123,8 +123,14 @@ pub(crate) struct OpenUploads {
     closed: Arc<Mutex<bool>>,
 }
 
+impl From<Vec<(String, String)>> for OpenUploads {
+    fn from(begun: Vec<(String, String)>) -> Self {
+        Self { begun: Arc::new(Mutex::new(begun)), ..Self::default() }
+    }
+}
+
 impl OpenUploads {
-    /// Paths and upload ids.
+    /// Locations and upload ids.
     pub(crate) fn all(&self) -> Vec<(String, String)> {
         self.lock().clone()
     }
@@ -141,8 +147,8 @@ impl OpenUploads {
         }
     }
 
-    fn add(&self, path: &str, id: &str) {
-        self.lock().push((path.to_owned(), id.to_owned()));
+    fn add(&self, location: &str, id: &str) {
+        self.lock().push((location.to_owned(), id.to_owned()));
         self.changed.notify_one();
     }
 
@@ -175,7 +181,7 @@ impl Place {
             (None, Some((bucket, prefix))) => Way::Object(ObjectUpload {
                 bucket: Arc::clone(bucket),
                 key: Self::key(prefix, path),
-                path: path.to_owned(),
+                location: self.name_of(path),
                 waiting: Waiting::default(),
                 parts: None,
                 open: open.clone(),
@@ -249,7 +255,7 @@ impl ObjectUpload {
             Some(parts) => parts,
             none => {
                 let begun = self.bucket.put_in_parts(&self.key).await?;
-                self.open.add(&self.path, begun.id());
+                self.open.add(&self.location, begun.id());
                 none.insert(begun)
             }
         };
