@@ -8,6 +8,7 @@
 //! The order of rows and their distribution over files depend only on the order of the objects and on their contents,
 //! never on timing: the same objects give the same files.
 
+mod batch_files;
 mod compact;
 mod decoding;
 mod dedupe;

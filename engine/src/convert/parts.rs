@@ -196,6 +196,7 @@ struct Report {
     blank_lines: u64,
     rows: u64,
     rejects: u64,
+    others: u64,
     bytes: u64,
     objects_read: usize,
     failed: Vec<Failed>,
@@ -221,6 +222,7 @@ impl Report {
             blank_lines,
             rows,
             rejects,
+            others,
             duplicates: _,
             bytes,
             objects_read,
@@ -243,6 +245,7 @@ impl Report {
             blank_lines,
             rows,
             rejects,
+            others,
             bytes,
             objects_read,
             failed,
@@ -277,6 +280,7 @@ pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &P
             rows: report.rows,
             rejects: report.rejects,
             blank_lines: report.blank_lines,
+            others: report.others,
             ..Counts::default()
         });
         outcome.files.extend(report.files);
@@ -285,6 +289,7 @@ pub(super) fn joined(parts: &[Vec<Unopened>], rows: &[RecordBatch], progress: &P
         outcome.blank_lines += report.blank_lines;
         outcome.rows += report.rows;
         outcome.rejects += report.rejects;
+        outcome.others += report.others;
         outcome.bytes += report.bytes;
         outcome.objects_read += report.objects_read;
         outcome.spoiled |= report.spoiled;
@@ -525,8 +530,15 @@ mod tests {
         let parts = shared_out(objects(&[1, 1, 1, 1]), 2);
         let report = |first: &str, position: usize, rows: u64| {
             let failed = vec![(position, Error::new(ErrorKind::Denied, "no").with_hint("ask"))];
-            let outcome =
-                Outcome { rows, lines: rows, objects_read: 1, failed, archived: vec![0], ..Outcome::default() };
+            let outcome = Outcome {
+                rows,
+                lines: rows,
+                others: 2,
+                objects_read: 1,
+                failed,
+                archived: vec![0],
+                ..Outcome::default()
+            };
             serde_json::to_string(&Report::of(first.to_owned(), outcome)).unwrap()
         };
         let batch = |reports: &[&str]| {
@@ -538,6 +550,7 @@ mod tests {
         let progress = Progress::default();
         let outcome = joined(&parts, &[batch(&[second]), batch(&[first])], &progress).unwrap();
         assert_eq!((outcome.rows, outcome.objects_read, progress.snapshot().rows), (7, 2, 7));
+        assert_eq!((outcome.others, progress.snapshot().others), (4, 4));
         assert_eq!(outcome.failed.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [3, 1]);
         assert_eq!(outcome.failed[0].1.hint(), Some("ask"));
         assert_eq!(outcome.archived, [2, 0]);

@@ -96,6 +96,8 @@ pub(crate) struct Outcome {
     pub(crate) rows: u64,
     /// Lines that are not records.
     pub(crate) rejects: u64,
+    /// Lines of logs of another kind, which are left out.
+    pub(crate) others: u64,
     /// Records left out as duplicates.
     pub(crate) duplicates: u64,
     /// Bytes read, as stored.
@@ -371,6 +373,7 @@ impl Writing {
         outcome.blank_lines = self.counts.blank_lines;
         outcome.rows = self.counts.rows;
         outcome.rejects = self.counts.rejects;
+        outcome.others = self.counts.others;
         outcome.duplicates = self.duplicates;
         Ok(())
     }

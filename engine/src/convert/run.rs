@@ -1,5 +1,6 @@
 //! A conversion run: takes batches of log objects, converts and commits them until none is left.
 
+use super::batch_files::{self, DAYS};
 use super::decoding::transform;
 use super::dedupe::Deduplicator;
 use super::destination::{Destination, Placed};
@@ -16,8 +17,6 @@ use super::recovery::{Recovered, abandon_all, abort, check_open, now, recover, t
 use super::selection::{Candidate, Candidates, Selection, Skipped};
 use super::stop::Stop;
 use super::tidy::tidy;
-#[cfg(feature = "cluster")]
-use crate::dataset::DataFile;
 use crate::dataset::{
     BatchCounts, Begin, Commit, DatasetSettings, Entry, Ledger, OpenBatch, Place, Runner, RunnerName, SETTINGS,
     SOURCES, Source, SourceList, State, Work, write_list,
@@ -48,8 +47,10 @@ pub struct ConvertReport {
     pub archived: u64,
     /// Log objects ruled out by their names, given the times of the session.
     pub pruned: u64,
-    /// Log objects that could not be read; [`Session::progress`] has their names.
+    /// Log objects that could not be read, or listed; [`Session::progress`] has their names.
     pub unreadable: u64,
+    /// Lines of logs of another kind, which were left out of the batches.
+    pub others: u64,
     /// What was cleaned up after runners that are gone.
     pub recovered: Recovered,
     /// Whether the run was stopped before everything was converted.
@@ -76,6 +77,8 @@ pub struct ConvertPlan {
     pub archived: u64,
     /// Log objects ruled out by their names, given the times of the session.
     pub pruned: u64,
+    /// Log objects that could not be listed; [`Session::progress`] has their names.
+    pub unreadable: u64,
     /// Whether the dataset exists.
     pub exists: bool,
 }
@@ -123,10 +126,10 @@ pub async fn convert(
         ledger: Ledger::load(runner.place()).await?,
         runner,
         batches_begun: 0,
+        is_untidy: false,
         report: ConvertReport::default(),
     };
     let done = run.all().await;
-        is_untidy: false,
     run.end(done).await
 }
 
@@ -163,6 +166,7 @@ pub async fn convert_plan(session: &Session, dest: &str, options: &ConvertOption
     }
     (plan.archived, plan.pruned) = selection.left_out();
     plan.skipped = selection.skipped;
+    plan.unreadable = session.progress().unreadable_count();
     Ok(plan)
 }
 
@@ -205,12 +209,12 @@ struct Run<'a> {
     ledger: Ledger,
     runner: Runner,
     batches_begun: u64,
+    /// Whether it may have left lists that nothing refers to.
+    is_untidy: bool,
     report: ConvertReport,
 }
 
 /// A batch that was begun.
-    /// Whether it may have left lists that nothing refers to.
-    is_untidy: bool,
 struct Batch {
     name: String,
     candidates: Vec<Candidate>,
@@ -256,6 +260,9 @@ impl Run<'_> {
                 candidates => candidates?,
             };
             reloads = 0;
+            if self.stop.is_told() {
+                break;
+            }
             if candidates.is_empty() {
                 return Ok(());
             }
@@ -263,9 +270,6 @@ impl Run<'_> {
             let (objects, bytes) = (batch.list.objects, batch.list.bytes);
             self.session.progress().planned(objects, bytes);
             self.convert(batch).await?;
-            if self.stop.is_told() {
-                break;
-            }
             // The batch is committed, whatever becomes of this.
             if let Err(error) = tidy(&mut self.ledger, &self.runner).await {
                 self.is_untidy = true;
@@ -334,7 +338,6 @@ impl Run<'_> {
                     && let Some(candidate) = batch.candidates.get(*at)
                 {
                     self.session.progress().failed(candidate.unopened.object.name(), error);
-                    self.report.unreadable += 1;
                 }
             }
             if !outcome.spoiled {
@@ -385,7 +388,7 @@ impl Run<'_> {
                 () = self.stop.told_now() => {
                     // Executors notice it even if the job is not cancelled.
                     place.delete(&mark).await?;
-                    Err(Error::new(ErrorKind::Interrupted, "stopped"))
+                    Err(stopped())
                 }
             };
         }
@@ -406,7 +409,7 @@ impl Run<'_> {
         };
         tokio::select! {
             outcome = write_records(job) => outcome,
-            () = self.stop.told_now() => Err(Error::new(ErrorKind::Interrupted, "stopped")),
+            () = self.stop.told_now() => Err(stopped()),
         }
     }
 
@@ -419,6 +422,10 @@ impl Run<'_> {
         layout: Layout,
         mark: &str,
     ) -> Result<Outcome, Error> {
+        // A plan cannot have no partitions.
+        if objects.is_empty() {
+            return Ok(Outcome::default());
+        }
         let (place, rejects) = (self.runner.place(), self.rejects.as_ref());
         let order = Order::new(self.options, place, rejects, self.runner.name(), self.partition_by, layout, mark)?;
         let bytes = objects.iter().map(|object| object.size).sum();
@@ -431,9 +438,9 @@ impl Run<'_> {
         place.delete(mark).await?;
         let outcome = parts::joined(&parts, &rows?, self.session.progress())?;
         if !outcome.spoiled {
-            self.keep_files(place, &batch.name, &outcome.files).await?;
+            batch_files::keep(place, DAYS, &batch.name, &outcome.files).await?;
             if let Some(rejects) = rejects {
-                self.keep_files(rejects, &batch.name, &outcome.reject_files).await?;
+                batch_files::keep(rejects, &batch.name, &batch.name, &outcome.reject_files).await?;
             }
         }
         Ok(outcome)
@@ -460,7 +467,7 @@ impl Run<'_> {
             return self.runner.place().delete(&batch.list.path).await;
         }
         let sources = self.sources_of(batch, &done).await?;
-        let (files, reject_files) = (outcome.files, outcome.reject_files);
+        let (files, reject_files, others) = (outcome.files, outcome.reject_files, outcome.others);
         let (count, bytes) = (files.len() as u64, files.iter().map(|file| file.bytes).sum::<u64>());
         let is_partial = sources.is_some();
         let commit = Commit { batch: batch.name.clone(), files, reject_files, counts, sources };
@@ -470,6 +477,7 @@ impl Run<'_> {
             self.runner.place().delete(&batch.list.path).await?;
         }
         self.report.counts += counts;
+        self.report.others += others;
         self.report.batches += 1;
         self.report.files += count;
         self.report.file_bytes += bytes;
@@ -488,19 +496,14 @@ impl Run<'_> {
 
     /// Deletes the files of a batch that is not committed.
     async fn remove_own_files(&self, batch: &str) -> Result<(), Error> {
-        let start = format!("{batch}-");
-        for entry in self.runner.place().list("day=", None).await? {
-            if entry.path.rsplit('/').next().is_some_and(|name| name.starts_with(&start)) {
-                self.runner.place().delete(&entry.path).await?;
-            }
-        }
+        batch_files::remove(self.runner.place(), DAYS, batch).await?;
         if let Some(rejects) = &self.rejects {
             batch_files::remove(rejects, batch, batch).await?;
         }
+        abort(self.session.stores(), self.runner.uploads()).await
     }
 
     /// Ends the run and takes back what is not committed. If that fails, the next run does it.
-        abort(self.session.stores(), self.runner.uploads()).await
     async fn end(mut self, done: Result<(), Error>) -> Result<ConvertReport, Error> {
         let clean = match &done {
             Ok(()) => Ok(()),
@@ -510,16 +513,17 @@ impl Run<'_> {
                     .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unwritable, "it could not be rolled back in time")))
             }
         };
+        self.report.unreadable = self.session.progress().unreadable_count();
         self.report.dataset_rows = self.ledger.state.rows();
         self.report.dataset_files = self.ledger.state.files.len() as u64;
         match (done, clean) {
+            // The runner's file stays, so that the next run removes what this one may have left.
+            (Ok(()), _) if self.is_untidy => Ok(self.report),
             (Ok(()), _) => {
                 let ended = self.runner.end().await;
                 self.report.recovered.left.extend(ended.err().map(|error| error.to_string()));
                 Ok(self.report)
             }
-            // The runner's file stays, so that the next run removes what this one may have left.
-            (Ok(()), _) if self.is_untidy => Ok(self.report),
             (Err(error), Ok(())) if self.runner.place().is_local() || self.batches_begun == 0 => {
                 drop(self.runner.end().await);
                 Err(error)
@@ -540,10 +544,6 @@ fn counts_of(done: &[&Candidate], outcome: &Outcome) -> Result<BatchCounts, Erro
         objects: done.len() as u64,
         bytes: done.iter().map(|candidate| candidate.unopened.size).sum(),
         lines: outcome.lines,
-fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped")
-}
-
         rows: outcome.files.iter().map(|file| file.rows).sum(),
         rejects: outcome.rejects,
         duplicates: outcome.duplicates,
@@ -557,6 +557,10 @@ fn stopped() -> Error {
     );
     Err(Error::new(ErrorKind::Internal, message)
         .with_hint("nothing was committed; this is a bug; please report it with the log object that triggers it"))
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped")
 }
 
 fn is_list_missing(error: &Error) -> bool {

@@ -1,5 +1,6 @@
 //! Distributed execution: a scheduler and two executors as processes, compared with a single machine.
 
+mod left_out;
 mod losses;
 
 use std::net::TcpListener;
