@@ -10,6 +10,7 @@ use s3log_engine::session::{Session, SessionOptions};
 use serde::Serialize;
 
 use super::Surroundings;
+use super::convert::say_left;
 use super::session::{memory_limit, with_work};
 use crate::args::CompactArgs;
 use crate::exit::Exit;
@@ -43,6 +44,7 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
         ReportFormat::Auto | ReportFormat::Text => text(&arguments.dest, &report, arguments.dry_run, start.elapsed()),
         ReportFormat::Json => json(&report, start.elapsed())?,
     })?;
+    say_left(&report.recovered.left, &messages);
     if report.claimed > 0 {
         messages.note(&format!("{} left to another run that is merging them", count(report.claimed, "file")));
     }

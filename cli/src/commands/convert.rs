@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, HumanCount};
 use s3log_engine::ErrorKind;
 use s3log_engine::convert::privacy::{AddressKey, AnonymizeIp, Privacy};
-use s3log_engine::convert::{ConvertOptions, ConvertPlan, ConvertReport, Skipped, Stop, convert, convert_plan};
+use s3log_engine::convert::{
+    ConvertOptions, ConvertPlan, ConvertReport, Recovered, Skipped, Stop, convert, convert_plan,
+};
 use s3log_engine::dataset::BatchCounts;
 use s3log_engine::session::Session;
 use serde::Serialize;
@@ -49,8 +51,11 @@ pub(crate) async fn run(arguments: ConvertArgs, surroundings: Surroundings, stop
             stop.soon();
         });
     }
+    let mut lines = Exit::Done;
     loop {
-        let exit = round(&arguments, &dest, &options, &stop, surroundings).await?;
+        let judged = round(&arguments, &dest, &options, &stop, surroundings).await?;
+        lines = lines.max(judged.lines);
+        let exit = lines.max(judged.objects);
         let Some(pause) = arguments.follow else { return Ok(exit) };
         if !wait(pause.0, &stop).await {
             return if stop.is_now() { Err(Failure::Interrupted) } else { Ok(exit) };
@@ -60,11 +65,29 @@ pub(crate) async fn run(arguments: ConvertArgs, surroundings: Surroundings, stop
 
 /// Waits for the next round; false if there is none.
 async fn wait(pause: Duration, stop: &Stop) -> bool {
-    let end = Instant::now() + pause;
-    while Instant::now() < end && !stop.is_told() {
-        tokio::time::sleep(Duration::from_millis(100).min(end - Instant::now())).await;
+    let begin = Instant::now();
+    while !stop.is_told() {
+        let left = pause.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        tokio::time::sleep(left.min(Duration::from_millis(100))).await;
     }
     !stop.is_told()
+}
+
+/// The exit codes that follow from a round.
+struct Judged {
+    /// Because of log objects that were not converted: the next round tries them again.
+    objects: Exit,
+    /// Because of lines that were converted: no later round sees them again.
+    lines: Exit,
+}
+
+impl Judged {
+    fn of_objects(objects: Exit) -> Self {
+        Self { objects, lines: Exit::Done }
+    }
 }
 
 async fn round(
@@ -73,7 +96,7 @@ async fn round(
     options: &ConvertOptions,
     stop: &Stop,
     surroundings: Surroundings,
-) -> Result<Exit, Failure> {
+) -> Result<Judged, Failure> {
     let start = Instant::now();
     let messages = surroundings.messages;
     // A glob may match the dataset that is being written.
@@ -84,18 +107,21 @@ async fn round(
         // Log objects may still arrive.
         Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow.is_some() => {
             messages.note(&error.to_string());
-            return Ok(Exit::Done);
+            return Ok(Judged::of_objects(Exit::Done));
         }
         opened => opened?,
     };
     if arguments.dry_run {
-        let plan = convert_plan(&session, dest, options).await?;
+        // It changes nothing, so it may end at any point.
+        let plan = tokio::select! {
+            plan = convert_plan(&session, dest, options) => plan?,
+            () = stop.told_now() => return Err(Failure::Interrupted),
+        };
         say(&match arguments.report.format {
             ReportFormat::Auto | ReportFormat::Text => plan_text(dest, &plan),
             ReportFormat::Json => plan_json(&plan)?,
         })?;
-        say_changed(&plan.skipped.changed, plan.skipped.changed_count, &messages);
-        return Ok(if plan.skipped.changed_count > 0 { Exit::Incomplete } else { Exit::Done });
+        return Ok(Judged::of_objects(judge_objects(plan.archived, &plan.skipped, &session, &messages)));
     }
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
@@ -126,13 +152,17 @@ async fn round(
     if arguments.follow.is_none() || report.batches > 0 {
         say(&text)?;
     }
-    Ok(judge(&report, &session, arguments, &messages))
+    say_recovered(&report.recovered, &messages);
+    let objects = judge_objects(report.archived, &report.skipped, &session, &messages);
+    let lines = judge_lines(&report, arguments, &messages);
+    if report.stopped {
+        messages.note("stopped after --max-runtime; run again to continue");
+    }
+    Ok(Judged { objects, lines })
 }
 
-/// Reports what was not converted, and returns the exit code that follows.
-fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, messages: &Messages) -> Exit {
-    let mut exit = Exit::Done;
-    let recovered = &report.recovered;
+/// Reports what was cleaned up after earlier runs.
+fn say_recovered(recovered: &Recovered, messages: &Messages) {
     if !recovered.runners.is_empty() {
         messages.note(&format!(
             "{} did not finish: {} rolled back, {} removed",
@@ -141,35 +171,58 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
             count(recovered.files_removed, "file"),
         ));
     }
-    for (runner, objects) in &report.skipped.claimed {
+    say_left(&recovered.left, messages);
+}
+
+/// Warns about what could not be cleaned up.
+pub(super) fn say_left(left: &[String], messages: &Messages) {
+    for why in left.iter().take(NAMED) {
+        messages.warning(&format!("not everything could be cleaned up: {why}"), None);
+    }
+    if !left.is_empty() {
+        messages.note("the dataset is correct nonetheless; the next run tries again");
+    }
+}
+
+/// Reports log objects that are not converted, and returns the exit code that follows.
+fn judge_objects(archived: u64, skipped: &Skipped, session: &Session, messages: &Messages) -> Exit {
+    let mut exit = Exit::Done;
+    for (runner, objects) in &skipped.claimed {
         messages.note(&format!(
             "{} left to another run that is converting them: {runner}; `s3log convert --status` shows more",
             count(*objects, "object")
         ));
     }
-    say_archived(report.archived, messages);
+    say_archived(archived, messages);
     say_names_unused(session, messages);
-    if report.skipped.changed_count > 0 {
+    if skipped.changed_count > 0 {
         exit = Exit::Incomplete;
-        say_changed(&report.skipped.changed, report.skipped.changed_count, messages);
+        say_changed(&skipped.changed, skipped.changed_count, messages);
     }
     let unreadable = session.progress().unreadable();
     if !unreadable.is_empty() {
         exit = Exit::Incomplete;
         say_unreadable(&unreadable, session.progress().unreadable_count(), messages);
     }
-    let counts = report.counts;
+    exit
+}
+
+/// Reports lines that are not records of the dataset, and returns the exit code that follows.
+fn judge_lines(report: &ConvertReport, arguments: &ConvertArgs, messages: &Messages) -> Exit {
+    let (counts, others) = (report.counts, report.others);
+    let records = counts.rows + counts.duplicates;
     let limit = arguments.behaviour.reject_limit();
-    let others = session.progress().snapshot().others;
-    if counts.objects > 0 && counts.rows + counts.duplicates == 0 && counts.rejects + others > 0 {
-        exit = Exit::Incomplete;
+    if counts.objects > 0 && records == 0 && counts.rejects + others > 0 {
         say_no_record(counts.objects, others, messages);
-    } else if others > 0 {
+        return Exit::Incomplete;
+    }
+    if others > 0 {
         messages.note(&format!(
             "{} of logs of another kind skipped; --table requests converts both kinds, --table cdn converts CDN logs",
             count(others, "line")
         ));
-    } else if counts.rejects > 0 {
+    }
+    if counts.rejects > 0 {
         let lines = match counts.rejects {
             1 => "1 line is not a record".to_owned(),
             many => format!("{} lines are not records", HumanCount(many)),
@@ -178,17 +231,13 @@ fn judge(report: &ConvertReport, session: &Session, arguments: &ConvertArgs, mes
             Some(place) => format!("they are in {place}; `s3log check` shows why"),
             None => "`s3log check` shows why; --rejects keeps such lines".to_owned(),
         };
-        if limit.is_exceeded(counts.rows, counts.rejects) {
-            exit = Exit::Incomplete;
+        if limit.is_exceeded(records, counts.rejects) {
             messages.incomplete(&format!("{lines}; at most {limit} may be rejected"), Some(&hint));
-        } else {
-            messages.warning(&lines, Some(&hint));
+            return Exit::Incomplete;
         }
+        messages.warning(&lines, Some(&hint));
     }
-    if report.stopped {
-        messages.note("stopped after --max-runtime; run again to continue");
-    }
-    exit
+    Exit::Done
 }
 
 fn say_changed(changed: &[String], all: u64, messages: &Messages) {
@@ -306,6 +355,7 @@ struct PlanFigures {
     batches: u64,
     #[serde(flatten)]
     skipped: SkippedFigures,
+    objects_unreadable: u64,
     objects_archived: u64,
     objects_pruned: u64,
 }
@@ -350,6 +400,7 @@ fn plan_json(plan: &ConvertPlan) -> Result<String, Failure> {
         bytes: plan.bytes,
         batches: plan.batches,
         skipped: SkippedFigures::of(&plan.skipped),
+        objects_unreadable: plan.unreadable,
         objects_archived: plan.archived,
         objects_pruned: plan.pruned,
     };

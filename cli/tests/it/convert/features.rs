@@ -214,3 +214,62 @@ fn log_objects_are_chosen_by_their_names_and_converted_whole() {
         world.verify(&expected);
     }
 }
+
+#[test]
+fn a_pause_may_be_longer_than_clocks_count() {
+    let world = World::new(Place::Directory, &Logs::new(3, 69));
+    world.run(&["--follow=500000000000y", "--max-runtime", "2s"]).expect(0);
+    world.verify(&world.expected());
+}
+
+/// What was converted is not seen again, so it must count at the end.
+#[test]
+fn rejects_count_beside_lines_of_other_kinds_and_in_every_round() {
+    let cdn = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/cdn/v2.log")).unwrap();
+    for (flags, expected) in
+        [(&["--strict"][..], 3), (&["--strict", "--follow=1s", "--max-runtime", "5s"], 3), (&[], 0)]
+    {
+        let logs = Logs::new(10, 70);
+        assert!(logs.rejects > 0);
+        let world = World::new(Place::Directory, &logs);
+        world.put_object("cdn", cdn.clone().into());
+        let ended = world.run(flags).expect(expected);
+        for part in ["of logs of another kind skipped", "not a record"] {
+            assert!(ended.stderr.contains(part), "{}", ended.stderr);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_listed_is_counted_and_decides_the_exit_code() {
+    let world = World::new(Place::Directory, &Logs::new(3, 71));
+    std::os::unix::fs::symlink("nowhere", world.path("logs/link")).unwrap();
+    for flags in [&["--dry-run", "-F", "json"][..], &["-F", "json"]] {
+        let ended = world.run(flags).expect(3);
+        assert_eq!(report(&ended)["objects_unreadable"], 1);
+    }
+}
+
+#[test]
+fn a_run_that_lists_ends_when_its_time_is_over() {
+    let world = World::new(Place::Bucket, &Logs::new(3, 72));
+    let hold = world.store().proxy.hold(Moment::Before, Matching::kind(Kind::List).key_contains("logs/"), 1);
+    let run = world.begin_with(&["--max-runtime", "1s", "-F", "json"]);
+    assert!(hold.wait_for(1, PATIENCE));
+    std::thread::sleep(Duration::from_millis(1_500));
+    hold.release();
+    let did = report(&run.wait().expect(0));
+    assert_eq!((&did["stopped"], &did["batches"]), (&Value::Bool(true), &Value::from(0)));
+    assert!(!world.objects().keys().any(|name| name.contains("_s3log/log/")), "a batch was begun in vain");
+    // Ctrl-C is not mistaken for the time limit.
+    let hold = world.store().proxy.hold(Moment::Before, Matching::writes().key_contains("_s3log/log/000000000002"), 1);
+    let run = world.begin();
+    assert!(hold.wait_for(1, PATIENCE));
+    signal(&run, "-INT");
+    std::thread::sleep(Duration::from_millis(500));
+    hold.release();
+    run.wait().expect(130);
+    world.convert().expect(0);
+    world.verify(&world.expected());
+}

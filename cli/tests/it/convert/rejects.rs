@@ -1,7 +1,9 @@
 //! `--rejects DEST`: stores lines that are not records, each exactly once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use s3log_test_server::{Fault, Matching, Moment};
 use serde_json::Value;
 
 use super::random::Random;
@@ -168,4 +170,28 @@ fn places_change_from_run_to_run() {
         ["one", "two"].map(|name| world.path(name).display().to_string())
     );
     assert!(places.values().all(|files| files.as_array().is_some_and(|files: &Vec<Value>| !files.is_empty())));
+}
+
+/// Where an earlier run wrote rejects may not be accessible to later ones.
+#[test]
+fn a_place_of_rejects_that_is_gone_keeps_nobody_from_converting() {
+    let world = World::new(Place::Bucket, &Logs::new(OBJECTS, 81));
+    let expected = world.expected();
+    let store = world.store();
+    store.server.create_bucket("old");
+    let hold = store.proxy.hold(Moment::Before, Matching::writes().key_contains("data/set/day="), usize::MAX);
+    let run = world.begin_with(&["--rejects", "s3://old/x"]);
+    assert!(hold.wait_for(1, Duration::from_secs(30)));
+    run.kill();
+    hold.lose();
+    store.proxy.inject(Fault::Status(403), Matching::any().key_contains("old/"), usize::MAX);
+    let ended = world.convert().expect(0);
+    assert!(ended.stderr.contains("not everything could be cleaned up: s3://old/x"), "{}", ended.stderr);
+    world.verify_committed(&expected);
+    // Once it is accessible again, everything is cleaned up.
+    store.proxy.clear();
+    let ended = world.convert().expect(0);
+    assert!(!ended.stderr.contains("cleaned up"), "{}", ended.stderr);
+    assert!(store.server.keys("old").is_empty());
+    world.verify(&expected);
 }
