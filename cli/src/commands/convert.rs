@@ -51,11 +51,11 @@ pub(crate) async fn run(arguments: ConvertArgs, surroundings: Surroundings, stop
             stop.soon();
         });
     }
-    let mut lines = Exit::Done;
+    let mut lasting = Exit::Done;
     loop {
         let judged = round(&arguments, &dest, &options, &stop, surroundings).await?;
-        lines = lines.max(judged.lines);
-        let exit = lines.max(judged.objects);
+        lasting = lasting.max(judged.lasting);
+        let exit = lasting.max(judged.passing);
         let Some(pause) = arguments.follow else { return Ok(exit) };
         if !wait(pause.0, &stop).await {
             return if stop.is_now() { Err(Failure::Interrupted) } else { Ok(exit) };
@@ -78,15 +78,16 @@ async fn wait(pause: Duration, stop: &Stop) -> bool {
 
 /// The exit codes that follow from a round.
 struct Judged {
-    /// Because of log objects that were not converted: the next round tries them again.
-    objects: Exit,
-    /// Because of lines that were converted: no later round sees them again.
-    lines: Exit,
+    /// Because of what only matters if it is the last one: the next tries log objects again that were not converted, and
+    /// may find records.
+    passing: Exit,
+    /// Because of rejects beyond the limit, which no later round sees again.
+    lasting: Exit,
 }
 
 impl Judged {
-    fn of_objects(objects: Exit) -> Self {
-        Self { objects, lines: Exit::Done }
+    fn passing(passing: Exit) -> Self {
+        Self { passing, lasting: Exit::Done }
     }
 }
 
@@ -107,7 +108,7 @@ async fn round(
         // Log objects may still arrive.
         Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow.is_some() => {
             messages.note(&error.to_string());
-            return Ok(Judged::of_objects(Exit::Done));
+            return Ok(Judged::passing(Exit::Done));
         }
         opened => opened?,
     };
@@ -121,7 +122,7 @@ async fn round(
             ReportFormat::Auto | ReportFormat::Text => plan_text(dest, &plan),
             ReportFormat::Json => plan_json(&plan)?,
         })?;
-        return Ok(Judged::of_objects(judge_objects(plan.archived, &plan.skipped, &session, &messages)));
+        return Ok(Judged::passing(judge_objects(plan.archived, &plan.skipped, &session, &messages)));
     }
     let mode = surroundings.progress(arguments.behaviour.progress);
     let mut watch = Watch::start(mode, surroundings.stderr, session.progress());
@@ -154,11 +155,11 @@ async fn round(
     }
     say_recovered(&report.recovered, &messages);
     let objects = judge_objects(report.archived, &report.skipped, &session, &messages);
-    let lines = judge_lines(&report, arguments, &messages);
+    let Judged { passing, lasting } = judge_lines(&report, arguments, &messages);
     if report.stopped {
         messages.note("stopped after --max-runtime; run again to continue");
     }
-    Ok(Judged { objects, lines })
+    Ok(Judged { passing: passing.max(objects), lasting })
 }
 
 /// Reports what was cleaned up after earlier runs.
@@ -207,14 +208,16 @@ fn judge_objects(archived: u64, skipped: &Skipped, session: &Session, messages: 
     exit
 }
 
-/// Reports lines that are not records of the dataset, and returns the exit code that follows.
-fn judge_lines(report: &ConvertReport, arguments: &ConvertArgs, messages: &Messages) -> Exit {
+/// Reports lines that are not records of the dataset, and returns the exit codes that follow.
+fn judge_lines(report: &ConvertReport, arguments: &ConvertArgs, messages: &Messages) -> Judged {
     let (counts, others) = (report.counts, report.others);
     let records = counts.rows + counts.duplicates;
     let limit = arguments.behaviour.reject_limit();
+    let is_exceeded = limit.is_exceeded(records, counts.rejects);
+    let lasting = if is_exceeded { Exit::Incomplete } else { Exit::Done };
     if counts.objects > 0 && records == 0 && counts.rejects + others > 0 {
         say_no_record(counts.objects, others, messages);
-        return Exit::Incomplete;
+        return Judged { passing: Exit::Incomplete, lasting };
     }
     if others > 0 {
         messages.note(&format!(
@@ -231,13 +234,13 @@ fn judge_lines(report: &ConvertReport, arguments: &ConvertArgs, messages: &Messa
             Some(place) => format!("they are in {place}; `s3log check` shows why"),
             None => "`s3log check` shows why; --rejects keeps such lines".to_owned(),
         };
-        if limit.is_exceeded(records, counts.rejects) {
+        if is_exceeded {
             messages.incomplete(&format!("{lines}; at most {limit} may be rejected"), Some(&hint));
-            return Exit::Incomplete;
+        } else {
+            messages.warning(&lines, Some(&hint));
         }
-        messages.warning(&lines, Some(&hint));
     }
-    Exit::Done
+    Judged { passing: Exit::Done, lasting }
 }
 
 fn say_changed(changed: &[String], all: u64, messages: &Messages) {

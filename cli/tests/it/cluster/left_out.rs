@@ -24,7 +24,10 @@ fn nothing_left_of_a_batch_and_lines_of_other_kinds() {
         let said = |output: std::process::Output| {
             let said = transcript(&output);
             // Without the time it took, and the location.
-            said.lines().filter(|line| !line.starts_with("time") && !line.starts_with("dataset")).collect::<Vec<_>>().join("\n")
+            said.lines()
+                .filter(|line| !line.starts_with("time") && !line.starts_with("dataset"))
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let arguments = |to| ["convert".to_owned(), source.clone(), "--to".to_owned(), path(to)];
         let alone = said(s3log().args(arguments("alone")).output().unwrap());
