@@ -184,6 +184,7 @@ fn a_place_of_rejects_that_is_gone_keeps_nobody_from_converting() {
     assert!(hold.wait_for(1, Duration::from_secs(30)));
     run.kill();
     hold.lose();
+    store.proxy.clear();
     store.proxy.inject(Fault::Status(403), Matching::any().key_contains("old/"), usize::MAX);
     let ended = world.convert().expect(0);
     assert!(ended.stderr.contains("not everything could be cleaned up: s3://old/x"), "{}", ended.stderr);
