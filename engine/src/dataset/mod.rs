@@ -54,6 +54,9 @@ fn is_batch(name: &str) -> bool {
         && parts.next().is_none()
 }
 
+/// The program in the metadata of Parquet files, in the form that the format asks for: readers parse it.
+pub(crate) const CREATED_BY: &str = concat!("s3log version ", env!("CARGO_PKG_VERSION"));
+
 /// Replaced files, for readers with an older snapshot.
 pub(crate) const REPLACED: &str = "_s3log/replaced";
 pub(crate) use place::{Place, TMP};

@@ -4,6 +4,7 @@
 //! objects mostly start with their time, so neighbours share prefixes and compress well. Lookups come in the order of a
 //! listing, too, so only few row groups are decoded and cached.
 
+use super::CREATED_BY;
 use super::place::Place;
 use super::record::SourceList;
 use super::upload::{OpenUploads, Upload};
@@ -95,7 +96,7 @@ impl ListWriter {
             .set_column_statistics_enabled(ColumnPath::from("name"), EnabledStatistics::Chunk)
             .set_column_encoding(ColumnPath::from("size"), Encoding::DELTA_BINARY_PACKED)
             .set_column_encoding(ColumnPath::from("modified"), Encoding::DELTA_BINARY_PACKED)
-            .set_created_by(concat!("s3log ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_created_by(CREATED_BY.to_owned())
             .build();
         let writer = ArrowWriter::try_new(Vec::new(), schema(), Some(properties)).map_err(cannot_write)?;
         let upload = place.upload(&path, open).await?;

@@ -138,7 +138,7 @@ fn check_types(name: &str, reader: &str, types: &Value) {
 
 /// Checks the metadata of a file.
 fn check_file(file: &Value, codec: &str, name: &str, has_bloom: bool) {
-    assert!(file["created_by"].as_str().unwrap().starts_with("s3log "), "{}", file["created_by"]);
+    assert!(file["created_by"].as_str().unwrap().starts_with("s3log version "), "{}", file["created_by"]);
     let metadata = &file["metadata"];
     for key in ["s3log.version", "s3log.batch", "s3log.sources", "s3log.source_objects", "s3log.privacy"] {
         assert!(metadata[key].is_string(), "{key} is not in {metadata}");

@@ -4,6 +4,7 @@
 
 use super::compression::Compression;
 use super::schema::file_schema;
+use crate::dataset::CREATED_BY;
 use crate::error::Error;
 use crate::schema::{ColumnDoc, Table, TextLayout};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -96,7 +97,7 @@ impl Format {
         let sorting =
             time.map(|time| vec![SortingColumn { column_idx: time as i32, descending: false, nulls_first: false }]);
         let mut builder = WriterProperties::builder()
-            .set_created_by(concat!("s3log ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_created_by(CREATED_BY.to_owned())
             .set_compression(self.compression.codec())
             .set_max_row_group_row_count(Some(self.row_group_rows.max(1)))
             .set_dictionary_enabled(true)

@@ -197,7 +197,7 @@ fn what_stands_in_a_file() {
     assert!(group_rows.len() >= 3 && group_rows.iter().all(|rows| *rows <= 50), "{group_rows:?}");
     assert_eq!(group_rows.iter().sum::<i64>(), 120);
     let file = metadata.file_metadata();
-    assert!(file.created_by().unwrap().starts_with("s3log "));
+    assert!(file.created_by().unwrap().starts_with("s3log version "));
     assert!(file.key_value_metadata().unwrap().iter().any(|pair| pair.key == "s3log.batch"));
     let group = metadata.row_group(0);
     let sorting = group.sorting_columns().unwrap();
