@@ -4,12 +4,12 @@
 //! while its batch is open; an abandoned batch stays abandoned. All readers of the same records arrive at the same
 //! state.
 
+use super::lookup::Lookup;
 use super::place::Place;
 use super::record::{
     Abandon, BatchCounts, Begin, Commit, DataFile, Entry, LEDGER_VERSION, LOG, Record, SourceList, Swept, Work,
     later_version,
 };
-use super::sources::Lookup;
 use crate::error::{Error, ErrorKind};
 use crate::store::PutNew;
 use bytes::Bytes;
@@ -232,6 +232,12 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether another runner has written a checkpoint since this ledger was loaded.
+    pub(crate) async fn has_later_checkpoint(&self) -> Result<bool, Error> {
+        let behind = checkpoint_path(self.checkpoint);
+        Ok(!self.place.list(&format!("{CHECKPOINTS}/"), Some(&behind)).await?.is_empty())
+    }
+
     /// Writes the next record. `still_right` is checked for every record number that is tried.
     ///
     /// # Errors
@@ -322,7 +328,7 @@ impl Ledger {
         let bytes = serde_json::to_vec(&checkpoint).map_err(|error| {
             Error::new(ErrorKind::Internal, "a checkpoint cannot be written down").with_source(error)
         })?;
-        let (path, bytes) = (format!("{CHECKPOINTS}/{:012}.json", self.state.number), Bytes::from(bytes));
+        let (path, bytes) = (checkpoint_path(self.state.number), Bytes::from(bytes));
         let mut attempt = 0;
         loop {
             let put = self.place.put_new(&path, bytes.clone()).await;
@@ -355,6 +361,10 @@ impl Ledger {
         self.state.converted = lists;
         Ok(true)
     }
+}
+
+fn checkpoint_path(number: u64) -> String {
+    format!("{CHECKPOINTS}/{number:012}.json")
 }
 
 async fn read(place: &Place, number: u64) -> Result<Option<Record>, Error> {

@@ -14,6 +14,7 @@
 //! The format is specified in `format.md`, which is also copied into every dataset as `_s3log/README.md`.
 
 mod ledger;
+mod lookup;
 mod place;
 mod record;
 mod requests;
@@ -27,6 +28,7 @@ mod table;
 mod upload;
 
 pub(crate) use ledger::{Ledger, OpenBatch, Owner, State};
+pub(crate) use lookup::Lookup;
 
 /// Whether the name belongs to a file of a dataset rather than to a log object: a dataset may be located below its log
 /// objects. Its Parquet files are recognised by the batch in their names.
@@ -69,7 +71,7 @@ pub(crate) use runner::{Runner, RunnerName, forget, remove_unfinished};
 pub(crate) use settings::SETTINGS;
 pub use settings::{DATASET_VERSION, DatasetSettings};
 pub(crate) use snapshot::{Converted, InDataset, Snapshot, changed};
-pub(crate) use sources::{Lookup, SOURCES, Source, SourceVersion, merge_lists, write_list};
+pub(crate) use sources::{SOURCES, Source, SourceVersion, merge_lists, runs_of, write_list};
 pub use status::{DatasetStatus, FileDefect, OpenBatchStatus, RunnerStatus, status};
 pub(crate) use store::DatasetStore;
 pub(crate) use table::DatasetTable;

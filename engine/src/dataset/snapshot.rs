@@ -1,10 +1,10 @@
 //! Datasets as sources of queries: detected automatically, read as of one moment.
 
 use super::ledger::{Ledger, Owner, State};
+use super::lookup::Lookup;
 use super::place::Place;
 use super::record::DataFile;
 use super::settings::{DatasetSettings, SETTINGS};
-use super::sources::Lookup;
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
 use crate::store::{Location, Stores};

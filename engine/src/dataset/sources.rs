@@ -1,8 +1,7 @@
 //! Lists of log objects that are converted or being converted.
 //!
 //! A list is a Parquet file with the columns `name`, `size`, `modified` and `etag`, sorted by name. Names of log
-//! objects mostly start with their time, so neighbours share prefixes and compress well. Lookups come in the order of a
-//! listing, too, so only few row groups are decoded and cached.
+//! objects mostly start with their time, so neighbours share prefixes and compress well. `lookup.rs` finds names in them.
 
 use super::CREATED_BY;
 use super::place::Place;
@@ -15,12 +14,13 @@ use bytes::{Buf as _, Bytes};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 /// The folder of lists.
@@ -164,23 +164,37 @@ pub(crate) async fn write_list(
     writer.finish().await
 }
 
-/// Merges lists into as few as possible with at most `most` objects each. `path` returns the path of each new list by
-/// its index.
+/// Divides lists into as few runs as possible. The lists of a run are sorted and have no names in common.
+pub(crate) fn runs_of<T>(mut lists: Vec<T>, list_of: impl Fn(&T) -> &SourceList) -> Vec<Vec<T>> {
+    lists.sort_by(|one, other| list_of(one).first.cmp(&list_of(other).first));
+    let mut runs: Vec<Vec<T>> = Vec::new();
+    for list in lists {
+        let follows = |run: &&mut Vec<T>| run.last().is_some_and(|last| list_of(last).last < list_of(&list).first);
+        match runs.iter_mut().find(follows) {
+            Some(run) => run.push(list),
+            None => runs.push(vec![list]),
+        }
+    }
+    runs
+}
+
+/// Merges lists into as few as possible with at most `most` objects each, and without common names. `path` returns the
+/// path of each new list by its index. Of each run of lists only a row group is in memory.
 pub(crate) async fn merge_lists(
     place: &Place,
     open: &OpenUploads,
-    lists: &[SourceList],
+    lists: Vec<SourceList>,
     most: u64,
     mut path: impl FnMut(usize) -> String,
 ) -> Result<Vec<SourceList>, Error> {
-    let mut readers = Vec::new();
+    let mut runs = Vec::new();
     let mut heads = BinaryHeap::new();
-    for (index, list) in lists.iter().enumerate() {
-        let mut reader = ListScan::open(place, list).await?;
-        if let Some(source) = reader.next(place).await? {
+    for (index, lists) in runs_of(lists, |list| list).into_iter().enumerate() {
+        let mut run = RunScan::new(lists);
+        if let Some(source) = run.next(place).await? {
             heads.push(Reverse((source, index)));
         }
-        readers.push(reader);
+        runs.push(run);
     }
     let mut merged = Vec::new();
     let mut writer: Option<ListWriter> = None;
@@ -195,8 +209,8 @@ pub(crate) async fn merge_lists(
         } else {
             writer = Some(current);
         }
-        if let Some(reader) = readers.get_mut(index)
-            && let Some(source) = reader.next(place).await?
+        if let Some(run) = runs.get_mut(index)
+            && let Some(source) = run.next(place).await?
         {
             heads.push(Reverse((source, index)));
         }
@@ -207,16 +221,17 @@ pub(crate) async fn merge_lists(
     Ok(merged)
 }
 
-/// Iterates over a list in order.
-struct ListScan {
-    file: Arc<ListFile>,
+/// Iterates over the lists of a run, one after the other.
+struct RunScan {
+    lists: std::vec::IntoIter<SourceList>,
+    file: Option<ListFile>,
     next_group: usize,
     rows: Option<(Rows, usize)>,
 }
 
-impl ListScan {
-    async fn open(place: &Place, list: &SourceList) -> Result<Self, Error> {
-        Ok(Self { file: Arc::new(ListFile::open(place, list).await?), next_group: 0, rows: None })
+impl RunScan {
+    fn new(lists: Vec<SourceList>) -> Self {
+        Self { lists: lists.into_iter(), file: None, next_group: 0, rows: None }
     }
 
     async fn next(&mut self, place: &Place) -> Result<Option<Source>, Error> {
@@ -227,35 +242,45 @@ impl ListScan {
                 *at += 1;
                 return Ok(Some(source));
             }
-            if self.next_group >= self.file.groups() {
-                return Ok(None);
+            match self.file.as_ref().filter(|file| self.next_group < file.groups()) {
+                Some(file) => {
+                    self.rows = Some((file.rows(place, self.next_group).await?, 0));
+                    self.next_group += 1;
+                }
+                None => {
+                    let Some(list) = self.lists.next() else { return Ok(None) };
+                    (self.file, self.next_group) = (Some(ListFile::open(place, &list).await?), 0);
+                }
             }
-            self.rows = Some((self.file.rows(place, self.next_group).await?, 0));
-            self.next_group += 1;
         }
     }
 }
 
 /// A list with its footer loaded.
-struct ListFile {
+pub(super) struct ListFile {
     path: String,
     metadata: ArrowReaderMetadata,
-    /// The end of the file: for small files, all of it.
-    tail: Ranged,
+    file_bytes: u64,
+    /// All of the file, if it is small.
+    whole: Option<Ranged>,
 }
 
 /// Bytes to read at the end of a file when it is opened.
 const TAIL: u64 = 128 << 10;
 
 impl ListFile {
-    async fn open(place: &Place, list: &SourceList) -> Result<Self, Error> {
+    pub(super) async fn open(place: &Place, list: &SourceList) -> Result<Self, Error> {
         let mut start = list.file_bytes.saturating_sub(TAIL);
         loop {
             let bytes = place.get_range(&list.path, start..list.file_bytes).await?;
             let tail = Ranged { start, bytes, file_bytes: list.file_bytes };
             let metadata = ArrowReaderMetadata::load(&tail, ArrowReaderOptions::new());
             match metadata {
-                Ok(metadata) => return Ok(Self { path: list.path.clone(), metadata, tail }),
+                Ok(metadata) => {
+                    // There may be many lists, so the ends of large ones are not kept.
+                    let whole = Some(tail).filter(|tail| tail.start == 0 && list.file_bytes <= TAIL);
+                    return Ok(Self { path: list.path.clone(), metadata, file_bytes: list.file_bytes, whole });
+                }
                 // The footer may be larger than the tail.
                 Err(_) if start > 0 => start = 0,
                 Err(error) => return Err(damaged(place, &list.path, error)),
@@ -268,26 +293,24 @@ impl ListFile {
     }
 
     /// The only row group that may contain a name.
-    fn group_of(&self, name: &str) -> Option<usize> {
+    pub(super) fn group_of(&self, name: &str) -> Option<usize> {
         let groups = self.metadata.metadata().row_groups();
-        let max = |group: &parquet::file::metadata::RowGroupMetaData| match group.columns().first()?.statistics()? {
-            Statistics::ByteArray(values) => values.max_bytes_opt().map(<[u8]>::to_vec),
-            _ => None,
-        };
         // A row group without statistics may contain the name.
-        let at = groups.partition_point(|group| max(group).is_some_and(|max| max.as_slice() < name.as_bytes()));
-        (at < groups.len()).then_some(at)
+        let at = groups.partition_point(|group| bounds(group).is_some_and(|(_, max)| max < name.as_bytes()));
+        let is_below = bounds(groups.get(at)?).is_some_and(|(min, _)| name.as_bytes() < min);
+        (!is_below).then_some(at)
     }
 
-    async fn rows(&self, place: &Place, group: usize) -> Result<Rows, Error> {
+    pub(super) async fn rows(&self, place: &Place, group: usize) -> Result<Rows, Error> {
         let chunks = self.metadata.metadata().row_groups().get(group).map(|group| group.columns());
         let ranges = chunks.unwrap_or_default().iter().map(|chunk| chunk.byte_range());
         let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (at, len)| (start.min(at), end.max(at + len)));
-        let ranged = if start >= self.tail.start {
-            self.tail.clone()
-        } else {
-            let bytes = place.get_range(&self.path, start..end).await?;
-            Ranged { start, bytes, file_bytes: self.tail.file_bytes }
+        let ranged = match &self.whole {
+            Some(whole) => whole.clone(),
+            None => {
+                let bytes = place.get_range(&self.path, start..end).await?;
+                Ranged { start, bytes, file_bytes: self.file_bytes }
+            }
         };
         let read = || -> Result<Rows, parquet::errors::ParquetError> {
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(ranged, self.metadata.clone())
@@ -305,8 +328,17 @@ impl ListFile {
     }
 }
 
+/// The smallest and the largest name of a row group.
+fn bounds(group: &RowGroupMetaData) -> Option<(&[u8], &[u8])> {
+    match group.columns().first()?.statistics()? {
+        Statistics::ByteArray(values) => Some((values.min_bytes_opt()?, values.max_bytes_opt()?)),
+        _ => None,
+    }
+}
+
+/// A decoded row group.
 #[derive(Debug)]
-struct Rows {
+pub(super) struct Rows {
     names: StringArray,
     sizes: Int64Array,
     modified: TimestampMicrosecondArray,
@@ -334,7 +366,7 @@ impl Rows {
         }
     }
 
-    fn find(&self, name: &str) -> Option<SourceVersion> {
+    pub(super) fn find(&self, name: &str) -> Option<SourceVersion> {
         let (mut low, mut high) = (0, self.names.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -345,65 +377,6 @@ impl Rows {
             }
         }
         None
-    }
-}
-
-/// Looks names up in lists.
-pub(crate) struct Lookup<T> {
-    lists: Vec<(SourceList, T)>,
-    open: HashMap<usize, Arc<ListFile>>,
-    /// Decoded row groups and when they were last used.
-    decoded: HashMap<(usize, usize), (u64, Arc<Rows>)>,
-    clock: u64,
-}
-
-/// Capacity of the cache, in row groups of about 1 MiB.
-const DECODED: usize = 64;
-
-impl<T: Clone> Lookup<T> {
-    /// A lookup over lists, each with the meaning of being in it.
-    pub(crate) fn new(lists: Vec<(SourceList, T)>) -> Self {
-        Self { lists, open: HashMap::new(), decoded: HashMap::new(), clock: 0 }
-    }
-
-    /// The version and meaning of a name, from the first list that contains it.
-    pub(crate) async fn find(&mut self, place: &Place, name: &str) -> Result<Option<(SourceVersion, T)>, Error> {
-        for index in 0..self.lists.len() {
-            let Some((list, meaning)) = self.lists.get(index) else { continue };
-            if name < list.first.as_str() || name > list.last.as_str() {
-                continue;
-            }
-            let meaning = meaning.clone();
-            let file = match self.open.get(&index) {
-                Some(file) => Arc::clone(file),
-                None => {
-                    let file = Arc::new(ListFile::open(place, list).await?);
-                    self.open.insert(index, Arc::clone(&file));
-                    file
-                }
-            };
-            let Some(group) = file.group_of(name) else { continue };
-            if let Some(version) = self.rows(place, index, &file, group).await?.find(name) {
-                return Ok(Some((version, meaning)));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn rows(&mut self, place: &Place, list: usize, file: &ListFile, group: usize) -> Result<Arc<Rows>, Error> {
-        self.clock += 1;
-        if let Some((used, rows)) = self.decoded.get_mut(&(list, group)) {
-            *used = self.clock;
-            return Ok(Arc::clone(rows));
-        }
-        if self.decoded.len() >= DECODED
-            && let Some(oldest) = self.decoded.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key)
-        {
-            self.decoded.remove(&oldest);
-        }
-        let rows = Arc::new(file.rows(place, group).await?);
-        self.decoded.insert((list, group), (self.clock, Arc::clone(&rows)));
-        Ok(rows)
     }
 }
 
@@ -449,11 +422,11 @@ fn damaged(place: &Place, path: &str, error: parquet::errors::ParquetError) -> E
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::store::Stores;
 
-    fn source(number: u64) -> Source {
+    pub(in super::super) fn source(number: u64) -> Source {
         let version = SourceVersion {
             size: number,
             modified: number as i64 * 1_000,
@@ -462,32 +435,8 @@ mod tests {
         Source { name: format!("s3://logs/{number:08}"), version }
     }
 
-    async fn place(directory: &tempfile::TempDir) -> Place {
+    pub(in super::super) async fn place(directory: &tempfile::TempDir) -> Place {
         Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap().for_writer("me")
-    }
-
-    #[tokio::test]
-    async fn what_is_in_a_list_is_found() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = place(&directory).await;
-        let even = (0..40_000).map(|number| source(number * 2)).collect();
-        let list = write_list(&place, &OpenUploads::default(), "lists/a".to_owned(), even).await.unwrap();
-        assert_eq!(
-            (list.objects, list.first.as_str(), list.last.as_str()),
-            (40_000, "s3://logs/00000000", "s3://logs/00079998")
-        );
-        let one = write_list(&place, &OpenUploads::default(), "lists/b".to_owned(), vec![source(7)]).await.unwrap();
-        let mut lookup = Lookup::new(vec![(list, 'a'), (one, 'b')]);
-        for number in (0..80_100).step_by(37).chain([0, 7, 79_998, 79_999]) {
-            let found = lookup.find(&place, &source(number).name).await.unwrap();
-            let expected = match number {
-                7 => Some((source(7).version, 'b')),
-                number if number % 2 == 0 && number < 80_000 => Some((source(number).version, 'a')),
-                _ => None,
-            };
-            assert_eq!(found, expected, "{number}");
-        }
-        assert!(lookup.decoded.len() <= DECODED);
     }
 
     #[tokio::test]
@@ -499,21 +448,40 @@ mod tests {
             let sources = (0..10_000).map(|number| source(number * 3 + part)).collect();
             lists.push(write_list(&place, &OpenUploads::default(), format!("lists/{part}"), sources).await.unwrap());
         }
-        let merged = merge_lists(&place, &OpenUploads::default(), &lists, 12_000, |index| format!("lists/m{index}"))
-            .await
-            .unwrap();
+        let path = |index| format!("lists/m{index}");
+        let merged = merge_lists(&place, &OpenUploads::default(), lists, 12_000, path).await.unwrap();
         let objects: Vec<_> = merged.iter().map(|list| list.objects).collect();
         assert_eq!(objects, [12_000, 12_000, 6_000]);
         assert_eq!(merged.iter().map(|list| list.bytes).sum::<u64>(), (0..30_000).sum::<u64>());
-        let mut expected = 0;
-        for list in &merged {
-            let mut scan = ListScan::open(&place, list).await.unwrap();
-            while let Some(found) = scan.next(&place).await.unwrap() {
-                assert_eq!(found, source(expected));
-                expected += 1;
-            }
+        assert_eq!(runs_of(merged.clone(), |list| list), [merged.clone()]);
+        let (mut run, mut expected) = (RunScan::new(merged), 0);
+        while let Some(found) = run.next(&place).await.unwrap() {
+            assert_eq!(found, source(expected));
+            expected += 1;
         }
         assert_eq!(expected, 30_000);
+    }
+
+    #[test]
+    fn runs_are_as_few_as_possible() {
+        let list = |names: &str| {
+            let (first, last) = names.split_once('-').unwrap();
+            let (path, first, last) = (names.to_owned(), first.to_owned(), last.to_owned());
+            SourceList { path, file_bytes: 9, objects: 2, bytes: 2, first, last }
+        };
+        let cases: [(&[&str], &[&[&str]]); 4] = [
+            (&[], &[]),
+            (&["c-d", "a-b"], &[&["a-b", "c-d"]]),
+            // The same name is in both.
+            (&["a-b", "b-c"], &[&["a-b"], &["b-c"]]),
+            (&["a-z", "a-k", "b-c", "l-z", "d-x"], &[&["a-z"], &["a-k", "l-z"], &["b-c", "d-x"]]),
+        ];
+        for (lists, expected) in cases {
+            let runs = runs_of(lists.iter().map(|names| list(names)).collect(), |list| list);
+            let names: Vec<Vec<_>> =
+                runs.iter().map(|run| run.iter().map(|list| list.path.as_str()).collect()).collect();
+            assert_eq!(names, expected);
+        }
     }
 
     #[test]
