@@ -215,19 +215,23 @@ impl Ledger {
     pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
         let behind = Record::path(self.state.number);
         let entries = self.place.list(&format!("{LOG}/"), Some(&behind)).await?;
-        let numbers: Vec<u64> = entries.iter().filter_map(|entry| Record::number(&entry.path)).collect();
+        self.apply_all(entries.iter().filter_map(|entry| Record::number(&entry.path)).collect()).await
+    }
+
+    /// Applies the records with these numbers, and those missing between them: a directory is not listed as of one
+    /// moment, so a record may be in the list, and the one that was written just before it may not.
+    async fn apply_all(&mut self, numbers: Vec<u64>) -> Result<(), Error> {
         let place = &self.place;
         let mut records = futures::stream::iter(numbers)
             .map(|number| async move { read(place, number).await.map(|record| (number, record)) })
             .buffered(AT_ONCE);
         let state = &mut self.state;
         while let Some((number, record)) = records.try_next().await? {
-            let record = record.filter(|_| number == state.number + 1).ok_or_else(|| {
-                Error::new(ErrorKind::Unreadable, format!("the ledger lacks its record {}", state.number + 1))
-                    .in_object(place.name())
-                    .with_hint("something has removed files below `_s3log`; restore them")
-            })?;
-            state.apply(record);
+            while state.number + 1 < number {
+                let missed = read(place, state.number + 1).await?;
+                state.apply(missed.ok_or_else(|| lacks(place, state.number + 1))?);
+            }
+            state.apply(record.ok_or_else(|| lacks(place, number))?);
         }
         Ok(())
     }
@@ -365,6 +369,12 @@ impl Ledger {
 
 fn checkpoint_path(number: u64) -> String {
     format!("{CHECKPOINTS}/{number:012}.json")
+}
+
+fn lacks(place: &Place, number: u64) -> Error {
+    Error::new(ErrorKind::Unreadable, format!("the ledger lacks its record {number}"))
+        .in_object(place.name())
+        .with_hint("something has removed files below `_s3log`; restore them")
 }
 
 async fn read(place: &Place, number: u64) -> Result<Option<Record>, Error> {

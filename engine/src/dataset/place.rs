@@ -296,8 +296,7 @@ impl Place {
             Kind::Directory(root) => {
                 let (root, wanted, behind) = (root.clone(), prefix.to_owned(), behind.map(str::to_owned));
                 blocking(move || {
-                    let mut entries = list_directory(&root, &wanted)?;
-                    entries.retain(|entry| behind.as_ref().is_none_or(|behind| entry.path > *behind));
+                    let mut entries = list_directory(&root, &wanted, behind.as_deref())?;
                     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
                     Ok(entries)
                 })
@@ -389,7 +388,8 @@ fn without_links(directory: &Path) -> PathBuf {
     directory.to_owned()
 }
 
-fn list_directory(root: &Path, prefix: &str) -> Result<Vec<Entry>, Error> {
+/// Lists files below `root`. Those that do not sort after `behind` are left out before their sizes are read.
+fn list_directory(root: &Path, prefix: &str, behind: Option<&str>) -> Result<Vec<Entry>, Error> {
     let top = root.join(prefix.rsplit_once('/').map_or("", |(folder, _)| folder));
     let path_of = |path: &Path| {
         let parts = path.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_string_lossy());
@@ -397,9 +397,13 @@ fn list_directory(root: &Path, prefix: &str) -> Result<Vec<Entry>, Error> {
     };
     let is_wanted =
         |path: &Path| path_of(path).is_some_and(|path| path.starts_with(prefix) || prefix.starts_with(&path));
+    let is_behind = |path: &Path| behind.is_none_or(|behind| path_of(path).is_some_and(|path| path.as_str() > behind));
     let mut entries = Vec::new();
     let walk = walkdir::WalkDir::new(&top).follow_links(true).into_iter();
-    for found in walk.filter_entry(|entry| entry.depth() == 0 || is_wanted(entry.path())) {
+    let walk = walk.filter_entry(|entry| {
+        entry.depth() == 0 || is_wanted(entry.path()) && (entry.file_type().is_dir() || is_behind(entry.path()))
+    });
+    for found in walk {
         let metadata = found.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
         let (entry, metadata) = match metadata {
             Ok(found) => found,

@@ -138,3 +138,16 @@ async fn a_gap_is_noticed() {
     let error = Ledger::load(&place).await.unwrap_err();
     assert!(error.to_string().ends_with("the ledger lacks its record 1"), "{error}");
 }
+
+#[tokio::test]
+async fn records_missing_in_a_listing_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = place(&directory).await;
+    let mut ledger = Ledger::load(&place).await.unwrap();
+    for batch in ["a", "b", "c", "d"] {
+        append(&mut ledger, "r", begin(batch)).await;
+    }
+    let mut other = Ledger::empty(&place);
+    other.apply_all(vec![2, 4]).await.unwrap();
+    assert_eq!(other.state, ledger.state);
+}
