@@ -1,7 +1,7 @@
 //! The files of a batch: one or more for each run of a partition.
 //!
-//! A row group being encoded takes tens of megabytes whatever its size, so only few are open at a time; a file without
-//! one takes little. When a limit is reached, those least recently written to are ended.
+//! Row groups being encoded take up to tens of megabytes each, so only few are open at a time; a file without one takes
+//! little. When a limit is reached, those least recently written to are ended.
 
 use super::destination::Destination;
 use super::parquet::{Encoders, Format, OutputRoom, ParquetFile, Sealed};
@@ -24,7 +24,7 @@ pub(super) struct FileLimits {
     pub(super) row_group_weight: usize,
     /// Maximum number of row groups being encoded.
     pub(super) row_groups: usize,
-    /// Maximum memory of the row groups being encoded, in bytes as estimated by [`OpenFile::memory`].
+    /// Maximum memory of the row groups being encoded, in bytes as estimated by [`memory`].
     pub(super) encoding: usize,
     /// Maximum number of open files.
     pub(super) files: usize,
@@ -87,8 +87,13 @@ struct OpenFile {
 }
 
 /// Memory of a row group beside its contents, in bytes: tables of dictionaries, and pages being filled. Columns encoded
-/// by the `parquet` crate (other codecs, Bloom filters) also have a compressor each.
+/// by the `parquet` crate (other codecs, Bloom filters) also have a compressor each, from the start.
 const ROW_GROUP: usize = 32 << 20;
+
+/// The same for an empty row group of columns that start empty. It grows with the weight of the rows divided by
+/// [`FILLING`].
+const EMPTY: usize = 2 << 20;
+const FILLING: usize = 2;
 
 /// Ratio of the weight of rows to their encoded size, dictionaries included.
 const ENCODED: usize = 8;
@@ -176,9 +181,7 @@ impl Files {
                 self.end_unsent().await?;
             }
         }
-        if self.open.get(&run).is_none_or(|open| !open.file.is_encoding()) {
-            self.end_row_groups().await?;
-        }
+        self.end_row_groups(run, weight).await?;
         if !self.open.contains_key(&run) {
             self.make_room().await?;
             let number = self.next_number;
@@ -247,17 +250,18 @@ impl Files {
         Ok(())
     }
 
-    /// Ends row groups until another may be begun.
-    async fn end_row_groups(&mut self) -> Result<(), Error> {
+    /// Ends row groups of other runs until rows of this weight may be appended to that of `run`, or to a new one.
+    async fn end_row_groups(&mut self, run: u64, weight: usize) -> Result<(), Error> {
+        let own = memory(&self.format, self.open.get(&run).map_or(0, |open| open.group_weight) + weight);
         loop {
-            let encoding = self.open.values_mut().filter(|open| open.file.is_encoding());
-            let mut encoding: Vec<_> = encoding.collect();
-            let memory = ROW_GROUP + encoding.iter().map(|open| open.memory()).sum::<usize>();
-            if encoding.len() < self.limits.row_groups.max(1) && memory <= self.limits.encoding {
+            let others = self.open.iter_mut().filter(|(other, open)| **other != run && open.file.is_encoding());
+            let mut others: Vec<_> = others.map(|(_, open)| open).collect();
+            let memory = own + others.iter().map(|open| memory(&self.format, open.group_weight)).sum::<usize>();
+            if others.len() < self.limits.row_groups.max(1) && memory <= self.limits.encoding {
                 return Ok(());
             }
-            encoding.sort_by_key(|open| open.used);
-            let Some(oldest) = encoding.first_mut() else { return Ok(()) };
+            others.sort_by_key(|open| open.used);
+            let Some(oldest) = others.first_mut() else { return Ok(()) };
             oldest.end_row_group().await?;
             self.end_unsent().await?;
         }
@@ -287,16 +291,57 @@ fn unsent(bytes: u64, part: u64) -> u64 {
     bytes.checked_sub(1).map_or(0, |bytes| bytes % part + 1)
 }
 
-impl OpenFile {
-    /// An estimate of the memory of the row group, from its input. The encoders' own figures depend on their progress,
-    /// and files must not depend on timing.
-    fn memory(&self) -> usize {
-        ROW_GROUP + self.group_weight / ENCODED
-    }
+/// An estimate of the memory of a row group, from the weight of its rows. The encoders' own figures depend on their
+/// progress, and files must not depend on timing.
+fn memory(format: &Format, weight: usize) -> usize {
+    let beside = if format.starts_empty() { ROW_GROUP.min(EMPTY + weight / FILLING) } else { ROW_GROUP };
+    beside + weight / ENCODED
+}
 
+impl OpenFile {
     async fn end_row_group(&mut self) -> Result<(), Error> {
         self.group_rows = 0;
         self.group_weight = 0;
         self.file.end_row_group().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::destination::memory::Memory;
+    use crate::convert::parquet::Compression;
+    use crate::convert::testing::{batch_of, line};
+    use crate::schema::Table;
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+    /// The number of row groups in the files of four partitions that are written to in turn.
+    async fn row_groups(compression: Compression) -> Vec<usize> {
+        const RUNS: u64 = 4;
+        const TURNS: u64 = 24;
+        let data = Memory::default();
+        let format = Format::new(Table::Logs, compression, 1 << 20);
+        let limits = FileLimits::new(1 << 40, 192 << 20);
+        let mut files = Files::new(Arc::new(data.clone()), format, "b", limits, Encoders::new(2).unwrap());
+        for turn in 0..RUNS * TURNS {
+            let rows = Rows::all(vec![batch_of(&line(1_768_435_200, "photos", 1))], 8 << 20);
+            files.append(turn % RUNS, || format!("bucket={}/", turn % RUNS), rows, (0, 0)).await.unwrap();
+            let encoding = files.open.values().filter(|open| open.file.is_encoding());
+            let memory: usize = encoding.map(|open| memory(&files.format, open.group_weight)).sum();
+            assert!(memory <= limits.encoding, "{memory}");
+        }
+        files.finish().await.unwrap();
+        let files = data.files.lock().unwrap();
+        let groups = |bytes: &Vec<u8>| SerializedFileReader::new(bytes::Bytes::from(bytes.clone())).unwrap();
+        files.values().map(|bytes| groups(bytes).metadata().num_row_groups()).collect()
+    }
+
+    #[tokio::test]
+    async fn row_groups_of_partitions_in_turn_are_not_tiny() {
+        let groups = row_groups(Compression::default()).await;
+        assert!(groups.len() == 4 && groups.iter().all(|groups| *groups <= 8), "{groups:?}");
+        // Each takes much memory from the start.
+        let groups = row_groups(Compression::Snappy).await;
+        assert!(groups.len() == 4 && groups.iter().all(|groups| *groups > 8), "{groups:?}");
     }
 }

@@ -85,6 +85,11 @@ impl Format {
         order
     }
 
+    /// Whether an empty row group takes hardly any memory: our encoders start empty, those of the `parquet` crate do not.
+    pub(crate) fn starts_empty(&self) -> bool {
+        matches!(self.compression, Compression::None | Compression::Zstd(_)) && self.bloom.is_empty()
+    }
+
     pub(crate) fn row_group_rows(&self) -> usize {
         self.row_group_rows
     }
