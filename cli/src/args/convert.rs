@@ -283,17 +283,16 @@ pub(crate) struct FileArgs {
     #[arg(long, env = "S3LOG_TARGET_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Dataset")]
     pub target_size: Option<Size>,
 
-    /// zstd:N (1 to 22), snappy, gzip:N (1 to 9), lz4, none
+    /// zstd:N (1 to 22), snappy, gzip:N (1 to 9), lz4, none [default: zstd:3; `compact`: unchanged]
     #[arg(
         long,
         env = "S3LOG_COMPRESSION",
         hide_env_values = true,
         value_name = "CODEC",
-        default_value = "zstd:3",
         value_parser = compression,
         help_heading = "Dataset"
     )]
-    pub compression: Compression,
+    pub compression: Option<Compression>,
 
     /// Bloom filters for these columns, which let queries for single values skip files: remote_ip,requester,request_id,key
     #[arg(
@@ -313,7 +312,7 @@ impl FileArgs {
         let default = ConvertOptions::default();
         ConvertOptions {
             target_size: self.target_size.map_or(default.target_size, |size| size.0 as u64),
-            compression: self.compression,
+            compression: self.compression.unwrap_or_default(),
             bloom: self.bloom.clone(),
             ..default
         }

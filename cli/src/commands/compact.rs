@@ -29,10 +29,15 @@ pub(crate) async fn run(arguments: CompactArgs, surroundings: Surroundings, stop
     let messages = surroundings.messages;
     let options = with_work(SessionOptions::new().with_stores(arguments.store.options()), &arguments.work);
     let session = Session::open(&[], options).await?;
-    let files = arguments.files.options();
-    let files = ConvertOptions { memory: files.memory.min(memory_limit(&arguments.work)), ..files };
-    let until = Utc::now().timestamp_micros().saturating_sub(arguments.older_than.micros());
-    let options = CompactOptions { until, files, dry_run: arguments.dry_run };
+    let files = &arguments.files;
+    let options = CompactOptions {
+        until: Utc::now().timestamp_micros().saturating_sub(arguments.older_than.micros()),
+        target_size: files.options().target_size,
+        memory: ConvertOptions::MEMORY.min(memory_limit(&arguments.work)),
+        compression: files.compression,
+        bloom: Some(files.bloom.clone()).filter(|columns| !columns.is_empty()),
+        dry_run: arguments.dry_run,
+    };
     let report = match compact(&session, &arguments.dest, &options, &stop).await {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             messages.note("stopped; uncommitted work was rolled back");

@@ -6,8 +6,13 @@
 //! A merge opens as many files as fit into memory. Where that is not enough, the results are merged in further rounds.
 
 use super::destination::Placed;
-use super::merge::merge;
+use super::files::{FileLimits, Files};
+use super::kept::Kept;
+use super::merge::{cannot, merge};
 use super::options::ConvertOptions;
+use super::parquet::{Compression, Encoders, Format};
+use super::pipeline::ROW_GROUP_ROWS;
+use super::privacy::PrivacyDescription;
 use super::recovery::{Recovered, check_open, now, recover, sweep, take_back_own};
 use super::stop::Stop;
 use super::tidy::{remove_replaced, tidy};
@@ -27,10 +32,23 @@ use std::sync::Arc;
 pub struct CompactOptions {
     /// Only compact days that ended before this instant, in microseconds since the Unix epoch.
     pub until: i64,
-    /// Target size of files, compression, Bloom filters and memory.
-    pub files: ConvertOptions,
+    /// Target size of files, in bytes.
+    pub target_size: u64,
+    /// Memory budget in bytes, beside the fixed memory of encoders.
+    pub memory: usize,
+    /// Compression of pages, if not that of the files that are merged.
+    pub compression: Option<Compression>,
+    /// Columns with Bloom filters, if not those that have them in the files that are merged.
+    pub bloom: Option<Vec<String>>,
     /// Only report what would be merged.
     pub dry_run: bool,
+}
+
+impl Default for CompactOptions {
+    fn default() -> Self {
+        let ConvertOptions { target_size, memory, .. } = ConvertOptions::default();
+        Self { until: i64::MAX, target_size, memory, compression: None, bloom: None, dry_run: false }
+    }
 }
 
 /// Result of a compaction.
@@ -80,10 +98,13 @@ pub async fn compact(
             .with_hint("create one with `s3log convert SOURCE --to DEST`"));
     };
     let table = settings.known_table().map_err(|error| error.in_object(place.name()))?;
-    let mut options = options.clone();
-    options.files.table = table;
-    options.files.check_bloom()?;
-    let options = &options;
+    let bloom = options.bloom.clone().unwrap_or_default();
+    ConvertOptions { table, bloom, ..ConvertOptions::default() }.check_bloom()?;
+    let privacy = PrivacyDescription {
+        redact_uri: settings.redact_uri,
+        anonymize_ip: settings.anonymize_ip.parse().map_err(|error: Error| error.in_object(place.name()))?,
+        key: settings.key_fingerprint,
+    };
     if options.dry_run {
         let ledger = Ledger::load(&place).await?;
         let mut report = CompactReport::default();
@@ -101,6 +122,7 @@ pub async fn compact(
         session,
         options,
         table,
+        privacy,
         stop,
         runner,
         ledger,
@@ -117,6 +139,7 @@ struct Compaction<'a> {
     session: &'a Session,
     options: &'a CompactOptions,
     table: Table,
+    privacy: PrivacyDescription,
     stop: &'a Stop,
     runner: Runner,
     ledger: Ledger,
@@ -132,7 +155,7 @@ impl Compaction<'_> {
     async fn all(&mut self) -> Result<(), Error> {
         self.report.recovered = recover(&mut self.ledger, &self.runner, self.session.stores()).await?;
         // Half of the memory is for the files being read; the other half is for encoding.
-        let room = Some(self.options.files.memory as u64 / 2);
+        let room = Some(self.options.memory as u64 / 2);
         let mut claimed = 0;
         let mut round = groups(&self.ledger.state, self.options, room, &mut claimed);
         self.report.claimed = claimed;
@@ -190,9 +213,12 @@ impl Compaction<'_> {
         }
         let folder = paths.first().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder).to_owned();
         let table = DatasetTable::of_records(self.table, self.runner.place(), &self.ledger.state, TextLayout::Views)?;
-        let destination = Arc::new(Placed::new(self.runner.place().clone(), self.runner.uploads().clone()));
+        let merged = async {
+            let into = self.files_like(&table, &group, &batch).await?;
+            merge(self.session, &table, group.clone(), &folder, into).await
+        };
         let files = tokio::select! {
-            files = merge(self.session, &table, group.clone(), destination, &batch, &folder, &self.options.files) => files?,
+            files = merged => files?,
             () = self.stop.told_now() => return Err(Error::new(ErrorKind::Interrupted, "stopped")),
         };
         let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<u64>();
@@ -213,6 +239,23 @@ impl Compaction<'_> {
         let swept = sweep(&mut self.ledger, &self.runner, &batch).await;
         self.leave(swept);
         Ok(Some(made))
+    }
+
+    /// The files to write, in the format of those that are merged unless the options have another.
+    async fn files_like(&self, table: &DatasetTable, group: &[DataFile], batch: &str) -> Result<Files, Error> {
+        let kept = Kept::of(table, group).await.map_err(cannot)?;
+        let options = self.options;
+        let metadata = [
+            ("s3log.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("s3log.batch", batch.to_owned()),
+            ("s3log.privacy", self.privacy.to_string()),
+        ];
+        let format = Format::new(self.table, options.compression.unwrap_or(kept.compression), ROW_GROUP_ROWS)
+            .with_bloom_filters(options.bloom.clone().unwrap_or_else(|| kept.bloom.into_iter().collect()))
+            .with_metadata(metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
+        let destination = Arc::new(Placed::new(self.runner.place().clone(), self.runner.uploads().clone()));
+        let limits = FileLimits::new(options.target_size, options.memory);
+        Ok(Files::new(destination, format, batch, limits, Encoders::new(self.session.threads())?))
     }
 
     /// Counts files that existed before the run and that exist after it, without intermediate results.
@@ -265,7 +308,7 @@ fn claimed_files(state: &State) -> BTreeSet<&str> {
 /// than can be open at a time with `room` bytes of memory, if it is limited.
 fn groups(state: &State, options: &CompactOptions, room: Option<u64>, claimed: &mut u64) -> Vec<Vec<DataFile>> {
     let taken = claimed_files(state);
-    let target = options.files.target_size.max(1);
+    let target = options.target_size.max(1);
     let mut folders: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
     for file in state.files.values() {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -331,8 +374,7 @@ mod tests {
 
     #[test]
     fn small_files_of_closed_days_are_grouped() {
-        let mut options = CompactOptions { until: 3 * MICROS_PER_DAY, files: ConvertOptions::default(), dry_run: true };
-        options.files.target_size = 100;
+        let options = CompactOptions { until: 3 * MICROS_PER_DAY, target_size: 100, ..CompactOptions::default() };
         let state = state(&[
             ("day=1/a", 10, 1),
             ("day=1/b", 20, 1),

@@ -1,11 +1,7 @@
 //! Merges sorted files into fewer sorted files.
 
-use super::destination::Destination;
-use super::files::{FileLimits, Files};
-use super::options::ConvertOptions;
-use super::parquet::{Encoders, Format};
+use super::files::Files;
 use super::partition::times;
-use super::pipeline::ROW_GROUP_ROWS;
 use super::rows::Rows;
 use super::sorter::ROW;
 use crate::dataset::{DataFile, DatasetTable};
@@ -25,10 +21,8 @@ pub(super) async fn merge(
     session: &Session,
     table: &DatasetTable,
     files: Vec<DataFile>,
-    destination: Arc<dyn Destination>,
-    batch_id: &str,
     folder: &str,
-    options: &ConvertOptions,
+    mut into: Files,
 ) -> Result<Vec<DataFile>, Error> {
     let mut state = session.context().state();
     *state.config_mut() = state.config().clone().with_batch_size(BATCH_ROWS);
@@ -42,25 +36,15 @@ pub(super) async fn merge(
     let merged = Arc::new(merged);
     let mut batches = execute_stream(merged, state.task_ctx()).map_err(cannot)?;
 
-    let metadata = vec![
-        ("s3log.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("s3log.batch".to_owned(), batch_id.to_owned()),
-    ];
-    let format = Format::new(table.table(), options.compression, ROW_GROUP_ROWS)
-        .with_bloom_filters(options.bloom.clone())
-        .with_metadata(metadata);
-    let limits = FileLimits::new(options.target_size, options.memory);
-    let encoders = Encoders::new(session.threads())?;
-    let mut files = Files::new(destination, format, batch_id, limits, encoders);
     let folder = format!("{folder}/");
     while let Some(batch) = batches.try_next().await.map_err(cannot)? {
         let of_rows = times(&batch)?;
         let (Some(first), Some(last)) = (of_rows.first().copied(), of_rows.last().copied()) else { continue };
         debug_assert!(of_rows.is_sorted(), "column {position} is in order");
         let weight = text_of(&batch) + batch.num_rows() * ROW;
-        files.write_sorted(&folder, Rows::all(vec![batch], weight), (first, last)).await?;
+        into.write_sorted(&folder, Rows::all(vec![batch], weight), (first, last)).await?;
     }
-    files.finish().await
+    into.finish().await
 }
 
 /// Rows to read at a time from each file. Small, since all files being merged hold a batch.
@@ -72,7 +56,7 @@ fn text_of(batch: &RecordBatch) -> usize {
     views.flat_map(|column| column.lengths()).map(|len| len as usize).sum()
 }
 
-fn cannot(error: DataFusionError) -> Error {
+pub(super) fn cannot(error: DataFusionError) -> Error {
     match Error::find(&error) {
         Some(found) => found.repeated(),
         None => Error::new(ErrorKind::Unreadable, "files cannot be merged").with_source(error),

@@ -14,6 +14,7 @@ mod decoding;
 mod dedupe;
 mod destination;
 mod files;
+mod kept;
 mod known;
 #[cfg(feature = "cluster")]
 mod mark;

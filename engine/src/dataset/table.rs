@@ -14,6 +14,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, Result as DataFusionResult, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -27,6 +28,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use std::sync::Arc;
 
 /// A table over the committed files of a dataset, at one moment of its ledger.
@@ -104,11 +106,21 @@ impl DatasetTable {
         Ok(DataSourceExec::from_data_source(config.build()))
     }
 
+    /// Reads the metadata of a file from its footer.
+    pub(crate) fn footer(
+        &self,
+        file: &DataFile,
+    ) -> impl Future<Output = DataFusionResult<Arc<ParquetMetaData>>> + Send + use<> {
+        let (store, meta) = (Arc::clone(&self.store), object_meta(file));
+        async move {
+            let reader = DFParquetMetadata::new(&*store, &meta).with_metadata_size_hint(Some(FOOTER));
+            reader.with_page_index_policy(Some(PageIndexPolicy::Skip)).fetch_metadata().await
+        }
+    }
+
     fn partitioned_file(&self, file: &DataFile) -> PartitionedFile {
-        let location = StorePath::parse(&file.path).unwrap_or_else(|_| StorePath::from(file.path.as_str()));
-        let meta =
-            ObjectMeta { location, last_modified: Default::default(), size: file.bytes, e_tag: None, version: None };
-        PartitionedFile::new_from_meta(meta).with_statistics(Arc::new(self.statistics(std::slice::from_ref(file))))
+        let statistics = self.statistics(std::slice::from_ref(file));
+        PartitionedFile::new_from_meta(object_meta(file)).with_statistics(Arc::new(statistics))
     }
 
     /// Statistics from the ledger: exact row counts and bounds of `time`.
@@ -161,6 +173,14 @@ impl DatasetTable {
         let expressions = expressions.collect::<DataFusionResult<Vec<_>>>()?;
         Ok(Arc::new(ProjectionExec::try_new(expressions, scan)?))
     }
+}
+
+/// Bytes to read at the end of a file for its footer. A larger one takes a second request.
+const FOOTER: usize = 64 << 10;
+
+fn object_meta(file: &DataFile) -> ObjectMeta {
+    let location = StorePath::parse(&file.path).unwrap_or_else(|_| StorePath::from(file.path.as_str()));
+    ObjectMeta { location, last_modified: Default::default(), size: file.bytes, e_tag: None, version: None }
 }
 
 fn key_columns(schema: &SchemaRef) -> DataFusionResult<(usize, usize)> {

@@ -2,8 +2,9 @@
 
 use crate::logs::{counts, line, log, rows, session, table};
 use datafusion::arrow::array::AsArray as _;
+use datafusion::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use s3log_engine::ErrorKind;
-use s3log_engine::convert::{CompactOptions, ConvertOptions, Stop, compact, convert};
+use s3log_engine::convert::{CompactOptions, Compression, ConvertOptions, Stop, compact, convert};
 use s3log_engine::session::{Session, SessionOptions};
 use s3log_engine::store::{StoreOptions, Stores};
 use s3log_test_server::{Fault, Kind, Matching, Moment, Proxy, Server};
@@ -52,7 +53,7 @@ async fn compaction_does_not_disturb_who_reads() {
         let reader = open(dest.clone()).await.unwrap();
         // So does a plan made before the compaction.
         let planned = reader.context().sql(SQL).await.unwrap();
-        let compacting = CompactOptions { until: i64::MAX, files: ConvertOptions::default(), dry_run: false };
+        let compacting = CompactOptions::default();
         let report = compact(&open(dest.clone()).await.unwrap(), &dest, &compacting, &Stop::new()).await.unwrap();
         assert_eq!((report.replaced, report.files), (before as u64, files(&dest, &options).await as u64));
         assert!(report.files < report.replaced / 2);
@@ -96,8 +97,7 @@ async fn many_files_are_merged_within_little_memory() {
     assert_eq!(files(&dest, &StoreOptions::default()).await, FILES);
 
     // At most two files at a time.
-    let within = ConvertOptions { memory: 1 << 20, ..ConvertOptions::default() };
-    let compacting = CompactOptions { until: i64::MAX, files: within, dry_run: true };
+    let compacting = CompactOptions { memory: 1 << 20, dry_run: true, ..CompactOptions::default() };
     let open =
         async || Session::open(std::slice::from_ref(&dest), SessionOptions::new().with_threads(1)).await.unwrap();
     let planned = compact(&open().await, &dest, &compacting, &Stop::new()).await.unwrap();
@@ -278,5 +278,51 @@ async fn nothing_is_left_to_read() {
         let sql = "SELECT key FROM logs WHERE time > '2100-01-01T00:00:00Z' ORDER BY time, key";
         let asked = session(source, options()).await;
         assert_eq!(rows(asked.context(), sql).await.iter().map(|batch| batch.num_rows()).sum::<usize>(), 0);
+    }
+}
+
+/// What was asked for when records were converted need not be asked for again.
+#[tokio::test]
+async fn merged_files_keep_their_format() {
+    let directory = tempfile::tempdir().unwrap();
+    let logs = directory.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    for object in 0..3 {
+        std::fs::write(logs.join(format!("log-{object}")), format!("{}\n", line(object))).unwrap();
+    }
+    let other = CompactOptions {
+        compression: Some(Compression::Gzip(4)),
+        bloom: Some(vec!["key".to_owned()]),
+        ..CompactOptions::default()
+    };
+    for (compacting, compression, bloom) in
+        [(CompactOptions::default(), "zstd:9", vec!["remote_ip", "request_id"]), (other, "gzip:4", vec!["key"])]
+    {
+        let dest = directory.path().join(compression).display().to_string();
+        for columns in ["remote_ip", "request_id"] {
+            let converting = ConvertOptions {
+                batch_objects: 1,
+                bloom: vec![columns.to_owned()],
+                compression: Compression::Zstd(9),
+                ..ConvertOptions::default()
+            };
+            let session = session(&logs, SessionOptions::new()).await;
+            convert(&session, &dest, &converting, &Stop::new()).await.unwrap();
+            std::fs::write(logs.join(format!("log-{}-{columns}", bloom.len())), format!("{}\n", line(7))).unwrap();
+        }
+        let reader = Session::open(std::slice::from_ref(&dest), SessionOptions::new()).await.unwrap();
+        compact(&reader, &dest, &compacting, &Stop::new()).await.unwrap();
+        let status = s3log_engine::dataset::status(&dest, &Stores::default()).await.unwrap();
+        assert_eq!(status.files.len(), 1);
+        let file = std::fs::File::open(Path::new(&dest).join(&status.files[0].path)).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        let metadata = reader.metadata();
+        let pairs = metadata.file_metadata().key_value_metadata().unwrap();
+        let of = |key| pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref());
+        assert_eq!(of("s3log.compression"), Some(compression));
+        assert_eq!(of("s3log.privacy"), Some("redact-uri=yes anonymize-ip=none"));
+        let columns = metadata.row_group(0).columns().iter();
+        let with_bloom = columns.filter(|column| column.bloom_filter_offset().is_some());
+        assert_eq!(with_bloom.map(|column| column.column_path().string()).collect::<Vec<_>>(), bloom);
     }
 }

@@ -41,6 +41,18 @@ impl Compression {
         }
     }
 
+    /// The codec of a file, with its default level; `None` if we do not write it.
+    pub(in crate::convert) fn of(codec: Codec) -> Option<Self> {
+        match codec {
+            Codec::UNCOMPRESSED => Some(Self::None),
+            Codec::SNAPPY => Some(Self::Snappy),
+            Codec::LZ4_RAW => Some(Self::Lz4),
+            Codec::GZIP(_) => Some(Self::Gzip(6)),
+            Codec::ZSTD(_) => Some(Self::Zstd(3)),
+            _ => None,
+        }
+    }
+
     /// The codec as defined by the `parquet` crate.
     pub(super) fn codec(self) -> Codec {
         match self {

@@ -11,5 +11,5 @@ mod writer;
 
 pub(super) use columns::Encoders;
 pub use compression::Compression;
-pub(super) use properties::Format;
+pub(super) use properties::{COMPRESSION, Format};
 pub(super) use writer::{OutputRoom, ParquetFile, Sealed};

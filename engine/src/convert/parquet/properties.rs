@@ -33,6 +33,9 @@ const STATISTICS: usize = 64;
 /// False positive probability of Bloom filters.
 const FALSE_POSITIVES: f64 = 0.01;
 
+/// The metadata with the codec and its level: Parquet itself only keeps the codec.
+pub(crate) const COMPRESSION: &str = "s3log.compression";
+
 /// The format of the files of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Format {
@@ -96,7 +99,8 @@ impl Format {
 
     pub(super) fn properties(&self) -> Result<WriterProperties, Error> {
         let metadata = self.metadata.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
-        let metadata = Some(metadata.collect::<Vec<_>>()).filter(|metadata| !metadata.is_empty());
+        let compression = KeyValue::new(COMPRESSION.to_owned(), self.compression.to_string());
+        let metadata = Some(metadata.chain([compression]).collect());
         let columns = self.table.columns(TextLayout::Views);
         let time = columns.iter().position(|column| column.name == "time");
         let sorting =
