@@ -152,7 +152,7 @@ impl Place {
                 })
                 .await
             }
-            Kind::Bucket(bucket, prefix) => match bucket.get_all(&key_of(prefix, path)).await {
+            Kind::Bucket(bucket, prefix) => match bucket.get_all(&Self::key(prefix, path)).await {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
@@ -178,7 +178,7 @@ impl Place {
                 .await
             }
             Kind::Bucket(bucket, prefix) => {
-                let key = key_of(prefix, path);
+                let key = Self::key(prefix, path);
                 let got = bucket.following(|store| {
                     let (key, range) = (&key, range.clone());
                     async move { store.get_range(key, range).await }
@@ -199,7 +199,7 @@ impl Place {
                 })
                 .await
             }
-            Kind::Bucket(bucket, prefix) => bucket.put(&key_of(prefix, path), bytes.into()).await,
+            Kind::Bucket(bucket, prefix) => bucket.put(&Self::key(prefix, path), bytes.into()).await,
         }
     }
 
@@ -228,7 +228,7 @@ impl Place {
                 })
                 .await
             }
-            Kind::Bucket(bucket, prefix) => bucket.put_new(&key_of(prefix, path), bytes).await,
+            Kind::Bucket(bucket, prefix) => bucket.put_new(&Self::key(prefix, path), bytes).await,
         }
     }
 
@@ -249,7 +249,7 @@ impl Place {
                 })
                 .await
             }
-            Kind::Bucket(bucket, prefix) => bucket.delete(&key_of(prefix, path)).await,
+            Kind::Bucket(bucket, prefix) => bucket.delete(&Self::key(prefix, path)).await,
         }
     }
 
@@ -281,7 +281,7 @@ impl Place {
                 .await
             }
             Kind::Bucket(bucket, prefix) => {
-                let (from, to) = (key_of(prefix, from), key_of(prefix, to));
+                let (from, to) = (Self::key(prefix, from), Self::key(prefix, to));
                 let copied = bucket.copy(&from, &to).await?;
                 bucket.delete(&from).await?;
                 Ok(copied)
@@ -342,13 +342,15 @@ impl Place {
                 })
                 .await
             }
-            Kind::Bucket(bucket, prefix) => bucket.modified(&key_of(prefix, path)).await,
+            Kind::Bucket(bucket, prefix) => bucket.modified(&Self::key(prefix, path)).await,
         }
     }
 
     /// The key of a path in a bucket.
     pub(crate) fn key(prefix: &str, path: &str) -> StorePath {
-        key_of(prefix, path)
+        let key = format!("{prefix}{path}");
+        // Prefixes and our own names are valid paths. An invalid one from a damaged ledger is encoded, and not found.
+        StorePath::parse(&key).unwrap_or_else(|_| StorePath::from(key))
     }
 
     /// A unique name for an incomplete file.
@@ -356,12 +358,6 @@ impl Place {
         let number = self.writer.count.fetch_add(1, Ordering::Relaxed);
         root.join(TMP).join(format!("{}-{number}", self.writer.name))
     }
-}
-
-fn key_of(prefix: &str, path: &str) -> StorePath {
-    let key = format!("{prefix}{path}");
-    // Prefixes and our own names are valid paths. An invalid one from a damaged ledger is encoded, and not found.
-    StorePath::parse(&key).unwrap_or_else(|_| StorePath::from(key))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
