@@ -1,7 +1,7 @@
 //! Converts batches to types that every reader of Parquet and Arrow knows.
 //! Internally, text is views into whole blocks of a log object. Written as such, the blocks would be written as well,
 //! and readers from a few years ago do not know the type. Dictionaries are unpacked, because an Arrow file cannot
-//! replace one midway.
+//! replace one midway. Intervals become text: they cannot be written as Parquet, and few readers know those of Arrow.
 
 use std::collections::HashSet;
 use std::io;
@@ -68,7 +68,7 @@ fn portable_field(field: &FieldRef) -> FieldRef {
 
 fn portable_type(data_type: &DataType) -> DataType {
     match data_type {
-        DataType::Utf8View => DataType::Utf8,
+        DataType::Utf8View | DataType::Interval(_) => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
         DataType::Dictionary(_, values) => portable_type(values),
         DataType::List(item) | DataType::ListView(item) => DataType::List(portable_field(item)),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StringViewArray,
-    TimestampMicrosecondArray,
+    ArrayRef, Int64Array, IntervalMonthDayNanoArray, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    StringViewArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, IntervalMonthDayNano, Schema};
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -268,6 +268,16 @@ fn parquet_and_arrow_hold_the_same_rows_in_plain_types() {
         assert_eq!(bytes.iter().collect::<Vec<_>>()[..3], [Some(1234), None, Some(-1)]);
         assert_eq!(text(&all.slice(3, 3), Format::Ndjson, None), text(&expected, Format::Ndjson, None));
     }
+}
+
+/// Parquet has no type for them that is in use.
+#[test]
+fn intervals_are_text_in_parquet() {
+    let intervals = IntervalMonthDayNanoArray::from(vec![Some(IntervalMonthDayNano::new(1, 2, 3_500_000_000)), None]);
+    let batch = RecordBatch::try_from_iter([("lasted", Arc::new(intervals) as ArrayRef)]).unwrap();
+    let out = render(std::slice::from_ref(&batch), Format::Parquet, Shape::Rows, &settings(Format::Parquet, None));
+    let mut reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(out)).unwrap().build().unwrap();
+    assert_eq!(text(&reader.next().unwrap().unwrap(), Format::Csv, None), text(&batch, Format::Csv, None));
 }
 
 #[test]
