@@ -83,10 +83,10 @@ impl<T: Clone> Lookup<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sources::tests::{place, source};
-    use super::super::sources::write_list;
-    use super::super::upload::OpenUploads;
     use super::*;
+    use crate::dataset::sources::tests::{place, source};
+    use crate::dataset::sources::write_list;
+    use crate::dataset::upload::OpenUploads;
 
     #[tokio::test]
     async fn what_is_in_a_list_is_found() {

@@ -426,7 +426,7 @@ pub(super) mod tests {
     use super::*;
     use crate::store::Stores;
 
-    pub(in super::super) fn source(number: u64) -> Source {
+    pub(in crate::dataset) fn source(number: u64) -> Source {
         let version = SourceVersion {
             size: number,
             modified: number as i64 * 1_000,
@@ -435,7 +435,7 @@ pub(super) mod tests {
         Source { name: format!("s3://logs/{number:08}"), version }
     }
 
-    pub(in super::super) async fn place(directory: &tempfile::TempDir) -> Place {
+    pub(in crate::dataset) async fn place(directory: &tempfile::TempDir) -> Place {
         Place::resolve(&directory.path().display().to_string(), &Stores::default()).await.unwrap().for_writer("me")
     }
 

@@ -78,6 +78,7 @@ async fn a_checkpoint_stands_for_the_records_before_it() {
     let mut other = Ledger::load(&place).await.unwrap();
     assert!(ledger.write_checkpoint(vec![list("ab"), list("c")]).await.unwrap());
     assert!(!other.write_checkpoint(vec![list("abc")]).await.unwrap());
+    assert!(other.has_later_checkpoint().await.unwrap() && !ledger.has_later_checkpoint().await.unwrap());
     // Readers of the previous state may open the replaced lists until the next checkpoint.
     assert!(place.get(&list("a").path).await.unwrap().is_some());
     append(&mut ledger, "r", begin("d")).await;
