@@ -113,7 +113,7 @@ fields! {
     RemoteIp "remote_ip" "Remote IP" Token Text Many 2006 "" "192.0.2.3"
         "Apparent address of the requester, IPv4 or IPv6; NULL for what a service did by itself.";
     Requester "requester" "Requester" Token Text Many 2006 "" "arn:aws:iam::123456789012:user/alice"
-        "Canonical id, ARN or service that asked; NULL when nobody signed. May hold spaces.";
+        "Canonical id, ARN or service that asked; NULL when nobody signed, for which Ceph and Huawei OBS write `anonymous`. May hold spaces.";
     RequestId "request_id" "Request ID" Token Text Unique 2006 "" "3E57427F33A59F07"
         "Id of the request. Not unique: the rows of one batch delete or copy share it.";
     Operation "operation" "Operation" Token Text Few 2006 "" "REST.GET.OBJECT"

@@ -2,6 +2,7 @@
 
 use super::text_function::{Row, TextFunction};
 use super::{Documented, FunctionDoc};
+use s3log_parser::value::requester::Requester;
 
 const GROUP: &str = "Requester";
 const REQUESTER: (&str, &str) = ("requester", "The column `requester`.");
@@ -28,42 +29,31 @@ const REQUESTER_ROLE: FunctionDoc = FunctionDoc {
     example_result: "etl",
 };
 
+const REQUESTER_IDENTITY: FunctionDoc = FunctionDoc {
+    group: GROUP,
+    name: "requester_identity",
+    signature: "requester_identity(requester) -> text",
+    description: "The requester, without the session in an ARN of an assumed role: all sessions of a role are one \
+                  identity. NULL when nobody signed, also where the log says `anonymous` then, as those of Ceph and \
+                  Huawei OBS do.",
+    arguments: &[REQUESTER],
+    example_sql: "SELECT requester_identity('arn:aws:sts::123456789012:assumed-role/etl/nightly')",
+    example_result: "arn:aws:sts::123456789012:assumed-role/etl",
+};
+
 pub(super) fn functions() -> Vec<Documented> {
     vec![
-        TextFunction::documented(&REQUESTER_ACCOUNT, Row::Text(|requester, _| account(requester))),
-        TextFunction::documented(&REQUESTER_ROLE, Row::Text(|requester, _| role(requester))),
+        TextFunction::documented(&REQUESTER_ACCOUNT, Row::Text(|requester, _| Requester::new(requester).account())),
+        TextFunction::documented(&REQUESTER_ROLE, Row::Text(|requester, _| Requester::new(requester).role())),
+        TextFunction::documented(&REQUESTER_IDENTITY, Row::Text(|requester, _| Requester::new(requester).identity())),
     ]
-}
-
-/// Account and resource of `arn:partition:iam|sts:region:account:resource`.
-fn identity(requester: &str) -> Option<(&str, &str)> {
-    let mut parts = requester.strip_prefix("arn:")?.splitn(5, ':').skip(1);
-    if !matches!(parts.next()?, "iam" | "sts") {
-        return None;
-    }
-    let mut parts = parts.skip(1);
-    Some((parts.next()?, parts.next()?))
-}
-
-fn account(requester: &str) -> Option<&str> {
-    let (account, _) = identity(requester)?;
-    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
-}
-
-fn role(requester: &str) -> Option<&str> {
-    let (_, resource) = identity(requester)?;
-    let name = match resource.split_once('/')? {
-        ("assumed-role", rest) => rest.split('/').next()?,
-        ("role", path) => path.rsplit('/').next()?,
-        _ => return None,
-    };
-    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use s3log_parser::value::requester::RequesterKind;
 
     #[test]
     fn accounts_and_roles() {
@@ -94,19 +84,21 @@ mod tests {
             ("arn:::::", None, None),
             ("", None, None),
         ] {
-            assert_eq!(account(requester), expected_account, "{requester}");
-            assert_eq!(role(requester), expected_role, "{requester}");
+            let of = Requester::new(requester);
+            assert_eq!((of.account(), of.role()), (expected_account, expected_role), "{requester}");
         }
     }
 
     proptest! {
         #[test]
         fn any_text_will_do(text in any::<String>(), tail in "(assumed-role|role)?[/:a-z]{0,9}") {
-            account(&text);
-            role(&text);
+            let of = Requester::new(&text);
+            prop_assert!(of.identity().is_none_or(|identity| text.starts_with(identity)));
+            prop_assert!(of.role().is_none() || of.kind() == RequesterKind::Role);
             let arn = format!("arn:aws:sts::123456789012:{tail}");
-            prop_assert_eq!(account(&arn), Some("123456789012"));
-            prop_assert!(role(&arn).is_none_or(|role| !role.is_empty() && !role.contains('/')));
+            let of = Requester::new(&arn);
+            prop_assert_eq!(of.account(), Some("123456789012"));
+            prop_assert!(of.role().is_none_or(|role| !role.is_empty() && !role.contains('/')));
         }
     }
 }

@@ -61,7 +61,7 @@ requests! {
     ClientIp "client_ip" Text null Many "" "Remote IP" "c-ip"
         "Address that asked, in canonical form; NULL when what the log has is no address. Of a request through the CDN the origin's log has the CDN's address.";
     Requester "requester" Text null Many "" "Requester" ""
-        "Canonical id, ARN or service that asked; NULL when nobody signed.";
+        "Canonical id, ARN or service that asked; NULL when nobody signed, also where the log says `anonymous` then.";
     Bucket "bucket" Text null Few "" "Bucket" "cs(Host), x-host-header"
         "Requested bucket. CDN: of a host `BUCKET.REGION.cdn.digitaloceanspaces.com`, or by `--map HOST=BUCKET`.";
     Operation "operation" Text null Few "" "Operation" ""

@@ -14,6 +14,7 @@ use arrow::array::{ArrayRef, BooleanArray, new_null_array};
 use arrow::buffer::BooleanBuffer;
 use s3log_parser::value::operation::{Api, Operation};
 use s3log_parser::value::request_uri::RequestUri;
+use s3log_parser::value::requester::is_nobody;
 use s3log_parser::{Field, FieldSet};
 use std::sync::Arc;
 
@@ -21,7 +22,6 @@ use std::sync::Arc;
 fn same(column: Column) -> Option<LogsColumn> {
     Some(match column {
         Column::Time | Column::StartTime => LogsColumn::Field(Field::Time),
-        Column::Requester => LogsColumn::Field(Field::Requester),
         Column::Bucket => LogsColumn::Field(Field::Bucket),
         Column::Operation => LogsColumn::Field(Field::Operation),
         Column::ObjectKey => LogsColumn::ObjectKey,
@@ -54,6 +54,7 @@ pub(in crate::decode) fn needs(column: Column, rules: &RequestRules) -> FieldSet
     }
     let fields: &[Field] = match column {
         Column::ClientIp => &[Field::RemoteIp],
+        Column::Requester => &[Field::Requester],
         Column::Method => &[Field::RequestUri, Field::Operation],
         Column::Host => &[Field::HostHeader],
         Column::Path | Column::Query | Column::HttpVersion => &[Field::RequestUri],
@@ -122,6 +123,11 @@ fn by_row(
             let spans = located.spans(Field::RemoteIp);
             addresses(build, rows.map(|row| spans[row]))
         }
+        Column::Requester => {
+            let spans = located.spans(Field::Requester);
+            let is_signed = |span: &Span| span.text(build.bytes).is_none_or(|text| !is_nobody(text));
+            build.texts(rows.map(|row| Some(spans[row]).filter(is_signed).unwrap_or(Span::ABSENT)))
+        }
         Column::Method => build.made_texts(rows, |row, builder| {
             if let Some(method) = uri(row).and_then(|uri| uri.method()) {
                 return builder.push(build.borrowed(method));
@@ -160,7 +166,12 @@ fn by_row(
 
 /// The scheme of a request, derived from the fields of its record.
 fn scheme<'a>(text: impl Fn(Field) -> Option<&'a [u8]>) -> Text<'static> {
-    let is_encrypted = text(Field::TlsVersion).or(text(Field::CipherSuite)).is_some();
+    let cipher = text(Field::CipherSuite);
+    // Huawei OBS has the target's storage class in the place of the cipher suite, and says nothing about TLS.
+    if text(Field::TlsVersion).is_none() && cipher.is_some_and(|cipher| !is_cipher_suite(cipher)) {
+        return Text::Null;
+    }
+    let is_encrypted = text(Field::TlsVersion).or(cipher).is_some();
     // Systems that write no host id do not write TLS fields either. A record without a request line does not belong to
     // a request with its own connection: the source of a copy, a key of a batch request, an action of S3 itself.
     let tells = text(Field::HostId).is_some() && text(Field::RequestUri).is_some();
@@ -169,6 +180,11 @@ fn scheme<'a>(text: impl Fn(Field) -> Option<&'a [u8]>) -> Text<'static> {
         (false, true) => Text::Made(b"http"),
         (false, false) => Text::Null,
     }
+}
+
+/// Whether this is a name of IANA's (`TLS_AES_128_GCM_SHA256`) or of OpenSSL's (`ECDHE-RSA-AES128-GCM-SHA256`).
+fn is_cipher_suite(text: &[u8]) -> bool {
+    text.starts_with(b"TLS_") || text.starts_with(b"SSL_") || text.contains(&b'-')
 }
 
 /// Whether a CDN made the request, judging by its user agent or its address.
@@ -196,10 +212,10 @@ mod tests {
     use crate::schema::Table;
     use arrow::array::AsArray as _;
 
-    /// The scheme in the row of a line.
-    fn scheme(line: &str) -> Option<String> {
+    /// The text of a column in the row of a line.
+    fn text(column: &str, line: &str) -> Option<String> {
         let block = Block::new("log", line.as_bytes().to_vec());
-        let batch = RecordsDecoder::for_columns(Table::Requests, &["scheme"]).unwrap().decode(&block).unwrap();
+        let batch = RecordsDecoder::for_columns(Table::Requests, &[column]).unwrap().decode(&block).unwrap();
         assert_eq!(batch.num_rows(), 1, "{line}");
         batch.column(0).as_string_view().iter().next().flatten().map(str::to_owned)
     }
@@ -219,11 +235,29 @@ mod tests {
             ("BATCH.DELETE.OBJECT", "-", "aG9zdA==", "-", "-", None),
             ("BATCH.DELETE.OBJECT", "-", "aG9zdA==", CIPHER, "TLSv1.2", Some("https")),
             ("S3.EXPIRE.OBJECT", "\"-\"", "aG9zdA==", "-", "-", None),
+            ("REST.COPY.OBJECT", "\"PUT /k HTTP/1.1\"", "urn", "STANDARD_IA", "-", None),
+            ("REST.GET.OBJECT", "\"GET /k HTTP/1.1\"", "aG9zdA==", "DHE-RSA-AES256-SHA", "-", Some("https")),
         ] {
             let line = format!(
                 "a1b2 photos [15/Jan/2026:10:22:40 +0000] 192.0.2.3 - 3E56 {operation} k {uri} 200 - 7 7 1 1 \"-\" \"-\" - {host_id} - {cipher} - photos.s3.example.com {tls} - -"
             );
-            assert_eq!(scheme(&line).as_deref(), expected, "{line}");
+            assert_eq!(text("scheme", &line).as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_no_requester() {
+        for (requester, expected) in [
+            ("-", None),
+            ("anonymous", None),
+            ("Anonymous", None),
+            ("media$anonymous", None),
+            ("media$story", Some("media$story")),
+        ] {
+            let line = format!(
+                "story media [15/Jan/2026:11:22:44 +0100] 192.0.2.41 {requester} 6f1c REST.PUT.OBJECT k \"PUT /k HTTP/1.1\" 200 - - 7 - 6 - \"-\" - 4179 - - - media.example.com - - -"
+            );
+            assert_eq!(text("requester", &line).as_deref(), expected, "{line}");
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::detect::facts::{
     ErrorFacts, KeyFacts, KeyFlags, KeyKind, OpClass, OperationFacts, UserAgentFacts, is_abuse,
 };
 use crate::detect::finding::Source;
+use s3log_parser::value::requester::is_service;
 use std::net::IpAddr;
 
 /// Maximum number of distinct user agents, and of referring hosts, since clients can send any number.
@@ -387,13 +388,6 @@ fn is_presigned(query: &str) -> bool {
     ];
     let version_2 = ["Signature", "AWSAccessKeyId", "Expires"];
     query.contains("Signature=") && (version_4.iter().all(has) || version_2.iter().all(has))
-}
-
-/// Whether a requester is a service of the provider, which a client cannot impersonate.
-fn is_service(requester: &str) -> bool {
-    // With another `:` or `/` it is an ARN, and the owner chooses how it ends.
-    let is_name = !requester.contains([':', '/']) && requester.ends_with(".amazonaws.com");
-    requester.starts_with("svc:") || is_name || requester == "AmazonS3"
 }
 
 /// The host of a referer.

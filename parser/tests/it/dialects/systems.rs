@@ -151,7 +151,8 @@ pub(super) const SYSTEMS: &[System] = &[
         AUTO,
         "Keys are as they are, with spaces; the referer is not quoted; the time is the gateway's own; the total time is always \
          `-`; bytes sent are those of the request; the request line always says HTTP/1.1; a bucket may have its tenant \
-         before it. `object_key` is decoded as AWS's: a key that itself holds a `%` and two hexadecimal digits comes out wrong.",
+         before it. Who did not sign is `anonymous`, or `TENANT$anonymous`, which is NULL in `requests`. `object_key` is decoded \
+         as AWS's: a key that itself holds a `%` and two hexadecimal digits comes out wrong.",
         "`ceph/ceph`, `src/rgw/rgw_bucket_logging.cc`",
     ),
     system(
@@ -190,7 +191,8 @@ pub(super) const SYSTEMS: &[System] = &[
         "dialects/huawei-obs.log",
         AUTO,
         "The first 18 fields are AWS's. Then come a URN, storage class and target storage class, which stand in the columns of \
-         AWS's next fields: `host_id`, `signature_version`, `cipher_suite`. Spaces are doubled; a requester that nobody knows is `Anonymous`.",
+         AWS's next fields: `host_id`, `signature_version`, `cipher_suite`. Spaces are doubled; who did not sign is `Anonymous`, \
+         which is NULL in `requests`.",
         "Huawei's page on logging",
     ),
     system(
