@@ -3,6 +3,36 @@
 //! Wildcards: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>. Their
 //! escapes: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html>.
 
+/// What stands for a wildcard or a `$` itself.
+const ESCAPES: [&str; 3] = ["${*}", "${?}", "${$}"];
+
+/// The escape that a text begins with, and the character that it stands for.
+fn escape(text: &str) -> Option<(&'static str, char)> {
+    let escape = ESCAPES.into_iter().find(|escape| text.starts_with(escape))?;
+    Some((escape, escape.chars().nth(2)?))
+}
+
+/// Whether a policy pattern has a variable, such as `${aws:PrincipalAccount}`. [`matches`] does not know its value.
+pub(crate) fn has_variable(pattern: &str) -> bool {
+    pattern.match_indices("${").any(|(at, _)| pattern.get(at..).is_some_and(|rest| escape(rest).is_none()))
+}
+
+/// The beginning that all texts have that a policy pattern matches, and whether more may follow: a wildcard or a variable.
+pub(crate) fn beginning(pattern: &str) -> (String, bool) {
+    let mut beginning = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(letter) = rest.chars().next() {
+        let (letter, length) = match escape(rest) {
+            Some((escape, letter)) => (letter, escape.len()),
+            None if matches!(letter, '*' | '?') || rest.starts_with("${") => return (beginning, true),
+            None => (letter, letter.len_utf8()),
+        };
+        beginning.push(letter);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    (beginning, false)
+}
+
 /// Escapes `text` so that a policy sees no wildcards or variables in it.
 pub(crate) fn literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len());
@@ -27,9 +57,8 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = Vec::with_capacity(pattern.len());
     let mut rest = pattern;
     while let Some(letter) = rest.chars().next() {
-        let escaped = ["${*}", "${?}", "${$}"].into_iter().find(|escape| rest.starts_with(escape));
-        let (part, length) = match (escaped, letter) {
-            (Some(escape), _) => (Part::Is(escape.chars().nth(2).unwrap_or('$')), escape.len()),
+        let (part, length) = match (escape(rest), letter) {
+            (Some((escape, letter)), _) => (Part::Is(letter), escape.len()),
             (None, '*') => (Part::Any, 1),
             (None, '?') => (Part::One, 1),
             (None, letter) => (Part::Is(letter), letter.len_utf8()),
@@ -90,7 +119,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn beginnings_and_variables() {
+        for (pattern, expected, more, variable) in [
+            ("a/b", "a/b", false, false),
+            ("a/*", "a/", true, false),
+            ("a?b", "a", true, false),
+            ("a${*}b${$}{c}", "a*b${c}", false, false),
+            ("a${*}b?", "a*b", true, false),
+            ("a/${aws:username}/*", "a/", true, true),
+            ("${$}${x}", "$", true, true),
+            ("$a{b}", "$a{b}", false, false),
+        ] {
+            assert_eq!(
+                (beginning(pattern), has_variable(pattern)),
+                ((expected.to_owned(), more), variable),
+                "{pattern}"
+            );
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_a_pattern_matches_has_its_beginning(pattern in "[ab*?${}]{0,8}", text in "[ab*?$]{0,8}") {
+            if matches(&pattern, &text) && !has_variable(&pattern) {
+                prop_assert!(text.starts_with(&beginning(&pattern).0));
+            }
+        }
+
         /// Compared with an independent implementation.
         #[test]
         fn wildcards_are_those_of_expressions(pattern in "[ab*?]{0,8}", text in "[ab]{0,8}") {

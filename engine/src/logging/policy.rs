@@ -5,7 +5,7 @@
 //! Policy language: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>. Only what
 //! matters for this question is interpreted; anything else makes the verdict "perhaps".
 
-use crate::policy_pattern::{literal, matches};
+use crate::policy_pattern::{beginning, has_variable, literal, matches};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -133,6 +133,11 @@ impl Delivery<'_> {
             {
                 sure = false
             }
+            (Some(resource), _)
+                if texts(resource).any(|pattern| has_variable(pattern) && meets(pattern, &beginning)) =>
+            {
+                sure = false
+            }
             (None, Some(_)) => sure = false,
             _ => return None,
         }
@@ -163,22 +168,29 @@ impl Delivery<'_> {
             // Account unknown: trust the value in the policy.
             "aws:sourceaccount" => match self.account {
                 Some(account) => account,
-                None => return (!operator.contains("not")).then_some(true),
+                None => {
+                    let is_literal = !texts(wanted).any(has_variable);
+                    return (is_literal && !operator.contains("not")).then_some(true);
+                }
             },
             // Log objects are delivered over TLS, by a service of AWS.
             "aws:securetransport" | "aws:principalisawsservice" => "true",
             _ => return None,
         };
-        let any = |fits: fn(&str, &str) -> bool| texts(wanted).any(|pattern| fits(pattern, found));
+        // What a variable stands for is not known here.
+        let any = |fits: fn(&str, &str) -> bool| {
+            let is_one = texts(wanted).any(|pattern| !has_variable(pattern) && fits(pattern, found));
+            (is_one || !texts(wanted).any(has_variable)).then_some(is_one)
+        };
         match operator {
-            "arnlike" | "arnequals" | "stringlike" => Some(any(matches)),
-            "stringequals" => Some(any(|one, other| one == other)),
-            "arnnotlike" | "arnnotequals" | "stringnotlike" => Some(!any(matches)),
-            "stringnotequals" => Some(!any(|one, other| one == other)),
-            "bool" => {
-                let as_bool = wanted.as_bool().map(|wanted| wanted.to_string());
-                Some(as_bool.as_deref() == Some(found) || any(|one, other| one.eq_ignore_ascii_case(other)))
-            }
+            "arnlike" | "arnequals" | "stringlike" => any(matches),
+            "stringequals" => any(|one, other| one == other),
+            "arnnotlike" | "arnnotequals" | "stringnotlike" => any(matches).map(|is_one| !is_one),
+            "stringnotequals" => any(|one, other| one == other).map(|is_one| !is_one),
+            "bool" => match wanted.as_bool() {
+                Some(wanted) => Some(wanted.to_string() == found),
+                None => any(|one, other| one.eq_ignore_ascii_case(other)),
+            },
             _ => None,
         }
     }
@@ -214,16 +226,16 @@ fn is_principal(principal: &Value) -> bool {
 
 /// Whether a pattern matches every text with this prefix.
 fn covers(pattern: &str, beginning: &str) -> bool {
-    let Some(head) = pattern.strip_suffix('*') else { return false };
+    let Some(head) = pattern.strip_suffix('*').filter(|head| !has_variable(head)) else { return false };
     let head = head.trim_end_matches('*');
     (0..=beginning.len()).any(|end| beginning.get(..end).is_some_and(|begins| matches(head, begins)))
 }
 
-/// Whether a pattern matches any text with this prefix.
-fn meets(pattern: &str, beginning: &str) -> bool {
-    // Up to the first wildcard, pattern and prefix must agree.
-    let plain = pattern.split(['*', '?']).next().unwrap_or_default();
-    covers(pattern, beginning) || plain.starts_with(beginning) || (plain != pattern && beginning.starts_with(plain))
+/// Whether a pattern may match any text with this prefix.
+fn meets(pattern: &str, prefix: &str) -> bool {
+    // Up to the first wildcard or variable, pattern and prefix must agree.
+    let (plain, more) = beginning(pattern);
+    plain.starts_with(prefix) || (more && prefix.starts_with(&plain))
 }
 
 /// The variable parts of the statement.

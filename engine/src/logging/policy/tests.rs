@@ -105,6 +105,28 @@ fn what_policies_say() {
             format!("{},{permitted}", of(allow, r#"{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}"#, all)),
             Verdict::Permits,
         ),
+        // The values of variables are not known.
+        (account("${aws:ResourceAccount}"), perhaps("A")),
+        (
+            of(allow, r#"{"StringEquals":{"aws:SourceAccount":["${aws:ResourceAccount}","111122223333"]}}"#, all),
+            Verdict::Permits,
+        ),
+        (
+            format!(
+                "{permitted},{}",
+                of(deny, r#"{"StringNotEquals":{"aws:SourceAccount":"${aws:ResourceAccount}"}}"#, all)
+            ),
+            perhaps("D"),
+        ),
+        (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/${{aws:SourceAccount}}/*""#)), perhaps("A")),
+        (allow(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::videos/${{aws:SourceAccount}}/*""#)), Verdict::Silent),
+        (
+            format!(
+                "{permitted},{}",
+                deny(&format!(r#"{SERVICE},"Resource":"arn:aws:s3:::logs/${{aws:SourceAccount}}/*""#))
+            ),
+            perhaps("D"),
+        ),
         (allow(&format!(r#""NotPrincipal":{{"AWS":"x"}},"Action":"s3:PutObject",{ALL}"#)), perhaps("A")),
     ] {
         assert_eq!(DELIVERY.judge(&policy(&statements)), verdict, "{statements}");
@@ -113,6 +135,7 @@ fn what_policies_say() {
     assert_eq!(of_nobody.judge(&policy(&account("444455556666"))), Verdict::Permits);
     let of_others = of(deny, r#"{"StringNotEquals":{"aws:SourceAccount":"444455556666"}}"#, all);
     assert_eq!(of_nobody.judge(&policy(&format!("{permitted},{of_others}"))), perhaps("D"));
+    assert_eq!(of_nobody.judge(&policy(&account("${aws:ResourceAccount}"))), perhaps("A"));
     assert_eq!(DELIVERY.judge("no JSON"), perhaps("all of it"));
     assert_eq!(DELIVERY.judge(r#"{"Statement":{}}"#), Verdict::Silent);
 }
