@@ -49,6 +49,7 @@ pub mod scan;
 pub mod schema;
 #[cfg(feature = "datafusion")]
 pub mod session;
+mod shell_word;
 #[cfg(feature = "datafusion")]
 pub mod store;
 #[cfg(feature = "datafusion")]
@@ -58,4 +59,5 @@ mod time_units;
 mod unprintable;
 
 pub use error::{Error, ErrorKind};
+pub use shell_word::shell_word;
 pub use unprintable::is_unprintable;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use s3log_engine::keys::{API_URL, Key, Replacement, granted};
+use s3log_engine::keys::{API_URL, Grant, Key, Permission, Replacement, granted};
+use s3log_engine::shell_word;
 
 use super::credentials::profile;
 use crate::output::escape::{visible, visible_json};
@@ -43,7 +44,7 @@ impl Change<'_> {
         let Self { old, new, made, credentials, keys_url } = self;
         let old_id = &old.access_key;
         let profile = profile(&new.name);
-        let file = shell(&credentials.map_or(Cow::Borrowed("FILE"), |path| path.to_string_lossy()));
+        let file = shell_word(&credentials.map_or(Cow::Borrowed("FILE"), |path| path.to_string_lossy()));
         let mut text = String::new();
         let _ = match made {
             Some(id) => writeln!(
@@ -60,14 +61,19 @@ impl Change<'_> {
         };
         // The API may return any text as the name of a bucket.
         let bucket = new.grants.first().map(|grant| grant.bucket.as_str()).filter(|bucket| !bucket.is_empty());
-        let bucket = shell(&format!("s3://{}/", bucket.unwrap_or("BUCKET")));
+        let bucket = shell_word(&format!("s3://{}/", bucket.unwrap_or("BUCKET")));
         let base = keys_url.strip_suffix("/v2/spaces/keys").unwrap_or(keys_url);
-        let doctl = if base == API_URL { "doctl".to_owned() } else { format!("doctl --api-url {}", shell(base)) };
+        let doctl = if base == API_URL { "doctl".to_owned() } else { format!("doctl --api-url {}", shell_word(base)) };
+        let has_full = |grants: &[Grant]| grants.iter().any(|grant| grant.permission == Permission::FullAccess);
+        let refusal = match has_full(&old.grants) && !has_full(&new.grants) {
+            true => "\n   A bucket with a bucket policy accepts no key with limited access, and so not the new one.",
+            false => "",
+        };
         let _ = write!(
             text,
             "\
 2. Switch to it wherever {old_id} is used. To try it:
-   AWS_SHARED_CREDENTIALS_FILE={file} s3log doctor {bucket} --profile {profile} --endpoint-url https://REGION.digitaloceanspaces.com
+   AWS_SHARED_CREDENTIALS_FILE={file} s3log doctor {bucket} --profile {profile} --endpoint-url https://REGION.digitaloceanspaces.com{refusal}
 3. Check in the access logs of its buckets whether {old_id} is still used:
    s3log keys audit s3://LOG-BUCKET/PREFIX/
    s3log query \"SELECT requester, count(*), max(time) FROM logs GROUP BY 1\" s3://LOG-BUCKET/PREFIX/
@@ -77,7 +83,7 @@ impl Change<'_> {
    {doctl} spaces keys delete {old_id}
    curl --fail -X DELETE -H \"Authorization: Bearer $DIGITALOCEAN_ACCESS_TOKEN\" {}
 ",
-            shell(&format!("{keys_url}/{old_id}"))
+            shell_word(&format!("{keys_url}/{old_id}"))
         );
         text
     }
@@ -86,36 +92,4 @@ impl Change<'_> {
 /// The command that deletes a key, for a hint.
 pub(super) fn delete(access_key: &str) -> String {
     format!("`doctl spaces keys delete {access_key}`")
-}
-
-/// Quotes a word for a shell, without characters that a terminal would obey.
-fn shell(word: &str) -> String {
-    let is_plain =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '%' | '+' | ',');
-    let word = visible(word);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.into_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_a_shell() {
-        for (word, expected) in [
-            ("s3://my-logs/", "s3://my-logs/"),
-            ("/home/me/a b.credentials", "'/home/me/a b.credentials'"),
-            ("it's", r"'it'\''s'"),
-            ("$(id)", "'$(id)'"),
-            ("`id`\n", r"'`id`\n'"),
-            ("\u{202e}x", r"'\u{202e}x'"),
-            ("", "''"),
-        ] {
-            assert_eq!(shell(word), expected);
-        }
-    }
 }

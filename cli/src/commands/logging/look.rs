@@ -2,6 +2,7 @@
 
 use s3log_engine::logging::{KeyFormat, LoggingSettings, Service};
 use s3log_engine::scan::Layout;
+use s3log_engine::shell_word;
 use s3log_engine::store::{Addressing, names_are_documented, without_secrets};
 
 use crate::args::StoreArgs;
@@ -13,8 +14,8 @@ pub(super) fn query(service: Service, settings: &LoggingSettings, store: &StoreA
         Service::Spaces => "SELECT source, status, count(*) FROM requests GROUP BY 1, 2 ORDER BY 3 DESC",
         _ => "SELECT operation, http_status, count(*) FROM logs GROUP BY 1, 2 ORDER BY 3 DESC",
     };
-    let mut command = format!("s3log query \"{sql}\" {}", quoted(&settings.target()));
-    let mut flag = |name: &str, value: &str| command.push_str(&format!(" --{name} {}", quoted(value)));
+    let mut command = format!("s3log query \"{sql}\" {}", shell_word(&settings.target()));
+    let mut flag = |name: &str, value: &str| command.push_str(&format!(" --{name} {}", shell_word(value)));
     if let Some(endpoint) = &store.endpoint_url {
         flag("endpoint-url", &without_secrets(endpoint));
     }
@@ -35,31 +36,4 @@ pub(super) fn query(service: Service, settings: &LoggingSettings, store: &StoreA
         flag("layout", Layout::EventTime.name());
     }
     command
-}
-
-/// Quotes a word for a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_for_a_shell() {
-        for (word, expected) in [
-            ("s3://logs/photos/", "s3://logs/photos/"),
-            ("s3://logs/my photos", "'s3://logs/my photos'"),
-            ("it's", "'it'\\''s'"),
-            ("$(x)", "'$(x)'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(word), expected);
-        }
-    }
 }

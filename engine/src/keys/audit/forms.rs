@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Audit, PrincipalKind, PrincipalUse, Proposal};
 use crate::detect::rfc3339;
 use crate::keys::{Grant, Replacement, granted};
+use crate::shell_word::shell_word;
 use crate::unprintable::is_unprintable;
 
 /// A format of proposals.
@@ -132,13 +133,13 @@ fn curl(name: &str, grants: &[Grant], text: &mut String) {
     let body = Replacement { name: name.to_owned(), grants: grants.to_vec() }.body().unwrap_or_default();
     text.push_str("curl -X POST https://api.digitalocean.com/v2/spaces/keys \\\n");
     text.push_str("  -H 'Content-Type: application/json' -H \"Authorization: Bearer $DIGITALOCEAN_ACCESS_TOKEN\" \\\n");
-    let _ = writeln!(text, "  -d {}", shell(&body));
+    let _ = writeln!(text, "  -d {}", shell_word(&body));
 }
 
 fn doctl(name: &str, grants: &[Grant], text: &mut String) {
     let grants = grants.iter().map(|grant| format!("bucket={};permission={}", grant.bucket, grant.permission));
     let grants: Vec<String> = grants.collect();
-    let _ = writeln!(text, "doctl spaces keys create {} --grants {}", shell(name), shell(&grants.join(",")));
+    let _ = writeln!(text, "doctl spaces keys create {} --grants {}", shell_word(name), shell_word(&grants.join(",")));
 }
 
 fn terraform(name: &str, grants: &[Grant], labels: &mut BTreeSet<String>, text: &mut String) {
@@ -173,11 +174,6 @@ fn policies(audit: &Audit, text: &mut String) {
     };
     text.push_str(&pretty.unwrap_or_default());
     text.push('\n');
-}
-
-/// Quotes a text as one word of a shell.
-fn shell(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Quotes a text for Terraform.
@@ -231,15 +227,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_quoted() {
-        for (text, in_shell, in_hcl) in [
-            ("a", "'a'", "\"a\""),
-            ("it's", r"'it'\''s'", "\"it's\""),
-            ("$(id)", "'$(id)'", "\"$(id)\""),
-            ("${x}%{y}$", "'${x}%{y}$'", "\"$${x}%%{y}$\""),
-            ("a\"\\\n\u{1b}", "'a\"\\\n\u{1b}'", "\"a\\\"\\\\\\n\\u001B\""),
+    fn texts_for_terraform() {
+        for (text, expected) in [
+            ("a", "\"a\""),
+            ("it's", "\"it's\""),
+            ("$(id)", "\"$(id)\""),
+            ("${x}%{y}$", "\"$${x}%%{y}$\""),
+            ("a\"\\\n\u{1b}", "\"a\\\"\\\\\\n\\u001B\""),
         ] {
-            assert_eq!((shell(text), hcl(text)), (in_shell.to_owned(), in_hcl.to_owned()), "{text:?}");
+            assert_eq!(hcl(text), expected, "{text:?}");
         }
     }
 }
