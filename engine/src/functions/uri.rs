@@ -65,11 +65,16 @@ const PRESIGNED_ACCESS_KEY: FunctionDoc = FunctionDoc {
     name: "presigned_access_key",
     signature: "presigned_access_key(request_uri) -> text",
     description: "The access key id that a presigned URL names: the first part of `X-Amz-Credential` (signature \
-                  version 4), else `AWSAccessKeyId` (version 2). NULL if neither is there. The client wrote it: only a \
-                  request that was not refused proves that the key signed it.",
+                  version 4), else `AWSAccessKeyId` (version 2). NULL if neither is there. The client wrote it, and \
+                  websites, preflight requests and, if there is no signature, public objects are answered without a \
+                  look at it: only a request with the `authentication_type` `QueryString` that was not refused, and \
+                  whose operation is neither of `WEBSITE` nor `OPTIONS`, proves that the key signed it.",
     arguments: &[REQUEST_URI],
-    example_sql: "SELECT presigned_access_key('GET /photos/cat.jpg?X-Amz-Credential=\
-                  AKIAIOSFODNN7EXAMPLE%2F20260131%2Fus-east-1%2Fs3%2Faws4_request HTTP/1.1')",
+    example_sql: "SELECT presigned_access_key(request_uri) FROM (VALUES ('GET /photos/cat.jpg?X-Amz-Credential=\
+                  AKIAIOSFODNN7EXAMPLE%2F20260131%2Fus-east-1%2Fs3%2Faws4_request HTTP/1.1', 'REST.GET.OBJECT', \
+                  'QueryString', 200)) AS logs (request_uri, operation, authentication_type, http_status) WHERE \
+                  authentication_type = 'QueryString' AND http_status < 400 AND operation NOT LIKE 'WEBSITE.%' AND \
+                  operation NOT LIKE '%OPTIONS%'",
     example_result: "AKIAIOSFODNN7EXAMPLE",
 };
 
