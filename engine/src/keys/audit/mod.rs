@@ -117,7 +117,7 @@ pub struct Audit {
     pub requests: u64,
     /// Number of signed requests that cannot be attributed to a key, user or role.
     pub untold: u64,
-    /// `untold` as a fraction of all signed requests, from 0 to 1.
+    /// `untold` as a fraction of all signed requests, without those of services, from 0 to 1.
     pub untold_share: f64,
     /// Buckets with records.
     pub buckets: BTreeSet<String>,
@@ -160,6 +160,8 @@ pub struct PrincipalUse {
     pub guest_count: usize,
     /// Sufficient grants and policy; `None` for anonymous requests and services.
     pub proposal: Option<Proposal>,
+    /// Buckets of the proposed grants with a bucket policy, as far as the logs show: it was read or written.
+    pub with_bucket_policy: Vec<String>,
     /// Grants for buckets without records, about which nothing can be said.
     pub not_judged: Vec<Grant>,
 }
@@ -222,14 +224,18 @@ impl Audit {
             usage.principals.entry(Principal::key(*id)).or_default();
         }
         let untold_needs = remarks::Untold::of(&usage.principals);
+        let uses = usage.principals.values().flat_map(|activity| &activity.uses);
+        let with_policy = uses.filter(|(of, counts)| proposal::shows_bucket_policy(of, counts));
+        let with_policy: BTreeSet<String> = with_policy.map(|(of, _)| of.bucket.clone()).collect();
         let (mut requests, mut signed, mut untold, mut times) = (0, 0, 0, None);
         let mut principals = Vec::with_capacity(usage.principals.len());
         let mut remarks = Vec::new();
         for (principal, activity) in usage.principals {
             let key = keys.get(principal.id.as_str()).filter(|_| principal.kind == PrincipalKind::AccessKey).copied();
-            let one = PrincipalUse::of(principal, &activity, key, &usage.buckets, options.folders);
+            let one = PrincipalUse::of(principal, &activity, key, &usage.buckets, &with_policy, options.folders);
             requests += one.requests;
-            if one.principal.kind != PrincipalKind::Anonymous {
+            // Actions of a service, such as those of a lifecycle, are signed by nobody.
+            if !matches!(one.principal.kind, PrincipalKind::Anonymous | PrincipalKind::Service) {
                 signed += one.requests;
             }
             if !one.principal.kind.is_told() {
@@ -263,6 +269,7 @@ impl PrincipalUse {
         activity: &Activity,
         key: Option<&Key>,
         buckets: &BTreeSet<String>,
+        with_policy: &BTreeSet<String>,
         folders: bool,
     ) -> Self {
         let mut uses: BTreeMap<(String, UseKind), Use> = BTreeMap::new();
@@ -286,6 +293,8 @@ impl PrincipalUse {
         addresses.sort_by(|one, other| other.requests.cmp(&one.requests).then_with(|| one.address.cmp(&other.address)));
         addresses.truncate(ADDRESSES);
         let proposal = principal.kind.has_grants().then(|| Proposal::of(&principal, activity, folders));
+        let proposed = proposal.iter().flat_map(|proposal| &proposal.grants).map(|grant| &grant.bucket);
+        let with_bucket_policy = proposed.filter(|bucket| with_policy.contains(*bucket)).cloned().collect();
         let granted = key.map(|key| key.grants.as_slice()).unwrap_or_default();
         let not_judged = granted.iter().filter(|grant| !grant.bucket.is_empty() && !buckets.contains(&grant.bucket));
         Self {
@@ -300,6 +309,7 @@ impl PrincipalUse {
             addresses,
             guest_count: activity.guests.len(),
             proposal,
+            with_bucket_policy,
             not_judged: not_judged.cloned().collect(),
             principal,
         }
@@ -354,8 +364,26 @@ impl PrincipalUse {
     pub fn caveats(&self) -> Vec<String> {
         let Some(proposal) = &self.proposal else { return Vec::new() };
         let mut caveats = proposal.caveats();
-        let Some(key) = &self.key else { return caveats };
+        if self.principal.kind.is_of_iam() && proposal.batch_versions > 0 {
+            let deletions = match proposal.batch_versions {
+                1 => "1 deletion in a batch names a version".to_owned(),
+                deletions => format!("{deletions} deletions in batches name a version"),
+            };
+            caveats.push(format!(
+                "{deletions}, perhaps just that of the delete marker: deleting versions for good needs s3:DeleteObjectVersion, too"
+            ));
+        }
         let has_full = |grants: &[Grant]| grants.iter().any(|grant| grant.permission == Permission::FullAccess);
+        let is_limited = self.key.as_ref().is_some_and(|key| !has_full(&key.grants));
+        let may_be_limited = !proposal.grants.is_empty() && !has_full(&proposal.grants);
+        if self.principal.kind == PrincipalKind::AccessKey && !is_limited && may_be_limited {
+            let seen = match self.with_bucket_policy.as_slice() {
+                [] => String::new(),
+                buckets => format!(", and these logs show one of {}", buckets.join(", ")),
+            };
+            caveats.push(format!("a Spaces bucket with a bucket policy accepts no key with limited access{seen}"));
+        }
+        let Some(key) = &self.key else { return caveats };
         if has_full(&key.grants) && !has_full(&proposal.grants) {
             caveats.push(
                 "full access also reaches buckets whose logs were not read, and lists buckets, which is in no log of a bucket"

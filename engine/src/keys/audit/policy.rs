@@ -63,10 +63,11 @@ pub(super) fn asks(of: &UseOf, counts: &Counts, partition: &str) -> Vec<Ask> {
         }
     };
     for action in operation.actions {
-        ask(action.name(of.of_version), operation.resource);
-        // The records of a copy's source and of a deletion in a batch have the version, whether it was requested, or is
-        // just the latest or that of the delete marker.
-        if of.of_version && (operation.api.ends_with("(source)") || of.operation.starts_with("BATCH.")) {
+        // The record of a deletion in a batch has a version, whether it was requested, or is just that of the delete
+        // marker. Deleting versions for good is not proposed on such grounds.
+        ask(action.name(of.of_version && !of.is_in_batch()), operation.resource);
+        // The record of a copy's source has the version, whether it was requested, or is just the latest.
+        if of.of_version && operation.api.ends_with("(source)") {
             ask(action.name(false), operation.resource);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use s3log_parser::value::requester::{Requester, RequesterKind};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -132,8 +133,8 @@ impl Principal {
     /// The principal of a record.
     ///
     /// `signed_by` is the key id of a presigned URL whose signature the store checked and accepted. It is used if it is
-    /// a key of the account, or if no requester is logged. Otherwise the requester is preferred, because it is the
-    /// identity that all of its keys share.
+    /// a key of the account, or the requester itself, or if no requester is logged. Otherwise the requester is preferred,
+    /// because it is the identity that all of its keys share.
     pub(super) fn of(
         requester: Option<&str>,
         signed_by: Option<&str>,
@@ -141,10 +142,10 @@ impl Principal {
         is_key: impl Fn(&str) -> bool,
         map: &PrincipalMap,
     ) -> Self {
-        if let Some(key) = signed_by.filter(|key| is_key(key)) {
+        if let Some(key) = signed_by.filter(|key| is_key(key) || requester == Some(*key)) {
             return Self::key(key);
         }
-        let Some(requester) = requester.filter(|requester| !is_nobody(requester)) else {
+        let Some(requester) = requester else {
             let nobody = || if is_signed { Self::unnamed() } else { Self::anonymous() };
             return signed_by.map_or_else(nobody, Self::key);
         };
@@ -158,37 +159,18 @@ impl Principal {
     }
 
     fn of_requester(requester: &str) -> Self {
-        let whole = |kind| Self { kind, id: requester.to_owned() };
-        if requester == "AmazonS3" || requester.starts_with("svc:") {
-            return whole(PrincipalKind::Service);
-        }
-        if requester.len() == 64 && requester.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return whole(PrincipalKind::CanonicalId);
-        }
-        let mut parts = requester.splitn(6, ':');
-        let is_arn = parts.next() == Some("arn");
-        let (service, account) = (parts.nth(1), parts.nth(1));
-        let (true, Some(service @ ("iam" | "sts")), Some(account), Some(resource)) =
-            (is_arn, service, account, parts.next())
-        else {
-            return whole(PrincipalKind::Other);
+        let requester = Requester::new(requester);
+        let kind = match requester.kind() {
+            RequesterKind::Nobody => PrincipalKind::Anonymous,
+            RequesterKind::Service | RequesterKind::OriginAccessIdentity => PrincipalKind::Service,
+            RequesterKind::CanonicalId => PrincipalKind::CanonicalId,
+            RequesterKind::User => PrincipalKind::IamUser,
+            RequesterKind::Role => PrincipalKind::IamRole,
+            RequesterKind::FederatedUser => PrincipalKind::FederatedUser,
+            RequesterKind::Root => PrincipalKind::AccountRoot,
+            _ => PrincipalKind::Other,
         };
-        if account == "cloudfront" {
-            return whole(PrincipalKind::Service);
-        }
-        match (service, resource.split_once('/')) {
-            ("iam", Some(("user", _))) => whole(PrincipalKind::IamUser),
-            ("iam", Some(("role", _))) => whole(PrincipalKind::IamRole),
-            ("iam", None) if resource == "root" => whole(PrincipalKind::AccountRoot),
-            ("sts", Some(("federated-user", _))) => whole(PrincipalKind::FederatedUser),
-            // Sessions are temporary; permissions belong to the role.
-            ("sts", Some(("assumed-role", rest))) => {
-                let session = rest.split_once('/').map_or(0, |(_, session)| session.len() + 1);
-                let id = requester.get(..requester.len() - session).unwrap_or(requester);
-                Self { kind: PrincipalKind::IamRole, id: id.to_owned() }
-            }
-            _ => whole(PrincipalKind::Other),
-        }
+        Self { kind, id: requester.identity().unwrap_or_default().to_owned() }
     }
 
     /// The display name: the last part of an ARN, or else the whole id.
@@ -205,14 +187,8 @@ impl Principal {
 
     /// The partition of an ARN: `aws`, `aws-cn`, `aws-us-gov`.
     pub(super) fn partition(&self) -> &str {
-        let partition = self.id.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
-        partition.filter(|partition| !partition.is_empty()).unwrap_or("aws")
+        Requester::new(&self.id).partition().unwrap_or("aws")
     }
-}
-
-/// Whether the requester is what systems log for unsigned requests.
-fn is_nobody(requester: &str) -> bool {
-    requester.is_empty() || requester == "-" || requester.eq_ignore_ascii_case("anonymous")
 }
 
 #[cfg(test)]
@@ -238,6 +214,7 @@ mod tests {
             (Some(canonical), Some("AKIDEXAMPLE"), CanonicalId, canonical),
             (Some(canonical), None, CanonicalId, canonical),
             (Some("DO00ONE"), None, AccessKey, "DO00ONE"),
+            (Some("AKIDEXAMPLE"), Some("AKIDEXAMPLE"), AccessKey, "AKIDEXAMPLE"),
             (Some("user:alice"), None, AccessKey, "DO00ALICE"),
             (Some("user:bob"), None, Other, "user:bob"),
             (
@@ -274,6 +251,7 @@ mod tests {
             ),
             (Some("svc:delivery.logs.amazonaws.com"), None, Service, "svc:delivery.logs.amazonaws.com"),
             (Some("AmazonS3"), None, Service, "AmazonS3"),
+            (Some("delivery.logs.amazonaws.com"), None, Service, "delivery.logs.amazonaws.com"),
             (Some("arn:aws:s3:::b"), None, Other, "arn:aws:s3:::b"),
             (Some("arn:"), None, Other, "arn:"),
         ] {

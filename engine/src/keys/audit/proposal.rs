@@ -36,6 +36,9 @@ pub struct Proposal {
     /// Number of copies written. The record of a copy does not name its source: reading it is in the proposal only if
     /// the log of the source's bucket was read too.
     pub copies: u64,
+    /// Number of deletions in batches whose records have a version. It may just be that of the delete marker, so the
+    /// policy does not allow deleting versions because of them.
+    pub batch_versions: u64,
 }
 
 /// Number of requests for an operation in a bucket.
@@ -119,6 +122,7 @@ impl Proposal {
         let known = needs(activity).filter(|(_, _, needs)| matches!(needs, Needs::Operation(_)));
         proposal.policy = policy::smallest(known.map(|(of, counts, _)| (of, counts)), partition, folders);
         proposal.copies = copies(activity);
+        proposal.batch_versions = batch_versions(activity);
         proposal.try_on(activity, partition);
         proposal
     }
@@ -152,6 +156,18 @@ fn copies(activity: &Activity) -> u64 {
         matches!(Operation::needs(&of.operation, of.has_key), Needs::Operation(row) if row.api.ends_with("(destination)"))
     });
     written.map(|(_, counts)| counts.allowed).sum()
+}
+
+/// Number of deletions in batches with a version.
+fn batch_versions(activity: &Activity) -> u64 {
+    let deleted = activity.uses.iter().filter(|(of, _)| of.of_version && of.is_in_batch());
+    deleted.map(|(_, counts)| counts.allowed).sum()
+}
+
+/// Whether requests show that the bucket has, or had, a bucket policy.
+pub(super) fn shows_bucket_policy(of: &UseOf, counts: &Counts) -> bool {
+    let Needs::Operation(operation) = Operation::needs(&of.operation, of.has_key) else { return false };
+    matches!(operation.api, "GetBucketPolicy" | "PutBucketPolicy") && counts.allowed > counts.missing
 }
 
 /// Number of allowed requests by kind.

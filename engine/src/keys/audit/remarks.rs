@@ -138,11 +138,11 @@ pub(super) fn of(
     remarks: &mut Vec<Remark>,
 ) {
     let mut about = About { one, untold, remarks };
-    about.addresses(activity, options);
     if one.principal.kind == PrincipalKind::Anonymous {
         about.nobody(activity);
         return;
     }
+    about.addresses(activity, options);
     about.lists(activity);
     match (&one.key, &one.proposal) {
         (Some(key), Some(proposal)) => about.grants(&key.grants, proposal, activity, buckets),

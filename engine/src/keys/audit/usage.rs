@@ -30,12 +30,19 @@ pub(super) struct UseOf {
     pub access_point: Option<String>,
 }
 
+impl UseOf {
+    /// Whether it is one of the deletions that a batch asked for.
+    pub(super) fn is_in_batch(&self) -> bool {
+        self.operation.starts_with("BATCH.")
+    }
+}
+
 /// Number of requests by outcome, and their times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// Allowed by the store.
     pub allowed: u64,
-    /// Allowed requests for an object that does not exist.
+    /// Allowed requests for an object or a bucket policy that does not exist.
     pub missing: u64,
     /// Allowed requests that only an ACL allowed.
     pub by_acl: u64,
@@ -106,7 +113,7 @@ pub(super) struct Usage {
 const OUTCOME: &str = "
     CASE WHEN operation LIKE 'WEBSITE.%' AND error_code = 'NoSuchWebsiteConfiguration' THEN 'undecided'
          WHEN http_status IN (401, 403) AND error_code IS DISTINCT FROM 'InvalidObjectState' THEN 'refused'
-         WHEN http_status = 404 AND (error_code = 'NoSuchKey' OR (error_code IS NULL AND key IS NOT NULL)) THEN 'missing'
+         WHEN http_status = 404 AND (error_code IN ('NoSuchKey', 'NoSuchBucketPolicy') OR (error_code IS NULL AND key IS NOT NULL)) THEN 'missing'
          WHEN http_status = 404 AND (error_code IS NULL OR error_code = 'NoSuchBucket') THEN 'undecided'
          WHEN http_status BETWEEN 200 AND 299 OR http_status IN (304, 403, 404, 409, 412, 416) THEN 'allowed'
          WHEN http_status IS NULL AND error_code IS NULL THEN 'allowed'
@@ -121,6 +128,10 @@ const PRESIGNED: &str = "
               AND (uri_param(request_uri, 'X-Amz-Signature') IS NOT NULL OR uri_param(request_uri, 'Signature') IS NOT NULL)
          THEN presigned_access_key(request_uri) END";
 
+/// Whether the log says that nobody signed. Then neither a URL nor the storage class that Huawei OBS writes in the place
+/// of the signature version means anything.
+const NOBODY: &str = "(requester IS NOT NULL AND requester_identity(requester) IS NULL)";
+
 /// The query. The key id of a URI counts only if the store checked its signature; otherwise clients could invent any
 /// number of keys. Addresses are only kept for signed requests.
 fn sql(with_keys: bool) -> String {
@@ -133,11 +144,10 @@ fn sql(with_keys: bool) -> String {
                       CASE WHEN outcome IN ('allowed', 'missing') THEN presigned END AS signed_by,
                       CASE WHEN who IS NOT NULL OR (outcome IN ('allowed', 'missing') AND presigned IS NOT NULL)
                            THEN remote_ip END AS ip
-               FROM (SELECT CASE WHEN requester LIKE 'arn:%:assumed-role/%'
-                                 THEN concat(split_part(requester, '/', 1), '/', split_part(requester, '/', 2))
-                                 ELSE requester END AS who,
-                            {PRESIGNED} AS presigned,
-                            authentication_type IS NOT NULL OR signature_version IS NOT NULL AS is_signed,
+               FROM (SELECT requester_identity(requester) AS who,
+                            CASE WHEN NOT {NOBODY} THEN {PRESIGNED} END AS presigned,
+                            NOT {NOBODY} AND (authentication_type IS NOT NULL OR coalesce(signature_version LIKE 'Sig%', false))
+                                AS is_signed,
                             bucket, operation, key IS NOT NULL AS has_key,
                             CASE WHEN request_uri IS NULL OR operation LIKE 'BATCH.%' OR operation LIKE '%.COPY.%_GET'
                                  THEN version_id IS NOT NULL
@@ -179,15 +189,18 @@ impl Usage {
         key
     }
 
-    /// Merges requesters into keys: a requester whose id also signed URLs is that key, even if the account's keys are
-    /// unknown.
+    /// Merges requesters into keys: a requester whose id also signed URLs, for whomever, is that key, even if the
+    /// account's keys are unknown.
     fn join_keys(&mut self) {
-        let keys = self.principals.keys().filter(|one| one.kind == PrincipalKind::AccessKey);
-        let others: Vec<Principal> =
-            keys.map(|key| Principal { kind: PrincipalKind::Other, id: key.id.clone() }).collect();
-        for other in others {
-            if let Some(activity) = self.principals.remove(&other) {
-                self.principals.entry(Principal::key(other.id)).or_default().join(activity);
+        let keys = self.principals.keys().filter(|one| one.kind == PrincipalKind::AccessKey).map(|key| &key.id);
+        let signers = self.principals.values().flat_map(|activity| &activity.signers);
+        let ids: BTreeSet<String> = keys.chain(signers).cloned().collect();
+        for id in ids {
+            // Keys of OVHcloud look like canonical ids.
+            for kind in [PrincipalKind::Other, PrincipalKind::CanonicalId] {
+                if let Some(activity) = self.principals.remove(&Principal { kind, id: id.clone() }) {
+                    self.principals.entry(Principal::key(id.clone())).or_default().join(activity);
+                }
             }
         }
     }
