@@ -396,8 +396,7 @@ mod tests {
 
     #[test]
     fn files_that_stores_cannot_copy_are_left_alone() {
-        let mut options = CompactOptions { until: i64::MAX, files: ConvertOptions::default(), dry_run: true };
-        options.files.target_size = 100 * MOVABLE;
+        let options = CompactOptions { target_size: 100 * MOVABLE, ..CompactOptions::default() };
         for (bytes, expected) in [(MOVABLE - 1, 1), (MOVABLE, 0)] {
             let state = state(&[("day=1/a", bytes, 1), ("day=1/b", bytes, 1)]);
             assert_eq!(groups(&state, &options, None, &mut 0).len(), expected, "{bytes}");

@@ -453,7 +453,7 @@ pub(super) mod tests {
         let objects: Vec<_> = merged.iter().map(|list| list.objects).collect();
         assert_eq!(objects, [12_000, 12_000, 6_000]);
         assert_eq!(merged.iter().map(|list| list.bytes).sum::<u64>(), (0..30_000).sum::<u64>());
-        assert_eq!(runs_of(merged.clone(), |list| list), [merged.clone()]);
+        assert_eq!(runs_of(merged.clone(), |list| list), std::slice::from_ref(&merged));
         let (mut run, mut expected) = (RunScan::new(merged), 0);
         while let Some(found) = run.next(&place).await.unwrap() {
             assert_eq!(found, source(expected));

@@ -37,8 +37,6 @@ fn same(column: Column) -> Option<LogsColumn> {
         Column::RequestId => LogsColumn::Field(Field::RequestId),
         Column::VersionId => LogsColumn::Field(Field::VersionId),
         Column::HostId => LogsColumn::Field(Field::HostId),
-        Column::SignatureVersion => LogsColumn::Field(Field::SignatureVersion),
-        Column::AuthenticationType => LogsColumn::Field(Field::AuthenticationType),
         Column::AclRequired => LogsColumn::Field(Field::AclRequired),
         Column::SourceRegion => LogsColumn::Field(Field::SourceRegion),
         Column::Ambiguous => LogsColumn::Ambiguous,
@@ -55,6 +53,8 @@ pub(in crate::decode) fn needs(column: Column, rules: &RequestRules) -> FieldSet
     let fields: &[Field] = match column {
         Column::ClientIp => &[Field::RemoteIp],
         Column::Requester => &[Field::Requester],
+        Column::SignatureVersion => &[Field::SignatureVersion, Field::Requester],
+        Column::AuthenticationType => &[Field::AuthenticationType, Field::Requester],
         Column::Method => &[Field::RequestUri, Field::Operation],
         Column::Host => &[Field::HostHeader],
         Column::Path | Column::Query | Column::HttpVersion => &[Field::RequestUri],
@@ -123,11 +123,9 @@ fn by_row(
             let spans = located.spans(Field::RemoteIp);
             addresses(build, rows.map(|row| spans[row]))
         }
-        Column::Requester => {
-            let spans = located.spans(Field::Requester);
-            let is_signed = |span: &Span| span.text(build.bytes).is_none_or(|text| !is_nobody(text));
-            build.texts(rows.map(|row| Some(spans[row]).filter(is_signed).unwrap_or(Span::ABSENT)))
-        }
+        Column::Requester => signed(build, located, Field::Requester, rows),
+        Column::SignatureVersion => signed(build, located, Field::SignatureVersion, rows),
+        Column::AuthenticationType => signed(build, located, Field::AuthenticationType, rows),
         Column::Method => build.made_texts(rows, |row, builder| {
             if let Some(method) = uri(row).and_then(|uri| uri.method()) {
                 return builder.push(build.borrowed(method));
@@ -162,6 +160,19 @@ fn by_row(
         // Columns that only CDN logs have.
         _ => Ok(new_null_array(&column.data_type(build.layout), rows.len())),
     }
+}
+
+/// A column about a signature: NULL where the requester is nobody. Ceph logs a header of the client in front of these
+/// fields, and a header with spaces would move words of it into them.
+fn signed(
+    build: &Build<'_>,
+    located: &OriginRows,
+    field: Field,
+    rows: impl ExactSizeIterator<Item = usize> + Clone,
+) -> Result<ArrayRef, Error> {
+    let (spans, requesters) = (located.spans(field), located.spans(Field::Requester));
+    let by_nobody = |row: usize| requesters[row].text(build.bytes).is_some_and(is_nobody);
+    build.texts(rows.map(|row| if by_nobody(row) { Span::ABSENT } else { spans[row] }))
 }
 
 /// The scheme of a request, derived from the fields of its record.
@@ -258,6 +269,17 @@ mod tests {
                 "story media [15/Jan/2026:11:22:44 +0100] 192.0.2.41 {requester} 6f1c REST.PUT.OBJECT k \"PUT /k HTTP/1.1\" 200 - - 7 - 6 - \"-\" - 4179 - - - media.example.com - - -"
             );
             assert_eq!(text("requester", &line).as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn nobody_has_no_signature() {
+        for (requester, expected) in [("anonymous", [None; 2]), ("story", [Some("SigV4"), Some("AuthHeader")])] {
+            let line = format!(
+                "story media [15/Jan/2026:11:22:44 +0100] 192.0.2.41 {requester} 6f1c REST.PUT.OBJECT k \"PUT /k HTTP/1.1\" 200 - - 7 - 6 - \"-\" - a SigV4 c AuthHeader - - - media.example.com - - -"
+            );
+            let found = ["signature_version", "authentication_type"].map(|column| text(column, &line));
+            assert_eq!(found.each_ref().map(Option::as_deref), expected, "{line}");
         }
     }
 }
