@@ -283,7 +283,7 @@ pub(crate) struct FileArgs {
     #[arg(long, env = "S3LOG_TARGET_SIZE", hide_env_values = true, value_name = "SIZE", help_heading = "Dataset")]
     pub target_size: Option<Size>,
 
-    /// zstd:N (1 to 22), snappy, gzip:N (1 to 9), lz4, none [default: zstd:3; `compact`: unchanged]
+    /// zstd:N (1 to 22), snappy, gzip:N (1 to 9), lz4, none [default: zstd:3; compact: as is]
     #[arg(
         long,
         env = "S3LOG_COMPRESSION",
