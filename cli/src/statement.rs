@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_plan::common::spawn_buffered;
@@ -17,6 +17,9 @@ use crate::diagnose::{Scene, diagnose};
 use crate::failure::Failure;
 use crate::output::{Output, Shape};
 use crate::progress::Watch;
+
+/// Time for which results are written without noticing Ctrl-C.
+const YIELD: Duration = Duration::from_millis(20);
 
 /// Runs the statements of a session.
 pub(crate) struct Runner<'a> {
@@ -92,7 +95,7 @@ impl Runner<'_> {
             return Ok(0);
         }
         let terminal = self.output.is_terminal();
-        let mut rows = 0;
+        let (mut rows, mut yielded) = (0, Instant::now());
         // Print nothing, not even column names, for a query that fails before its first row.
         let mut next = stream.next().await.transpose()?;
         let mut writer = self.output.writer(shape)?;
@@ -106,8 +109,12 @@ impl Runner<'_> {
                 self.watch.stop();
             }
             writer.write(&batch)?;
-            // Writing does not wait for anything, and Ctrl-C is only noticed where something does.
-            tokio::task::yield_now().await;
+            // Writing does not wait for anything, and Ctrl-C is only noticed where something does. Not after each batch:
+            // this task would go behind those that it has just woken on its thread, and all other threads would idle.
+            if yielded.elapsed() > YIELD {
+                tokio::task::yield_now().await;
+                yielded = Instant::now();
+            }
             next = stream.next().await.transpose()?;
         }
         if terminal {
