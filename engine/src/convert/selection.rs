@@ -251,7 +251,8 @@ impl Selection {
     }
 
     /// The next batch of at most `objects` objects and about `bytes` bytes, sorted by the time in their names; empty if
-    /// nothing is left. Incomplete once the run is told to stop: there may be millions to look up. After an error, the next call returns the same candidates.
+    /// nothing is left. Incomplete once the run is told to stop: there may be millions to look up. After an error, the
+    /// next call returns the same candidates.
     pub(super) async fn batch(&mut self, place: &Place, objects: u64, bytes: u64) -> Result<Vec<Candidate>, Error> {
         let mut batch = Vec::new();
         if let Err(error) = self.fill(&mut batch, place, objects, bytes).await {
